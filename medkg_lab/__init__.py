@@ -1,0 +1,3 @@
+"""medkg-lab: a desktop lab for a whole medical-document pipeline."""
+
+__version__ = "0.1.0"

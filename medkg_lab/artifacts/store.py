@@ -1,0 +1,231 @@
+"""The content-addressed artifact store: append-only packs, one fdatasync per batch of values.
+
+Each writing process appends to packs of its own; every process reads all packs. A record is a header (magic, sha256, length)
+followed by the value's bytes, so a pack can be scanned without reading the values, and a tail torn by a crash is recognised:
+nothing in it was ever acknowledged.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medkg_lab.errors import LabError
+
+_HEADER = struct.Struct("<4s32sQ")
+_MAGIC = b"MKA1"
+PACK_BYTES = 256 * 1024 * 1024
+"""Bytes after which a writer starts a new pack."""
+MAX_VALUE = 512 * 1024 * 1024
+
+
+class ArtifactMissing(LabError):
+    """The artifact {sha256} is in no pack under {root}. It was removed, or belongs to another lab; submit the document again."""
+
+
+class ArtifactDamaged(LabError):
+    """The artifact {sha256} in {pack} no longer has its hash: the disk changed it. Submit its document again with `--again`."""
+
+
+class ArtifactTooLarge(LabError):
+    """A value of {size} bytes is over the store's limit of {limit} bytes. Split the document."""
+
+
+class WriterInUse(LabError):
+    """Another process already writes artifacts as {writer!r} under {root}. Stop it, or wait until it ends."""
+
+
+@dataclass(frozen=True)
+class _Location:
+    pack: Path
+    offset: int
+    length: int
+
+
+class ArtifactStore:
+    """Values by their sha256; `writer` names this process's packs and may be None for a store that only reads.
+
+    Safe for use from several threads of one process. `put` and `put_many` return once the values are on disk; `stage` writes
+    without waiting and is made durable by the next `commit`.
+    """
+
+    def __init__(self, root: Path, writer: str | None = None) -> None:
+        self.root = root
+        self.writer = writer
+        self._packs = root / "packs"
+        self._packs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._index: dict[str, _Location] = {}
+        self._scanned: dict[Path, int] = {}
+        self._handles: dict[Path, int] = {}
+        self._lock = threading.RLock()
+        self._dirty = False
+        self._lockfile: int | None = None
+        self._pack: Path | None = None
+        self._end = 0
+        if writer is not None:
+            self._open_writer(writer)
+
+    def __repr__(self) -> str:
+        return f"<ArtifactStore {self.root} writer={self.writer} known={len(self._index)}>"
+
+    def close(self) -> None:
+        """Make staged values durable and release the files."""
+        with self._lock:
+            self.commit()
+            for handle in self._handles.values():
+                os.close(handle)
+            self._handles.clear()
+            if self._lockfile is not None:
+                os.close(self._lockfile)
+                self._lockfile = None
+
+    def put(self, data: bytes) -> str:
+        """Keep `data` and return its sha256 in hex. Raises ArtifactTooLarge."""
+        return self.put_many([data])[0]
+
+    def put_many(self, values: Sequence[bytes]) -> list[str]:
+        """Keep all `values` with one append and one fdatasync; values that are already kept cost nothing."""
+        with self._lock:
+            names = self._append(values)
+            self.commit()
+            return names
+
+    def stage(self, data: bytes) -> str:
+        """Keep `data` without waiting for the disk; `commit` makes it durable."""
+        with self._lock:
+            return self._append([data])[0]
+
+    def commit(self) -> None:
+        """Make all staged values durable."""
+        with self._lock:
+            if self._dirty and self._pack is not None:
+                os.fdatasync(self._handle(self._pack))
+                self._dirty = False
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes of the artifact. Raises ArtifactMissing, or ArtifactDamaged when they no longer have the hash."""
+        with self._lock:
+            place = self._find(sha256)
+            if place is None:
+                raise ArtifactMissing(sha256=sha256, root=self.root)
+            handle = self._handle(place.pack)
+        data = os.pread(handle, place.length, place.offset)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactDamaged(sha256=sha256, pack=place.pack.name)
+        return data
+
+    def has(self, sha256: str) -> bool:
+        """Whether the artifact is in the store."""
+        with self._lock:
+            return self._find(sha256) is not None
+
+    def size_on_disk(self) -> int:
+        """Bytes that all packs take."""
+        return sum(pack.stat().st_size for pack in self._packs.glob("*.pack"))
+
+    def _find(self, sha256: str) -> _Location | None:
+        if sha256 not in self._index:
+            self._scan()
+        return self._index.get(sha256)
+
+    def _append(self, values: Sequence[bytes]) -> list[str]:
+        names: list[str] = []
+        parts: list[bytes] = []
+        places: dict[str, _Location] = {}
+        pack, offset = self._room_for(sum(map(len, values)))
+        for data in values:
+            if len(data) > MAX_VALUE:
+                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE)
+            digest = hashlib.sha256(data)
+            name = digest.hexdigest()
+            names.append(name)
+            if name in self._index or name in places:
+                continue
+            parts += [_HEADER.pack(_MAGIC, digest.digest(), len(data)), data]
+            places[name] = _Location(pack, offset + _HEADER.size, len(data))
+            offset += _HEADER.size + len(data)
+        if parts:
+            self._write(pack, b"".join(parts))
+            self._index.update(places)
+            self._scanned[pack] = self._end = offset
+        return names
+
+    def _write(self, pack: Path, record: bytes) -> None:
+        handle, written = self._handle(pack), 0
+        try:
+            while written < len(record):
+                written += os.pwrite(handle, memoryview(record)[written:], self._end + written)
+        except OSError:
+            os.ftruncate(handle, self._end)
+            raise
+        self._dirty = True
+
+    def _room_for(self, size: int) -> tuple[Path, int]:
+        assert self._pack is not None, "this store was opened for reading"
+        if self._end and self._end + size > PACK_BYTES:
+            self.commit()
+            self._start_pack(_number(self._pack) + 1)
+        return self._pack, self._end
+
+    def _open_writer(self, writer: str) -> None:
+        self._lockfile = os.open(self._packs / f"{writer}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lockfile, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lockfile)
+            raise WriterInUse(writer=writer, root=self.root) from None
+        mine = sorted(self._packs.glob(f"{writer}-*.pack"), key=_number)
+        self._scan()
+        self._start_pack(_number(mine[-1]) if mine else 1)
+
+    def _start_pack(self, number: int) -> None:
+        pack = self._packs / f"{self.writer}-{number:06d}.pack"
+        new = not pack.exists()
+        self._pack = pack
+        if (read_only := self._handles.pop(pack, None)) is not None:
+            os.close(read_only)
+        handle = self._handle(pack)
+        self._end = self._scanned.get(pack, 0)
+        os.ftruncate(handle, self._end)
+        if new:
+            folder = os.open(self._packs, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _handle(self, pack: Path) -> int:
+        if pack not in self._handles:
+            flags = os.O_RDWR | os.O_CREAT if pack == self._pack else os.O_RDONLY
+            self._handles[pack] = os.open(pack, flags | os.O_CLOEXEC, 0o600)
+        return self._handles[pack]
+
+    def _scan(self) -> None:
+        for pack in self._packs.glob("*.pack"):
+            seen = self._scanned.get(pack, 0)
+            end = seen
+            for name, place in _records(pack, self._handle(pack), seen):
+                self._index.setdefault(name, place)
+                end = place.offset + place.length
+            self._scanned[pack] = end
+
+
+def _records(pack: Path, handle: int, start: int) -> Iterator[tuple[str, _Location]]:
+    size = os.fstat(handle).st_size
+    while start + _HEADER.size <= size:
+        magic, digest, length = _HEADER.unpack(os.pread(handle, _HEADER.size, start))
+        if magic != _MAGIC or start + _HEADER.size + length > size:
+            return
+        yield digest.hex(), _Location(pack, start + _HEADER.size, length)
+        start += _HEADER.size + length
+
+
+def _number(pack: Path) -> int:
+    found = re.search(r"-(\d+)\.pack$", pack.name)
+    assert found is not None, f"{pack.name} is not a pack's name"
+    return int(found.group(1))

@@ -1,0 +1,72 @@
+"""What every process of the lab does alike: arguments, logging, the ready line, and a clean stop on SIGTERM."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from medkg_lab import exit_codes
+from medkg_lab.errors import LabError
+from medkg_lab.locations import Locations, locate
+
+
+class CannotRun(LabError):
+    """{process} cannot run, and starting it again would not help: {detail}"""
+
+    exit_code = exit_codes.NO_RESTART
+
+
+class Stopping:
+    """Whether the process should end: set by SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def __call__(self, seconds: float = 0) -> bool:
+        """Wait up to `seconds` for the end and say whether it has come."""
+        return self._event.wait(seconds) if seconds else self._event.is_set()
+
+    def stop(self) -> None:
+        """Ask the process to end."""
+        self._event.set()
+
+    def listen(self) -> None:
+        """End at SIGTERM and SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+
+def arguments(process: str, parser: argparse.ArgumentParser | None = None) -> tuple[argparse.Namespace, Locations]:
+    """Parse the command line of `process`; every process takes `--home`."""
+    parser = parser or argparse.ArgumentParser(prog=process)
+    parser.add_argument("--home", help="the folder of the lab; without it the platform's usual places are used")
+    given = parser.parse_args()
+    locations = locate(given.home)
+    locations.create()
+    return given, locations
+
+
+def setup_logging() -> None:
+    """Log to stderr, which the supervisor keeps in the process's file."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+
+
+def announce(process: str, **facts: object) -> None:
+    """Print the line that says the process is ready."""
+    print(json.dumps({"ready": process, "pid": os.getpid(), **facts}), flush=True)
+
+
+def run(process: str, main: Callable[[], None]) -> None:
+    """Run a process's main function; a LabError ends it with its exit code and its message as the last line."""
+    setup_logging()
+    try:
+        main()
+    except LabError as error:
+        logging.getLogger(process).error("%s", error)
+        raise SystemExit(error.exit_code) from None

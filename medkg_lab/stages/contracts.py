@@ -1,0 +1,208 @@
+"""What each stage type takes and gives, as protocols that an implementation fulfils without importing anything of the lab's.
+
+A stage knows nothing of jobs, batches, brokers or Dagster: it gets one document's inputs and a context, and returns one output
+or raises. `DocumentError` says that the document is at fault (not retried); `ServiceError` that something outside is (retried).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from medkg_lab.errors import LabError
+from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.submission import Payload, Submission
+
+
+class StageType(StrEnum):
+    """The stage types that a topology may name; a Gate is not a stage: nothing executes there."""
+
+    INGEST = "IngestStage"
+    DOWNLOAD = "DownloadStage"
+    PARSE = "ParseStage"
+    CHUNK = "ChunkStage"
+    EMBED = "EmbedStage"
+    INDEX = "IndexStage"
+    EXTRACT = "ExtractStage"
+    KG = "KGStage"
+    GATE = "Gate"
+
+
+class Lane(StrEnum):
+    """Which engine serves a segment: what waits for the network never delays what computes."""
+
+    NETWORK = "network"
+    COMPUTE = "compute"
+
+
+class Outside(Protocol):
+    """The one way to the outside: it can record every exchange and answer from a recording."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float,
+        max_bytes: int,
+    ) -> "OutsideAnswer":
+        """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError."""
+        ...
+
+
+@dataclass(frozen=True)
+class OutsideAnswer:
+    """An HTTP answer: `headers` with lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Everything a stage may know besides its input; nothing else may be read: no clock, environment, file or network.
+
+    `now` gives seconds since the epoch; `content` the bytes of an artifact by its sha256; `store` keeps bytes and returns their
+    sha256 (made durable before the stage's outcome is recorded).
+    """
+
+    tenant_id: str
+    job_id: str
+    doc_id: str
+    correlation_id: str
+    pipeline: str
+    pipeline_version: str
+    batch_id: str
+    stage: str
+    attempt: int
+    now: Callable[[], float]
+    content: Callable[[str], bytes]
+    store: Callable[[bytes], str]
+    outside: Outside
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors of a document's chunks: `vectors` is float32 of shape (chunks, dimension), rows of unit length, in chunk order."""
+
+    model: str
+    dimension: int
+    device: str
+    chunk_ids: tuple[str, ...]
+    vectors: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a store answered: how many items it holds for the document now."""
+
+    doc_id: str
+    count: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class IndexInput:
+    """What an index stage takes."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+    embeddings: Embeddings
+
+
+@dataclass(frozen=True)
+class ExtractInput:
+    """What an extract stage takes."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True)
+class KGInput:
+    """What a knowledge-graph stage takes."""
+
+    document: Document
+    extraction: Extraction
+
+
+@runtime_checkable
+class IngestStage(Protocol):
+    """Fetch a submission's bytes, or expand a query into one submission per document."""
+
+    def execute(self, context: StageContext, item: Submission) -> Payload | tuple[Submission, ...]: ...
+
+
+@runtime_checkable
+class DownloadStage(Protocol):
+    """Fetch the full text (a PDF) that an ingested record points to."""
+
+    def execute(self, context: StageContext, item: Payload) -> Payload: ...
+
+
+@runtime_checkable
+class ParseStage(Protocol):
+    """Turn a payload into the intermediate representation."""
+
+    def execute(self, context: StageContext, item: Payload) -> Document: ...
+
+
+@runtime_checkable
+class ChunkStage(Protocol):
+    """Cut a document into passages."""
+
+    def execute(self, context: StageContext, item: Document) -> tuple[Chunk, ...]: ...
+
+
+@runtime_checkable
+class EmbedStage(Protocol):
+    """Compute a vector for each chunk."""
+
+    def execute(self, context: StageContext, item: tuple[Chunk, ...]) -> Embeddings: ...
+
+
+@runtime_checkable
+class IndexStage(Protocol):
+    """Put a document's chunks and vectors into the search indexes, as a generation that its job's completion makes visible."""
+
+    def execute(self, context: StageContext, item: IndexInput) -> Receipt: ...
+
+
+@runtime_checkable
+class ExtractStage(Protocol):
+    """Find entities and statements in a document."""
+
+    def execute(self, context: StageContext, item: ExtractInput) -> Extraction: ...
+
+
+@runtime_checkable
+class KGStage(Protocol):
+    """Put an extraction into the graph, as a generation that its job's completion makes visible."""
+
+    def execute(self, context: StageContext, item: KGInput) -> Receipt: ...
+
+
+class Stage(Protocol):
+    """Any stage, as the engine sees it."""
+
+    def execute(self, context: StageContext, item: Any) -> Any: ...
+
+
+@runtime_checkable
+class BatchStage(Protocol):
+    """A stage that gains from batches: one outcome per document, in order; an error stands for its document alone.
+
+    An exception raised by the call itself concerns the whole batch, which the engine then halves until the guilty document
+    stands alone.
+    """
+
+    def execute_many(self, contexts: Sequence[StageContext], items: Sequence[Any]) -> Sequence[Any | LabError]: ...

@@ -1,0 +1,117 @@
+"""The kinds of value that stages hand on: which stage type takes and gives which, and how each is kept as bytes.
+
+A stage's inputs are found by kind, not by edge: an index stage takes the document, the chunks and the embeddings, whichever
+stages made them. Every encoding is deterministic: the same value gives the same bytes, and so the same artifact.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from pydantic import TypeAdapter
+
+from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.submission import Payload, Submission
+from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, StageType
+
+_CHUNKS = TypeAdapter(tuple[Chunk, ...])
+_SUBMISSIONS = TypeAdapter(tuple[Submission, ...])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value and its encoding; `count` says how many items a value holds."""
+
+    name: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+    count: Callable[[Any], int]
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _encode_embeddings(value: Embeddings) -> bytes:
+    head = {"chunk_ids": value.chunk_ids, "device": value.device, "dimension": value.dimension, "model": value.model}
+    return _json(head) + b"\n" + np.ascontiguousarray(value.vectors, dtype="<f4").tobytes()
+
+
+def _decode_embeddings(data: bytes) -> Embeddings:
+    head, _, body = data.partition(b"\n")
+    fields = orjson.loads(head)
+    vectors = np.frombuffer(body, dtype="<f4").reshape(-1, fields["dimension"])
+    return Embeddings(fields["model"], fields["dimension"], fields["device"], tuple(fields["chunk_ids"]), vectors)
+
+
+def _encode_receipt(value: Receipt) -> bytes:
+    return _json({"count": value.count, "detail": dict(value.detail), "doc_id": value.doc_id})
+
+
+def _one(_: Any) -> int:
+    return 1
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("payload", lambda v: _json(v.model_dump(mode="json")), Payload.model_validate_json, _one),
+        Kind("submissions", lambda v: _json(_SUBMISSIONS.dump_python(v, mode="json")), _SUBMISSIONS.validate_json, len),
+        Kind("document", lambda v: _json(v.model_dump(mode="json")), Document.model_validate_json, _one),
+        Kind("chunks", lambda v: _json(_CHUNKS.dump_python(v, mode="json")), _CHUNKS.validate_json, len),
+        Kind("embeddings", _encode_embeddings, _decode_embeddings, lambda v: len(v.chunk_ids)),
+        Kind("index_receipt", _encode_receipt, lambda b: Receipt(**orjson.loads(b)), lambda v: v.count),
+        Kind(
+            "extraction",
+            lambda v: _json(v.model_dump(mode="json")),
+            Extraction.model_validate_json,
+            lambda v: len(v.nodes) + len(v.edges),
+        ),
+        Kind("kg_receipt", _encode_receipt, lambda b: Receipt(**orjson.loads(b)), lambda v: v.count),
+    )
+}
+
+TAKES: Mapping[StageType, tuple[str, ...]] = {
+    StageType.INGEST: (),
+    StageType.DOWNLOAD: ("payload",),
+    StageType.PARSE: ("payload",),
+    StageType.CHUNK: ("document",),
+    StageType.EMBED: ("chunks",),
+    StageType.INDEX: ("document", "chunks", "embeddings"),
+    StageType.EXTRACT: ("document", "chunks"),
+    StageType.KG: ("document", "extraction"),
+}
+
+GIVES: Mapping[StageType, str] = {
+    StageType.INGEST: "payload",
+    StageType.DOWNLOAD: "payload",
+    StageType.PARSE: "document",
+    StageType.CHUNK: "chunks",
+    StageType.EMBED: "embeddings",
+    StageType.INDEX: "index_receipt",
+    StageType.EXTRACT: "extraction",
+    StageType.KG: "kg_receipt",
+}
+
+
+def kind_of(stage_type: StageType, value: Any) -> Kind:
+    """The kind of a stage's output: what the type gives, except that an ingest stage may expand into submissions."""
+    if stage_type is StageType.INGEST and isinstance(value, tuple):
+        return KINDS["submissions"]
+    return KINDS[GIVES[stage_type]]
+
+
+def assemble(stage_type: StageType, values: Mapping[str, Any]) -> Any:
+    """Build a stage's input from the values known by kind; KeyError names a kind that no earlier stage made."""
+    taken = [values[name] for name in TAKES[stage_type]]
+    match stage_type:
+        case StageType.INDEX:
+            return IndexInput(*taken)
+        case StageType.EXTRACT:
+            return ExtractInput(*taken)
+        case StageType.KG:
+            return KGInput(*taken)
+        case _:
+            return taken[0]

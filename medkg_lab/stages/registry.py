@@ -1,0 +1,117 @@
+"""Stage implementations by name: what a topology or profile may ask for.
+
+An implementation is published under the entry-point group `medkg_lab.stages`; a name in YAML is looked up there and is never an
+import path. The lab's own implementations are registered the same way as anyone's.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medkg_lab.errors import LabError
+from medkg_lab.stages.contracts import Lane, Stage, StageType
+
+GROUP = "medkg_lab.stages"
+
+
+class UnknownImplementation(LabError):
+    """There is no stage implementation called {name!r}. Did you mean {suggestion}? `medkg-lab pipeline list` shows all."""
+
+
+class BrokenImplementation(LabError):
+    """The implementation {name!r} cannot be loaded from {where}: {detail}. Reinstall the package that brings it."""
+
+
+class WrongStageType(LabError):
+    """The implementation {name!r} is a {actual}, but stage {stage!r} is a {expected}. Choose another implementation."""
+
+
+class BadOptions(LabError):
+    """The options of {name!r} are wrong: {detail}. The reference lists what it takes."""
+
+
+class Options(BaseModel):
+    """The base of every implementation's `with:` options: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class GpuNeed:
+    """What a stage needs of a GPU before it may start: free memory in MiB."""
+
+    memory_mib: int
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the process offers to the stages it builds: folders and sockets, never other stages."""
+
+    cache: Path
+    knowledge_socket: Path | None = None
+    allowed_roots: tuple[Path, ...] = ()
+    source_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to do a stage type: `build` makes the stage, once per process, from resources and validated options."""
+
+    name: str
+    stage_type: StageType
+    summary: str
+    build: Callable[[Resources, Any], Stage]
+    options: type[Options] = Options
+    lane: Lane = Lane.COMPUTE
+    gpu: GpuNeed | None = None
+    device: str = "cpu"
+
+    def parse_options(self, given: Mapping[str, Any]) -> Options:
+        """Validate `with:` options. Raises BadOptions."""
+        try:
+            return self.options.model_validate(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "with"
+            raise BadOptions(name=self.name, detail=f"{where}: {first['msg']}") from None
+
+
+@cache
+def _points() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all published implementations, without importing any."""
+    return tuple(_points())
+
+
+def implementations() -> Mapping[str, Implementation]:
+    """All published implementations by name. This imports no heavy library: those load when a stage is built.
+
+    Raises BrokenImplementation.
+    """
+    return {name: find(name) for name in names()}
+
+
+@cache
+def find(name: str) -> Implementation:
+    """The implementation called `name`. Raises UnknownImplementation with the nearest name, or BrokenImplementation."""
+    point = _points().get(name)
+    if point is None:
+        near = difflib.get_close_matches(name, names(), n=1)
+        raise UnknownImplementation(name=name, suggestion=repr(near[0]) if near else f"one of {', '.join(names())}")
+    try:
+        loaded = point.load()
+    # Whatever a third party's module raises on import must not take down the process that only lists what there is.
+    except Exception as error:
+        raise BrokenImplementation(name=name, where=point.value, detail=f"{type(error).__name__}: {error}") from error
+    if not isinstance(loaded, Implementation):
+        raise BrokenImplementation(name=name, where=point.value, detail=f"it is a {type(loaded).__name__}")
+    return loaded

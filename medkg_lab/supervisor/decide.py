@@ -1,0 +1,121 @@
+"""What the supervisor does next: pure, so that it is tested without processes.
+
+The cases for a process, when the lab should run:
+  never started          -> start it once all that it comes after are ready
+  starting, ready        -> leave it
+  exited, may restart    -> start it again when its back-off is over
+  exited with NO_RESTART -> leave it and show why
+When the lab should stop:
+  running, nothing that comes after it runs -> ask it to end; kill it when its grace is over
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medkg_lab.supervisor.spec import ProcessSpec
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 30.0
+HEALTHY_AFTER = 60.0
+"""Seconds a process must have run for its earlier failures to be forgotten."""
+GRACE = 4.0
+"""Seconds between asking a process to end and killing it."""
+
+
+class State(StrEnum):
+    """Where a process stands."""
+
+    ABSENT = "absent"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    EXITED = "exited"
+    GIVEN_UP = "given_up"
+
+
+RUNNING = {State.STARTING, State.READY, State.STOPPING}
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of a process; times are seconds of the monotonic clock; `failures` counts exits without a healthy run."""
+
+    state: State = State.ABSENT
+    since: float = 0.0
+    failures: int = 0
+    killed: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the process."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Ask the process to end."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End the process at once."""
+
+    name: str
+
+
+Action = Start | Terminate | Kill
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait before a process that has failed `failures` times is started again."""
+    doublings = min(max(0, failures - 1), 20)
+    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**doublings)
+
+
+def decide(
+    specs: Sequence[ProcessSpec], observed: Mapping[str, Observed], wanted: bool, restarting: frozenset[str], now: float
+) -> list[Action]:
+    """The actions due at `now`; `restarting` names processes that a person asked to restart."""
+    actions: list[Action] = []
+    for spec in specs:
+        action = _run(spec, observed, spec.name in restarting, now) if wanted else _stop(spec, specs, observed, now)
+        if action is not None:
+            actions.append(action)
+    return actions
+
+
+def _run(spec: ProcessSpec, observed: Mapping[str, Observed], restart: bool, now: float) -> Action | None:
+    seen = observed[spec.name]
+    match seen.state:
+        case State.ABSENT:
+            ready = all(observed[name].state is State.READY for name in spec.after)
+            return Start(spec.name) if ready else None
+        case State.EXITED:
+            return Start(spec.name) if now - seen.since >= backoff(seen.failures) else None
+        case State.GIVEN_UP:
+            return Start(spec.name) if restart else None
+        case State.STOPPING:
+            return _kill_when_due(spec, seen, now)
+        case _:
+            return Terminate(spec.name) if restart else None
+
+
+def _stop(
+    spec: ProcessSpec, specs: Sequence[ProcessSpec], observed: Mapping[str, Observed], now: float
+) -> Action | None:
+    seen = observed[spec.name]
+    if seen.state is State.STOPPING:
+        return _kill_when_due(spec, seen, now)
+    if seen.state not in RUNNING:
+        return None
+    needed = any(spec.name in other.after and observed[other.name].state in RUNNING for other in specs)
+    return None if needed else Terminate(spec.name)
+
+
+def _kill_when_due(spec: ProcessSpec, seen: Observed, now: float) -> Action | None:
+    return Kill(spec.name) if now - seen.since >= GRACE and not seen.killed else None

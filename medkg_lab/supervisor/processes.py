@@ -1,0 +1,33 @@
+"""Which processes a lab has, how each is started, and which must be ready before it."""
+
+import sys
+
+from medkg_lab.broker.engine import choose
+from medkg_lab.locations import Locations
+from medkg_lab.settings import Settings, ports
+from medkg_lab.supervisor.spec import ProcessSpec
+
+
+def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec, ...]:
+    """The processes of the lab at `locations`, in an order that respects `after`."""
+    numbers = ports(locations)
+    broker_argv = choose(locations, settings).argv()
+    broker = ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"]) if broker_argv else None
+    queue = ("broker",) if broker else ()
+
+    def ours(
+        name: str, module: str, *arguments: str, after: tuple[str, ...] = (), port: int | None = None
+    ) -> ProcessSpec:
+        argv = (sys.executable, "-m", f"medkg_lab.{module}", *locations.arguments(), *arguments)
+        return ProcessSpec(name, argv, after, port)
+
+    return (
+        *((broker,) if broker else ()),
+        ours("ledgerd", "ledger"),
+        ours("knowledge", "knowledge", after=("ledgerd",)),
+        ours("bridge", "bridge", after=(*queue, "ledgerd")),
+        ours("engine-compute", "engine", "--name", "engine-compute", "--lane", "compute", after=("ledgerd",)),
+        ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
+        ours("pdf", "pdf", after=(*queue, "ledgerd")),
+        ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),
+    )

@@ -1,0 +1,129 @@
+"""labd's control socket and its loop: observe, decide, act."""
+
+import asyncio
+import signal
+import time
+from typing import Any
+
+import psutil
+
+from medkg_lab import process, rpc
+from medkg_lab.errors import LabError
+from medkg_lab.locations import Locations
+from medkg_lab.settings import Settings
+from medkg_lab.supervisor.children import Child, Children
+from medkg_lab.supervisor.decide import RUNNING, State, decide
+from medkg_lab.supervisor.spec import ProcessSpec
+
+TICK = 0.2
+
+
+class UnknownProcess(LabError):
+    """The lab has no process called {name!r}. It has: {known}."""
+
+
+class Supervisor:
+    """Keeps the lab's processes as they should be until it is told to stop."""
+
+    def __init__(self, locations: Locations, settings: Settings, specs: tuple[ProcessSpec, ...]) -> None:
+        self._locations = locations
+        self._settings = settings
+        self._specs = specs
+        self._woken = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._children = Children(locations, specs, self._woken.set)
+        self._wanted = True
+        self._restarting: set[str] = set()
+        self._started = time.time()
+
+    async def run(self) -> None:
+        """Run the lab until `down` or SIGTERM; returns when every process has ended."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        self._children.clear_leftovers()
+        handlers = {"status": self._status, "restart": self._restart, "down": self._down}
+        server = await rpc.serve(self._locations.socket("labd"), handlers)
+        process.announce("labd")
+        while self._wanted or self._any_running():
+            await self._step()
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            self._woken.clear()
+        self._ended.set()
+        await asyncio.sleep(0)  # the answer to `down` is written before the socket goes
+        server.close()
+        self._locations.socket("labd").unlink(missing_ok=True)
+
+    async def _step(self) -> None:
+        observed = {name: child.seen for name, child in self._children.by_name.items()}
+        restarting, self._restarting = frozenset(self._restarting), set()
+        for action in decide(self._specs, observed, self._wanted, restarting, time.monotonic()):
+            await self._children.act(action)
+
+    def _any_running(self) -> bool:
+        return any(child.seen.state in RUNNING for child in self._children.by_name.values())
+
+    def _stop(self) -> None:
+        self._wanted = False
+        self._woken.set()
+
+    async def _down(self, args: dict[str, Any]) -> dict[str, Any]:
+        self._stop()
+        await self._ended.wait()
+        return {"stopped": True}
+
+    async def _restart(self, args: dict[str, Any]) -> dict[str, Any]:
+        name = args["name"]
+        if name not in self._children.by_name:
+            raise UnknownProcess(name=name, known=", ".join(self._children.by_name))
+        before = self._children.by_name[name].starts
+        self._restarting.add(name)
+        self._woken.set()
+        return {"name": name, "starts": before}
+
+    async def _status(self, args: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "home": str(self._locations.home),
+            "pid": psutil.Process().pid,
+            "since": self._started,
+            "stopping": not self._wanted,
+            "profile": self._settings.profile,
+            "processes": [_describe(child, self._children) for child in self._children.by_name.values()],
+        }
+
+
+def _describe(child: Child, children: Children) -> dict[str, Any]:
+    rss, cpu = _usage(child.pid)
+    return {
+        "name": child.spec.name,
+        "state": child.seen.state.value,
+        "pid": child.pid,
+        "restarts": max(0, child.starts - 1),
+        "rss_mb": rss,
+        "cpu_seconds": cpu,
+        "port": child.spec.port,
+        "reason": child.reason or _waiting_for(child, children),
+        "since": child.started_at or None,
+    }
+
+
+def _waiting_for(child: Child, children: Children) -> str:
+    if child.seen.state is not State.ABSENT:
+        return ""
+    missing = [name for name in child.spec.after if children.by_name[name].seen.state is not State.READY]
+    return f"waits for {', '.join(missing)}" if missing else ""
+
+
+def _usage(pid: int | None) -> tuple[float | None, float | None]:
+    if pid is None:
+        return None, None
+    try:
+        running = psutil.Process(pid)
+        times = running.cpu_times()
+        return round(running.memory_info().rss / 1e6, 1), round(times.user + times.system, 2)
+    except psutil.Error:
+        return None, None

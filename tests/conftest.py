@@ -1,0 +1,39 @@
+"""Fixtures that every area's tests share."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the long fault, load and evaluation tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="long: runs with --full")
+    for item in items:
+        if "full" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A private folder with a short path: Unix socket paths are limited to 108 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real public documents; tests that need it skip when it is not there."""
+    folder = os.environ.get("MEDKG_SHARED_DATA")
+    if not folder:
+        pytest.skip("MEDKG_SHARED_DATA is not set")
+    return Path(folder).resolve()

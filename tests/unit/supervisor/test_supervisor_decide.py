@@ -1,0 +1,101 @@
+"""The supervisor's decisions, case by case and as properties."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medkg_lab.supervisor.decide import (
+    GRACE,
+    LONGEST_BACKOFF,
+    RUNNING,
+    Kill,
+    Observed,
+    Start,
+    State,
+    Terminate,
+    backoff,
+    decide,
+)
+from medkg_lab.supervisor.spec import ProcessSpec
+
+A = ProcessSpec("a", ("a",))
+B = ProcessSpec("b", ("b",), after=("a",))
+C = ProcessSpec("c", ("c",), after=("a", "b"))
+SPECS = (A, B, C)
+NOBODY: frozenset[str] = frozenset()
+
+
+def seen(a: State, b: State = State.ABSENT, c: State = State.ABSENT, since: float = 0.0) -> dict[str, Observed]:
+    return {name: Observed(state, since) for name, state in zip("abc", (a, b, c), strict=True)}
+
+
+def test_a_process_starts_when_all_before_it_are_ready() -> None:
+    assert decide(SPECS, seen(State.ABSENT), True, NOBODY, 0) == [Start("a")]
+    assert decide(SPECS, seen(State.STARTING), True, NOBODY, 0) == []
+    assert decide(SPECS, seen(State.READY), True, NOBODY, 0) == [Start("b")]
+    assert decide(SPECS, seen(State.READY, State.READY), True, NOBODY, 0) == [Start("c")]
+
+
+def test_a_process_that_ended_is_started_again_after_its_backoff_only() -> None:
+    observed = {**seen(State.READY, State.READY, State.READY), "b": Observed(State.EXITED, since=10, failures=3)}
+    assert decide(SPECS, observed, True, NOBODY, 10.1) == []
+    assert decide(SPECS, observed, True, NOBODY, 10 + backoff(3)) == [Start("b")]
+
+
+def test_what_restarting_cannot_help_stays_down_until_a_person_asks() -> None:
+    observed = seen(State.GIVEN_UP)
+    assert decide(SPECS, observed, True, NOBODY, 1e9) == []
+    assert decide(SPECS, observed, True, frozenset("a"), 0) == [Start("a")]
+
+
+def test_stopping_goes_from_the_last_to_the_first() -> None:
+    assert decide(SPECS, seen(State.READY, State.READY, State.READY), False, NOBODY, 0) == [Terminate("c")]
+    assert decide(SPECS, seen(State.READY, State.READY, State.EXITED), False, NOBODY, 0) == [Terminate("b")]
+    assert decide(SPECS, seen(State.READY), False, NOBODY, 0) == [Terminate("a")]
+    assert decide(SPECS, seen(State.EXITED), False, NOBODY, 0) == []
+
+
+def test_what_does_not_end_is_killed_once() -> None:
+    observed = seen(State.STOPPING, since=5)
+    assert decide((A,), observed, False, NOBODY, 5 + GRACE - 0.1) == []
+    assert decide((A,), observed, False, NOBODY, 5 + GRACE) == [Kill("a")]
+    assert decide((A,), {"a": Observed(State.STOPPING, 5, killed=True)}, False, NOBODY, 100) == []
+
+
+def test_a_person_restarts_a_running_process() -> None:
+    assert decide(SPECS, seen(State.READY, State.READY, State.READY), True, frozenset("b"), 0) == [Terminate("b")]
+
+
+observations = st.builds(Observed, st.sampled_from(State), st.floats(0, 1000), st.integers(0, 30), st.booleans())
+
+
+@given(
+    st.tuples(observations, observations, observations),
+    st.booleans(),
+    st.sets(st.sampled_from("abc")),
+    st.floats(0, 2000),
+)
+def test_nothing_runs_before_what_it_needs_and_nothing_ends_before_what_needs_it(
+    triple: tuple[Observed, Observed, Observed], wanted: bool, restarting: set[str], now: float
+) -> None:
+    observed = dict(zip("abc", triple, strict=True))
+    by_name = {spec.name: spec for spec in SPECS}
+    for action in decide(SPECS, observed, wanted, frozenset(restarting), now):
+        state = observed[action.name].state
+        match action:
+            case Start():
+                assert wanted
+                assert state not in RUNNING
+                if state is State.ABSENT:
+                    assert all(observed[name].state is State.READY for name in by_name[action.name].after)
+            case Terminate():
+                assert state in RUNNING
+                if not wanted:
+                    dependants = [spec for spec in SPECS if action.name in spec.after]
+                    assert not any(observed[spec.name].state in RUNNING for spec in dependants)
+            case Kill():
+                assert state is State.STOPPING
+
+
+@given(st.integers(0, 10_000))
+def test_the_backoff_grows_and_is_bounded(failures: int) -> None:
+    assert 0 < backoff(failures) <= backoff(failures + 1) <= LONGEST_BACKOFF
