@@ -1,0 +1,23 @@
+"""Reading resilience policies from YAML."""
+
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from medkg_lab.resilience.policies import Policies
+from medkg_lab.topology.errors import PolicyFileInvalid
+from medkg_lab.topology.schema import check
+from medkg_lab.topology.source import read
+
+_POLICIES = TypeAdapter(Policies)
+
+
+def load_policies(path: Path) -> Policies:
+    """Load a policy file. Raises PolicyFileInvalid with every problem."""
+    source = read(path)
+    if source.problems:
+        raise PolicyFileInvalid(source.file, source.problems)
+    checked = check(source, _POLICIES, source.value, ())
+    if checked.model is None:
+        raise PolicyFileInvalid(source.file, checked.problems)
+    return checked.model
