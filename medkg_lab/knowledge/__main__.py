@@ -1,0 +1,83 @@
+"""`python -m medkg_lab.knowledge`: the process that keeps passages, vectors and the graph."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from medkg_lab import process, rpc, settings
+from medkg_lab.knowledge.effects import Effect
+from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.follower import Follower
+from medkg_lab.knowledge.progress import Progress
+from medkg_lab.knowledge.server import READERS, handlers
+from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.locations import Locations
+
+_LAST_PAGE_SECONDS = 2.0
+"""How long the follower may take, at the end, to finish the page it is at."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    # While the indexes are brought up to date there is nothing to finish: the process may end anywhere.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    os.umask(0o077)
+    _, locations = process.arguments("knowledge")
+    chosen = settings.load(locations)
+    folder = locations.data / "knowledge"
+    knowledge = Knowledge(folder, Encoders.standard(locations.cache), chosen.profile)
+    try:
+        failure = asyncio.run(_serve(knowledge, locations))
+    finally:
+        knowledge.close()
+    if failure is not None:
+        raise failure
+
+
+async def _serve(knowledge: Knowledge, locations: Locations) -> BaseException | None:
+    """Answer and follow the ledger until a signal; returns what made following impossible, if anything did."""
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    writer, readers = ThreadPoolExecutor(1, "writer"), ThreadPoolExecutor(READERS, "reader")
+    position = knowledge.database.position("ledger")
+    progress = Progress(position)
+
+    def apply(effects: Sequence[Effect], seq: int) -> None:
+        writer.submit(knowledge.apply, effects, seq).result()
+
+    client = LedgerClient(locations.socket("ledger"))
+    follower = Follower(client, position, apply, progress.reached, locations.data / "knowledge")
+    failures: list[BaseException] = []
+
+    def follow() -> None:
+        try:
+            follower.run()
+        except BaseException as error:  # noqa: BLE001 - a thread that ends by a bug must end the process, not hang it
+            failures.append(error)
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(ending.set)
+
+    # A daemon, because a ledger that hangs may keep it in a call for longer than ending may take.
+    following = threading.Thread(target=follow, name="follower", daemon=True)
+    following.start()
+    server = await rpc.serve(locations.socket("knowledge"), handlers(knowledge, writer, readers, follower, progress))
+    process.announce("knowledge", revision=knowledge.database.position("revision"), position=position)
+    await ending.wait()
+    server.close()
+    follower.stop()
+    await asyncio.to_thread(following.join, _LAST_PAGE_SECONDS)
+    writer.shutdown(cancel_futures=True)
+    readers.shutdown(cancel_futures=True)
+    return failures[0] if failures else None
+
+
+if __name__ == "__main__":
+    process.run("knowledge", main)

@@ -1,0 +1,114 @@
+"""The knowledge process's client; importing it loads nothing heavy."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from medkg_lab import errors, rpc
+from medkg_lab.errors import LabError
+from medkg_lab.knowledge.errors import NoKnowledgeProcess
+
+_WRITE_DEADLINE = 120.0
+_MARGIN = 5.0
+
+
+def refused(answer: Mapping[str, Any]) -> LabError | None:
+    """The error of a document that `index` or `graph` did not store, or None."""
+    error = answer.get("error")
+    if error is None:
+        return None
+    kind = errors.by_name(error["type"])
+    if kind is None:
+        return rpc.RemoteFailure(path="knowledge", op="store", detail=error["message"])
+    return kind(**error["fields"])
+
+
+def connected(socket: Path | None) -> "KnowledgeClient":
+    """The client of the process at `socket`. Raises NoKnowledgeProcess when there is none."""
+    if socket is None:
+        raise NoKnowledgeProcess()
+    return KnowledgeClient(socket)
+
+
+class KnowledgeClient:
+    """One method per operation of the knowledge process at socket `path`; safe to share between threads.
+
+    Every method raises PeerUnreachable when the process does not answer, and the operation's own errors.
+    """
+
+    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE) -> None:
+        self._rpc = rpc.Client(path, deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._rpc.close()
+
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Stage documents for search; per document `{doc_id, count}`, or `{error}` when it is refused. Raises BatchFenced."""
+        return list(self._rpc.call("index", deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Stage documents' parts of the graph; answers as `index` does. Raises BatchFenced."""
+        return list(self._rpc.call("graph", deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+
+    def search(
+        self,
+        query: str,
+        limit: int = 10,
+        tenant: str = "default",
+        sources: Sequence[str] | None = None,
+        *,
+        per_document: int = 3,
+        fusion: str = "rrf",
+        weights: Mapping[str, float] | None = None,
+    ) -> dict[str, Any]:
+        """Find passages; `{query, hits, legs, ms}`, with at most `per_document` hits of one document."""
+        only = None if sources is None else list(sources)
+        how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights}
+        return dict(self._rpc.call("search", query=query, limit=limit, tenant=tenant, sources=only, **how))
+
+    def node(self, id_or_text: str, tenant: str = "default") -> dict[str, Any]:
+        """A node by id or name. Raises NodeNotFound."""
+        return dict(self._rpc.call("node", id_or_text=id_or_text, tenant=tenant))
+
+    def neighbours(self, id: str, limit: int = 50, tenant: str = "default") -> dict[str, Any]:
+        """The statements about a node: `{node, neighbours}`. Raises NodeNotFound."""
+        return dict(self._rpc.call("neighbours", id=id, limit=limit, tenant=tenant))
+
+    def path(self, source: str, target: str, max_hops: int = 4, tenant: str = "default") -> dict[str, Any]:
+        """A shortest chain of statements: `{source, target, hops, nodes, edges}`. Raises NodeNotFound."""
+        return dict(self._rpc.call("path", source=source, target=target, max_hops=max_hops, tenant=tenant))
+
+    def why(self, source: str, target: str, tenant: str = "default") -> dict[str, Any]:
+        """What says that two nodes belong together: `{source, target, statements, mentioned_together}`. Raises NodeNotFound."""
+        return dict(self._rpc.call("why", source=source, target=target, tenant=tenant))
+
+    def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, Any]:
+        """The graph: `{nodes, edges, truncated}`."""
+        return dict(self._rpc.call("graph_export", limit=limit, tenant=tenant))
+
+    def passage(self, chunk_id: str, tenant: str = "default") -> dict[str, Any]:
+        """One passage with its mentions. Raises PassageNotFound."""
+        return dict(self._rpc.call("passage", chunk_id=chunk_id, tenant=tenant))
+
+    def documents(self, tenant: str | None = None, limit: int = 1000, after: str | None = None) -> list[dict[str, Any]]:
+        """Published documents by id, those beyond `after`."""
+        return list(self._rpc.call("documents", tenant=tenant, limit=limit, after=after))
+
+    def counts(self) -> dict[str, int]:
+        """How many documents, chunks, vectors, nodes and edges are published."""
+        return dict(self._rpc.call("counts"))
+
+    def caught_up(self, seq: int, wait_s: float) -> bool:
+        """Wait up to `wait_s` seconds until the ledger's events up to `seq` have been taken in, and say whether they have."""
+        return bool(self._rpc.call("caught_up", deadline=wait_s + _MARGIN, seq=seq, wait_s=wait_s))
+
+    def health(self) -> dict[str, Any]:
+        """Position, revisions, sizes, and whether the ledger is being followed."""
+        return dict(self._rpc.call("health"))

@@ -1,0 +1,60 @@
+"""What can go wrong in the knowledge process."""
+
+from typing import ClassVar
+
+from medkg_lab import exit_codes
+from medkg_lab.errors import DocumentError, LabError, ServiceError
+
+
+class MixedModels(DocumentError):
+    """The index holds vectors of {indexed}, and {doc_id} came with vectors of {given}: distances between the two mean nothing.
+    Use the profile that made the index, or another lab (`--home`) for the other model."""
+
+    failure_kind: ClassVar[str] = "mixed_models"
+
+
+class UnusableDocument(DocumentError):
+    """What was to be stored for {doc_id} does not fit together: {detail}. Look at the stage that made it with `medkg-lab jobs
+    why`."""
+
+
+class BatchFenced(LabError):
+    """The batch {batch_id} lost its lease, so nothing is stored for it any more. Its jobs run again in another batch by
+    themselves."""
+
+
+class KnowledgeUnavailable(ServiceError):
+    """The knowledge process did not store the batch: {detail}. `medkg-lab status` shows whether it runs."""
+
+
+class NoKnowledgeProcess(LabError):
+    """This stage stores what it gets in the knowledge process, but this process has none to talk to. Run the stage in a lab."""
+
+    exit_code = exit_codes.NO_RESTART
+
+
+class NodeNotFound(LabError):
+    """The graph has no node with the id or name {text!r}. `medkg-lab search` finds text that is not a node."""
+
+
+class PassageNotFound(LabError):
+    """There is no published passage {chunk_id!r}. `medkg-lab search` shows the ids of passages that exist."""
+
+
+class KnowledgeDamaged(LabError):
+    """The knowledge store {path} cannot be read: {detail}. Put a backup in its place, or move the folder away and submit the
+    documents with `--again`."""
+
+    exit_code = exit_codes.NO_RESTART
+
+
+class LedgerRewound(LabError):
+    """The ledger ends at event {head}, but the knowledge store has already read event {position}: they do not belong together.
+    Put both back from the same backup, or move {path} away and submit the documents with `--again`."""
+
+    exit_code = exit_codes.NO_RESTART
+
+
+class KnowledgeInUse(LabError):
+    """Another process uses the knowledge store {path}. It will be free when that process has ended; `medkg-lab status` shows
+    it."""

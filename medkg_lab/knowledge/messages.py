@@ -1,0 +1,98 @@
+"""What stages send to be stored: checked once, at the door, document by document."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+
+from medkg_lab import rpc
+from medkg_lab.errors import DocumentError
+from medkg_lab.knowledge.errors import UnusableDocument
+from medkg_lab.models.ir import Chunk, Edge, Frozen, Mention, Node
+
+UNIT_TOLERANCE = 1e-3
+"""How far a vector's length may be from 1: float32 rounding over a few thousand dimensions stays well below it."""
+
+
+class Owned(Frozen):
+    """What every document says of itself: which job stores it, and for whom."""
+
+    doc_id: str = Field(min_length=1)
+    job_id: str = Field(min_length=1)
+    tenant_id: str = Field(default="default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+
+
+class TextDocument(Owned):
+    """A document for search; `vectors` are its chunks' little-endian float32 rows in base64."""
+
+    source: str
+    title: str
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    chunks: tuple[Chunk, ...]
+    model: str
+    dimension: int = Field(ge=1, le=65_536)
+    vectors: str
+
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """The vectors as float32 of shape (chunks, dimension). Raises UnusableDocument."""
+        try:
+            data = base64.b64decode(self.vectors, validate=True)
+        except binascii.Error as error:
+            raise UnusableDocument(doc_id=self.doc_id, detail=f"vectors are not base64: {error}") from None
+        if len(data) != 4 * len(self.chunks) * self.dimension:
+            detail = f"{len(data)} bytes of vectors for {len(self.chunks)} chunks of dimension {self.dimension}"
+            raise UnusableDocument(doc_id=self.doc_id, detail=detail)
+        matrix = np.frombuffer(data, dtype="<f4").reshape(-1, self.dimension)
+        lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
+        if not np.all(np.abs(lengths - 1) <= UNIT_TOLERANCE):
+            raise UnusableDocument(doc_id=self.doc_id, detail="a vector is not of length 1")
+        return matrix
+
+    @classmethod
+    def pack(cls, vectors: npt.NDArray[np.float32]) -> str:
+        """Put vectors into the form in which they travel."""
+        return base64.b64encode(np.ascontiguousarray(vectors, dtype="<f4").tobytes()).decode()
+
+
+class GraphDocument(Owned):
+    """A document's part of the graph."""
+
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+
+
+D = TypeVar("D", bound=Owned)
+
+
+def check(kind: type[D], documents: Sequence[Any]) -> tuple[dict[int, D], dict[int, DocumentError]]:
+    """Check each of `documents` by itself: those that can be stored, by their number in the call, and the others' errors."""
+    good: dict[int, D] = {}
+    bad: dict[int, DocumentError] = {}
+    for number, given in enumerate(documents):
+        try:
+            good[number] = kind.model_validate(given)
+        except ValidationError as error:
+            bad[number] = unusable(given, error)
+    return good, bad
+
+
+def unusable(given: Any, error: ValidationError) -> UnusableDocument:
+    """The error of a document that does not have the right form."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    name = given.get("doc_id") if isinstance(given, dict) else None
+    return UnusableDocument(doc_id=name or "a document", detail=f"{where}: {first['msg']}")
+
+
+def outcomes(counts: dict[int, tuple[str, int]], bad: dict[int, DocumentError]) -> list[dict[str, Any]]:
+    """One answer per document, in the order of the call: `{doc_id, count}`, or `{error}` as errors travel."""
+    answers: dict[int, dict[str, Any]] = {
+        n: {"doc_id": doc_id, "count": count} for n, (doc_id, count) in counts.items()
+    }
+    answers |= {number: {"error": rpc.describe(error)} for number, error in bad.items()}
+    return [answers[number] for number in sorted(answers)]

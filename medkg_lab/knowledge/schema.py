@@ -1,0 +1,45 @@
+"""The tables of the knowledge store.
+
+There are no keys or indexes: one thread writes, it looks before it adds, and DuckDB's column statistics serve the reads (chunk
+keys only ever grow).
+"""
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE position (name VARCHAR NOT NULL, seq BIGINT NOT NULL);
+CREATE TABLE fenced (batch_id VARCHAR NOT NULL);
+CREATE TABLE manifest (model VARCHAR NOT NULL, dimension INTEGER NOT NULL);
+CREATE TABLE generation (
+    id BIGINT NOT NULL, job_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, state VARCHAR NOT NULL,
+    text_batch VARCHAR, graph_batch VARCHAR, revision BIGINT, seq BIGINT
+);
+CREATE TABLE document (
+    generation BIGINT NOT NULL, doc_id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, source VARCHAR NOT NULL,
+    title VARCHAR NOT NULL, metadata VARCHAR NOT NULL
+);
+CREATE TABLE chunk (
+    key BIGINT NOT NULL, generation BIGINT NOT NULL, chunk_id VARCHAR NOT NULL, number INTEGER NOT NULL, kind VARCHAR NOT NULL,
+    text VARCHAR NOT NULL, section VARCHAR[] NOT NULL, page INTEGER, spans VARCHAR NOT NULL
+);
+CREATE TABLE vector (
+    generation BIGINT NOT NULL, first_key BIGINT NOT NULL, chunks BIGINT NOT NULL, model VARCHAR NOT NULL,
+    dimension INTEGER NOT NULL, rows BLOB NOT NULL
+);
+CREATE TABLE node (generation BIGINT NOT NULL, node_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, name VARCHAR NOT NULL);
+CREATE TABLE edge (
+    generation BIGINT NOT NULL, source VARCHAR NOT NULL, relation VARCHAR NOT NULL, target VARCHAR NOT NULL,
+    doc_id VARCHAR NOT NULL, chunk_id VARCHAR, start_at INTEGER, end_at INTEGER, evidence VARCHAR NOT NULL
+);
+CREATE TABLE mention (
+    generation BIGINT NOT NULL, chunk_id VARCHAR NOT NULL, start_at INTEGER NOT NULL, end_at INTEGER NOT NULL,
+    text VARCHAR NOT NULL, node_id VARCHAR NOT NULL
+);
+INSERT INTO position VALUES ('schema', {version}), ('ledger', 0), ('revision', 0), ('chunk', 0), ('generation', 0);
+"""
+
+TEXT_TABLES = ("document", "chunk", "vector")
+GRAPH_TABLES = ("node", "edge", "mention")
+
+# A retired generation is still read by searches that began before its successor was in the text and vector indexes.
+READABLE = "('published', 'retired')"

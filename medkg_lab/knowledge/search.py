@@ -1,0 +1,125 @@
+"""Hybrid search: BM25 and vectors ranked apart, fused by rank, and shown with their reasons."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from medkg_lab.knowledge import fusion, passages
+from medkg_lab.knowledge.bm25 import TextIndex, stem
+from medkg_lab.knowledge.database import Database
+from medkg_lab.knowledge.encoders import Encoders, Matrix
+from medkg_lab.knowledge.fusion import Ranking
+from medkg_lab.knowledge.locks import ReadWriteLock
+from medkg_lab.knowledge.passages import Passage
+from medkg_lab.knowledge.snippet import snippet, words
+from medkg_lab.knowledge.vectors import VectorIndex
+from medkg_lab.models.ir import Frozen
+
+MAX_LIMIT = 200
+_MAX_WORDS = 256
+_DEPTH = 100
+"""How many hits each leg gives at first; more are asked for when too few documents are among them."""
+_LEGS = ("bm25", "dense", "sparse")
+_NO_SPLADE = "off: profile {profile} has no SPLADE model"
+_EMPTY = "off: nothing is indexed yet"
+
+
+class Question(Frozen):
+    """What is asked: at most `per_document` of a document's passages are among the hits."""
+
+    query: str = Field(max_length=16_384)
+    limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
+    tenant: str = "default"
+    sources: tuple[str, ...] | None = None
+    per_document: int = Field(default=3, ge=1)
+    fusion: Literal["rrf", "weighted"] = "rrf"
+    weights: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the legs gave, and in which order the fusion put it."""
+
+    rankings: Mapping[str, Ranking]
+    chosen: Sequence[tuple[int, float]]
+
+
+class Searcher:
+    """Searches what is published; safe to use from several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        texts: TextIndex,
+        vectors: VectorIndex,
+        encoders: Encoders,
+        lock: ReadWriteLock,
+        profile: str,
+    ) -> None:
+        self._database = database
+        self._texts = texts
+        self._vectors = vectors
+        self._encoders = encoders
+        self._lock = lock
+        self._sparse = _NO_SPLADE.format(profile=profile)
+
+    def search(self, question: Question) -> dict[str, Any]:
+        """Hits, best first, with rank and score per leg, snippet and provenance, and which legs took part."""
+        began = time.perf_counter()
+        terms = words(question.query, _MAX_WORDS)
+        vector, dense = self._embed(question.query) if terms else (None, "off: the query has no words")
+        with self._lock.reading():
+            found = self._find(question, terms, vector)
+            hits = passages.by_keys(self._database, [key for key, _ in found.chosen])
+        ranks = {leg: fusion.ranks(ranking) for leg, ranking in found.rankings.items()}
+        scores = {leg: dict(ranking) for leg, ranking in found.rankings.items()}
+        shown = [
+            {**_shown(hits[key], terms), "score": score, "ranks": _of(key, ranks), "scores": _of(key, scores)}
+            for key, score in found.chosen
+            if key in hits
+        ]
+        legs = {"bm25": "on", "dense": dense, "sparse": self._sparse}
+        return {"query": question.query, "hits": shown, "legs": legs, "ms": (time.perf_counter() - began) * 1000}
+
+    def _embed(self, query: str) -> tuple[Matrix | None, str]:
+        model = self._vectors.model
+        if model is None:
+            return None, _EMPTY
+        vector = self._encoders.embed(model, query)
+        return (None, f"off: {vector}") if isinstance(vector, str) else (vector, "on")
+
+    def _find(self, question: Question, terms: Sequence[str], vector: Matrix | None) -> _Found:
+        """Rank, fuse and thin out; look deeper while a few documents take all the places and there is more to see."""
+        depth = max(_DEPTH, 2 * question.limit)
+        while True:
+            rankings: dict[str, Ranking] = {"bm25": self._texts.search(terms, depth, question.tenant, question.sources)}
+            if vector is not None:
+                rankings["dense"] = self._vectors.search(vector, depth, question.tenant, question.sources)
+            fused = fusion.METHODS[question.fusion](rankings, question.weights)
+            owners = self._vectors.owners(key for key, _ in fused)
+            kept = fusion.diverse(fused, owners, question.per_document)
+            if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):
+                return _Found(rankings, kept[: question.limit])
+            depth *= 4
+
+
+def _of(key: int, legs: Mapping[str, Mapping[int, Any]]) -> dict[str, Any]:
+    return {leg: legs.get(leg, {}).get(key) for leg in _LEGS}
+
+
+def _shown(passage: Passage, terms: Sequence[str]) -> dict[str, Any]:
+    part = snippet(passage.text, terms, stem)
+    return {
+        "doc_id": passage.doc_id,
+        "chunk_id": passage.chunk_id,
+        "title": passage.title,
+        "section": list(passage.section),
+        "page": passage.page,
+        "text": passage.text,
+        "snippet": part.text,
+        "marks": [list(mark) for mark in part.marks],
+        "provenance": passage.provenance,
+    }

@@ -1,0 +1,130 @@
+"""The knowledge process's operations on its socket: one thread writes, a few read beside it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, validate_call
+
+from medkg_lab import rpc
+from medkg_lab.knowledge import passages
+from medkg_lab.knowledge.follower import Follower
+from medkg_lab.knowledge.graph import MAX_HOPS
+from medkg_lab.knowledge.progress import Progress
+from medkg_lab.knowledge.search import Question
+from medkg_lab.knowledge.service import Knowledge
+
+READERS = 4
+MAX_ROWS = 1_000_000
+Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+Hops = Annotated[int, Field(ge=0, le=MAX_HOPS)]
+DEFAULT_TENANT = "default"
+
+
+class Reads:
+    """The operations that only read, as KnowledgeClient describes them; each may run in any thread."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+
+    def search(
+        self,
+        query: str,
+        limit: int = 10,
+        tenant: str = DEFAULT_TENANT,
+        sources: list[str] | None = None,
+        per_document: int = 3,
+        fusion: str = "rrf",
+        weights: dict[str, float] | None = None,
+    ) -> dict[str, Any]:
+        question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "per_document": per_document}
+        return self._knowledge.searcher.search(
+            Question.model_validate({**question, "fusion": fusion, "weights": weights})
+        )
+
+    def node(self, id_or_text: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return self._knowledge.graph.node(id_or_text, tenant)
+
+    def neighbours(self, id: str, limit: Rows = 50, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return self._knowledge.graph.neighbours(id, limit, tenant)
+
+    def path(self, source: str, target: str, max_hops: Hops = 4, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return self._knowledge.graph.path(source, target, max_hops, tenant)
+
+    def why(self, source: str, target: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return self._knowledge.graph.why(source, target, tenant)
+
+    def graph_export(self, limit: Rows = 100_000, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return self._knowledge.graph.export(limit, tenant)
+
+    def passage(self, chunk_id: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+        return passages.passage(self._knowledge.database, chunk_id, tenant)
+
+    def documents(
+        self, tenant: str | None = None, limit: Rows = 1000, after: str | None = None
+    ) -> list[dict[str, Any]]:
+        return passages.documents(self._knowledge.database, tenant, limit, after)
+
+    def counts(self) -> dict[str, int]:
+        return self._knowledge.counts()
+
+
+class Writes:
+    """The operations that write, as KnowledgeClient describes them; they belong to the writing thread."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+
+    def index(self, batch_id: str, documents: list[Any]) -> list[dict[str, Any]]:
+        return self._knowledge.stage_text(batch_id, documents)
+
+    def graph(self, batch_id: str, documents: list[Any]) -> list[dict[str, Any]]:
+        return self._knowledge.stage_graph(batch_id, documents)
+
+
+def handlers(
+    knowledge: Knowledge,
+    writer: ThreadPoolExecutor,
+    readers: ThreadPoolExecutor,
+    follower: Follower,
+    progress: Progress,
+) -> dict[str, rpc.Handler]:
+    """Every operation by name."""
+
+    async def caught_up(seq: int, wait_s: float = 0) -> bool:
+        return await progress.wait(seq, wait_s)
+
+    async def health() -> dict[str, Any]:
+        state = await asyncio.get_running_loop().run_in_executor(readers, knowledge.state)
+        return {"position": follower.position, "ledger": follower.state, **state}
+
+    reads, writes = Reads(knowledge), Writes(knowledge)
+    found: dict[str, rpc.Handler] = {"caught_up": _checked(caught_up), "health": _checked(health)}
+    found |= {name: _threaded(getattr(writes, name), writer) for name in ("index", "graph")}
+    names = ("search", "node", "neighbours", "path", "why", "graph_export", "passage", "documents", "counts")
+    return found | {name: _threaded(getattr(reads, name), readers) for name in names}
+
+
+def _checked(operation: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+    """`operation` by keyword arguments of the declared types. Raises BadRequest."""
+    checked = validate_call(operation)
+
+    def run(args: dict[str, Any]) -> Any:
+        try:
+            return checked(**args)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise rpc.BadRequest(detail=f"{operation.__name__}: {where}: {first['msg']}") from None
+
+    return run
+
+
+def _threaded(operation: Callable[..., Any], pool: ThreadPoolExecutor) -> rpc.Handler:
+    run = _checked(operation)
+
+    async def handle(args: dict[str, Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, run, args)
+
+    return handle

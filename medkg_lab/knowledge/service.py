@@ -1,0 +1,118 @@
+"""The knowledge store with its indexes, kept in step: what the server's operations do."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.knowledge import messages, passages, publishing, staging
+from medkg_lab.knowledge.bm25 import TextIndex
+from medkg_lab.knowledge.database import Database
+from medkg_lab.knowledge.effects import Effect
+from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.errors import KnowledgeInUse, UnusableDocument
+from medkg_lab.knowledge.graph import Graph
+from medkg_lab.knowledge.locks import ReadWriteLock
+from medkg_lab.knowledge.messages import GraphDocument, TextDocument
+from medkg_lab.knowledge.search import Searcher
+from medkg_lab.knowledge.vectors import VectorIndex
+
+_COUNTS = """
+WITH g AS (SELECT id, tenant, doc_id FROM generation WHERE state = 'published')
+SELECT (SELECT count(*) FROM g),
+    (SELECT count(*) FROM chunk WHERE generation IN (SELECT id FROM g)),
+    (SELECT coalesce(sum(chunks), 0)::BIGINT FROM vector WHERE generation IN (SELECT id FROM g)),
+    (SELECT count(DISTINCT node_id) FROM node WHERE generation IN (SELECT id FROM g)),
+    (SELECT count(*) FROM (SELECT DISTINCT source, relation, target FROM edge WHERE generation IN (SELECT id FROM g)))
+"""
+
+
+class Knowledge:
+    """The store in `folder`. `stage_*`, `apply` and `close` belong to one writing thread; the rest may run in any.
+
+    Raises KnowledgeInUse when another process has it and KnowledgeDamaged when it cannot be read.
+    """
+
+    def __init__(self, folder: Path, encoders: Encoders, profile: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._held = _hold(folder / "lock", folder)
+        self.database = Database(folder / "knowledge.duckdb")
+        self._texts = TextIndex.follow(folder / "bm25", self.database)
+        self._vectors = VectorIndex.follow(folder, self.database)
+        self._lock = ReadWriteLock()
+        self.graph = Graph(self.database)
+        self.searcher = Searcher(self.database, self._texts, self._vectors, encoders, self._lock, profile)
+
+    def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
+        """Stage documents for search; one answer per document, `{doc_id, count}` or `{error}`. Raises BatchFenced."""
+        checked, bad = messages.check(TextDocument, documents)
+        good = {}
+        for number, document in checked.items():
+            try:
+                good[number] = (document, document.matrix())
+            except UnusableDocument as error:
+                bad[number] = error
+        bad |= staging.stage_text(self.database, batch_id, good)
+        counts = {n: (doc.doc_id, len(doc.chunks)) for n, (doc, _) in good.items() if n not in bad}
+        return messages.outcomes(counts, bad)
+
+    def stage_graph(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
+        """Stage documents' parts of the graph; answers as `stage_text`, counting nodes and edges. Raises BatchFenced."""
+        good, bad = messages.check(GraphDocument, documents)
+        staging.stage_graph(self.database, batch_id, good.values())
+        counts = {number: (doc.doc_id, len(doc.nodes) + len(doc.edges)) for number, doc in good.items()}
+        return messages.outcomes(counts, bad)
+
+    def apply(self, effects: Sequence[Effect], seq: int) -> None:
+        """Take in the effects of the ledger's events up to `seq`; on return they are durable and seen by every search.
+
+        The graph turns with the store's commit; text and vectors turn together, as soon as the text index has committed.
+        """
+        publication = publishing.apply(self.database, effects, seq)
+        if not publication.generations:
+            return
+        manifest = self.database.manifest()
+        self._texts.write(self.database, self._texts.revision, publication.revision)
+        blocks = passages.blocks(self.database, publication.generations)
+        added = list(VectorIndex.fetch(self.database, blocks, manifest))
+        with self._lock.writing():
+            self._texts.reload()
+            self._vectors.swap(publication.revision, manifest, added, publication.replaced)
+        self._vectors.maintain()
+
+    def counts(self) -> dict[str, int]:
+        """How much is published; nodes and edges are counted once however many documents name them."""
+        names = ("documents", "chunks", "vectors", "nodes", "edges")
+        return dict(zip(names, self.database.rows(_COUNTS)[0], strict=True))
+
+    def state(self) -> dict[str, Any]:
+        """Revisions and sizes of the store and of its indexes: they agree whenever nothing is being published."""
+        manifest = self.database.manifest()
+        return {
+            "revision": self.database.position("revision"),
+            "text_revision": self._texts.revision,
+            "vector_revision": self._vectors.revision,
+            "chunks": passages.chunk_count(self.database),
+            "text_chunks": len(self._texts),
+            "vector_chunks": len(self._vectors),
+            "model": manifest and manifest[0],
+            "dimension": manifest and manifest[1],
+        }
+
+    def close(self) -> None:
+        """Keep a snapshot of the vectors and let go of every file."""
+        self._vectors.save()
+        self._texts.close()
+        self.database.close()
+        os.close(self._held)
+
+
+def _hold(path: Path, folder: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise KnowledgeInUse(path=folder) from None
+    return handle

@@ -1,0 +1,160 @@
+"""`python -m medkg_lab.pdf.convert IN.pdf OUT.json`: one PDF to middle JSON by docvortex, in a process of its own.
+
+OUT.json is `{"ok": true, "pages", "blank_pages", "tool", "tool_version", "ocr_advised", "middle"}`, or `{"ok": false, "error",
+"fields"}` naming a class of `medkg_lab.pdf.errors`; the exit status is 0 or 1. With `--inspect` nothing is converted and
+`middle` is null.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from medkg_lab.errors import LabError
+from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
+from medkg_lab.pdf.limits import Limits
+from medkg_lab.pdf.readers.middle import HIDDEN_TEXT
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a PDF before it is converted: its number of pages, and the pages (from 1) without any object."""
+
+    pages: int
+    blank_pages: tuple[int, ...]
+
+
+def inspect(path: Path) -> Inspection:
+    """Open the PDF and count its pages. Raises EncryptedPdf, DamagedPdf."""
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD or error.err_code == pdfium.FPDF_ERR_SECURITY:
+            raise EncryptedPdf() from None
+        raise DamagedPdf(detail=_plain(error)) from None
+    try:
+        pages = len(document)
+        if pages == 0:
+            raise DamagedPdf(detail="it has no pages")
+        return Inspection(pages, tuple(number for number in range(1, pages + 1) if _is_blank(document, number - 1)))
+    finally:
+        document.close()
+
+
+def _is_blank(document: Any, index: int) -> bool:
+    try:
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return False
+    try:
+        return bool(pdfium.FPDFPage_CountObjects(page.raw) == 0)
+    finally:
+        page.close()
+
+
+def convert(path: Path) -> dict[str, Any]:
+    """Convert the PDF by docvortex; images are left out. Raises EncryptedPdf, DamagedPdf, ConverterFailed."""
+    inspection = inspect(path)
+    import docvortex
+    from docvortex.errors import DocumentError
+    from loguru import logger
+
+    logger.remove()
+    ocr_advised = False
+    try:
+        try:
+            result = docvortex.parse(path, file_suffix="pdf", parse_mode="auto")
+        except DocumentError as error:
+            if error.code != "pdf_ocr_unsupported":
+                raise
+            # The text layer looks thin or doubtful to docvortex; whether it gives enough is judged page by page later.
+            ocr_advised = True
+            result = docvortex.parse(path, file_suffix="pdf", parse_mode="txt")
+    except (DocumentError, pypdfium2.PdfiumError) as error:
+        raise DamagedPdf(detail=_plain(error)) from None
+    except (ValueError, LookupError, ArithmeticError, TypeError, RuntimeError) as error:
+        raise DamagedPdf(detail=f"the converter gave up on it ({type(error).__name__}: {_plain(error)})") from None
+    middle = result.middle_json.to_dict(exclude_block_fields={"image_base64"})
+    _add_hidden_text(middle, path)
+    return _answer(inspection, "docvortex", docvortex.__version__, ocr_advised, middle)
+
+
+def _add_hidden_text(middle: dict[str, Any], path: Path) -> None:
+    """Add the plain text of pages that gave none: docvortex leaves out the invisible text that OCR puts behind a scan."""
+    silent = [page["page_idx"] for page in middle["pages"] if not any(map(_has_text, page.get("blocks", [])))]
+    with pypdfium2.PdfDocument(path) as document:
+        texts = {str(index + 1): text for index in silent if (text := _plain_text(document, index))}
+    if texts:
+        middle["extensions"] = {**middle.get("extensions", {}), HIDDEN_TEXT: texts}
+
+
+def _has_text(block: Any) -> bool:
+    content = block.get("content") if isinstance(block, dict) else None
+    if isinstance(content, str):
+        return bool(content.strip())
+    return isinstance(content, list) and any(map(_has_text, content))
+
+
+def _plain_text(document: Any, index: int) -> str:
+    try:
+        page = document[index]
+        return str(page.get_textpage().get_text_range()).strip()
+    except pypdfium2.PdfiumError:
+        return ""
+
+
+def _answer(inspection: Inspection, tool: str, version: str, ocr_advised: bool, middle: Any) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "pages": inspection.pages,
+        "blank_pages": list(inspection.blank_pages),
+        "tool": tool,
+        "tool_version": version,
+        "ocr_advised": ocr_advised,
+        "middle": middle,
+    }
+
+
+def _plain(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+
+
+def _outcome(path: Path, inspect_only: bool) -> dict[str, Any]:
+    try:
+        if inspect_only:
+            return _answer(inspect(path), "", "", False, None)
+        return convert(path)
+    except LabError as error:
+        return {"ok": False, "error": type(error).__name__, "fields": error.fields}
+    except MemoryError:
+        return {"ok": False, "error": PdfTooBig.__name__, "fields": {"detail": "it needs more memory than it may use"}}
+    except Exception as error:  # noqa: BLE001 - process boundary: whatever a hostile file provokes must end as an outcome
+        detail = f"{type(error).__name__}: {_plain(error)}"
+        return {"ok": False, "error": ConverterFailed.__name__, "fields": {"detail": detail}}
+
+
+def main() -> int:
+    """Run the command line; see the module's description."""
+    parser = argparse.ArgumentParser(prog="medkg_lab.pdf.convert", description="One PDF to middle JSON.")
+    parser.add_argument("pdf", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--inspect", action="store_true", help="only open the PDF and count its pages")
+    parser.add_argument("--memory-mib", type=int, help="address space in MiB; with it all limits apply")
+    parser.add_argument("--cpu-seconds", type=int, default=600, help="CPU seconds, when limits apply")
+    given = parser.parse_args()
+    if given.memory_mib is not None:
+        Limits(given.memory_mib, given.cpu_seconds).apply()
+    outcome = _outcome(given.pdf, given.inspect)
+    given.out.write_bytes(orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS))
+    if not outcome["ok"]:
+        print(f"{outcome['error']}: {outcome['fields']}", file=sys.stderr)
+    return 0 if outcome["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""One PDF request from start to end: convert, keep the document and the converter's output, tell the ledger.
+
+The ledger is asked first, so a request that comes again - the topic delivers at least once - does nothing twice.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
+from medkg_lab.errors import DocumentError, ServiceError
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.pdf.converter import Conversion, Converter
+from medkg_lab.pdf.errors import ConversionStopped, EmptyPdf, MineruUnreachable, NoTextInPdf
+from medkg_lab.pdf.readers.middle import PdfSource, Reading, read_middle
+from medkg_lab.pdf.requests import PdfRequest
+from medkg_lab.stages.kinds import KINDS
+
+log = logging.getLogger(__name__)
+
+FIELD = "pdf_ir_ready"
+ACTOR = "pdf"
+_OCR_ADVISED = "the converter finds the PDF's text thin or doubtful; OCR may give more"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    READY = "ready"
+    PAGES_MISSING = "pages_missing"
+    FAILED = "failed"
+    NOT_WAITING = "not_waiting"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Handles requests one at a time."""
+
+    ledger: LedgerClient
+    artifacts: ArtifactStore
+    converter: Converter
+
+    def handle(self, request: PdfRequest, stopping: Callable[[], bool]) -> Outcome:
+        """Bring the request to its end; when this returns, the ledger has acknowledged it.
+
+        Raises ConversionStopped, MineruUnreachable and what asking the ledger raises: then the request is still to be done.
+        """
+        job = self.ledger.get(request.job_id)
+        if job is None or not still_waits(job):
+            return Outcome.NOT_WAITING
+        try:
+            conversion = self.converter.convert(self.artifacts.get(request.content), stopping)
+            reading = _read(conversion, request)
+        except (ConversionStopped, MineruUnreachable):
+            raise
+        except (DocumentError, ServiceError, ArtifactMissing, ArtifactDamaged) as error:
+            kind = getattr(error, "failure_kind", "artifact")
+            return self._fail(request, kind, f"{type(error).__name__}: {error}")
+        return self._tell(request, conversion, reading)
+
+    def _tell(self, request: PdfRequest, conversion: Conversion, reading: Reading) -> Outcome:
+        encoded = KINDS["document"].encode(reading.document)
+        document, raw = self.artifacts.put_many([encoded, conversion.raw])
+        evidence = {
+            "document": document,
+            "raw": raw,
+            "pages": conversion.pages,
+            "missing_pages": list(reading.missing_pages),
+            "tool": conversion.tool,
+            "tool_version": conversion.tool_version,
+            "source": request.content,
+        }
+        complete = not reading.missing_pages
+        self.ledger.set_field(request.job_id, FIELD, complete, by=ACTOR, evidence=evidence)
+        return Outcome.READY if complete else Outcome.PAGES_MISSING
+
+    def _fail(self, request: PdfRequest, kind: str, reason: str) -> Outcome:
+        log.info("the PDF of job %s gives no document: %s", request.job_id, reason)
+        self.ledger.gate_fail(request.job_id, by=ACTOR, kind=kind, reason=reason)
+        return Outcome.FAILED
+
+
+def still_waits(job: Mapping[str, Any]) -> bool:
+    """Whether the job waits at a gate for a document that nobody has made yet."""
+    gate = job.get("gate") or {}
+    return job["state"] == "waiting_gate" and gate.get("state") == "waiting" and not gate.get("evidence")
+
+
+def _read(conversion: Conversion, request: PdfRequest) -> Reading:
+    source = PdfSource(
+        doc_id=request.doc_id,
+        name=request.name or request.doc_id,
+        pages=conversion.pages,
+        blank_pages=conversion.blank_pages,
+        tool=conversion.tool,
+        tool_version=conversion.tool_version,
+        warnings=(_OCR_ADVISED,) if conversion.ocr_advised else (),
+    )
+    reading = read_middle(conversion.middle, source)
+    if not reading.document.blocks:
+        if len(conversion.blank_pages) == conversion.pages:
+            raise EmptyPdf(pages=conversion.pages)
+        raise NoTextInPdf(pages=conversion.pages)
+    return reading

@@ -1,0 +1,112 @@
+"""Local files and folders as documents: what `submit PATH` hands to the queue."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medkg_lab.sources import sniff
+from medkg_lab.sources.documents import LocalDocument, documents_in
+from medkg_lab.sources.errors import PathNotFound
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Bytes in one file at most: what the artifact store takes as one value."""
+_COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z"}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that holds no document of ours, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class Expansion:
+    """The documents under `path`; iterating reads one file at a time and fills `skipped` on the way."""
+
+    path: Path
+    max_bytes: int = MAX_BYTES
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[LocalDocument]:
+        self.skipped.clear()
+        root = self.path if self.path.is_dir() else self.path.parent
+        for file in _files(self.path, self.skipped):
+            yield from self._documents(file, root)
+
+    def _documents(self, file: Path, root: Path) -> Iterator[LocalDocument]:
+        try:
+            data = read_regular(file, self.max_bytes)
+        except OSError as error:
+            self.skipped.append(Skipped(file, error.strerror or str(error)))
+            return
+        if reason := _reason_to_skip(file, data):
+            self.skipped.append(Skipped(file, reason))
+            return
+        yield from documents_in(data, printable(file.name), printable(str(file.relative_to(root))))
+
+
+def expand(path: Path, max_bytes: int = MAX_BYTES) -> Expansion:
+    """The documents in the file or folder `path`, in the order of their names.
+
+    Folders are searched recursively; hidden files are left out, symbolic links inside the folder are not followed. Raises
+    PathNotFound.
+    """
+    if not path.exists():
+        raise PathNotFound(path=path)
+    return Expansion(path.resolve(), max_bytes)
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The bytes of the regular file at `path`, which must not be a symbolic link.
+
+    Raises OSError, also for a file over the limit.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(0, "not a regular file")
+        data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+        if found.st_size > max_bytes or len(data) > max_bytes:
+            raise OSError(0, f"larger than {max_bytes} bytes")
+    return data
+
+
+def printable(name: str) -> str:
+    """A file name as text that any encoder takes: bytes that are not UTF-8 become the replacement character."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _files(path: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+
+    def unreadable(error: OSError) -> None:
+        skipped.append(Skipped(Path(str(error.filename)), error.strerror or str(error)))
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        skipped += [Skipped(Path(folder) / name, "symbolic link") for name in sorted(links) if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in links)
+        for name in sorted(names):
+            file = Path(folder) / name
+            if name.startswith("."):
+                continue
+            if file.is_symlink():
+                skipped.append(Skipped(file, "symbolic link"))
+            else:
+                yield file
+
+
+def _reason_to_skip(file: Path, data: bytes) -> str | None:
+    if sniff.promised(file.name) is not None or sniff.media_type(data) != sniff.OTHER:
+        return None
+    suffix = file.suffix.lower()
+    if suffix in _COMPRESSED:
+        return f"compressed ({suffix}): unpack it first"
+    return f"not JSON, XML or PDF ({suffix or 'no suffix'})"

@@ -1,0 +1,229 @@
+"""The one way to the outside over HTTP: limits, typed errors, and a record of every exchange.
+
+Neither proxies nor credentials are taken from the environment. An address may only be asked when it is public, or when its host
+is one that the settings name: an address in a foreign record must not reach into this machine or its network.
+"""
+
+import contextlib
+import email.utils
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from medkg_lab.errors import LabError
+from medkg_lab.sources.errors import (
+    AnswerTooBig,
+    BadAnswer,
+    ForbiddenAddress,
+    OutsideTimeout,
+    RateLimited,
+    ServiceUnavailable,
+)
+from medkg_lab.sources.exchanges import Exchange, ExchangeLog, NoLog, kept_headers, request_key, without_secrets
+from medkg_lab.stages.contracts import OutsideAnswer
+
+USER_AGENT = f"medkg-lab/{version('medkg-lab')}"
+MAX_REDIRECTS = 5
+
+
+class HttpOutside:
+    """`Outside` over HTTP; safe to share between threads.
+
+    `trusted` holds the `host` or `host:port` of services that the settings name; these may be on private addresses.
+    """
+
+    def __init__(
+        self,
+        trusted: frozenset[str] = frozenset(),
+        log: ExchangeLog | None = None,
+        now: Callable[[], float] = time.time,
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self._trusted = trusted
+        self._log: ExchangeLog = log or NoLog()
+        self._now = now
+        headers = {"user-agent": user_agent}
+        self._client = httpx.Client(trust_env=False, follow_redirects=False, headers=headers)
+        self._labels = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were kept open."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def labelled(self, **labels: str | int) -> Iterator[Self]:
+        """Say for whom this thread's exchanges inside the block are made: job, stage, attempt."""
+        self._labels.value = labels
+        try:
+            yield self
+        finally:
+            self._labels.value = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float,
+        max_bytes: int,
+    ) -> OutsideAnswer:
+        """Exchange one HTTP request for its answer, following up to five redirects.
+
+        Answers with a 4xx status other than 429 are returned for the caller to judge. Raises RateLimited (429),
+        ServiceUnavailable (5xx, no connection), OutsideTimeout, BadAnswer (not HTTP, too many redirects) - all ServiceError -
+        and AnswerTooBig or ForbiddenAddress, which are DocumentError.
+        """
+        request = self._build(method, url, params, headers, body)
+        started, clock = self._now(), time.monotonic()
+        answer: OutsideAnswer | None = None
+        failure = ""
+        try:
+            answer = self._converse(request, clock + timeout, timeout, max_bytes)
+            _raise_for_service(answer, self._now())
+            return answer
+        except LabError as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            self._record(request, body, answer, failure, started, (time.monotonic() - clock) * 1000)
+
+    def _build(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> httpx.Request:
+        try:
+            return self._client.build_request(method, url, params=params, headers=headers, content=body)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ForbiddenAddress(url=url, detail=str(error)) from None
+
+    def _converse(self, request: httpx.Request, until: float, timeout: float, max_bytes: int) -> OutsideAnswer:
+        for _ in range(MAX_REDIRECTS + 1):
+            _check_address(request.url, self._trusted)
+            answer, following = self._exchange(request, until, timeout, max_bytes)
+            if following is None:
+                return answer
+            request = following
+        raise BadAnswer(host=request.url.host, detail=f"more than {MAX_REDIRECTS} redirects")
+
+    def _exchange(
+        self, request: httpx.Request, until: float, timeout: float, max_bytes: int
+    ) -> tuple[OutsideAnswer, httpx.Request | None]:
+        host = request.url.host
+        left = max(0.001, until - time.monotonic())
+        request.extensions = request.extensions | {"timeout": httpx.Timeout(left).as_dict()}
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                following = response.next_request
+                body = b"" if following else _read(response, until, timeout, max_bytes)
+            finally:
+                response.close()
+        except httpx.TimeoutException:
+            raise OutsideTimeout(host=host, seconds=timeout) from None
+        except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.InvalidURL) as error:
+            raise BadAnswer(host=host, detail=str(error)) from None
+        except httpx.TransportError as error:
+            raise ServiceUnavailable(host=host, detail=str(error) or type(error).__name__) from None
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return OutsideAnswer(response.status_code, headers, body, str(response.url)), following
+
+    def _record(
+        self,
+        request: httpx.Request,
+        body: bytes | None,
+        answer: OutsideAnswer | None,
+        failure: str,
+        started: float,
+        ms: float,
+    ) -> None:
+        url = str(request.url)
+        self._log.record(
+            Exchange(
+                key=request_key(request.method, url, body),
+                method=request.method,
+                url=without_secrets(url),
+                started=started,
+                ms=ms,
+                status=answer.status if answer else None,
+                headers=kept_headers(answer.headers) if answer else {},
+                body=answer.body if answer else b"",
+                final_url=without_secrets(answer.url) if answer else "",
+                error=failure,
+                labels=getattr(self._labels, "value", {}),
+            )
+        )
+
+
+def trusted_hosts(base_urls: Mapping[str, str] | list[str]) -> frozenset[str]:
+    """The hosts of addresses that the settings name, as `HttpOutside` wants them."""
+    urls = base_urls.values() if isinstance(base_urls, Mapping) else base_urls
+    return frozenset(urlsplit(url).netloc.rpartition("@")[2].lower() for url in urls)
+
+
+def _read(response: httpx.Response, until: float, timeout: float, max_bytes: int) -> bytes:
+    host, parts, size = response.url.host, [], 0
+    for part in response.iter_bytes(1 << 16):
+        size += len(part)
+        if size > max_bytes:
+            raise AnswerTooBig(host=host, what=response.url.path, limit=max_bytes)
+        if time.monotonic() > until:
+            raise OutsideTimeout(host=host, seconds=timeout)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _raise_for_service(answer: OutsideAnswer, now: float) -> None:
+    host = urlsplit(answer.url).hostname or ""
+    retry_after = seconds_to_wait(answer.headers.get("retry-after", ""), now)
+    if answer.status == 429:
+        wait = "" if retry_after is None else f", wait {retry_after:g} s"
+        raise RateLimited(host=host, retry_after=retry_after, wait=wait)
+    if answer.status >= 500:
+        raise ServiceUnavailable(host=host, detail=f"HTTP {answer.status}", retry_after=retry_after)
+
+
+def seconds_to_wait(retry_after: str, now: float) -> float | None:
+    """What a Retry-After header asks for, in seconds: it gives seconds or a date (RFC 9110, section 10.2.3)."""
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _check_address(url: httpx.URL, trusted: frozenset[str]) -> None:
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ForbiddenAddress(url=without_secrets(str(url)), detail="it is neither http nor https")
+    host = url.host.lower()
+    if host in trusted or url.netloc.decode("ascii").lower() in trusted:
+        return
+    try:
+        found = socket.getaddrinfo(host, url.port or 443, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ServiceUnavailable(host=host, detail=f"no address for this name: {error}") from None
+    if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
+        raise ForbiddenAddress(url=without_secrets(str(url)), detail="its host is on a private address")

@@ -1,0 +1,163 @@
+"""PubMed Central: articles as JATS by NCBI's E-utilities, and PDFs by its open-access service.
+
+E-utilities: https://www.ncbi.nlm.nih.gov/books/NBK25499/ ; OA service: https://pmc.ncbi.nlm.nih.gov/tools/oa-service/ . Both
+can answer HTTP 200 with an error inside.
+"""
+
+import re
+
+from lxml import etree
+
+from medkg_lab.models.submission import Payload, Submission
+from medkg_lab.sources import jats
+from medkg_lab.sources.adapter import Service, SourceSettings, found
+from medkg_lab.sources.errors import BadAnswer, BadKey, NoOpenCopy, NotFound, NotOpenAccess
+from medkg_lab.sources.exchanges import without_secrets
+from medkg_lab.sources.xml import NotXml, local_name, parse_xml, text_of
+from medkg_lab.stages.contracts import StageContext
+
+TOOL = "medkg-lab"
+_PAGE = 500
+"""Ids asked for at once."""
+
+
+class Pmc:
+    """The source `pmc`: an article's JATS by `efetch`, ids for a query by `esearch`."""
+
+    name = "pmc"
+    base_url = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._service = Service(self.name, self.base_url, settings)
+
+    def fetch(self, context: StageContext, key: str) -> Payload:
+        """The article's JATS. Raises BadKey, NotFound, NotOpenAccess, BadAnswer, and what Service.get raises."""
+        number = pmc_number(key, self.name)
+        params = {"db": "pmc", "id": number, "retmode": "xml"} | self._identity()
+        answer = self._service.get(context, "efetch.fcgi", params, key)
+        article = _only_article(answer.body, key, self._service.host)
+        return Payload(
+            sha256=context.store(article),
+            media_type=jats.MEDIA_TYPE,
+            size=len(article),
+            name=f"PMC{number}.nxml",
+            source=self.name,
+            key=key,
+            url=without_secrets(answer.url),
+        )
+
+    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+        """The PMC ids that match the query. Raises BadAnswer, and what Service.get raises."""
+        keys: list[str] = []
+        while len(keys) < query.limit:
+            page = self._page(context, query, len(keys), min(_PAGE, query.limit - len(keys)))
+            keys += page
+            if not page:
+                break
+        return found(query, keys)
+
+    def _page(self, context: StageContext, query: Submission, start: int, size: int) -> list[str]:
+        params = {
+            "db": "pmc",
+            "term": query.query or "",
+            "retstart": str(start),
+            "retmax": str(size),
+            "retmode": "json",
+        }
+        answer = self._service.get(context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}")
+        result = self._service.json(answer).get("esearchresult")
+        ids = result.get("idlist") if isinstance(result, dict) else None
+        if not isinstance(result, dict) or not isinstance(ids, list):
+            reason = result.get("ERROR") if isinstance(result, dict) else None
+            raise BadAnswer(host=self._service.host, detail=f"no list of ids ({reason or 'no reason given'})")
+        return [f"PMC{number}" for number in ids if isinstance(number, str) and number.isdigit()]
+
+    def _identity(self) -> dict[str, str]:
+        settings = self._service.settings
+        given = {"email": settings.email, "api_key": settings.api_key}
+        return {"tool": TOOL} | {name: value for name, value in given.items() if value}
+
+
+class PmcFulltext:
+    """The source `pmc-fulltext`: the address of an open-access article's PDF, by the OA service."""
+
+    name = "pmc-fulltext"
+    base_url = "https://www.ncbi.nlm.nih.gov/pmc/utils/oa"
+
+    def __init__(self, settings: SourceSettings, articles: Pmc) -> None:
+        self._service = Service(self.name, self.base_url, settings)
+        self._articles = articles
+
+    def fetch(self, context: StageContext, key: str) -> Payload:
+        """The OA record, with the PDF's address as `pdf_url`. Raises BadKey, NotOpenAccess, NoOpenCopy, BadAnswer."""
+        number = pmc_number(key, self.name)
+        answer = self._service.get(context, "oa.fcgi", {"id": f"PMC{number}", "format": "pdf"}, key)
+        root = _xml(answer.body, self._service.host)
+        raise_embedded_error(root, key, self._service.host)
+        links = [link.get("href", "") for link in root.iterfind(".//link[@format='pdf']")]
+        if not links or not links[0]:
+            raise NoOpenCopy(host=self._service.host, key=key)
+        record = root.find(".//record")
+        licence = record.get("license", "") if record is not None else ""
+        return Payload(
+            sha256=context.store(answer.body),
+            media_type="application/xml",
+            size=len(answer.body),
+            name=f"PMC{number}.oa.xml",
+            source=self.name,
+            key=key,
+            url=without_secrets(answer.url),
+            # The service still gives ftp addresses; the same host serves the same paths over https.
+            metadata={"pdf_url": re.sub(r"^ftp://", "https://", links[0]), "license": licence},
+        )
+
+    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+        """The PMC ids that match the query, as the source `pmc` finds them."""
+        return self._articles.search(context, query)
+
+
+def pmc_number(key: str, source: str) -> str:
+    """The digits of a PMC id, `PMC1234567` or `1234567`. Raises BadKey."""
+    match = re.fullmatch(r"(?:PMC)?(\d{1,12})", key, re.IGNORECASE)
+    if match is None:
+        raise BadKey(key=key, source=source, detail="a PMC id is PMC and digits")
+    return match.group(1)
+
+
+def raise_embedded_error(root: etree._Element, key: str, host: str) -> None:
+    """Raise what an answer says inside: NotOpenAccess, NotFound or BadAnswer; nothing when it is no error.
+
+    The shapes are `<OA><error code=...>`, `<errorBean><errMsg>`, `<eFetchResult><ERROR>`, and `<Reply error=...>` in a set.
+    """
+    reply = root.find("Reply[@error]")
+    if reply is not None:
+        raise NotFound(host=host, what=key)
+    message = text_of(next(iter(root.xpath("/OA/error | /errorBean/errMsg | //ERROR")), None))  # type: ignore[arg-type]
+    if "not open access" in message.lower():
+        raise NotOpenAccess(key=key, host=host, detail=message)
+    if message:
+        raise BadAnswer(host=host, detail=message)
+    if local_name(root) == "errorBean":
+        raise BadAnswer(host=host, detail="an error without a message")
+
+
+def _only_article(body: bytes, key: str, host: str) -> bytes:
+    root = _xml(body, host)
+    raise_embedded_error(root, key, host)
+    if jats.is_article(root):
+        return body
+    if local_name(root) != jats.ARTICLE_SET:
+        raise BadAnswer(host=host, detail=f"neither an article nor a set but {local_name(root)}")
+    articles = list(jats.split_article_set(root))
+    if not articles:
+        raise NotFound(host=host, what=key)
+    if len(articles) > 1 or not articles[0].recognised:
+        raise BadAnswer(host=host, detail=f"not one article but {len(articles)} elements")
+    return articles[0].data
+
+
+def _xml(body: bytes, host: str) -> etree._Element:
+    try:
+        return parse_xml(body)
+    except NotXml as error:
+        raise BadAnswer(host=host, detail=f"not XML: {error}") from None

@@ -1,0 +1,1 @@
+"""Chunking: a document's text cut into passages that fit the embedding model."""

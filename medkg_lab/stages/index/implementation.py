@@ -1,0 +1,80 @@
+"""`knowledge.index`: passages and vectors into the knowledge process, as a generation of the job."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medkg_lab import rpc
+from medkg_lab.errors import LabError
+from medkg_lab.knowledge.client import KnowledgeClient, connected, refused
+from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
+from medkg_lab.knowledge.messages import TextDocument
+from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
+from medkg_lab.stages.registry import Implementation, Options, Resources
+
+
+class KnowledgeIndex:
+    """Stages all documents of a batch by one call; the job's completion makes them visible."""
+
+    def __init__(self, client: KnowledgeClient) -> None:
+        self._client = client
+
+    def execute(self, context: StageContext, item: IndexInput) -> Receipt:
+        """Stage one document. Raises what `execute_many` gives for it."""
+        outcome = self.execute_many([context], [item])[0]
+        if isinstance(outcome, LabError):
+            raise outcome
+        return outcome
+
+    def execute_many(
+        self, contexts: Sequence[StageContext], items: Sequence[IndexInput]
+    ) -> Sequence[Receipt | LabError]:
+        """Stage documents; UnusableDocument or MixedModels stand for one of them. Raises KnowledgeUnavailable and BatchFenced."""
+        outcomes: dict[int, Receipt | LabError] = {}
+        messages: dict[int, dict[str, Any]] = {}
+        for number, (context, item) in enumerate(zip(contexts, items, strict=True)):
+            if tuple(chunk.chunk_id for chunk in item.chunks) == item.embeddings.chunk_ids:
+                messages[number] = _message(context, item)
+            else:
+                detail = "the vectors are not those of its chunks"
+                outcomes[number] = UnusableDocument(doc_id=context.doc_id, detail=detail)
+        try:
+            answers = self._client.index(contexts[0].batch_id, list(messages.values())) if messages else []
+        except (rpc.PeerUnreachable, rpc.RemoteFailure) as error:
+            raise KnowledgeUnavailable(detail=str(error)) from error
+        for number, answer in zip(messages, answers, strict=True):
+            outcomes[number] = refused(answer) or _receipt(answer, items[number])
+        return [outcomes[number] for number in range(len(items))]
+
+
+def _message(context: StageContext, item: IndexInput) -> dict[str, Any]:
+    document, embeddings = item.document, item.embeddings
+    return {
+        "doc_id": context.doc_id,
+        "job_id": context.job_id,
+        "tenant_id": context.tenant_id,
+        "source": document.source,
+        "title": document.title,
+        "metadata": {**document.metadata, **document.identifiers},
+        "chunks": [chunk.model_dump(mode="json") for chunk in item.chunks],
+        "model": embeddings.model,
+        "dimension": embeddings.dimension,
+        "vectors": TextDocument.pack(embeddings.vectors),
+    }
+
+
+def _receipt(answer: Mapping[str, Any], item: IndexInput) -> Receipt:
+    detail = {"dimension": item.embeddings.dimension, "model": item.embeddings.model}
+    return Receipt(answer["doc_id"], answer["count"], detail)
+
+
+def _build(resources: Resources, options: Any) -> KnowledgeIndex:
+    return KnowledgeIndex(connected(resources.knowledge_socket))
+
+
+INDEX = Implementation(
+    name="knowledge.index",
+    stage_type=StageType.INDEX,
+    summary="BM25 and vector search in the knowledge process",
+    build=_build,
+    options=Options,
+)

@@ -1,0 +1,1 @@
+"""Knowledge-graph stages: putting what was extracted from a document into the graph."""

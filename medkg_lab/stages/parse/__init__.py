@@ -1,0 +1,1 @@
+"""Parsing: a source's own format turned into the intermediate representation."""

@@ -1,0 +1,76 @@
+"""Building the blocks of a registry record."""
+
+import re
+
+from medkg_lab.models.ir import Block, BlockKind, Table
+from medkg_lab.stages.parse.record import Record
+from medkg_lab.stages.parse.text import squeeze, table_text
+
+Section = tuple[str, ...]
+
+_BULLET = re.compile(r"^\s*(?:[*•‣·-]\s+|(?=\d{1,2}[.)]\s)|(?=[a-z][.)]\s))")
+_CRITERIA = re.compile(
+    r"^(?:[\w -]{0,40}\b)?(?:inclusion|exclusion)\b(?:[\w /-]{0,40})?criteria?\b[^.]{0,40}:?$", re.IGNORECASE
+)
+
+
+class Blocks:
+    """The blocks so far."""
+
+    def __init__(self) -> None:
+        self.items: list[Block] = []
+
+    def add(self, kind: BlockKind, text: str, section: Section, record: Record, table: Table | None = None) -> None:
+        """Add a block unless its text is empty."""
+        if text:
+            self.items.append(Block(kind=kind, text=text, section=section, place=record.place, table=table))
+
+    def heading(self, section: Section, record: Record) -> None:
+        """Open `section`, unless the block before is in it already."""
+        if not self.items or self.items[-1].section[: len(section)] != section:
+            self.add(BlockKind.HEADING, section[-1], section, record)
+
+    def fact(self, label: str, record: Record, section: Section) -> None:
+        """One line `label: value`, or nothing when there is no value."""
+        if text := record.words:
+            self.heading(section, record)
+            self.add(BlockKind.PARAGRAPH, f"{label}: {text}", section, record)
+
+    def prose(
+        self, record: Record, section: Section, kind: BlockKind = BlockKind.PARAGRAPH, criteria: bool = False
+    ) -> None:
+        """Free text as paragraphs and list items; with `criteria`, lines such as `Inclusion Criteria:` open a section."""
+        if not record.text:
+            return
+        self.heading(section, record)
+        current = section
+        for entry, is_item in _entries(record.lines):
+            if criteria and not is_item and _CRITERIA.match(entry):
+                current = (*section, entry.rstrip(": "))
+                self.add(BlockKind.HEADING, current[-1], current, record)
+            else:
+                self.add(BlockKind.LIST_ITEM if is_item else kind, entry, current, record)
+
+    def table(self, rows: list[tuple[str, ...]], section: Section, record: Record) -> None:
+        """A table whose first row is its header; a table of a header alone is left out."""
+        if len(rows) > 1:
+            table = Table(rows=tuple(rows), header_rows=1)
+            self.add(BlockKind.TABLE, table_text(table), section, record, table)
+
+
+def _entries(text: str) -> list[tuple[str, bool]]:
+    """Paragraphs and list items: a blank line or a bullet starts a new one, other line breaks are only layout."""
+    entries: list[tuple[str, bool]] = []
+    fresh = True
+    for line in text.splitlines():
+        bullet = _BULLET.match(line)
+        content = squeeze(line[bullet.end() :] if bullet else line)
+        if not content:
+            fresh = True
+            continue
+        if fresh or bullet or _CRITERIA.match(content):
+            entries.append((content, bullet is not None))
+        else:
+            entries[-1] = (f"{entries[-1][0]} {content}", entries[-1][1])
+        fresh = bool(_CRITERIA.match(content))
+    return entries

@@ -1,0 +1,64 @@
+"""The coded concepts of a study: what it studies, tests, measures and compares, and who pays."""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from medkg_lab.models.ir import Code
+from medkg_lab.stages.parse.record import Record
+
+_LAST_SHORT_DESCRIPTOR = 66331
+"""The last descriptor of MeSH 2015; since 2016 new ones have nine digits. The registry pads the older ones to nine as well."""
+_FIRST_LONG_SUPPLEMENT = 600_000
+_MESH_ID = re.compile(r"^([DC])0*(\d{1,9})$")
+
+
+def mesh_id(written: str) -> str | None:
+    """A MeSH id as MeSH writes it: `D000003924` is `D003924`. None when it is no id of a descriptor or supplement."""
+    match = _MESH_ID.match(written.strip())
+    if not match:
+        return None
+    letter, number = match[1], int(match[2])
+    short = number <= _LAST_SHORT_DESCRIPTOR if letter == "D" else number < _FIRST_LONG_SUPPLEMENT
+    return f"{letter}{number:06d}" if short else f"{letter}{number:09d}"
+
+
+def read_codes(study: Record) -> Iterator[Code]:
+    """All codes of `study` in the record's order; MeSH ancestors are left out, for the study is not about them."""
+    protocol = study["protocolSection"]
+    arms = protocol["armsInterventionsModule"]
+    outcomes = protocol["outcomesModule"]
+    sponsors = protocol["sponsorCollaboratorsModule"]
+    number = protocol["identificationModule.nctId"]
+    if number.text:
+        yield Code(scheme="nct", code=number.text, term=number.text, role="study", place=number.place)
+    yield from _free("sponsor", sponsors["leadSponsor.name"])
+    yield from _free("collaborator", *(item["name"] for item in sponsors["collaborators"].each()))
+    yield from _free("condition", *protocol["conditionsModule.conditions"].each())
+    yield from _free("keyword", *protocol["conditionsModule.keywords"].each())
+    yield from _free("arm", *(item["label"] for item in arms["armGroups"].each()))
+    yield from _free("intervention", *(item["name"] for item in arms["interventions"].each()))
+    for kind in ("primaryOutcomes", "secondaryOutcomes", "otherOutcomes"):
+        yield from _free("outcome", *(item["measure"] for item in outcomes[kind].each()))
+    derived = study["derivedSection"]
+    yield from _mesh("condition", derived["conditionBrowseModule.meshes"])
+    yield from _mesh("intervention", derived["interventionBrowseModule.meshes"])
+    for reference in protocol["referencesModule.references"].each():
+        if pmid := reference["pmid"].text:
+            yield _code("pmid", pmid, reference["citation"].text[:300] or pmid, "reference", reference["pmid"])
+
+
+def _free(role: str, *records: Record) -> Iterator[Code]:
+    for record in records:
+        if record.text:
+            yield _code("free", None, record.text, role, record)
+
+
+def _mesh(role: str, records: Record) -> Iterator[Code]:
+    for record in records.each():
+        if term := record["term"].text:
+            yield _code("mesh", mesh_id(record["id"].text), term, role, record)
+
+
+def _code(scheme: Literal["mesh", "pmid", "free"], code: str | None, term: str, role: str, record: Record) -> Code:
+    return Code(scheme=scheme, code=code, term=term, role=role, place=record.place)

@@ -1,0 +1,20 @@
+"""The parse implementations that the lab publishes."""
+
+from typing import Any
+
+from medkg_lab.stages.contracts import Stage, StageType
+from medkg_lab.stages.registry import Implementation, Resources
+
+
+def _build(resources: Resources, options: Any) -> Stage:
+    from medkg_lab.stages.parse.auto import AutoParser
+
+    return AutoParser()
+
+
+AUTO = Implementation(
+    name="parse.auto",
+    stage_type=StageType.PARSE,
+    summary="ClinicalTrials.gov API v2 studies and JATS articles, told apart by their content",
+    build=_build,
+)

@@ -1,0 +1,28 @@
+"""Text as it goes into blocks."""
+
+import re
+
+from medkg_lab.models.ir import Table
+
+_MARKDOWN_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>&^~|\"'=:$%@/])")
+_UNSEEN = re.compile("[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")
+
+
+def words(text: str) -> frozenset[str]:
+    """The set of the words of `text`: a long table of names stays readable that way."""
+    return frozenset(text.split())
+
+
+def squeeze(text: str) -> str:
+    """Make every run of white space one space and drop characters that have no shape, such as soft hyphens."""
+    return " ".join(_UNSEEN.sub("", text).split())
+
+
+def unescape_markdown(text: str) -> str:
+    """Undo backslash escapes of punctuation: the registry stores free text as escaped markdown (`p \\< 0.05`)."""
+    return _MARKDOWN_ESCAPE.sub(r"\1", text)
+
+
+def table_text(table: Table) -> str:
+    """A table block's text: cells joined by ` | `, rows by newlines."""
+    return "\n".join(" | ".join(row) for row in table.rows)

@@ -1,0 +1,123 @@
+"""The PDF process with a real ledger, a real broker and a real converter."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from medkg_lab.broker.client import Consumer
+from medkg_lab.broker.topics import PDF_REQUESTS
+from medkg_lab.pdf.__main__ import GROUP
+from medkg_lab.stages.kinds import KINDS
+from tests.integration.pdf.lab import pdf_lab
+from tests.pdf_files import PAPER, pdf
+from tests.waiting import wait_until
+
+SCAN = [("image", "")]
+
+
+@pytest.fixture(scope="module")
+def running():
+    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
+    with pdf_lab(folder / "home") as lab:
+        yield lab
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def lab(running):
+    """The ledger and the broker, which all tests share; the PDF process of each test ends with it."""
+    before = len(running.processes)
+    yield running
+    for process in running.processes[before:]:
+        if process.poll() is None:
+            assert running.stop(process) == 0
+
+
+def test_pdf_opens_its_gate_once(lab):
+    job_id = lab.waiting_job(pdf([PAPER, PAPER]))
+    lab.request(job_id)
+    lab.request(job_id)
+    lab.start_pdf()
+    job = lab.settled(job_id)
+    assert job["gate"]["state"] == "open"
+    evidence = job["gate"]["evidence"]
+    assert (evidence["pages"], evidence["missing_pages"], evidence["tool"]) == (2, [], "docvortex")
+    assert evidence["source"] == job["content"]
+    document = KINDS["document"].decode(lab.store.get(evidence["document"]))
+    assert document.doc_id == "file:paper.pdf"
+    assert "Asthma is a chronic disease" in " ".join(block.text for block in document.blocks)
+    assert orjson.loads(lab.store.get(evidence["raw"]))["schema"] == "docvortex.middle"
+    assert job["outputs"]["document"] == evidence["document"]
+    second = lab.waiting_job(pdf([PAPER]), "other.pdf")
+    lab.request(second)
+    assert lab.settled(second)["gate"]["state"] == "open"
+    set_fields = [event for event in lab.ledger.events(0)["events"] if event["type"] == "field.set"]
+    assert [event["jobs"] for event in set_fields] == [[job_id], [second]]
+
+
+def test_every_bad_ending_is_told(lab):
+    scan = lab.waiting_job(pdf([SCAN]), "scan.pdf")
+    part = lab.waiting_job(pdf([PAPER, SCAN]), "part.pdf")
+    locked = lab.waiting_job(pdf([PAPER], encrypt="secret"), "locked.pdf")
+    cut = lab.waiting_job(b"%PDF-1.4\n1 0 obj", "cut.pdf")
+    gone = lab.waiting_job(pdf([PAPER]), "gone.pdf")
+    lab.start_pdf()
+    lab.send(b"not a request")
+    for job_id in (scan, part, locked, cut):
+        lab.request(job_id)
+    lab.request(gone, content="0" * 64)
+    lab.request(gone, job_id="nobody")
+    ended = {
+        name: lab.settled(job_id) for name, job_id in (("scan", scan), ("locked", locked), ("cut", cut), ("gone", gone))
+    }
+    assert {name: (job["state"], job["failure_kind"]) for name, job in ended.items()} == {
+        "scan": ("failed", "bad_input"),
+        "locked": ("failed", "bad_input"),
+        "cut": ("failed", "bad_input"),
+        "gone": ("failed", "artifact"),
+    }
+    assert "OCR" in ended["scan"]["reason"]
+    assert "EncryptedPdf" in ended["locked"]["reason"]
+    assert "DamagedPdf" in ended["cut"]["reason"]
+    waiting = lab.settled(part)
+    assert waiting["gate"]["state"] == "waiting"
+    assert waiting["gate"]["evidence"]["missing_pages"] == [2]
+    assert lab.ledger.gate_open(part, by="me", partial=True)["won"]
+
+
+def test_offset_is_kept_only_after_the_ledger_has_it(lab):
+    job_id = lab.waiting_job(pdf([PAPER]), "first.pdf")
+    lab.request(job_id)
+    process = lab.start_pdf()
+    lab.settled(job_id)
+    assert lab.stop(process) == 0
+    other = lab.waiting_job(pdf([PAPER]), "later.pdf")
+    lab.request(other)
+    with Consumer(lab.bootstrap, GROUP, [PDF_REQUESTS]) as consumer:
+        records = wait_until(lambda: consumer.poll(0.5), 20, "the request that nobody has dealt with")
+    assert [orjson.loads(record.value or b"")["job_id"] for record in records] == [other]
+
+
+def test_stop_in_the_middle_leaves_the_request(lab):
+    job_id = lab.waiting_job(pdf([PAPER] * 20), "long.pdf")
+    lab.request(job_id)
+    process = lab.start_pdf()
+    assert lab.stop(process) == 0
+    if lab.job(job_id)["state"] == "waiting_gate":
+        lab.start_pdf()
+    assert lab.settled(job_id)["gate"]["state"] == "open"
+
+
+def test_process_ends_soon_though_the_broker_is_gone(short_tmp):
+    with pdf_lab(short_tmp / "home") as lab:
+        job_id = lab.waiting_job(pdf([PAPER]))
+        lab.request(job_id)
+        process = lab.start_pdf()
+        lab.settled(job_id)
+        broker = lab.processes[1]
+        broker.kill()
+        broker.wait(10)
+        assert lab.stop(process) == 0

@@ -1,0 +1,168 @@
+"""The one way to the outside against a real server that misbehaves in every way we know."""
+
+import gzip
+import socket
+
+import pytest
+
+from medkg_lab.sources.errors import (
+    AnswerTooBig,
+    BadAnswer,
+    ForbiddenAddress,
+    OutsideTimeout,
+    RateLimited,
+    ServiceUnavailable,
+)
+from medkg_lab.sources.exchanges import Exchange
+from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+from tests.http_service import Answer, http_service
+
+
+class Kept:
+    def __init__(self):
+        self.exchanges: list[Exchange] = []
+
+    def record(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+
+@pytest.fixture
+def service():
+    with http_service() as running:
+        yield running
+
+
+@pytest.fixture
+def log():
+    return Kept()
+
+
+@pytest.fixture
+def outside(service, log):
+    with HttpOutside(trusted=trusted_hosts([service.url]), log=log, now=lambda: 1000.0) as made:
+        yield made
+
+
+def ask(outside, service, path="/a", timeout=5.0, max_bytes=1000, **more):
+    return outside.request("GET", service.url + path, timeout=timeout, max_bytes=max_bytes, **more)
+
+
+def test_answer_and_its_record(outside, service, log):
+    service.answers["/a"] = [Answer(b"hello", headers={"content-type": "text/plain", "set-cookie": "s=1"})]
+    with outside.labelled(job="j1", attempt=2):
+        answer = ask(outside, service, params={"q": "x", "api_key": "s3cret"})
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"hello", "text/plain")
+    assert service.asked[0].query == {"q": "x", "api_key": "s3cret"}
+    assert service.asked[0].headers["user-agent"].startswith("medkg-lab/")
+    (kept,) = log.exchanges
+    assert "s3cret" not in repr(kept)
+    assert "set-cookie" not in kept.headers
+    assert (kept.status, kept.body, kept.started, kept.labels) == (200, b"hello", 1000.0, {"job": "j1", "attempt": 2})
+    ask(outside, service)
+    assert log.exchanges[1].labels == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [({"retry-after": "7"}, 7.0), ({}, None), ({"retry-after": "soon"}, None)]
+)
+def test_too_many_requests(outside, service, log, header, seconds):
+    service.answers["/a"] = [Answer(b"slow down", 429, header)]
+    with pytest.raises(RateLimited) as caught:
+        ask(outside, service)
+    assert caught.value.retry_after == seconds
+    assert (log.exchanges[0].status, log.exchanges[0].error) == (429, "RateLimited")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_service_in_trouble(outside, service, status):
+    service.answers["/a"] = [Answer(b"oops", status, {"retry-after": "3"})]
+    with pytest.raises(ServiceUnavailable) as caught:
+        ask(outside, service)
+    assert caught.value.retry_after == 3
+
+
+def test_client_errors_are_for_the_caller(outside, service):
+    assert ask(outside, service, "/none").status == 404
+
+
+def test_silence(outside, service, log):
+    service.answers["/a"] = [Answer(hang=True)]
+    with pytest.raises(OutsideTimeout):
+        ask(outside, service, timeout=0.2)
+    assert (log.exchanges[0].status, log.exchanges[0].error) == (None, "OutsideTimeout")
+
+
+def test_nobody_listens(outside, service):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with HttpOutside(trusted=frozenset({f"127.0.0.1:{port}"})) as other, pytest.raises(ServiceUnavailable):
+        other.request("GET", f"http://127.0.0.1:{port}/", timeout=2, max_bytes=10)
+
+
+def test_answer_cut_short(outside, service):
+    service.answers["/a"] = [Answer(b"half", truncate=True)]
+    with pytest.raises(BadAnswer):
+        ask(outside, service)
+
+
+def test_answer_over_the_limit(outside, service):
+    service.answers["/a"] = [Answer(b"x" * 2000)]
+    with pytest.raises(AnswerTooBig):
+        ask(outside, service, max_bytes=1999)
+    assert len(ask(outside, service, max_bytes=2000).body) == 2000
+
+
+def test_compressed_answer_counts_unpacked(outside, service):
+    service.answers["/a"] = [Answer(gzip.compress(b"\0" * 5_000_000), headers={"content-encoding": "gzip"})]
+    with pytest.raises(AnswerTooBig):
+        ask(outside, service, max_bytes=1_000_000)
+
+
+def test_not_really_gzip(outside, service):
+    service.answers["/a"] = [Answer(b"plain", headers={"content-encoding": "gzip"})]
+    with pytest.raises(BadAnswer):
+        ask(outside, service)
+
+
+def test_redirects_are_followed_within_limits(outside, service):
+    service.answers["/a"] = [Answer(status=302, headers={"location": "/b"})]
+    service.answers["/b"] = [Answer(b"there")]
+    answer = ask(outside, service)
+    assert (answer.body, answer.url) == (b"there", service.url + "/b")
+    service.answers["/b"] = [Answer(status=301, headers={"location": "/a"})]
+    with pytest.raises(BadAnswer):
+        ask(outside, service)
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://127.0.0.1:1/", "http://10.0.0.1/", "http://[::1]/"]
+)
+def test_redirects_do_not_lead_into_this_network(outside, service, target):
+    service.answers["/a"] = [Answer(status=302, headers={"location": target})]
+    with pytest.raises((ForbiddenAddress, BadAnswer)):
+        ask(outside, service)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/",
+        "http://localhost/",
+        "http://169.254.169.254/latest",
+        "gopher://x/",
+        "nothing",
+        "http://[::ffff:127.0.0.1]/",
+    ],
+)
+def test_private_addresses_are_not_asked(url, log):
+    with HttpOutside(log=log) as outside, pytest.raises(ForbiddenAddress):
+        outside.request("GET", url, timeout=1, max_bytes=10)
+
+
+def test_proxies_of_the_environment_are_ignored(service, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    service.answers["/a"] = [Answer(b"direct")]
+    with HttpOutside(trusted=frozenset({service.host})) as outside:
+        assert ask(outside, service).body == b"direct"
