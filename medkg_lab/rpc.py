@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +42,7 @@ class BadRequest(LabError):
     """The request was not understood: {detail}. Client and server may be of different versions; restart the lab."""
 
 
-async def serve(path: Path, handlers: dict[str, Handler]) -> asyncio.Server:
+async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
     """Listen at `path`, replacing a socket that a crash left, and answer each request by the handler of its op."""
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -51,7 +51,9 @@ async def serve(path: Path, handlers: dict[str, Handler]) -> asyncio.Server:
         if _peer_uid(writer.get_extra_info("socket")) != os.getuid():
             writer.close()
             return
-        await _converse(reader, writer, handlers)
+        # A closing server cancels its conversations, which asyncio up to 3.11 would log as errors of their own.
+        with contextlib.suppress(asyncio.CancelledError):
+            await _converse(reader, writer, handlers)
 
     previous = os.umask(0o177)
     try:
@@ -66,7 +68,9 @@ def _peer_uid(connection: socket.socket) -> int:
     return int(uid)
 
 
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: dict[str, Handler]) -> None:
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]
+) -> None:
     tasks: set[asyncio.Task[None]] = set()
     try:
         while line := await reader.readline():
@@ -81,7 +85,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         writer.close()
 
 
-async def _respond(line: bytes, writer: asyncio.StreamWriter, handlers: dict[str, Handler]) -> None:
+async def _respond(line: bytes, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]) -> None:
     request_id: Any = None
     try:
         request = _parse(line)

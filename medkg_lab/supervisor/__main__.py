@@ -6,8 +6,8 @@ import fcntl
 import os
 
 from medkg_lab import linux, process, settings
-from medkg_lab.supervisor.server import Supervisor
 from medkg_lab.supervisor.processes import lab_processes
+from medkg_lab.supervisor.server import Supervisor
 
 
 def main() -> None:

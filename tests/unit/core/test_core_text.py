@@ -17,7 +17,9 @@ def test_no_control_character_is_left(text: str) -> None:
     cleaned.encode()
 
 
-@pytest.mark.parametrize("attack", ["\x1b]52;c;ZXZpbA==\x07", "\x1b[2J", "\x9b31m", "\x7f", "\r overwritten", "\u202etxt.exe"])
+@pytest.mark.parametrize(
+    "attack", ["\x1b]52;c;ZXZpbA==\x07", "\x1b[2J", "\x9b31m", "\x7f", "\r overwritten", "\u202etxt.exe"]
+)
 def test_attacks_become_visible(attack: str) -> None:
     assert not set(sanitize(attack)) & set("\x1b\x07\x9b\x7f\r\u202e")
 

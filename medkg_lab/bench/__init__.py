@@ -1,0 +1,1 @@
+"""Measurements of the lab's parts, as ratios taken in one run."""

@@ -1,0 +1,70 @@
+"""`python -m medkg_lab.bridge`: intake and outbox, each in a thread."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from medkg_lab import process, settings
+from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.bridge.intake import GROUP, Intake
+from medkg_lab.bridge.outbox import Outbox
+from medkg_lab.broker.client import Consumer, Producer
+from medkg_lab.broker.topics import Topics, ensure_topics
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.topology.catalog import Catalog
+
+log = logging.getLogger("medkg_lab.bridge")
+
+PAUSE = 1.0
+
+
+def _make_topics(bootstrap: str, prefix: str, stopping: process.Stopping) -> None:
+    """Make the lab's topics, waiting for the broker as long as it takes."""
+    while not stopping():
+        try:
+            ensure_topics(bootstrap, prefix)
+            return
+        except LabError as error:
+            log.warning("the topics have to wait: %s", error)
+            stopping(PAUSE)
+
+
+def main() -> None:
+    """Run until SIGTERM; the process ends when either side ends."""
+    _, locations = process.arguments("bridge")
+    chosen = settings.load(locations)
+    bootstrap = chosen.bootstrap(locations)
+    topics = Topics(chosen.broker.topic_prefix)
+    stopping = process.Stopping()
+    stopping.listen()
+    _make_topics(bootstrap, chosen.broker.topic_prefix, stopping)
+    consumer = Consumer(bootstrap, GROUP, [topics.requests])
+    intake = Intake(consumer, Producer(bootstrap), LedgerClient(locations.socket("ledger")), Catalog(locations), topics)
+    artifacts = ArtifactStore(locations.data / "artifacts")
+    outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics)
+    failures: list[BaseException] = []
+
+    def guarded(side: Callable[[Callable[[float], bool]], None]) -> None:
+        try:
+            side(stopping)
+        except BaseException as error:  # noqa: BLE001 - a side that ends by a bug must end the process, not hang it
+            failures.append(error)
+            stopping.stop()
+
+    sides = [
+        threading.Thread(target=guarded, args=(side,), name=name)
+        for name, side in (("intake", intake.run), ("outbox", outbox.run))
+    ]
+    for side in sides:
+        side.start()
+    process.announce("bridge")
+    for side in sides:
+        side.join()
+    consumer.close()
+    if failures:
+        raise failures[0]
+
+
+if __name__ == "__main__":
+    process.run("bridge", main)

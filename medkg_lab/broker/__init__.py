@@ -1,0 +1,1 @@
+"""The event broker: the embedded Kafka-protocol broker, the choice of engine, the lab's topics and its Kafka clients."""

@@ -1,0 +1,284 @@
+"""Kafka requests and answers as plain dictionaries: the only module that knows the codec library.
+
+kio's generated classes, one per API and version, are the schema, and its writers encode the answers. Requests are decoded
+here over the same schema, because kio's native reader reserves memory for whatever array length a frame claims and then
+aborts the process; this one bounds every length by the bytes that are there. Field names are those of Kafka's message
+definitions in snake case; times are integers in milliseconds, error codes integers, arrays lists.
+"""
+
+import dataclasses
+import datetime
+import functools
+import io
+import struct
+import types
+import typing
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kio.index import load_request_schema, load_response_schema
+from kio.schema.errors import ErrorCode
+from kio.serial import entity_writer
+
+from medkg_lab.broker.embedded.errors import MalformedFrame
+
+MAX_ELEMENTS = 200_000
+"""Array elements in one request, all arrays together: each becomes a Python object."""
+
+_PREFIX = struct.Struct(">hhi")
+_NUMBERS = {
+    "int8": struct.Struct(">b"),
+    "int16": struct.Struct(">h"),
+    "int32": struct.Struct(">i"),
+    "int64": struct.Struct(">q"),
+    "uint16": struct.Struct(">H"),
+    "uint32": struct.Struct(">I"),
+    "float64": struct.Struct(">d"),
+    "error_code": struct.Struct(">h"),
+    "timedelta_i32": struct.Struct(">i"),
+    "timedelta_i64": struct.Struct(">q"),
+    "datetime_i64": struct.Struct(">q"),
+}
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The part of a request that every API and version shares."""
+
+    api_key: int
+    version: int
+    correlation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A decoded request; `body` has exactly the fields that its version has."""
+
+    head: Head
+    client_id: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    kafka_type: str
+    nested: Any
+    array: bool
+    nullable: bool
+    required: bool
+    tagged: bool
+
+
+class _Cursor:
+    """A position in a frame; every read is checked against the frame's end."""
+
+    __slots__ = ("data", "elements", "position")
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self.data = data
+        self.position = position
+        self.elements = 0
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if count < 0 or end > len(self.data):
+            raise MalformedFrame(detail=f"{count} bytes claimed at byte {self.position} of {len(self.data)}")
+        chunk = self.data[self.position : end]
+        self.position = end
+        return chunk
+
+    def number(self, layout: struct.Struct) -> Any:
+        return layout.unpack(self.take(layout.size))[0]
+
+    def varint(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise MalformedFrame(detail=f"a variable-length integer does not end at byte {self.position}")
+
+    def count(self, elements: int) -> int:
+        self.elements += elements
+        if elements > len(self.data) - self.position or self.elements > MAX_ELEMENTS:
+            raise MalformedFrame(detail=f"an array of {elements} elements at byte {self.position} of {len(self.data)}")
+        return elements
+
+
+_Read = Callable[[_Cursor], Any]
+
+
+def read_head(frame: bytes) -> Head:
+    """Read API key, version and correlation id from `frame` (without its length). Raises MalformedFrame."""
+    if len(frame) < _PREFIX.size:
+        raise MalformedFrame(detail=f"a frame of {len(frame)} bytes")
+    return Head(*_PREFIX.unpack_from(frame))
+
+
+def decode_request(frame: bytes) -> Request:
+    """Decode `frame` (without its length). Raises MalformedFrame.
+
+    Bytes left over are passed over, as Kafka's own brokers do: librdkafka 2.16 sends one too many with Metadata version 9.
+    The caller has checked that the API is offered in this version.
+    """
+    head = read_head(frame)
+    schema = load_request_schema(head.api_key, head.version)
+    cursor = _Cursor(frame, _PREFIX.size)
+    client_id = _short_text(cursor, nullable=True)
+    if schema.__header_schema__.__flexible__:
+        _skip_tags(cursor)
+    body = _entity_reader(schema)(cursor)
+    return Request(head=head, client_id=client_id or "", body=body)
+
+
+def encode_response(head: Head, body: dict[str, Any]) -> bytes:
+    """Encode the answer to the request with `head`, with its length in front.
+
+    Keys of `body` that the version does not have are left out; keys that it needs and `body` lacks raise KeyError.
+    """
+    schema = load_response_schema(head.api_key, head.version)
+    header_schema = schema.__header_schema__
+    out = io.BytesIO()
+    out.write(b"\0\0\0\0")
+    entity_writer(header_schema)(out, _build(header_schema, {"correlation_id": head.correlation_id}))
+    entity_writer(schema)(out, _build(schema, body))
+    with out.getbuffer() as view:
+        struct.pack_into(">i", view, 0, len(view) - 4)
+    return out.getvalue()
+
+
+@functools.cache
+def _fields(schema: type) -> tuple[_Field, ...]:
+    hints = typing.get_type_hints(schema)
+    return tuple(_describe(field, hints[field.name]) for field in dataclasses.fields(schema))
+
+
+def _describe(field: "dataclasses.Field[Any]", hint: Any) -> _Field:
+    outer, nullable = _without_none(hint)
+    array = typing.get_origin(outer) is tuple
+    concrete = _without_none(typing.get_args(outer)[0])[0] if array else outer
+    return _Field(
+        name=field.name,
+        kafka_type=field.metadata.get("kafka_type", ""),
+        nested=concrete if dataclasses.is_dataclass(concrete) else None,
+        array=array,
+        nullable=nullable,
+        required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        tagged="tag" in field.metadata,
+    )
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """The type in `hint` and whether it allows None beside it."""
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
+        return hint, False
+    return next(option for option in typing.get_args(hint) if option is not types.NoneType), True
+
+
+@functools.cache
+def _entity_reader(schema: type) -> _Read:
+    flexible = bool(getattr(schema, "__flexible__", False))
+    readers = [(field.name, _field_reader(field, flexible)) for field in _fields(schema) if not field.tagged]
+
+    def read(cursor: _Cursor) -> dict[str, Any]:
+        values = {name: reader(cursor) for name, reader in readers}
+        if flexible:
+            _skip_tags(cursor)
+        return values
+
+    return read
+
+
+def _field_reader(field: _Field, flexible: bool) -> _Read:
+    element = _entity_reader(field.nested) if field.nested else _plain_reader(field, flexible)
+    if not field.array:
+        return element
+
+    def read_array(cursor: _Cursor) -> list[Any] | None:
+        length = cursor.varint() - 1 if flexible else cursor.number(_NUMBERS["int32"])
+        if length < 0:
+            return None
+        return [element(cursor) for _ in range(cursor.count(length))]
+
+    return read_array
+
+
+def _plain_reader(field: _Field, flexible: bool) -> _Read:
+    nullable = field.nullable and not field.array
+    match field.kafka_type:
+        case "string":
+            read = _compact_text if flexible else _short_text
+            return functools.partial(read, nullable=nullable)
+        case "bytes" | "records":
+            return functools.partial(_blob, flexible=flexible, nullable=nullable)
+        case "bool":
+            return lambda cursor: cursor.take(1) != b"\0"
+        case "uuid":
+            return lambda cursor: uuid.UUID(bytes=cursor.take(16))
+        case number:
+            layout = _NUMBERS[number]
+            return lambda cursor: cursor.number(layout)
+
+
+def _short_text(cursor: _Cursor, nullable: bool) -> str | None:
+    return _text(cursor, cursor.number(_NUMBERS["int16"]), nullable)
+
+
+def _compact_text(cursor: _Cursor, nullable: bool) -> str | None:
+    return _text(cursor, cursor.varint() - 1, nullable)
+
+
+def _text(cursor: _Cursor, length: int, nullable: bool) -> str | None:
+    if length == -1 and nullable:
+        return None
+    try:
+        return cursor.take(length).decode()
+    except UnicodeDecodeError:
+        raise MalformedFrame(detail=f"text that is not UTF-8 before byte {cursor.position}") from None
+
+
+def _blob(cursor: _Cursor, flexible: bool, nullable: bool) -> bytes | None:
+    length = cursor.varint() - 1 if flexible else cursor.number(_NUMBERS["int32"])
+    return None if length == -1 and nullable else cursor.take(length)
+
+
+def _skip_tags(cursor: _Cursor) -> None:
+    """Pass over tagged fields: no request in an offered version has one that matters here."""
+    for _ in range(cursor.count(cursor.varint())):
+        cursor.varint()
+        cursor.take(cursor.varint())
+
+
+def _build(schema: type, values: dict[str, Any]) -> Any:
+    ready = {}
+    for field in _fields(schema):
+        if field.name in values or field.required:
+            ready[field.name] = _convert(field, values[field.name])
+    return schema(**ready)
+
+
+def _convert(field: _Field, value: Any) -> Any:
+    if value is None:
+        return None
+    if field.array:
+        return tuple(_convert_one(field, element) for element in value)
+    return _convert_one(field, value)
+
+
+def _convert_one(field: _Field, value: Any) -> Any:
+    if field.nested:
+        return _build(field.nested, value)
+    match field.kafka_type:
+        case "error_code":
+            return ErrorCode(value)
+        case "timedelta_i32" | "timedelta_i64":
+            return datetime.timedelta(milliseconds=value)
+        case "datetime_i64":
+            return _EPOCH + datetime.timedelta(milliseconds=value)
+        case _:
+            return value

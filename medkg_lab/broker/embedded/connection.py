@@ -1,0 +1,106 @@
+"""One client connection: frames in, answers out in the same order, with a bound on what is in between."""
+
+import asyncio
+import logging
+import struct
+
+from medkg_lab.broker.embedded import codec
+from medkg_lab.broker.embedded.errors import MalformedFrame, Refused
+from medkg_lab.broker.embedded.handlers import registry
+from medkg_lab.broker.embedded.service import Peer, Service
+
+_log = logging.getLogger("medkg_lab.broker")
+_LENGTH = struct.Struct(">i")
+_WRITE_BUFFER = 1024 * 1024
+_LAST_ANSWERS_SECONDS = 1.0
+
+Answer = asyncio.Task[bytes | None]
+
+
+class Connection:
+    """Serves one client until it goes, sends what is no request, or the broker stops.
+
+    Requests are begun in their order and may wait side by side, for example several produce requests for one fdatasync.
+    When `limits.pipeline` of them are unanswered, or the client does not read its answers, nothing more is read from it.
+    """
+
+    def __init__(self, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._service = service
+        self._reader = reader
+        self._writer = writer
+        self._host = str((writer.get_extra_info("peername") or ["unknown"])[0])
+        self._slots = asyncio.Semaphore(service.limits.pipeline)
+        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+        self._waiting: set[Answer] = set()
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+
+    async def run(self) -> None:
+        """Serve until the end; closes the connection."""
+        receiver = asyncio.create_task(self._receive())
+        sender = asyncio.create_task(self._send())
+        stop = asyncio.create_task(self._service.stopping.wait())
+        try:
+            await asyncio.wait({receiver, sender, stop}, return_when=asyncio.FIRST_COMPLETED)
+            # A request that was begun has done its writing by its first wait; so that one with acks=0 is kept although its
+            # sender has gone, every task gets to that point.
+            await asyncio.sleep(0)
+            if stop.done() and not sender.done():
+                receiver.cancel()
+                self._answers.put_nowait(None)
+                await asyncio.wait({sender}, timeout=_LAST_ANSWERS_SECONDS)
+        finally:
+            unfinished = [receiver, sender, stop, *self._waiting]
+            for task in unfinished:
+                task.cancel()
+            self._writer.close()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _receive(self) -> None:
+        try:
+            while True:
+                await self._slots.acquire()
+                answer = asyncio.create_task(self._answer(await self._frame()))
+                self._waiting.add(answer)
+                answer.add_done_callback(self._waiting.discard)
+                self._answers.put_nowait(answer)
+        except MalformedFrame as error:
+            _log.warning("%s: %s", self._host, error)
+        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            pass  # the client is gone or stalled in the middle of a frame
+
+    async def _frame(self) -> bytes:
+        (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+        if not 8 <= size <= self._service.limits.request_bytes:
+            raise MalformedFrame(
+                detail=f"a frame of {size} bytes; {self._service.limits.request_bytes} are taken at most"
+            )
+        async with asyncio.timeout(self._service.limits.frame_seconds):
+            return await self._reader.readexactly(size)
+
+    async def _answer(self, frame: bytes) -> bytes | None:
+        """The encoded answer to one request, None when it gets none. Raises MalformedFrame, Refused."""
+        head = codec.read_head(frame)
+        api = registry.find(head)
+        if api is None:
+            if head.api_key == registry.API_VERSIONS:
+                return codec.encode_response(*registry.newer_api_versions(head))
+            raise MalformedFrame(detail=f"API {head.api_key} is not offered in version {head.version}")
+        request = codec.decode_request(frame)
+        body = await api.handler(self._service, request, Peer(self._host, request.client_id))
+        return None if body is None else codec.encode_response(head, body)
+
+    async def _send(self) -> None:
+        """Send answers in the order of their requests; the first failure ends the connection."""
+        try:
+            while (answer := await self._answers.get()) is not None:
+                encoded = await answer
+                if encoded is not None:
+                    self._writer.write(encoded)
+                    await self._writer.drain()
+                self._slots.release()
+        except (MalformedFrame, Refused) as error:
+            _log.warning("%s: %s", self._host, error)
+        except ConnectionError:
+            pass  # the client is gone
+        except Exception:  # noqa: BLE001 - process boundary: a fault in one handler ends this connection, not the broker
+            _log.exception("%s: a request failed", self._host)

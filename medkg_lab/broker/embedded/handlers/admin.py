@@ -1,0 +1,141 @@
+"""CreateTopics, DeleteTopics, CreatePartitions and DescribeConfigs."""
+
+from typing import Any
+
+from medkg_lab.broker.embedded import topic_config
+from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
+
+_TOPIC, _BROKER = 2, 4
+_FROM_TOPIC, _FROM_BROKER, _DEFAULT = 1, 4, 5
+
+
+async def create_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Make topics; one name twice in a request is refused."""
+    wanted = request.body["topics"] or []
+    names = [topic["name"] for topic in wanted]
+    answers = []
+    for topic in wanted:
+        answer = {"name": topic["name"], "error_code": Code.NONE, "error_message": None}
+        answer |= {"num_partitions": -1, "replication_factor": -1}
+        try:
+            if names.count(topic["name"]) > 1:
+                raise Refused(Code.INVALID_REQUEST, f"topic {topic['name']} stands in the request more than once")
+            made = await _create(service, topic, request.body["validate_only"])
+            answer |= {"num_partitions": made, "replication_factor": 1, "configs": []}
+        except Refused as refusal:
+            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+        answers.append(answer)
+    return {"throttle_time": 0, "topics": answers}
+
+
+async def _create(service: Service, topic: dict[str, Any], validate_only: bool) -> int:
+    partitions = topic["num_partitions"]
+    if topic["replication_factor"] not in (-1, 1) and not topic["assignments"]:
+        raise Refused(Code.INVALID_REPLICATION_FACTOR, "there is one broker, so the replication factor is 1")
+    if topic["assignments"]:
+        partitions = _assigned(topic["assignments"])
+    config = {entry["name"]: entry["value"] for entry in topic["configs"] or ()}
+    count = service.store.check_new(topic["name"], partitions, config)
+    if not validate_only:
+        await service.store.create(topic["name"], partitions, config)
+    return count
+
+
+def _assigned(assignments: list[dict[str, Any]]) -> int:
+    indexes = sorted(entry["partition_index"] for entry in assignments)
+    if indexes != list(range(len(indexes))) or any(entry["broker_ids"] != [NODE_ID] for entry in assignments):
+        raise Refused(Code.INVALID_REPLICA_ASSIGNMENT, f"every partition from 0 on is assigned to broker {NODE_ID}")
+    return len(indexes)
+
+
+async def delete_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Remove topics with their records and the offsets committed in them."""
+    responses = []
+    for name in request.body["topic_names"] or ():
+        answer = {"name": name, "error_code": Code.NONE, "error_message": None}
+        try:
+            await service.store.delete(name)
+            service.coordinator.forget_topic(name)
+        except Refused as refusal:
+            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+        responses.append(answer)
+    return {"throttle_time": 0, "responses": responses}
+
+
+async def create_partitions(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Give topics more partitions."""
+    results = []
+    for topic in request.body["topics"] or ():
+        answer = {"name": topic["name"], "error_code": Code.NONE, "error_message": None}
+        try:
+            if any(entry["broker_ids"] != [NODE_ID] for entry in topic["assignments"] or ()):
+                raise Refused(Code.INVALID_REPLICA_ASSIGNMENT, f"every partition is assigned to broker {NODE_ID}")
+            service.store.check_growth(topic["name"], topic["count"])
+            if not request.body["validate_only"]:
+                await service.store.grow(topic["name"], topic["count"])
+        except Refused as refusal:
+            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+        results.append(answer)
+    return {"throttle_time": 0, "results": results}
+
+
+async def describe_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """The settings of topics and of the broker."""
+    results = []
+    for resource in request.body["resources"] or ():
+        answer = {
+            "error_code": Code.NONE,
+            "error_message": None,
+            "resource_type": resource["resource_type"],
+            "resource_name": resource["resource_name"],
+            "configs": [],
+        }
+        try:
+            answer["configs"] = _settings(service, resource)
+        except Refused as refusal:
+            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+        results.append(answer)
+    return {"throttle_time": 0, "results": results}
+
+
+def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]]:
+    if resource["resource_type"] == _TOPIC:
+        given = service.store.topic(resource["resource_name"]).config
+        found = topic_config.effective(given)
+        entries = [
+            _setting(name, value, _DEFAULT if default else _FROM_TOPIC) for name, (value, default) in found.items()
+        ]
+    elif resource["resource_type"] == _BROKER and resource["resource_name"] in ("", str(NODE_ID)):
+        entries = [_setting(name, value, _FROM_BROKER) for name, value in _broker_settings(service).items()]
+    else:
+        raise Refused(Code.INVALID_REQUEST, "settings are those of a topic or of broker 0")
+    wanted = resource["configuration_keys"]
+    return [entry for entry in entries if wanted is None or entry["name"] in wanted]
+
+
+def _broker_settings(service: Service) -> dict[str, str]:
+    limits = service.limits
+    return {
+        "auto.create.topics.enable": "false",
+        "broker.id": str(NODE_ID),
+        "group.initial.rebalance.delay.ms": str(int(limits.initial_rebalance_seconds * 1000)),
+        "log.cleanup.policy": "delete",
+        "max.connections": str(limits.connections),
+        "socket.request.max.bytes": str(limits.request_bytes),
+    }
+
+
+def _setting(name: str, value: str, source: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": value,
+        "read_only": True,
+        "config_source": source,
+        "is_sensitive": False,
+        "is_default": source == _DEFAULT,
+        "synonyms": [],
+        "documentation": None,
+    }

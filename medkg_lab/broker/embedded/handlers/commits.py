@@ -1,0 +1,91 @@
+"""OffsetCommit, OffsetFetch and DeleteGroups: the positions that groups keep here."""
+
+import logging
+import sqlite3
+from typing import Any
+
+from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.meta import Committed
+from medkg_lab.broker.embedded.service import Peer, Service
+
+_log = logging.getLogger("medkg_lab.broker")
+
+
+async def offset_commit(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Keep a group's positions; answered when they are on the disk."""
+    body = request.body
+    name = body["group_id"]
+    group = service.coordinator.group(name)
+    # The codec's schema has one name for the field's two meanings; here it is always the generation.
+    code = group.check_commit(body["member_id"], body.get("group_instance_id"), body["generation_id_or_member_epoch"])
+    asked = [(topic["name"], entry) for topic in body["topics"] or () for entry in topic["partitions"] or ()]
+    codes = [code or _check(service, topic, entry) for topic, entry in asked]
+    rows = [
+        Committed(name, topic, entry["partition_index"], entry["committed_offset"], entry["committed_metadata"] or "")
+        for (topic, entry), one in zip(asked, codes, strict=True)
+        if one == Code.NONE
+    ]
+    try:
+        await service.coordinator.commit(name, rows)
+    except Refused as refusal:
+        codes = [one or refusal.code for one in codes]
+    except sqlite3.Error as error:
+        _log.error("offsets of group %s were not kept: %s", name, error)
+        codes = [one or Code.COORDINATOR_NOT_AVAILABLE for one in codes]
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for (topic, entry), one in zip(asked, codes, strict=True):
+        answers.setdefault(topic, []).append({"partition_index": entry["partition_index"], "error_code": one})
+    return {
+        "throttle_time": 0,
+        "topics": [{"name": topic, "partitions": entries} for topic, entries in answers.items()],
+    }
+
+
+def _check(service: Service, topic: str, entry: dict[str, Any]) -> Code:
+    if len((entry["committed_metadata"] or "").encode()) > service.limits.offset_metadata:
+        return Code.OFFSET_METADATA_TOO_LARGE
+    try:
+        service.store.log(topic, entry["partition_index"])
+    except Refused as refusal:
+        return refusal.code
+    return Code.NONE
+
+
+async def offset_fetch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """A group's positions, -1 where it has none."""
+    kept = service.coordinator.committed(request.body["group_id"])
+    wanted: dict[str, list[int]] = {}
+    if request.body["topics"] is None:
+        for topic, partition in kept:
+            wanted.setdefault(topic, []).append(partition)
+    else:
+        wanted = {topic["name"]: topic["partition_indexes"] or [] for topic in request.body["topics"]}
+    topics = [
+        {"name": topic, "partitions": [_position(kept.get((topic, partition)), partition) for partition in partitions]}
+        for topic, partitions in wanted.items()
+    ]
+    return {"throttle_time": 0, "error_code": Code.NONE, "topics": topics}
+
+
+def _position(row: Committed | None, partition: int) -> dict[str, Any]:
+    return {
+        "partition_index": partition,
+        "committed_offset": row.position if row else -1,
+        "committed_leader_epoch": -1,
+        "metadata": row.metadata if row else "",
+        "error_code": Code.NONE,
+    }
+
+
+async def delete_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Forget groups that have no members."""
+    results = []
+    for name in request.body["groups_names"] or ():
+        try:
+            code = await service.coordinator.delete(name)
+        except sqlite3.Error:
+            code = Code.COORDINATOR_NOT_AVAILABLE
+        results.append({"group_id": name, "error_code": code})
+    return {"throttle_time": 0, "results": results}

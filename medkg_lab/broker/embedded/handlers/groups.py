@@ -1,0 +1,128 @@
+"""The requests of consumer groups."""
+
+from typing import Any
+
+from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.members import Join, Joined, Sync
+from medkg_lab.broker.embedded.service import Peer, Service
+
+_ANNOUNCED_SINCE = 4
+_LEAVE_MANY_SINCE = 3
+
+
+async def join_group(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+    """Join a group; answered when the group has agreed on a generation."""
+    body = request.body
+    ask = Join(
+        member_id=body["member_id"],
+        instance_id=body.get("group_instance_id"),
+        client_id=peer.client_id,
+        host=peer.host,
+        session_seconds=body["session_timeout"] / 1000,
+        rebalance_seconds=body.get("rebalance_timeout", body["session_timeout"]) / 1000,
+        protocol_type=body["protocol_type"],
+        protocols=tuple((entry["name"], entry["metadata"]) for entry in body["protocols"] or ()),
+        announce_first=request.head.version >= _ANNOUNCED_SINCE,
+    )
+    try:
+        joined = await service.coordinator.join(body["group_id"], ask)
+    except Refused as refusal:
+        joined = Joined(refusal.code, ask.member_id)
+    # Before version 7 the protocol name cannot be null.
+    return {
+        "throttle_time": 0,
+        "error_code": joined.code,
+        "generation_id": joined.generation,
+        "protocol_type": ask.protocol_type if joined.protocol else None,
+        "protocol_name": joined.protocol or "",
+        "leader": joined.leader,
+        "member_id": joined.member_id,
+        "members": [
+            {"member_id": member_id, "group_instance_id": instance_id, "metadata": metadata}
+            for member_id, instance_id, metadata in joined.members
+        ],
+    }
+
+
+async def sync_group(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Hand in or learn the assignment of a generation."""
+    body = request.body
+    group = service.coordinator.group(body["group_id"])
+    answer: dict[str, Any] = {"throttle_time": 0, "protocol_type": group.protocol_type, "protocol_name": group.protocol}
+    named = (body.get("protocol_type") or group.protocol_type, body.get("protocol_name") or group.protocol)
+    if group.members and named != (group.protocol_type, group.protocol):
+        return answer | {"error_code": Code.INCONSISTENT_GROUP_PROTOCOL, "assignment": b""}
+    assignments = {entry["member_id"]: entry["assignment"] for entry in body["assignments"] or ()}
+    ask = Sync(body["member_id"], body.get("group_instance_id"), body["generation_id"], assignments)
+    synced = await service.coordinator.sync(body["group_id"], ask)
+    return answer | {"error_code": synced.code, "assignment": synced.assignment}
+
+
+async def heartbeat(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Say that a member lives, and learn whether it has to join again."""
+    body = request.body
+    group = service.coordinator.group(body["group_id"])
+    code = group.heartbeat(body["member_id"], body.get("group_instance_id"), body["generation_id"])
+    return {"throttle_time": 0, "error_code": code}
+
+
+async def leave_group(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Let members go."""
+    body = request.body
+    group = service.coordinator.group(body["group_id"])
+    if request.head.version < _LEAVE_MANY_SINCE:
+        return {"throttle_time": 0, "error_code": group.leave(body["member_id"])}
+    members = [
+        {
+            "member_id": entry["member_id"],
+            "group_instance_id": entry["group_instance_id"],
+            "error_code": group.leave(entry["member_id"], entry["group_instance_id"]),
+        }
+        for entry in body["members"] or ()
+    ]
+    return {"throttle_time": 0, "error_code": Code.NONE, "members": members}
+
+
+async def list_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Every group with members or offsets, in the states asked for."""
+    wanted = {state.lower() for state in request.body.get("states_filter") or ()}
+    found = [service.coordinator.group(name) for name in service.coordinator.names()]
+    groups = [
+        {"group_id": group.id, "protocol_type": group.protocol_type, "group_state": group.state.value}
+        for group in found
+        if not wanted or group.state.value.lower() in wanted
+    ]
+    return {"throttle_time": 0, "error_code": Code.NONE, "groups": groups}
+
+
+async def describe_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """The members of groups and what they own; a group that nobody knows is `Dead`."""
+    known = set(service.coordinator.names())
+    return {
+        "throttle_time": 0,
+        "groups": [_describe(service, name, name in known) for name in request.body["groups"] or ()],
+    }
+
+
+def _describe(service: Service, name: str, known: bool) -> dict[str, Any]:
+    group = service.coordinator.group(name)
+    return {
+        "error_code": Code.NONE,
+        "group_id": name,
+        "group_state": group.state.value if known or group.members else "Dead",
+        "protocol_type": group.protocol_type,
+        "protocol_data": group.protocol or "",
+        "members": [
+            {
+                "member_id": member.id,
+                "group_instance_id": member.join.instance_id,
+                "client_id": member.join.client_id,
+                "client_host": member.join.host,
+                "member_metadata": member.metadata(group.protocol),
+                "member_assignment": member.assignment,
+            }
+            for member in group.members.values()
+        ],
+    }

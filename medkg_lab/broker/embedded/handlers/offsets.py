@@ -1,0 +1,93 @@
+"""ListOffsets, OffsetForLeaderEpoch and DeleteRecords: where a log begins, ends, and is at a time."""
+
+import sqlite3
+from typing import Any
+
+from medkg_lab.broker.embedded.batch import LEADER_EPOCH
+from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.handlers.fetch import check_epoch
+from medkg_lab.broker.embedded.log import PartitionLog
+from medkg_lab.broker.embedded.service import Peer, Service
+
+_LATEST, _EARLIEST = -1, -2
+
+
+async def list_offsets(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """The first offset at or after a time, or the log's beginning (-2) or end (-1)."""
+    topics = []
+    for topic in request.body["topics"] or ():
+        partitions = [_offset(service, topic["name"], entry) for entry in topic["partitions"] or ()]
+        topics.append({"name": topic["name"], "partitions": partitions})
+    return {"throttle_time": 0, "topics": topics}
+
+
+def _offset(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
+    answer = {"partition_index": entry["partition_index"], "error_code": Code.NONE}
+    answer |= {"timestamp": -1, "offset": -1, "leader_epoch": -1}
+    try:
+        log = service.store.log(topic, entry["partition_index"])
+        check_epoch(entry.get("current_leader_epoch", -1))
+        found = _find(log, entry["timestamp"])
+    except Refused as refusal:
+        return answer | {"error_code": refusal.code}
+    if found is None:
+        return answer
+    return answer | {"offset": found[0], "timestamp": found[1], "leader_epoch": LEADER_EPOCH}
+
+
+def _find(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
+    log.check_online()
+    if timestamp == _LATEST:
+        return log.high_watermark, -1
+    if timestamp == _EARLIEST:
+        return log.log_start, -1
+    if timestamp < 0:
+        raise Refused(Code.INVALID_REQUEST, f"time {timestamp}")
+    return log.offset_at(timestamp)
+
+
+async def offset_for_leader_epoch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Where an epoch ended: there is one epoch, and it ends where the log does."""
+    topics = []
+    for topic in request.body["topics"] or ():
+        partitions = [_epoch_end(service, topic["topic"], entry) for entry in topic["partitions"] or ()]
+        topics.append({"topic": topic["topic"], "partitions": partitions})
+    return {"throttle_time": 0, "topics": topics}
+
+
+def _epoch_end(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
+    answer = {"error_code": Code.NONE, "partition": entry["partition"], "leader_epoch": -1, "end_offset": -1}
+    try:
+        log = service.store.log(topic, entry["partition"])
+        check_epoch(entry["current_leader_epoch"])
+        log.check_online()
+    except Refused as refusal:
+        return answer | {"error_code": refusal.code}
+    if not 0 <= entry["leader_epoch"] <= LEADER_EPOCH:
+        return answer
+    return answer | {"leader_epoch": LEADER_EPOCH, "end_offset": log.high_watermark}
+
+
+async def delete_records(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Hide everything below an offset; the files go with the next housekeeping."""
+    topics = []
+    for topic in request.body["topics"] or ():
+        partitions = [await _delete_below(service, topic["name"], entry) for entry in topic["partitions"] or ()]
+        topics.append({"name": topic["name"], "partitions": partitions})
+    return {"throttle_time": 0, "topics": topics}
+
+
+async def _delete_below(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
+    answer = {"partition_index": entry["partition_index"], "low_watermark": -1, "error_code": Code.NONE}
+    try:
+        log = service.store.log(topic, entry["partition_index"])
+        start = log.check_new_start(entry["offset"])
+        await service.meta.run(service.meta.put_log_start, topic, entry["partition_index"], start)
+    except Refused as refusal:
+        return answer | {"error_code": refusal.code}
+    except sqlite3.Error:
+        return answer | {"error_code": Code.KAFKA_STORAGE_ERROR}
+    log.move_start(start)
+    return answer | {"low_watermark": log.log_start}

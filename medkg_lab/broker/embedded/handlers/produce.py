@@ -1,0 +1,99 @@
+"""Produce and InitProducerId."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused, StorageFailed
+from medkg_lab.broker.embedded.log import Appended, PartitionLog
+from medkg_lab.broker.embedded.service import Peer, Service
+
+_ACKS = (-1, 0, 1)
+
+
+@dataclass
+class _Outcome:
+    topic: str
+    partition: int
+    code: Code = Code.NONE
+    message: str | None = None
+    log: PartitionLog | None = None
+    appended: Appended | None = None
+
+    def answer(self) -> dict[str, Any]:
+        stored = self.appended is not None and self.code == Code.NONE
+        return {
+            "index": self.partition,
+            "error_code": self.code,
+            "base_offset": self.appended.base_offset if self.appended and stored else -1,
+            "log_append_time": None,
+            "log_start_offset": self.log.log_start if self.log and stored else -1,
+            "record_errors": [],
+            "error_message": self.message,
+        }
+
+
+async def produce(service: Service, request: Request, _: Peer) -> dict[str, Any] | None:
+    """Store record sets; answered when all of them are on the disk, not at all with acks=0.
+
+    Everything is written before the first wait, so requests of one connection are stored in their order.
+    Raises Refused when acks=0 and something was refused: the connection is closed, there is no other way to tell.
+    """
+    body = request.body
+    outcomes = [
+        _append(service, topic["name"], entry["index"], entry["records"], request)
+        for topic in body["topic_data"] or ()
+        for entry in topic["partition_data"] or ()
+    ]
+    if body["acks"] == 0:
+        for outcome in outcomes:
+            if outcome.code:
+                raise Refused(outcome.code, outcome.message or outcome.code.name)
+        return None
+    for outcome in outcomes:
+        await _wait_until_durable(outcome)
+    return {"responses": _by_topic(outcomes), "throttle_time": 0}
+
+
+def _append(service: Service, topic: str, partition: int, records: bytes | None, request: Request) -> _Outcome:
+    try:
+        if request.body["acks"] not in _ACKS:
+            raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
+        if request.body["transactional_id"] is not None:
+            raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
+        log = service.store.log(topic, partition)
+        appended = log.append(records, service.store.disk_is_low)
+    except Refused as refusal:
+        return _Outcome(topic, partition, refusal.code, refusal.fields["detail"])
+    service.flusher.request(log)
+    return _Outcome(topic, partition, log=log, appended=appended)
+
+
+async def _wait_until_durable(outcome: _Outcome) -> None:
+    if outcome.log is None or outcome.appended is None:
+        return
+    try:
+        await outcome.log.durable(outcome.appended.next_offset)
+    except StorageFailed as error:
+        outcome.code, outcome.message = Code.KAFKA_STORAGE_ERROR, str(error)
+
+
+def _by_topic(outcomes: list[_Outcome]) -> list[dict[str, Any]]:
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for outcome in outcomes:
+        answers.setdefault(outcome.topic, []).append(outcome.answer())
+    return [{"name": name, "partition_responses": partitions} for name, partitions in answers.items()]
+
+
+async def init_producer_id(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Give out a producer id that no producer ever had; every one begins at epoch 0."""
+    answer = {"throttle_time": 0, "error_code": Code.NONE, "producer_id": -1, "producer_epoch": -1}
+    if request.body["transactional_id"] is not None:
+        return answer | {"error_code": Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}
+    try:
+        producer_id = await service.meta.run(service.meta.next_producer_id)
+    except sqlite3.Error:
+        return answer | {"error_code": Code.COORDINATOR_NOT_AVAILABLE}
+    return answer | {"producer_id": producer_id, "producer_epoch": 0}

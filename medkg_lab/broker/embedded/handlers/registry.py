@@ -1,0 +1,79 @@
+"""What this broker offers: each API with its key, its versions and its handler. What is not here is not advertised.
+
+Keys and versions are those of https://kafka.apache.org/protocol#protocol_api_keys. Fetch ends at 11 and Metadata at 9, the
+last versions that name topics and do not identify them by UUID.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from medkg_lab.broker.embedded.codec import Head, Request
+from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.handlers import admin, cluster, commits, fetch, groups, offsets, produce
+from medkg_lab.broker.embedded.service import Peer, Service
+
+Handler = Callable[[Service, Request, Peer], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True)
+class Api:
+    """One API in the versions `low` to `high`."""
+
+    key: int
+    low: int
+    high: int
+    handler: Handler
+
+
+async def api_versions(_: Service, __: Request, ___: Peer) -> dict[str, Any]:
+    """What is offered."""
+    return {"error_code": Code.NONE, "throttle_time": 0, "api_keys": [_offer(api) for api in APIS.values()]}
+
+
+def _offer(api: Api) -> dict[str, Any]:
+    return {"api_key": api.key, "min_version": api.low, "max_version": api.high}
+
+
+API_VERSIONS = 18
+APIS = {
+    api.key: api
+    for api in (
+        Api(0, 3, 9, produce.produce),
+        Api(1, 4, 11, fetch.fetch),
+        Api(2, 1, 5, offsets.list_offsets),
+        Api(3, 0, 9, cluster.metadata),
+        Api(8, 2, 8, commits.offset_commit),
+        Api(9, 1, 7, commits.offset_fetch),
+        Api(10, 0, 3, cluster.find_coordinator),
+        Api(11, 0, 7, groups.join_group),
+        Api(12, 0, 4, groups.heartbeat),
+        Api(13, 0, 4, groups.leave_group),
+        Api(14, 0, 5, groups.sync_group),
+        Api(15, 0, 5, groups.describe_groups),
+        Api(16, 0, 4, groups.list_groups),
+        Api(API_VERSIONS, 0, 3, api_versions),
+        Api(19, 2, 6, admin.create_topics),
+        Api(20, 1, 5, admin.delete_topics),
+        Api(21, 0, 2, offsets.delete_records),
+        Api(22, 0, 4, produce.init_producer_id),
+        Api(23, 2, 4, offsets.offset_for_leader_epoch),
+        Api(32, 1, 4, admin.describe_configs),
+        Api(37, 0, 3, admin.create_partitions),
+        Api(42, 0, 2, commits.delete_groups),
+        Api(60, 0, 0, cluster.describe_cluster),
+    )
+}
+
+
+def find(head: Head) -> Api | None:
+    """The API that `head` asks for, or None when it is not offered in that version."""
+    api = APIS.get(head.api_key)
+    return api if api and api.low <= head.version <= api.high else None
+
+
+def newer_api_versions(head: Head) -> tuple[Head, dict[str, Any]]:
+    """The answer to an ApiVersions request of a version yet to come: in version 0, which every client reads, so that it asks
+    again with a version that is offered (KIP-511)."""
+    body = {"error_code": Code.UNSUPPORTED_VERSION, "api_keys": [_offer(APIS[API_VERSIONS])]}
+    return Head(API_VERSIONS, 0, head.correlation_id), body

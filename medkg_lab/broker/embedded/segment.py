@@ -1,0 +1,155 @@
+"""One file of a partition's log: whole record batches one after the other, and a sparse index of them in memory."""
+
+import contextlib
+import os
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.broker.embedded import disk
+from medkg_lab.broker.embedded.batch import ASSIGNED, HEADER_BYTES, LEADER_EPOCH, Batch, Buffer, read_header
+from medkg_lab.broker.embedded.errors import Damaged
+
+SUFFIX = ".log"
+INDEX_EVERY = 4096
+"""Bytes of log per index entry: a search walks over that many bytes of headers at most, plus one batch."""
+_WALK_BYTES = 64 * 1024
+_NO_TIME = -1
+
+
+class Segment:
+    """A file that begins with the offset in its name. Only the newest of a log is written to; an older one is closed and is
+    opened for each read. `size` counts what was written, `durable_size` what is known to be on the disk."""
+
+    def __init__(self, folder: Path, base_offset: int) -> None:
+        self.base_offset = base_offset
+        self.path = folder / f"{base_offset:020d}{SUFFIX}"
+        self.size = 0
+        self.durable_size = 0
+        self.next_offset = base_offset
+        self.max_timestamp = _NO_TIME
+        self._descriptor: int | None = None
+        self._offsets = array("q")
+        self._positions = array("q")
+        self._times_before = array("q")
+
+    def __repr__(self) -> str:
+        return f"<Segment {self.path.name} offsets {self.base_offset}..{self.next_offset} {self.size} B>"
+
+    def open(self) -> int:
+        """Open the file for writing, making it when it is not there, and return its descriptor. Raises OSError."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def append(self, batch: Batch, records: Buffer, offset: int) -> None:
+        """Write `records`, the bytes of `batch`, so that its first record has `offset`.
+
+        Raises OSError after taking back what was written of it.
+        """
+        descriptor = self.open()
+        head = ASSIGNED.pack(offset, batch.size - 12, LEADER_EPOCH)
+        try:
+            disk.write_at(descriptor, [head, memoryview(records)[ASSIGNED.size :]], self.size)
+        except OSError:
+            os.ftruncate(descriptor, self.size)
+            raise
+        self.note(batch._replace(base_offset=offset), self.size)
+
+    def note(self, batch: Batch, position: int) -> None:
+        """Take the batch at `position` into the index; batches come in order."""
+        if not self._positions or position - self._positions[-1] >= INDEX_EVERY:
+            self._offsets.append(batch.base_offset)
+            self._positions.append(position)
+            self._times_before.append(self.max_timestamp)
+        self.max_timestamp = max(self.max_timestamp, batch.max_timestamp)
+        self.size = position + batch.size
+        self.next_offset = batch.next_offset
+
+    def cut(self, size: int) -> None:
+        """Drop everything from byte `size` on, and keep that on the disk. Raises OSError.
+
+        The index is not touched: the caller reads the file anew or writes to it no more.
+        """
+        descriptor = self.open()
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
+
+    def read(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes from `position`. Raises OSError."""
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, count, position)
+        with open(self.path, "rb", buffering=0) as file:
+            return os.pread(file.fileno(), count, position)
+
+    def walk(self, position: int, end: int) -> Iterator[tuple[int, Batch]]:
+        """The headers from the batch at `position` up to byte `end`, each with its position. Raises Damaged, OSError."""
+        chunk, start = b"", position
+        while position < end:
+            if position + HEADER_BYTES > start + len(chunk):
+                chunk, start = self.read(position, min(_WALK_BYTES, end - position)), position
+            batch = read_header(chunk, position - start)
+            if batch is None or batch.base_offset < self.base_offset:
+                raise Damaged(path=self.path, position=position, detail="no batch header where one must be")
+            yield position, batch
+            position += batch.size
+
+    def locate(self, offset: int) -> tuple[int, Batch] | None:
+        """Position and header of the batch that holds `offset`, or of the next one; None when there is none yet."""
+        entry = bisect_right(self._offsets, offset) - 1
+        if entry < 0:
+            return None
+        for position, batch in self.walk(self._positions[entry], self.durable_size):
+            if batch.next_offset > offset:
+                return position, batch
+        return None
+
+    def locate_time(self, timestamp: int) -> tuple[int, Batch] | None:
+        """Position and header of the first batch whose newest record is at or after `timestamp`, or None."""
+        if self.max_timestamp < timestamp or not self._positions:
+            return None
+        entry = max(bisect_left(self._times_before, timestamp) - 1, 0)
+        for position, batch in self.walk(self._positions[entry], self.durable_size):
+            if batch.max_timestamp >= timestamp:
+                return position, batch
+        return None
+
+    def last_change_ms(self) -> int:
+        """When the file was last written, in milliseconds since 1970. Raises OSError.
+
+        Ages count from here and not from the records' own times: those are the producers' word, and a replay of old events
+        must not vanish at once.
+        """
+        return self.path.stat().st_mtime_ns // 1_000_000
+
+    def remove(self) -> None:
+        """Delete the file. Raises OSError."""
+        self.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    def summary(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this segment."""
+        index = [self._offsets.tolist(), self._positions.tolist(), self._times_before.tolist()]
+        return {
+            "base": self.base_offset,
+            "size": self.size,
+            "next": self.next_offset,
+            "time": self.max_timestamp,
+            "index": index,
+        }
+
+    def restore(self, summary: dict[str, Any]) -> None:
+        """Take over a summary that was made of this very file; what it lists was durable."""
+        self.size = self.durable_size = int(summary["size"])
+        self.next_offset = int(summary["next"])
+        self.max_timestamp = int(summary["time"])
+        self._offsets, self._positions, self._times_before = (array("q", column) for column in summary["index"])

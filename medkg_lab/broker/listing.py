@@ -1,0 +1,83 @@
+"""What is on the broker: topics with their sizes, groups with their lag."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from medkg_lab.broker.errors import BrokerUnreachable
+from medkg_lab.broker.quiet import QUIET
+
+T = TypeVar("T")
+_EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+def topic_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]:
+    """Every partition of every topic: `topic`, `partition`, its `first` offset and the `next` one to be written.
+
+    Raises BrokerUnreachable.
+    """
+    return _asking(bootstrap, timeout, _topics)
+
+
+def group_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]:
+    """Every consumer group by partition: `group`, `state`, `members` (their client ids), `topic`, `partition`, the offset
+    `committed` and the `lag` in records. A group that has committed nothing has one entry, without the last four.
+
+    Raises BrokerUnreachable.
+    """
+    return _asking(bootstrap, timeout, _groups)
+
+
+def _asking(bootstrap: str, timeout: float, question: Callable[[Any, float], T]) -> T:
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    try:
+        return question(admin, timeout)
+    except KafkaException as error:
+        raise BrokerUnreachable(bootstrap=bootstrap, detail=error.args[0].str()) from error
+
+
+def _topics(admin: Any, timeout: float) -> list[dict[str, Any]]:
+    found = admin.list_topics(timeout=timeout).topics
+    places = sorted((name, partition) for name, topic in found.items() for partition in topic.partitions)
+    firsts, ends = _offsets(admin, places, _EARLIEST, timeout), _offsets(admin, places, _LATEST, timeout)
+    return [
+        {"topic": topic, "partition": partition, "first": firsts[topic, partition], "next": ends[topic, partition]}
+        for topic, partition in places
+    ]
+
+
+def _offsets(admin: Any, places: list[tuple[str, int]], spec: Any, timeout: float) -> dict[tuple[str, int], int]:
+    if not places:
+        return {}
+    asked = {TopicPartition(*place): spec for place in places}
+    answers: dict[Any, Future[Any]] = admin.list_offsets(asked, request_timeout=timeout)
+    return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+
+def _groups(admin: Any, timeout: float) -> list[dict[str, Any]]:
+    listed = admin.list_consumer_groups(request_timeout=timeout).result()
+    if listed.errors:
+        raise KafkaException(listed.errors[0])
+    names = sorted(entry.group_id for entry in listed.valid)
+    if not names:
+        return []
+    described = admin.describe_consumer_groups(names, request_timeout=timeout)
+    return [entry for name in names for entry in _group(admin, name, described[name].result(), timeout)]
+
+
+def _group(admin: Any, name: str, described: Any, timeout: float) -> list[dict[str, Any]]:
+    members = sorted(member.client_id for member in described.members)
+    group = {"group": name, "state": described.state.name.lower(), "members": members}
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=timeout)
+    kept = asked[name].result().topic_partitions
+    offsets = {(entry.topic, entry.partition): entry.offset for entry in kept if entry.offset >= 0}
+    ends = _offsets(admin, sorted(offsets), _LATEST, timeout)
+    entries = [
+        {**group, "topic": place[0], "partition": place[1], "committed": offset, "lag": max(0, ends[place] - offset)}
+        for place, offset in sorted(offsets.items())
+    ]
+    return entries or [group]

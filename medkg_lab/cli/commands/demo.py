@@ -1,0 +1,125 @@
+"""`medkg-lab demo`."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, print_text, say
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.wait import Progress
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser("demo", parents=[common], help="run everything once on the bundled documents")
+    parser.add_argument("--keep", action="store_true", help="leave the lab running afterwards")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Start a lab in a scratch folder (or `--home`), run the demo in it, print the summary."""
+    from medkg_lab.lab import demo
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(demo.home_for(Path(given.home) if given.home else None))
+    with _running(lab, keep=given.keep), _Display() as display:
+        result = demo.run(lab, say, display.show)
+    if given.json:
+        print_json(result.summary)
+    else:
+        _print_summary(result.summary, given.keep)
+    return exit_codes.OK if result.summary["ok"] else exit_codes.FAILED
+
+
+@contextlib.contextmanager
+def _running(lab: "Lab", keep: bool) -> Iterator[None]:
+    """A lab that is up; afterwards it is stopped unless it is kept. A lab that ran already is left as it was."""
+    ran_before = lab.supervisor.is_running()
+    say(f"starting the lab in {lab.locations.home}")
+    lab.supervisor.up(die_with_parent=not keep)
+    done = False
+    try:
+        lab.supervisor.wait_ready()
+        yield
+        done = True
+    finally:
+        if not ran_before and not (keep and done):
+            say("stopping the lab")
+            lab.supervisor.down()
+
+
+class _Display:
+    """The progress of the jobs on stderr: a bar on a terminal, lines elsewhere."""
+
+    def __enter__(self) -> "_Display":
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        self._bars.start()
+        self._bar = self._bars.add_task("documents")
+        self._told = ""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, progress: "Progress") -> None:
+        """Show where the jobs stand."""
+        done = len(progress.states) - len(progress.unfinished())
+        told = ", ".join(f"{count} {state}" for state, count in sorted(progress.counts().items()))
+        self._bars.update(self._bar, total=len(progress.states), completed=done, description=told)
+        if not self._console.is_terminal and told != self._told:
+            say(told)
+            self._told = told
+
+
+def _print_summary(summary: Mapping[str, Any], kept: bool) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in sorted(summary["jobs"].items()))
+    print_text(
+        f"\n{'Every expectation held.' if summary['ok'] else 'Not as expected:'}  {states}  in {summary['seconds']} s"
+    )
+    for sentence in summary["unmet"]:
+        print_text(f"  - {sentence}")
+    print_text("\nDocuments that failed, as they should:")
+    print_table(
+        ("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in summary["failures"])
+    )
+    print_text("\nStages (milliseconds per document):")
+    stages = summary["stages"].items()
+    print_table(("stage", "p50", "p95", "n"), ((name, one["p50_ms"], one["p95_ms"], one["n"]) for name, one in stages))
+    gates = summary["gates"]
+    print_text(
+        f"\nGates: {gates['opened_by_condition']} opened by themselves, {gates['opened_by_hand']} by hand; "
+        f"half of them within {gates['wait_p50_ms']} ms"
+    )
+    print_text("Knowledge: " + ", ".join(f"{count} {name}" for name, count in summary["counts"].items()))
+    for answer in summary["searches"]:
+        print_text(f"\nSearch: {answer['query']}")
+        print_table(("score", "bm25", "dense", "document", "title"), (_hit_row(hit) for hit in answer["hits"]))
+    _print_places(summary, kept)
+
+
+def _hit_row(hit: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (hit["score"], hit["ranks"].get("bm25"), hit["ranks"].get("dense"), hit["doc_id"], hit["title"])
+
+
+def _print_places(summary: Mapping[str, Any], kept: bool) -> None:
+    home = summary["home"]
+    print_text(f"\nData: {home}")
+    if kept:
+        print_text(f"Dagster: {summary['dagster_url']}")
+        print_text(
+            f"The lab is running. Look at it with `medkg-lab watch --home {home}`, stop it with `medkg-lab down --home {home}`"
+        )
+    else:
+        print_text(
+            f"The lab is stopped. Start it again with `medkg-lab up --home {home}`; Dagster is then at {summary['dagster_url']}"
+        )

@@ -1,0 +1,50 @@
+"""`medkg-lab events`."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import clock, print_json_line, print_text
+from medkg_lab.text import one_line
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser("events", parents=[common], help="show the ledger's events, a line each")
+    parser.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C")
+    parser.add_argument("--after", type=int, metavar="SEQ", help="start after this event (default: the last 50)")
+    parser.add_argument("--job", help="only events of this job")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print events; with `--json` each line is one JSON object."""
+    from medkg_lab.lab.facade import Lab
+
+    ledger = Lab.at(given.home).ledger
+    after = given.after
+    if after is None:
+        head = int(ledger.counts()["head"])
+        after = head if given.follow else 0 if given.job else max(0, head - 50)
+    while True:
+        page = ledger.events(after=after, limit=1000, wait_s=1.0 if given.follow else 0, job_id=given.job)
+        for event in page["events"]:
+            print_json_line(event) if given.json else print_text(_line(event))
+        if page["events"]:
+            after = int(page["events"][-1]["seq"])
+        elif not given.follow:
+            return exit_codes.OK
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    jobs = event["jobs"][0] if len(event["jobs"]) == 1 else f"{len(event['jobs'])} jobs"
+    details = {
+        name: value
+        for name, value in event["data"].items()
+        if isinstance(value, str | int | float) and name != "content"
+    }
+    text = " ".join(f"{name}={value}" for name, value in details.items())
+    return one_line(
+        f"{event['seq']:>7} {clock(event['ts'])} {event['type']:<18} {event.get('stage') or '-':<12} {jobs} {text}", 200
+    )

@@ -1,0 +1,95 @@
+"""`medkg-lab graph node | path | why | export`."""
+
+import argparse
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    group = commands.add_parser("graph", help="ask the knowledge graph").add_subparsers(metavar="ACTION", required=True)
+    node = group.add_parser("node", parents=[common], help="show a node and its neighbours")
+    node.add_argument("node", help="a node's id or name")
+    node.add_argument("--limit", type=int, default=50, help="how many neighbours (default 50)")
+    node.set_defaults(run=_node)
+    path = group.add_parser("path", parents=[common], help="find a path between two nodes")
+    path.add_argument("source", help="a node's id or name")
+    path.add_argument("target", help="a node's id or name")
+    path.add_argument("--hops", type=int, default=4, help="how many steps at most (default 4)")
+    path.set_defaults(run=_path)
+    why = group.add_parser("why", parents=[common], help="show which documents connect two nodes")
+    why.add_argument("source", help="a node's id or name")
+    why.add_argument("target", help="a node's id or name")
+    why.set_defaults(run=_why)
+    export = group.add_parser("export", parents=[common], help="print all nodes and edges, a JSON object a line")
+    export.set_defaults(run=_export)
+
+
+def _node(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    knowledge = Lab.at(given.home).knowledge
+    found = knowledge.neighbours(given.node, limit=given.limit)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    node, neighbours = found["node"], found["neighbours"]
+    print_text(f"{node['name']}  ({node['kind']}, {node['node_id']})\n")
+    print_table(("relation", "node", "name", "documents"), (_neighbour(one) for one in neighbours))
+    return exit_codes.OK
+
+
+def _neighbour(one: dict[str, Any]) -> tuple[Any, ...]:
+    arrow = f"-{one['relation']}->" if one["direction"] == "out" else f"<-{one['relation']}-"
+    return arrow, one["node_id"], one["name"], one["documents"]
+
+
+def _path(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    found = Lab.at(given.home).knowledge.path(given.source, given.target, max_hops=given.hops)
+    if given.json:
+        print_json(found)
+    elif found["hops"] is None:
+        print_text(f"no path of at most {given.hops} steps")
+    else:
+        rows = ((*_edge(one), ", ".join(one["documents"])) for one in found["edges"])
+        print_table(("from", "relation", "to", "documents"), rows)
+    return exit_codes.OK
+
+
+def _why(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    found = Lab.at(given.home).knowledge.why(given.source, given.target)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    columns = ("document", "chunk", "from", "relation", "to", "evidence")
+    print_table(
+        columns, ((one["doc_id"], one["chunk_id"], *_edge(one), one["evidence"]) for one in found["statements"])
+    )
+    together = found["mentioned_together"]
+    print_text(f"\n{len(together)} passages mention both{':' if together else '.'}")
+    for one in together:
+        print_text(f"  {one['chunk_id']}  {one['title']}")
+    return exit_codes.OK
+
+
+def _edge(one: dict[str, Any]) -> tuple[Any, ...]:
+    return one["source"], one["relation"], one["target"]
+
+
+def _export(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    exported = Lab.at(given.home).knowledge.graph_export()
+    if given.json:
+        print_json(exported)
+        return exit_codes.OK
+    for part in ("nodes", "edges"):
+        for one in exported[part]:
+            print_json_line({"type": part[:-1], **one})
+    return exit_codes.OK

@@ -1,0 +1,155 @@
+"""`medkg-lab jobs list | show | why | retry | cancel`."""
+
+import argparse
+import getpass
+from typing import TYPE_CHECKING, Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
+from medkg_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+
+
+class NoSuchJob(LabError):
+    """No job has the id {job_id!r} or a document of that id. `medkg-lab jobs list` shows the jobs."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    group = commands.add_parser("jobs", help="look at jobs, retry or cancel them").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    listed = group.add_parser("list", parents=[common], help="list jobs")
+    listed.add_argument("--state", help="only jobs in this state")
+    listed.add_argument("--pipeline", help="only jobs of this pipeline")
+    listed.add_argument("--doc", help="only jobs of this document id")
+    listed.add_argument("--tenant", help="only jobs of this tenant")
+    listed.add_argument("--source", help="only jobs of this source")
+    listed.add_argument("--limit", type=int, default=100, help="how many (default 100)")
+    listed.set_defaults(run=_list)
+    show = group.add_parser("show", parents=[common], help="show one job with its stages")
+    show.add_argument("job", help="a job's id, or a document's for its newest job")
+    show.set_defaults(run=_show)
+    why = group.add_parser("why", parents=[common], help="say in a sentence why a job is not moving, or how it ended")
+    why.add_argument("job", help="a job's id, or a document's for its newest job")
+    why.set_defaults(run=_why)
+    retry = group.add_parser("retry", parents=[common], help="run a job again, from a stage")
+    retry.add_argument("job", help="a job's id, or a document's for its newest job")
+    retry.add_argument(
+        "--from", dest="stage", help="the stage to start from (default: the first that is not completed)"
+    )
+    retry.set_defaults(run=_retry)
+    cancel = group.add_parser("cancel", parents=[common], help="cancel a job")
+    cancel.add_argument("job", help="a job's id, or a document's for its newest job")
+    cancel.add_argument("--why", default="", help="the reason, which is recorded")
+    cancel.set_defaults(run=_cancel)
+
+
+def person() -> str:
+    """Who acts, as it is recorded."""
+    return getpass.getuser()
+
+
+def find_job(lab: "Lab", name: str) -> dict[str, Any]:
+    """The job with the id `name`, or the newest one of the document `name`. Raises NoSuchJob."""
+    job: dict[str, Any] | None = lab.ledger.get(name)
+    if job is None:
+        of_document = lab.ledger.jobs(doc=name, limit=1)
+        if not of_document:
+            raise NoSuchJob(job_id=name)
+        job = lab.ledger.get(of_document[0]["job_id"])
+    assert job is not None, "a listed job can be read"
+    return job
+
+
+def _list(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    jobs = Lab.at(given.home).ledger.jobs(
+        state=given.state,
+        pipeline=given.pipeline,
+        doc=given.doc,
+        tenant=given.tenant,
+        source=given.source,
+        limit=given.limit,
+    )
+    if given.json:
+        print_json(jobs)
+        return exit_codes.OK
+    columns = ("job", "document", "pipeline", "state", "stage", "kind", "reason")
+    keys = ("job_id", "doc_id", "pipeline", "state", "stage", "failure_kind", "reason")
+    print_table(columns, (tuple(one.get(key) for key in keys) for one in jobs))
+    return exit_codes.OK
+
+
+def _show(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    job = find_job(Lab.at(given.home), given.job)
+    if given.json:
+        print_json(job)
+        return exit_codes.OK
+    names = (
+        "job_id",
+        "doc_id",
+        "tenant_id",
+        "pipeline",
+        "pipeline_version",
+        "state",
+        "stage",
+        "failure_kind",
+        "reason",
+        "attempt",
+    )
+    print_fields(
+        {name: job.get(name) for name in names}
+        | {"created": clock(job["created_at"]), "updated": clock(job["updated_at"])}
+    )
+    if job["stages"]:
+        print_text("")
+        columns = ("stage", "execution", "status", "ms", "count", "device", "output", "error")
+        keys = ("stage", "execution", "status", "ms", "count", "device", "ref", "error")
+        print_table(columns, (tuple(one.get(key) for key in keys) for one in job["stages"]), widest=20)
+    return exit_codes.OK
+
+
+def _why(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.status import explain_job
+
+    lab = Lab.at(given.home)
+    job = find_job(lab, given.job)
+    sentence = explain_job(lab, job)
+    if given.json:
+        print_json({"job_id": job["job_id"], "state": job["state"], "why": sentence})
+    else:
+        print_text(sentence)
+    return exit_codes.OK
+
+
+def _retry(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    job = find_job(lab, given.job)
+    lab.ledger.retry(job["job_id"], from_stage=given.stage, by=person())
+    return _told(given, job, "runs again")
+
+
+def _cancel(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    job = find_job(lab, given.job)
+    lab.ledger.cancel(job["job_id"], by=person(), why=given.why)
+    return _told(given, job, "is cancelled")
+
+
+def _told(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
+    if given.json:
+        print_json({"ok": True, "job_id": job["job_id"]})
+    else:
+        say(f"{job['doc_id']} {what}")
+    return exit_codes.OK

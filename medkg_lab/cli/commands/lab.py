@@ -1,0 +1,164 @@
+"""`medkg-lab up | down | status | watch | logs | restart | paths`."""
+
+import argparse
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text, say
+from medkg_lab.errors import LabError
+
+
+class NoSuchLog(LabError):
+    """There is no log of {name!r} in {folder}. It has: {known}."""
+
+    exit_code = exit_codes.USAGE
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    up = commands.add_parser("up", parents=[common], help="start the lab")
+    up.set_defaults(run=_up)
+    down = commands.add_parser("down", parents=[common], help="stop the lab")
+    down.set_defaults(run=_down)
+    status = commands.add_parser("status", parents=[common], help="show the processes, jobs and views")
+    status.add_argument("--why", action="store_true", help="say what each thing that does not move is waiting for")
+    status.set_defaults(run=_status)
+    watch = commands.add_parser("watch", parents=[common], help="show the status again and again until Ctrl-C")
+    watch.add_argument(
+        "--every", type=float, default=1.0, metavar="SECONDS", help="seconds between two looks (default 1)"
+    )
+    watch.set_defaults(run=_watch)
+    logs = commands.add_parser("logs", parents=[common], help="show a process's log")
+    logs.add_argument("name", nargs="?", help="the process; without it the last lines of every log")
+    logs.add_argument("--lines", type=int, default=50, help="how many lines (default 50)")
+    logs.set_defaults(run=_logs)
+    restart = commands.add_parser("restart", parents=[common], help="restart one process of the lab")
+    restart.add_argument("name", help="the process")
+    restart.set_defaults(run=_restart)
+    paths = commands.add_parser("paths", parents=[common], help="show the lab's folders")
+    paths.set_defaults(run=_paths)
+
+
+def _up(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    lab.supervisor.up()
+    lab.supervisor.wait_ready()
+    status = lab.supervisor.status()
+    if given.json:
+        print_json({"ok": True, "home": status["home"], "pid": status["pid"], "dagster_url": lab.dagster_url})
+    else:
+        say(f"the lab at {status['home']} is up")
+        print_text(f"Dagster: {lab.dagster_url}")
+    return exit_codes.OK
+
+
+def _down(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    Lab.at(given.home).supervisor.down()
+    if given.json:
+        print_json({"ok": True})
+    else:
+        say("the lab is stopped")
+    return exit_codes.OK
+
+
+def _status(given: argparse.Namespace) -> int:
+    from medkg_lab.lab import status
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    found = status.status(lab)
+    if given.why:
+        found["why"] = status.blockers(lab)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    _print_status(found)
+    if given.why:
+        print_text("\n" + ("\n".join(found["why"]) or "Nothing is waiting."))
+    return exit_codes.OK
+
+
+def _watch(given: argparse.Namespace) -> int:
+    from medkg_lab.lab import status
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    while True:
+        found = status.status(lab)
+        if given.json:
+            print_json_line(found)
+        else:
+            print("\x1b[H\x1b[2J", end="")
+            _print_status(found)
+        time.sleep(given.every)
+
+
+def _print_status(found: Mapping[str, Any]) -> None:
+    columns = ("process", "state", "pid", "restarts", "MB", "port", "reason")
+    keys = ("name", "state", "pid", "restarts", "rss_mb", "port", "reason")
+    print_table(columns, (tuple(one[key] for key in keys) for one in found["processes"]))
+    print_text(f"\nprofile {found['profile']}, {found['rss_mb']} MB in all")
+    print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
+    for name in ("jobs", "gates", "lag"):
+        counts = found[name]
+        if counts is None:
+            print_text(f"{name}: not known now ({found.get('ledger_error', '')})")
+        else:
+            print_text(f"{name}: " + (", ".join(f"{count} {what}" for what, count in counts.items()) or "none"))
+    print_text(f"Dagster: {found['dagster_url']}")
+
+
+def _logs(given: argparse.Namespace) -> int:
+    from medkg_lab.locations import locate
+
+    folder = locate(given.home).state / "logs"
+    known = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    if given.name is not None and given.name not in known:
+        raise NoSuchLog(name=given.name, folder=folder, known=", ".join(known) or "none yet")
+    chosen = {given.name: known[given.name]} if given.name else known
+    lines = {name: _tail(path, given.lines) for name, path in chosen.items()}
+    if given.json:
+        print_json(lines)
+        return exit_codes.OK
+    for name, tail in lines.items():
+        for line in tail:
+            print_text(line if given.name else f"{name}: {line}")
+    return exit_codes.OK
+
+
+def _tail(path: Path, count: int) -> list[str]:
+    with path.open(errors="replace") as file:
+        return [line.rstrip("\n") for line in deque(file, maxlen=count)]
+
+
+def _restart(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    before = lab.supervisor.restart(given.name)["starts"]
+    lab.supervisor.wait_restarted(given.name, before)
+    if given.json:
+        print_json({"ok": True, "name": given.name})
+    else:
+        say(f"{given.name} is running again")
+    return exit_codes.OK
+
+
+def _paths(given: argparse.Namespace) -> int:
+    from medkg_lab.locations import locate
+
+    places = locate(given.home)
+    folders = {name: str(getattr(places, name)) for name in ("home", "config", "data", "state", "cache", "runtime")}
+    if given.json:
+        print_json(folders)
+    else:
+        print_table(("what", "where"), folders.items(), widest=200)
+    return exit_codes.OK

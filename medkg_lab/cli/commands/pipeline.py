@@ -1,0 +1,166 @@
+"""`medkg-lab pipeline list | show | graph | validate | diff | history`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import clock, print_json, print_table, print_text, say
+from medkg_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.models import Topology
+
+
+class NoSuchVersion(LabError):
+    """The ledger knows no version {version!r} of {pipeline}. `medkg-lab pipeline history {pipeline}` shows those it knows."""
+
+    exit_code = exit_codes.USAGE
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    group = commands.add_parser("pipeline", help="look at pipelines, check and compare them").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    group.add_parser("list", parents=[common], help="list pipelines").set_defaults(run=_list)
+    show = group.add_parser("show", parents=[common], help="print a pipeline's file")
+    show.add_argument("name", help="the pipeline")
+    show.set_defaults(run=_show)
+    graph = group.add_parser("graph", parents=[common], help="draw a pipeline")
+    graph.add_argument("name", help="the pipeline")
+    graph.set_defaults(run=_graph)
+    validate = group.add_parser("validate", parents=[common], help="check a pipeline's file")
+    validate.add_argument("file", nargs="*", type=Path, help="the files (default: every pipeline of the lab)")
+    validate.set_defaults(run=_validate)
+    diff = group.add_parser(
+        "diff", parents=[common], help="compare a pipeline with an earlier version of it, or with a file"
+    )
+    diff.add_argument("name", help="the pipeline")
+    diff.add_argument("other", help="a version as `history` shows it, or a file")
+    diff.set_defaults(run=_diff)
+    history = group.add_parser("history", parents=[common], help="list the versions that jobs were submitted with")
+    history.add_argument("name", help="the pipeline")
+    history.set_defaults(run=_history)
+
+
+def _list(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.versions import version_of
+
+    catalog = Lab.at(given.home).catalog
+    found = [
+        {
+            "name": name,
+            "version": version_of(topology),
+            "stages": [stage.name for stage in topology.stages],
+            "sources": list(topology.applicable_sources),
+            "file": str(catalog.path(name)),
+        }
+        for name, topology in catalog.topologies().items()
+    ]
+    invalid = {name: [str(problem) for problem in error.problems] for name, error in catalog.invalid().items()}
+    if given.json:
+        print_json({"pipelines": found, "invalid": invalid})
+    else:
+        rows = ((one["name"], one["version"], " → ".join(one["stages"]), ", ".join(one["sources"])) for one in found)
+        print_table(("pipeline", "version", "stages", "sources"), rows, widest=100)
+        for name, problems in invalid.items():
+            say("\n".join([f"{name} cannot be used:", *problems]))
+    return exit_codes.FAILED if invalid else exit_codes.OK
+
+
+def _show(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+
+    catalog = Lab.at(given.home).catalog
+    if given.json:
+        print_json(catalog.topology(given.name).model_dump(mode="json", by_alias=True))
+    else:
+        print_text(catalog.path(given.name).read_text().rstrip())
+    return exit_codes.OK
+
+
+def _graph(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.graph import halves, segments
+    from medkg_lab.topology.render import render_text
+
+    topology = Lab.at(given.home).catalog.topology(given.name)
+    if given.json:
+        parts = [{"name": one.name, "stages": list(one.stages), "gate": one.gate} for one in halves(topology)]
+        lanes = [
+            {"lane": one.lane, "stages": list(one.stages), "gate": one.gate}
+            for one in segments(topology, offline=False)
+        ]
+        print_json({"halves": parts, "segments": lanes})
+    else:
+        print_text(render_text(topology))
+    return exit_codes.OK
+
+
+def _validate(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.errors import Problem, TopologyInvalid
+    from medkg_lab.topology.loader import load_topology
+
+    catalog = Lab.at(given.home).catalog
+    problems: list[Problem] = []
+    if given.file:
+        for path in given.file:
+            try:
+                load_topology(path, policies=catalog.policies().names)
+            except TopologyInvalid as error:
+                problems += error.problems
+    else:
+        problems += [problem for error in catalog.invalid().values() for problem in error.problems]
+    if given.json:
+        print_json({"ok": not problems, "problems": [problem.__dict__ for problem in problems]})
+    else:
+        print_text("\n".join(map(str, problems)) or "valid")
+    return exit_codes.FAILED if problems else exit_codes.OK
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.diff import diff
+
+    lab = Lab.at(given.home)
+    changes = diff(_other(lab, given.name, given.other), lab.catalog.topology(given.name))
+    if given.json:
+        print_json([change.__dict__ for change in changes])
+    else:
+        print_text("\n".join(map(str, changes)) or "no difference")
+    return exit_codes.OK
+
+
+def _other(lab: "Lab", name: str, other: str) -> "Topology":
+    from medkg_lab.topology import versions
+    from medkg_lab.topology.loader import load_topology
+
+    if Path(other).is_file():
+        return load_topology(Path(other), policies=lab.catalog.policies().names)
+    known = lab.ledger.definitions("topology", name=name, version=other)
+    if not known:
+        raise NoSuchVersion(version=other, pipeline=name)
+    return versions.from_json(known[0]["content"])
+
+
+def _history(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.topology.versions import version_of
+
+    lab = Lab.at(given.home)
+    current = version_of(lab.catalog.topology(given.name))
+    known = lab.ledger.definitions("topology", name=given.name)
+    rows = [
+        {"version": one["version"], "current": one["version"] == current, "seq": one["seq"], "ts": one.get("ts")}
+        for one in known
+    ]
+    if given.json:
+        print_json(rows)
+    else:
+        shown = ((one["version"], "current" if one["current"] else "", clock(one["ts"]), one["seq"]) for one in rows)
+        print_table(("version", "", "first used", "event"), shown)
+    return exit_codes.OK

@@ -1,0 +1,35 @@
+"""`medkg-lab sql`."""
+
+import argparse
+import csv
+import sys
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, say
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser("sql", parents=[common], help="ask the ledger's tables with a SELECT")
+    parser.add_argument("statement", help="one SELECT; tables: job, stage_run, gate, document, artifact, provenance")
+    parser.add_argument("--limit", type=int, default=1000, help="how many rows at most (default 1000)")
+    parser.add_argument("--csv", action="store_true", help="print CSV on stdout")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the statement and print its rows."""
+    from medkg_lab.lab.facade import Lab
+
+    answer = Lab.at(given.home).ledger.query(given.statement, limit=given.limit)
+    if given.json:
+        print_json(answer)
+    elif given.csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(answer["columns"])
+        writer.writerows(answer["rows"])
+    else:
+        print_table(answer["columns"], answer["rows"])
+    if answer["truncated"]:
+        say(f"only the first {given.limit} rows are shown; raise --limit for more")
+    return exit_codes.OK

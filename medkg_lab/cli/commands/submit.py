@@ -1,0 +1,108 @@
+"""`medkg-lab submit`."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.submit import Outcome
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser("submit", parents=[common], help="put documents on the work queue")
+    parser.add_argument(
+        "target", nargs="+", help="files, folders, ids (NCT…, PMC…, a DOI), or with --query search words"
+    )
+    parser.add_argument(
+        "--source", help="the source of an id or query: clinicaltrials, pmc, pmc-fulltext, unpaywall, core"
+    )
+    parser.add_argument("--query", action="store_true", help="the targets are queries at the source")
+    parser.add_argument(
+        "--limit", type=int, default=100, help="how many documents a query stands for at most (default 100)"
+    )
+    parser.add_argument("--pipeline", help="the pipeline to use instead of the one made for the source")
+    parser.add_argument("--tenant", default="default", help="the tenant the documents belong to")
+    parser.add_argument(
+        "--again", action="store_true", help="run again even when the same content was completed before"
+    )
+    parser.add_argument("--wait", action="store_true", help="wait until every job has ended or needs a person")
+    parser.add_argument(
+        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="how long to wait (default 3600)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Submit, and wait when asked to."""
+    from medkg_lab.lab import submit
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    started = time.monotonic()
+    options = submit.Options(
+        source=given.source,
+        pipeline=given.pipeline,
+        is_query=given.query,
+        again=given.again,
+        limit=given.limit,
+        tenant=given.tenant,
+    )
+    outcome = submit.submit(lab, given.target, options)
+    skipped = [{"path": str(one.path), "reason": one.reason} for one in outcome.skipped]
+    for one in skipped:
+        say(f"left out {one['path']}: {one['reason']}")
+    if given.wait:
+        return _wait(given, lab, outcome, skipped, started)
+    jobs = [one.__dict__ for one in outcome.jobs]
+    if given.json:
+        print_json({"jobs": jobs, "skipped": skipped})
+    else:
+        rows = ((one.job_id, one.doc_id, one.pipeline, "already there" if one.already else "") for one in outcome.jobs)
+        print_table(("job", "document", "pipeline", ""), rows)
+    return exit_codes.OK
+
+
+def _wait(
+    given: argparse.Namespace, lab: "Lab", outcome: "Outcome", skipped: list[dict[str, str]], started: float
+) -> int:
+    from medkg_lab.lab.wait import wait_with_expansions
+
+    progress = wait_with_expansions(lab, [one.job_id for one in outcome.jobs], given.timeout)
+    seconds = time.monotonic() - started
+    counts = progress.counts()
+    failed = [job for job in progress.jobs.values() if job["state"] in {"failed", "dead", "cancelled"}]
+    failures = [
+        {
+            "job_id": job["job_id"],
+            "doc_id": job["doc_id"],
+            "state": job["state"],
+            "kind": job["failure_kind"],
+            "reason": job["reason"],
+        }
+        for job in failed
+    ]
+    waiting = [job["doc_id"] for job in progress.jobs.values() if job["state"] == "waiting_gate"]
+    if given.json:
+        print_json(
+            {
+                "jobs": counts,
+                "failures": failures,
+                "waiting_for_a_person": waiting,
+                "skipped": skipped,
+                "already": sum(one.already for one in outcome.jobs),
+                "seconds": round(seconds, 2),
+                "docs_per_second": round(len(progress.states) / seconds, 2),
+            }
+        )
+    else:
+        print_table(("state", "jobs"), sorted(counts.items()))
+        print_table(("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in failures))
+    if waiting:
+        say(f"{len(waiting)} documents wait at their gate for a person: `medkg-lab gate list`")
+        return exit_codes.GATE_REFUSED
+    return exit_codes.FAILED if failures else exit_codes.OK

@@ -1,0 +1,36 @@
+"""`medkg-lab verify`."""
+
+import argparse
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_text
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "verify",
+        parents=[common],
+        help="prove that ledger, events topic and Dagster say the same of every stage execution",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Compare the three and print the differences; exit code 1 when there are any."""
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.verify import verify
+
+    found = verify(Lab.at(given.home))
+    if given.json:
+        print_json(found)
+    else:
+        events = found["cloudevents"]
+        print_text(
+            f"{found['jobs']} jobs, {found['stage_executions']} stage executions, {events['distinct']} CloudEvents "
+            f"({events['redelivered']} redelivered), {found['dagster_runs']} Dagster runs: "
+            f"{found['differences_in_all'] or 'no'} differences"
+        )
+        for one in found["differences"]:
+            print_text("  " + ", ".join(f"{name}: {value}" for name, value in one.items()))
+    return exit_codes.OK if found["ok"] else exit_codes.FAILED

@@ -1,0 +1,85 @@
+"""`medkg-lab`: the parser, and what every command does alike."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from medkg_lab import __version__, exit_codes
+from medkg_lab.cli.commands import (
+    broker,
+    demo,
+    events,
+    gate,
+    graph,
+    jobs,
+    lab,
+    pipeline,
+    policies,
+    search,
+    sql,
+    submit,
+    verify,
+)
+from medkg_lab.cli.output import print_json, say
+from medkg_lab.errors import LabError
+
+MODULES = (demo, lab, submit, jobs, gate, events, sql, search, graph, pipeline, policies, verify, broker)
+
+EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 gate closed or refused, 5 GPU unavailable, 130 interrupted
+
+examples:
+  medkg-lab demo                          everything once, on bundled documents
+  medkg-lab up && medkg-lab submit ~/papers --wait
+  medkg-lab search "metformin in type 2 diabetes"
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="medkg-lab",
+        description="A desktop lab that runs a whole medical-document pipeline with its real parts beside it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"medkg-lab {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--home", default=None, help="the lab's folder (default: MEDKG_LAB_HOME, else the platform's places)"
+    )
+    common.add_argument("--json", action="store_true", help="print JSON on stdout")
+    for module in MODULES:
+        module.add(commands, common)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = build_parser()
+    given = parser.parse_args(argv)
+    if given.command is None:
+        parser.print_help()
+        return exit_codes.USAGE
+    if not hasattr(given, "run"):
+        parser.parse_args([given.command, "--help"])
+    try:
+        code = int(given.run(given) or exit_codes.OK)
+        sys.stdout.flush()
+        return code
+    except LabError as error:
+        if given.json:
+            print_json({"ok": False, "error": {"type": type(error).__name__, "message": str(error)}})
+        say(f"medkg-lab: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`| head`) is gone: not an error, and the interpreter must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

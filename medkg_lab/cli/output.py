@@ -1,0 +1,60 @@
+"""How results are printed: JSON on request, else plain tables; foreign text is made safe on the way."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from medkg_lab.text import one_line, sanitize
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as one JSON document on stdout; control characters are escaped by JSON itself."""
+    print(json.dumps(value, ensure_ascii=True, indent=2, default=str))
+
+
+def print_json_line(value: Any) -> None:
+    """Print `value` as JSON on one line."""
+    print(json.dumps(value, ensure_ascii=True, default=str), flush=True)
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not data."""
+    print(sanitize(text), file=sys.stderr, flush=True)
+
+
+def print_text(text: str) -> None:
+    """Print text, made safe, on stdout."""
+    print(sanitize(text))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], widest: int = 72) -> None:
+    """Print an aligned table; cells are cut to `widest` characters."""
+    cells = [[one_line(_cell(value), widest) for value in row] for row in rows]
+    widths = [max([len(name), *(len(row[number]) for row in cells)]) for number, name in enumerate(columns)]
+    for line in ([name.upper() for name in columns], *cells):
+        print("  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Print names and values, a line each; what is None is left out."""
+    shown = {name: value for name, value in fields.items() if value is not None}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        print(f"{name.ljust(width)}  {sanitize(_cell(value))}")
+
+
+def clock(seconds: float | None) -> str:
+    """A moment in local time, to the second."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

@@ -1,0 +1,86 @@
+"""`python -m medkg_lab.engine --home DIR --name engine-compute --lane compute`: one warm worker."""
+
+import argparse
+import logging
+import signal
+import threading
+
+from medkg_lab import process, settings
+from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.engine.definitions import Definitions
+from medkg_lab.engine.lease import Lease
+from medkg_lab.engine.outside import SharedOutside
+from medkg_lab.engine.runner import Bench
+from medkg_lab.engine.sizing import Sizing
+from medkg_lab.engine.worker import Stop, Worker, stop_in_time
+from medkg_lab.engine.workshop import Workshop
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.locations import Locations
+from medkg_lab.orchestration.drive import Driver
+from medkg_lab.process import CannotRun
+from medkg_lab.settings import Settings, SettingsInvalid
+from medkg_lab.stages.registry import Resources
+from medkg_lab.topology.catalog import Catalog
+from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
+
+HEARTBEAT_DEADLINE = 2.0
+"""Seconds a heartbeat may take: one that hangs must not outlast the lease."""
+
+
+def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Bench:
+    """Make everything that an engine's batches use. Raises DefinitionInvalid, UnknownProfile or WriterInUse."""
+    ledger = LedgerClient(locations.socket("ledger"))
+    artifacts = ArtifactStore(locations.data / "artifacts", writer=name)
+    driver = Driver()
+    resources = Resources(
+        cache=locations.cache,
+        knowledge_socket=locations.socket("knowledge"),
+        allowed_roots=chosen.allowed_roots,
+        source_settings=chosen.sources,
+    )
+    heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
+    return Bench(
+        ledger=ledger,
+        artifacts=artifacts,
+        definitions=Definitions(ledger, Catalog(locations), chosen.profile, driver),
+        workshop=Workshop(resources),
+        driver=driver,
+        lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds),
+        sizing=Sizing(chosen.batch_limit),
+        outside=SharedOutside(chosen.sources, artifacts.stage),
+        hurry=stop.hurry,
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="engine")
+    parser.add_argument("--name", default="engine-compute", help="the engine's name, unique in the lab")
+    parser.add_argument("--lane", choices=("network", "compute"), default="compute", help="which segments it serves")
+    given, locations = process.arguments("engine", parser)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        chosen = settings.load(locations)
+        bench = build(locations, chosen, given.name, stop)
+    except (SettingsInvalid, DefinitionInvalid, UnknownProfile) as error:
+        raise CannotRun(process=given.name, detail=str(error)) from error
+    worker = Worker(bench, given.name, given.lane, chosen.lease_seconds, stop)
+    # Dagster takes over the signal handlers of a run in the main thread, so batches run in another.
+    thread = threading.Thread(target=worker.loop, name="batches", daemon=True)
+    thread.start()
+    process.announce(given.name, lane=given.lane)
+    while thread.is_alive() and not stop.wait(1.0):
+        pass
+    stop_in_time(thread, bench, lambda: LedgerClient(locations.socket("ledger"), deadline=1.0))
+    bench.lease.close()
+    bench.outside.close()
+    bench.artifacts.close()
+    if worker.broken is not None:
+        raise worker.broken
+
+
+if __name__ == "__main__":
+    process.run("engine", main)

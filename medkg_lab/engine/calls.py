@@ -1,0 +1,121 @@
+"""Calling a stage for a batch's documents: under its policy, together where the stage gains from it, with an outcome for each.
+
+Whatever a stage raises is an outcome: a third party's bug ends its document, never the batch.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medkg_lab.engine.errors import WrongOutcomes
+from medkg_lab.engine.workshop import BuiltStage
+from medkg_lab.errors import LabError, ServiceError
+from medkg_lab.resilience.errors import BreakerOpen
+from medkg_lab.resilience.executor import ResilientCall
+from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.stages.contracts import BatchStage, Lane, StageContext
+
+logger = logging.getLogger(__name__)
+
+OnRetry = Callable[[Sequence[int], int, float, BaseException], None]
+"""Called with the places of the documents in the call, the failed attempt's number, the pause in seconds, and the error."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one document in one stage: a value or an error, and its share of the time in milliseconds."""
+
+    ms: float
+    value: Any = None
+    error: Exception | None = None
+
+
+class StageCalls:
+    """One stage for one batch. `offline` says that nothing will go to the network, so no rate limit applies."""
+
+    def __init__(self, built: BuiltStage, policy: ResiliencePolicyConfig, offline: bool, on_retry: OnRetry) -> None:
+        self._stage = built.stage
+        self._name = built.implementation.name
+        self._on_retry = on_retry
+        self._places: Sequence[int] = ()
+        waits_for_network = built.implementation.lane is Lane.NETWORK and not offline
+        self._call = ResilientCall(policy, self._name, self._retrying, isolate=waits_for_network, limited=not offline)
+
+    def run(self, contexts: Sequence[StageContext], items: Sequence[Any]) -> list[Outcome]:
+        """One outcome per item, in order."""
+        if isinstance(self._stage, BatchStage):
+            outcomes: dict[int, Outcome] = {}
+            self._together(self._stage, contexts, items, range(len(items)), outcomes)
+            return [outcomes[place] for place in range(len(items))]
+        return [
+            self._alone(place, context, item) for place, (context, item) in enumerate(zip(contexts, items, strict=True))
+        ]
+
+    def _retrying(self, attempt: int, delay: float, error: BaseException) -> None:
+        self._on_retry(self._places, attempt, delay, error)
+
+    def _alone(self, place: int, context: StageContext, item: Any) -> Outcome:
+        self._places = (place,)
+        began = time.perf_counter()
+        try:
+            value = self._call.call(lambda: self._stage.execute(context, item))
+        except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
+            return Outcome(_since(began), error=self._told(error))
+        return Outcome(_since(began), value)
+
+    def _together(
+        self,
+        stage: BatchStage,
+        contexts: Sequence[StageContext],
+        items: Sequence[Any],
+        places: Sequence[int],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """Call for `places` at once. A call that fails is halved until the guilty document stands alone."""
+        self._places = places
+        began = time.perf_counter()
+
+        def call() -> Sequence[Any]:
+            return self._checked(
+                stage.execute_many([contexts[n] for n in places], [items[n] for n in places]), len(places)
+            )
+
+        try:
+            results = self._call.call(call)
+        except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
+            if len(places) == 1 or isinstance(error, BreakerOpen):
+                told = self._told(error)
+                outcomes.update({place: Outcome(_since(began) / len(places), error=told) for place in places})
+                return
+            middle = len(places) // 2
+            for half in (places[:middle], places[middle:]):
+                self._together(stage, contexts, items, half, outcomes)
+            return
+        ms = _since(began) / len(places)
+        for place, result in zip(places, results, strict=True):
+            if isinstance(result, ServiceError):
+                self._together(stage, contexts, items, (place,), outcomes)
+            elif isinstance(result, LabError):
+                outcomes[place] = Outcome(ms, error=result)
+            else:
+                outcomes[place] = Outcome(ms, result)
+
+    def _checked(self, results: Sequence[Any], wanted: int) -> Sequence[Any]:
+        if len(results) != wanted:
+            raise WrongOutcomes(name=self._name, given=len(results), wanted=wanted)
+        # Alone, a document's service error is raised so that the policy retries and counts it.
+        if wanted == 1 and isinstance(results[0], ServiceError):
+            raise results[0]
+        return results
+
+    def _told(self, error: Exception) -> Exception:
+        # Errors of the lab say all there is to say; others are bugs or surprises, whose place in the code is worth a line.
+        if not isinstance(error, LabError):
+            logger.error("%s raised %s", self._name, type(error).__name__, exc_info=error)
+        return error
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1e3

@@ -1,0 +1,44 @@
+"""What can go wrong in an engine, beyond what its stages raise."""
+
+from medkg_lab.errors import LabError
+
+
+class BatchLost(LabError):
+    """Batch {batch_id} belongs to another engine now: this one was silent for too long. Its documents go on there; look at the
+    engine's log for what held it up."""
+
+
+class BatchSurrendered(LabError):
+    """Batch {batch_id} was given back because the engine is stopping. Its documents go on in the next engine."""
+
+
+class MissingInput(LabError):
+    """Stage {stage!r} needs a value of kind {kind}, and no stage before it made one. Mend the pipeline with
+    `medkg-lab pipeline validate`."""
+
+
+class WrongOutcomes(LabError):
+    """The implementation {name!r} answered {given} outcomes for {wanted} documents. Its execute_many must answer one for each."""
+
+
+class StageUnbuildable(LabError):
+    """The implementation {name!r} could not be set up: {detail}. `medkg-lab doctor` checks what it needs."""
+
+
+class UnknownDefinition(LabError):
+    """The ledger has no {kind} {name!r} in version {version}. `medkg-lab ledger rebuild` brings definitions back from the log."""
+
+
+def failure_kind(error: BaseException) -> str:
+    """What a job's `failure_kind` becomes for `error`: what its class says, else `internal`."""
+    return str(getattr(error, "failure_kind", "internal"))
+
+
+def reason(error: BaseException) -> str:
+    """The text of `error` for a person: the message of the lab's own errors, the class and message of others."""
+    text = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    return text[:MAX_REASON]
+
+
+MAX_REASON = 2000
+"""Characters of a reason that are kept: a parser may quote half a document."""

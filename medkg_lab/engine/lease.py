@@ -1,0 +1,88 @@
+"""Keeping a batch: a thread that renews its lease while a stage has not passed its deadline."""
+
+import logging
+import threading
+import time
+
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.rpc import PeerUnreachable
+
+logger = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 3
+
+
+class Lease:
+    """The lease of the batch that the engine works on, one at a time.
+
+    `lost` says that the batch is another's now; `cancelled` are its jobs that were cancelled. A stage that runs beyond
+    `stage_seconds` no longer renews the lease: the ledger then takes the batch back.
+    """
+
+    def __init__(self, ledger: LedgerClient, lease_seconds: float, stage_seconds: float) -> None:
+        self._ledger = ledger
+        self._pause = lease_seconds / BEATS_PER_LEASE
+        self._stage_seconds = stage_seconds
+        self._changed = threading.Condition()
+        self._batch: str | None = None
+        self._deadline = 0.0
+        self._closed = False
+        self.lost = False
+        self.cancelled: frozenset[str] = frozenset()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread.start()
+
+    def begin(self, batch_id: str) -> None:
+        """Renew this batch's lease from now on."""
+        with self._changed:
+            self._batch, self.lost, self.cancelled = batch_id, False, frozenset()
+            self._deadline = time.monotonic() + self._stage_seconds
+            self._changed.notify()
+
+    def stage(self) -> None:
+        """A stage starts: its deadline counts from now."""
+        with self._changed:
+            self._deadline = time.monotonic() + self._stage_seconds
+
+    def end(self) -> None:
+        """The batch is done with."""
+        with self._changed:
+            self._batch = None
+            self._changed.notify()
+
+    @property
+    def batch(self) -> str | None:
+        """The batch that is held now."""
+        return self._batch
+
+    def close(self) -> None:
+        """Stop the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout=1)
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._batch is not None)
+                batch, left = self._batch, self._deadline - time.monotonic()
+            if self._closed or batch is None:
+                return
+            if not self._left_within_pause(batch) and left > 0:
+                self._renew(batch, left)
+
+    def _left_within_pause(self, batch: str) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or self._batch != batch, self._pause)
+
+    def _renew(self, batch: str, left: float) -> None:
+        try:
+            answer = self._ledger.heartbeat(batch, left)
+        except PeerUnreachable as error:
+            logger.warning("the lease of batch %s could not be renewed: %s", batch, error)
+            return
+        with self._changed:
+            if self._batch == batch:
+                self.lost = not answer["owned"]
+                self.cancelled = frozenset(answer["cancelled"])

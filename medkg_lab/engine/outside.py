@@ -1,0 +1,60 @@
+"""The outside as one document's stage sees it: made when first used, each exchange labelled and kept."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from medkg_lab.sources.catalog import base_urls
+from medkg_lab.sources.exchanges import ArtifactExchangeLog
+from medkg_lab.stages.contracts import OutsideAnswer
+
+
+class SharedOutside:
+    """One HTTP client for the process. `exchanges` are the records of what was exchanged since the last call, as artifacts."""
+
+    def __init__(self, source_settings: Mapping[str, Mapping[str, Any]], store: Callable[[bytes], str]) -> None:
+        self._settings = source_settings
+        self._log = ArtifactExchangeLog(store)
+        self._client: Any = None
+
+    def client(self) -> Any:
+        """The HTTP client; an engine that computes never makes one."""
+        if self._client is None:
+            from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+
+            self._client = HttpOutside(trusted=trusted_hosts(base_urls(self._settings)), log=self._log)
+        return self._client
+
+    def exchanges(self) -> list[str]:
+        """The sha256 of each new record."""
+        return self._log.drain()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+
+
+class DocumentOutside:
+    """`Outside` for one document in one stage."""
+
+    def __init__(self, shared: SharedOutside, job_id: str, stage: str, attempt: int) -> None:
+        self._shared = shared
+        self._labels: dict[str, str | int] = {"job": job_id, "stage": stage, "attempt": attempt}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float,
+        max_bytes: int,
+    ) -> OutsideAnswer:
+        """Exchange one request, as HttpOutside does. Raises what it raises."""
+        with self._shared.client().labelled(**self._labels) as outside:
+            answer: OutsideAnswer = outside.request(
+                method, url, params=params, headers=headers, body=body, timeout=timeout, max_bytes=max_bytes
+            )
+            return answer

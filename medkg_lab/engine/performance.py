@@ -1,0 +1,107 @@
+"""One stage for the documents of a batch: inputs in, an outcome for each, outputs kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medkg_lab.artifacts.store import MAX_VALUE, ArtifactStore, ArtifactTooLarge
+from medkg_lab.engine.calls import OnRetry, Outcome, StageCalls
+from medkg_lab.engine.documents import Document
+from medkg_lab.engine.errors import MissingInput
+from medkg_lab.engine.workshop import BuiltStage
+from medkg_lab.errors import LabError
+from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.stages.contracts import StageContext, StageType
+from medkg_lab.stages.kinds import TAKES, Kind, assemble, kind_of
+from medkg_lab.topology.models import StageDefinition
+
+ContextOf = Callable[[StageDefinition, Document], StageContext]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A document's output, on disk."""
+
+    document: Document
+    value: Any
+    kind: Kind
+    sha256: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What went wrong with a document."""
+
+    document: Document
+    error: Exception
+
+
+def perform(
+    stage: StageDefinition,
+    built: BuiltStage,
+    policy: ResiliencePolicyConfig,
+    documents: Sequence[Document],
+    artifacts: ArtifactStore,
+    context: ContextOf,
+    on_retry: OnRetry,
+) -> list[Outcome]:
+    """Call the stage for all documents; those whose inputs cannot be had get that as their outcome."""
+    inputs = [_input(stage, document, artifacts) for document in documents]
+    ready = [place for place, given in enumerate(inputs) if not isinstance(given, Exception)]
+    outcomes = {place: Outcome(0.0, error=given) for place, given in enumerate(inputs) if isinstance(given, Exception)}
+
+    def retrying(places: Sequence[int], attempt: int, delay: float, error: BaseException) -> None:
+        on_retry([ready[place] for place in places], attempt, delay, error)
+
+    if ready:
+        calls = StageCalls(built, policy, documents[0].offline, retrying)
+        contexts = [context(stage, documents[place]) for place in ready]
+        outcomes |= dict(zip(ready, calls.run(contexts, [inputs[place] for place in ready]), strict=True))
+    return [outcomes[place] for place in range(len(documents))]
+
+
+def _input(stage: StageDefinition, document: Document, artifacts: ArtifactStore) -> Any:
+    if stage.type is StageType.INGEST:
+        return document.submission
+    values: dict[str, Any] = {}
+    for kind in TAKES[stage.type]:
+        if not document.has(kind):
+            return MissingInput(stage=stage.name, kind=kind)
+        try:
+            values[kind] = document.value(kind, artifacts.get)
+        except (LabError, ValueError) as error:  # damaged or missing, or written by another version of the models
+            return error
+    return assemble(stage.type, values)
+
+
+def keep(
+    stage: StageType, documents: Sequence[Document], outcomes: Sequence[Outcome], artifacts: ArtifactStore
+) -> tuple[list[Kept], list[Failed]]:
+    """Put the outputs into the store with one append and one fdatasync; the documents with an output, and those without.
+
+    What the stage itself stored through its context becomes durable with them.
+    """
+    failed: list[Failed] = []
+    encoded: list[tuple[Document, Outcome, Kind, bytes]] = []
+    for document, outcome in zip(documents, outcomes, strict=True):
+        if outcome.error is not None:
+            failed.append(Failed(document, outcome.error))
+            continue
+        try:
+            kind = kind_of(stage, outcome.value)
+            data = kind.encode(outcome.value)
+            if len(data) > MAX_VALUE:
+                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE)
+        except Exception as error:  # noqa: BLE001 - a third party's value: it may break its own encoding, and only itself
+            failed.append(Failed(document, error))
+        else:
+            encoded.append((document, outcome, kind, data))
+    names = artifacts.put_many([data for *_, data in encoded])
+    kept = [
+        Kept(document, outcome.value, kind, name, outcome.ms)
+        for (document, outcome, kind, _), name in zip(encoded, names, strict=True)
+    ]
+    for each in kept:
+        each.document.keep(each.kind.name, each.value, each.sha256)
+    return kept, failed

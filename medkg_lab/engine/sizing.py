@@ -1,0 +1,32 @@
+"""How many jobs to claim at once: as many as can be done in half a second, by what their implementations took so far."""
+
+from collections.abc import Iterable
+
+TARGET_MS = 500.0
+"""Predicted milliseconds of a full batch at most: a job waits for the whole batch that it is in."""
+FIRST_LIMIT = 8
+"""Jobs in a batch whose implementations were never measured."""
+WEIGHT = 0.3
+"""How much the newest measurement counts in the moving average."""
+
+
+class Sizing:
+    """Milliseconds per document by implementation, as exponentially weighted moving averages."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ms: dict[str, float] = {}
+
+    def measured(self, implementation: str, documents: int, ms: float) -> None:
+        """Take in that `documents` took `ms` together, waits for rate limits included."""
+        new = ms / max(1, documents)
+        old = self._ms.get(implementation, new)
+        self._ms[implementation] = old + WEIGHT * (new - old)
+
+    def limit(self, implementations: Iterable[str]) -> int:
+        """Jobs to claim for work that these implementations do one after the other."""
+        names = list(implementations)
+        if not names or any(name not in self._ms for name in names):
+            return min(FIRST_LIMIT, self._limit)
+        predicted = sum(self._ms[name] for name in names)
+        return max(1, min(self._limit, int(TARGET_MS / max(predicted, 1e-6))))

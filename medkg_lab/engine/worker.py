@@ -1,0 +1,143 @@
+"""The engine's loop: claim, run, again; and how it ends within the seconds that a stop allows."""
+
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from medkg_lab.engine.errors import BatchLost, BatchSurrendered
+from medkg_lab.engine.runner import BatchRun, Bench
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.errors import BatchNotOwned, EmissionLost
+from medkg_lab.rpc import PeerUnreachable
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 1.0
+"""How long a claim waits for a job: the ledger answers at once when one comes."""
+PAUSE_SECONDS = 1.0
+DISK_PAUSE_SECONDS = 5.0
+HURRY_SECONDS = 2.0
+"""After a stop, a batch has this long to end by itself before it is given back at the next stage."""
+STOP_SECONDS = 4.0
+"""After a stop, a stage that still runs is left behind with its batch given back."""
+IDLE_STOP_SECONDS = 1.5
+"""After a stop, a claim that the ledger does not answer is left behind."""
+
+
+class Stop:
+    """When the engine was asked to stop, if it was."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._since = 0.0
+
+    def set(self) -> None:
+        """Ask for it."""
+        self._since = time.monotonic()
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds`; whether the engine was asked to stop."""
+        return self._event.wait(seconds)
+
+    def asked(self) -> bool:
+        """Whether the engine was asked to stop."""
+        return self._event.is_set()
+
+    def hurry(self) -> bool:
+        """Whether a batch should be given back rather than ended."""
+        return self._event.is_set() and time.monotonic() - self._since > HURRY_SECONDS
+
+
+class Worker:
+    """Claims batches of one lane and runs them, in the thread that calls `loop`."""
+
+    def __init__(self, bench: Bench, name: str, lane: str, lease_seconds: float, stop: Stop) -> None:
+        self._bench = bench
+        self._name = name
+        self._lane = lane
+        self._lease_seconds = lease_seconds
+        self._stop = stop
+        self._last_used: list[str] = []
+        self.broken: BaseException | None = None
+
+    def loop(self) -> None:
+        """Run batches until asked to stop; what ends the loop otherwise is in `broken`."""
+        try:
+            self._loop()
+        except BaseException as error:  # noqa: BLE001 - end of the thread: the process ends with this error
+            self.broken = error
+
+    def _loop(self) -> None:
+        # What is loaded by now stays: the collector need not look at it after every batch.
+        gc.collect()
+        gc.freeze()
+        while not self._stop.asked():
+            try:
+                self._once()
+            except PeerUnreachable as error:
+                logger.warning("waiting for the ledger: %s", error)
+                self._stop.wait(PAUSE_SECONDS)
+            except LabError as error:
+                logger.error("%s", error)
+                self._stop.wait(PAUSE_SECONDS)
+
+    def _once(self) -> None:
+        batch = self._bench.ledger.claim(
+            self._name,
+            [self._lane],
+            self._bench.sizing.limit(self._last_used),
+            self._lease_seconds,
+            WAIT_SECONDS,
+            self._bench.definitions.refresh(),
+        )
+        if batch is None:
+            return
+        self._bench.lease.begin(batch["batch_id"])
+        try:
+            self._run(batch)
+        finally:
+            self._bench.lease.end()
+
+    def _run(self, batch: dict[str, object]) -> None:
+        batch_id = str(batch["batch_id"])
+        try:
+            run = BatchRun(self._bench, batch)
+            run.run()
+            self._last_used = run.used
+        except (BatchLost, BatchNotOwned, EmissionLost) as error:
+            logger.warning("batch %s was lost: %s", batch_id, error)
+        except BatchSurrendered as error:
+            logger.info("%s", error)
+        except OSError as error:
+            # Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents.
+            logger.error("batch %s is given back, its outputs cannot be kept: %s", batch_id, error)
+            self._bench.ledger.surrender(batch_id, None)
+            self._stop.wait(DISK_PAUSE_SECONDS)
+        except PeerUnreachable:
+            raise
+        except Exception:
+            # The engine's own fault: the batch runs out and comes back in halves, so that a document that brings it about is
+            # found and set aside instead of ending every engine that takes it.
+            logger.exception("batch %s broke off", batch_id)
+
+
+def stop_in_time(thread: threading.Thread, bench: Bench, ledger: Callable[[], LedgerClient]) -> None:
+    """Wait for the loop to end; past the time that a stop allows, give its batch back and end the process."""
+    thread.join(IDLE_STOP_SECONDS)
+    if thread.is_alive() and bench.lease.batch is not None:
+        thread.join(STOP_SECONDS - IDLE_STOP_SECONDS)
+    if not thread.is_alive():
+        return
+    if (batch := bench.lease.batch) is not None:
+        try:
+            ledger().surrender(batch, None)
+            logger.warning("batch %s was given back in the middle of a stage", batch)
+        except LabError as error:
+            logger.warning("batch %s could not be given back: %s", batch, error)
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,69 @@
+"""Building the stages: each implementation with its options once per process, and never one whose GPU is not there."""
+
+import json
+import logging
+from dataclasses import dataclass
+
+from medkg_lab.engine.errors import StageUnbuildable
+from medkg_lab.errors import LabError
+from medkg_lab.stages import registry
+from medkg_lab.stages.contracts import Stage
+from medkg_lab.stages.registry import Implementation, Resources, WrongStageType
+from medkg_lab.topology.models import StageDefinition
+from medkg_lab.topology.profiles import Profile
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BuiltStage:
+    """A stage that is ready, and what it was made by."""
+
+    stage: Stage
+    implementation: Implementation
+
+
+class Workshop:
+    """Makes and keeps stages."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._built: dict[tuple[str, str], BuiltStage] = {}
+
+    def stage(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
+        """The stage that `definition` asks for, or `profile` where it leaves the choice.
+
+        Raises UnknownImplementation, WrongStageType, BadOptions, GpuUnavailable, or StageUnbuildable. A failure is not kept: the
+        next batch tries again, as a GPU may be back by then.
+        """
+        choice = profile.choice(definition)
+        key = choice.implementation, json.dumps(choice.with_, sort_keys=True, default=str)
+        if key not in self._built:
+            implementation = registry.find(choice.implementation)
+            if implementation.stage_type is not definition.type:
+                raise WrongStageType(
+                    name=implementation.name,
+                    actual=implementation.stage_type,
+                    stage=definition.name,
+                    expected=definition.type,
+                )
+            self._built[key] = self._build(implementation, choice.with_)
+        return self._built[key]
+
+    def _build(self, implementation: Implementation, options: dict[str, object]) -> BuiltStage:
+        if implementation.gpu is not None:
+            # Imported only where a GPU is asked for: the guard loads the driver's library.
+            from medkg_lab.gpu import guard
+
+            guard.require(implementation)
+        parsed = implementation.parse_options(options)
+        try:
+            stage = implementation.build(self._resources, parsed)
+        except LabError:
+            raise
+        except Exception as error:
+            # A third party's code: whatever it raises ends the jobs of this stage, not the engine.
+            logger.exception("%s could not be set up", implementation.name)
+            raise StageUnbuildable(name=implementation.name, detail=f"{type(error).__name__}: {error}") from error
+        logger.info("%s is ready on %s", implementation.name, implementation.device)
+        return BuiltStage(stage, implementation)

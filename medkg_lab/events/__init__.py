@@ -1,0 +1,1 @@
+"""The ledger's events in the forms that others read."""

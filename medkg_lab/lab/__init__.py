@@ -1,0 +1,1 @@
+"""The facade that the command line and the screen work on: whatever either can do is here once."""

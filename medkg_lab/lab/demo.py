@@ -1,0 +1,150 @@
+"""The demo: the whole lab on the bundled documents, from an empty folder to search hits, with every expectation checked."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.lab import submit as submitting
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.wait import Progress, wait_for
+from medkg_lab.topology import bundled
+
+DEADLINE = 600.0
+WHO = "demo"
+
+
+@dataclass
+class Demo:
+    """What the demo did and whether it came out as it should."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    unmet: list[str] = field(default_factory=list)
+
+
+Say = Callable[[str], None]
+
+
+def run(lab: Lab, say: Say, moved: Callable[[Progress], None]) -> Demo:
+    """Run the demo in a lab that is up; `say` is told each step, `moved` each change of the jobs."""
+    started = time.monotonic()
+    folder = bundled.folder() / "demo"
+    expected = json.loads((folder / "expectations.json").read_text())
+    say("submitting the bundled documents")
+    outcome = submitting.submit(
+        lab, [str(folder / part) for part in ("trials", "articles", "papers", "broken")], submitting.Options()
+    )
+    ids = [job.job_id for job in outcome.jobs]
+    say(f"{len(ids)} documents are on the queue")
+    progress = wait_for(lab.ledger, ids, DEADLINE, moved)
+    opened = _open_by_hand(lab, progress, say)
+    if opened:
+        progress = wait_for(lab.ledger, ids, DEADLINE, moved)
+    head = int(lab.ledger.counts()["head"])
+    lab.knowledge.caught_up(head, wait_s=30)
+    demo = Demo(_summary(lab, progress, expected["searches"]))
+    demo.summary["seconds"] = round(time.monotonic() - started, 1)
+    demo.unmet = check(demo.summary, expected, len(opened))
+    demo.summary["ok"] = not demo.unmet
+    demo.summary["unmet"] = demo.unmet
+    return demo
+
+
+def _open_by_hand(lab: Lab, progress: Progress, say: Say) -> list[str]:
+    waiting = [job_id for job_id in progress.states if progress.needs_person(job_id)]
+    for job_id in waiting:
+        job = progress.jobs[job_id]
+        pages = ", ".join(map(str, job["gate"]["evidence"]["missing_pages"]))
+        say(f"opening the gate of {job['doc_id']} by hand: page {pages} is a scan without text")
+        lab.ledger.gate_open(job_id, by=WHO, why=f"page {pages} is a scan; the rest is whole", partial=True)
+    return waiting
+
+
+def _summary(lab: Lab, progress: Progress, searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    failed = [job for job in progress.jobs.values() if job["state"] in {"failed", "dead", "cancelled"}]
+    return {
+        "ok": False,
+        "jobs": progress.counts(),
+        "failures": [{"doc_id": job["doc_id"], "kind": job["failure_kind"], "reason": job["reason"]} for job in failed],
+        "failure_kinds": dict(Counter(job["failure_kind"] for job in failed)),
+        "stages": stage_times(progress.jobs.values()),
+        "gates": _gates(lab),
+        "counts": lab.knowledge.counts(),
+        "searches": [_search(lab, one["query"]) for one in searches],
+        "dagster_url": lab.dagster_url,
+        "home": str(lab.locations.home),
+    }
+
+
+def _search(lab: Lab, query: str) -> dict[str, Any]:
+    answer = lab.knowledge.search(query, limit=5)
+    kept = ("doc_id", "chunk_id", "title", "score", "ranks")
+    return {
+        "query": query,
+        "legs": answer["legs"],
+        "hits": [{name: hit.get(name) for name in kept} for hit in answer["hits"]],
+    }
+
+
+def _gates(lab: Lab) -> dict[str, Any]:
+    gates = lab.ledger.gates()
+    waits = sorted(gate["opened_at"] - gate["waiting_since"] for gate in gates if gate.get("opened_at"))
+    return {
+        "opened_by_hand": sum(gate["how"] == "manual" for gate in gates),
+        "opened_by_condition": sum(gate["how"] == "condition" for gate in gates),
+        "wait_p50_ms": round(quantile(waits, 0.5) * 1000, 1) if waits else None,
+    }
+
+
+def stage_times(jobs: Any) -> dict[str, dict[str, float]]:
+    """p50 and p95 in milliseconds, and the number, of each stage's completed executions."""
+    taken: dict[str, list[float]] = {}
+    for job in jobs:
+        for stage in job.get("stages") or ():
+            if stage["status"] == "completed":
+                taken.setdefault(stage["stage"], []).append(float(stage["ms"]))
+    return {
+        name: {"p50_ms": round(quantile(ms, 0.5), 2), "p95_ms": round(quantile(ms, 0.95), 2), "n": len(ms)}
+        for name, ms in taken.items()
+    }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of `values` lie (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+
+
+def check(summary: Mapping[str, Any], expected: Mapping[str, Any], opened: int) -> list[str]:
+    """The expectations that did not hold, a sentence each."""
+    unmet: list[str] = []
+    documents, broken = sum(expected["documents"].values()), expected["broken"]
+    jobs = summary["jobs"]
+    if jobs.get("completed", 0) != documents:
+        unmet.append(f"{jobs.get('completed', 0)} of {documents} good documents completed")
+    if jobs.get("failed", 0) != len(broken) or summary["failure_kinds"] != {"bad_input": len(broken)}:
+        unmet.append(
+            f"the {len(broken)} broken documents should fail as bad_input, but {summary['failure_kinds']} were seen"
+        )
+    if sum(jobs.values()) != documents + len(broken):
+        unmet.append(f"{sum(jobs.values())} jobs for {documents + len(broken)} documents")
+    gates = summary["gates"]
+    if gates["opened_by_hand"] != opened or not opened or not gates["opened_by_condition"]:
+        unmet.append(f"gates should open by hand and by condition, but were {gates}")
+    for wanted, answer in zip(expected["searches"], summary["searches"], strict=True):
+        if not {hit["doc_id"] for hit in answer["hits"]} & set(wanted["any_of"]):
+            unmet.append(f"{wanted['query']!r} found none of {wanted['any_of']}")
+    unmet += [f"there are no {name}" for name, count in summary["counts"].items() if not count]
+    return unmet
+
+
+def home_for(kept: Path | None) -> Path:
+    """The folder the demo runs in: a new scratch one unless one was chosen."""
+    if kept is not None:
+        return kept
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="medkg-demo-"))

@@ -1,0 +1,82 @@
+"""One lab: where it lies, and the clients of its processes, made when first used."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medkg_lab import settings
+from medkg_lab.errors import LabNotRunning
+from medkg_lab.knowledge.client import KnowledgeClient
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.locations import Locations, locate
+from medkg_lab.rpc import Client
+from medkg_lab.settings import Settings
+from medkg_lab.supervisor.client import SupervisorClient
+from medkg_lab.topology.catalog import Catalog
+
+
+class Lab:
+    """The lab at `locations`; nothing is started or read until it is asked for."""
+
+    def __init__(self, locations: Locations) -> None:
+        self.locations = locations
+        self.supervisor = SupervisorClient(locations)
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.locations.home}>"
+
+    @classmethod
+    def at(cls, home: str | Path | None = None) -> "Lab":
+        """The lab at `home`, or the default one."""
+        return cls(locate(home))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The lab's settings. Raises SettingsInvalid."""
+        return settings.load(self.locations)
+
+    @cached_property
+    def ledger(self) -> LedgerClient:
+        """The job ledger. Raises LabNotRunning at once when there is no lab to ask."""
+        self.require_running()
+        return LedgerClient(self.locations.socket("ledger"))
+
+    @cached_property
+    def knowledge(self) -> KnowledgeClient:
+        """Search and graph. Raises LabNotRunning at once when there is no lab to ask."""
+        self.require_running()
+        return KnowledgeClient(self.locations.socket("knowledge"))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Topologies, policies and profiles as they lie on disk."""
+        return Catalog(self.locations)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where the broker listens."""
+        return self.settings.bootstrap(self.locations)
+
+    @property
+    def dagster_url(self) -> str:
+        """Dagster's address with the token that opens it."""
+        port = settings.ports(self.locations)["dagster"]
+        return f"http://127.0.0.1:{port}/?token={settings.dagster_token(self.locations)}"
+
+    def require_running(self) -> None:
+        """Raise LabNotRunning unless a supervisor answers."""
+        if not self.supervisor.is_running():
+            raise LabNotRunning(home=self.locations.home)
+
+    def dagster_runs(self) -> Iterator[dict[str, Any]]:
+        """Every visible run of a job with its stage states, read through Dagster's own interface."""
+        self.require_running()
+        client = Client(self.locations.socket("dagsterd"), deadline=60)
+        after: str | None = None
+        while True:
+            page = client.call("runs", after=after, limit=1000)
+            yield from (run for run in page["runs"] if run["job_id"] is not None)
+            after = page["next"]
+            if after is None:
+                return

@@ -1,0 +1,63 @@
+"""How the lab is: its processes, its jobs, how far its views are, and what blocks."""
+
+import time
+from typing import Any
+
+from medkg_lab import settings
+from medkg_lab.broker.engine import choose
+from medkg_lab.errors import LabError
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.why import why_job, why_process
+
+BLOCKED_SHOWN = 20
+
+
+def status(lab: Lab) -> dict[str, Any]:
+    """Everything `medkg-lab status` shows. Raises LabNotRunning; parts that cannot be asked now are null with the reason."""
+    supervised = lab.supervisor.status()
+    engine = choose(lab.locations, lab.settings)
+    answer = {
+        "home": supervised["home"],
+        "profile": supervised["profile"],
+        "processes": supervised["processes"],
+        "rss_mb": round(sum(one["rss_mb"] or 0 for one in supervised["processes"]), 1),
+        "broker": {"engine": lab.settings.broker.engine, "bootstrap": lab.bootstrap, "durability": engine.durability()},
+        "ports": settings.ports(lab.locations),
+        "dagster_url": lab.dagster_url,
+        "jobs": None,
+        "gates": None,
+        "lag": None,
+    }
+    try:
+        counts = lab.ledger.counts()
+        positions = lab.ledger.positions()
+    except LabError as error:
+        answer["ledger_error"] = str(error)
+        return answer
+    head = int(counts["head"])
+    answer["jobs"] = counts["jobs"]
+    answer["gates"] = counts["gates"]
+    answer["lag"] = {
+        "outbox": head - int(positions.get("outbox", 0)),
+        "recorder": head - int(positions.get("recorder", 0)),
+    }
+    return answer
+
+
+def explain_job(lab: Lab, job: dict[str, Any]) -> str:
+    """One sentence on why the job is not moving, or how it ended."""
+    processes = {one["name"]: one for one in lab.supervisor.status()["processes"]}
+    before = 0
+    if job["state"] == "queued":
+        before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job["lane"], 0)) - 1)
+    return why_job(job, processes, before, time.time())
+
+
+def blockers(lab: Lab) -> list[str]:
+    """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
+    processes = lab.supervisor.status()["processes"]
+    found = [why_process(one) for one in processes if one["state"] != "ready"]
+    for state in ("waiting_gate", "queued", "running"):
+        for job in lab.ledger.jobs(state=state, limit=BLOCKED_SHOWN):
+            found.append(f"{job['doc_id']}: {explain_job(lab, lab.ledger.get(job['job_id']) or job)}")
+    return found

@@ -1,0 +1,215 @@
+"""The completeness proof: what the ledger says happened, the events topic and Dagster's run history say too.
+
+The comparison is pure; `collect` reads the three sides.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from medkg_lab.broker.client import read_all
+from medkg_lab.broker.topics import Topics
+from medkg_lab.errors import LabError
+from medkg_lab.events.cloudevents import cloud_id, is_published
+from medkg_lab.lab.facade import Lab
+from medkg_lab.orchestration.runs import visible_run_id
+
+MAX_LISTED = 200
+CATCH_UP = 60.0
+OUTCOMES = {"stage.completed": "completed", "stage.failed": "failed", "stage.skipped": "skipped"}
+DAGSTER_STATES = {"completed": "SUCCESS", "failed": "FAILURE", "skipped": "SKIPPED", "lost": "FAILURE"}
+GATE_STATES = {"gate.opened": "SUCCESS", "gate.failed": "FAILURE"}
+GATE_ENDS = {"gate.failed", "gate.rejected"}
+LOST = {"batch.expired", "job.cancelled", "job.dead"}
+RUN_STATUS = {
+    "job.completed": "SUCCESS",
+    "gate.waiting": "SUCCESS",
+    "job.failed": "FAILURE",
+    "gate.failed": "FAILURE",
+    "batch.expired": "FAILURE",
+    "job.dead": "FAILURE",
+    "job.cancelled": "CANCELED",
+    "gate.rejected": "CANCELED",
+}
+"""The status that an event gives to the run it falls into. A half that came to its gate has done its part: its run succeeded."""
+
+Run = tuple[str, int, int]
+"""Job id, half and execution."""
+
+
+class ViewsBehind(LabError):
+    """The view {view} is {lag} events behind the ledger and does not catch up. `medkg-lab status` shows if its process runs."""
+
+
+@dataclass(frozen=True, order=True)
+class Execution:
+    """One stage of one job, in one execution of one half of its pipeline."""
+
+    job_id: str
+    half: int
+    execution: int
+    stage: str
+
+    @property
+    def run(self) -> Run:
+        """The run that it belongs to."""
+        return self.job_id, self.half, self.execution
+
+
+@dataclass
+class Side:
+    """What the ledger says.
+
+    `executions` has the outcomes of every stage execution, `gates` the state that the marker of a gate must have in Dagster, and
+    `runs` the status that the run of (job, half, execution) must have; an unfinished one is STARTED.
+    """
+
+    executions: dict[Execution, list[str]] = field(default_factory=dict)
+    gates: dict[Execution, str] = field(default_factory=dict)
+    runs: dict[Run, str] = field(default_factory=dict)
+    cloud_ids: set[str] = field(default_factory=set)
+    jobs: set[str] = field(default_factory=set)
+
+
+def fold(events: Iterable[Mapping[str, Any]]) -> Side:
+    """Read the ledger's events, from the first on, into what the other sides must show."""
+    folding = _Fold()
+    for event in events:
+        if is_published(event["type"]):
+            folding.side.cloud_ids.update(cloud_id(event["id"], job_id) for job_id in event["jobs"])
+        for number, job_id in enumerate(event["jobs"]):
+            folding.side.jobs.add(job_id)
+            folding.take(event, number, job_id)
+    return folding.side
+
+
+class _Fold:
+    """The ledger's side while it is read: which run each job is in, and which stage of it has started and not ended."""
+
+    def __init__(self) -> None:
+        self.side = Side()
+        self._run: dict[str, Run] = {}
+        self._stage: dict[str, str] = {}
+
+    def take(self, event: Mapping[str, Any], number: int, job_id: str) -> None:
+        """Take in what `event` says of the job that stands at `number` in it."""
+        kind = event["type"]
+        if kind == "job.claimed":
+            self._run[job_id] = (job_id, int(event["data"]["half"]), int(event["data"]["executions"][number]))
+            self.side.runs[self._run[job_id]] = "STARTED"
+        elif job_id in self._run:
+            self._in_run(kind, event.get("stage"), job_id)
+
+    def _in_run(self, kind: str, stage: str | None, job_id: str) -> None:
+        run = self._run[job_id]
+        if kind == "stage.started" and stage:
+            self._stage[job_id] = stage
+            self.side.executions.setdefault(Execution(*run, stage), [])
+        elif kind in OUTCOMES and stage:
+            self._stage.pop(job_id, None)
+            self.side.executions.setdefault(Execution(*run, stage), []).append(OUTCOMES[kind])
+        elif kind in LOST:
+            self._lose(run, job_id)
+        if kind in GATE_STATES and stage:
+            self.side.gates[Execution(*run, stage)] = GATE_STATES[kind]
+        status = RUN_STATUS.get(kind)
+        if status and (self.side.runs[run] == "STARTED" or kind in GATE_ENDS):
+            self.side.runs[run] = status
+
+    def _lose(self, run: Run, job_id: str) -> None:
+        if stage := self._stage.pop(job_id, None):
+            self.side.executions[Execution(*run, stage)].append("lost")
+
+
+def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every difference between the three sides, as plain records; empty when they agree."""
+    return [
+        *_outcome_differences(ledger),
+        *({"what": "CloudEvent missing on the topic", "id": one} for one in sorted(ledger.cloud_ids - set(topic))),
+        *({"what": "CloudEvent unknown to the ledger", "id": one} for one in sorted(set(topic) - ledger.cloud_ids)),
+        *_run_differences(ledger, runs),
+    ]
+
+
+def _outcome_differences(ledger: Side) -> Iterator[dict[str, Any]]:
+    for execution, outcomes in sorted(ledger.executions.items()):
+        if len(outcomes) > 1:
+            yield {"what": "stage execution with several outcomes", **_named(execution), "outcomes": outcomes}
+        elif not outcomes and ledger.runs[execution.run] != "STARTED":
+            yield {"what": "stage execution without an outcome", **_named(execution)}
+
+
+def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    steps: dict[Run, dict[str, str]] = {run: {} for run in ledger.runs}
+    for execution, outcomes in ledger.executions.items():
+        steps[execution.run][execution.stage] = DAGSTER_STATES[outcomes[0]] if outcomes else "IN_PROGRESS"
+    for execution, state in ledger.gates.items():
+        steps[execution.run][execution.stage] = state
+    expected = {visible_run_id(*run): run for run in ledger.runs}
+    for run_id, run in sorted(expected.items()):
+        named = {"job_id": run[0], "half": run[1], "execution": run[2], "run_id": run_id}
+        if run_id in runs:
+            yield from _step_differences(named, ledger.runs[run], steps[run], runs[run_id])
+        else:
+            yield {"what": "Dagster run missing", **named}
+    for run_id in sorted(set(runs) - set(expected)):
+        yield {"what": "Dagster run unknown to the ledger", "run_id": run_id, "job_id": runs[run_id].get("job_id")}
+
+
+def _step_differences(
+    named: Mapping[str, Any], status: str, steps: Mapping[str, str], run: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    if run["status"] != status:
+        yield {"what": "Dagster run has another status", **named, "ledger": status, "dagster": run["status"]}
+    for stage in sorted(set(steps) | set(run["steps"])):
+        ours, theirs = steps.get(stage), run["steps"].get(stage)
+        if ours != theirs:
+            yield {"what": "Dagster step has another state", **named, "stage": stage, "ledger": ours, "dagster": theirs}
+
+
+def _named(execution: Execution) -> dict[str, Any]:
+    return {
+        "job_id": execution.job_id,
+        "half": execution.half,
+        "execution": execution.execution,
+        "stage": execution.stage,
+    }
+
+
+def verify(lab: Lab) -> dict[str, Any]:
+    """Read all three sides of a running lab and compare them. Raises ViewsBehind when a view does not catch up."""
+    _wait_for_views(lab)
+    ledger = fold(_ledger_events(lab))
+    topics = Topics(lab.settings.broker.topic_prefix)
+    ids = (record.header("ce_id") for record in read_all(lab.bootstrap, topics.events))
+    topic = Counter(one.decode() for one in ids if one is not None)
+    runs = {run["run_id"]: run for run in lab.dagster_runs()}
+    differences = compare(ledger, topic, runs)
+    return {
+        "ok": not differences,
+        "jobs": len(ledger.jobs),
+        "stage_executions": len(ledger.executions),
+        "cloudevents": {"distinct": len(topic), "redelivered": sum(topic.values()) - len(topic)},
+        "dagster_runs": len(runs),
+        "differences": differences[:MAX_LISTED],
+        "differences_in_all": len(differences),
+    }
+
+
+def _wait_for_views(lab: Lab) -> None:
+    head = int(lab.ledger.counts()["head"])
+    until = time.monotonic() + CATCH_UP
+    for view in ("outbox", "recorder"):
+        while (position := int(lab.ledger.positions().get(view, 0))) < head:
+            if time.monotonic() > until:
+                raise ViewsBehind(view=view, lag=head - position)
+            time.sleep(0.1)
+
+
+def _ledger_events(lab: Lab) -> Iterator[Mapping[str, Any]]:
+    after = 0
+    while events := lab.ledger.events(after=after, limit=5000, wait_s=0)["events"]:
+        yield from events
+        after = int(events[-1]["seq"])

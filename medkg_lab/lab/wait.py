@@ -1,0 +1,116 @@
+"""Waiting for jobs: until each has ended, or waits at a gate that only a person can open."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.bridge.specs import pipeline_of
+from medkg_lab.errors import LabError
+from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.stages.kinds import KINDS
+
+FINAL = {"completed", "failed", "dead", "cancelled"}
+_MOVES = {
+    "job.completed",
+    "job.failed",
+    "job.dead",
+    "job.cancelled",
+    "gate.waiting",
+    "gate.opened",
+    "field.set",
+    "job.requeued",
+}
+
+
+class JobsUnfinished(LabError):
+    """{count} of the jobs have not ended after {seconds} s. `medkg-lab status --why` says what they wait for; they go on."""
+
+    exit_code = exit_codes.NOT_READY
+
+
+@dataclass
+class Progress:
+    """Where the jobs that are waited for stand; `jobs` has the ledger's own words on each that has ended or halted."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        return dict(Counter(self.states.values()))
+
+    def unfinished(self) -> list[str]:
+        """Jobs that still move, or wait for something other than a person."""
+        return [job_id for job_id, state in self.states.items() if state not in FINAL and not self.needs_person(job_id)]
+
+    def needs_person(self, job_id: str) -> bool:
+        """Whether the job waits at a gate that only a person can open: its text is there, but not whole."""
+        job = self.jobs.get(job_id)
+        gate = (job or {}).get("gate") or {}
+        evidence = gate.get("evidence") or {}
+        return (
+            self.states[job_id] == "waiting_gate"
+            and gate.get("state") == "waiting"
+            and bool(evidence.get("missing_pages"))
+        )
+
+
+def wait_for(
+    ledger: LedgerClient, job_ids: Iterable[str], seconds: float, seen: Callable[[Progress], None] | None = None
+) -> Progress:
+    """Follow the ledger's events until every job has ended or needs a person; `seen` is given each step.
+
+    Raises JobsUnfinished after `seconds`.
+    """
+    progress = Progress()
+    until = time.monotonic() + seconds
+    head = int(ledger.events(after=2**62, limit=1, wait_s=0)["head"])
+    _look(ledger, progress, job_ids)
+    while progress.unfinished():
+        if seen is not None:
+            seen(progress)
+        if time.monotonic() > until:
+            raise JobsUnfinished(count=len(progress.unfinished()), seconds=round(seconds))
+        page = ledger.events(after=head, limit=2000, wait_s=1.0)["events"]
+        touched = {job for event in page if event["type"] in _MOVES for job in event["jobs"] if job in progress.states}
+        head = int(page[-1]["seq"]) if page else head
+        unknown = {job_id for job_id, state in progress.states.items() if state == "on_queue"}
+        _look(ledger, progress, touched | unknown)
+    if seen is not None:
+        seen(progress)
+    return progress
+
+
+def wait_with_expansions(
+    lab: Lab, job_ids: Iterable[str], seconds: float, seen: Callable[[Progress], None] | None = None
+) -> Progress:
+    """Wait for the jobs, and for the jobs of the documents that a query among them stood for. Raises JobsUnfinished."""
+    until = time.monotonic() + seconds
+    progress = wait_for(lab.ledger, job_ids, seconds, seen)
+    found = [job_id for job in progress.jobs.values() for job_id in _expanded(lab, job)]
+    if found:
+        followed = wait_for(lab.ledger, found, until - time.monotonic(), seen)
+        progress.states |= followed.states
+        progress.jobs |= followed.jobs
+    return progress
+
+
+def _expanded(lab: Lab, job: Mapping[str, Any]) -> list[str]:
+    ref = (job.get("outputs") or {}).get("submissions")
+    if ref is None:
+        return []
+    submissions = KINDS["submissions"].decode(ArtifactStore(lab.locations.data / "artifacts").get(ref))
+    return [one.job_id(pipeline_of(one, lab.catalog)) for one in submissions]
+
+
+def _look(ledger: LedgerClient, progress: Progress, job_ids: Iterable[str]) -> None:
+    for job_id in job_ids:
+        job = ledger.get(job_id)
+        progress.states[job_id] = job["state"] if job else "on_queue"
+        if job is not None:
+            progress.jobs[job_id] = job

@@ -1,0 +1,30 @@
+"""The ledger's process: `python -m medkg_lab.ledger --home DIR`."""
+
+import asyncio
+import os
+import signal
+
+from medkg_lab import process
+from medkg_lab.ledger.server import Server
+
+NAME = "ledgerd"
+
+
+def main() -> None:
+    """Serve the ledger of a home until SIGTERM. Raises Unstartable."""
+    os.umask(0o077)
+    _, locations = process.arguments(NAME)
+    folder = locations.data / "ledger"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    asyncio.run(_serve(Server(folder, locations.socket("ledger"))))
+
+
+async def _serve(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.run(lambda: process.announce(NAME))
+
+
+if __name__ == "__main__":
+    process.run(NAME, main)

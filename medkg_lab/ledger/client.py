@@ -1,0 +1,300 @@
+"""The ledger, as every other process sees it. Light: imports nothing but the socket protocol."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from medkg_lab import rpc
+from medkg_lab.ledger import errors
+from medkg_lab.ledger.emitter import Emitter
+
+RETRY_PAUSE = 0.1
+Json = dict[str, Any]
+
+__all__ = ["Json", "LedgerClient", "errors"]
+
+
+class LedgerClient:
+    """A blocking client of the ledger; safe to share between threads, which do not wait for each other.
+
+    A command that gets no answer is sent again, with the same id, until `deadline` seconds are over: it takes effect once. Every
+    method raises PeerUnreachable when the ledger cannot be reached, and what the ledger refuses as the error that it names.
+    """
+
+    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE) -> None:
+        self.path = path
+        self.deadline = deadline
+        self._idle: list[rpc.Client] = []
+        self._lock = threading.Lock()
+        self._emitter: Emitter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop all connections; what was emitted and is not delivered yet is delivered first, within the deadline."""
+        if self._emitter is not None:
+            self._emitter.close()
+            self._emitter = None
+        self._forget_connections()
+
+    # Jobs
+
+    def submit(self, jobs: Sequence[Mapping[str, Any]], *, id: str | None = None) -> list[Json]:
+        """Make these jobs where they do not exist yet: [{job_id, new, state}], in order."""
+        return self._list(self._command("submit", id, jobs=[dict(job) for job in jobs]))
+
+    def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
+        """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
+        return self._object(self._command("retry", id, job_id=job_id, from_stage=from_stage, by=by))
+
+    def cancel(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
+        """End an unfinished job. Raises IllegalTransition."""
+        return self._object(self._command("cancel", id, job_id=job_id, by=by, why=why))
+
+    def get(self, job_id: str) -> Json | None:
+        """All that is known of a job."""
+        return self._maybe(self._ask("get", job_id=job_id))
+
+    def jobs(
+        self,
+        state: str | None = None,
+        pipeline: str | None = None,
+        doc: str | None = None,
+        tenant: str | None = None,
+        source: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Json]:
+        """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
+        narrowed = {"state": state, "pipeline": pipeline, "doc": doc, "tenant": tenant, "source": source}
+        return self._list(self._ask("jobs", **narrowed, limit=limit, after=after))
+
+    def counts(self) -> Json:
+        """{jobs: {state: n}, gates: {state: n}, head, queued_by_lane}."""
+        return self._object(self._ask("counts"))
+
+    # Definitions
+
+    def register(self, kind: str, name: str, version: str, content: str, *, id: str | None = None) -> Json:
+        """Make a version of a topology, policies or profile known: {new}. Raises DefinitionConflict."""
+        return self._object(self._command("register", id, kind=kind, name=name, version=version, content=content))
+
+    def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Json]:
+        """[{kind, name, version, content, seq}], oldest first."""
+        return self._list(self._ask("definitions", kind=kind, name=name, version=version))
+
+    # Batches
+
+    def claim(
+        self,
+        worker: str,
+        lanes: Sequence[str],
+        limit: int,
+        lease_s: float,
+        wait_s: float = 0.0,
+        stamps: Mapping[str, str | None] | None = None,
+        *,
+        id: str | None = None,
+    ) -> Json | None:
+        """A batch of queued jobs, waiting up to `wait_s` seconds for one."""
+        wanted = {
+            "worker": worker,
+            "lanes": list(lanes),
+            "limit": limit,
+            "lease_s": lease_s,
+            "stamps": dict(stamps or {}),
+        }
+        return self._maybe(self._command("claim", id, wait_s=wait_s, **wanted))
+
+    def heartbeat(self, batch_id: str, deadline_s: float | None = None) -> Json:
+        """Renew the lease of a batch, but not beyond `deadline_s` seconds from now: {owned, cancelled: [job_id]}."""
+        return self._object(self._ask("heartbeat", batch_id=batch_id, deadline_s=deadline_s))
+
+    def surrender(self, batch_id: str, stage: str | None = None, *, id: str | None = None) -> Json:
+        """Hand a batch back. Raises BatchNotOwned."""
+        return self._object(self._command("surrender", id, batch_id=batch_id, stage=stage))
+
+    def record(self, batch_id: str, events: Sequence[Mapping[str, Any]], *, id: str | None = None) -> Json:
+        """Record what was done, after all that was emitted before: {seq, dropped: [job_id]}. Raises BatchNotOwned."""
+        if self._emitter is not None:
+            self._emitter.drain(batch_id)
+        return self._object(self._command("record", id, batch_id=batch_id, events=[dict(event) for event in events]))
+
+    def emit(self, batch_id: str, events: Sequence[Mapping[str, Any]], *, id: str | None = None) -> None:
+        """Record without waiting, in order; waits only while too much is undelivered.
+
+        What the ledger refused of this batch earlier is raised here or by `drain`, whichever comes first.
+        """
+        if self._emitter is None:
+            self._emitter = Emitter(self.path, self.deadline)
+        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events])
+
+    def drain(self, batch_id: str | None = None) -> list[str]:
+        """Wait until all that was emitted is recorded; the jobs whose events were dropped because they were cancelled.
+
+        Raises what the ledger refused of this batch (of any, if none is named), and EmissionLost when the ledger could not be
+        reached within the deadline.
+        """
+        return self._emitter.drain(batch_id) if self._emitter is not None else []
+
+    # Gates
+
+    def set_field(
+        self,
+        job_id: str,
+        field: str,
+        value: bool | int | str,
+        by: str,
+        evidence: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+    ) -> Json:
+        """Set a field, and open the gate that waits for it: {opened}. Raises GateWithoutEvidence and GatePagesMissing."""
+        args: Json = {"job_id": job_id, "field": field, "value": value, "by": by, "evidence": dict(evidence or {})}
+        return self._object(self._command("set_field", id, **args))
+
+    def gate_open(
+        self,
+        job_id: str,
+        by: str,
+        why: str | None = None,
+        partial: bool = False,
+        how: str = "manual",
+        *,
+        id: str | None = None,
+    ) -> Json:
+        """Open a gate: {won: true, version}. Raises GateNotWaiting, GateWithoutEvidence and GatePagesMissing."""
+        return self._object(self._command("gate_open", id, job_id=job_id, by=by, why=why, partial=partial, how=how))
+
+    def gate_reject(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
+        """End the job that waits at a gate. Raises GateNotWaiting."""
+        return self._object(self._command("gate_reject", id, job_id=job_id, by=by, why=why))
+
+    def gate_fail(self, job_id: str, by: str, kind: str, reason: str, *, id: str | None = None) -> Json:
+        """Say that what a gate waits for will not come. Raises GateNotWaiting."""
+        return self._object(self._command("gate_fail", id, job_id=job_id, by=by, kind=kind, reason=reason))
+
+    def gates(self, state: str | None = None) -> list[Json]:
+        """The gates, in one state or all; those that wait longest first."""
+        return self._list(self._ask("gates", state=state))
+
+    def releases(self, wait_s: float = 0.0) -> list[Json]:
+        """[{release_id, pipeline, pipeline_version, half, segment, jobs}] that were not launched yet."""
+        return self._list(self._waiting("releases", wait_s))
+
+    def launch(
+        self,
+        run_id: str,
+        *,
+        by: str,
+        release_id: str | None = None,
+        job_ids: Sequence[str] | None = None,
+        from_stage: str | None = None,
+        id: str | None = None,
+    ) -> Json:
+        """Bind a release or jobs to a run: {jobs}. Raises UnknownRelease, IllegalTransition and MixedLaunch."""
+        jobs = None if job_ids is None else list(job_ids)
+        args: Json = {"run_id": run_id, "release_id": release_id, "job_ids": jobs, "from_stage": from_stage, "by": by}
+        return self._object(self._command("launch", id, **args))
+
+    # The log and its views
+
+    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0, job_id: str | None = None) -> Json:
+        """{events, head}: the events after number `after`, waiting up to `wait_s` seconds for one."""
+        return self._object(self._waiting("events", wait_s, after=after, limit=limit, job_id=job_id))
+
+    def positions(self) -> dict[str, int]:
+        """How far each reader of the log is."""
+        return self._object(self._ask("positions"))
+
+    def position(self, view: str, seq: int) -> None:
+        """Tell how far `view` is."""
+        self._ask("position", view=view, seq=seq)
+
+    def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Json:
+        """{columns, rows, truncated} of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
+        args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
+        return self._object(self._question("query", args, self.deadline + timeout_s))
+
+    def flush(self) -> None:
+        """Wait until the tables show all that was acknowledged."""
+        self._ask("flush")
+
+    def health(self) -> Json:
+        """What a person who looks after the ledger wants to know."""
+        return self._object(self._ask("health"))
+
+    # How it is sent
+
+    def _command(self, op: str, command_id: str | None, *, wait_s: float = 0.0, **args: Any) -> Any:
+        """Send a command until it is answered or the deadline is over."""
+        args["id"] = command_id or uuid4().hex
+        until = time.monotonic() + self.deadline + wait_s
+        while True:
+            if op == "claim":
+                args["wait_s"] = max(0.0, min(wait_s, until - time.monotonic() - self.deadline))
+            try:
+                return self._call(op, args, max(0.01, until - time.monotonic()))
+            except (rpc.PeerUnreachable, errors.LedgerClosing):
+                if time.monotonic() + RETRY_PAUSE >= until:
+                    raise
+                time.sleep(RETRY_PAUSE)
+                args["resend"] = True
+
+    def _ask(self, op: str, **args: Any) -> Any:
+        return self._question(op, args, self.deadline)
+
+    def _waiting(self, op: str, wait_s: float, **args: Any) -> Any:
+        return self._question(op, {**args, "wait_s": wait_s}, self.deadline + wait_s)
+
+    def _question(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
+        """Ask; once more at once if all that failed was a connection from before the ledger's last restart."""
+        until = time.monotonic() + seconds
+        kept = bool(self._idle)
+        try:
+            return self._call(op, args, seconds)
+        except rpc.PeerUnreachable:
+            if not kept or time.monotonic() + RETRY_PAUSE >= until:
+                raise
+        self._forget_connections()
+        return self._call(op, args, until - time.monotonic())
+
+    def _forget_connections(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _call(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
+        with self._lock:
+            connection = self._idle.pop() if self._idle else rpc.Client(self.path, self.deadline)
+        try:
+            return connection.call(op, deadline=seconds, **args)
+        finally:
+            with self._lock:
+                self._idle.append(connection)
+
+    @staticmethod
+    def _object(answer: Any) -> Json:
+        assert isinstance(answer, dict)
+        return answer
+
+    @staticmethod
+    def _maybe(answer: Any) -> Json | None:
+        assert answer is None or isinstance(answer, dict)
+        return answer
+
+    @staticmethod
+    def _list(answer: Any) -> list[Json]:
+        assert isinstance(answer, list)
+        return answer

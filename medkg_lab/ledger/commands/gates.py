@@ -1,0 +1,203 @@
+"""Fields and the gates that they open; of any number of callers who open a gate, one wins."""
+
+import re
+from abc import ABC
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from medkg_lab.ledger.commands.command import Args, Command, illegal, is_sha256, known
+from medkg_lab.ledger.errors import GateNotWaiting, GatePagesMissing, GateWithoutEvidence
+from medkg_lab.ledger.events import Draft, Event, EventType
+from medkg_lab.ledger.plans import Plans
+from medkg_lab.ledger.state import FINISHED, PDF_IR_READY, Gate, GateState, Job, JobState, State
+
+HOWS = ("manual", "condition")
+LEDGER = "ledger"
+"""Who opens a gate whose condition holds."""
+_FIELD = re.compile(r"[a-z_]{1,64}\Z")
+_OWN = frozenset({"current_stage", "pipeline_name", "pipeline_version", "retry_count_per_stage", "post_pdf_started"})
+"""Fields that the ledger keeps itself."""
+
+
+def open_draft(job_versions: Mapping[str, int], gate: str, by: str, how: str, why: str | None, partial: bool) -> Draft:
+    """The event that opens `gate` for these jobs; the versions are those that they have just before it."""
+    versions = [version + 1 for version in job_versions.values()]
+    data = {"by": by, "how": how, "why": why, "partial": partial, "versions": versions}
+    return Draft(EventType.GATE_OPENED, tuple(job_versions), data, stage=gate)
+
+
+def condition_opens(state: State, drafts: Sequence[Draft]) -> list[Draft]:
+    """The opening of the gate that the last of `drafts` leads to, for those of its jobs whose field holds already."""
+    waiting = drafts[-1]
+    ready = {
+        job_id: state.jobs[job_id].version + sum(job_id in draft.jobs for draft in drafts)
+        for job_id in waiting.jobs
+        if satisfied(waiting.data["condition"], state.jobs[job_id].fields)
+    }
+    return [open_draft(ready, waiting.stage or "", LEDGER, "condition", None, False)] if ready else []
+
+
+def satisfied(condition: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether the field has exactly the value; True and 1 are not the same."""
+    missing = object()
+    value, wanted = fields.get(condition["ledger_field"], missing), condition["equals"]
+    return value is not missing and type(value) is type(wanted) and value == wanted
+
+
+def check_evidence(job: Job, field: str, evidence: Mapping[str, Any], partial: bool) -> None:
+    """Refuse what has no document behind it, or one with pages missing. Raises GateWithoutEvidence and GatePagesMissing."""
+    if field != PDF_IR_READY:
+        return
+    if not is_sha256(evidence.get("document")):
+        raise GateWithoutEvidence(job_id=job.id, field=field)
+    missing = evidence.get("missing_pages") or []
+    if missing and not partial:
+        raise GatePagesMissing(job_id=job.id, pages=", ".join(map(str, missing)))
+
+
+@dataclass(frozen=True, slots=True)
+class SetField(Command):
+    """Set a field of a job; a gate that waits for this value opens in the same step."""
+
+    job_id: str
+    field: str
+    value: bool | int | str
+    by: str
+    evidence: Mapping[str, Any]
+
+    op = "set_field"
+    first_events = frozenset({EventType.FIELD_SET})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        field, value = read.text("field"), read.any("value")
+        if not _FIELD.match(field) or field in _OWN:
+            raise read.wrong(f"field {field!r:.80} cannot be set")
+        if not isinstance(value, bool | int | str):
+            raise read.wrong(f"value must be true, false, a number or a text, not {value!r:.80}")
+        return cls(read.id(), read.text("job_id"), field, value, read.text("by"), read.mapping("evidence"))
+
+    def job_ids(self) -> Iterable[str]:
+        return (self.job_id,)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job = known(state, self.job_id)
+        if job.state in FINISHED:
+            raise illegal(job, f"have its field {self.field} set")
+        if self.value is True:
+            check_evidence(job, self.field, self.evidence, partial=False)
+        data = {"field": self.field, "value": self.value, "by": self.by, "evidence": dict(self.evidence)}
+        drafts = [Draft(EventType.FIELD_SET, (job.id,), data)]
+        gate = job.gate
+        if gate is not None and gate.state is GateState.WAITING and satisfied(gate.condition, {self.field: self.value}):
+            drafts.append(open_draft({job.id: job.version + 1}, gate.gate, self.by, "condition", None, False))
+        return drafts
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"opened": any(event.type is EventType.GATE_OPENED for event in events)}
+
+
+@dataclass(frozen=True, slots=True)
+class _GateCommand(Command, ABC):
+    job_id: str
+    by: str
+
+    def job_ids(self) -> Iterable[str]:
+        return (self.job_id,)
+
+    def _waiting(self, state: State) -> tuple[Job, Gate]:
+        job = known(state, self.job_id)
+        gate = job.gate
+        if job.state is JobState.WAITING_GATE and gate is not None and gate.state is GateState.WAITING:
+            return job, gate
+        detail = f", gate {gate.gate} is {gate.state.value}" if gate else ""
+        raise GateNotWaiting(job_id=job.id, state=job.state.value, version=job.version, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpen(_GateCommand):
+    """Open the gate that a job waits at."""
+
+    why: str | None
+    partial: bool
+    how: str
+
+    op = "gate_open"
+    first_events = frozenset({EventType.GATE_OPENED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        how = read.text("how", "manual")
+        if how not in HOWS:
+            raise read.wrong(f"how must be one of {', '.join(HOWS)}, not {how!r:.80}")
+        return cls(read.id(), read.text("job_id"), read.text("by"), read.maybe_text("why"), read.flag("partial"), how)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job, gate = self._waiting(state)
+        field = gate.condition["ledger_field"]
+        check_evidence(job, field, job.evidence.get(field, {}), self.partial)
+        return [open_draft({job.id: job.version}, gate.gate, self.by, self.how, self.why, self.partial)]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"won": True, "version": events[0].data["versions"][0]}
+
+
+@dataclass(frozen=True, slots=True)
+class GateReject(_GateCommand):
+    """Refuse the job that waits at a gate: it ends cancelled."""
+
+    why: str
+
+    op = "gate_reject"
+    first_events = frozenset({EventType.GATE_REJECTED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        return cls(read.id(), read.text("job_id"), read.text("by"), read.text("why", "no reason given"))
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job, gate = self._waiting(state)
+        data = {"by": self.by, "why": self.why}
+        return [
+            Draft(EventType.GATE_REJECTED, (job.id,), data, stage=gate.gate),
+            Draft(EventType.JOB_CANCELLED, (job.id,), data, stage=gate.gate),
+        ]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_id": self.job_id, "state": JobState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class GateFail(_GateCommand):
+    """Say that what a gate waits for will not come: the job ends failed."""
+
+    kind: str
+    reason: str
+
+    op = "gate_fail"
+    first_events = frozenset({EventType.GATE_FAILED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        return cls(read.id(), read.text("job_id"), read.text("by"), read.text("kind"), read.text("reason"))
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job, gate = self._waiting(state)
+        failure = {"kind": self.kind, "reason": self.reason, "error": None, "stage": gate.gate}
+        return [
+            Draft(
+                EventType.GATE_FAILED,
+                (job.id,),
+                {"by": self.by, "kind": self.kind, "reason": self.reason},
+                stage=gate.gate,
+            ),
+            Draft(EventType.JOB_FAILED, (job.id,), failure, stage=gate.gate),
+        ]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_id": self.job_id, "state": JobState.FAILED}

@@ -1,0 +1,154 @@
+"""Submitting, cancelling and retrying jobs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from medkg_lab.ledger.commands.command import Args, Command, illegal, known
+from medkg_lab.ledger.events import Draft, Event, EventType
+from medkg_lab.ledger.plans import Plan, Plans
+from medkg_lab.ledger.spec import JobSpec
+from medkg_lab.ledger.state import FINISHED, Job, JobState, State
+
+MAX_JOBS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Submit(Command):
+    """Make new jobs; those that exist already stay as they are."""
+
+    jobs: tuple[JobSpec, ...]
+    raw: Mapping[str, Mapping[str, Any]]
+
+    op = "submit"
+    first_events = frozenset({EventType.JOB_SUBMITTED})
+    frequent = True
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        raw = read.mappings("jobs")
+        if len(raw) > MAX_JOBS:
+            raise read.wrong(f"more than {MAX_JOBS} jobs at once")
+        return cls(read.id(), tuple(map(JobSpec.parse, raw)), {each["job_id"]: each for each in raw})
+
+    def job_ids(self) -> Iterable[str]:
+        return (spec.job_id for spec in self.jobs)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        specs = {spec.job_id: spec for spec in self.jobs if spec.job_id not in state.jobs}.values()
+        for spec in specs:
+            plan = plans.of(spec.pipeline, spec.pipeline_version, spec.offline)
+            segment = plan.segments[spec.segment] if 0 <= spec.segment < len(plan.segments) else None
+            if segment is None or (segment.lane.value, segment.half) != (spec.lane, spec.half):
+                raise Args(self.op, {}).wrong(
+                    f"job {spec.job_id} names a segment, half or lane that its pipeline lacks"
+                )
+        if not specs:
+            return []
+        data = {"specs": [self.raw[spec.job_id] for spec in specs]}
+        return [Draft(EventType.JOB_SUBMITTED, tuple(spec.job_id for spec in specs), data)]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
+        new = set(events[0].jobs) if events else set()
+        return [
+            {"job_id": spec.job_id, "new": spec.job_id in new, "state": state.jobs[spec.job_id].state}
+            for spec in self.jobs
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Command):
+    """End a job that is not finished. If it is running, its engine hears of it and its further events are dropped."""
+
+    job_id: str
+    by: str
+    why: str
+
+    op = "cancel"
+    first_events = frozenset({EventType.JOB_CANCELLED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        return cls(read.id(), read.text("job_id"), read.text("by"), read.text("why", "no reason given"))
+
+    def job_ids(self) -> Iterable[str]:
+        return (self.job_id,)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job = known(state, self.job_id)
+        if job.state in FINISHED:
+            raise illegal(job, "be cancelled")
+        return [Draft(EventType.JOB_CANCELLED, (job.id,), {"by": self.by, "why": self.why}, batch=_batch_of(job))]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_id": self.job_id, "state": JobState.CANCELLED}
+
+
+def _batch_of(job: Job) -> str | None:
+    return job.batch if job.state is JobState.RUNNING else None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(Command):
+    """Run a finished job again from a stage on, by default the first that was not completed; earlier outputs are kept."""
+
+    job_id: str
+    from_stage: str | None
+    by: str
+
+    op = "retry"
+    first_events = frozenset({EventType.JOB_REQUEUED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        return cls(read.id(), read.text("job_id"), read.maybe_text("from_stage"), read.text("by"))
+
+    def job_ids(self) -> Iterable[str]:
+        return (self.job_id,)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        return requeue(known(state, self.job_id), plans, self.from_stage, self.by)
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_id": self.job_id, "from_stage": events[0].data["from_stage"]}
+
+
+def requeue(job: Job, plans: Plans, from_stage: str | None, by: str) -> list[Draft]:
+    """The events that run `job` again from `from_stage` on; at a gate, it waits there anew.
+
+    The fields that open the gates from there on are cleared: what stood behind them is about to be made again. Raises
+    IllegalTransition unless the job is finished, and UnknownStage.
+    """
+    if job.state not in FINISHED:
+        raise illegal(job, "be run again")
+    plan = plans.of(job.spec.pipeline, job.spec.pipeline_version, job.spec.offline)
+    step = from_stage or plan.first_open(job.done)
+    keep = plan.before(step)
+    segment = plan.segments[plan.steps[step]]
+    data = {
+        "by": by,
+        "from_stage": step,
+        "segment": segment.index,
+        "half": segment.half,
+        "lane": segment.lane.value,
+        "keep": [stage for stage in job.done if stage in keep],
+        "clear": [condition.ledger_field for gate, condition in plan.gates.items() if gate not in keep],
+    }
+    drafts = [Draft(EventType.JOB_REQUEUED, (job.id,), data)]
+    if step in plan.gates:
+        drafts.append(Draft(EventType.GATE_WAITING, (job.id,), waiting_data(plan, step), stage=step))
+    return drafts
+
+
+def waiting_data(plan: Plan, gate: str) -> dict[str, Any]:
+    """The data of the event that says that a job waits at `gate`."""
+    resume = plan.segments[plan.steps[gate] + 1]
+    return {
+        "condition": plan.gates[gate].model_dump(mode="json"),
+        "resume_segment": resume.index,
+        "resume_lane": resume.lane.value,
+        "stages": list(resume.stages),
+    }

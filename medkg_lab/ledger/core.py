@@ -1,0 +1,205 @@
+"""The ledger without threads and sockets: recovery, deciding, folding, keeping. For one thread alone."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.commands.batches import Expire
+from medkg_lab.ledger.commands.command import Command
+from medkg_lab.ledger.commands.record import Record
+from medkg_lab.ledger.errors import CommandIdReused, LedgerError
+from medkg_lab.ledger.events import Encoded, Event, EventType, command_of, encode, stamp, to_row
+from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.leases import Leases
+from medkg_lab.ledger.plans import Plans
+from medkg_lab.ledger.projection import Projection
+from medkg_lab.ledger.state import Job, State
+from medkg_lab.ledger.store import EventStore
+from medkg_lab.ledger.views import Views
+from medkg_lab.ledger.window import SIZE, Window
+
+log = logging.getLogger(__name__)
+
+KEPT_FINISHED = 1000
+"""Finished jobs that stay in memory: those that are asked for most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command, and whether its sender sends it again because it got no answer."""
+
+    command: Command
+    resend: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A command's answer, or why there is none."""
+
+    value: Any = None
+    error: LabError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    events: list[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    span: range
+    events: list[Event] = field(default_factory=list)
+
+
+_Decided = _New | _Repeated | LabError
+
+
+class Core:
+    """The ledger's memory, kept equal to its event file."""
+
+    def __init__(self, folder: Path, kept_finished: int = KEPT_FINISHED) -> None:
+        """Open or create the ledger in `folder` and bring its memory back. Raises Unstartable."""
+        self._kept_finished = kept_finished
+        self.store = EventStore(folder / "ledger.duckdb")
+        self.views = Views(folder / "views.duckdb")
+        if self.views.seq > self.store.head:
+            log.warning("the views are ahead of the events; they are made again")
+            self.views.discard()
+        self._events = self.store.reader()
+        self._remembered = self.views.reader()
+        self.state: State = self._remembered.load()
+        self.plans = Plans(self.state.definitions)
+        self.projection = Projection(self.plans)
+        self.leases = Leases()
+        self._last_ts = 0.0
+        self._catch_up()
+        self.window = Window(self._events.last(SIZE))
+
+    def _catch_up(self) -> None:
+        start = self.state.seq
+        for events in self._events.all_after(start):
+            for event in events:
+                if event.type is not EventType.JOB_SUBMITTED:
+                    self._remember(event.jobs)
+                self._fold(event)
+            self.project()
+        if self.state.seq > start:
+            log.info("%d events were folded after the views' position %d", self.state.seq - start, start)
+
+    def project(self) -> None:
+        """Bring the views up to date at once, here."""
+        self.views.project(self.projection.take(self.state))
+        self.projected()
+
+    def projected(self) -> None:
+        """Drop from memory what the views hold now and nobody needs; what changed since then stays."""
+        spare = len(self.state.finished) - self._kept_finished
+        written = (job_id for job_id in self.state.finished if job_id not in self.projection.jobs)
+        for job_id in list(islice(written, max(0, spare))):
+            self.state.forget(job_id)
+        for key in [key for key in self.state.documents if key not in self.projection.documents]:
+            del self.state.documents[key]
+
+    def _remember(self, job_ids: Iterable[str]) -> None:
+        unknown = {job_id for job_id in job_ids if job_id not in self.state.jobs}
+        for job in self._remembered.jobs(unknown):
+            self.state.adopt(job)
+
+    def _fold(self, event: Event) -> None:
+        self.projection.absorb(self.state, event)
+        fold(self.state, event)
+        self._last_ts = event.ts
+
+    def carry_out(self, requests: Sequence[Request], now: float, clock: float) -> tuple[list[Outcome], list[Encoded]]:
+        """Decide each command in turn, keep all events at once, then answer.
+
+        `now` is in seconds since the epoch, `clock` in seconds of the monotonic clock. What is raised here leaves memory ahead
+        of the file: the process must end.
+        """
+        self._remember(chain.from_iterable(request.command.job_ids() for request in requests))
+        past = self._past(requests)
+        ts = max(now, self._last_ts)
+        decided = [past.get(request.command.id) or self._decide(request.command, ts) for request in requests]
+        encoded = [encode(event) for each in decided if isinstance(each, _New) for event in each.events]
+        if encoded:
+            self.store.append([to_row(each) for each in encoded])
+        outcomes = [self._outcome(request.command, each) for request, each in zip(requests, decided, strict=True)]
+        for request, outcome in zip(requests, outcomes, strict=True):
+            self._renew(request.command, outcome, clock)
+        return outcomes, encoded
+
+    def _past(self, requests: Sequence[Request]) -> dict[str, _Repeated]:
+        """The events of those commands that were carried out so long ago that the window has lost them."""
+        if self.window.complete:
+            return {}
+        ids = [
+            request.command.id
+            for request in requests
+            if (request.resend or not request.command.frequent) and self.window.span(request.command.id) is None
+        ]
+        found: dict[str, list[Event]] = {}
+        for event in self._events.of_commands(ids) if ids else ():
+            found.setdefault(command_of(event.id), []).append(event)
+        return {command_id: _Repeated(range(0), events) for command_id, events in found.items()}
+
+    def _decide(self, command: Command, ts: float) -> _Decided:
+        if (span := self.window.span(command.id)) is not None:
+            return _Repeated(span)
+        try:
+            drafts = command.decide(self.state, self.plans)
+        except LabError as error:
+            return error
+        except Exception as error:
+            # Process boundary: a command that cannot even be decided must not end the ledger for all others.
+            log.exception("command %s could not be decided", command.op)
+            return LedgerError(detail=f"{type(error).__name__}: {error}")
+        events = stamp(drafts, command.id, self.state.seq, ts)
+        for event in events:
+            self._fold(event)
+        if events:
+            self.window.add(command.id, events)
+        return _New(events)
+
+    def _outcome(self, command: Command, decided: _Decided) -> Outcome:
+        if isinstance(decided, LabError):
+            return Outcome(error=decided)
+        events = decided.events
+        if isinstance(decided, _Repeated):
+            events = events or self._events.at(decided.span)
+            if events[0].type not in command.first_events:
+                return Outcome(error=CommandIdReused(id=command.id, type=events[0].type.value))
+        unknown = [key for key in command.documents(self.state, events) if key not in self.state.documents]
+        if unknown:
+            found = self._remembered.documents(unknown)
+            self.state.documents |= {key: found.get(key) for key in unknown}
+        return Outcome(command.answer(self.state, self.plans, events))
+
+    def _renew(self, command: Command, outcome: Outcome, clock: float) -> None:
+        if (
+            isinstance(command, Record)
+            and outcome.error is None
+            and (batch := self.state.batches.get(command.batch_id))
+        ):
+            self.leases.renew(batch, clock)
+
+    def overdue(self, clock: float) -> list[Request]:
+        """The commands that take lost batches back."""
+        over = self.leases.expired(self.state.batches, clock)
+        return [Request(Expire(uuid4().hex, batch_id, reason)) for batch_id, reason in over]
+
+    def find(self, job_id: str) -> Job | None:
+        """The job, from memory or from the views."""
+        job = self.state.jobs.get(job_id)
+        return job or next(iter(self._remembered.jobs([job_id])), None)
+
+    def close(self) -> None:
+        """Bring the views up to date and close the files."""
+        if self.projection:
+            self.project()
+        self.views.close()
+        self.store.close()

@@ -1,0 +1,110 @@
+"""Sends an engine's events in the background: bounded, in order, each until it is acknowledged."""
+
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from medkg_lab import errors as lab_errors
+from medkg_lab import rpc
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.errors import EmissionLost, LedgerClosing, LedgerError
+
+MOST_PENDING = 1024
+"""Records that may be undelivered; `put` waits beyond that."""
+MOST_AT_ONCE = 256
+RETRY_PAUSE = 0.1
+
+
+class Emitter:
+    """One thread with a connection of its own; what fails is kept until `put` or `drain` raises it."""
+
+    def __init__(self, path: Path, deadline: float) -> None:
+        self._path = path
+        self._deadline = deadline
+        self._pending: deque[dict[str, Any]] = deque()
+        self._changed = threading.Condition()
+        self._failed: dict[str, LabError] = {}
+        self._dropped: dict[str, None] = {}
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="emitter", daemon=True)
+        self._thread.start()
+
+    def put(self, command_id: str, batch_id: str, events: list[dict[str, Any]]) -> None:
+        """Hand in a record. Raises what went wrong with earlier ones of its batch."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
+            if batch_id in self._failed:
+                raise self._failed.pop(batch_id)
+            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events})
+            self._changed.notify_all()
+
+    def drain(self, batch_id: str | None) -> list[str]:
+        """Wait until nothing is pending; the jobs whose events were dropped since the last time.
+
+        Raises what went wrong with records of the batch, or of any; the failures of others are forgotten.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending)
+            failed, self._failed = self._failed, {}
+            dropped, self._dropped = list(self._dropped), {}
+        for batch, failure in failed.items():
+            if batch_id in (None, batch):
+                raise failure
+        return dropped
+
+    def close(self) -> None:
+        """Deliver what is pending, then stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with rpc.Client(self._path, self._deadline) as client:
+            while records := self._next():
+                self._send(client, records)
+
+    def _next(self) -> list[dict[str, Any]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closing)
+            return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
+
+    def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:
+        """Deliver `records`, again and again until they are answered or the deadline is over."""
+        until = time.monotonic() + self._deadline
+        while True:
+            try:
+                answers = client.call(
+                    "records", deadline=max(0.01, until - time.monotonic()), records=records, lazy=True
+                )
+                break
+            except (rpc.PeerUnreachable, LedgerClosing) as error:
+                if time.monotonic() + RETRY_PAUSE >= until:
+                    return self._give_up(error)
+            time.sleep(RETRY_PAUSE)
+            records = [{**record, "resend": True} for record in records]
+        return self._settle(answers)
+
+    def _settle(self, answers: list[dict[str, Any]]) -> None:
+        with self._changed:
+            for answer in answers:
+                batch_id = self._pending.popleft()["batch_id"]
+                if "error" in answer:
+                    self._failed.setdefault(batch_id, _revive(answer["error"]))
+                else:
+                    self._dropped |= dict.fromkeys(answer["result"]["dropped"])
+            self._changed.notify_all()
+
+    def _give_up(self, error: LabError) -> None:
+        with self._changed:
+            lost = EmissionLost(count=len(self._pending), seconds=self._deadline, detail=str(error))
+            self._failed |= {record["batch_id"]: lost for record in self._pending}
+            self._pending.clear()
+            self._changed.notify_all()
+
+
+def _revive(error: dict[str, Any]) -> LabError:
+    known = lab_errors.by_name(error["type"])
+    return known(**error["fields"]) if known else LedgerError(detail=error["message"])

@@ -1,0 +1,137 @@
+"""What happens to jobs: made, done with, run again."""
+
+from medkg_lab.ledger.events import Event
+from medkg_lab.ledger.fold.moves import end_runs, gate_to, jobs_of, move, per_job, ticket_of
+from medkg_lab.ledger.spec import JobSpec
+from medkg_lab.ledger.state import Definition, GateState, Job, JobState, Published, State
+
+
+def definition_registered(state: State, event: Event) -> None:
+    """A definition is known from here on."""
+    data = event.data
+    definition = Definition(data["kind"], data["name"], data["version"], data["content"], event.seq)
+    state.definitions[definition.kind, definition.name, definition.version] = definition
+
+
+def job_submitted(state: State, event: Event) -> None:
+    """New jobs are queued."""
+    for place, raw in enumerate(event.data["specs"]):
+        spec = JobSpec.parse(raw)
+        ticket = ticket_of(event, place)
+        job = Job(
+            spec,
+            age=ticket,
+            ticket=ticket,
+            state=JobState.QUEUED,
+            segment=spec.segment,
+            half=spec.half,
+            lane=spec.lane,
+            created_at=event.ts,
+            updated_at=event.ts,
+        )
+        state.jobs[job.id] = job
+        state.job_counts[JobState.QUEUED] += 1
+        state.queue.add(job)
+
+
+def job_advanced(state: State, event: Event) -> None:
+    """Jobs are queued for their next segment, free of any suspicion."""
+    for place, job in enumerate(jobs_of(state, event)):
+        move(
+            state,
+            job,
+            JobState.QUEUED,
+            segment=event.data["segment"],
+            lane=event.data["lane"],
+            ticket=ticket_of(event, place),
+            attempt=0,
+            cohort=None,
+            losses=0,
+            batch=None,
+            worker=None,
+            stage=None,
+        )
+
+
+def job_completed(state: State, event: Event) -> None:
+    """Jobs ended well; their documents are those that were published last."""
+    unchanged = event.data["unchanged"]
+    for place, job in enumerate(jobs_of(state, event)):
+        content = per_job(event, "content", place)
+        move(state, job, JobState.COMPLETED, content=content, unchanged=unchanged, stage=None, worker=None)
+        if not unchanged:
+            spec = job.spec
+            key = (spec.tenant_id, spec.doc_id)
+            state.documents[key] = Published(
+                job.id, spec.pipeline, spec.pipeline_version, job.profile_version, content, event.ts
+            )
+            state.documents.move_to_end(key)
+
+
+def job_failed(state: State, event: Event) -> None:
+    """Jobs ended with an error."""
+    data = event.data
+    for job in jobs_of(state, event):
+        end_runs(job, "failed", event.ts)
+        failure = {"failure_kind": data["kind"], "reason": data["reason"], "error": data["error"]}
+        move(state, job, JobState.FAILED, stage=data["stage"], worker=None, **failure)
+
+
+def job_dead(state: State, event: Event) -> None:
+    """Jobs are given up: they brought down every engine that took them."""
+    for job in jobs_of(state, event):
+        move(state, job, JobState.DEAD, failure_kind="worker_lost", reason=event.data["reason"])
+
+
+def job_cancelled(state: State, event: Event) -> None:
+    """Jobs are ended by someone."""
+    for job in jobs_of(state, event):
+        if job.state is JobState.RUNNING and (batch := state.batches.get(job.batch or "")):
+            batch.cancelled.append(job.id)
+        if job.state is JobState.WAITING_GATE and job.gates[-1].state not in _CLOSED_GATES:
+            gate_to(state, job, GateState.CANCELLED)
+        end_runs(job, "cancelled", event.ts)
+        move(state, job, JobState.CANCELLED, reason=event.data["why"], worker=None)
+
+
+def job_requeued(state: State, event: Event) -> None:
+    """Finished jobs are run again; what they keep and forget stands in the event."""
+    data = event.data
+    for place, job in enumerate(jobs_of(state, event)):
+        for name in data["clear"]:
+            job.fields.pop(name, None)
+            job.evidence.pop(name, None)
+        move(
+            state,
+            job,
+            JobState.QUEUED,
+            segment=data["segment"],
+            half=data["half"],
+            lane=data["lane"],
+            done={stage: output for stage, output in job.done.items() if stage in data["keep"]},
+            execution=job.execution + 1,
+            attempt=0,
+            losses=0,
+            cohort=None,
+            run_id=None,
+            batch=None,
+            stage=None,
+            unchanged=False,
+            content=None,
+            failure_kind=None,
+            reason=None,
+            error=None,
+            ticket=ticket_of(event, place),
+        )
+
+
+def field_set(state: State, event: Event) -> None:
+    """A field of a job has a value, with what stands behind it."""
+    data = event.data
+    for job in jobs_of(state, event):
+        job.fields[data["field"]] = data["value"]
+        if data["evidence"]:
+            job.evidence[data["field"]] = dict(data["evidence"])
+
+
+_CLOSED_GATES = frozenset({GateState.REJECTED, GateState.FAILED})

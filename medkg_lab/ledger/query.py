@@ -1,0 +1,141 @@
+"""Questions to the views: the lab's own lists, and SQL from outside behind a fence."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import duckdb
+import orjson
+
+from medkg_lab.ledger.describe import describe_job
+from medkg_lab.ledger.errors import QueryFailed, QueryRefused, QueryTimeout
+from medkg_lab.ledger.records import job_from
+from medkg_lab.ledger.tables import GATE
+from medkg_lab.ledger.views import Views
+
+T = TypeVar("T")
+
+MAX_ROWS = 100_000
+MAX_SECONDS = 300.0
+MAX_SQL = 100_000
+MAX_GATES = 10_000
+FILTERS = {"state": "state", "pipeline": "pipeline_name", "doc": "doc_id", "tenant": "tenant_id", "source": "source"}
+"""What a list of jobs can be narrowed down by, with the columns."""
+
+
+class Desk:
+    """Answers questions in threads of its own, each with a connection that sees the views at one moment.
+
+    SQL from outside waits for other SQL, never for the lab's own lists, and no commit waits for either.
+    """
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._own = ThreadPoolExecutor(1, "views")
+        self._foreign = ThreadPoolExecutor(2, "query")
+
+    async def jobs(self, filters: dict[str, str], limit: int, after: str | None) -> list[dict[str, Any]]:
+        """The newest jobs that fit `filters`, from the one after job `after` on."""
+        return await self._in(self._own, lambda connection: _jobs(connection, filters, limit, after))
+
+    async def gates(self, state: str | None) -> list[dict[str, Any]]:
+        """The gates in `state`, or all; those that wait longest first."""
+        return await self._in(self._own, lambda connection: _gates(connection, state))
+
+    async def query(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
+        """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
+        return await self._in(self._foreign, lambda connection: _query(connection, sql, parameters, limit, timeout_s))
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        def run() -> T:
+            with self._views.cursor() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(pool, run)
+
+    def close(self) -> None:
+        """Wait for what is being answered."""
+        self._own.shutdown(cancel_futures=True)
+        self._foreign.shutdown(cancel_futures=True)
+
+
+def _jobs(
+    connection: duckdb.DuckDBPyConnection, filters: dict[str, str], limit: int, after: str | None
+) -> list[dict[str, Any]]:
+    where = [f"{FILTERS[name]} = ?" for name in filters]
+    parameters: list[Any] = list(filters.values())
+    if after is not None:
+        where.append("age < (SELECT age FROM job WHERE job_id = ?)")
+        parameters.append(after)
+    condition = f"WHERE {' AND '.join(where)}" if where else ""
+    sql = f"SELECT record FROM job {condition} ORDER BY age DESC LIMIT {limit}"
+    records = connection.execute(sql, parameters).fetchall()
+    return [describe_job(job_from(record, ()), None, with_stages=False) for (record,) in records]
+
+
+def _gates(connection: duckdb.DuckDBPyConnection, state: str | None) -> list[dict[str, Any]]:
+    columns = ", ".join(f'"{name}"' for name in GATE.columns)
+    where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
+    sql = f"SELECT {columns} FROM gate {where} ORDER BY waiting_since LIMIT {MAX_GATES}"
+    rows = connection.execute(sql, parameters).fetchall()
+    return [_gate(dict(zip(GATE.columns, row, strict=True))) for row in rows]
+
+
+def _gate(values: dict[str, Any]) -> dict[str, Any]:
+    parsed = {name: orjson.Fragment(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
+    return {**values, **parsed}
+
+
+def _query(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float
+) -> dict[str, Any]:
+    _check(connection, sql)
+    stopped = threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        connection.interrupt()
+
+    timer = threading.Timer(timeout_s, stop)
+    timer.start()
+    try:
+        # Without it a table function could write a checkpoint, which would end the transaction that writes the views.
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        connection.execute(sql, list(parameters))
+        columns = [column[0] for column in connection.description or ()]
+        rows = connection.fetchmany(limit + 1)
+    except duckdb.Error as error:
+        if stopped.is_set():
+            raise QueryTimeout(seconds=timeout_s) from None
+        raise QueryFailed(detail=str(error)) from None
+    finally:
+        timer.cancel()
+    return {"columns": columns, "rows": [_plain(row) for row in rows[:limit]], "truncated": len(rows) > limit}
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse all but one SELECT. Raises QueryRefused and QueryFailed."""
+    if len(sql) > MAX_SQL:
+        raise QueryRefused(detail=f"it is longer than {MAX_SQL} characters")
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryFailed(detail=str(error)) from None
+    if len(statements) != 1:
+        raise QueryRefused(detail=f"it has {len(statements)} statements")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryRefused(detail=f"it is a {statements[0].type.name}")
+
+
+def _plain(row: Sequence[Any]) -> list[Any]:
+    return [value if isinstance(value, str | int | float | bool | type(None)) else _text(value) for value in row]
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return _plain(value)
+    if isinstance(value, dict):
+        return {str(key): inner for key, inner in zip(value, _plain(list(value.values())), strict=True)}
+    return value.hex() if isinstance(value, bytes) else str(value)

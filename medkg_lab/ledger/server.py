@@ -1,0 +1,139 @@
+"""The ledger's server: the ops that command, and the life of the process's parts."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from medkg_lab import rpc
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.commands.batches import Claim, Surrender
+from medkg_lab.ledger.commands.command import Args, Command
+from medkg_lab.ledger.commands.definitions import Register
+from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
+from medkg_lab.ledger.commands.jobs import Cancel, Retry, Submit
+from medkg_lab.ledger.commands.record import Record
+from medkg_lab.ledger.commands.releases import Launch, Releases
+from medkg_lab.ledger.core import Core, Request
+from medkg_lab.ledger.gateway import Gateway, wait_of, within
+from medkg_lab.ledger.positions import Positions
+from medkg_lab.ledger.questions import Questions
+
+PLAIN_COMMANDS: tuple[type[Command], ...] = (
+    Submit,
+    Register,
+    Surrender,
+    SetField,
+    GateOpen,
+    GateReject,
+    GateFail,
+    Launch,
+    Retry,
+    Cancel,
+)
+"""The commands whose op does nothing but carry them out."""
+SAVE_EVERY = 0.25
+"""Seconds between two savings of the readers' positions."""
+
+
+class Server:
+    """Serves the ledger in a folder on a socket."""
+
+    def __init__(self, folder: Path, socket: Path) -> None:
+        """Open the ledger. Raises Unstartable."""
+        self._socket = socket
+        core = Core(folder)
+        self._gateway = Gateway(core)
+        self._positions = Positions(folder / "positions.json")
+        self._questions = Questions(core, self._gateway, self._positions)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop`; `ready` is called when the socket is open."""
+        loop = asyncio.get_running_loop()
+        self._gateway.start()
+        server = await rpc.serve(self._socket, self.handlers())
+        ready()
+        try:
+            while not await within(self._gateway.stopping, SAVE_EVERY):
+                await loop.run_in_executor(None, self._positions.save)
+        finally:
+            server.close()
+            self._socket.unlink(missing_ok=True)
+            await loop.run_in_executor(None, self._close)
+
+    def stop(self) -> None:
+        """End `run`; for the event loop's thread."""
+        self._gateway.stop()
+
+    def _close(self) -> None:
+        self._questions.close()
+        self._gateway.writer.stop()
+        self._positions.save()
+
+    def handlers(self) -> dict[str, rpc.Handler]:
+        """The ops by name."""
+        own: Mapping[str, rpc.Handler] = {
+            "claim": self.claim,
+            "record": self.record,
+            "records": self.records,
+            "releases": self.releases,
+            "heartbeat": self.heartbeat,
+        }
+        return {**{each.op: self._plain(each) for each in PLAIN_COMMANDS}, **own, **self._questions.handlers()}
+
+    def _plain(self, command: type[Command]) -> rpc.Handler:
+        async def handle(args: dict[str, Any]) -> Any:
+            return await self._gateway.command(command, args)
+
+        return handle
+
+    async def claim(self, args: dict[str, Any]) -> Any:
+        """A batch, as soon as there is one; null when there was none within `wait_s`."""
+        command, wait_s = Claim.parse(args), wait_of(Claim.op, args)
+        until = time.monotonic() + wait_s
+        resend = bool(args.get("resend"))
+        while True:
+            batch = await self._gateway.do(Request(command, resend))
+            if batch is not None or (left := until - time.monotonic()) <= 0:
+                return batch
+            if not await self._gateway.until(lambda: not self._gateway.standing.lanes.isdisjoint(command.lanes), left):
+                return None
+
+    async def record(self, args: dict[str, Any]) -> Any:
+        """What an engine did; `lazy` may wait a little for others."""
+        return await self._gateway.command(Record, args, lazy=bool(args.get("lazy")))
+
+    async def records(self, args: dict[str, Any]) -> list[dict[str, Any]]:
+        """Several records in order, each with an outcome of its own: {result} or {error}."""
+        lazy = bool(args.get("lazy"))
+        each = Args("records", args).mappings("records")
+        return list(await asyncio.gather(*(self._outcome(self._gateway.command(Record, one, lazy)) for one in each)))
+
+    async def _outcome(self, answer: Awaitable[Any]) -> dict[str, Any]:
+        try:
+            return {"result": await answer}
+        except LabError as error:
+            return {"error": rpc.describe(error)}
+
+    async def releases(self, args: dict[str, Any]) -> Any:
+        """The releases that were not launched yet, as soon as there is one."""
+        if not await self._gateway.until(lambda: self._gateway.standing.releasable, wait_of("releases", args)):
+            return []
+        return await self._gateway.do(Request(Releases(uuid4().hex)))
+
+    async def heartbeat(self, args: dict[str, Any]) -> Any:
+        """Renew a batch's lease, until the running stage's deadline at most; tells which jobs were cancelled."""
+        read = Args("heartbeat", args)
+        batch_id = read.text("batch_id")
+        deadline = None if read.any("deadline_s") is None else read.number("deadline_s", -1e9, 1e9)
+
+        def look(core: Core) -> dict[str, Any]:
+            batch = core.state.batches.get(batch_id)
+            if batch is None:
+                return {"owned": False, "cancelled": []}
+            core.leases.renew(batch, time.monotonic(), deadline)
+            return {"owned": True, "cancelled": list(batch.cancelled)}
+
+        return await self._gateway.do(look=look)

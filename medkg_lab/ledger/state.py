@@ -1,0 +1,254 @@
+"""The state that the log folds to: jobs, batches, releases, definitions. Plain data; only `fold` changes it."""
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from medkg_lab.ledger.queue import GroupKey, Queue
+from medkg_lab.ledger.spec import JobSpec
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING_GATE = "waiting_gate"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+FINISHED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.DEAD, JobState.CANCELLED})
+
+
+class GateState(StrEnum):
+    """Where a gate stands: `open` until its job is part of a release, then `released`."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+PDF_IR_READY = "pdf_ir_ready"
+"""The field that says that a document was made of a PDF; it holds only with evidence."""
+
+
+@dataclass(slots=True)
+class StageRun:
+    """One execution of a stage for a job. `t0`, `t1` are seconds since the epoch, `ms` the job's share of the time.
+
+    `status`: running, completed, failed, skipped, lost (its batch expired) or cancelled.
+    """
+
+    stage: str
+    execution: int
+    half: int
+    batch: str | None
+    attempt: int = 1
+    status: str = "running"
+    t0: float | None = None
+    t1: float | None = None
+    ms: float | None = None
+    count: int | None = None
+    kind: str | None = None
+    ref: str | None = None
+    implementation: str | None = None
+    device: str | None = None
+    error: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Gate:
+    """A gate that a job came to, once per execution. `condition` is {ledger_field, equals}; `stages` is what runs after it."""
+
+    gate: str
+    execution: int
+    state: GateState
+    condition: dict[str, Any]
+    resume_segment: int
+    resume_lane: str
+    stages: list[str]
+    waiting_since: float
+    opened_at: float | None = None
+    opened_by: str | None = None
+    how: str | None = None
+    why: str | None = None
+    partial: bool = False
+    release_id: str | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """A job. `age` orders jobs by submission; `attempt` counts the claims of the current segment since it was last queued anew;
+    `execution` grows when a batch is lost and when the job is run again; `version` counts the events that touched the job.
+
+    `done` maps the stages and gates that are behind it to (kind, sha256) of what they gave. `cohort` names the half of a lost
+    batch that the job is in; `losses` counts the batches that were lost while the job was alone in them.
+    """
+
+    spec: JobSpec
+    age: int
+    state: JobState
+    segment: int
+    half: int
+    lane: str
+    created_at: float
+    updated_at: float
+    version: int = 0
+    execution: int = 1
+    attempt: int = 0
+    ticket: int = 0
+    stage: str | None = None
+    batch: str | None = None
+    worker: str | None = None
+    run_id: str | None = None
+    cohort: str | None = None
+    losses: int = 0
+    profile: str | None = None
+    profile_version: str | None = None
+    policies_version: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    retries: dict[str, int] = field(default_factory=dict)
+    gates: list[Gate] = field(default_factory=list)
+    stages: list[StageRun] = field(default_factory=list)
+    content: str | None = None
+    unchanged: bool = False
+    failure_kind: str | None = None
+    reason: str | None = None
+    error: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.spec.job_id
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The newest output of each kind: {kind: sha256}."""
+        return {kind: ref for kind, ref in self.done.values() if kind is not None and ref is not None}
+
+    @property
+    def gate(self) -> Gate | None:
+        """The gate that the job waits at or came to last in this execution."""
+        last = self.gates[-1] if self.gates else None
+        return last if last is not None and last.execution == self.execution else None
+
+    def run_of(self, stage: str) -> StageRun | None:
+        """The newest execution of `stage` within the job's current execution."""
+        for run in reversed(self.stages):
+            if run.execution != self.execution:
+                return None
+            if run.stage == stage:
+                return run
+        return None
+
+    def group(self) -> GroupKey:
+        """Which jobs this one may share a batch with."""
+        spec = self.spec
+        done = tuple(sorted(self.done))
+        return GroupKey(
+            self.lane, self.run_id, self.cohort, spec.pipeline, spec.pipeline_version, self.segment, spec.offline, done
+        )
+
+
+@dataclass(slots=True)
+class Batch:
+    """Jobs that one engine works on together; `jobs` are those still in it, `cancelled` those that were taken out meanwhile."""
+
+    id: str
+    worker: str
+    lane: str
+    pipeline: str
+    pipeline_version: str
+    half: int
+    segment: int
+    stages: tuple[str, ...]
+    lease_s: float
+    jobs: dict[str, None]
+    cancelled: list[str] = field(default_factory=list)
+    stage: str | None = None
+
+
+@dataclass(slots=True)
+class Release:
+    """Jobs whose gates opened and that one run is to take on."""
+
+    id: str
+    pipeline: str
+    pipeline_version: str
+    half: int
+    segment: int
+    jobs: dict[str, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A topology, policy file or profile in one version, kept for ever."""
+
+    kind: str
+    name: str
+    version: str
+    content: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The job that last completed for a document, with what its result depends on."""
+
+    job_id: str
+    pipeline: str
+    pipeline_version: str
+    profile_version: str | None
+    content: str | None
+    at: float
+
+
+DocumentKey = tuple[str, str]
+"""Tenant and document id."""
+
+
+@dataclass(slots=True)
+class State:
+    """All unfinished jobs, and the finished ones that were not forgotten yet (`finished`, oldest first)."""
+
+    seq: int = 0
+    jobs: dict[str, Job] = field(default_factory=dict)
+    queue: Queue = field(default_factory=Queue)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    releases: dict[str, Release] = field(default_factory=dict)
+    open_gates: dict[str, None] = field(default_factory=dict)
+    definitions: dict[tuple[str, str, str], Definition] = field(default_factory=dict)
+    documents: OrderedDict[DocumentKey, Published | None] = field(default_factory=OrderedDict)
+    finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    job_counts: Counter[str] = field(default_factory=Counter)
+    gate_counts: Counter[str] = field(default_factory=Counter)
+
+    def adopt(self, job: Job) -> None:
+        """Take a job that a view remembered into memory again."""
+        self.jobs[job.id] = job
+        if job.state in FINISHED:
+            self.finished[job.id] = None
+        elif job.state is JobState.QUEUED:
+            self.queue.add(job)
+        elif job.gate is not None and job.gate.state is GateState.OPEN:
+            self.open_gates[job.id] = None
+
+    def forget(self, job_id: str) -> None:
+        """Drop a finished job from memory; a view remembers it."""
+        del self.finished[job_id]
+        del self.jobs[job_id]
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """The fields of a slotted dataclass by name."""
+    return {spec.name: getattr(record, spec.name) for spec in fields(record)}

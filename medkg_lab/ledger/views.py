@@ -1,0 +1,162 @@
+"""The view file: the tables that anyone may query, and what the ledger's memory is brought back from.
+
+It follows the events and may be deleted at any time: it is made again from them.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from medkg_lab.ledger.projection import Changes
+from medkg_lab.ledger.records import batches_from, job_from, releases_from
+from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, StageRun, State
+from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
+
+log = logging.getLogger(__name__)
+
+SCHEMA = hashlib.sha256("\n".join(table.ddl for table in TABLES).encode()).hexdigest()
+MEMORY_LIMIT = "1GiB"
+"""What all queries and writes of the view file may take together."""
+_FENCE = (
+    "SET threads=1",
+    f"SET memory_limit='{MEMORY_LIMIT}'",
+    "SET temp_directory=''",
+    "SET autoinstall_known_extensions=false",
+    "SET autoload_known_extensions=false",
+    "SET enable_external_access=false",
+    "SET lock_configuration=true",
+)
+_RUN_COLUMNS = ", ".join(f'"{name}"' for name in list(STAGE_RUN.columns)[:-1])
+
+
+class Views:
+    """The view file; one thread writes, each reader has a `ViewReader` of its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it anew when it is missing, damaged or of another schema."""
+        self.path = path
+        try:
+            self._open()
+        except duckdb.Error as error:
+            log.warning("the views at %s cannot be used (%s); they are made again", path, str(error).splitlines()[0])
+            self.discard()
+        self.seq = self.reader().position()
+
+    def _open(self) -> None:
+        fresh = not self.path.exists()
+        self._connection = duckdb.connect(str(self.path))
+        for statement in _FENCE:
+            self._connection.execute(statement).fetchall()
+        if fresh:
+            self._create()
+        elif self._connection.execute("SELECT record FROM memory WHERE name = 'schema'").fetchall() != [
+            (f'"{SCHEMA}"',)
+        ]:
+            self._connection.close()
+            log.warning("the views at %s have another schema; they are made again", self.path)
+            self.discard()
+
+    def _create(self) -> None:
+        self._connection.execute("BEGIN")
+        for table in TABLES:
+            self._connection.execute(table.ddl).fetchall()
+        self._connection.execute("INSERT INTO memory VALUES ('schema', ?)", [f'"{SCHEMA}"']).fetchall()
+        self._connection.execute("COMMIT")
+
+    def discard(self) -> None:
+        """Start again with an empty file."""
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            path.unlink(missing_ok=True)
+        self._open()
+        self.seq = 0
+
+    def project(self, changes: Changes) -> None:
+        """Write the rows of `changes` in one transaction. Raises duckdb.Error; nothing was written then."""
+        self._connection.execute("BEGIN")
+        try:
+            for table, rows in changes.rows.items():
+                self._write(table, rows)
+            self._write(POSITION, [("tables", changes.seq)])
+            self._connection.execute("COMMIT")
+        except duckdb.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+        self.seq = changes.seq
+
+    def _write(self, table: Table, rows: Sequence[Row]) -> None:
+        self._connection.execute(table.write, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for another thread."""
+        return self._connection.cursor()
+
+    def reader(self) -> "ViewReader":
+        """A reader for another thread."""
+        return ViewReader(self.cursor())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class ViewReader:
+    """Brings back what the views remember; for one thread."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def position(self) -> int:
+        """The number of the last event that the tables show."""
+        row = self._connection.execute("SELECT seq FROM position WHERE name = 'tables'").fetchone()
+        return int(row[0]) if row else 0
+
+    def load(self) -> State:
+        """The state at `position`, without the finished jobs."""
+        state = State(seq=self.position())
+        for row in self._connection.execute(f"SELECT * FROM {DEFINITION.name}").fetchall():
+            state.definitions[row[:3]] = Definition(*row)
+        memory = dict(self._connection.execute("SELECT name, record FROM memory").fetchall())
+        state.batches = batches_from(memory.get("batches", "[]"))
+        state.releases = releases_from(memory.get("releases", "[]"))
+        names = ", ".join(f"'{each.value}'" for each in sorted(FINISHED))
+        for job in sorted(self._jobs(f"state NOT IN ({names})", []), key=lambda job: job.ticket):
+            state.adopt(job)
+        state.job_counts = self._counts("job")
+        state.gate_counts = self._counts("gate")
+        return state
+
+    def jobs(self, ids: Collection[str]) -> list[Job]:
+        """The jobs with these ids, finished or not."""
+        return list(self._jobs("job_id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])) if ids else []
+
+    def _jobs(self, where: str, parameters: list[object]) -> Iterator[Job]:
+        chosen = f"SELECT job_id FROM job WHERE {where}"
+        sql = f"SELECT {_RUN_COLUMNS} FROM stage_run WHERE job_id IN ({chosen}) ORDER BY job_id, place"
+        runs: dict[str, list[StageRun]] = {}
+        for job_id, execution, stage, *rest in self._connection.execute(sql, parameters).fetchall():
+            runs.setdefault(job_id, []).append(StageRun(stage, execution, *rest))
+        for job_id, record in self._connection.execute(
+            f"SELECT job_id, record FROM job WHERE {where}", parameters
+        ).fetchall():
+            yield job_from(record, runs.get(job_id, ()))
+
+    def _counts(self, table: str) -> Counter[str]:
+        rows = self._connection.execute(f"SELECT state, count(*) FROM {table} GROUP BY state").fetchall()
+        return Counter(dict(rows))
+
+    def documents(self, keys: Iterable[DocumentKey]) -> dict[DocumentKey, Published]:
+        """The job that last completed for each of these documents, where there is one."""
+        tenants, docs = zip(*keys, strict=True)
+        wanted = "SELECT unnest(?::VARCHAR[]) AS tenant_id, unnest(?::VARCHAR[]) AS doc_id"
+        sql = f"SELECT {DOCUMENT.name}.* FROM {DOCUMENT.name} JOIN ({wanted}) USING (tenant_id, doc_id)"
+        return dict(map(published, self._connection.execute(sql, [list(tenants), list(docs)]).fetchall()))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()

@@ -1,0 +1,27 @@
+"""The lab's Dagster definitions, made from its pipelines each time they are loaded."""
+
+from dagster import Definitions, JobDefinition
+
+from medkg_lab.locations import locate
+from medkg_lab.orchestration.compile import compile_topology
+from medkg_lab.orchestration.sensors import gate_sensor
+from medkg_lab.topology.catalog import Catalog
+from medkg_lab.topology.graph import halves
+
+
+def definitions() -> Definitions:
+    """Every bundled pipeline and every one of the lab's own as jobs, and the sensor of the gates.
+
+    The lab is the one that MEDKG_LAB_HOME names. A pipeline whose file is invalid is left out (`medkg-lab pipeline validate`
+    says why); its running jobs go on with the version that they were submitted with.
+    """
+    locations = locate()
+    catalog = Catalog(locations)
+    jobs: list[JobDefinition] = []
+    after_gates: list[JobDefinition] = []
+    for topology in catalog.topologies().values():
+        compiled = compile_topology(topology)
+        jobs += compiled.values()
+        after_gates += [compiled[half.name] for half in halves(topology)[1:]]
+    sensors = [gate_sensor(locations.socket("ledger"), after_gates)] if after_gates else []
+    return Definitions(jobs=jobs, sensors=sensors)

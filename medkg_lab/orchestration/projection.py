@@ -1,0 +1,283 @@
+"""How the ledger's events read as Dagster runs: a pure fold from events to rows.
+
+A job's visible run is (job, half, execution). It starts when the job is claimed, lives through all segments of its half, and
+ends when the half does: at a gate as SUCCESS with the tag `medkg/gate`, whose marker step succeeds when the gate opens. A batch
+of more than one job has a run of its own beside them, as has one that Dagster launched.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from medkg_lab.orchestration.live import Launch, Live, LiveBatch, LiveRun
+from medkg_lab.orchestration.pen import Halves, Pen
+from medkg_lab.orchestration.rows import Rows, StatusChange
+from medkg_lab.orchestration.runs import (
+    GATE_FAILED,
+    GATE_OPEN,
+    GATE_REJECTED,
+    GATE_WAITING,
+    TAG_BATCH,
+    TAG_GATE,
+    visible_run_id,
+)
+from medkg_lab.orchestration.templates import HalfTemplates
+
+Event = dict[str, Any]
+
+
+class Projection:
+    """Folds events, oldest first. `stored` says whether Dagster itself made a run with this id."""
+
+    def __init__(self, live: Live, halves: Halves, stored: Callable[[str], bool]) -> None:
+        self._live = live
+        self._halves = halves
+        self._stored = stored
+        self._pen = Pen(live, halves)
+        self._handlers: dict[str, Callable[[Event], None]] = {
+            "run.launched": self._launched,
+            "job.claimed": self._claimed,
+            "stage.started": self._started,
+            "stage.completed": self._completed,
+            "stage.skipped": self._skipped,
+            "stage.retrying": self._retrying,
+            "stage.failed": self._stage_failed,
+            "job.advanced": self._advanced,
+            "job.completed": self._job_completed,
+            "job.failed": self._job_failed,
+            "job.cancelled": self._cancelled,
+            "batch.expired": self._expired,
+            "gate.waiting": self._waiting,
+            "gate.opened": self._opened,
+            "gate.rejected": self._rejected,
+            "gate.failed": self._gate_failed,
+        }
+
+    def apply(self, events: Iterable[Event]) -> Rows:
+        """The rows that `events` make; kinds of event that no run shows are passed over."""
+        for event in events:
+            if handler := self._handlers.get(event["type"]):
+                handler(event)
+        return self._pen.take()
+
+    def _launched(self, event: Event) -> None:
+        self._live.put_launch(event["data"]["run_id"], Launch(list(event["jobs"])))
+
+    def _claimed(self, event: Event) -> None:
+        data, batch_id = event["data"], event["batch"]
+        self._live.drop_launch(batch_id)
+        templates = self._halves(data["pipeline"], data["pipeline_version"])[data["half"]]
+        made = self._stored(batch_id)
+        shown = made or len(event["jobs"]) > 1
+        batch = LiveBatch(data["pipeline"], data["pipeline_version"], data["half"], shown, list(event["jobs"]))
+        self._live.put_batch(batch_id, batch)
+        if made:
+            self._pen.rows.statuses.append(StatusChange(batch_id, "STARTED", event["ts"], False))
+        elif shown:
+            values = {"run": batch_id, "size": str(len(event["jobs"]))}
+            self._pen.insert(templates.of_batch, values, event["ts"])
+        if shown:
+            message = f"Claimed by {data['worker']}: {len(event['jobs'])} document(s)."
+            self._pen.batch(batch_id, "PIPELINE_START", "", event["ts"], message)
+        for place, job_id in enumerate(event["jobs"]):
+            self._claim_job(event, templates, job_id, place)
+
+    def _claim_job(self, event: Event, templates: HalfTemplates, job_id: str, place: int) -> None:
+        data = event["data"]
+        run_id = visible_run_id(job_id, data["half"], data["executions"][place])
+        known = self._live.run(job_id)
+        run = LiveRun(run_id, data["pipeline"], data["pipeline_version"], data["half"], event["batch"])
+        self._live.put_run(job_id, run)
+        if known is not None and known.run_id == run_id:
+            self._pen.tag(run, TAG_BATCH, event["batch"])
+            return
+        values = {
+            "run": run_id,
+            "job": job_id,
+            "doc": data["docs"][place],
+            "tenant": data["tenants"][place],
+            "batch": event["batch"],
+            "execution": str(data["executions"][place]),
+        }
+        self._pen.insert(templates.visible, values, event["ts"])
+        message = f"{data['docs'][place]}: claimed by {data['worker']} in batch {event['batch']}."
+        self._pen.job(job_id, "PIPELINE_START", "", event["ts"], message)
+
+    def _started(self, event: Event) -> None:
+        stage, at = event["stage"], event["data"]["t0"]
+        self._pen.each(event["jobs"], "STEP_START", stage, at)
+        batch = self._live.batch(event["batch"])
+        if batch is not None:
+            batch.step, batch.inside = stage, list(event["jobs"])
+            self._live.put_batch(event["batch"], batch)
+            self._pen.batch(event["batch"], "STEP_START", stage, at)
+
+    def _completed(self, event: Event) -> None:
+        data, stage = event["data"], event["stage"]
+        counts = data.get("counts") or [None] * len(event["jobs"])
+        for job_id, ms, count in zip(event["jobs"], data["ms"], counts, strict=True):
+            self._pen.job(job_id, "STEP_SUCCESS", stage, data["t1"], f"{count} item(s)", ms=float(ms))
+        batch = self._left_step(event)
+        if batch is not None and batch.step == stage:
+            self._pen.batch(event["batch"], "STEP_SUCCESS", stage, data["t1"], ms=(data["t1"] - data["t0"]) * 1e3)
+            batch.step = None
+
+    def _skipped(self, event: Event) -> None:
+        data, stage = event["data"], event["stage"]
+        why = {"unchanged": "its content is that of the last completed job", "condition": "its condition does not hold"}
+        message = f"Skipped: {why.get(data['reason'], data['reason'])}."
+        self._pen.each(event["jobs"], "STEP_SKIPPED", stage, data["t0"], message)
+        batch = self._live.batch(event["batch"])
+        if batch is not None and set(batch.jobs) <= set(event["jobs"]):
+            self._pen.batch(event["batch"], "STEP_SKIPPED", stage, data["t0"], message)
+
+    def _retrying(self, event: Event) -> None:
+        data = event["data"]
+        message = (
+            f"{event['stage']}: try {data['attempt']} failed ({data['kind']}): {data['reason']} "
+            f"Next try in {data['delay_s']:.1f} s."
+        )
+        for job_id in event["jobs"]:
+            self._pen.remark(job_id, event["stage"], event["ts"], message)
+
+    def _stage_failed(self, event: Event) -> None:
+        data = event["data"]
+        for job_id in event["jobs"]:
+            message = _with_hint(data["reason"], job_id)
+            self._pen.job(job_id, "STEP_FAILURE", event["stage"], data["t1"], message, error=data["error"])
+        self._left_step(event)
+
+    def _advanced(self, event: Event) -> None:
+        for job_id in event["jobs"]:
+            self._leave(event, job_id, "SUCCESS")
+
+    def _job_completed(self, event: Event) -> None:
+        message = "Unchanged since it was last processed." if event["data"].get("unchanged") else "Completed."
+        for job_id in event["jobs"]:
+            self._end(job_id, "SUCCESS", event["ts"], message)
+            self._leave(event, job_id, "SUCCESS")
+
+    def _job_failed(self, event: Event) -> None:
+        data = event["data"]
+        for job_id in event["jobs"]:
+            message = _with_hint(f"{data['kind']}: {data['reason']}", job_id)
+            self._end(job_id, "FAILURE", event["ts"], message, data.get("error") or "")
+            self._leave(event, job_id, "FAILURE")
+
+    def _cancelled(self, event: Event) -> None:
+        data = event["data"]
+        message = f"Cancelled by {data['by']}: {data['why']}"
+        for job_id in event["jobs"]:
+            run = self._live.run(job_id)
+            batch_id = run.batch if run else None
+            self._cut_off(batch_id, [job_id], event["ts"], message)
+            self._end(job_id, "CANCELED", event["ts"], message)
+            self._leave({**event, "batch": batch_id}, job_id, "CANCELED")
+            self._unlaunch(job_id)
+
+    def _unlaunch(self, job_id: str) -> None:
+        for run_id, launch in self._live.launches().items():
+            if job_id in launch.jobs:
+                launch.jobs.remove(job_id)
+                self._live.put_launch(run_id, launch)
+                if not launch.jobs:
+                    self._live.drop_launch(run_id)
+                    self._pen.rows.cancel.append(run_id)
+
+    def _expired(self, event: Event) -> None:
+        data, batch_id = event["data"], event["batch"]
+        reasons = {
+            "lease": "stopped answering",
+            "surrendered": "was stopped and gave the batch back",
+            "deadline": "ran over its deadline",
+        }
+        message = (
+            f"The engine {data['worker']} {reasons.get(data['reason'], data['reason'])}; "
+            "the job was queued again and its next execution is another run."
+        )
+        self._cut_off(batch_id, event["jobs"], event["ts"], message)
+        for job_id in event["jobs"]:
+            self._end(job_id, "FAILURE", event["ts"], message, "BatchLost")
+        self._pen.close_batch(batch_id, "FAILURE", event["ts"], message, "BatchLost")
+
+    def _waiting(self, event: Event) -> None:
+        condition = event["data"]["condition"]
+        message = f"Waits at {event['stage']} until {condition['ledger_field']} is {condition['equals']}."
+        for job_id in event["jobs"]:
+            if run := self._live.run(job_id):
+                run.waits = event["ts"]
+                self._live.put_run(job_id, run)
+                self._pen.close(run, "SUCCESS", event["ts"], message)
+                self._pen.tag(run, TAG_GATE, GATE_WAITING)
+            self._leave(event, job_id, "SUCCESS")
+
+    def _opened(self, event: Event) -> None:
+        data = event["data"]
+        message = f"Opened by {data['by']} ({data['how']})" + (f": {data['why']}" if data.get("why") else ".")
+        for job_id in event["jobs"]:
+            if run := self._gate(event, job_id, GATE_OPEN):
+                since = run.waits or event["ts"]
+                self._pen.job(job_id, "STEP_START", event["stage"], since)
+                ms = (event["ts"] - since) * 1e3
+                self._pen.job(job_id, "STEP_SUCCESS", event["stage"], event["ts"], message, ms=ms)
+                run.open = True
+                self._live.put_run(job_id, run)
+
+    def _rejected(self, event: Event) -> None:
+        message = f"Rejected by {event['data']['by']}: {event['data']['why']}"
+        for job_id in event["jobs"]:
+            if self._gate(event, job_id, GATE_REJECTED):
+                self._end(job_id, "CANCELED", event["ts"], message)
+
+    def _gate_failed(self, event: Event) -> None:
+        data = event["data"]
+        for job_id in event["jobs"]:
+            if run := self._gate(event, job_id, GATE_FAILED):
+                message = _with_hint(f"{data['kind']}: {data['reason']}", job_id)
+                if gate := self._pen.templates(run).gate:
+                    self._pen.job(job_id, "STEP_START", gate, run.waits or event["ts"])
+                    self._pen.job(job_id, "STEP_FAILURE", gate, event["ts"], message, error=data["kind"])
+                self._end(job_id, "FAILURE", event["ts"], message, data["kind"])
+
+    def _gate(self, event: Event, job_id: str, value: str) -> LiveRun | None:
+        run = self._live.run(job_id)
+        if run is not None:
+            self._pen.tag(run, TAG_GATE, value)
+        return run
+
+    def _left_step(self, event: Event) -> LiveBatch | None:
+        batch = self._live.batch(event["batch"])
+        if batch is not None:
+            gone = set(event["jobs"])
+            batch.inside = [job_id for job_id in batch.inside if job_id not in gone]
+            self._live.put_batch(event["batch"], batch)
+        return batch
+
+    def _cut_off(self, batch_id: str | None, jobs: Sequence[str], at: float, message: str) -> None:
+        batch = self._live.batch(batch_id)
+        if batch is not None and batch.step is not None:
+            for job_id in jobs:
+                if job_id in batch.inside:
+                    self._pen.job(job_id, "STEP_FAILURE", batch.step, at, message, "BatchLost")
+
+    def _end(self, job_id: str, status: str, at: float, message: str, error: str = "") -> None:
+        run = self._live.run(job_id)
+        if run is not None:
+            if not run.open:
+                self._pen.close(run, status, at, message, error)
+            self._live.drop_run(job_id)
+
+    def _leave(self, event: Event, job_id: str, how: str) -> None:
+        batch = self._live.batch(event["batch"])
+        if batch is None or job_id not in batch.jobs:
+            return
+        batch.jobs.remove(job_id)
+        batch.ended[how] = batch.ended.get(how, 0) + 1
+        self._live.put_batch(event["batch"], batch)
+        if not batch.jobs:
+            status = "SUCCESS" if "SUCCESS" in batch.ended else max(batch.ended, key=lambda key: batch.ended[key])
+            counted = ", ".join(f"{number} {name.lower()}" for name, number in sorted(batch.ended.items()))
+            self._pen.close_batch(event["batch"], status, event["ts"], f"Documents: {counted}.")
+
+
+def _with_hint(reason: str, job_id: str) -> str:
+    return f"{reason} Look with `medkg-lab jobs why {job_id}`, try again with `medkg-lab jobs retry {job_id}`."

@@ -1,0 +1,55 @@
+"""Dagster's run store as its public API tells it: what `verify` holds against the ledger."""
+
+from typing import Any
+
+from dagster import DagsterInstance, RunsFilter
+
+from medkg_lab.orchestration.runs import (
+    TAG_BATCH,
+    TAG_EXECUTION,
+    TAG_GATE,
+    TAG_HALF,
+    TAG_JOB,
+    TAG_VERSION,
+    visible_run_id,
+)
+
+MAX_RUNS = 1000
+
+
+def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[str, Any]:
+    """Up to `limit` runs after the run `after`, oldest first, and the `next` to go on from (None at the end).
+
+    Each is {run_id, job_id, half, execution, status, steps: {name: state}, pipeline, version, batch, gate}. job_id, half and
+    execution are None for the run of a batch and for one that Dagster made. States are Dagster's: SUCCESS, FAILURE, SKIPPED,
+    IN_PROGRESS.
+    """
+    records = instance.get_run_records(RunsFilter(), limit=min(limit, MAX_RUNS), ascending=True, cursor=after)
+    runs = [_describe(instance, record.dagster_run) for record in records]
+    return {"runs": runs, "next": runs[-1]["run_id"] if len(runs) == min(limit, MAX_RUNS) else None}
+
+
+def _describe(instance: DagsterInstance, run: Any) -> dict[str, Any]:
+    tags = run.tags
+    visible = _is_visible(run)
+    steps = instance.get_run_step_stats(run.run_id)
+    return {
+        "run_id": run.run_id,
+        "job_id": tags.get(TAG_JOB) if visible else None,
+        "half": int(tags[TAG_HALF]) if visible else None,
+        "execution": int(tags[TAG_EXECUTION]) if visible else None,
+        "status": run.status.value,
+        "steps": {step.step_key: step.status.value for step in steps if step.status is not None},
+        "pipeline": run.job_name,
+        "version": tags.get(TAG_VERSION),
+        "batch": tags.get(TAG_BATCH),
+        "gate": tags.get(TAG_GATE),
+    }
+
+
+def _is_visible(run: Any) -> bool:
+    # Not by the tags alone: a run that was made as a re-execution has those of the run that it repeats.
+    tags = run.tags
+    if not {TAG_JOB, TAG_HALF, TAG_EXECUTION} <= tags.keys():
+        return False
+    return bool(run.run_id == visible_run_id(tags[TAG_JOB], int(tags[TAG_HALF]), int(tags[TAG_EXECUTION])))

@@ -1,0 +1,149 @@
+"""Three Kafka libraries that share no code, behind one face: confluent-kafka (librdkafka), aiokafka and kafka-python."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiokafka
+import confluent_kafka
+import kafka
+
+SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Message:
+    """One record as every library can give it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 1_700_000_000_000
+    offset: int = -1
+
+
+def confluent_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+    settings = {
+        "bootstrap.servers": bootstrap,
+        "enable.idempotence": True,
+        "compression.type": compression,
+        "log_level": 0,
+    }
+    producer = confluent_kafka.Producer(settings | {"message.max.bytes": 2_000_000})
+    errors: list[Any] = []
+    for one in messages:
+        producer.produce(
+            topic,
+            one.value,
+            key=one.key,
+            headers=list(one.headers),
+            timestamp=one.timestamp,
+            partition=0,
+            on_delivery=lambda error, _: errors.append(error),
+        )
+    assert producer.flush(SECONDS) == 0
+    assert errors == [None] * len(messages)
+
+
+def confluent_read(bootstrap: str, topic: str, count: int) -> list[Message]:
+    settings = {
+        "bootstrap.servers": bootstrap,
+        "group.id": f"read-{topic}",
+        "auto.offset.reset": "earliest",
+        "log_level": 0,
+    }
+    consumer = confluent_kafka.Consumer(settings | {"check.crcs": True})
+    consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+    found: list[Message] = []
+    until = time.monotonic() + SECONDS
+    while len(found) < count and time.monotonic() < until:
+        message = consumer.poll(0.5)
+        if message is not None:
+            assert message.error() is None, message.error()
+            headers = tuple(message.headers() or ())
+            found.append(Message(message.key(), message.value(), headers, message.timestamp()[1], message.offset()))
+    consumer.close()
+    return found
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run asynchronous work with a time-out."""
+    return asyncio.run(asyncio.wait_for(work(), SECONDS))
+
+
+def aiokafka_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+    async def work() -> None:
+        producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            enable_idempotence=True,
+            compression_type=None if compression == "none" else compression,
+            max_request_size=2_000_000,
+        )
+        await producer.start()
+        try:
+            sent = [
+                await producer.send(
+                    topic, one.value, key=one.key, headers=list(one.headers), timestamp_ms=one.timestamp, partition=0
+                )
+                for one in messages
+            ]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    run(work)
+
+
+def aiokafka_read(bootstrap: str, topic: str, count: int) -> list[Message]:
+    async def work() -> list[Message]:
+        consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", check_crcs=True)
+        await consumer.start()
+        try:
+            place = aiokafka.TopicPartition(topic, 0)
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            return [message(await consumer.getone()) for _ in range(count)]
+        finally:
+            await consumer.stop()
+
+    return list(run(work))
+
+
+def kafka_python_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+    producer = kafka.KafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        compression_type=None if compression == "none" else compression,
+        max_request_size=2_000_000,
+    )
+    sent = [
+        producer.send(topic, one.value, key=one.key, headers=list(one.headers), timestamp_ms=one.timestamp, partition=0)
+        for one in messages
+    ]
+    for future in sent:
+        future.get(SECONDS)
+    producer.close()
+
+
+def kafka_python_read(bootstrap: str, topic: str, count: int) -> list[Message]:
+    consumer = kafka.KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=SECONDS * 1000, check_crcs=True)
+    consumer.assign([kafka.TopicPartition(topic, 0)])
+    consumer.seek_to_beginning()
+    found = []
+    for record in consumer:
+        found.append(message(record))
+        if len(found) == count:
+            break
+    consumer.close()
+    return found
+
+
+def message(record: Any) -> Message:
+    """What aiokafka and kafka-python give, which is alike."""
+    return Message(record.key, record.value, tuple(record.headers), record.timestamp, record.offset)
+
+
+WRITERS = {"confluent": confluent_write, "aiokafka": aiokafka_write, "kafka-python": kafka_python_write}
+READERS = {"confluent": confluent_read, "aiokafka": aiokafka_read, "kafka-python": kafka_python_read}

@@ -1,0 +1,201 @@
+"""Seeking, waiting and administering, as clients are used to it."""
+
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any
+
+import confluent_kafka
+import kafka
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from tests.brokers import make_topic
+from tests.conformance.broker.libraries import WRITERS, Message
+
+T0 = 1_700_000_000_000
+
+
+@pytest.fixture
+def admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
+def consumer(bootstrap: str, **settings: Any) -> Any:
+    base = {"bootstrap.servers": bootstrap, "group.id": "api", "enable.auto.commit": False, "log_level": 0}
+    return confluent_kafka.Consumer(base | {name.replace("_", "."): value for name, value in settings.items()})
+
+
+def error_of(future: "Future[Any]") -> int:
+    with pytest.raises(KafkaException) as caught:
+        future.result(20)
+    return int(caught.value.args[0].code())
+
+
+def test_a_time_is_found_to_the_record(bootstrap: str) -> None:
+    make_topic(bootstrap, "times")
+    times = [100, 300, 200, 200, 900, 400]
+    # One batch and then several, so that the record lies at the beginning, inside and at the end of one.
+    WRITERS["confluent"](bootstrap, "times", [Message(None, b"v", timestamp=T0 + time_) for time_ in times], "none")
+    for time_ in (1000, 1100):
+        WRITERS["kafka-python"](bootstrap, "times", [Message(None, b"v", timestamp=T0 + time_)], "gzip")
+    flat = [*times, 1000, 1100]
+    reader = consumer(bootstrap)
+    for wanted in range(0, 1200, 50):
+        expected = next((offset for offset, time_ in enumerate(flat) if time_ >= wanted), -1)
+        found = reader.offsets_for_times([TopicPartition("times", 0, T0 + wanted)], timeout=20)[0].offset
+        assert found == expected, wanted
+    reader.close()
+
+
+def test_begin_end_and_an_offset_out_of_range(bootstrap: str) -> None:
+    make_topic(bootstrap, "range")
+    WRITERS["confluent"](bootstrap, "range", [Message(None, b"%d" % number) for number in range(5)], "none")
+    reader = consumer(bootstrap, auto_offset_reset="earliest")
+    assert reader.get_watermark_offsets(TopicPartition("range", 0), timeout=20) == (0, 5)
+    reader.assign([TopicPartition("range", 0, 99)])
+    message = reader.poll(20)
+    assert (message.error(), message.offset()) == (None, 0)
+    reader.close()
+
+
+def test_a_waiting_reader_is_woken_by_a_record_and_not_by_its_time_out(bootstrap: str) -> None:
+    make_topic(bootstrap, "wake")
+    reader = kafka.KafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=60_000, request_timeout_ms=90_000)
+    reader.assign([kafka.TopicPartition("wake", 0)])
+    reader.seek_to_beginning()
+    assert reader.poll(timeout_ms=500) == {}
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(reader.poll(timeout_ms=50_000)))
+    thread.start()
+    began = time.monotonic()
+    WRITERS["confluent"](bootstrap, "wake", [Message(None, b"now")], "none")
+    thread.join(55)
+    # Far below the 60 s for which the broker may hold the request: this tells waking from timing out, it measures nothing.
+    assert time.monotonic() - began < 30
+    assert [record.value for records in found[0].values() for record in records] == [b"now"]
+    reader.close()
+
+
+@pytest.mark.parametrize("acks", ["0", "1", "all"])
+def test_every_kind_of_acknowledgement_is_offered(bootstrap: str, acks: str) -> None:
+    make_topic(bootstrap, f"acks-{acks}")
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "acks": acks, "log_level": 0})
+    producer.produce(f"acks-{acks}", b"v")
+    assert producer.flush(20) == 0
+    reader = consumer(bootstrap)
+    reader.assign([TopicPartition(f"acks-{acks}", 0, 0)])
+    assert reader.poll(20).value() == b"v"
+    reader.close()
+
+
+def test_a_topic_that_is_not_there_is_not_made_by_asking(bootstrap: str, admin: AdminClient) -> None:
+    producer = confluent_kafka.Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "allow.auto.create.topics": True,
+            "topic.metadata.propagation.max.ms": 500,
+            "log_level": 0,
+        }
+    )
+    errors: list[Any] = []
+    producer.produce("nowhere", b"v", on_delivery=lambda error, _: errors.append(error.code()))
+    assert producer.flush(20) == 0
+    assert errors == [KafkaError.UNKNOWN_TOPIC_OR_PART]
+    assert "nowhere" not in admin.list_topics(timeout=20).topics
+
+
+def test_topics_are_made_described_grown_and_removed(bootstrap: str, admin: AdminClient) -> None:
+    asked = [NewTopic("made", 2, 1, config={"retention.ms": "1234"}), NewTopic("bad name", 1), NewTopic("made.2", 1, 3)]
+    answers = admin.create_topics(asked, request_timeout=20)
+    answers["made"].result(20)
+    assert error_of(answers["bad name"]) == KafkaError.TOPIC_EXCEPTION
+    assert error_of(answers["made.2"]) == KafkaError.INVALID_REPLICATION_FACTOR
+    assert error_of(admin.create_topics([NewTopic("made", 2)])["made"]) == KafkaError.TOPIC_ALREADY_EXISTS
+    compact = NewTopic("compact", 1, config={"cleanup.policy": "compact"})
+    assert error_of(admin.create_topics([compact])["compact"]) == KafkaError.INVALID_CONFIG
+
+    resource = ConfigResource(ResourceType.TOPIC, "made")
+    config = admin.describe_configs([resource], request_timeout=20)[resource].result(20)
+    assert (config["retention.ms"].value, config["retention.ms"].is_default) == ("1234", False)
+    assert config["segment.bytes"].is_default
+
+    admin.create_partitions([NewPartitions("made", 4)])["made"].result(20)
+    assert len(admin.list_topics("made", timeout=20).topics["made"].partitions) == 4
+    assert error_of(admin.create_partitions([NewPartitions("made", 3)])["made"]) == KafkaError.INVALID_PARTITIONS
+
+    admin.delete_topics(["made"])["made"].result(20)
+    assert "made" not in admin.list_topics(timeout=20).topics
+    assert error_of(admin.delete_topics(["made"])["made"]) == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def test_a_topic_made_again_begins_empty(bootstrap: str, admin: AdminClient) -> None:
+    for _ in range(2):
+        make_topic(bootstrap, "again")
+        WRITERS["confluent"](bootstrap, "again", [Message(None, b"v")] * 3, "none")
+        place = TopicPartition("again", 0)
+        assert admin.list_offsets({place: OffsetSpec.latest()})[place].result(20).offset == 3
+        admin.delete_topics(["again"])["again"].result(20)
+
+
+def test_records_are_deleted_up_to_an_offset(bootstrap: str, admin: AdminClient) -> None:
+    make_topic(bootstrap, "shortened")
+    WRITERS["confluent"](bootstrap, "shortened", [Message(None, b"%d" % number) for number in range(9)], "none")
+    place = TopicPartition("shortened", 0, 4)
+    assert admin.delete_records([place])[place].result(20).low_watermark == 4
+    reader = consumer(bootstrap, auto_offset_reset="earliest")
+    reader.assign([TopicPartition("shortened", 0, 0)])
+    assert reader.poll(20).value() == b"4"
+    reader.close()
+
+
+def test_groups_are_listed_described_and_removed(bootstrap: str, admin: AdminClient) -> None:
+    make_topic(bootstrap, "grouped")
+    WRITERS["confluent"](bootstrap, "grouped", [Message(None, b"v")], "none")
+    member = consumer(bootstrap, group_id="seen", auto_offset_reset="earliest", client_id="me")
+    member.subscribe(["grouped"])
+    assert member.poll(20).error() is None
+    member.commit(asynchronous=False)
+    described = admin.describe_consumer_groups(["seen"])["seen"].result(20)
+    assert described.state.name == "STABLE"
+    assert [one.client_id for one in described.members] == ["me"]
+    assert [place.topic for place in described.members[0].assignment.topic_partitions] == ["grouped"]
+    assert error_of(admin.delete_consumer_groups(["seen"])["seen"]) == KafkaError.NON_EMPTY_GROUP
+    member.close()
+    assert "seen" in [one.group_id for one in admin.list_consumer_groups().result(20).valid]
+    admin.delete_consumer_groups(["seen"])["seen"].result(20)
+    assert "seen" not in [one.group_id for one in admin.list_consumer_groups().result(20).valid]
+    assert error_of(admin.delete_consumer_groups(["seen"])["seen"]) == KafkaError.GROUP_ID_NOT_FOUND
+
+
+def test_the_cluster_describes_itself(bootstrap: str, admin: AdminClient) -> None:
+    found = admin.describe_cluster(request_timeout=20).result(20)
+    assert [f"{node.host}:{node.port}" for node in found.nodes] == [bootstrap]
+    assert found.controller.id == 0
+    assert found.cluster_id
+
+
+def test_transactions_are_refused_and_not_pretended(bootstrap: str) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "transactional.id": "t", "log_level": 0})
+    with pytest.raises(KafkaException) as caught:
+        producer.init_transactions(20)
+    assert caught.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+
+
+def test_a_batch_over_the_topics_limit_is_refused(bootstrap: str) -> None:
+    make_topic(bootstrap, "small", max_message_bytes="2000")
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    errors: list[Any] = []
+    producer.produce("small", b"x" * 5000, on_delivery=lambda error, _: errors.append(error and error.code()))
+    producer.flush(20)
+    producer.produce("small", b"x" * 1000, on_delivery=lambda error, _: errors.append(error and error.code()))
+    producer.flush(20)
+    assert errors == [KafkaError.MSG_SIZE_TOO_LARGE, None]

@@ -1,0 +1,312 @@
+"""What the recorder writes must read back right through Dagster's own API: the contract that pins Dagster's version."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+
+from medkg_lab.engine import transitions
+from medkg_lab.orchestration import runs as names
+from medkg_lab.orchestration.instance import folder
+from medkg_lab.orchestration.recorder import Recorder
+from medkg_lab.orchestration.writer import Writer
+from medkg_lab.stages.registry import BadOptions
+from medkg_lab.topology.models import Topology
+from tests.integration.engine.processes import register, spec, topology
+from tests.integration.orchestration.conftest import View
+
+PLAIN = topology("plain", "ingest", "parse", "chunk")
+GATED = topology("gated", "ingest", "gate", "chunk", "embed")
+SHA = "a" * 64
+EVIDENCE = {"document": SHA, "raw": SHA, "pages": 1, "missing_pages": [], "tool": "t", "source": SHA}
+
+
+class Engine:
+    """An engine that a test moves step by step."""
+
+    def __init__(self, view: View, pipeline: Topology, count: int) -> None:
+        self.view, self.client, self.pipeline = view, view.client, pipeline
+        register(self.client, pipeline)
+        specs = [spec(pipeline, f'{uuid.uuid4().hex} "quoted" @@job@@') for _ in range(count)]
+        self.jobs = [one["job_id"] for one in specs]
+        self.client.submit(specs)
+        self.claim(count)
+
+    def claim(self, limit: int) -> dict[str, Any]:
+        batch = self.client.claim("engine-test", ["compute"], limit, 60.0, 2.0, {})
+        assert batch is not None
+        self.batch, self.id = batch, batch["batch_id"]
+        self.executions = {job["job_id"]: job["execution"] for job in batch["jobs"]}
+        return batch
+
+    def record(self, *events: dict[str, Any]) -> None:
+        self.client.record(self.id, events)
+
+    def start(self, stage: str, jobs: Sequence[str] | None = None) -> None:
+        self.record(transitions.stage_started(stage, jobs or self.jobs, 100.0))
+
+    def complete(self, stage: str, jobs: Sequence[str] | None = None) -> None:
+        which = jobs or self.jobs
+        self.start(stage, which)
+        number = len(which)
+        self.record(
+            transitions.stage_completed(
+                stage,
+                which,
+                100.0,
+                100.5,
+                ms=[12.5] * number,
+                counts=[1] * number,
+                refs=[SHA] * number,
+                kind="payload",
+                implementation="tiny",
+                device="cpu",
+            )
+        )
+
+    def run(self, job_id: str, half: int = 0, execution: int = 1) -> dict[str, Any]:
+        run_id = names.visible_run_id(job_id, half, execution)
+        (found,) = self.view.runs(run_id=run_id)
+        return found
+
+    def drain(self) -> None:
+        """End what is left, so that the next test's claim finds nothing of this one."""
+        for job_id in self.jobs:
+            job = self.client.get(job_id)
+            if job is not None and job["state"] in ("queued", "running", "waiting_gate"):
+                self.client.cancel(job_id, by="test", why="end of the test")
+
+
+def test_a_batch_that_succeeds_shows_each_job_and_itself(view: View) -> None:
+    engine = Engine(view, PLAIN, 3)
+    for stage in ("ingest", "parse", "chunk"):
+        engine.complete(stage)
+    engine.record(transitions.job_completed(engine.jobs, [SHA] * 3, False))
+    for job_id in engine.jobs:
+        run = engine.run(job_id)
+        assert run["status"] == "SUCCESS"
+        assert run["steps"] == {"ingest": "SUCCESS", "parse": "SUCCESS", "chunk": "SUCCESS"}
+        assert (run["job_id"], run["half"], run["execution"], run["batch"]) == (job_id, 0, 1, engine.id)
+    (batch,) = view.runs(run_id=engine.id)
+    assert (batch["status"], batch["job_id"]) == ("SUCCESS", None)
+    assert set(batch["steps"].values()) == {"SUCCESS"}
+    stats = view.instance.get_run_step_stats(names.visible_run_id(engine.jobs[0], 0, 1))
+    assert {(stat.start_time, stat.end_time) for stat in stats} == {(100.0, 100.5)}
+
+
+def test_a_run_is_live_while_its_stages_run(view: View) -> None:
+    engine = Engine(view, PLAIN, 1)
+    engine.complete("ingest")
+    engine.start("parse")
+    run = engine.run(engine.jobs[0])
+    assert run["status"] == "STARTED"
+    assert run["steps"] == {"ingest": "SUCCESS", "parse": "IN_PROGRESS"}
+    assert not view.runs(run_id=engine.id), "a batch of one is its job's run"
+    engine.drain()
+
+
+def test_foreign_text_in_tags_reads_back_as_it_was(view: View) -> None:
+    engine = Engine(view, PLAIN, 1)
+    view.catch_up()
+    stored = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
+    assert stored is not None
+    doc_id = engine.batch["jobs"][0]["doc_id"]
+    assert stored.tags[names.TAG_DOC] == doc_id
+    assert stored.tags[names.TAG_VERSION] == engine.batch["pipeline_version"]
+    (found,) = view.instance.get_runs(RunsFilter(tags={names.TAG_DOC: doc_id}))
+    assert found.run_id == stored.run_id
+    engine.drain()
+
+
+def test_a_failed_document_leaves_and_its_reason_is_on_its_step(view: View) -> None:
+    engine = Engine(view, PLAIN, 2)
+    bad, good = engine.jobs
+    engine.complete("ingest")
+    engine.start("parse")
+    error = BadOptions(name='"x"', detail="line\nbreak")
+    engine.record(*transitions.failed("parse", bad, 100.0, 101.0, 1, error))
+    engine.complete("parse", [good])
+    engine.complete("chunk", [good])
+    engine.record(transitions.job_completed([good], [SHA], False))
+    run = engine.run(bad)
+    assert run["status"] == "FAILURE"
+    assert run["steps"] == {"ingest": "SUCCESS", "parse": "FAILURE"}
+    assert engine.run(good)["status"] == "SUCCESS"
+    (batch,) = view.runs(run_id=engine.id)
+    assert batch["status"] == "SUCCESS"
+    (entry,) = view.instance.all_logs(run["run_id"], of_type=DagsterEventType.STEP_FAILURE)
+    data = entry.get_dagster_event().step_failure_data
+    assert data.error is not None
+    assert str(error) in data.error.message
+    assert data.error.cls_name == "BadOptions"
+    assert f"medkg-lab jobs retry {bad}" in data.error.message
+
+
+def test_when_every_document_fails_so_does_the_batch(view: View) -> None:
+    engine = Engine(view, PLAIN, 2)
+    engine.start("ingest")
+    for job_id in engine.jobs:
+        engine.record(*transitions.failed("ingest", job_id, 100.0, 101.0, 1, BadOptions(name="x", detail="y")))
+    (batch,) = view.runs(run_id=engine.id)
+    assert (batch["status"], batch["steps"]) == ("FAILURE", {"ingest": "FAILURE"})
+
+
+def test_a_lost_batch_ends_its_runs_and_the_next_execution_is_another_run(view: View) -> None:
+    engine = Engine(view, PLAIN, 2)
+    engine.complete("ingest")
+    engine.start("parse")
+    lost = engine.id
+    view.client.surrender(engine.id)
+    for job_id in engine.jobs:
+        run = engine.run(job_id)
+        assert (run["status"], run["steps"]) == ("FAILURE", {"ingest": "SUCCESS", "parse": "FAILURE"})
+    (batch,) = view.runs(run_id=lost)
+    assert (batch["status"], batch["steps"]) == ("FAILURE", {"ingest": "SUCCESS", "parse": "FAILURE"})
+    engine.claim(2)
+    assert engine.batch["stages"] == ["parse", "chunk"]
+    engine.complete("parse")
+    engine.complete("chunk")
+    engine.record(transitions.job_completed(engine.jobs, [SHA] * 2, False))
+    for job_id in engine.jobs:
+        run = engine.run(job_id, execution=2)
+        assert (run["status"], run["steps"]) == ("SUCCESS", {"parse": "SUCCESS", "chunk": "SUCCESS"})
+
+
+def test_skipped_stages_and_unchanged_jobs(view: View) -> None:
+    engine = Engine(view, PLAIN, 2)
+    engine.complete("ingest")
+    for stage in ("parse", "chunk"):
+        engine.record(transitions.stage_skipped(stage, engine.jobs, 100.0, "unchanged"))
+    engine.record(transitions.job_completed(engine.jobs, [SHA] * 2, True))
+    steps = {"ingest": "SUCCESS", "parse": "SKIPPED", "chunk": "SKIPPED"}
+    assert [engine.run(job_id)["steps"] for job_id in engine.jobs] == [steps, steps]
+    assert view.runs(run_id=engine.id)[0]["steps"] == steps
+
+
+def test_the_two_halves_of_a_gated_pipeline(view: View) -> None:
+    engine = Engine(view, GATED, 1)
+    (job_id,) = engine.jobs
+    engine.complete("ingest")
+    engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
+    waiting = engine.run(job_id)
+    assert (waiting["status"], waiting["gate"]) == ("SUCCESS", "waiting")
+    assert waiting["steps"] == {"ingest": "SUCCESS"}
+    view.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=EVIDENCE)
+    opened = engine.run(job_id)
+    assert (opened["status"], opened["gate"]) == ("SUCCESS", "open")
+    assert opened["steps"] == {"ingest": "SUCCESS", "gate": "SUCCESS"}
+    (release,) = view.client.releases()
+    view.client.launch(str(uuid.uuid4()), release_id=release["release_id"], by="test")
+    engine.claim(1)
+    engine.complete("chunk")
+    engine.complete("embed")
+    engine.record(transitions.job_completed([job_id], [SHA], False))
+    after = engine.run(job_id, half=1)
+    assert (after["status"], after["pipeline"]) == ("SUCCESS", "gated__post")
+    assert after["steps"] == {"chunk": "SUCCESS", "embed": "SUCCESS"}
+
+
+@pytest.mark.parametrize(("end", "status", "gate"), [("reject", "CANCELED", "rejected"), ("fail", "FAILURE", "failed")])
+def test_a_gate_that_does_not_open(view: View, end: str, status: str, gate: str) -> None:
+    engine = Engine(view, GATED, 1)
+    (job_id,) = engine.jobs
+    engine.complete("ingest")
+    engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
+    if end == "reject":
+        view.client.gate_reject(job_id, by="someone", why="not wanted")
+    else:
+        view.client.gate_fail(job_id, by="pdf", kind="bad_input", reason="no pages")
+    run = engine.run(job_id)
+    assert (run["status"], run["gate"]) == (status, gate)
+    assert run["steps"].get("gate") == (None if end == "reject" else "FAILURE")
+
+
+def test_a_cancelled_job_ends_its_run(view: View) -> None:
+    engine = Engine(view, PLAIN, 2)
+    engine.start("ingest")
+    view.client.cancel(engine.jobs[0], by="someone", why="changed my mind")
+    run = engine.run(engine.jobs[0])
+    assert (run["status"], run["steps"]) == ("CANCELED", {"ingest": "FAILURE"})
+    assert engine.run(engine.jobs[1])["status"] == "STARTED"
+    engine.drain()
+    assert view.runs(run_id=engine.id)[0]["status"] == "CANCELED"
+
+
+def test_a_run_that_dagster_made_is_updated_and_not_doubled(view: View) -> None:
+    engine = Engine(view, PLAIN, 1)
+    engine.complete("ingest")
+    view.client.surrender(engine.id)
+    view.catch_up()
+    run = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
+    assert run is not None
+    made = view.instance.run_storage.add_run(
+        run._replace(run_id=str(uuid.uuid4()), status=DagsterRunStatus.STARTING, tags={names.TAG_JOB: engine.jobs[0]})
+    )
+    view.client.launch(made.run_id, job_ids=engine.jobs, by="dagster")
+    assert engine.claim(5)["batch_id"] == made.run_id
+    engine.complete("parse")
+    engine.complete("chunk")
+    engine.record(transitions.job_completed(engine.jobs, [SHA], False))
+    (launched,) = view.runs(run_id=made.run_id)
+    assert (launched["status"], launched["execution"]) == ("SUCCESS", None)
+    assert launched["steps"] == {"parse": "SUCCESS", "chunk": "SUCCESS"}
+    assert engine.run(engine.jobs[0], execution=2)["status"] == "SUCCESS"
+
+
+def test_a_launch_whose_jobs_are_cancelled_before_a_claim_ends_too(view: View) -> None:
+    engine = Engine(view, PLAIN, 1)
+    view.client.surrender(engine.id)
+    view.catch_up()
+    run = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
+    assert run is not None
+    made = view.instance.run_storage.add_run(run._replace(run_id=str(uuid.uuid4()), status=DagsterRunStatus.STARTING))
+    view.client.launch(made.run_id, job_ids=engine.jobs, by="dagster")
+    engine.drain()
+    (launched,) = view.runs(run_id=made.run_id)
+    assert launched["status"] == "CANCELED"
+
+
+def test_a_crash_between_the_two_files_leaves_nothing_twice(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(view, PLAIN, 2)
+    engine.complete("ingest")
+
+    def crash(*_: Any) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "_write_events", crash)
+        with pytest.raises(RuntimeError, match="power cut"):
+            view.recorder.step(0)
+    restarted = Recorder(view.instance, folder(view.lab.locations), view.client)
+    assert restarted.position == view.recorder.position
+    while restarted.step(0):
+        pass
+    view.recorder._load()
+    engine.complete("parse")
+    engine.record(transitions.job_completed(engine.jobs, [SHA] * 2, False))
+    for run_id in (names.visible_run_id(engine.jobs[0], 0, 1), engine.id):
+        view.catch_up()
+        kinds = [entry.get_dagster_event().event_type_value for entry in view.instance.all_logs(run_id)]
+        assert kinds == [
+            "PIPELINE_START",
+            "STEP_START",
+            "STEP_SUCCESS",
+            "STEP_START",
+            "STEP_SUCCESS",
+            "PIPELINE_SUCCESS",
+        ]
+
+
+def test_the_view_can_be_made_anew_from_the_log(view: View) -> None:
+    before = {run["run_id"]: run for run in view.runs() if run["execution"] is not None}
+    writer = Writer(folder(view.lab.locations))
+    for run_id in [run["run_id"] for run in view.runs()]:
+        view.instance.delete_run(run_id)
+    writer._events.execute("DELETE FROM event_logs")
+    writer._events.execute("DELETE FROM medkg_recorder")
+    writer.close()
+    view.recorder._load()
+    after = {run["run_id"]: run for run in view.runs() if run["execution"] is not None}
+    assert after == before

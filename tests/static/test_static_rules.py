@@ -1,0 +1,100 @@
+"""The whole tree keeps the house rules, and each rule is able to find what it forbids."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.static import rules
+from tests.static.rules import ROOT
+
+
+def assert_kept(paths: tuple[Path, ...], rule: Callable[[ast.Module], list[str] | list[int]]) -> None:
+    """`rule` finds nothing in the files, of which there must be some."""
+    assert len(paths) > 20
+    found = [f"{path.relative_to(ROOT)}: {each}" for path in paths for each in rule(ast.parse(path.read_bytes()))]
+    assert not found, "\n".join(found)
+
+
+def test_no_file_names_a_machine_path_or_a_package_index() -> None:
+    assert len(rules.files()) > 100
+    found = {
+        f"{path.relative_to(ROOT)}: {place}"
+        for path in rules.files()
+        for place in rules.foreign_places(path.read_text(encoding="utf-8", errors="replace"))
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_the_only_lock_files_are_those_in_requirements() -> None:
+    locks = {path.name for path in ROOT.iterdir()} | {path.name for path in rules.files()}
+    assert "uv" + ".lock" not in locks
+    assert {"cpu.lock", "dev.lock", "gpu.lock"} <= locks
+
+
+def test_no_module_is_too_long() -> None:
+    lines = {path: len(path.read_bytes().splitlines()) for path in rules.python_files()}
+    long = [
+        f"{path.relative_to(ROOT)}: {count} lines" for path, count in lines.items() if count > rules.MAX_MODULE_LINES
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_no_function_is_too_long() -> None:
+    assert_kept(rules.python_files(), rules.long_functions)
+
+
+def test_everything_public_has_a_docstring() -> None:
+    assert_kept(rules.python_files("medkg_lab"), rules.undocumented)
+
+
+def test_every_test_can_fail() -> None:
+    assert_kept(rules.python_files("tests"), rules.tests_without_assertion)
+
+
+def test_no_test_sleeps() -> None:
+    # The stages of the engine's tests run in an engine, where tests/waiting.py cannot be imported.
+    may_wait = {ROOT / "tests" / "waiting.py", ROOT / "tests" / "integration" / "engine" / "tiny_stages.py"}
+    paths = tuple(path for path in rules.python_files("tests") if path not in may_wait)
+    assert_kept(paths, rules.sleeps)
+
+
+def test_every_folder_of_tests_is_a_package() -> None:
+    folders = {path.parent for path in rules.python_files("tests")}
+    assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cd /" + "work/main", "'/" + "root/.cache'", "https://pypi" + ".org/simple", "files.python" + "hosted.org"],
+)
+def test_a_foreign_place_is_found(text: str) -> None:
+    assert len(rules.foreign_places(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["a piece of /" + "workshop/x", "rules/" + "work/x", "pypi is an index"])
+def test_an_innocent_text_is_left_alone(text: str) -> None:
+    assert rules.foreign_places(text) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "expected"),
+    [
+        (rules.long_functions, "def f():\n" + "    x = 1\n" * 80, ["f has 81 lines"]),
+        (rules.long_functions, "def f():\n" + "    x = 1\n" * 79, []),
+        (rules.undocumented, "def f(): ...\nclass C:\n    x = 'c'", ["the module", "f", "C"]),
+        (rules.undocumented, "'m'\ndef _f(): ...\nclass C:\n    'c'", []),
+        (rules.tests_without_assertion, "def test_a():\n    run()", ["test_a"]),
+        (rules.tests_without_assertion, "def test_a():\n    assert run()", []),
+        (rules.tests_without_assertion, "def test_a():\n    with pytest.raises(E):\n        run()", []),
+        (rules.tests_without_assertion, "def same(a):\n    assert a\ndef test_a():\n    same(1)", []),
+        (rules.sleeps, "import time\ntime.sleep(1)", [2]),
+        (rules.sleeps, "from time import sleep", [1]),
+        (rules.sleeps, "async def f():\n    await asyncio.sleep(0)\n    await asyncio.sleep(0.1)", [3]),
+    ],
+)
+def test_a_rule_finds_what_it_forbids(
+    rule: Callable[[ast.Module], list[str]], source: str, expected: list[str] | list[int]
+) -> None:
+    assert rule(ast.parse(source)) == expected

@@ -1,0 +1,150 @@
+"""The completeness proof finds every kind of difference, and none where the sides agree."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from medkg_lab.lab.verify import compare, fold
+from medkg_lab.orchestration.runs import visible_run_id
+
+
+def event(seq: int, name: str, jobs: list[str], stage: str | None = None, **data: Any) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "id": f"e{seq}",
+        "ts": float(seq),
+        "type": name,
+        "stage": stage,
+        "batch": "b",
+        "jobs": jobs,
+        "data": data,
+    }
+
+
+def history() -> list[dict[str, Any]]:
+    return [
+        event(1, "job.submitted", ["a", "b"], specs=[]),
+        event(2, "job.claimed", ["a", "b"], half=0, executions=[1, 1]),
+        event(3, "stage.started", ["a", "b"], "parse"),
+        event(4, "stage.failed", ["b"], "parse", kind="bad_input"),
+        event(5, "job.failed", ["b"]),
+        event(6, "stage.completed", ["a"], "parse"),
+        event(7, "stage.started", ["a"], "chunk"),
+        event(8, "batch.expired", ["a"], reason="lease"),
+        event(9, "job.claimed", ["a"], half=0, executions=[2]),
+        event(10, "stage.started", ["a"], "chunk"),
+        event(11, "stage.completed", ["a"], "chunk"),
+        event(12, "stage.skipped", ["a"], "embed"),
+        event(13, "job.completed", ["a"]),
+    ]
+
+
+def topic() -> Counter[str]:
+    return Counter(fold(history()).cloud_ids)
+
+
+def run(job: str, execution: int, status: str, **steps: str) -> dict[str, Any]:
+    run_id = visible_run_id(job, 0, execution)
+    return {"run_id": run_id, "job_id": job, "status": status, "steps": steps}
+
+
+def runs() -> dict[str, dict[str, Any]]:
+    made = [
+        run("b", 1, "FAILURE", parse="FAILURE"),
+        run("a", 1, "FAILURE", parse="SUCCESS", chunk="FAILURE"),
+        run("a", 2, "SUCCESS", chunk="SUCCESS", embed="SKIPPED"),
+    ]
+    return {one["run_id"]: one for one in made}
+
+
+def test_sides_that_agree_differ_in_nothing() -> None:
+    assert compare(fold(history()), topic(), runs()) == []
+
+
+def test_redelivered_events_are_fine() -> None:
+    assert compare(fold(history()), topic() + topic(), runs()) == []
+
+
+def what(differences: list[dict[str, Any]]) -> list[str]:
+    return [one["what"] for one in differences]
+
+
+def test_a_missing_cloud_event_is_found() -> None:
+    less = topic()
+    del less["e6:a"]
+    assert compare(fold(history()), less, runs()) == [{"what": "CloudEvent missing on the topic", "id": "e6:a"}]
+
+
+def test_an_unknown_cloud_event_is_found() -> None:
+    assert what(compare(fold(history()), topic() + Counter(["x:y"]), runs())) == ["CloudEvent unknown to the ledger"]
+
+
+@pytest.mark.parametrize("execution", [1, 2])
+def test_a_missing_run_is_found(execution: int) -> None:
+    left = runs()
+    del left[visible_run_id("a", 0, execution)]
+    assert what(compare(fold(history()), topic(), left)) == ["Dagster run missing"]
+
+
+def test_a_wrong_status_and_a_wrong_step_are_found() -> None:
+    wrong = runs()
+    wrong[visible_run_id("a", 0, 2)] = run("a", 2, "STARTED", chunk="IN_PROGRESS", embed="SKIPPED")
+    assert what(compare(fold(history()), topic(), wrong)) == [
+        "Dagster run has another status",
+        "Dagster step has another state",
+    ]
+
+
+def test_a_step_that_dagster_alone_has_is_found() -> None:
+    wrong = runs()
+    wrong[visible_run_id("a", 0, 2)]["steps"]["kg"] = "SUCCESS"
+    assert what(compare(fold(history()), topic(), wrong)) == ["Dagster step has another state"]
+
+
+def test_an_unknown_run_is_found() -> None:
+    more = runs() | {"r": {"run_id": "r", "job_id": "zz", "status": "SUCCESS", "steps": {}}}
+    assert what(compare(fold(history()), topic(), more)) == ["Dagster run unknown to the ledger"]
+
+
+def test_two_outcomes_of_one_execution_are_found() -> None:
+    twice = [*history()[:6], event(99, "stage.completed", ["a"], "parse"), *history()[6:]]
+    assert "stage execution with several outcomes" in what(compare(fold(twice), topic() + Counter(["e99:a"]), runs()))
+
+
+def test_an_execution_without_an_outcome_is_found() -> None:
+    lost = [one for one in history() if one["seq"] != 11]
+    assert "stage execution without an outcome" in what(compare(fold(lost), topic(), runs()))
+
+
+def gate_history(*last: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        event(1, "job.claimed", ["p"], half=0, executions=[1]),
+        event(2, "stage.started", ["p"], "ingest"),
+        event(3, "stage.completed", ["p"], "ingest"),
+        event(4, "gate.waiting", ["p"], "pdf_gate"),
+        *last,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "steps"),
+    [
+        ([], "SUCCESS", {"ingest": "SUCCESS"}),
+        ([event(5, "gate.opened", ["p"], "pdf_gate")], "SUCCESS", {"ingest": "SUCCESS", "pdf_gate": "SUCCESS"}),
+        (
+            [event(5, "gate.failed", ["p"], "pdf_gate"), event(6, "job.failed", ["p"])],
+            "FAILURE",
+            {"ingest": "SUCCESS", "pdf_gate": "FAILURE"},
+        ),
+        ([event(5, "gate.rejected", ["p"], "pdf_gate")], "CANCELED", {"ingest": "SUCCESS"}),
+    ],
+)
+def test_a_gate_is_a_marker_in_the_run_that_came_to_it(
+    last: list[dict[str, Any]], status: str, steps: dict[str, str]
+) -> None:
+    side = fold(gate_history(*last))
+    made = run("p", 1, status, **steps)
+    assert compare(side, Counter(side.cloud_ids), {made["run_id"]: made}) == []
+    made["steps"]["pdf_gate"] = "IN_PROGRESS"
+    assert what(compare(side, Counter(side.cloud_ids), {made["run_id"]: made})) == ["Dagster step has another state"]
