@@ -19,6 +19,7 @@ from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
 from medkg_lab.settings import Settings, SettingsInvalid
+from medkg_lab.stages.contracts import Lane
 from medkg_lab.stages.registry import Resources
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
@@ -56,7 +57,9 @@ def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(prog="engine")
     parser.add_argument("--name", default="engine-compute", help="the engine's name, unique in the lab")
-    parser.add_argument("--lane", choices=("network", "compute"), default="compute", help="which segments it serves")
+    parser.add_argument(
+        "--lane", choices=[lane.value for lane in Lane], default=Lane.COMPUTE.value, help="which segments it serves"
+    )
     given, locations = process.arguments("engine", parser)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     stop = Stop()
@@ -67,7 +70,7 @@ def main() -> None:
         bench = build(locations, chosen, given.name, stop)
     except (SettingsInvalid, DefinitionInvalid, UnknownProfile) as error:
         raise CannotRun(process=given.name, detail=str(error)) from error
-    worker = Worker(bench, given.name, given.lane, chosen.lease_seconds, stop)
+    worker = Worker(bench, given.name, Lane(given.lane), chosen.lease_seconds, stop)
     # Dagster takes over the signal handlers of a run in the main thread, so batches run in another.
     thread = threading.Thread(target=worker.loop, name="batches", daemon=True)
     thread.start()

@@ -13,6 +13,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, EmissionLost
 from medkg_lab.rpc import PeerUnreachable
+from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +57,14 @@ class Stop:
 class Worker:
     """Claims batches of one lane and runs them, in the thread that calls `loop`."""
 
-    def __init__(self, bench: Bench, name: str, lane: str, lease_seconds: float, stop: Stop) -> None:
+    def __init__(self, bench: Bench, name: str, lane: Lane, lease_seconds: float, stop: Stop) -> None:
         self._bench = bench
         self._name = name
         self._lane = lane
         self._lease_seconds = lease_seconds
         self._stop = stop
         self._last_used: list[str] = []
+        self._cold = True
         self.broken: BaseException | None = None
 
     def loop(self) -> None:
@@ -89,13 +91,14 @@ class Worker:
     def _once(self) -> None:
         batch = self._bench.ledger.claim(
             self._name,
-            [self._lane],
+            [self._lane.value],
             self._bench.sizing.limit(self._last_used),
             self._lease_seconds,
-            WAIT_SECONDS,
+            0.0 if self._cold else WAIT_SECONDS,
             self._bench.definitions.refresh(),
         )
         if batch is None:
+            self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
             return
         self._bench.lease.begin(batch["batch_id"])
         try:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from medkg_lab.engine.errors import StageUnbuildable
 from medkg_lab.errors import LabError
 from medkg_lab.stages import registry
-from medkg_lab.stages.contracts import Stage
+from medkg_lab.stages.contracts import Lane, Stage, StageType
 from medkg_lab.stages.registry import Implementation, Resources, WrongStageType
+from medkg_lab.topology.graph import NETWORK_BOUND
 from medkg_lab.topology.models import StageDefinition
 from medkg_lab.topology.profiles import Profile
 
@@ -29,6 +30,7 @@ class Workshop:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._built: dict[tuple[str, str], BuiltStage] = {}
+        self._warmed: set[StageType] = set()
 
     def stage(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
         """The stage that `definition` asks for, or `profile` where it leaves the choice.
@@ -49,6 +51,22 @@ class Workshop:
                 )
             self._built[key] = self._build(implementation, choice.with_)
         return self._built[key]
+
+    def warm_up(self, profile: Profile, lane: Lane) -> bool:
+        """Build one more of the stages that `profile` chooses for `lane`, so that no job waits for it; False when none is left.
+
+        One that cannot be built is left for the job that needs it, which then ends with the reason.
+        """
+        for kind in profile.stages:
+            if kind in self._warmed or (lane is Lane.NETWORK and kind not in NETWORK_BOUND):
+                continue
+            self._warmed.add(kind)
+            try:
+                self.stage(StageDefinition(name="warm_up", type=kind), profile)
+            except LabError as error:
+                logger.warning("not ready yet: %s", error)
+            return True
+        return False
 
     def _build(self, implementation: Implementation, options: dict[str, object]) -> BuiltStage:
         if implementation.gpu is not None:

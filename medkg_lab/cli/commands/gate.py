@@ -22,12 +22,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     show.set_defaults(run=_show)
     opened = group.add_parser("open", parents=[common], help="open a gate by hand")
     opened.add_argument("job", nargs="+", help="jobs' ids, or documents' for their newest jobs")
-    opened.add_argument("--why", default="", help="the reason, which is recorded")
+    opened.add_argument("--why", help="the reason, which is recorded")
     opened.add_argument("--partial", action="store_true", help="open it although pages are missing")
     opened.set_defaults(run=_open)
     reject = group.add_parser("reject", parents=[common], help="reject a gate: the job is cancelled")
     reject.add_argument("job", nargs="+", help="jobs' ids, or documents' for their newest jobs")
-    reject.add_argument("--why", default="", help="the reason, which is recorded")
+    reject.add_argument("--why", default="no reason given", help="the reason, which is recorded")
     reject.set_defaults(run=_reject)
 
 

@@ -43,7 +43,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     retry.set_defaults(run=_retry)
     cancel = group.add_parser("cancel", parents=[common], help="cancel a job")
     cancel.add_argument("job", help="a job's id, or a document's for its newest job")
-    cancel.add_argument("--why", default="", help="the reason, which is recorded")
+    cancel.add_argument("--why", default="no reason given", help="the reason, which is recorded")
     cancel.set_defaults(run=_cancel)
 
 

@@ -66,6 +66,10 @@ codec.encode_response = encode
 """
 
 
+LARGEST_BACKLOG = 10_000
+"""Records that a stream leaves unacknowledged: more than are in flight at a kill, a tenth of what the queue holds."""
+
+
 @contextmanager
 def broken_broker(folder: Path, prelude: str) -> Iterator[tuple[BrokerProcess, Path]]:
     """A broker that misbehaves while the returned file exists."""
@@ -106,6 +110,9 @@ class Stream:
             self._producer.produce(self._topic, value, partition=number % 2, on_delivery=self._delivered)
             if number % 20 == 0:
                 self._producer.poll(0.002)
+            # While the broker is away nothing is acknowledged; a full queue would end this thread and with it the test.
+            while len(self._producer) > LARGEST_BACKLOG and not self._stop.is_set():
+                self._producer.poll(0.05)
 
     def finish(self) -> None:
         self._stop.set()
@@ -132,7 +139,7 @@ def kill_while_producing(broker: BrokerProcess, times: int) -> None:
     stream = Stream(broker.bootstrap, "t")
     for _ in range(times):
         reached = len(stream.acknowledged) + 2000
-        wait_until(lambda goal=reached: len(stream.acknowledged) > goal, 30, "acknowledgements")  # type: ignore[misc]
+        wait_until(lambda goal=reached: len(stream.acknowledged) > goal, 60, f"{reached} acknowledgements")  # type: ignore[misc]
         broker.kill()
         broker.start()
         assert broker.facts["offline"] == {}

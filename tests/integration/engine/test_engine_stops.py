@@ -25,6 +25,7 @@ def client(lab: Lab) -> Iterator[LedgerClient]:
         yield connected
         lab.flag("release").touch()
         lab.stop(keep=1)
+        print(lab.log("medkg_lab.engine")[-4000:], lab.log("medkg_lab.ledger")[-2000:])  # shown when the test failed
 
 
 def submit(client: LedgerClient, *texts: str) -> list[str]:
@@ -112,8 +113,10 @@ def test_a_stage_that_runs_over_its_deadline_loses_its_batch(lab: Lab, client: L
     assert "was lost" in lab.log("medkg_lab.engine"), "the engine noticed that the batch is no longer its own"
 
 
-def test_a_stop_between_batches_is_at_once_and_clean(lab: Lab, client: LedgerClient) -> None:
+def test_an_idle_engine_builds_its_stages_and_a_stop_then_is_at_once_and_clean(lab: Lab, client: LedgerClient) -> None:
+    before = lab.log("medkg_lab.engine").count("tiny.kg is ready")
     engine = lab.engine()
+    wait_until(lambda: lab.log("medkg_lab.engine").count("tiny.kg is ready") > before, 10, "the stages to be built")
     engine.terminate()
     assert engine.wait(5) == 0
     jobs = submit(client, "left")

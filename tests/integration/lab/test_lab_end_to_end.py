@@ -54,7 +54,7 @@ def test_ledger_topic_and_dagster_agree(demo: Demo) -> None:
     found = lab.ok("verify")
     assert found["ok"] is True
     assert found["jobs"] >= 31
-    assert found["cloudevents"]["distinct"] > 500
+    assert found["cloudevents"]["distinct"] >= 400
     assert found["dagster_runs"] >= 31
 
 
