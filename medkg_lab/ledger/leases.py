@@ -24,6 +24,12 @@ class Leases:
         until = now + batch.lease_s
         self._leases[batch.id] = _Lease(until if deadline is None else min(until, deadline), deadline)
 
+    def prolong(self, seconds: float) -> None:
+        """Give all batches `seconds` more, for a time in which the ledger itself could not hear their engines."""
+        for lease in self._leases.values():
+            lease.until += seconds
+            lease.deadline = None if lease.deadline is None else lease.deadline + seconds
+
     def until(self, batch_id: str) -> float | None:
         """When the lease of a batch ends, if it has one."""
         lease = self._leases.get(batch_id)

@@ -101,7 +101,7 @@ def _query(
     timer = threading.Timer(timeout_s, stop)
     timer.start()
     try:
-        # Without it a table function could write a checkpoint, which would end the transaction that writes the views.
+        # A SELECT may call functions: whatever they are, they may only read.
         connection.execute("BEGIN TRANSACTION READ ONLY")
         connection.execute(sql, list(parameters))
         columns = [column[0] for column in connection.description or ()]

@@ -23,6 +23,8 @@ LINGER = 0.010
 PROJECT_EVERY = 0.2
 """Seconds from one writing of the views to the next while there is something to write."""
 CHECK_LEASES_EVERY = 0.1
+STALLED = 1.5
+"""Seconds between two checks of the leases from which on the ledger itself was held up: nobody loses a batch for that."""
 ROUND = 512
 """Requests in one commit at most."""
 EXIT_FAILED = 70
@@ -153,8 +155,11 @@ class Writer(threading.Thread):
         )
 
     def _due_leases(self, clock: float) -> list[Request]:
-        if clock - self._leases_at < CHECK_LEASES_EVERY:
+        since = clock - self._leases_at
+        if since < CHECK_LEASES_EVERY:
             return []
+        if since > STALLED:
+            self.core.leases.prolong(since)
         self._leases_at = clock
         return self.core.overdue(clock)
 

@@ -30,7 +30,7 @@ COMPRESSIONS = [("confluent", codec) for codec in ("snappy", "lz4", "zstd")]
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("compression", ["none", pytest.param("gzip", marks=pytest.mark.full)])
 @pytest.mark.parametrize("writer", WRITERS)
 def test_every_library_reads_what_every_library_writes(
     bootstrap: str, writer: str, reader: str, compression: str

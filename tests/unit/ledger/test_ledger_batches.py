@@ -158,6 +158,14 @@ def test_a_lease_ends_at_the_stages_deadline(batch: Batch) -> None:
     assert leases.expired({"b": batch}, 14.2) == [("b", "lease")]
 
 
+def test_a_stalled_ledger_costs_nobody_a_batch(batch: Batch) -> None:
+    leases = Leases()
+    leases.renew(batch, 0.0, 4.0)
+    leases.prolong(20.0)
+    assert leases.expired({"b": batch}, 23.9) == []
+    assert leases.expired({"b": batch}, 24.1) == [("b", "deadline")]
+
+
 def test_a_batch_without_a_lease_gets_a_fresh_one(batch: Batch) -> None:
     leases = Leases()
     assert leases.expired({"b": batch}, 100.0) == []

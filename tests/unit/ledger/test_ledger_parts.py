@@ -13,7 +13,7 @@ from medkg_lab.ledger.migrations import MIGRATIONS, migrate
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.ring import Ring
 from medkg_lab.ledger.store import EventStore
-from tests.unit.ledger.worlds import VERSIONS, World, registrations
+from tests.unit.ledger.worlds import VERSIONS, World, done, registrations
 
 
 def some(count: int, after: int = 0) -> list[Encoded]:
@@ -190,6 +190,39 @@ def test_finished_jobs_leave_memory_and_are_found_again(tmp_path: Path) -> None:
     assert world.submit("a") == [{"job_id": "a", "new": False, "state": "cancelled"}]
     world.do("retry", job_id="b", by="me")
     assert world.job("b").state == "queued"
+    world.core.close()
+
+
+def finish(world: World, job_id: str) -> None:
+    """Submit a job and run it to its end."""
+    world.submit(job_id)
+    batch = world.claim()
+    world.run(batch)
+    world.record(batch, done([job_id]))
+
+
+def test_what_changed_while_the_views_were_written_stays_in_memory(tmp_path: Path) -> None:
+    world = World(tmp_path, kept_finished=0)
+    core = world.core
+    finish(world, "a")
+    changes = core.projection.take(core.state)
+    finish(world, "b")
+    core.views.project(changes)
+    core.projected()
+    assert list(core.state.jobs) == ["b"]
+    assert list(core.state.documents) == [("default", "file:b")]
+    assert (world.job("a").content, world.job("b").content) == ("content:a", "content:b")
+    core.close()
+
+
+def test_a_forgotten_job_that_runs_again_is_remembered_by_a_restart(tmp_path: Path) -> None:
+    world = World(tmp_path, kept_finished=0)
+    finish(world, "a")
+    world.core.project()
+    assert world.core.state.jobs == {}
+    world.do("retry", job_id="a", by="me")
+    world.restart(project=False)
+    assert (world.job("a").state, world.job("a").execution) == ("queued", 2)
     world.core.close()
 
 
