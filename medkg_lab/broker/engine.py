@@ -120,7 +120,8 @@ def choose(locations: Locations, settings: Settings) -> BrokerEngine:
     """
     engine = _ENGINES[settings.broker.engine](locations, settings)
     path = folder(locations) / RECORD
-    write_private(path, json.dumps({"engine": engine.name}))
+    if not path.exists():
+        write_private(path, json.dumps({"engine": engine.name}))
     recorded = _read(path)
     if recorded != engine.name:
         raise EngineMismatch(folder=path.parent, recorded=recorded, wanted=engine.name)

@@ -79,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (`| head`) is gone: not an error, and the interpreter must not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OK
+    except OSError as error:
+        # A full disk or a folder that may not be written: the system's own words say it best.
+        say(f"medkg-lab: {error}. Make room or mend the permissions, then try again.")
+        return exit_codes.FAILED
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How the lab is: its processes, its jobs, how far its views are, and what blocks."""
 
+import shutil
 import time
 from typing import Any
 
@@ -8,8 +9,12 @@ from medkg_lab.broker.engine import choose
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import why_job, why_process
+from medkg_lab.ledger.client import LedgerClient
 
 BLOCKED_SHOWN = 20
+DISK_LOW_MB = 500
+PATIENCE = 3.0
+"""Seconds to wait for the ledger: a status that hangs tells less than one that says who does not answer."""
 
 
 def status(lab: Lab) -> dict[str, Any]:
@@ -24,13 +29,15 @@ def status(lab: Lab) -> dict[str, Any]:
         "broker": {"engine": lab.settings.broker.engine, "bootstrap": lab.bootstrap, "durability": engine.durability()},
         "ports": settings.ports(lab.locations),
         "dagster_url": lab.dagster_url,
+        "disk_free_mb": shutil.disk_usage(lab.locations.data).free // 1_000_000,
         "jobs": None,
         "gates": None,
         "lag": None,
     }
     try:
-        counts = lab.ledger.counts()
-        positions = lab.ledger.positions()
+        ledger = LedgerClient(lab.locations.socket("ledger"), deadline=PATIENCE)
+        counts = ledger.counts()
+        positions = ledger.positions()
     except LabError as error:
         answer["ledger_error"] = str(error)
         return answer
@@ -57,6 +64,10 @@ def blockers(lab: Lab) -> list[str]:
     """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
     processes = lab.supervisor.status()["processes"]
     found = [why_process(one) for one in processes if one["state"] != "ready"]
+    if (free := shutil.disk_usage(lab.locations.data).free // 1_000_000) < DISK_LOW_MB:
+        found.append(f"The disk of {lab.locations.data} has only {free} MB left: writes are refused until there is room.")
+    if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
+        return found
     for state in ("waiting_gate", "queued", "running"):
         for job in lab.ledger.jobs(state=state, limit=BLOCKED_SHOWN):
             found.append(f"{job['doc_id']}: {explain_job(lab, lab.ledger.get(job['job_id']) or job)}")

@@ -119,7 +119,7 @@ class Children:
             self._set(child, State.GIVEN_UP)
         else:
             failures = 0 if asked else 1 if healthy else child.seen.failures + 1
-            child.reason = "" if asked else f"ended with {_describe(code)}: {reason}"
+            child.reason = "" if asked else f"ended with {_describe(code)}{': ' * bool(reason)}{reason}"
             child.seen = Observed(State.EXITED, time.monotonic(), failures)
             self._changed()
         self._write_record()
