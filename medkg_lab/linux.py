@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import threading
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -14,6 +15,14 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
     """Have the kernel send `number` to this process when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG)."""
     if _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def yield_to_others(niceness: int = 10) -> None:
+    """Let the calling thread have the processor when the others of the lab do not need it (setpriority(2), of one thread).
+
+    It is for readers of the log, which may lag: what they cost must not slow down what they report on.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def boot_id() -> str:

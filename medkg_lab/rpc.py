@@ -26,6 +26,9 @@ from medkg_lab.errors import LabError
 MAX_LINE = 256 * 1024 * 1024
 """Bytes in one message at most: a batch of 48 long articles with their vectors stays well below it."""
 DEFAULT_DEADLINE = 30.0
+MOST_AT_ONCE = 256
+"""Requests of one connection that are worked on at once; the next is read when one of them is answered, so that a client that
+sends faster than it is served, or does not read its answers, has to wait."""
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -72,17 +75,38 @@ async def _converse(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]
 ) -> None:
     tasks: set[asyncio.Task[None]] = set()
+    places = asyncio.Semaphore(MOST_AT_ONCE)
+    transport = writer.transport
+    assert isinstance(transport, asyncio.ReadTransport), "a socket's transport goes both ways"
+
+    def answered(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        places.release()
+
     try:
-        while line := await reader.readline():
+        while line := await _next_line(reader, transport, places):
             task = asyncio.create_task(_respond(line, writer, handlers))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            task.add_done_callback(answered)
     except (ConnectionError, ValueError):
         pass  # the peer is gone or sent a line over the limit: nothing is left to answer
     finally:
         for task in list(tasks):
             task.cancel()
         writer.close()
+
+
+async def _next_line(
+    reader: asyncio.StreamReader, transport: asyncio.ReadTransport, places: asyncio.Semaphore
+) -> bytes:
+    """The next request, once there is a place for it; until then nothing more is taken from the socket."""
+    if places.locked():
+        transport.pause_reading()
+        await places.acquire()
+        transport.resume_reading()
+    else:
+        await places.acquire()
+    return await reader.readline()
 
 
 async def _respond(line: bytes, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import socket
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medkg_lab.errors import LabError
 from medkg_lab.locations import Locations
+
+BROKER_USER = "medkg-lab"
+"""The one account of the embedded broker."""
+REDPANDA_PORTS = "redpanda-ports.json"
+"""Where in the state folder Redpanda's further ports are kept."""
 
 
 class SettingsInvalid(LabError):
@@ -24,15 +30,52 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class BrokerSecurity(Section):
+    """How the lab's clients reach an external cluster that is not open to everyone."""
+
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext", description="Kafka's `security.protocol`."
+    )
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="Kafka's `sasl.mechanism`, for the two protocols with SASL."
+    )
+    username: str = Field(default="", description="The account, for the two protocols with SASL.")
+    password_file: Path | None = Field(default=None, description="File with the account's password alone in it.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust, in PEM; without it those of the system."
+    )
+    certificate_file: Path | None = Field(default=None, description="The lab's own certificate, in PEM.")
+    key_file: Path | None = Field(default=None, description="The key of the lab's own certificate, in PEM.")
+
+
 class BrokerSettings(Section):
     """Which Kafka-protocol broker the lab uses."""
 
-    engine: Literal["embedded", "external"] = Field(
-        default="embedded", description="`embedded` starts the lab's own broker; `external` starts none."
+    engine: Literal["embedded", "redpanda", "external"] = Field(
+        default="embedded",
+        description="`embedded` starts the lab's own broker, `redpanda` an installed Redpanda; `external` starts none.",
     )
     bootstrap: str = Field(default="", description="Address of an external cluster, `host:port[,host:port]`.")
+    security: BrokerSecurity = Field(default=BrokerSecurity(), description="Access to an external cluster.")
     topic_prefix: str = Field(
         default="", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic's name, for shared clusters."
+    )
+    sasl: bool = Field(
+        default=False,
+        description="Whether the embedded broker asks for a password, for a workstation with several users.",
+    )
+    auto_create_topics: bool = Field(
+        default=True, description="Whether the embedded broker makes a topic that a client asks for, as Kafka does."
+    )
+    redpanda_home: Path | None = Field(
+        default=None, description="Folder with an unpacked Redpanda, such as `/opt/redpanda`."
+    )
+    redpanda_binary: Path | None = Field(
+        default=None, description="Redpanda's program itself, when it is not in `redpanda_home`."
+    )
+    redpanda_memory_mib: int = Field(default=1024, ge=512, description="Memory in MiB that Redpanda may use.")
+    redpanda_start_seconds: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds within which Redpanda must be ready."
     )
 
 
@@ -49,6 +92,59 @@ class PdfSettings(Section):
     max_bytes: int = Field(default=200 * 1024 * 1024, gt=0, description="Size in bytes of the largest PDF accepted.")
 
 
+class RecordingSettings(Section):
+    """The record of what was exchanged with the outside, from which an incident can be run again."""
+
+    enabled: bool = Field(default=True, description="Whether exchanges with the outside are kept.")
+    max_mib: int = Field(default=1024, ge=8, description="Size in MiB of all that is kept; the oldest goes first.")
+    max_days: float = Field(default=30.0, gt=0, description="Days after which a recorded exchange goes.")
+    max_answer_mib: int = Field(
+        default=64, ge=0, description="Size in MiB beyond which an answer's bytes are not kept, only their hash."
+    )
+
+
+class FieldBoosts(Section):
+    """What a word counts in each field of a passage, for the leg that searches by words."""
+
+    title: float = Field(default=0.25, ge=0, description="In the document's title, which its first passage repeats.")
+    section: float = Field(default=0.25, ge=0, description="In the headings above the passage.")
+    body: float = Field(default=1.0, ge=0, description="In the passage itself.")
+
+
+class LegWeights(Section):
+    """What each leg counts when their rankings are fused."""
+
+    bm25: float = Field(default=1.0, ge=0, description="The leg that searches by words.")
+    dense: float = Field(default=0.8, ge=0, description="The leg that searches by vectors.")
+    sparse: float = Field(default=1.0, ge=0, description="The leg that searches by learned sparse vectors.")
+
+
+class SearchSettings(Section):
+    """How the legs of a search rank, and how their rankings become one."""
+
+    fusion: Literal["rrf", "weighted"] = Field(
+        default="weighted",
+        description="`weighted` adds up each leg's scores, scaled to 0..1; `rrf` adds up reciprocal ranks.",
+    )
+    rrf_k: int = Field(default=60, ge=1, le=10_000, description="The constant of reciprocal rank fusion.")
+    weights: LegWeights = Field(default=LegWeights(), description="Weights of the legs.")
+    boosts: FieldBoosts = Field(default=FieldBoosts(), description="Boosts of the fields.")
+    stop_words: bool = Field(
+        default=True, description="Whether `the`, `of` and their like are left out of a search by words."
+    )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a Kafka-protocol broker is: `servers` as `host:port[,host:port]`, and librdkafka's settings to be let in."""
+
+    servers: str
+    security: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.servers
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -57,6 +153,10 @@ class Settings(Section):
     )
     broker: BrokerSettings = Field(default=BrokerSettings(), description="The broker.")
     pdf: PdfSettings = Field(default=PdfSettings(), description="PDF conversion.")
+    search: SearchSettings = Field(default=SearchSettings(), description="Search.")
+    recording: RecordingSettings = Field(
+        default=RecordingSettings(), description="The record of exchanges with the outside."
+    )
     lease_seconds: float = Field(
         default=10.0, ge=1, le=600, description="Seconds without a heartbeat after which a batch is taken back."
     )
@@ -71,9 +171,38 @@ class Settings(Section):
         default_factory=dict, description="Settings of a source adapter, such as its `base_url`."
     )
 
-    def bootstrap(self, locations: Locations) -> str:
-        """Where the broker listens."""
-        return self.broker.bootstrap if self.broker.engine == "external" else f"127.0.0.1:{ports(locations)['broker']}"
+    def bootstrap(self, locations: Locations) -> Address:
+        """Where the broker listens, and how to be let in. Raises SettingsInvalid when a named password file is missing."""
+        if self.broker.engine == "external":
+            return Address(self.broker.bootstrap, tuple(_external_security(self.broker.security).items()))
+        servers = f"127.0.0.1:{ports(locations)['broker']}"
+        if self.broker.engine == "embedded" and self.broker.sasl:
+            password = broker_password_file(locations).read_text().strip()
+            return Address(servers, tuple(_login("sasl_plaintext", "PLAIN", BROKER_USER, password).items()))
+        return Address(servers)
+
+
+def _external_security(given: BrokerSecurity) -> dict[str, str]:
+    found = {}
+    if given.protocol.startswith("sasl"):
+        try:
+            password = given.password_file.read_text().strip() if given.password_file else ""
+        except OSError as error:
+            raise SettingsInvalid(path=given.password_file, detail=f"the password cannot be read: {error}") from None
+        found = _login(given.protocol, given.mechanism, given.username, password)
+    elif given.protocol != "plaintext":
+        found = {"security.protocol": given.protocol}
+    files = {"ca": given.ca_file, "certificate": given.certificate_file, "key": given.key_file}
+    return found | {f"ssl.{name}.location": str(path) for name, path in files.items() if path is not None}
+
+
+def _login(protocol: str, mechanism: str, username: str, password: str) -> dict[str, str]:
+    return {
+        "security.protocol": protocol,
+        "sasl.mechanism": mechanism,
+        "sasl.username": username,
+        "sasl.password": password,
+    }
 
 
 def load(locations: Locations) -> Settings:
@@ -93,13 +222,28 @@ def load(locations: Locations) -> Settings:
 
 def ports(locations: Locations) -> dict[str, int]:
     """The TCP ports of this lab: free ones are chosen once and kept, so that addresses outlive a restart."""
-    path = locations.state / "ports.json"
+    return _ports(locations.state / "ports.json", ("broker", "dagster"))
+
+
+def redpanda_ports(locations: Locations) -> dict[str, int]:
+    """The further TCP ports that a Redpanda of this lab needs, chosen once: `rpc` and `admin`."""
+    return _ports(locations.state / REDPANDA_PORTS, ("rpc", "admin"))
+
+
+def _ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     try:
         return {name: int(port) for name, port in json.loads(path.read_text()).items()}
     except FileNotFoundError:
-        chosen = dict(zip(("broker", "dagster"), _free_ports(2), strict=True))
-        write_private(path, json.dumps(chosen))
-        return ports(locations)
+        write_private(path, json.dumps(dict(zip(names, _free_ports(len(names)), strict=True))))
+        return _ports(path, names)
+
+
+def broker_password_file(locations: Locations) -> Path:
+    """The file with the embedded broker's password; made once per lab and readable by its owner alone."""
+    path = locations.state / "broker.password"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return path
 
 
 def dagster_token(locations: Locations) -> str:

@@ -54,15 +54,17 @@ class ArtifactStore:
     without waiting and is made durable by the next `commit`.
     """
 
-    def __init__(self, root: Path, writer: str | None = None) -> None:
+    def __init__(self, root: Path, writer: str | None = None, pack_bytes: int = PACK_BYTES) -> None:
         self.root = root
         self.writer = writer
+        self._pack_bytes = pack_bytes
         self._packs = root / "packs"
         self._packs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._index: dict[str, _Location] = {}
         self._scanned: dict[Path, int] = {}
         self._handles: dict[Path, int] = {}
         self._lock = threading.RLock()
+        self._syncing = threading.Lock()
         self._dirty = False
         self._lockfile: int | None = None
         self._pack: Path | None = None
@@ -75,8 +77,8 @@ class ArtifactStore:
 
     def close(self) -> None:
         """Make staged values durable and release the files."""
+        self.commit()
         with self._lock:
-            self.commit()
             for handle in self._handles.values():
                 os.close(handle)
             self._handles.clear()
@@ -90,22 +92,32 @@ class ArtifactStore:
 
     def put_many(self, values: Sequence[bytes]) -> list[str]:
         """Keep all `values` with one append and one fdatasync; values that are already kept cost nothing."""
-        with self._lock:
-            names = self._append(values)
-            self.commit()
-            return names
+        names = self.stage_many(values)
+        self.commit()
+        return names
 
     def stage(self, data: bytes) -> str:
         """Keep `data` without waiting for the disk; `commit` makes it durable."""
+        return self.stage_many([data])[0]
+
+    def stage_many(self, values: Sequence[bytes]) -> list[str]:
+        """Keep all `values` with one append, without waiting for the disk; `commit` makes them durable."""
         with self._lock:
-            return self._append([data])[0]
+            return self._append(values)
 
     def commit(self) -> None:
-        """Make all staged values durable."""
-        with self._lock:
-            if self._dirty and self._pack is not None:
-                os.fdatasync(self._handle(self._pack))
-                self._dirty = False
+        """Make durable all values that were staged before; others may be staged meanwhile."""
+        # Only one at a time: whoever finds nothing to do must know that it is done, not that another is about to do it.
+        with self._syncing:
+            with self._lock:
+                if not self._dirty or self._pack is None:
+                    return
+                handle, self._dirty = self._handle(self._pack), False
+            try:
+                os.fdatasync(handle)
+            except OSError:
+                self._dirty = True
+                raise
 
     def get(self, sha256: str) -> bytes:
         """The bytes of the artifact. Raises ArtifactMissing, or ArtifactDamaged when they no longer have the hash."""
@@ -127,6 +139,17 @@ class ArtifactStore:
     def size_on_disk(self) -> int:
         """Bytes that all packs take."""
         return sum(pack.stat().st_size for pack in self._packs.glob("*.pack"))
+
+    def forget_missing(self) -> None:
+        """Forget the values of packs that were removed, so that they are kept anew when they come again."""
+        with self._lock:
+            gone = {pack for pack in self._scanned if pack != self._pack and not pack.exists()}
+            if gone:
+                self._index = {name: place for name, place in self._index.items() if place.pack not in gone}
+            for pack in gone:
+                del self._scanned[pack]
+                if (handle := self._handles.pop(pack, None)) is not None:
+                    os.close(handle)
 
     def _find(self, sha256: str) -> _Location | None:
         if sha256 not in self._index:
@@ -167,8 +190,9 @@ class ArtifactStore:
 
     def _room_for(self, size: int) -> tuple[Path, int]:
         assert self._pack is not None, "this store was opened for reading"
-        if self._end and self._end + size > PACK_BYTES:
-            self.commit()
+        if self._end and self._end + size > self._pack_bytes:
+            os.fdatasync(self._handle(self._pack))
+            self._dirty = False
             self._start_pack(_number(self._pack) + 1)
         return self._pack, self._end
 

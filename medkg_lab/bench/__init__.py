@@ -1,1 +1,14 @@
-"""Measurements of the lab's parts, as ratios taken in one run."""
+"""Measurements of the lab's parts, as ratios taken in one run where that is possible.
+
+A measurement is a module with `add_arguments(parser)`, `options_from(given) -> options`, and `measure(options)`, which returns
+{bench, machine: {cores, cpu}, targets: [{name, value, target, met}], detail}.
+"""
+
+BENCHES = {
+    "ledger": "medkg_lab.bench.ledger",
+    "orchestration": "medkg_lab.bench.orchestration",
+    "embed": "medkg_lab.bench.embed",
+    "search": "medkg_lab.bench.search",
+    "stages": "medkg_lab.bench.stages",
+}
+"""Measurements by name; their modules are imported when they run."""

@@ -19,7 +19,7 @@ log = logging.getLogger("medkg_lab.bridge")
 PAUSE = 1.0
 
 
-def _make_topics(bootstrap: str, prefix: str, stopping: process.Stopping) -> None:
+def _make_topics(bootstrap: settings.Address, prefix: str, stopping: process.Stopping) -> None:
     """Make the lab's topics, waiting for the broker as long as it takes."""
     while not stopping():
         try:

@@ -70,10 +70,13 @@ class Intake:
     def accept(self, records: Sequence[Record]) -> None:
         """Make jobs of `records`; returns once the ledger has them and the dead letters are on disk."""
         jobs: list[dict[str, Any]] = []
+        found: dict[tuple[str | None, str, bool], Topology] = {}
         for record in records:
             try:
                 submission = parse(record.value)
-                topology = self._topology(submission)
+                # Looked up once for all alike: each look at the catalog is a look at every file.
+                alike = submission.pipeline, submission.source, submission.query is not None and not submission.key
+                topology = found[alike] = found.get(alike) or self._topology(submission)
             except LabError as error:
                 self._dead_letter(record, error)
             else:

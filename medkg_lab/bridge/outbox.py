@@ -6,15 +6,17 @@ It is a view of the ledger with a saved position. The position moves only after 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from medkg_lab import linux
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
-from medkg_lab.events.cloudevents import JobInfo, expand, is_published, to_kafka
+from medkg_lab.events.cloudevents import JobInfo, is_published, messages
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.stages.kinds import KINDS
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 VIEW = "outbox"
 BATCH = 1000
 PAUSE = 1.0
+GATHER = 0.1
+"""Seconds between two readings: one flush for the events of many commits is what keeps the outbox and the broker cheap."""
 KNOWN_JOBS = 20_000
 """How many jobs' names are kept at hand; others are asked of the ledger."""
 
@@ -39,6 +43,7 @@ class Outbox:
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Publish until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""
+        linux.yield_to_others()
         position: int | None = None
         while not stopping(0):
             try:
@@ -49,6 +54,7 @@ class Outbox:
                     self.publish(events)
                     position = int(events[-1]["seq"])
                     self._ledger.position(VIEW, position)
+                    stopping(GATHER)
             except LabError as error:
                 log.warning("outbox waits: %s", error)
                 position = None
@@ -66,10 +72,8 @@ class Outbox:
 
     def _publish_cloud_events(self, event: Mapping[str, Any]) -> None:
         info = {job_id: self._info(job_id) for job_id in event["jobs"]}
-        for cloud_event in expand(event, info):
-            message = to_kafka(cloud_event)
-            key = message.key.encode() if isinstance(message.key, str) else message.key
-            self._producer.send(self._topics.events, message.value, key=key, headers=message.headers)
+        for message in messages(event, info):
+            self._producer.send(self._topics.events, message.value, key=message.key, headers=message.headers)
 
     def _follow_up(self, event: Mapping[str, Any]) -> None:
         match event["type"]:
@@ -120,7 +124,7 @@ class Outbox:
         elif event["type"] == "job.claimed":
             for job_id, attempt in zip(event["jobs"], event["data"]["attempts"], strict=True):
                 known = self._info(job_id)
-                self._keep(JobInfo(**{**known.__dict__, "attempt": attempt}))
+                self._keep(replace(known, attempt=attempt))
 
     def _info(self, job_id: str) -> JobInfo:
         if job_id not in self._jobs:

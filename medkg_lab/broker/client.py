@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import confluent_kafka
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from medkg_lab.broker.connecting import Bootstrap, client_settings
 from medkg_lab.broker.errors import CommitFailed, ConsumeFailed, DeliveryFailed
 from medkg_lab.broker.listing import group_listing, topic_listing
-from medkg_lab.broker.quiet import QUIET
 from medkg_lab.broker.reading import read_all, tail
 from medkg_lab.broker.record import Record, from_message
 
@@ -39,21 +39,22 @@ class Producer:
     """Sends records that count as sent only once the broker has them on disk; idempotent, so a retry doubles nothing."""
 
     def __init__(
-        self, bootstrap: str, *, client_id: str = "medkg-lab", linger_ms: int = 5, timeout: float = 60.0
+        self, bootstrap: Bootstrap, *, client_id: str = "medkg-lab", linger_ms: int = 5, timeout: float = 60.0
     ) -> None:
         self._timeout = timeout
         self._bootstrap = bootstrap
         self._failed: list[tuple[str, str]] = []
         self._producer = confluent_kafka.Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(bootstrap),
                 "client.id": client_id,
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": linger_ms,
                 "message.max.bytes": 4 * 1024 * 1024,
                 "message.timeout.ms": int(timeout * 1000),
-                **QUIET,
+                # The lab makes its topics itself: a topic that the broker makes for the asking has the wrong settings.
+                "allow.auto.create.topics": False,
             }
         )
 
@@ -138,7 +139,7 @@ class Consumer:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Bootstrap,
         group: str,
         topics: Sequence[str],
         *,
@@ -152,7 +153,7 @@ class Consumer:
         self._topics = ", ".join(topics)
         self._consumer = confluent_kafka.Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(bootstrap),
                 "client.id": client_id,
                 "group.id": group,
                 "enable.auto.commit": False,
@@ -163,7 +164,6 @@ class Consumer:
                 "fetch.wait.max.ms": 500,
                 # A topic that is made after the consumer is found within this time; librdkafka would take five minutes.
                 "topic.metadata.refresh.interval.ms": 2000,
-                **QUIET,
             }
         )
         self._consumer.subscribe(list(topics), **_hooks(on_assign=on_assign, on_revoke=on_revoke))
@@ -192,7 +192,7 @@ class Consumer:
         error = message.error()
         if error is None:
             return True
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise ConsumeFailed(topics=self._topics, detail=error.str())
         _log.warning("reading %s: %s", self._topics, error.str())
         return False
@@ -239,7 +239,7 @@ def _after(records: Iterable[Record]) -> dict[tuple[str, int], int]:
 
 
 def produce(
-    bootstrap: str,
+    bootstrap: Bootstrap,
     topic: str,
     value: bytes | None,
     *,

@@ -1,22 +1,33 @@
-"""Which broker the lab uses: its own, or a cluster that runs elsewhere.
+"""Which broker the lab uses: its own, an installed Redpanda, or a cluster that runs elsewhere.
 
 The choice is written down with the data, because each engine has topics of its own: switching silently would look like
 losing every event. A further engine is one more class with the shape of `BrokerEngine` and one more line in `_ENGINES`.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from medkg_lab.broker import probe
-from medkg_lab.broker.errors import BadBrokerSetting, BrokerUnreachable, EngineMismatch, EngineRecordDamaged
+from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
+from medkg_lab.broker.redpanda.config import Plan
+from medkg_lab.broker.redpanda.installation import Installation, find
 from medkg_lab.locations import Locations
-from medkg_lab.settings import Settings, ports, write_private
+from medkg_lab.settings import (
+    Address,
+    BrokerSettings,
+    Settings,
+    broker_password_file,
+    ports,
+    redpanda_ports,
+    write_private,
+)
 
 RECORD = "engine.json"
+_INSTALLATION = "installation.json"
 
 
 class BrokerEngine(Protocol):
@@ -27,17 +38,17 @@ class BrokerEngine(Protocol):
         """The engine's name, as in the configuration."""
 
     @property
-    def bootstrap_servers(self) -> str:
-        """The addresses for Kafka clients, comma-separated host:port."""
+    def address(self) -> Address:
+        """Where clients find it, and how they are let in."""
 
     def durability(self) -> str:
         """What an acknowledged event survives, in a few words."""
 
+    def details(self) -> dict[str, str]:
+        """What else is worth showing, such as version and path."""
+
     def argv(self) -> list[str] | None:
         """The command that the supervisor runs, or None when the broker is not ours to run."""
-
-    def ready(self, timeout: float = 2.0) -> bool:
-        """Whether the broker answers a Metadata request within `timeout` seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,72 +56,133 @@ class EmbeddedEngine:
     """The lab's own broker as a child process, with its data in `data`."""
 
     data: Path
-    port: int
+    address: Address
+    password_file: Path | None = None
+    auto_create: bool = True
     name: str = "embedded"
-
-    @property
-    def bootstrap_servers(self) -> str:
-        """The address on the loopback interface."""
-        return f"127.0.0.1:{self.port}"
 
     def durability(self) -> str:
         """What an acknowledged event survives."""
-        return "acknowledged after fdatasync on this machine's disk; one copy"
+        return "acks=all: acknowledged after fdatasync on this machine's disk, one copy; nothing acknowledged is lost"
+
+    def details(self) -> dict[str, str]:
+        """Whether it asks for a password."""
+        return {"access": "SASL/PLAIN" if self.password_file else "open on loopback"}
+
+    def argv(self, port: str | None = None) -> list[str]:
+        """The command that runs it; on another `port` than usual when one is given."""
+        number = port or self.address.servers.rpartition(":")[2]
+        options = [] if self.auto_create else ["--no-auto-create"]
+        if self.password_file is not None:
+            options += ["--password-file", str(self.password_file)]
+        program = [sys.executable, "-m", "medkg_lab.broker.embedded"]
+        return [*program, "--data", str(self.data), *options, "--port", number]
+
+
+@dataclass(frozen=True)
+class RedpandaEngine:
+    """An installed Redpanda as a child process."""
+
+    plan: Plan
+    settings: BrokerSettings
+    arguments: tuple[str, ...]
+    name: str = "redpanda"
+
+    @property
+    def address(self) -> Address:
+        """The address on the loopback interface."""
+        return Address(f"127.0.0.1:{self.plan.kafka}")
+
+    def installation(self) -> Installation:
+        """The Redpanda that the settings name. Raises RedpandaNotFound."""
+        return find(self.settings.redpanda_home, self.settings.redpanda_binary)
+
+    def note_installation(self) -> dict[str, str]:
+        """Ask the program for its version, and keep that with its path for `details`. Raises LabError."""
+        found = self.installation()
+        facts = {"version": found.version(), "path": str(found.program)}
+        replace_private(self.plan.folder / _INSTALLATION, json.dumps(facts))
+        return facts
+
+    def durability(self) -> str:
+        """What an acknowledged event survives."""
+        return "acks=all: acknowledged after fsync on this machine's disk (write caching off), one copy"
+
+    def details(self) -> dict[str, str]:
+        """Version and path of the Redpanda that ran last."""
+        try:
+            return dict(json.loads((self.plan.folder / _INSTALLATION).read_text()))
+        except (FileNotFoundError, ValueError):
+            return {}  # it never started, or the note is damaged: the next start writes it anew
 
     def argv(self) -> list[str] | None:
         """The command that runs it."""
-        program = [sys.executable, "-m", "medkg_lab.broker.embedded"]
-        return [*program, "--data", str(self.data), "--port", str(self.port)]
-
-    def ready(self, timeout: float = 2.0) -> bool:
-        """Whether it answers within `timeout` seconds."""
-        return _answers(self.bootstrap_servers, timeout)
+        return [sys.executable, "-m", "medkg_lab.broker.redpanda", *self.arguments]
 
 
 @dataclass(frozen=True)
 class ExternalEngine:
     """A Kafka-protocol cluster that someone else runs."""
 
-    bootstrap_servers: str
+    address: Address
     name: str = "external"
 
     def durability(self) -> str:
         """What an acknowledged event survives."""
-        return "what the external cluster promises for acks=all"
+        return "acks=all: what the external cluster promises for it"
+
+    def details(self) -> dict[str, str]:
+        """How the connection is secured."""
+        return {"access": dict(self.address.security).get("security.protocol", "plaintext")}
 
     def argv(self) -> list[str] | None:
         """None: it is not ours to run."""
         return None
 
-    def ready(self, timeout: float = 2.0) -> bool:
-        """Whether it answers within `timeout` seconds."""
-        return _answers(self.bootstrap_servers, timeout)
+
+def _embedded(locations: Locations, settings: Settings) -> BrokerEngine:
+    password_file = broker_password_file(locations) if settings.broker.sasl else None
+    address = settings.bootstrap(locations)
+    return EmbeddedEngine(folder(locations) / "embedded", address, password_file, settings.broker.auto_create_topics)
 
 
-def _answers(bootstrap: str, timeout: float) -> bool:
-    try:
-        probe.metadata(bootstrap, timeout)
-    except BrokerUnreachable:
-        return False
-    return True
+def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
+    """Redpanda as `settings` describe it; nothing is started or looked for yet."""
+    further = redpanda_ports(locations)
+    plan = Plan(
+        folder=folder(locations) / "redpanda",
+        kafka=ports(locations)["broker"],
+        rpc=further["rpc"],
+        admin=further["admin"],
+        memory_mib=settings.broker.redpanda_memory_mib,
+        auto_create_topics=settings.broker.auto_create_topics,
+    )
+    return RedpandaEngine(plan, settings.broker, locations.arguments())
 
 
-def _embedded(locations: Locations, _: Settings) -> BrokerEngine:
-    return EmbeddedEngine(folder(locations) / "embedded", ports(locations)["broker"])
-
-
-def _external(_: Locations, settings: Settings) -> BrokerEngine:
+def _external(locations: Locations, settings: Settings) -> BrokerEngine:
     if not settings.broker.bootstrap.strip():
         raise BadBrokerSetting(detail="the external engine needs the address of the cluster in broker.bootstrap")
-    return ExternalEngine(settings.broker.bootstrap)
+    return ExternalEngine(settings.bootstrap(locations))
 
 
-_ENGINES: dict[str, Callable[[Locations, Settings], BrokerEngine]] = {"embedded": _embedded, "external": _external}
+_ENGINES: dict[str, Callable[[Locations, Settings], BrokerEngine]] = {
+    "embedded": _embedded,
+    "redpanda": redpanda_engine,
+    "external": _external,
+}
+NAMES = tuple(_ENGINES)
 
 
 def folder(locations: Locations) -> Path:
     """Where everything about the broker is kept."""
     return locations.data / "broker"
+
+
+def named(name: str, locations: Locations, settings: Settings) -> BrokerEngine:
+    """The engine called `name`, whichever is configured. Raises BadBrokerSetting."""
+    broker = settings.broker.model_copy(update={"engine": name})
+    return _ENGINES[name](locations, settings.model_copy(update={"broker": broker}))
 
 
 def choose(locations: Locations, settings: Settings) -> BrokerEngine:
@@ -120,12 +192,24 @@ def choose(locations: Locations, settings: Settings) -> BrokerEngine:
     """
     engine = _ENGINES[settings.broker.engine](locations, settings)
     path = folder(locations) / RECORD
-    if not path.exists():
-        write_private(path, json.dumps({"engine": engine.name}))
+    write_private(path, json.dumps({"engine": engine.name}))
     recorded = _read(path)
     if recorded != engine.name:
         raise EngineMismatch(folder=path.parent, recorded=recorded, wanted=engine.name)
     return engine
+
+
+def switch(locations: Locations, name: str) -> None:
+    """Write down that the lab's events are now with the engine called `name`."""
+    replace_private(folder(locations) / RECORD, json.dumps({"engine": name}))
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Put `text` at `path` with mode 0600, whole or not at all. Raises OSError."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    write_private(fresh, text)
+    os.replace(fresh, path)
 
 
 def _read(path: Path) -> str:

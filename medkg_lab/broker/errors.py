@@ -43,16 +43,28 @@ class TopicOutOfOrder(LabError):
 
 class EngineMismatch(LabError):
     """The events in {folder} were written with the {recorded} broker, and {wanted} is configured, which would not have them.
-    Set broker.engine back to {recorded}, or move the folder away to begin with empty topics."""
+    Set broker.engine back to {recorded}, carry the topics over with `medkg-lab broker copy --from {recorded} --to {wanted}`, or
+    move the folder away to begin with empty topics."""
 
     exit_code = exit_codes.NO_RESTART
 
 
 class EngineRecordDamaged(LabError):
-    """{path} does not say which broker wrote the data beside it: {detail}. Put {{"engine": "embedded"}} or
-    {{"engine": "external"}} into it."""
+    """{path} does not say which broker wrote the data beside it: {detail}. Put {{"engine": "embedded"}} {{"engine":
+    "redpanda"}} or {{"engine": "external"}} into it."""
 
     exit_code = exit_codes.NO_RESTART
+
+
+class CopyRefused(LabError):
+    """The topics were not copied: {detail}. Nothing was taken from where they are."""
+
+    exit_code = exit_codes.USAGE
+
+
+class CopyIncomplete(ServiceError):
+    """{topic}-{partition} has {found} records after copying, {wanted} were sent. The lab still uses the engine it used; remove
+    the topics of the other one and copy again."""
 
 
 class BadBrokerSetting(LabError):

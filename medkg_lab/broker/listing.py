@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from medkg_lab.broker.connecting import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable
-from medkg_lab.broker.quiet import QUIET
 
 T = TypeVar("T")
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
-def topic_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]:
+def topic_listing(bootstrap: Bootstrap, timeout: float = 10.0) -> list[dict[str, Any]]:
     """Every partition of every topic: `topic`, `partition`, its `first` offset and the `next` one to be written.
 
     Raises BrokerUnreachable.
@@ -23,7 +23,7 @@ def topic_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]
     return _asking(bootstrap, timeout, _topics)
 
 
-def group_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]:
+def group_listing(bootstrap: Bootstrap, timeout: float = 10.0) -> list[dict[str, Any]]:
     """Every consumer group by partition: `group`, `state`, `members` (their client ids), `topic`, `partition`, the offset
     `committed` and the `lag` in records. A group that has committed nothing has one entry, without the last four.
 
@@ -32,8 +32,8 @@ def group_listing(bootstrap: str, timeout: float = 10.0) -> list[dict[str, Any]]
     return _asking(bootstrap, timeout, _groups)
 
 
-def _asking(bootstrap: str, timeout: float, question: Callable[[Any, float], T]) -> T:
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+def _asking(bootstrap: Bootstrap, timeout: float, question: Callable[[Any, float], T]) -> T:
+    admin = AdminClient(client_settings(bootstrap))
     try:
         return question(admin, timeout)
     except KafkaException as error:

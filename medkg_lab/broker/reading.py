@@ -6,18 +6,18 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from medkg_lab.broker.connecting import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, ConsumeFailed, UnknownTopic
-from medkg_lab.broker.quiet import QUIET
 from medkg_lab.broker.record import Record, from_message
 
 
-def tail(bootstrap: str, topic: str, count: int, timeout: float = 10.0) -> list[Record]:
+def tail(bootstrap: Bootstrap, topic: str, count: int, timeout: float = 10.0) -> list[Record]:
     """The last `count` records of `topic`, oldest first by time. Raises UnknownTopic, BrokerUnreachable, ConsumeFailed."""
     records = list(_read(bootstrap, topic, count, timeout))
     return sorted(records, key=lambda record: (record.timestamp, record.partition, record.offset))[-count:]
 
 
-def read_all(bootstrap: str, topic: str, timeout: float = 30.0) -> Iterator[Record]:
+def read_all(bootstrap: Bootstrap, topic: str, timeout: float = 30.0) -> Iterator[Record]:
     """Every record that `topic` has now, in order within each partition; `timeout` is the longest pause between two.
 
     Raises UnknownTopic, BrokerUnreachable, ConsumeFailed.
@@ -25,8 +25,27 @@ def read_all(bootstrap: str, topic: str, timeout: float = 30.0) -> Iterator[Reco
     return _read(bootstrap, topic, None, timeout)
 
 
-def _read(bootstrap: str, topic: str, count: int | None, timeout: float) -> Iterator[Record]:
-    settings = {"bootstrap.servers": bootstrap, "group.id": "medkg-lab-read", "enable.auto.commit": False, **QUIET}
+def lowest(bootstrap: Bootstrap, topic: str, timeout: float = 10.0) -> dict[int, int]:
+    """The offset of the oldest record that retention has left in each partition; above 0 where it took some.
+
+    Raises UnknownTopic, BrokerUnreachable.
+    """
+    settings = client_settings(bootstrap) | {"group.id": "medkg-lab-read", "enable.auto.commit": False}
+    consumer = confluent_kafka.Consumer(settings)
+    try:
+        found = consumer.list_topics(topic, timeout).topics[topic]
+        if found.error is not None:
+            raise UnknownTopic(topic=topic)
+        places = {partition: TopicPartition(topic, partition) for partition in found.partitions}
+        return {partition: consumer.get_watermark_offsets(place, timeout)[0] for partition, place in places.items()}
+    except KafkaException as error:
+        raise BrokerUnreachable(bootstrap=bootstrap, detail=error.args[0].str()) from error
+    finally:
+        consumer.close()
+
+
+def _read(bootstrap: Bootstrap, topic: str, count: int | None, timeout: float) -> Iterator[Record]:
+    settings = client_settings(bootstrap) | {"group.id": "medkg-lab-read", "enable.auto.commit": False}
     consumer = confluent_kafka.Consumer(settings | {"enable.partition.eof": True, "auto.offset.reset": "earliest"})
     try:
         ranges = _ranges(consumer, topic, count, timeout)

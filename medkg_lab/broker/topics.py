@@ -1,9 +1,11 @@
 """The topics of the lab, and making them."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.broker.connecting import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, TopicNotMade, TopicOutOfOrder
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -94,27 +96,29 @@ class Topics:
         return self.prefix + LEDGER_LOG
 
 
-def ensure_topics(bootstrap: str, prefix: str = "", timeout: float = 30.0) -> list[str]:
+def ensure_topics(bootstrap: Bootstrap, prefix: str = "", timeout: float = 30.0) -> list[str]:
     """Make those of the lab's topics that are not there; returns the names of the new ones.
 
     Topics that exist keep their settings. Raises BrokerUnreachable, TopicNotMade, and TopicOutOfOrder when an existing
     topic has more partitions than its order allows.
     """
+    return make_topics(bootstrap, lab_topics(prefix), timeout)
+
+
+def make_topics(bootstrap: Bootstrap, wanted: Sequence[TopicSpec], timeout: float = 30.0) -> list[str]:
+    """Make those of the `wanted` topics that are not there; otherwise as `ensure_topics`."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-    from medkg_lab.broker.quiet import QUIET
-
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    specs = {spec.name: spec for spec in lab_topics(prefix)}
+    admin = AdminClient(client_settings(bootstrap))
     try:
         found = {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=timeout).topics.items()}
     except KafkaException as error:
         raise BrokerUnreachable(bootstrap=bootstrap, detail=error.args[0].str()) from error
-    for spec in specs.values():
+    for spec in wanted:
         if spec.in_order and found.get(spec.name, spec.partitions) != spec.partitions:
             raise TopicOutOfOrder(topic=spec.name, found=found[spec.name], wanted=spec.partitions)
-    missing = [spec for spec in specs.values() if spec.name not in found]
+    missing = [spec for spec in wanted if spec.name not in found]
     if not missing:
         return []
     asked = [NewTopic(spec.name, num_partitions=spec.partitions, config=spec.config) for spec in missing]

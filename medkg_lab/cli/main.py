@@ -7,13 +7,17 @@ from collections.abc import Sequence
 
 from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
+    bench,
     broker,
     demo,
+    eval,
     events,
     gate,
     graph,
     jobs,
     lab,
+    ledger,
+    mesh,
     pipeline,
     policies,
     search,
@@ -24,7 +28,25 @@ from medkg_lab.cli.commands import (
 from medkg_lab.cli.output import print_json, say
 from medkg_lab.errors import LabError
 
-MODULES = (demo, lab, submit, jobs, gate, events, sql, search, graph, pipeline, policies, verify, broker)
+MODULES = (
+    demo,
+    lab,
+    submit,
+    jobs,
+    gate,
+    events,
+    sql,
+    search,
+    graph,
+    pipeline,
+    policies,
+    verify,
+    broker,
+    mesh,
+    eval,
+    ledger,
+    bench,
+)
 
 EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 gate closed or refused, 5 GPU unavailable, 130 interrupted
 

@@ -1,12 +1,15 @@
 """How results are printed: JSON on request, else plain tables; foreign text is made safe on the way."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from medkg_lab.text import one_line, sanitize
+
+NARROWEST = 8
 
 
 def print_json(value: Any) -> None:
@@ -30,11 +33,24 @@ def print_text(text: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], widest: int = 72) -> None:
-    """Print an aligned table; cells are cut to `widest` characters."""
+    """Print an aligned table; cells are cut to `widest` characters, on a terminal also to what its width leaves them."""
     cells = [[one_line(_cell(value), widest) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[number]) for row in cells)]) for number, name in enumerate(columns)]
+    widths = fit(widths, shutil.get_terminal_size().columns) if sys.stdout.isatty() else widths
     for line in ([name.upper() for name in columns], *cells):
-        print("  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
+        fitted = (one_line(value, width).ljust(width) for value, width in zip(line, widths, strict=True))
+        print("  ".join(fitted).rstrip())
+
+
+def fit(widths: Sequence[int], room: int) -> list[int]:
+    """Make columns narrower, always the widest one, until they fit into `room` with two blanks between them.
+
+    No column gets narrower than eight characters: a table that still does not fit is left to the terminal.
+    """
+    fitted = list(widths)
+    while sum(fitted) + 2 * (len(fitted) - 1) > room and max(fitted) > NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 
 from medkg_lab import process, settings
+from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.definitions import Definitions
 from medkg_lab.engine.lease import Lease
@@ -18,6 +19,7 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
+from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.settings import Settings, SettingsInvalid
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.stages.registry import Resources
@@ -27,16 +29,27 @@ from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
 HEARTBEAT_DEADLINE = 2.0
 """Seconds a heartbeat may take: one that hangs must not outlast the lease."""
 
+KEEPER_DEADLINE = 2.0
+"""Seconds a question about shared breakers and rates may take before the engine goes on without an answer."""
+
 
 def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Bench:
     """Make everything that an engine's batches use. Raises DefinitionInvalid, UnknownProfile or WriterInUse."""
-    ledger = LedgerClient(locations.socket("ledger"))
     artifacts = ArtifactStore(locations.data / "artifacts", writer=name)
+    recording = Recording(locations.data, name, chosen.recording) if chosen.recording.enabled else None
+
+    def make_durable() -> None:
+        artifacts.commit()
+        if recording is not None:
+            recording.commit()
+
+    ledger = LedgerClient(locations.socket("ledger"), before_emit=make_durable)
     driver = Driver()
     resources = Resources(
         cache=locations.cache,
         knowledge_socket=locations.socket("knowledge"),
         allowed_roots=chosen.allowed_roots,
+        vocabularies=locations.data / "vocabularies",
         source_settings=chosen.sources,
     )
     heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
@@ -48,8 +61,11 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         driver=driver,
         lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds),
         sizing=Sizing(chosen.batch_limit),
-        outside=SharedOutside(chosen.sources, artifacts.stage),
+        outside=SharedOutside(
+            chosen.sources, recording.store if recording else None, chosen.recording.max_answer_mib * 1024 * 1024
+        ),
         hurry=stop.hurry,
+        circuits=BreakerRegistry(keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name),
     )
 
 

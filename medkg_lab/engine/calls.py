@@ -13,9 +13,10 @@ from medkg_lab.engine.errors import WrongOutcomes
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import LabError, ServiceError
 from medkg_lab.resilience.errors import BreakerOpen
-from medkg_lab.resilience.executor import ResilientCall
+from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.stages.contracts import BatchStage, Lane, StageContext
+from medkg_lab.topology.graph import NETWORK_BOUND
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +36,43 @@ class Outcome:
 class StageCalls:
     """One stage for one batch. `offline` says that nothing will go to the network, so no rate limit applies."""
 
-    def __init__(self, built: BuiltStage, policy: ResiliencePolicyConfig, offline: bool, on_retry: OnRetry) -> None:
+    def __init__(
+        self,
+        built: BuiltStage,
+        policy: ResiliencePolicyConfig,
+        offline: bool,
+        on_retry: OnRetry,
+        registry: BreakerRegistry,
+    ) -> None:
         self._stage = built.stage
         self._name = built.implementation.name
+        self._policy = policy
+        self._offline = offline
         self._on_retry = on_retry
+        self._registry = registry
         self._places: Sequence[int] = ()
-        waits_for_network = built.implementation.lane is Lane.NETWORK and not offline
-        self._call = ResilientCall(policy, self._name, self._retrying, isolate=waits_for_network, limited=not offline)
+        self._isolate = built.implementation.lane is Lane.NETWORK and not offline
+        self._by_source = built.implementation.stage_type in NETWORK_BOUND and not offline
+        self._calls: dict[str, ResilientCall] = {}
+        self._call = self._calling(self._name)
+
+    def _calling(self, key: str) -> ResilientCall:
+        if key not in self._calls:
+            self._calls[key] = ResilientCall(
+                self._policy,
+                key,
+                self._retrying,
+                isolate=self._isolate,
+                limited=not self._offline,
+                registry=self._registry,
+            )
+        return self._calls[key]
 
     def run(self, contexts: Sequence[StageContext], items: Sequence[Any]) -> list[Outcome]:
-        """One outcome per item, in order."""
+        """One outcome per item, in order.
+
+        What goes to a source has that source's breaker and rate limit: one that is down, or slow, holds up no other.
+        """
         if isinstance(self._stage, BatchStage):
             outcomes: dict[int, Outcome] = {}
             self._together(self._stage, contexts, items, range(len(items)), outcomes)
@@ -58,9 +86,10 @@ class StageCalls:
 
     def _alone(self, place: int, context: StageContext, item: Any) -> Outcome:
         self._places = (place,)
+        call = self._calling(f"{self._name}:{item.source}") if self._by_source else self._call
         began = time.perf_counter()
         try:
-            value = self._call.call(lambda: self._stage.execute(context, item))
+            value = call.call(lambda: self._stage.execute(context, item))
         except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
             return Outcome(_since(began), error=self._told(error))
         return Outcome(_since(began), value)

@@ -1,19 +1,28 @@
 """The outside as one document's stage sees it: made when first used, each exchange labelled and kept."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from medkg_lab.sources.catalog import base_urls
-from medkg_lab.sources.exchanges import ArtifactExchangeLog
+from medkg_lab.sources.exchanges import ArtifactExchangeLog, NoLog, request_key
 from medkg_lab.stages.contracts import OutsideAnswer
 
 
 class SharedOutside:
-    """One HTTP client for the process. `exchanges` are the records of what was exchanged since the last call, as artifacts."""
+    """One HTTP client for the process. `exchanges` are the records of what was exchanged since the last call, as artifacts.
 
-    def __init__(self, source_settings: Mapping[str, Mapping[str, Any]], store: Callable[[bytes], str]) -> None:
+    Without a `store` nothing is recorded; `max_body` is the size in bytes beyond which an answer's body is not.
+    """
+
+    def __init__(
+        self,
+        source_settings: Mapping[str, Mapping[str, Any]],
+        store: Callable[[bytes], str] | None,
+        max_body: int = 64 * 1024 * 1024,
+    ) -> None:
         self._settings = source_settings
-        self._log = ArtifactExchangeLog(store)
+        self._log = ArtifactExchangeLog(store, max_body) if store is not None else None
         self._client: Any = None
 
     def client(self) -> Any:
@@ -21,12 +30,12 @@ class SharedOutside:
         if self._client is None:
             from medkg_lab.sources.outside import HttpOutside, trusted_hosts
 
-            self._client = HttpOutside(trusted=trusted_hosts(base_urls(self._settings)), log=self._log)
+            self._client = HttpOutside(trusted=trusted_hosts(base_urls(self._settings)), log=self._log or NoLog())
         return self._client
 
     def exchanges(self) -> list[str]:
         """The sha256 of each new record."""
-        return self._log.drain()
+        return self._log.drain() if self._log is not None else []
 
     def close(self) -> None:
         """Close the connections."""
@@ -40,6 +49,7 @@ class DocumentOutside:
     def __init__(self, shared: SharedOutside, job_id: str, stage: str, attempt: int) -> None:
         self._shared = shared
         self._labels: dict[str, str | int] = {"job": job_id, "stage": stage, "attempt": attempt}
+        self._calls: Counter[str] = Counter()
 
     def request(
         self,
@@ -51,10 +61,22 @@ class DocumentOutside:
         body: bytes | None = None,
         timeout: float,
         max_bytes: int,
+        keyed: bytes | None = None,
+        endpoint: bool = False,
     ) -> OutsideAnswer:
         """Exchange one request, as HttpOutside does. Raises what it raises."""
-        with self._shared.client().labelled(**self._labels) as outside:
+        asked = request_key(method, f"{url}?{sorted((params or {}).items())}", keyed or body)
+        self._calls[asked] += 1
+        with self._shared.client().labelled(**self._labels, call=self._calls[asked]) as outside:
             answer: OutsideAnswer = outside.request(
-                method, url, params=params, headers=headers, body=body, timeout=timeout, max_bytes=max_bytes
+                method,
+                url,
+                params=params,
+                headers=headers,
+                body=body,
+                timeout=timeout,
+                max_bytes=max_bytes,
+                keyed=keyed,
+                endpoint=endpoint,
             )
             return answer

@@ -10,6 +10,7 @@ from medkg_lab.engine.documents import Document
 from medkg_lab.engine.errors import MissingInput
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import LabError
+from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.stages.contracts import StageContext, StageType
 from medkg_lab.stages.kinds import TAKES, Kind, assemble, kind_of
@@ -20,7 +21,7 @@ ContextOf = Callable[[StageDefinition, Document], StageContext]
 
 @dataclass(frozen=True)
 class Kept:
-    """A document's output, on disk."""
+    """A document's output, in the store."""
 
     document: Document
     value: Any
@@ -45,6 +46,7 @@ def perform(
     artifacts: ArtifactStore,
     context: ContextOf,
     on_retry: OnRetry,
+    registry: BreakerRegistry,
 ) -> list[Outcome]:
     """Call the stage for all documents; those whose inputs cannot be had get that as their outcome."""
     inputs = [_input(stage, document, artifacts) for document in documents]
@@ -55,7 +57,7 @@ def perform(
         on_retry([ready[place] for place in places], attempt, delay, error)
 
     if ready:
-        calls = StageCalls(built, policy, documents[0].offline, retrying)
+        calls = StageCalls(built, policy, documents[0].offline, retrying, registry)
         contexts = [context(stage, documents[place]) for place in ready]
         outcomes |= dict(zip(ready, calls.run(contexts, [inputs[place] for place in ready]), strict=True))
     return [outcomes[place] for place in range(len(documents))]
@@ -78,9 +80,9 @@ def _input(stage: StageDefinition, document: Document, artifacts: ArtifactStore)
 def keep(
     stage: StageType, documents: Sequence[Document], outcomes: Sequence[Outcome], artifacts: ArtifactStore
 ) -> tuple[list[Kept], list[Failed]]:
-    """Put the outputs into the store with one append and one fdatasync; the documents with an output, and those without.
+    """Put the outputs into the store with one append; the documents with an output, and those without.
 
-    What the stage itself stored through its context becomes durable with them.
+    They become durable, as does what the stage itself stored through its context, before the event that names them is sent.
     """
     failed: list[Failed] = []
     encoded: list[tuple[Document, Outcome, Kind, bytes]] = []
@@ -97,7 +99,7 @@ def keep(
             failed.append(Failed(document, error))
         else:
             encoded.append((document, outcome, kind, data))
-    names = artifacts.put_many([data for *_, data in encoded])
+    names = artifacts.stage_many([data for *_, data in encoded])
     kept = [
         Kept(document, outcome.value, kind, name, outcome.ms)
         for (document, outcome, kind, _), name in zip(encoded, names, strict=True)

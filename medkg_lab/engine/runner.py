@@ -1,4 +1,4 @@
-"""Running one batch: each stage for all its documents, each transition to the ledger, each output kept before it is told."""
+"""Running one batch: each stage for all its documents, each transition to the ledger, each output durable before it is told."""
 
 import logging
 import time
@@ -22,6 +22,7 @@ from medkg_lab.engine.workshop import BuiltStage, Workshop
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
+from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.stages.contracts import StageContext
 from medkg_lab.stages.kinds import GIVES
@@ -47,6 +48,7 @@ class Bench:
     sizing: Sizing
     outside: SharedOutside
     hurry: Callable[[], bool]
+    circuits: BreakerRegistry
     now: Callable[[], float] = time.time
 
 
@@ -65,7 +67,7 @@ class BatchRun:
         self.used: list[str] = []
 
     def run(self) -> None:
-        """Run the batch's stages and say how each of its jobs goes on.
+        """Run the batch's stages and say how each of its jobs goes on; what was said last may still be on its way.
 
         Raises BatchLost when another engine has the batch, BatchSurrendered after giving it back, and OSError when outputs
         cannot be kept.
@@ -73,8 +75,7 @@ class BatchRun:
         half = self._pipeline.halves[self._batch["half"]]
         self._bench.driver.drive(self._pipeline.jobs[half.name], self._id, list(self._left), self.step)
         self._finish()
-        self._flush()
-        self._bench.ledger.drain()
+        self._flush(urgent=True)
 
     def step(self, name: str) -> None:
         """Run the stage called `name` for the documents that are still in the batch."""
@@ -112,10 +113,10 @@ class BatchRun:
     def _tell(self, *told: transitions.Transition) -> None:
         self._pending.extend(told)
 
-    def _flush(self) -> None:
+    def _flush(self, urgent: bool = False) -> None:
         """Send what is pending as one command, without waiting for its answer."""
         if self._pending:
-            self._bench.ledger.emit(self._id, self._pending)
+            self._bench.ledger.emit(self._id, self._pending, urgent=urgent)
             self._pending = []
 
     def _present(self) -> list[Document]:
@@ -125,7 +126,7 @@ class BatchRun:
         if self._bench.lease.lost:
             raise BatchLost(batch_id=self._id)
         if self._bench.hurry():
-            self._flush()
+            self._flush(urgent=True)
             self._bench.ledger.drain()
             self._bench.ledger.surrender(self._id, None)
             raise BatchSurrendered(batch_id=self._id)
@@ -155,7 +156,9 @@ class BatchRun:
             self._flush()
 
         began = time.perf_counter()
-        outcomes = perform(stage, built, policy, documents, self._bench.artifacts, self._context, retrying)
+        outcomes = perform(
+            stage, built, policy, documents, self._bench.artifacts, self._context, retrying, self._bench.circuits
+        )
         name = built.implementation.name
         self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
         self.used.append(name)

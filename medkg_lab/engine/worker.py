@@ -65,6 +65,7 @@ class Worker:
         self._stop = stop
         self._last_used: list[str] = []
         self._cold = True
+        self._unsettled: str | None = None
         self.broken: BaseException | None = None
 
     def loop(self) -> None:
@@ -87,6 +88,7 @@ class Worker:
             except LabError as error:
                 logger.error("%s", error)
                 self._stop.wait(PAUSE_SECONDS)
+        self._settle()
 
     def _once(self) -> None:
         batch = self._bench.ledger.claim(
@@ -97,6 +99,7 @@ class Worker:
             0.0 if self._cold else WAIT_SECONDS,
             self._bench.definitions.refresh(),
         )
+        self._settle()
         if batch is None:
             self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
             return
@@ -112,21 +115,37 @@ class Worker:
             run = BatchRun(self._bench, batch)
             run.run()
             self._last_used = run.used
+            self._unsettled = batch_id
         except (BatchLost, BatchNotOwned, EmissionLost) as error:
             logger.warning("batch %s was lost: %s", batch_id, error)
         except BatchSurrendered as error:
             logger.info("%s", error)
         except OSError as error:
-            # Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents.
-            logger.error("batch %s is given back, its outputs cannot be kept: %s", batch_id, error)
-            self._bench.ledger.surrender(batch_id, None)
-            self._stop.wait(DISK_PAUSE_SECONDS)
+            self._give_back(batch_id, error)
         except PeerUnreachable:
             raise
         except Exception:
             # The engine's own fault: the batch runs out and comes back in halves, so that a document that brings it about is
             # found and set aside instead of ending every engine that takes it.
             logger.exception("batch %s broke off", batch_id)
+
+    def _settle(self) -> None:
+        """Wait until the ledger has all of the last batch. Called after the next claim, so that the two take one commit."""
+        batch_id, self._unsettled = self._unsettled, None
+        if batch_id is None:
+            return
+        try:
+            self._bench.ledger.drain(batch_id)
+        except (BatchNotOwned, EmissionLost) as error:
+            logger.warning("batch %s was lost at its end: %s", batch_id, error)
+        except OSError as error:
+            self._give_back(batch_id, error)
+
+    def _give_back(self, batch_id: str, error: OSError) -> None:
+        """Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents."""
+        logger.error("batch %s is given back, its outputs cannot be kept: %s", batch_id, error)
+        self._bench.ledger.surrender(batch_id, None)
+        self._stop.wait(DISK_PAUSE_SECONDS)
 
 
 def stop_in_time(thread: threading.Thread, bench: Bench, ledger: Callable[[], LedgerClient]) -> None:

@@ -7,10 +7,10 @@ attributes and the binding follow the CloudEvents specification and its Kafka pr
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
-from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event
-from cloudevents.core.v1.event import CloudEvent
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "org.medicalkg.orchestration"
@@ -73,6 +73,27 @@ class JobInfo:
     pipeline_version: str
     attempt: int = 0
 
+    @cached_property
+    def headers(self) -> dict[str, bytes]:
+        """The attributes that are the same in all CloudEvents of the job."""
+        return {
+            "ce_subject": self.doc_id.encode(),
+            "ce_partitionkey": self.job_id.encode(),
+            "ce_jobid": self.job_id.encode(),
+            "ce_tenantid": self.tenant_id.encode(),
+            "ce_correlationid": self.correlation_id.encode(),
+            "ce_pipeline": self.pipeline.encode(),
+            "ce_pipelineversion": self.pipeline_version.encode(),
+        }
+
+
+class Message(NamedTuple):
+    """A Kafka message."""
+
+    key: bytes
+    value: bytes
+    headers: dict[str, bytes]
+
 
 def cloud_id(event_id: str, job_id: str) -> str:
     """The id of the CloudEvent of one job in one ledger event."""
@@ -84,45 +105,34 @@ def is_published(event_type: str) -> bool:
     return event_type in TYPES
 
 
-def expand(event: Mapping[str, Any], info: Mapping[str, JobInfo]) -> Iterator[CloudEvent]:
-    """One CloudEvent for each job of `event`; `info` knows every job in it."""
-    for number, job_id in enumerate(event["jobs"]):
-        yield _cloud_event(event, number, info[job_id])
+def messages(event: Mapping[str, Any], info: Mapping[str, JobInfo]) -> Iterator[Message]:
+    """One CloudEvent for each job of `event`, as the Kafka message of the binary mode; `info` knows every job in it.
 
-
-def to_kafka(event: CloudEvent) -> KafkaMessage:
-    """The Kafka message of `event` in binary mode, keyed by its job id."""
-    return to_binary_event(event)
-
-
-def _cloud_event(event: Mapping[str, Any], number: int, job: JobInfo) -> CloudEvent:
+    What all of them share is encoded once: a full batch makes some 800 of them, and they are most of what the outbox does.
+    """
     stage = event.get("stage")
     moment = datetime.fromtimestamp(_moment(event), UTC)
-    attributes = {
-        "id": cloud_id(event["id"], job.job_id),
-        "type": f"{PREFIX}.{TYPES[event['type']]}",
-        "source": f"orchestration/{stage or 'job'}",
-        "specversion": "1.0",
-        "subject": job.doc_id,
-        "time": moment,
-        "datacontenttype": "application/json",
-        "partitionkey": job.job_id,
-        "jobid": job.job_id,
-        "tenantid": job.tenant_id,
-        "correlationid": job.correlation_id,
-        "pipeline": job.pipeline,
-        "pipelineversion": job.pipeline_version,
-        "attempt": str(job.attempt),
+    shared = {
+        "ce_type": f"{PREFIX}.{TYPES[event['type']]}".encode(),
+        "ce_source": f"orchestration/{stage or 'job'}".encode(),
+        "ce_specversion": b"1.0",
+        "ce_time": moment.isoformat().replace("+00:00", "Z").encode(),
+        "content-type": b"application/json",
     }
-    data = EventData(
-        job_id=job.job_id,
-        tenant_id=job.tenant_id,
-        correlation_id=job.correlation_id,
-        stage=stage,
-        timestamp=moment.isoformat(),
-        **_details(event, number),
-    )
-    return CloudEvent(attributes, data.model_dump(exclude_none=True))
+    timestamp = moment.isoformat()
+    for number, job_id in enumerate(event["jobs"]):
+        job = info[job_id]
+        data = {
+            "job_id": job_id,
+            "tenant_id": job.tenant_id,
+            "correlation_id": job.correlation_id,
+            "stage": stage,
+            "timestamp": timestamp,
+            **_details(event, number),
+        }
+        value = orjson.dumps({name: value for name, value in data.items() if value is not None})
+        own = {"ce_id": cloud_id(event["id"], job_id).encode(), "ce_attempt": str(job.attempt).encode()}
+        yield Message(job_id.encode(), value, {**own, **shared, **job.headers})
 
 
 def _moment(event: Mapping[str, Any]) -> float:

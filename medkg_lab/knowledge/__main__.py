@@ -31,7 +31,7 @@ def main() -> None:
     _, locations = process.arguments("knowledge")
     chosen = settings.load(locations)
     folder = locations.data / "knowledge"
-    knowledge = Knowledge(folder, Encoders.standard(locations.cache), chosen.profile)
+    knowledge = Knowledge(folder, Encoders.standard(locations.cache), chosen.profile, chosen.search)
     try:
         failure = asyncio.run(_serve(knowledge, locations))
     finally:

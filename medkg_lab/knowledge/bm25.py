@@ -12,10 +12,11 @@ from tantivy import Document, Filter, Occur, Query, TextAnalyzerBuilder, Tokeniz
 from medkg_lab.knowledge import passages
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.passages import Passage
+from medkg_lab.settings import FieldBoosts
 
 _LOG = logging.getLogger(__name__)
 _HEAP = 32_000_000
-_BOOSTS = {"title": 2.0, "section": 1.0, "body": 1.0}
+_FIELDS = ("title", "section", "body")
 _REVISION = "revision"
 _HEAD = "head"
 
@@ -30,8 +31,8 @@ def stem(word: str) -> str:
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in _BOOSTS:
-        builder.add_text_field(name, tokenizer_name="en_stem", index_option="position" if name == "body" else "freq")
+    for name in _FIELDS:
+        builder.add_text_field(name, tokenizer_name="en_stem", index_option="freq")
     for name in ("doc", "chunk", "tenant", "source", _HEAD):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field(_REVISION, stored=True, tokenizer_name="raw", index_option="basic")
@@ -45,8 +46,9 @@ class TextIndex:
     The revision of the store that the index reflects is a document of the index itself, so that both change in one commit.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, boosts: FieldBoosts) -> None:
         self.folder = folder
+        self._boosts = {name: float(getattr(boosts, name)) for name in _FIELDS}
         self._open()
 
     def _open(self) -> None:
@@ -57,10 +59,10 @@ class TextIndex:
         self._writer = self._index.writer(_HEAP, 1)
 
     @classmethod
-    def follow(cls, folder: Path, database: Database) -> "TextIndex":
+    def follow(cls, folder: Path, database: Database, boosts: FieldBoosts) -> "TextIndex":
         """Open the index and bring it to the store's revision; one that is missing, broken or of another store is made anew."""
         try:
-            index = cls(folder)
+            index = cls(folder, boosts)
             index.catch_up(database)
             if index.is_true_to(database):
                 return index
@@ -69,7 +71,7 @@ class TextIndex:
         except (ValueError, OSError) as error:
             _LOG.warning("the text index is built again, because it cannot be used: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
-        index = cls(folder)
+        index = cls(folder, boosts)
         index.catch_up(database)
         return index
 
@@ -130,19 +132,28 @@ class TextIndex:
     ) -> list[tuple[int, float]]:
         """The keys of the best `limit` chunks that hold any of `words`, with BM25 scores, best first, ties by key.
 
-        `words` are lower-case and hold nothing but letters, digits and `_`, so none is an operator of the query language.
+        A word that is asked twice counts twice. Nothing goes through a query language.
         """
-        if not words:
-            return []
         schema = self._index.schema
-        asked = self._index.parse_query(" ".join(words), list(_BOOSTS), field_boosts=_BOOSTS)
-        parts = [(Occur.Must, asked), (Occur.Must, self._only("tenant", [tenant], schema))]
+        asked = self._any_of(words, schema)
+        if not asked:
+            return []
+        parts = [(Occur.Must, Query.boolean_query(asked)), (Occur.Must, self._only("tenant", [tenant], schema))]
         if sources is not None:
             parts.append((Occur.Must, self._only("source", sources, schema)))
         searcher = self._index.searcher()
         hits = searcher.search(Query.boolean_query(parts), limit).hits
         found = [(int(searcher.doc(address)["key"][0]), float(score)) for score, address in hits]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+    def _any_of(self, words: Sequence[str], schema: tantivy.Schema) -> list[tuple[Occur, Query]]:
+        stems = [stemmed for word in words for stemmed in _STEMMER.analyze(word)]
+        fields = [(name, boost) for name, boost in self._boosts.items() if boost > 0]
+        return [
+            (Occur.Should, Query.boost_query(Query.term_query(schema, name, stemmed), boost))
+            for stemmed in stems
+            for name, boost in fields
+        ]
 
     @staticmethod
     def _only(field: str, values: Sequence[str], schema: tantivy.Schema) -> Query:

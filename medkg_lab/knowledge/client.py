@@ -65,7 +65,7 @@ class KnowledgeClient:
         sources: Sequence[str] | None = None,
         *,
         per_document: int = 3,
-        fusion: str = "rrf",
+        fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
         """Find passages; `{query, hits, legs, ms}`, with at most `per_document` hits of one document."""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.errors import LabError
-from medkg_lab.stages.embed.weights import MODEL_ID
+from medkg_lab.stages.embed.options import Precision
+from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,12 +36,12 @@ class Encoders:
     def standard(cls, cache: Path) -> "Encoders":
         """What the lab brings along; `cache` is where models are kept."""
 
-        def minilm() -> Encoder:
+        def minilm(precision: Precision) -> Encoder:
             from medkg_lab.stages.embed.minilm import MiniLM
 
-            return MiniLM(cache, threads=1)
+            return MiniLM(cache, threads=1, precision=precision)
 
-        return cls({MODEL_ID: minilm})
+        return cls({MODEL_ID: lambda: minilm("fp32"), INT8_MODEL_ID: lambda: minilm("int8")})
 
     def embed(self, model: str, text: str) -> Matrix | str:
         """The vector of `text`, of shape (dimension,), or why this process has none."""

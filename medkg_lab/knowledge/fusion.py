@@ -44,7 +44,9 @@ def _sorted(scores: Mapping[int, float]) -> list[tuple[int, float]]:
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-METHODS = {"rrf": reciprocal_rank, "weighted": weighted}
+def fuse(rankings: Mapping[str, Ranking], method: str, weights: Mapping[str, float], k: int) -> list[tuple[int, float]]:
+    """Fuse by `method`: `rrf` or `weighted`."""
+    return weighted(rankings, weights) if method == "weighted" else reciprocal_rank(rankings, weights, k)
 
 
 def ranks(ranking: Ranking) -> dict[int, int]:

@@ -14,9 +14,10 @@ from medkg_lab.knowledge.encoders import Encoders, Matrix
 from medkg_lab.knowledge.fusion import Ranking
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.passages import Passage
-from medkg_lab.knowledge.snippet import snippet, words
+from medkg_lab.knowledge.snippet import snippet, telling, words
 from medkg_lab.knowledge.vectors import VectorIndex
 from medkg_lab.models.ir import Frozen
+from medkg_lab.settings import SearchSettings
 
 MAX_LIMIT = 200
 _MAX_WORDS = 256
@@ -28,23 +29,27 @@ _EMPTY = "off: nothing is indexed yet"
 
 
 class Question(Frozen):
-    """What is asked: at most `per_document` of a document's passages are among the hits."""
+    """What is asked: at most `per_document` of a document's passages are among the hits.
+
+    Without `fusion` or `weights` those of the settings hold; a leg that `weights` does not name counts 1.
+    """
 
     query: str = Field(max_length=16_384)
     limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
     tenant: str = "default"
     sources: tuple[str, ...] | None = None
     per_document: int = Field(default=3, ge=1)
-    fusion: Literal["rrf", "weighted"] = "rrf"
+    fusion: Literal["rrf", "weighted"] | None = None
     weights: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What the legs gave, and in which order the fusion put it."""
+class Found:
+    """What the legs gave, and which keys the fusion chose, best first; `owners` names the document of each key."""
 
     rankings: Mapping[str, Ranking]
     chosen: Sequence[tuple[int, float]]
+    owners: Mapping[int, str]
 
 
 class Searcher:
@@ -58,19 +63,20 @@ class Searcher:
         encoders: Encoders,
         lock: ReadWriteLock,
         profile: str,
+        settings: SearchSettings,
     ) -> None:
         self._database = database
         self._texts = texts
         self._vectors = vectors
         self._encoders = encoders
         self._lock = lock
+        self._settings = settings
         self._sparse = _NO_SPLADE.format(profile=profile)
 
     def search(self, question: Question) -> dict[str, Any]:
         """Hits, best first, with rank and score per leg, snippet and provenance, and which legs took part."""
         began = time.perf_counter()
-        terms = words(question.query, _MAX_WORDS)
-        vector, dense = self._embed(question.query) if terms else (None, "off: the query has no words")
+        terms, vector, dense = self._read(question.query)
         with self._lock.reading():
             found = self._find(question, terms, vector)
             hits = passages.by_keys(self._database, [key for key, _ in found.chosen])
@@ -84,6 +90,20 @@ class Searcher:
         legs = {"bm25": "on", "dense": dense, "sparse": self._sparse}
         return {"query": question.query, "hits": shown, "legs": legs, "ms": (time.perf_counter() - began) * 1000}
 
+    def rank(self, question: Question) -> Found:
+        """What `search` would show, as keys alone, with the whole ranking of each leg."""
+        terms, vector, _ = self._read(question.query)
+        with self._lock.reading():
+            return self._find(question, terms, vector)
+
+    def _read(self, query: str) -> tuple[list[str], Matrix | None, str]:
+        """The words of a query, its vector where there is one, and what becomes of the dense leg."""
+        terms = words(query, _MAX_WORDS)
+        if self._settings.stop_words:
+            terms = telling(terms) or terms
+        vector, dense = self._embed(query) if terms else (None, "off: the query has no words")
+        return terms, vector, dense
+
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
         model = self._vectors.model
         if model is None:
@@ -91,19 +111,24 @@ class Searcher:
         vector = self._encoders.embed(model, query)
         return (None, f"off: {vector}") if isinstance(vector, str) else (vector, "on")
 
-    def _find(self, question: Question, terms: Sequence[str], vector: Matrix | None) -> _Found:
+    def _find(self, question: Question, terms: Sequence[str], vector: Matrix | None) -> Found:
         """Rank, fuse and thin out; look deeper while a few documents take all the places and there is more to see."""
         depth = max(_DEPTH, 2 * question.limit)
         while True:
             rankings: dict[str, Ranking] = {"bm25": self._texts.search(terms, depth, question.tenant, question.sources)}
             if vector is not None:
                 rankings["dense"] = self._vectors.search(vector, depth, question.tenant, question.sources)
-            fused = fusion.METHODS[question.fusion](rankings, question.weights)
+            fused = self._fuse(question, rankings)
             owners = self._vectors.owners(key for key, _ in fused)
             kept = fusion.diverse(fused, owners, question.per_document)
             if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):
-                return _Found(rankings, kept[: question.limit])
+                return Found(rankings, kept[: question.limit], owners)
             depth *= 4
+
+    def _fuse(self, question: Question, rankings: Mapping[str, Ranking]) -> list[tuple[int, float]]:
+        chosen = self._settings
+        weights = chosen.weights.model_dump() if question.weights is None else question.weights
+        return fusion.fuse(rankings, question.fusion or chosen.fusion, weights, chosen.rrf_k)
 
 
 def _of(key: int, legs: Mapping[str, Mapping[int, Any]]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Reads:
         tenant: str = DEFAULT_TENANT,
         sources: list[str] | None = None,
         per_document: int = 3,
-        fusion: str = "rrf",
+        fusion: str | None = None,
         weights: dict[str, float] | None = None,
     ) -> dict[str, Any]:
         question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "per_document": per_document}

@@ -17,6 +17,7 @@ from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.messages import GraphDocument, TextDocument
 from medkg_lab.knowledge.search import Searcher
 from medkg_lab.knowledge.vectors import VectorIndex
+from medkg_lab.settings import SearchSettings
 
 _COUNTS = """
 WITH g AS (SELECT id, tenant, doc_id FROM generation WHERE state = 'published')
@@ -27,6 +28,8 @@ SELECT (SELECT count(*) FROM g),
     (SELECT count(*) FROM (SELECT DISTINCT source, relation, target FROM edge WHERE generation IN (SELECT id FROM g)))
 """
 
+_DEFAULT_SEARCH = SearchSettings()
+
 
 class Knowledge:
     """The store in `folder`. `stage_*`, `apply` and `close` belong to one writing thread; the rest may run in any.
@@ -34,15 +37,17 @@ class Knowledge:
     Raises KnowledgeInUse when another process has it and KnowledgeDamaged when it cannot be read.
     """
 
-    def __init__(self, folder: Path, encoders: Encoders, profile: str) -> None:
+    def __init__(
+        self, folder: Path, encoders: Encoders, profile: str, settings: SearchSettings = _DEFAULT_SEARCH
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = _hold(folder / "lock", folder)
         self.database = Database(folder / "knowledge.duckdb")
-        self._texts = TextIndex.follow(folder / "bm25", self.database)
+        self._texts = TextIndex.follow(folder / "bm25", self.database, settings.boosts)
         self._vectors = VectorIndex.follow(folder, self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
-        self.searcher = Searcher(self.database, self._texts, self._vectors, encoders, self._lock, profile)
+        self.searcher = Searcher(self.database, self._texts, self._vectors, encoders, self._lock, profile, settings)
 
     def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
         """Stage documents for search; one answer per document, `{doc_id, count}` or `{error}`. Raises BatchFenced."""

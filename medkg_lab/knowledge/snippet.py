@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 WIDTH = 280
 """Characters in a snippet at most."""
-_WORD = re.compile(r"\w+")
-# Words without meaning of their own: they are searched for, but marking them would hide the words that matter.
+_WORD = re.compile(r"[^\W_]+")
+# Words without meaning of their own: marking them would hide the words that matter.
 _FUNCTION_WORDS = frozenset(
     (
         "a",
@@ -59,12 +59,17 @@ def words(text: str, most: int) -> list[str]:
     return [match.group().lower() for match, _ in zip(_WORD.finditer(text), range(most), strict=False)]
 
 
+def telling(terms: Sequence[str]) -> list[str]:
+    """Those of `terms` that mean something of their own."""
+    return [term for term in terms if term not in _FUNCTION_WORDS]
+
+
 def snippet(text: str, query: Sequence[str], stem: Callable[[str], str], width: int = WIDTH) -> Snippet:
     """The stretch of `text`, `width` characters at most, with the most different words of `query`; the first of equals.
 
     A word matches when its stem is the stem of a query word. Without any match it is the beginning of the text.
     """
-    wanted = {stem(word) for word in query if word not in _FUNCTION_WORDS}
+    wanted = {stem(word) for word in telling(query)}
     found = [(mark, stemmed) for mark, stemmed in _stemmed(text, stem) if stemmed in wanted]
     before = width // 5
     start, end = _window(text, _best(found, width - before), width, before)

@@ -10,8 +10,8 @@ from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
-from medkg_lab.rpc import Client
-from medkg_lab.settings import Settings
+from medkg_lab.rpc import DEFAULT_DEADLINE, Client
+from medkg_lab.settings import Address, Settings
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.topology.catalog import Catalog
 
@@ -19,17 +19,19 @@ from medkg_lab.topology.catalog import Catalog
 class Lab:
     """The lab at `locations`; nothing is started or read until it is asked for."""
 
-    def __init__(self, locations: Locations) -> None:
+    def __init__(self, locations: Locations, deadline: float = DEFAULT_DEADLINE) -> None:
+        """`deadline` is the seconds that ledger and knowledge have for an answer."""
         self.locations = locations
+        self.deadline = deadline
         self.supervisor = SupervisorClient(locations)
 
     def __repr__(self) -> str:
         return f"<Lab {self.locations.home}>"
 
     @classmethod
-    def at(cls, home: str | Path | None = None) -> "Lab":
+    def at(cls, home: str | Path | None = None, deadline: float = DEFAULT_DEADLINE) -> "Lab":
         """The lab at `home`, or the default one."""
-        return cls(locate(home))
+        return cls(locate(home), deadline)
 
     @cached_property
     def settings(self) -> Settings:
@@ -40,13 +42,13 @@ class Lab:
     def ledger(self) -> LedgerClient:
         """The job ledger. Raises LabNotRunning at once when there is no lab to ask."""
         self.require_running()
-        return LedgerClient(self.locations.socket("ledger"))
+        return LedgerClient(self.locations.socket("ledger"), self.deadline)
 
     @cached_property
     def knowledge(self) -> KnowledgeClient:
         """Search and graph. Raises LabNotRunning at once when there is no lab to ask."""
         self.require_running()
-        return KnowledgeClient(self.locations.socket("knowledge"))
+        return KnowledgeClient(self.locations.socket("knowledge"), self.deadline)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -54,8 +56,8 @@ class Lab:
         return Catalog(self.locations)
 
     @property
-    def bootstrap(self) -> str:
-        """Where the broker listens."""
+    def bootstrap(self) -> Address:
+        """Where the broker listens, and how to be let in."""
         return self.settings.bootstrap(self.locations)
 
     @property

@@ -26,7 +26,12 @@ def status(lab: Lab) -> dict[str, Any]:
         "profile": supervised["profile"],
         "processes": supervised["processes"],
         "rss_mb": round(sum(one["rss_mb"] or 0 for one in supervised["processes"]), 1),
-        "broker": {"engine": lab.settings.broker.engine, "bootstrap": lab.bootstrap, "durability": engine.durability()},
+        "broker": {
+            "engine": lab.settings.broker.engine,
+            "bootstrap": str(lab.bootstrap),
+            "durability": engine.durability(),
+        }
+        | engine.details(),
         "ports": settings.ports(lab.locations),
         "dagster_url": lab.dagster_url,
         "disk_free_mb": shutil.disk_usage(lab.locations.data).free // 1_000_000,
@@ -65,7 +70,9 @@ def blockers(lab: Lab) -> list[str]:
     processes = lab.supervisor.status()["processes"]
     found = [why_process(one) for one in processes if one["state"] != "ready"]
     if (free := shutil.disk_usage(lab.locations.data).free // 1_000_000) < DISK_LOW_MB:
-        found.append(f"The disk of {lab.locations.data} has only {free} MB left: writes are refused until there is room.")
+        found.append(
+            f"The disk of {lab.locations.data} has only {free} MB left: writes are refused until there is room."
+        )
     if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
         return found
     for state in ("waiting_gate", "queued", "running"):

@@ -5,11 +5,12 @@ The comparison is pure; `collect` reads the three sides.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from medkg_lab.broker.client import read_all
+from medkg_lab.broker.reading import lowest
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_id, is_published
@@ -63,7 +64,8 @@ class Side:
     """What the ledger says.
 
     `executions` has the outcomes of every stage execution, `gates` the state that the marker of a gate must have in Dagster, and
-    `runs` the status that the run of (job, half, execution) must have; an unfinished one is STARTED.
+    `runs` the status that the run of (job, half, execution) must have; an unfinished one is STARTED. `old_ids` and `old_runs` are
+    the CloudEvents and Dagster runs from below the low-water mark: they may be there or not.
     """
 
     executions: dict[Execution, list[str]] = field(default_factory=dict)
@@ -71,14 +73,17 @@ class Side:
     runs: dict[Run, str] = field(default_factory=dict)
     cloud_ids: set[str] = field(default_factory=set)
     jobs: set[str] = field(default_factory=set)
+    old_ids: set[str] = field(default_factory=set)
+    old_runs: set[str] = field(default_factory=set)
 
 
-def fold(events: Iterable[Mapping[str, Any]]) -> Side:
-    """Read the ledger's events, from the first on, into what the other sides must show."""
-    folding = _Fold()
+def fold(events: Iterable[Mapping[str, Any]], mark: int = 0) -> Side:
+    """Read the ledger's events into what the other sides must show of all that began above the low-water mark `mark`."""
+    folding = _Fold(mark)
     for event in events:
         if is_published(event["type"]):
-            folding.side.cloud_ids.update(cloud_id(event["id"], job_id) for job_id in event["jobs"])
+            ids = folding.side.cloud_ids if event["seq"] > mark else folding.side.old_ids
+            ids.update(cloud_id(event["id"], job_id) for job_id in event["jobs"])
         for number, job_id in enumerate(event["jobs"]):
             folding.side.jobs.add(job_id)
             folding.take(event, number, job_id)
@@ -88,8 +93,9 @@ def fold(events: Iterable[Mapping[str, Any]]) -> Side:
 class _Fold:
     """The ledger's side while it is read: which run each job is in, and which stage of it has started and not ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: int) -> None:
         self.side = Side()
+        self._mark = mark
         self._run: dict[str, Run] = {}
         self._stage: dict[str, str] = {}
 
@@ -97,10 +103,19 @@ class _Fold:
         """Take in what `event` says of the job that stands at `number` in it."""
         kind = event["type"]
         if kind == "job.claimed":
-            self._run[job_id] = (job_id, int(event["data"]["half"]), int(event["data"]["executions"][number]))
-            self.side.runs[self._run[job_id]] = "STARTED"
+            self._claimed(job_id, int(event["data"]["half"]), int(event["data"]["executions"][number]), event["seq"])
         elif job_id in self._run:
             self._in_run(kind, event.get("stage"), job_id)
+
+    def _claimed(self, job_id: str, half: int, execution: int, seq: int) -> None:
+        run = job_id, half, execution
+        if visible_run_id(*run) in self.side.old_runs:
+            return
+        if seq > self._mark:
+            self._run[job_id] = run
+            self.side.runs[run] = "STARTED"
+        else:
+            self.side.old_runs.add(visible_run_id(*run))
 
     def _in_run(self, kind: str, stage: str | None, job_id: str) -> None:
         run = self._run[job_id]
@@ -128,7 +143,10 @@ def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, A
     return [
         *_outcome_differences(ledger),
         *({"what": "CloudEvent missing on the topic", "id": one} for one in sorted(ledger.cloud_ids - set(topic))),
-        *({"what": "CloudEvent unknown to the ledger", "id": one} for one in sorted(set(topic) - ledger.cloud_ids)),
+        *(
+            {"what": "CloudEvent unknown to the ledger", "id": one}
+            for one in sorted(set(topic) - ledger.cloud_ids - ledger.old_ids)
+        ),
         *_run_differences(ledger, runs),
     ]
 
@@ -154,7 +172,7 @@ def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Ite
             yield from _step_differences(named, ledger.runs[run], steps[run], runs[run_id])
         else:
             yield {"what": "Dagster run missing", **named}
-    for run_id in sorted(set(runs) - set(expected)):
+    for run_id in sorted(set(runs) - set(expected) - ledger.old_runs):
         yield {"what": "Dagster run unknown to the ledger", "run_id": run_id, "job_id": runs[run_id].get("job_id")}
 
 
@@ -181,11 +199,22 @@ def _named(execution: Execution) -> dict[str, Any]:
 def verify(lab: Lab) -> dict[str, Any]:
     """Read all three sides of a running lab and compare them. Raises ViewsBehind when a view does not catch up."""
     _wait_for_views(lab)
-    ledger = fold(_ledger_events(lab))
     topics = Topics(lab.settings.broker.topic_prefix)
-    ids = (record.header("ce_id") for record in read_all(lab.bootstrap, topics.events))
-    topic = Counter(one.decode() for one in ids if one is not None)
+    published = [
+        (record.partition, name.decode())
+        for record in read_all(lab.bootstrap, topics.events)
+        if (name := record.header("ce_id")) is not None
+    ]
+    emptied = {partition for partition, low in lowest(lab.bootstrap, topics.events).items() if low > 0}
+    marks = dict(lab.ledger.low_waters())
+    events = list(_ledger_events(lab, marks["ledger"]))
+    marks["topic"] = topic_mark(events, published, emptied)
+    ledger = fold(events, max(marks.values()))
+    topic = Counter(one for _, one in published)
     runs = {run["run_id"]: run for run in lab.dagster_runs()}
+    if marks["ledger"]:
+        topic = Counter(without_leading(published, ledger.cloud_ids | ledger.old_ids))
+        runs = {run_id: run for run_id, run in runs.items() if run["job_id"] in ledger.jobs}
     differences = compare(ledger, topic, runs)
     return {
         "ok": not differences,
@@ -193,6 +222,7 @@ def verify(lab: Lab) -> dict[str, Any]:
         "stage_executions": len(ledger.executions),
         "cloudevents": {"distinct": len(topic), "redelivered": sum(topic.values()) - len(topic)},
         "dagster_runs": len(runs),
+        "low_water": marks,
         "differences": differences[:MAX_LISTED],
         "differences_in_all": len(differences),
     }
@@ -208,8 +238,36 @@ def _wait_for_views(lab: Lab) -> None:
             time.sleep(0.1)
 
 
-def _ledger_events(lab: Lab) -> Iterator[Mapping[str, Any]]:
-    after = 0
+def topic_mark(events: Sequence[Mapping[str, Any]], published: Iterable[tuple[int, str]], emptied: set[int]) -> int:
+    """The topic's low-water mark: the last event from before the oldest records of the partitions that retention has `emptied`.
+
+    `published` is (partition, CloudEvent id) in the order of each partition.
+    """
+    firsts: dict[int, str] = {}
+    for partition, one in published:
+        firsts.setdefault(partition, one)
+    wanted = {one for partition, one in firsts.items() if partition in emptied}
+    ids = ((event["seq"], {cloud_id(event["id"], job_id) for job_id in event["jobs"]}) for event in events)
+    found = [seq for seq, made in ids if not wanted.isdisjoint(made)]
+    if emptied - firsts.keys():
+        found.append(max((event["seq"] for event in events), default=0) + 1)
+    return max(found, default=1) - 1
+
+
+def without_leading(published: Iterable[tuple[int, str]], known: set[str]) -> list[str]:
+    """The CloudEvents on the topic without those that come before the first known one of their partition: they tell of events
+    that are neither in the ledger nor in its archive any more."""
+    reached: set[int] = set()
+    kept = []
+    for partition, one in published:
+        if one in known:
+            reached.add(partition)
+        if partition in reached:
+            kept.append(one)
+    return kept
+
+
+def _ledger_events(lab: Lab, after: int) -> Iterator[Mapping[str, Any]]:
     while events := lab.ledger.events(after=after, limit=5000, wait_s=0)["events"]:
         yield from events
         after = int(events[-1]["seq"])

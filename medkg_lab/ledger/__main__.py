@@ -5,6 +5,7 @@ import os
 import signal
 
 from medkg_lab import process
+from medkg_lab.ledger.rebuild import rebuild_if_wanted
 from medkg_lab.ledger.server import Server
 
 NAME = "ledgerd"
@@ -16,6 +17,7 @@ def main() -> None:
     _, locations = process.arguments(NAME)
     folder = locations.data / "ledger"
     folder.mkdir(mode=0o700, exist_ok=True)
+    rebuild_if_wanted(folder)
     asyncio.run(_serve(Server(folder, locations.socket("ledger"))))
 
 

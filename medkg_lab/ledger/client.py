@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,9 +25,15 @@ class LedgerClient:
     method raises PeerUnreachable when the ledger cannot be reached, and what the ledger refuses as the error that it names.
     """
 
-    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        deadline: float = rpc.DEFAULT_DEADLINE,
+        before_emit: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = path
         self.deadline = deadline
+        self._before_emit = before_emit
         self._idle: list[rpc.Client] = []
         self._lock = threading.Lock()
         self._emitter: Emitter | None = None
@@ -53,6 +59,10 @@ class LedgerClient:
         """Make these jobs where they do not exist yet: [{job_id, new, state}], in order."""
         return self._list(self._command("submit", id, jobs=[dict(job) for job in jobs]))
 
+    def import_jobs(self, entries: Sequence[Mapping[str, Any]], *, id: str | None = None) -> list[Json]:
+        """Take jobs of an older ledger in where they do not exist yet: [{job_id, new, state}], in order."""
+        return self._list(self._command("import_jobs", id, entries=[dict(entry) for entry in entries]))
+
     def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
         """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
         return self._object(self._command("retry", id, job_id=job_id, from_stage=from_stage, by=by))
@@ -74,9 +84,11 @@ class LedgerClient:
         source: str | None = None,
         limit: int = 100,
         after: str | None = None,
+        correlation: str | None = None,
     ) -> list[Json]:
         """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
         narrowed = {"state": state, "pipeline": pipeline, "doc": doc, "tenant": tenant, "source": source}
+        narrowed["correlation"] = correlation
         return self._list(self._ask("jobs", **narrowed, limit=limit, after=after))
 
     def counts(self) -> Json:
@@ -130,20 +142,24 @@ class LedgerClient:
             self._emitter.drain(batch_id)
         return self._object(self._command("record", id, batch_id=batch_id, events=[dict(event) for event in events]))
 
-    def emit(self, batch_id: str, events: Sequence[Mapping[str, Any]], *, id: str | None = None) -> None:
-        """Record without waiting, in order; waits only while too much is undelivered.
+    def emit(
+        self, batch_id: str, events: Sequence[Mapping[str, Any]], *, urgent: bool = False, id: str | None = None
+    ) -> None:
+        """Record without waiting, in order; waits only while too much is undelivered. What is urgent shares no later commit.
+
+        `before_emit` is called, in another thread, after this and before the events are sent: it makes durable what they name.
 
         What the ledger refused of this batch earlier is raised here or by `drain`, whichever comes first.
         """
         if self._emitter is None:
-            self._emitter = Emitter(self.path, self.deadline)
-        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events])
+            self._emitter = Emitter(self.path, self.deadline, self._before_emit)
+        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events], urgent)
 
     def drain(self, batch_id: str | None = None) -> list[str]:
         """Wait until all that was emitted is recorded; the jobs whose events were dropped because they were cancelled.
 
-        Raises what the ledger refused of this batch (of any, if none is named), and EmissionLost when the ledger could not be
-        reached within the deadline.
+        Raises what the ledger refused of this batch (of any, if none is named), EmissionLost when the ledger could not be
+        reached within the deadline, and the OSError that `before_emit` raised.
         """
         return self._emitter.drain(batch_id) if self._emitter is not None else []
 
@@ -180,9 +196,19 @@ class LedgerClient:
         """End the job that waits at a gate. Raises GateNotWaiting."""
         return self._object(self._command("gate_reject", id, job_id=job_id, by=by, why=why))
 
-    def gate_fail(self, job_id: str, by: str, kind: str, reason: str, *, id: str | None = None) -> Json:
+    def gate_fail(
+        self,
+        job_id: str,
+        by: str,
+        kind: str,
+        reason: str,
+        evidence: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+    ) -> Json:
         """Say that what a gate waits for will not come. Raises GateNotWaiting."""
-        return self._object(self._command("gate_fail", id, job_id=job_id, by=by, kind=kind, reason=reason))
+        args: Json = {"by": by, "kind": kind, "reason": reason, "evidence": dict(evidence or {})}
+        return self._object(self._command("gate_fail", id, job_id=job_id, **args))
 
     def gates(self, state: str | None = None) -> list[Json]:
         """The gates, in one state or all; those that wait longest first."""
@@ -206,6 +232,48 @@ class LedgerClient:
         jobs = None if job_ids is None else list(job_ids)
         args: Json = {"run_id": run_id, "release_id": release_id, "job_ids": jobs, "from_stage": from_stage, "by": by}
         return self._object(self._command("launch", id, **args))
+
+    # What all processes share
+
+    def breaker_report(
+        self,
+        policy: str,
+        key: str,
+        outcome: str,
+        *,
+        threshold: int,
+        reset_s: float,
+        owner: str,
+        id: str | None = None,
+    ) -> Json:
+        """Tell what a call came to (`failure`, `success`, or `none`: no verdict): {state, until}.
+
+        The circuit opens after `threshold` failures in a row, for `reset_s` seconds.
+        """
+        args: Json = {"policy": policy, "key": key, "outcome": outcome, "owner": owner}
+        return self._object(self._command("breaker_report", id, **args, threshold=threshold, reset_s=reset_s))
+
+    def breaker_probe(
+        self, policy: str, key: str, *, owner: str, limit_s: float | None = None, id: str | None = None
+    ) -> Json:
+        """Ask whether a call may be made: {granted, state, until}.
+
+        It may while the circuit is closed; else one owner may make one, and must report on it within `limit_s` seconds
+        (120 if not given).
+        """
+        limit = {} if limit_s is None else {"limit_s": limit_s}
+        return self._object(self._command("breaker_probe", id, policy=policy, key=key, owner=owner, **limit))
+
+    def breakers(self) -> list[Json]:
+        """[{policy, key, state, failures, opened_at, until, owner}]: the circuits that have opened or have failures in a row."""
+        return self._list(self._ask("breakers"))
+
+    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> Json:
+        """Calls that may be made now, of the rate that all processes share: {granted, wait_s}.
+
+        When none is granted, `wait_s` is the seconds until there is one.
+        """
+        return self._object(self._ask("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
 
     # The log and its views
 
@@ -233,6 +301,28 @@ class LedgerClient:
     def health(self) -> Json:
         """What a person who looks after the ledger wants to know."""
         return self._object(self._ask("health"))
+
+    # Its files
+
+    def snapshot(self, path: Path | None = None, deadline: float = 600.0) -> Json:
+        """Copy all events and views into a new folder: {path, made_at, head, fold, events}. Raises SnapshotFailed."""
+        return self._object(self._question("snapshot", {"path": None if path is None else str(path)}, deadline))
+
+    def prune(self, keep: int | None = None, deadline: float = 600.0) -> Json:
+        """Move what every view has seen to the archive, but for the newest `keep`: {pruned, low, head, views, fold}."""
+        return self._object(self._question("prune", {} if keep is None else {"keep": keep}, deadline))
+
+    def low_water(self, view: str, seq: int) -> None:
+        """Tell that `view` has forgotten what came from the events up to `seq`."""
+        self._ask("low_water", view=view, seq=seq)
+
+    def low_waters(self) -> dict[str, int]:
+        """The last event that each view, and the ledger with its archive, has forgotten."""
+        return self._object(self._ask("low_waters"))
+
+    def rebuild(self) -> None:
+        """Have the ledger restart and make its views again; its report comes to lie beside its files."""
+        self._ask("rebuild")
 
     # How it is sent
 

@@ -9,22 +9,25 @@ from typing import Any
 from uuid import uuid4
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger import folds
 from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.record import Record
-from medkg_lab.ledger.errors import CommandIdReused, LedgerError
-from medkg_lab.ledger.events import Encoded, Event, EventType, command_of, encode, stamp, to_row
+from medkg_lab.ledger.errors import CommandIdReused, DiskFull, LedgerError, LedgerPruned
+from medkg_lab.ledger.events import MAKES_JOBS, Encoded, Event, command_of, encode, stamp, to_row
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.projection import Projection
 from medkg_lab.ledger.state import Job, State
-from medkg_lab.ledger.store import EventStore
+from medkg_lab.ledger.store import ROOM, EventStore
+from medkg_lab.ledger.tally import Tally
 from medkg_lab.ledger.views import Views
 from medkg_lab.ledger.window import SIZE, Window
 
 log = logging.getLogger(__name__)
 
+FOLDS = "folds"
 KEPT_FINISHED = 1000
 """Finished jobs that stay in memory: those that are asked for most."""
 
@@ -62,29 +65,42 @@ _Decided = _New | _Repeated | LabError
 class Core:
     """The ledger's memory, kept equal to its event file."""
 
-    def __init__(self, folder: Path, kept_finished: int = KEPT_FINISHED) -> None:
+    def __init__(self, folder: Path, kept_finished: int = KEPT_FINISHED, views: str = "views.duckdb") -> None:
         """Open or create the ledger in `folder` and bring its memory back. Raises Unstartable."""
+        self.folder = folder
         self._kept_finished = kept_finished
         self.store = EventStore(folder / "ledger.duckdb")
-        self.views = Views(folder / "views.duckdb")
+        self.views = Views(folder / views, self.store.archive.folder)
         if self.views.seq > self.store.head:
             log.warning("the views are ahead of the events; they are made again")
             self.views.discard()
+        if not self.store.reaches(self.views.seq):
+            self._begin_at_fold()
         self._events = self.store.reader()
         self._remembered = self.views.reader()
         self.state: State = self._remembered.load()
         self.plans = Plans(self.state.definitions)
         self.projection = Projection(self.plans)
         self.leases = Leases()
+        self.tally = Tally()
         self._last_ts = 0.0
         self._catch_up()
         self.window = Window(self._events.last(SIZE))
+
+    def _begin_at_fold(self) -> None:
+        """Take the views from a fold snapshot, because the events that they were made from are gone. Raises LedgerPruned."""
+        fold_ = folds.newest(self.folder / FOLDS, self.store.low)
+        if fold_ is not None:
+            log.warning("the views are taken from %s", fold_)
+            self.views.replace(fold_)
+        if not self.store.reaches(self.views.seq):
+            raise LedgerPruned(low=self.store.low, path=self.folder)
 
     def _catch_up(self) -> None:
         start = self.state.seq
         for events in self._events.all_after(start):
             for event in events:
-                if event.type is not EventType.JOB_SUBMITTED:
+                if event.type not in MAKES_JOBS:
                     self._remember(event.jobs)
                 self._fold(event)
             self.project()
@@ -121,6 +137,8 @@ class Core:
         `now` is in seconds since the epoch, `clock` in seconds of the monotonic clock. What is raised here leaves memory ahead
         of the file: the process must end.
         """
+        if not self.store.has_room():
+            return [Outcome(error=self.full())] * len(requests), []
         self._remember(chain.from_iterable(request.command.job_ids() for request in requests))
         past = self._past(requests)
         ts = max(now, self._last_ts)
@@ -132,6 +150,10 @@ class Core:
         for request, outcome in zip(requests, outcomes, strict=True):
             self._renew(request.command, outcome, clock)
         return outcomes, encoded
+
+    def full(self) -> DiskFull:
+        """The refusal when the disk has no room."""
+        return DiskFull(path=self.folder, mib=ROOM >> 20)
 
     def _past(self, requests: Sequence[Request]) -> dict[str, _Repeated]:
         """The events of those commands that were carried out so long ago that the window has lost them."""
@@ -198,8 +220,8 @@ class Core:
         return job or next(iter(self._remembered.jobs([job_id])), None)
 
     def close(self) -> None:
-        """Bring the views up to date and close the files."""
-        if self.projection:
+        """Bring the views up to date, if there is room, and close the files."""
+        if self.projection and self.store.has_room():
             self.project()
         self.views.close()
         self.store.close()

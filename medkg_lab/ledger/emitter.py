@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,31 @@ RETRY_PAUSE = 0.1
 
 
 class Emitter:
-    """One thread with a connection of its own; what fails is kept until `put` or `drain` raises it."""
+    """One thread with a connection of its own; what fails is kept until `put` or `drain` raises it.
 
-    def __init__(self, path: Path, deadline: float) -> None:
+    `before` is called there before records are sent that were handed in until then: what they speak of can be made durable in
+    it while the engine works on. A batch for which it raises OSError is not told of any further.
+    """
+
+    def __init__(self, path: Path, deadline: float, before: Callable[[], None]) -> None:
         self._path = path
         self._deadline = deadline
+        self._before = before
         self._pending: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()
-        self._failed: dict[str, LabError] = {}
+        self._failed: dict[str, LabError | OSError] = {}
         self._dropped: dict[str, None] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="emitter", daemon=True)
         self._thread.start()
 
-    def put(self, command_id: str, batch_id: str, events: list[dict[str, Any]]) -> None:
-        """Hand in a record. Raises what went wrong with earlier ones of its batch."""
+    def put(self, command_id: str, batch_id: str, events: list[dict[str, Any]], urgent: bool = False) -> None:
+        """Hand in a record; an urgent one waits for no others. Raises what went wrong with earlier ones of its batch."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
             if batch_id in self._failed:
                 raise self._failed.pop(batch_id)
-            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events})
+            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events, "lazy": not urgent})
             self._changed.notify_all()
 
     def drain(self, batch_id: str | None) -> list[str]:
@@ -64,7 +70,12 @@ class Emitter:
     def _run(self) -> None:
         with rpc.Client(self._path, self._deadline) as client:
             while records := self._next():
-                self._send(client, records)
+                try:
+                    self._before()
+                except OSError as error:
+                    self._drop(len(records), error)
+                else:
+                    self._send(client, records)
 
     def _next(self) -> list[dict[str, Any]]:
         with self._changed:
@@ -74,10 +85,11 @@ class Emitter:
     def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:
         """Deliver `records`, again and again until they are answered or the deadline is over."""
         until = time.monotonic() + self._deadline
+        lazy = all(record["lazy"] for record in records)
         while True:
             try:
                 answers = client.call(
-                    "records", deadline=max(0.01, until - time.monotonic()), records=records, lazy=True
+                    "records", deadline=max(0.01, until - time.monotonic()), records=records, lazy=lazy
                 )
                 break
             except (rpc.PeerUnreachable, LedgerClosing) as error:
@@ -95,6 +107,12 @@ class Emitter:
                     self._failed.setdefault(batch_id, _revive(answer["error"]))
                 else:
                     self._dropped |= dict.fromkeys(answer["result"]["dropped"])
+            self._changed.notify_all()
+
+    def _drop(self, count: int, error: OSError) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._failed.setdefault(self._pending.popleft()["batch_id"], error)
             self._changed.notify_all()
 
     def _give_up(self, error: LabError) -> None:

@@ -90,8 +90,8 @@ class MixedLaunch(LedgerError):
 
 
 class QueryRefused(LedgerError):
-    """The query was refused: {detail}. One SELECT statement on the tables job, stage_run, gate, document, artifact and provenance
-    is allowed."""
+    """The query was refused: {detail}. One SELECT statement on the tables job, stage_run, gate, document, artifact, provenance
+    and event_archive is allowed."""
 
     exit_code = exit_codes.USAGE
 
@@ -114,6 +114,39 @@ class EmissionLost(LedgerError):
     """{count} events could not be delivered to the ledger within {seconds} s: {detail}. The batch will be run again."""
 
 
+class DiskFull(LedgerError):
+    """The ledger takes no commands: the disk of {path} has less than {mib} MiB left. Make room; it goes on by itself then."""
+
+
+class EventsPruned(LedgerError):
+    """The events up to {low} were pruned from the ledger, and its archive at {path} does not hold all of them. Bring the files
+    back, or read from event {low} on."""
+
+
+class ArchiveNotWritten(LedgerError):
+    """Events could not be written to {path}: {detail}. Nothing was removed from the ledger."""
+
+
+class SnapshotFailed(LedgerError):
+    """No snapshot could be made at {path}: {detail}."""
+
+
+class NothingToRecover(LedgerError):
+    """The ledger at {path} cannot be recovered: no source has its first events ({problems}). Name a snapshot with `--snapshot`,
+    or start the broker so that its log can be read."""
+
+
+class RecoveryFailed(LedgerError):
+    """The ledger at {path} cannot be recovered: the events that were found cannot be folded ({detail}). Nothing was changed."""
+
+
+class LegacyUnreadable(LedgerError):
+    """{path} cannot be read as an older ledger: {detail}. JSON lines, or a DuckDB or SQLite database with a table of jobs is
+    expected."""
+
+    exit_code = exit_codes.USAGE
+
+
 class Unstartable(LabError):
     """The ledger cannot start: {detail}."""
 
@@ -133,6 +166,11 @@ class LedgerShort(Unstartable):
 class LedgerDamaged(Unstartable):
     """The ledger cannot start: {path} is damaged ({detail}). Nothing was changed; keep the files and run `medkg-lab ledger
     recover`."""
+
+
+class LedgerPruned(Unstartable):
+    """The ledger cannot start: its views must be made again, but the events up to {low} were pruned and neither the archive nor
+    a fold snapshot of this version lies at {path}. Bring the files back, or run `medkg-lab ledger recover`."""
 
 
 class LedgerFromElsewhere(Unstartable):

@@ -1,7 +1,7 @@
 """The vocabulary of the log: what an event is, which types there are, and how one is written down.
 
-An event says what happened to one or more jobs, once. It is never changed. `Draft` is an event that was decided on but has no
-place in the log yet.
+An event says what happened, once: to one or more jobs, or to what they share (then it names none). It is never changed. `Draft`
+is an event that was decided on but has no place in the log yet.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ class EventType(StrEnum):
 
     DEFINITION_REGISTERED = "definition.registered"
     JOB_SUBMITTED = "job.submitted"
+    JOB_IMPORTED = "job.imported"
     JOB_CLAIMED = "job.claimed"
     BATCH_EXPIRED = "batch.expired"
     STAGE_STARTED = "stage.started"
@@ -40,6 +41,13 @@ class EventType(StrEnum):
     GATE_RELEASED = "gate.released"
     RUN_LAUNCHED = "run.launched"
     FIELD_SET = "field.set"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_HALF_OPEN = "breaker.half_open"
+    BREAKER_CLOSED = "breaker.closed"
+
+
+MAKES_JOBS = frozenset({EventType.JOB_SUBMITTED, EventType.JOB_IMPORTED})
+"""Only these name jobs that were not there before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""How far each reader of the log has come, as the readers tell it."""
+"""How far each reader of the log has come, and how far back it remembers, as the readers tell it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
+
+from medkg_lab.ledger import files
+
+READERS = ("outbox", "recorder", "knowledge")
+"""The lab's own readers: until each has told its position, nothing may be pruned."""
+_MARK = "low:"
 
 
 class Positions:
@@ -21,20 +26,26 @@ class Positions:
 
     def all(self) -> Mapping[str, int]:
         """All positions by view."""
-        return dict(self._known)
+        return {view: seq for view, seq in self._known.items() if not view.startswith(_MARK)}
+
+    def readers(self) -> Mapping[str, int]:
+        """All positions, with 0 for those of the lab's own readers that have told none."""
+        return {**dict.fromkeys(READERS, 0), **self.all()}
+
+    def forget(self, view: str, seq: int) -> None:
+        """Note that `view` no longer has what came from the events up to `seq`."""
+        self._known[_MARK + view] = seq
+
+    def forgotten(self) -> Mapping[str, int]:
+        """The last event that each view has forgotten."""
+        return {view[len(_MARK) :]: seq for view, seq in self._known.items() if view.startswith(_MARK)}
 
     def save(self) -> None:
         """Write what changed, durably."""
-        if self._known == self._saved:
-            return
         known = dict(self._known)
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as handle:
-            handle.write(orjson.dumps(known))
-            handle.flush()
-            os.fdatasync(handle.fileno())
-        fresh.replace(self._path)
-        self._saved = known
+        if known != self._saved:
+            files.write(self._path, orjson.dumps(known))
+            self._saved = known
 
 
 def _load(path: Path) -> dict[str, int]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from medkg_lab.ledger.events import Event, EventType
+from medkg_lab.ledger.events import MAKES_JOBS, Event, EventType
 from medkg_lab.ledger.plans import Plans
-from medkg_lab.ledger.records import batches_record, job_record, releases_record
+from medkg_lab.ledger.records import batches_record, breakers_record, job_record, releases_record
 from medkg_lab.ledger.state import DocumentKey, Job, State
 from medkg_lab.ledger.tables import (
     ARTIFACT,
@@ -38,6 +38,7 @@ _BATCH_EVENTS = frozenset(
         EventType.JOB_CANCELLED,
     }
 )
+_BREAKER_EVENTS = frozenset(each for each in EventType if each.value.startswith("breaker."))
 _RELEASE_EVENTS = frozenset({EventType.GATE_RELEASED, EventType.RUN_LAUNCHED, EventType.JOB_CANCELLED})
 
 
@@ -60,20 +61,22 @@ class Projection:
     added: dict[Table, list[Row]] = field(default_factory=dict)
     batches: bool = False
     releases: bool = False
+    breakers: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.jobs or self.added)
+        return bool(self.jobs or self.added or self.breakers)
 
     def absorb(self, state: State, event: Event) -> None:
         """Note what `event` will change; to be called just before it is folded into `state`."""
         self.jobs |= dict.fromkeys(event.jobs)
         self.batches |= event.type in _BATCH_EVENTS
         self.releases |= event.type in _RELEASE_EVENTS
+        self.breakers |= event.type in _BREAKER_EVENTS
         if event.type is EventType.DEFINITION_REGISTERED:
             data = event.data
             row = (data["kind"], data["name"], data["version"], data["content"], event.seq)
             self.added.setdefault(DEFINITION, []).append(row)
-        elif event.type is not EventType.JOB_SUBMITTED:
+        elif event.type not in MAKES_JOBS:
             self._absorb_jobs(state, event)
 
     def _absorb_jobs(self, state: State, event: Event) -> None:
@@ -115,7 +118,7 @@ class Projection:
         }
         changes = Changes(state.seq, {table: each for table, each in rows.items() if each})
         self.jobs, self.runs, self.documents, self.added = {}, {}, {}, {}
-        self.batches = self.releases = False
+        self.batches = self.releases = self.breakers = False
         return changes
 
     def _stage_rows(self, state: State) -> list[Row]:
@@ -132,4 +135,5 @@ class Projection:
     def _memory_rows(self, state: State) -> list[Row]:
         batches = [("batches", batches_record(state.batches))] if self.batches else []
         releases = [("releases", releases_record(state.releases))] if self.releases else []
-        return [*batches, *releases]
+        breakers = [("breakers", breakers_record(state.breakers))] if self.breakers else []
+        return [*batches, *releases, *breakers]

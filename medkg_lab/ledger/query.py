@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import duckdb
 import orjson
 
+from medkg_lab.ledger.archive import COLUMNS, Archive
 from medkg_lab.ledger.describe import describe_job
 from medkg_lab.ledger.errors import QueryFailed, QueryRefused, QueryTimeout
 from medkg_lab.ledger.records import job_from
@@ -17,11 +18,19 @@ from medkg_lab.ledger.views import Views
 
 T = TypeVar("T")
 
+ARCHIVE_TABLE = "event_archive"
 MAX_ROWS = 100_000
 MAX_SECONDS = 300.0
 MAX_SQL = 100_000
 MAX_GATES = 10_000
-FILTERS = {"state": "state", "pipeline": "pipeline_name", "doc": "doc_id", "tenant": "tenant_id", "source": "source"}
+FILTERS = {
+    "state": "state",
+    "pipeline": "pipeline_name",
+    "doc": "doc_id",
+    "tenant": "tenant_id",
+    "correlation": "correlation_id",
+    "source": "source",
+}
 """What a list of jobs can be narrowed down by, with the columns."""
 
 
@@ -46,7 +55,9 @@ class Desk:
 
     async def query(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
         """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
-        return await self._in(self._foreign, lambda connection: _query(connection, sql, parameters, limit, timeout_s))
+        return await self._in(
+            self._foreign, lambda connection: _query(connection, self._views.archive, sql, parameters, limit, timeout_s)
+        )
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         def run() -> T:
@@ -89,9 +100,15 @@ def _gate(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _query(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    sql: str,
+    parameters: Sequence[Any],
+    limit: int,
+    timeout_s: float,
 ) -> dict[str, Any]:
     _check(connection, sql)
+    connection.execute(archive_view(archive)).fetchall()
     stopped = threading.Event()
 
     def stop() -> None:
@@ -113,6 +130,13 @@ def _query(
     finally:
         timer.cancel()
     return {"columns": columns, "rows": [_plain(row) for row in rows[:limit]], "truncated": len(rows) > limit}
+
+
+def archive_view(archive: Archive) -> str:
+    """The statement that lets a query read the pruned events as table event_archive."""
+    nothing = "(SELECT 0::BIGINT, '', 0::DOUBLE, '', '', '', '', '' LIMIT 0)"
+    source = archive.relation() or f"{nothing} AS none({COLUMNS})"
+    return f"CREATE OR REPLACE TEMP VIEW {ARCHIVE_TABLE} AS SELECT {COLUMNS} FROM {source}"
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

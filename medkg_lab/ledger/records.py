@@ -6,7 +6,18 @@ from typing import Any
 import orjson
 
 from medkg_lab.ledger.spec import JobSpec
-from medkg_lab.ledger.state import Batch, Gate, GateState, Job, JobState, Release, StageRun, values_of
+from medkg_lab.ledger.state import (
+    Batch,
+    Circuit,
+    CircuitState,
+    Gate,
+    GateState,
+    Job,
+    JobState,
+    Release,
+    StageRun,
+    values_of,
+)
 
 
 def job_record(job: Job) -> str:
@@ -45,6 +56,17 @@ def releases_from(record: str) -> dict[str, Release]:
     """The releases of a record."""
     made = [Release(**values) for values in _list(record)]
     return {release.id: release for release in made}
+
+
+def breakers_record(breakers: Mapping[tuple[str, str], Circuit]) -> str:
+    """All circuit breakers."""
+    return orjson.dumps(list(breakers.values())).decode()
+
+
+def breakers_from(record: str) -> dict[tuple[str, str], Circuit]:
+    """The circuit breakers of a record."""
+    made = [Circuit(**{**values, "state": CircuitState(values["state"])}) for values in _list(record)]
+    return {(circuit.policy, circuit.key): circuit for circuit in made}
 
 
 def _list(record: str) -> list[dict[str, Any]]:

@@ -9,20 +9,24 @@ from uuid import uuid4
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.circuits import Circuits
 from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
+from medkg_lab.ledger.commands.imports import Import
 from medkg_lab.ledger.commands.jobs import Cancel, Retry, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
 from medkg_lab.ledger.gateway import Gateway, wait_of, within
+from medkg_lab.ledger.keeping import Keeping
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.questions import Questions
 
 PLAIN_COMMANDS: tuple[type[Command], ...] = (
     Submit,
+    Import,
     Register,
     Surrender,
     SetField,
@@ -45,9 +49,12 @@ class Server:
         """Open the ledger. Raises Unstartable."""
         self._socket = socket
         core = Core(folder)
+        self._has_room = core.store.has_room
         self._gateway = Gateway(core)
         self._positions = Positions(folder / "positions.json")
         self._questions = Questions(core, self._gateway, self._positions)
+        self._circuits = Circuits(self._gateway)
+        self._keeping = Keeping(core, self._gateway, self._positions)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`; `ready` is called when the socket is open."""
@@ -57,7 +64,7 @@ class Server:
         ready()
         try:
             while not await within(self._gateway.stopping, SAVE_EVERY):
-                await loop.run_in_executor(None, self._positions.save)
+                await loop.run_in_executor(None, self._save)
         finally:
             server.close()
             self._socket.unlink(missing_ok=True)
@@ -69,8 +76,14 @@ class Server:
 
     def _close(self) -> None:
         self._questions.close()
+        self._keeping.close()
         self._gateway.writer.stop()
-        self._positions.save()
+        self._save()
+
+    def _save(self) -> None:
+        """Save the positions; on a full disk they stay in memory, which is harmless."""
+        if self._has_room():
+            self._positions.save()
 
     def handlers(self) -> dict[str, rpc.Handler]:
         """The ops by name."""
@@ -81,7 +94,9 @@ class Server:
             "releases": self.releases,
             "heartbeat": self.heartbeat,
         }
-        return {**{each.op: self._plain(each) for each in PLAIN_COMMANDS}, **own, **self._questions.handlers()}
+        plain = {each.op: self._plain(each) for each in PLAIN_COMMANDS}
+        parts = (self._circuits, self._keeping, self._questions)
+        return {**plain, **own, **{op: handler for part in parts for op, handler in part.handlers().items()}}
 
     def _plain(self, command: type[Command]) -> rpc.Handler:
         async def handle(args: dict[str, Any]) -> Any:

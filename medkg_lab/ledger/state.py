@@ -1,4 +1,4 @@
-"""The state that the log folds to: jobs, batches, releases, definitions. Plain data; only `fold` changes it."""
+"""The state that the log folds to: jobs, batches, releases, definitions, breakers. Plain data; only `fold` changes it."""
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, fields
@@ -213,6 +213,32 @@ class Published:
     at: float
 
 
+class CircuitState(StrEnum):
+    """How a circuit breaker stands."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(slots=True)
+class Circuit:
+    """A circuit breaker that all processes share, for one policy and what is called under it.
+
+    `until`: when the first probe may be made (open), or when the probe of `owner` is given to another (half open). All times are
+    seconds since the epoch.
+    """
+
+    policy: str
+    key: str
+    state: CircuitState
+    failures: int
+    opened_at: float | None
+    until: float | None = None
+    reset_s: float = 0.0
+    owner: str | None = None
+
+
 DocumentKey = tuple[str, str]
 """Tenant and document id."""
 
@@ -229,6 +255,7 @@ class State:
     open_gates: dict[str, None] = field(default_factory=dict)
     definitions: dict[tuple[str, str, str], Definition] = field(default_factory=dict)
     documents: OrderedDict[DocumentKey, Published | None] = field(default_factory=OrderedDict)
+    breakers: dict[tuple[str, str], Circuit] = field(default_factory=dict)
     finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
     job_counts: Counter[str] = field(default_factory=Counter)
     gate_counts: Counter[str] = field(default_factory=Counter)

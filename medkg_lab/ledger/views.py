@@ -5,14 +5,17 @@ It follows the events and may be deleted at any time: it is made again from them
 
 import hashlib
 import logging
+import shutil
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 
+from medkg_lab.ledger.archive import Archive, quoted
 from medkg_lab.ledger.projection import Changes
-from medkg_lab.ledger.records import batches_from, job_from, releases_from
+from medkg_lab.ledger.records import batches_from, breakers_from, job_from, releases_from
 from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, StageRun, State
 from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
 
@@ -27,6 +30,7 @@ _FENCE = (
     "SET temp_directory=''",
     "SET autoinstall_known_extensions=false",
     "SET autoload_known_extensions=false",
+    "SET allowed_directories=[{archive}]",
     "SET enable_external_access=false",
     "SET lock_configuration=true",
 )
@@ -36,9 +40,14 @@ _RUN_COLUMNS = ", ".join(f'"{name}"' for name in list(STAGE_RUN.columns)[:-1])
 class Views:
     """The view file; one thread writes, each reader has a `ViewReader` of its own."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it anew when it is missing, damaged or of another schema."""
+    def __init__(self, path: Path, archive: Path) -> None:
+        """Open the file, or make it anew when it is missing, damaged or of another schema.
+
+        `archive` is the one folder whose files a query may read.
+        """
         self.path = path
+        self.archive = Archive(archive)
+        self._writing = threading.Lock()
         try:
             self._open()
         except duckdb.Error as error:
@@ -50,7 +59,7 @@ class Views:
         fresh = not self.path.exists()
         self._connection = duckdb.connect(str(self.path))
         for statement in _FENCE:
-            self._connection.execute(statement).fetchall()
+            self._connection.execute(statement.format(archive=quoted(self.archive.folder))).fetchall()
         if fresh:
             self._create()
         elif self._connection.execute("SELECT record FROM memory WHERE name = 'schema'").fetchall() != [
@@ -71,13 +80,32 @@ class Views:
         """Start again with an empty file."""
         if hasattr(self, "_connection"):
             self._connection.close()
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
-            path.unlink(missing_ok=True)
+        remove(self.path)
         self._open()
         self.seq = 0
 
+    def replace(self, fold: Path) -> None:
+        """Go on from a copy of a view file instead."""
+        self._connection.close()
+        remove(self.path)
+        shutil.copyfile(fold, self.path)
+        self._open()
+        self.seq = self.reader().position()
+
+    def copy_to(self, target: Path) -> int:
+        """Copy the file as it stands between two writings; the number of the last event in it. From any thread."""
+        with self._writing:
+            for path, copy in zip(_both(self.path), _both(target), strict=True):
+                if path.exists():
+                    shutil.copyfile(path, copy)
+            return self.seq
+
     def project(self, changes: Changes) -> None:
         """Write the rows of `changes` in one transaction. Raises duckdb.Error; nothing was written then."""
+        with self._writing:
+            self._project(changes)
+
+    def _project(self, changes: Changes) -> None:
         self._connection.execute("BEGIN")
         try:
             for table, rows in changes.rows.items():
@@ -105,6 +133,16 @@ class Views:
         self._connection.close()
 
 
+def remove(path: Path) -> None:
+    """Remove a view file and its write-ahead log, if they are there."""
+    for each in _both(path):
+        each.unlink(missing_ok=True)
+
+
+def _both(path: Path) -> tuple[Path, Path]:
+    return path, path.with_name(path.name + ".wal")
+
+
 class ViewReader:
     """Brings back what the views remember; for one thread."""
 
@@ -124,6 +162,7 @@ class ViewReader:
         memory = dict(self._connection.execute("SELECT name, record FROM memory").fetchall())
         state.batches = batches_from(memory.get("batches", "[]"))
         state.releases = releases_from(memory.get("releases", "[]"))
+        state.breakers = breakers_from(memory.get("breakers", "[]"))
         names = ", ".join(f"'{each.value}'" for each in sorted(FINISHED))
         for job in sorted(self._jobs(f"state NOT IN ({names})", []), key=lambda job: job.ticket):
             state.adopt(job)

@@ -188,10 +188,18 @@ class Writer(threading.Thread):
             self.figures.projections += 1
         wanted = self._flushes or clock - self._projected_at >= PROJECT_EVERY
         if self.core.projection and wanted and not self._projecting:
-            self._projecting = True
-            self._projected_at = clock
-            self._projector.give(self.core.projection.take(self.core.state))
+            self._project(clock)
         self._answer_flushes()
+
+    def _project(self, clock: float) -> None:
+        """Have the changes written, if there is room on the disk."""
+        self._projected_at = clock
+        if self.core.store.has_room():
+            self._projecting = True
+            self._projector.give(self.core.projection.take(self.core.state))
+        elif self._flushes:
+            items, self._flushes = [item for item, _ in self._flushes], []
+            self._committed([(item, Outcome(error=self.core.full())) for item in items], (), self.standing())
 
     def _answer_flushes(self) -> None:
         idle = not self.core.projection and not self._projecting

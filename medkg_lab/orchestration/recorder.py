@@ -13,6 +13,7 @@ from typing import Any
 
 from dagster import DagsterInstance
 
+from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration import templates
@@ -90,6 +91,7 @@ class Recorder:
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Go on until `stopping(seconds)`, which waits that long, says so; a failure is logged and tried again."""
+        linux.yield_to_others()
         while not stopping(0):
             try:
                 self.step()

@@ -1,27 +1,33 @@
 """`python -m medkg_lab.pdf --home DIR`: the process that turns PDFs into documents."""
 
 from medkg_lab import process, settings
+from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.broker.client import Consumer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.locations import Locations
 from medkg_lab.pdf.converter import Bounds, Converter, DocvortexConverter
+from medkg_lab.pdf.exchanges import Exchanges, recorded
 from medkg_lab.pdf.loop import Loop
 from medkg_lab.pdf.mineru import MineruConverter
 from medkg_lab.pdf.worker import Worker
-from medkg_lab.settings import PdfSettings
-from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+from medkg_lab.settings import Settings
+from medkg_lab.sources.outside import trusted_hosts
 
 GROUP = "medkg-pdf"
 
 
-def converter_for(chosen: PdfSettings) -> Converter:
-    """The converter that the settings name."""
-    bounds = Bounds(chosen.timeout_seconds, chosen.memory_mib, chosen.max_bytes)
-    if chosen.tool == "docvortex":
-        return DocvortexConverter(bounds)
-    outside = HttpOutside(trusted=trusted_hosts([chosen.base_url]))
-    return MineruConverter(outside, chosen.base_url.rstrip("/"), chosen.tier, bounds)
+def converter_for(chosen: Settings, locations: Locations) -> tuple[Converter, Exchanges]:
+    """The converter that the settings name, and the record of what it exchanges with its server."""
+    pdf, limits = chosen.pdf, chosen.recording
+    bounds = Bounds(pdf.timeout_seconds, pdf.memory_mib, pdf.max_bytes)
+    if pdf.tool == "docvortex":
+        return DocvortexConverter(bounds), Exchanges()
+    recording = Recording(locations.data, "pdf", limits) if limits.enabled else None
+    exchanges = recorded(trusted_hosts([pdf.base_url]), recording, limits)
+    assert exchanges.outside is not None, "a recorded outside is there"
+    return MineruConverter(exchanges.outside, pdf.base_url.rstrip("/"), pdf.tier, bounds), exchanges
 
 
 def main() -> None:
@@ -32,7 +38,8 @@ def main() -> None:
     stopping.listen()
     consumer = Consumer(chosen.bootstrap(locations), GROUP, [Topics(chosen.broker.topic_prefix).pdf_requests])
     artifacts = ArtifactStore(locations.data / "artifacts", writer="pdf")
-    worker = Worker(LedgerClient(locations.socket("ledger")), artifacts, converter_for(chosen.pdf))
+    converter, exchanges = converter_for(chosen, locations)
+    worker = Worker(LedgerClient(locations.socket("ledger")), artifacts, converter, exchanges)
     process.announce("pdf", tool=chosen.pdf.tool)
     try:
         Loop(consumer, worker, stopping).run()

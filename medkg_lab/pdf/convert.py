@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium
 from medkg_lab.errors import LabError
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.limits import Limits
-from medkg_lab.pdf.readers.middle import HIDDEN_TEXT
+from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,6 @@ class ConverterFailed(ServiceError):
     """The PDF converter did not do its part: {detail}. Look at `medkg-lab logs pdf`, then retry the job."""
 
 
-class UnknownMiddleFormat(ServiceError):
-    """The converter wrote {found} where {expected} is understood. Install the converter's version that the lab names."""
-
-
 class MineruUnreachable(ServiceError):
     """The MinerU server at {base_url} does not answer: {detail}. Start it, or set `pdf.tool: docvortex` in settings.yaml."""
 

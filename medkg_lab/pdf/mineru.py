@@ -5,6 +5,7 @@ partial, failed or canceled; `GET /v1/files/{id}/content` gives the middle JSON,
 """
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ class MineruConverter:
             "tier": self.tier,
             "output_formats": ["middle_json"],
         }
-        job = self._call("POST", "/v1/parse/jobs", orjson.dumps(request))
+        # The path is another in every run; what is asked for is the same.
+        request_key = orjson.dumps(request | {"files": hashlib.sha256(path.read_bytes()).hexdigest()})
+        job = self._call("POST", "/v1/parse/jobs", orjson.dumps(request), keyed=request_key)
         job_id = str(job.get("job_id", ""))
         while job.get("status") not in _ENDED:
             if stopping() or time.monotonic() > until:
@@ -86,11 +89,24 @@ class MineruConverter:
             raise self._failed(detail or f"the job ended as {job.get('status')} without middle_json")
         return str(reference["file_id"])
 
-    def _call(self, method: str, path: str, body: bytes | None = None, max_bytes: int = _SMALL) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        max_bytes: int = _SMALL,
+        keyed: bytes | None = None,
+    ) -> dict[str, Any]:
         headers = {"content-type": "application/json"} if body else None
         try:
             answer = self.outside.request(
-                method, self.base_url + path, headers=headers, body=body, timeout=_CALL_SECONDS, max_bytes=max_bytes
+                method,
+                self.base_url + path,
+                headers=headers,
+                body=body,
+                timeout=_CALL_SECONDS,
+                max_bytes=max_bytes,
+                keyed=keyed,
             )
         except LabError as error:
             raise self._failed(str(error)) from None

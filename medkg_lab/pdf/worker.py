@@ -5,7 +5,7 @@ The ledger is asked first, so a request that comes again - the topic delivers at
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,10 +13,13 @@ from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, Artifact
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.pdf.converter import Conversion, Converter
-from medkg_lab.pdf.errors import ConversionStopped, EmptyPdf, MineruUnreachable, NoTextInPdf
-from medkg_lab.pdf.readers.middle import PdfSource, Reading, read_middle
+from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
+from medkg_lab.pdf.exchanges import Exchanges
 from medkg_lab.pdf.requests import PdfRequest
 from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.parse.errors import UnknownPdfIr
+from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading
+from medkg_lab.stages.parse.pdf_ir.reading import read_ir
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class Worker:
     ledger: LedgerClient
     artifacts: ArtifactStore
     converter: Converter
+    exchanges: Exchanges = field(default_factory=Exchanges)
 
     def handle(self, request: PdfRequest, stopping: Callable[[], bool]) -> Outcome:
         """Bring the request to its end; when this returns, the ledger has acknowledged it.
@@ -51,8 +55,9 @@ class Worker:
         if job is None or not still_waits(job):
             return Outcome.NOT_WAITING
         try:
-            conversion = self.converter.convert(self.artifacts.get(request.content), stopping)
-            reading = _read(conversion, request)
+            with self.exchanges.of(request.job_id, request.gate):
+                conversion = self.converter.convert(self.artifacts.get(request.content), stopping)
+            reading = read_conversion(conversion, request.doc_id, request.name)
         except (ConversionStopped, MineruUnreachable):
             raise
         except (DocumentError, ServiceError, ArtifactMissing, ArtifactDamaged) as error:
@@ -71,6 +76,7 @@ class Worker:
             "tool": conversion.tool,
             "tool_version": conversion.tool_version,
             "source": request.content,
+            **self._exchanged(),
         }
         complete = not reading.missing_pages
         self.ledger.set_field(request.job_id, FIELD, complete, by=ACTOR, evidence=evidence)
@@ -78,8 +84,12 @@ class Worker:
 
     def _fail(self, request: PdfRequest, kind: str, reason: str) -> Outcome:
         log.info("the PDF of job %s gives no document: %s", request.job_id, reason)
-        self.ledger.gate_fail(request.job_id, by=ACTOR, kind=kind, reason=reason)
+        self.ledger.gate_fail(request.job_id, by=ACTOR, kind=kind, reason=reason, evidence=self._exchanged())
         return Outcome.FAILED
+
+    def _exchanged(self) -> dict[str, list[str]]:
+        records = self.exchanges.taken()
+        return {"exchanges": records} if records else {}
 
 
 def still_waits(job: Mapping[str, Any]) -> bool:
@@ -88,17 +98,22 @@ def still_waits(job: Mapping[str, Any]) -> bool:
     return job["state"] == "waiting_gate" and gate.get("state") == "waiting" and not gate.get("evidence")
 
 
-def _read(conversion: Conversion, request: PdfRequest) -> Reading:
+def read_conversion(conversion: Conversion, doc_id: str, name: str) -> Reading:
+    """What a conversion gives as a document. Raises EmptyPdf and NoTextInPdf."""
     source = PdfSource(
-        doc_id=request.doc_id,
-        name=request.name or request.doc_id,
+        doc_id=doc_id,
+        name=name or doc_id,
         pages=conversion.pages,
         blank_pages=conversion.blank_pages,
         tool=conversion.tool,
         tool_version=conversion.tool_version,
         warnings=(_OCR_ADVISED,) if conversion.ocr_advised else (),
     )
-    reading = read_middle(conversion.middle, source)
+    try:
+        reading = read_ir(conversion.middle, source)
+    except UnknownPdfIr as error:
+        # The document is not at fault for what its converter wrote.
+        raise ConverterFailed(detail=str(error)) from error
     if not reading.document.blocks:
         if len(conversion.blank_pages) == conversion.pages:
             raise EmptyPdf(pages=conversion.pages)

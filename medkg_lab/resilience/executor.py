@@ -19,7 +19,8 @@ from medkg_lab.resilience.errors import DeadlineExceeded, StageTimeout
 from medkg_lab.resilience.faults import worth_retrying
 from medkg_lab.resilience.isolation import TimedOut, call_within
 from medkg_lab.resilience.limiter import Limiter
-from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.resilience.policies import CircuitBreakerConfig, ResiliencePolicyConfig
+from medkg_lab.resilience.shared import Keeper, Place, SharedBreaker, SharedLimiter
 
 T = TypeVar("T")
 FOREVER = float("inf")
@@ -39,38 +40,58 @@ def _no_retry(attempt: int, delay: float, error: BaseException) -> None:
 
 
 class BreakerRegistry:
-    """The breakers and rate limits of a process: one for each policy and key, whoever calls."""
+    """The breakers and rate limits of a process: one for each policy and key, whoever calls.
+
+    With a `keeper` they are shared with other processes, and `owner` is this one's name; whoever keeps the state then tells of
+    transitions, not `on_transition`.
+    """
 
     def __init__(
-        self, on_transition: OnTransition = _no_transition, clock: Callable[[], float] = time.monotonic
+        self,
+        on_transition: OnTransition = _no_transition,
+        clock: Callable[[], float] = time.monotonic,
+        keeper: Keeper | None = None,
+        owner: str = "",
     ) -> None:
         self.clock = clock
         self._on_transition = on_transition
+        self._keeper = keeper
+        self._owner = owner
         self._lock = threading.Lock()
-        self._breakers: dict[tuple[ResiliencePolicyConfig, str], Breaker] = {}
-        self._limiters: dict[tuple[ResiliencePolicyConfig, str], Limiter] = {}
+        self._breakers: dict[tuple[ResiliencePolicyConfig, str], Breaker | SharedBreaker] = {}
+        self._limiters: dict[tuple[ResiliencePolicyConfig, str], Limiter | SharedLimiter] = {}
 
-    def breaker(self, policy: ResiliencePolicyConfig, key: str) -> Breaker | None:
+    def breaker(self, policy: ResiliencePolicyConfig, key: str) -> Breaker | SharedBreaker | None:
         """The breaker of `policy` for `key`; None when the policy has none."""
         config = policy.circuit_breaker
         if config is None:
             return None
         with self._lock:
             if (policy, key) not in self._breakers:
-
-                def moved(before: str, after: str) -> None:
-                    self._on_transition(policy.name, key, before, after)
-
-                self._breakers[policy, key] = Breaker(key, config, self.clock, moved)
+                self._breakers[policy, key] = self._new_breaker(policy, key, config)
             return self._breakers[policy, key]
 
-    def limiter(self, policy: ResiliencePolicyConfig, key: str) -> Limiter | None:
+    def _new_breaker(
+        self, policy: ResiliencePolicyConfig, key: str, config: CircuitBreakerConfig
+    ) -> Breaker | SharedBreaker:
+        if self._keeper is not None:
+            return SharedBreaker(self._keeper, Place(policy.name, key, self._owner), config, policy.timeout_seconds)
+
+        def moved(before: str, after: str) -> None:
+            self._on_transition(policy.name, key, before, after)
+
+        return Breaker(key, config, self.clock, moved)
+
+    def limiter(self, policy: ResiliencePolicyConfig, key: str) -> Limiter | SharedLimiter | None:
         """The rate limit of `policy` for `key`; None when the policy has none."""
-        if policy.rate_limit_per_second is None:
+        rate = policy.rate_limit_per_second
+        if rate is None:
             return None
         with self._lock:
             if (policy, key) not in self._limiters:
-                self._limiters[policy, key] = Limiter(policy.rate_limit_per_second, self.clock)
+                place = Place(policy.name, key, self._owner)
+                shared = SharedLimiter(self._keeper, place, rate, self.clock) if self._keeper is not None else None
+                self._limiters[policy, key] = shared or Limiter(rate, self.clock)
             return self._limiters[policy, key]
 
 
@@ -180,7 +201,10 @@ class ResilientCall:
         return DeadlineExceeded(key=self._key, seconds=seconds, attempts=run.attempts, last=last, policy=policy)
 
     def _pause(self, state: RetryCallState) -> float:
-        return pause(self._policy, state.attempt_number, self._chance())
+        """What the policy says, and at least what the service asked for."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "retry_after", None)
+        return max(pause(self._policy, state.attempt_number, self._chance()), float(asked or 0.0))
 
     def _is_over(self, state: RetryCallState) -> bool:
         run: _Run[Any] = state.args[0]

@@ -15,7 +15,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import orjson
 
 SECRET_PARAMETERS = frozenset(
-    {"api_key", "apikey", "api-key", "key", "email", "mailto", "token", "access_token", "password", "signature", "sig"}
+    {
+        *("api_key", "apikey", "api-key", "key", "email", "mailto", "token", "access_token", "auth", "authorization"),
+        *("password", "secret", "client_secret", "signature", "sig", "x-amz-signature", "x-amz-credential"),
+        "x-amz-security-token",
+    }
 )
 REMOVED = "removed"
 _KEPT_HEADERS = frozenset(
@@ -25,9 +29,10 @@ _KEPT_HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and what came of it: `status` and `body` for an answer, `error` (a class name) for none.
+    """One request and what came of it: `status` and `body` for an answer, `error` (a class name) and its fields for none.
 
-    `started` is seconds since the epoch, `ms` the duration; `labels` say for whom it was made (job, stage, attempt).
+    `started` is seconds since the epoch, `ms` the duration; `labels` say for whom it was made (job, stage, attempt), and that it
+    was the stage's n-th call with this key.
     """
 
     key: str
@@ -40,6 +45,7 @@ class Exchange:
     body: bytes = b""
     final_url: str = ""
     error: str = ""
+    error_fields: Mapping[str, str | float | None] = field(default_factory=dict)
     labels: Mapping[str, str | int] = field(default_factory=dict)
 
 
@@ -59,16 +65,22 @@ class NoLog:
 
 
 class ArtifactExchangeLog:
-    """Exchanges as artifacts: the body by itself, and a JSON record that names it. `drain` tells the records' hashes."""
+    """Exchanges as artifacts: the body by itself, and a JSON record that names it. `drain` tells the records' hashes.
 
-    def __init__(self, store: Callable[[bytes], str]) -> None:
+    A body of more than `max_body` bytes is not kept; its record then holds its hash and `kept` false.
+    """
+
+    def __init__(self, store: Callable[[bytes], str], max_body: int = 64 * 1024 * 1024) -> None:
         self._store = store
+        self._max_body = max_body
         self._records: list[str] = []
         self._lock = threading.Lock()
 
     def record(self, exchange: Exchange) -> None:
         """Store `exchange`."""
-        values = asdict(exchange) | {"body": self._store(exchange.body), "size": len(exchange.body)}
+        kept = len(exchange.body) <= self._max_body
+        sha256 = self._store(exchange.body) if kept else hashlib.sha256(exchange.body).hexdigest()
+        values = asdict(exchange) | {"body": sha256, "size": len(exchange.body), "kept": kept}
         record = self._store(orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
         with self._lock:
             self._records.append(record)

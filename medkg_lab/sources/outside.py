@@ -85,8 +85,13 @@ class HttpOutside:
         body: bytes | None = None,
         timeout: float,
         max_bytes: int,
+        keyed: bytes | None = None,
+        endpoint: bool = False,
     ) -> OutsideAnswer:
         """Exchange one HTTP request for its answer, following up to five redirects.
+
+        `keyed` stands for the body in the request's key, where the body names what differs from run to run. An `endpoint` is an
+        address of the lab's own definitions: it may be on a private address, and every status is returned.
 
         Answers with a 4xx status other than 429 are returned for the caller to judge. Raises RateLimited (429),
         ServiceUnavailable (5xx, no connection), OutsideTimeout, BadAnswer (not HTTP, too many redirects) - all ServiceError -
@@ -95,16 +100,17 @@ class HttpOutside:
         request = self._build(method, url, params, headers, body)
         started, clock = self._now(), time.monotonic()
         answer: OutsideAnswer | None = None
-        failure = ""
+        failure: LabError | None = None
         try:
-            answer = self._converse(request, clock + timeout, timeout, max_bytes)
-            _raise_for_service(answer, self._now())
+            answer = self._converse(request, clock + timeout, timeout, max_bytes, endpoint)
+            if not endpoint:
+                judge(answer, self._now())
             return answer
         except LabError as error:
-            failure = type(error).__name__
+            failure = error
             raise
         finally:
-            self._record(request, body, answer, failure, started, (time.monotonic() - clock) * 1000)
+            self._record(request, keyed or body, answer, failure, started, (time.monotonic() - clock) * 1000)
 
     def _build(
         self,
@@ -119,9 +125,12 @@ class HttpOutside:
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ForbiddenAddress(url=url, detail=str(error)) from None
 
-    def _converse(self, request: httpx.Request, until: float, timeout: float, max_bytes: int) -> OutsideAnswer:
+    def _converse(
+        self, request: httpx.Request, until: float, timeout: float, max_bytes: int, endpoint: bool
+    ) -> OutsideAnswer:
+        own = frozenset({request.url.netloc.decode("ascii").lower()}) if endpoint else frozenset()
         for _ in range(MAX_REDIRECTS + 1):
-            _check_address(request.url, self._trusted)
+            _check_address(request.url, self._trusted | own)
             answer, following = self._exchange(request, until, timeout, max_bytes)
             if following is None:
                 return answer
@@ -155,7 +164,7 @@ class HttpOutside:
         request: httpx.Request,
         body: bytes | None,
         answer: OutsideAnswer | None,
-        failure: str,
+        failure: LabError | None,
         started: float,
         ms: float,
     ) -> None:
@@ -171,7 +180,8 @@ class HttpOutside:
                 headers=kept_headers(answer.headers) if answer else {},
                 body=answer.body if answer else b"",
                 final_url=without_secrets(answer.url) if answer else "",
-                error=failure,
+                error=type(failure).__name__ if failure else "",
+                error_fields=failure.fields if failure else {},
                 labels=getattr(self._labels, "value", {}),
             )
         )
@@ -195,7 +205,8 @@ def _read(response: httpx.Response, until: float, timeout: float, max_bytes: int
     return b"".join(parts)
 
 
-def _raise_for_service(answer: OutsideAnswer, now: float) -> None:
+def judge(answer: OutsideAnswer, now: float) -> None:
+    """Raise RateLimited for status 429 and ServiceUnavailable for 5xx; `now` is in seconds since the epoch."""
     host = urlsplit(answer.url).hostname or ""
     retry_after = seconds_to_wait(answer.headers.get("retry-after", ""), now)
     if answer.status == 429:

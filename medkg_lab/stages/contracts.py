@@ -51,8 +51,14 @@ class Outside(Protocol):
         body: bytes | None = None,
         timeout: float,
         max_bytes: int,
+        keyed: bytes | None = None,
+        endpoint: bool = False,
     ) -> "OutsideAnswer":
-        """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError."""
+        """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError.
+
+        `keyed` stands for the body where requests are compared, when the body names what differs from run to run. `endpoint` says
+        that the address is from the lab's own definitions: it may be private, and every status is returned.
+        """
         ...
 
 

@@ -56,6 +56,7 @@ class Resources:
     cache: Path
     knowledge_socket: Path | None = None
     allowed_roots: tuple[Path, ...] = ()
+    vocabularies: Path | None = None
     source_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

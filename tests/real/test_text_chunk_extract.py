@@ -10,6 +10,7 @@ from medkg_lab.stages.chunk.implementation import SPLITTER
 from medkg_lab.stages.chunk.splitter import HaystackSplitter, text_of
 from medkg_lab.stages.embed.weights import load_tokenizer
 from medkg_lab.stages.extract.structured import StructuredExtractor
+from medkg_lab.stages.extract.vocabulary import bundled
 from medkg_lab.stages.registry import Resources
 from tests.real.text_files import files, read
 
@@ -52,7 +53,7 @@ def check_extraction(extractor: StructuredExtractor, document: Document, chunks:
 
 
 def run(paths: list[Path], splitter: HaystackSplitter) -> Counter[str]:
-    extractor = StructuredExtractor()
+    extractor = StructuredExtractor(bundled())
     relations: Counter[str] = Counter()
     for path in paths:
         document = read(path)

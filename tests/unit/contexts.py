@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import NoReturn
 
-from medkg_lab.stages.contracts import StageContext
+from medkg_lab.stages.contracts import Outside, StageContext
 
 
 class NoOutside:
@@ -14,7 +14,9 @@ class NoOutside:
         raise AssertionError(f"a stage reached for the outside: {arguments} {options}")
 
 
-def stage_context(doc_id: str = "test:1", stage: str = "stage") -> tuple[StageContext, Callable[[bytes], str]]:
+def stage_context(
+    doc_id: str = "test:1", stage: str = "stage", outside: Outside | None = None
+) -> tuple[StageContext, Callable[[bytes], str]]:
     """A context, and the function that puts bytes into its store."""
     kept: dict[str, bytes] = {}
 
@@ -36,6 +38,6 @@ def stage_context(doc_id: str = "test:1", stage: str = "stage") -> tuple[StageCo
         now=lambda: 0.0,
         content=kept.__getitem__,
         store=store,
-        outside=NoOutside(),
+        outside=outside or NoOutside(),
     )
     return context, store

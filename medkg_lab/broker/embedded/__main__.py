@@ -12,9 +12,10 @@ import resource
 from pathlib import Path
 
 from medkg_lab import process
-from medkg_lab.broker.embedded.errors import NotLoopback
+from medkg_lab.broker.embedded.errors import NoPassword, NotLoopback
 from medkg_lab.broker.embedded.limits import Limits
 from medkg_lab.broker.embedded.server import Settings, lock_folder, run
+from medkg_lab.settings import BROKER_USER
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,13 +46,42 @@ def _parse(arguments: list[str] | None) -> Settings:
     parser.add_argument(
         "--housekeeping-seconds", type=float, default=limits.housekeeping_seconds, help="pause between checks"
     )
+    parser.add_argument(
+        "--no-fsync", action="store_true", help="acknowledge without syncing, to measure what syncing costs"
+    )
+    parser.add_argument(
+        "--no-auto-create", action="store_true", help="do not make topics because a client asks for them"
+    )
+    parser.add_argument(
+        "--password-file", type=Path, help=f"ask clients for SASL/PLAIN as {BROKER_USER} with the password in this file"
+    )
     given = parser.parse_args(arguments)
     chosen = Limits(
         request_bytes=given.max_request_bytes,
         free_bytes=given.min_free_bytes,
         housekeeping_seconds=given.housekeeping_seconds,
     )
-    return Settings(given.data, given.host, given.port, chosen)
+    return Settings(
+        data=given.data,
+        host=given.host,
+        port=given.port,
+        limits=chosen,
+        fsync=not given.no_fsync,
+        auto_create=not given.no_auto_create,
+        password=_password(given.password_file),
+    )
+
+
+def _password(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        password = path.read_text().strip()
+    except OSError as error:
+        raise NoPassword(path=path, detail=error.strerror) from None
+    if not password:
+        raise NoPassword(path=path, detail="it is empty")
+    return password
 
 
 def _check_loopback(host: str) -> None:

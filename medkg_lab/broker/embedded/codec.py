@@ -18,7 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kio.index import load_request_schema, load_response_schema
+from kio.index import KioIndexError
+from kio.index import load_request_schema as _load_request_schema
+from kio.index import load_response_schema as _load_response_schema
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_writer
 
@@ -41,6 +43,9 @@ _NUMBERS = {
     "timedelta_i64": struct.Struct(">q"),
     "datetime_i64": struct.Struct(">q"),
 }
+# Looking a schema up by its import path takes longer than decoding a small request with it.
+load_request_schema = functools.cache(_load_request_schema)
+load_response_schema = functools.cache(_load_response_schema)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -150,6 +155,27 @@ def encode_response(head: Head, body: dict[str, Any]) -> bytes:
     with out.getbuffer() as view:
         struct.pack_into(">i", view, 0, len(view) - 4)
     return out.getvalue()
+
+
+def encode_refusal(head: Head, code: int) -> bytes | None:
+    """Encode an answer to the request with `head` that has `code` wherever it has an error code of its own, and nothing in
+    its lists; None when the API or the version is unknown."""
+    try:
+        schema = load_response_schema(head.api_key, head.version)
+    except KioIndexError:
+        return None
+    return encode_response(head, {field.name: _nothing(field, code) for field in _fields(schema) if field.required})
+
+
+def _nothing(field: "_Field", code: int) -> Any:
+    if field.array:
+        return []
+    if field.nested:
+        return {one.name: _nothing(one, code) for one in _fields(field.nested) if one.required}
+    if field.nullable:
+        return None
+    blanks: dict[str, Any] = {"error_code": code, "string": "", "bytes": b"", "records": b"", "bool": False}
+    return blanks.get(field.kafka_type, uuid.UUID(int=0) if field.kafka_type == "uuid" else 0)
 
 
 @functools.cache

@@ -5,14 +5,18 @@ import logging
 import struct
 
 from medkg_lab.broker.embedded import codec
+from medkg_lab.broker.embedded.access import Session
+from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import MalformedFrame, Refused
 from medkg_lab.broker.embedded.handlers import registry
 from medkg_lab.broker.embedded.service import Peer, Service
+from medkg_lab.settings import BROKER_USER
 
 _log = logging.getLogger("medkg_lab.broker")
 _LENGTH = struct.Struct(">i")
 _WRITE_BUFFER = 1024 * 1024
 _LAST_ANSWERS_SECONDS = 1.0
+_LARGEST_BEFORE_LOGIN = 64 * 1024
 
 Answer = asyncio.Task[bytes | None]
 
@@ -29,6 +33,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._host = str((writer.get_extra_info("peername") or ["unknown"])[0])
+        self._session = Session(BROKER_USER, service.password)
         self._slots = asyncio.Semaphore(service.limits.pipeline)
         self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self._waiting: set[Answer] = set()
@@ -70,10 +75,9 @@ class Connection:
 
     async def _frame(self) -> bytes:
         (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-        if not 8 <= size <= self._service.limits.request_bytes:
-            raise MalformedFrame(
-                detail=f"a frame of {size} bytes; {self._service.limits.request_bytes} are taken at most"
-            )
+        largest = self._service.limits.request_bytes if self._session.is_in else _LARGEST_BEFORE_LOGIN
+        if not 8 <= size <= largest:
+            raise MalformedFrame(detail=f"a frame of {size} bytes; {largest} are taken at most")
         async with asyncio.timeout(self._service.limits.frame_seconds):
             return await self._reader.readexactly(size)
 
@@ -84,9 +88,15 @@ class Connection:
         if api is None:
             if head.api_key == registry.API_VERSIONS:
                 return codec.encode_response(*registry.newer_api_versions(head))
-            raise MalformedFrame(detail=f"API {head.api_key} is not offered in version {head.version}")
+            refusal = codec.encode_refusal(head, Code.UNSUPPORTED_VERSION)
+            if refusal is None:
+                raise MalformedFrame(detail=f"API {head.api_key} is not known in version {head.version}")
+            return refusal
+        if not self._session.is_in and head.api_key not in registry.OPEN:
+            self._session.failed = True
+            return codec.encode_refusal(head, Code.ILLEGAL_SASL_STATE)
         request = codec.decode_request(frame)
-        body = await api.handler(self._service, request, Peer(self._host, request.client_id))
+        body = await api.handler(self._service, request, Peer(self._host, request.client_id, self._session))
         return None if body is None else codec.encode_response(head, body)
 
     async def _send(self) -> None:
@@ -97,6 +107,9 @@ class Connection:
                 if encoded is not None:
                     self._writer.write(encoded)
                     await self._writer.drain()
+                if self._session.failed:
+                    _log.warning("%s: not let in", self._host)
+                    return
                 self._slots.release()
         except (MalformedFrame, Refused) as error:
             _log.warning("%s: %s", self._host, error)

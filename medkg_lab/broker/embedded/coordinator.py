@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from medkg_lab.broker.embedded.codes import Code
@@ -81,6 +81,13 @@ class Coordinator:
         self._groups.pop(name, None)
         self._offsets.pop(name, None)
         return Code.NONE
+
+    async def delete_offsets(self, name: str, places: Collection[tuple[str, int]]) -> None:
+        """Forget single offsets of a group. Raises sqlite3.Error."""
+        await self._meta.run(self._meta.delete_offsets, name, places)
+        kept = self._offsets.get(name, {})
+        for place in places:
+            kept.pop(place, None)
 
     def forget_topic(self, topic: str) -> None:
         """Drop every group's offsets in a topic that was deleted; the disk has forgotten them already."""

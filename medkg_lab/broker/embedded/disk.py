@@ -65,3 +65,9 @@ def free_bytes(path: Path) -> int:
     """How much an ordinary user may still write on the file system of `path`."""
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
+
+
+def total_bytes(path: Path) -> int:
+    """The size of the file system of `path`."""
+    found = os.statvfs(path)
+    return found.f_blocks * found.f_frsize

@@ -12,11 +12,13 @@ _THREADS = 4
 class Flusher:
     """Syncs logs in worker threads, at most one round per log at a time.
 
-    `on_failure` is called with the log and the reason when a sync fails; the log is offline by then.
+    `on_failure` is called with the log and the reason when a sync fails; the log is offline by then. Without `fsync`
+    nothing is synced and everything counts as if it were.
     """
 
-    def __init__(self, on_failure: Callable[[PartitionLog, str], None]) -> None:
+    def __init__(self, on_failure: Callable[[PartitionLog, str], None], fsync: bool = True) -> None:
         self._on_failure = on_failure
+        self._fsync = fsync
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sync")
         self._running: dict[PartitionLog, asyncio.Task[None]] = {}
         self.rounds = 0
@@ -31,7 +33,8 @@ class Flusher:
         try:
             while (work := log.begin_sync()) is not None:
                 try:
-                    await loop.run_in_executor(self._threads, work.run)
+                    if self._fsync:
+                        await loop.run_in_executor(self._threads, work.run)
                 except OSError as error:
                     reason = f"fdatasync failed: {error}"
                     log.fail(reason)

@@ -51,6 +51,10 @@ class Group:
         """Whether nobody is in the group or about to join it."""
         return not self.members and not self._announced
 
+    def subscribed(self) -> set[str]:
+        """The topics that members say they read."""
+        return {topic for member in self.members.values() for topic in member.topics(self.protocol)}
+
     # --- joining
 
     def join(self, ask: Join, reply: JoinReply) -> None:

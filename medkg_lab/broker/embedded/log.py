@@ -237,6 +237,11 @@ class PartitionLog:
             return segment.read(position, min(max(max_bytes, first.size), segment.durable_size - position))
         raise AssertionError("unreachable")
 
+    @property
+    def max_timestamp(self) -> int:
+        """The latest time of a record, in milliseconds since 1970; -1 when there is none."""
+        return max(segment.max_timestamp for segment in self._segments)
+
     def offset_at(self, timestamp: int) -> tuple[int, int] | None:
         """(offset, time) of the first visible record at or after `timestamp` in ms, or None. Raises Refused.
 

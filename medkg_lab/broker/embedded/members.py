@@ -1,5 +1,6 @@
 """The members of a consumer group, and what they ask and are answered."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -94,6 +95,19 @@ class Member:
     def metadata(self, protocol: str | None) -> bytes:
         """What the member said for `protocol`."""
         return dict(self.join.protocols).get(protocol or "", b"")
+
+    def topics(self, protocol: str | None) -> list[str]:
+        """The topics in what the member said, as a consumer says it ("ConsumerProtocolSubscription": version, topics, …)."""
+        data, found, position = self.metadata(protocol), [], 6
+        try:
+            (count,) = struct.unpack_from(">2xi", data)
+            for _ in range(min(count, len(data))):
+                (length,) = struct.unpack_from(">h", data, position)
+                found.append(data[position + 2 : position + 2 + length].decode(errors="replace"))
+                position += 2 + length
+        except struct.error:
+            return found  # the bytes are the clients' own business; others than consumers say other things
+        return found
 
     def answer_join(self, answer: Joined) -> None:
         """Answer the join that the member waits for, if any."""

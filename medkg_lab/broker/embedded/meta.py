@@ -120,6 +120,11 @@ class Meta:
         """Forget the group's offsets."""
         self._db.execute("delete from committed where group_id = ?", (group,))
 
+    def delete_offsets(self, group: str, places: Iterable[tuple[str, int]]) -> None:
+        """Forget the group's offsets for `places` (topic, partition), all or none."""
+        statement = "delete from committed where group_id = ? and topic = ? and partition = ?"
+        self._many([(statement, (group, topic, partition)) for topic, partition in places])
+
     def next_producer_id(self) -> int:
         """A producer id that was never given out before."""
         statement = """insert into setting values ('producer_id', '1')

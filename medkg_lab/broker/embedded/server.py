@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -27,12 +27,15 @@ _STREAM_BUFFER = 256 * 1024
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the broker keeps its data and listens; port 0 takes a free one."""
+    """Where the broker keeps its data and listens; port 0 takes a free one. Without `fsync` nothing is promised."""
 
     data: Path
     host: str
     port: int
     limits: Limits
+    fsync: bool = True
+    auto_create: bool = True
+    password: str | None = field(default=None, repr=False)
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -70,10 +73,21 @@ async def run(settings: Settings, announce: Callable[[dict[str, object]], None])
 
 class _Server:
     def __init__(self, settings: Settings, meta: Meta) -> None:
-        flusher = Flusher(self._sync_failed)
+        self._settings = settings
+        flusher = Flusher(self._sync_failed, settings.fsync)
         store = Store(settings.data, meta, flusher, settings.limits)
         coordinator = Coordinator(meta, settings.limits)
-        self.service = Service(settings.host, settings.port, settings.limits, meta, store, flusher, coordinator)
+        self.service = Service(
+            settings.host,
+            settings.port,
+            settings.limits,
+            meta,
+            store,
+            flusher,
+            coordinator,
+            auto_create=settings.auto_create,
+            password=settings.password,
+        )
         self._listener: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._housekeeper: asyncio.Task[None] | None = None
@@ -86,6 +100,8 @@ class _Server:
     async def begin(self, announce: Callable[[dict[str, object]], None]) -> None:
         service, loop = self.service, asyncio.get_running_loop()
         began = loop.time()
+        if not self._settings.fsync:
+            _log.warning("nothing is synced: what is acknowledged does not survive a power failure")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, service.stopping.set)
         service.store.open()

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from medkg_lab.broker.embedded.access import Session
 from medkg_lab.broker.embedded.coordinator import Coordinator
 from medkg_lab.broker.embedded.flusher import Flusher
 from medkg_lab.broker.embedded.limits import Limits
@@ -14,7 +15,11 @@ NODE_ID = 0
 
 @dataclass
 class Service:
-    """One running broker; `stopping` ends long polls, `failure` says why it cannot go on."""
+    """One running broker.
+
+    `auto_create` makes topics that clients ask for, `password` lets clients in (None lets in everyone), `stopping` ends
+    long polls, `failure` says why it cannot go on.
+    """
 
     host: str
     port: int
@@ -23,6 +28,8 @@ class Service:
     store: Store
     flusher: Flusher
     coordinator: Coordinator
+    auto_create: bool = False
+    password: str | None = field(default=None, repr=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: str | None = None
 
@@ -33,3 +40,4 @@ class Peer:
 
     host: str
     client_id: str
+    session: Session

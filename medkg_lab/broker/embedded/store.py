@@ -24,6 +24,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 DEFAULT_PARTITIONS = 1
 
 
+def is_topic_name(name: str) -> bool:
+    """Whether a topic may be called so; it becomes the name of a folder."""
+    return _NAME.fullmatch(name) is not None and name not in (".", "..")
+
+
 @dataclass
 class Topic:
     """A topic: its settings as they were given, and one log per partition."""
@@ -85,6 +90,11 @@ class Store:
     def _folder(self, topic: str, partition: int) -> Path:
         return self._root / "topics" / topic / str(partition)
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds everything."""
+        return self._root
+
     def logs(self) -> list[PartitionLog]:
         """Every partition's log."""
         return [log for topic in self.topics.values() for log in topic.logs]
@@ -105,7 +115,7 @@ class Store:
 
     def check_new(self, name: str, partitions: int, config: dict[str, str]) -> int:
         """The number of partitions that a new topic would get (-1 asks for the default). Raises Refused when it cannot be."""
-        if not _NAME.fullmatch(name) or name in (".", ".."):
+        if not is_topic_name(name):
             raise Refused(Code.INVALID_TOPIC_EXCEPTION, "a topic's name has 1 to 249 of A-Z a-z 0-9 . _ -")
         if name in self.topics:
             raise Refused(Code.TOPIC_ALREADY_EXISTS, f"topic {name} exists")
@@ -159,6 +169,21 @@ class Store:
         if any(path.stat().st_size for path in folder.glob("*" + SUFFIX)):
             raise Refused(Code.KAFKA_STORAGE_ERROR, f"{folder} holds records of an unknown topic; move them away first")
         return self._open_log(topic, partition, 0)
+
+    async def configure(self, name: str, config: dict[str, str], validate_only: bool) -> None:
+        """Give a topic other settings, which hold from now on. Raises Refused."""
+        parsed = TopicConfig.parse(config)
+        async with self._changing:
+            topic = self.topic(name)
+            if validate_only:
+                return
+            try:
+                await self._meta.run(self._meta.put_topic, name, len(topic.logs), config)
+            except sqlite3.Error as error:
+                raise Refused(Code.KAFKA_STORAGE_ERROR, f"the settings were not kept: {error}") from error
+            topic.config = config
+            for log in topic.logs:
+                log.config = parsed
 
     async def delete(self, name: str) -> None:
         """Remove a topic with its records and every group's offsets in it. Raises Refused."""

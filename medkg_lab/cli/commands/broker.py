@@ -1,4 +1,4 @@
-"""`medkg-lab broker topics | groups | tail | produce`."""
+"""`medkg-lab broker topics | groups | tail | produce | copy`."""
 
 import argparse
 import sys
@@ -27,6 +27,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     produce.add_argument("--key", help="the record's key")
     produce.add_argument("value", nargs="?", help="the record's value (default: stdin)")
     produce.set_defaults(run=_produce)
+    copy = group.add_parser("copy", parents=[common], help="carry all topics over to another broker engine")
+    engines = ("embedded", "redpanda", "external")
+    copy.add_argument("--from", dest="source", choices=engines, required=True, help="the engine that has the topics")
+    copy.add_argument("--to", dest="target", choices=engines, required=True, help="the engine that gets them")
+    copy.set_defaults(run=_copy)
 
 
 def _lab(given: argparse.Namespace) -> "Lab":
@@ -85,4 +90,19 @@ def _produce(given: argparse.Namespace) -> int:
         print_json(place)
     else:
         say(f"kept at {place['partition']}@{place['offset']}")
+    return exit_codes.OK
+
+
+def _copy(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.engines import move
+    from medkg_lab.lab.facade import Lab
+
+    lab = Lab.at(given.home)
+    done = move(lab, given.source, given.target, lambda one: say(f"{one.topic}: {one.records} records"))
+    if given.json:
+        print_json([vars(one) for one in done])
+    else:
+        print_table(("topic", "partitions", "records"), ((one.topic, one.partitions, one.records) for one in done))
+    if lab.settings.broker.engine != given.target:
+        say(f"Set broker.engine to {given.target} in settings.yaml before the next start.")
     return exit_codes.OK

@@ -3,7 +3,6 @@
 import argparse
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.commands.jobs import find_job, person
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, say
 
 
@@ -52,6 +51,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
@@ -67,6 +67,7 @@ def _show(given: argparse.Namespace) -> int:
 
 def _open(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job, person
 
     lab = Lab.at(given.home)
     opened = []
@@ -82,6 +83,7 @@ def _open(given: argparse.Namespace) -> int:
 
 def _reject(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job, person
 
     lab = Lab.at(given.home)
     rejected = []

@@ -1,19 +1,10 @@
 """`medkg-lab jobs list | show | why | retry | cancel`."""
 
 import argparse
-import getpass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
-from medkg_lab.errors import LabError
-
-if TYPE_CHECKING:
-    from medkg_lab.lab.facade import Lab
-
-
-class NoSuchJob(LabError):
-    """No job has the id {job_id!r} or a document of that id. `medkg-lab jobs list` shows the jobs."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -26,6 +17,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     listed.add_argument("--pipeline", help="only jobs of this pipeline")
     listed.add_argument("--doc", help="only jobs of this document id")
     listed.add_argument("--tenant", help="only jobs of this tenant")
+    listed.add_argument("--correlation", help="only jobs with this correlation id")
     listed.add_argument("--source", help="only jobs of this source")
     listed.add_argument("--limit", type=int, default=100, help="how many (default 100)")
     listed.set_defaults(run=_list)
@@ -47,23 +39,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     cancel.set_defaults(run=_cancel)
 
 
-def person() -> str:
-    """Who acts, as it is recorded."""
-    return getpass.getuser()
-
-
-def find_job(lab: "Lab", name: str) -> dict[str, Any]:
-    """The job with the id `name`, or the newest one of the document `name`. Raises NoSuchJob."""
-    job: dict[str, Any] | None = lab.ledger.get(name)
-    if job is None:
-        of_document = lab.ledger.jobs(doc=name, limit=1)
-        if not of_document:
-            raise NoSuchJob(job_id=name)
-        job = lab.ledger.get(of_document[0]["job_id"])
-    assert job is not None, "a listed job can be read"
-    return job
-
-
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
@@ -72,6 +47,7 @@ def _list(given: argparse.Namespace) -> int:
         pipeline=given.pipeline,
         doc=given.doc,
         tenant=given.tenant,
+        correlation=given.correlation,
         source=given.source,
         limit=given.limit,
     )
@@ -86,6 +62,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job
 
     job = find_job(Lab.at(given.home), given.job)
     if given.json:
@@ -117,6 +94,7 @@ def _show(given: argparse.Namespace) -> int:
 
 def _why(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job
     from medkg_lab.lab.status import explain_job
 
     lab = Lab.at(given.home)
@@ -131,6 +109,7 @@ def _why(given: argparse.Namespace) -> int:
 
 def _retry(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job, person
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
@@ -140,6 +119,7 @@ def _retry(given: argparse.Namespace) -> int:
 
 def _cancel(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job, person
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)

@@ -105,7 +105,9 @@ def _print_status(found: Mapping[str, Any]) -> None:
     columns = ("process", "state", "pid", "restarts", "MB", "port", "reason")
     keys = ("name", "state", "pid", "restarts", "rss_mb", "port", "reason")
     print_table(columns, (tuple(one[key] for key in keys) for one in found["processes"]))
-    print_text(f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left")
+    print_text(
+        f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left"
+    )
     print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
     for name in ("jobs", "gates", "lag"):
         counts = found[name]

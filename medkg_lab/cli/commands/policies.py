@@ -3,7 +3,7 @@
 import argparse
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_fields, print_json, print_table
+from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -11,7 +11,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     group = commands.add_parser("policies", help="look at the resilience policies").add_subparsers(
         metavar="ACTION", required=True
     )
-    group.add_parser("list", parents=[common], help="list policies").set_defaults(run=_list)
+    group.add_parser("list", parents=[common], help="list policies, and the breakers of a running lab").set_defaults(
+        run=_list
+    )
     show = group.add_parser("show", parents=[common], help="show one policy")
     show.add_argument("name", help="the policy")
     show.set_defaults(run=_show)
@@ -20,9 +22,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    policies = Lab.at(given.home).catalog.policies().policies
+    lab = Lab.at(given.home)
+    policies = lab.catalog.policies().policies
+    circuits = lab.ledger.breakers() if lab.supervisor.is_running() else []
     if given.json:
-        print_json([one.model_dump(mode="json") for one in policies])
+        of = {one.name: [each for each in circuits if each["policy"] == one.name] for one in policies}
+        print_json([{**one.model_dump(mode="json"), "breakers": of[one.name]} for one in policies])
         return exit_codes.OK
     columns = ("policy", "attempts", "backoff", "timeout s", "rate /s", "breaker", "description")
     rows = (
@@ -33,6 +38,13 @@ def _list(given: argparse.Namespace) -> int:
         for one in policies
     )  # fmt: skip
     print_table(columns, rows)
+    if circuits:
+        print_text("\nBreakers that have opened, or have failures in a row:")
+        told = (
+            (one["policy"], one["key"], one["state"], one["failures"], clock(one["opened_at"]), clock(one["until"]))
+            for one in circuits
+        )
+        print_table(("policy", "key", "state", "failures", "opened", "until"), told)
     return exit_codes.OK
 
 

@@ -105,4 +105,6 @@ def _wait(
     if waiting:
         say(f"{len(waiting)} documents wait at their gate for a person: `medkg-lab gate list`")
         return exit_codes.GATE_REFUSED
+    if any(one["kind"] == "gpu_unavailable" for one in failures):
+        return exit_codes.GPU_UNAVAILABLE
     return exit_codes.FAILED if failures else exit_codes.OK

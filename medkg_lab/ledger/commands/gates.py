@@ -177,6 +177,7 @@ class GateFail(_GateCommand):
 
     kind: str
     reason: str
+    evidence: Mapping[str, Any]
 
     op = "gate_fail"
     first_events = frozenset({EventType.GATE_FAILED})
@@ -184,7 +185,14 @@ class GateFail(_GateCommand):
     @classmethod
     def parse(cls, args: Mapping[str, Any]) -> Self:
         read = Args(cls.op, args)
-        return cls(read.id(), read.text("job_id"), read.text("by"), read.text("kind"), read.text("reason"))
+        return cls(
+            read.id(),
+            read.text("job_id"),
+            read.text("by"),
+            read.text("kind"),
+            read.text("reason"),
+            read.mapping("evidence") if "evidence" in args else {},
+        )
 
     def decide(self, state: State, plans: Plans) -> list[Draft]:
         job, gate = self._waiting(state)
@@ -193,7 +201,7 @@ class GateFail(_GateCommand):
             Draft(
                 EventType.GATE_FAILED,
                 (job.id,),
-                {"by": self.by, "kind": self.kind, "reason": self.reason},
+                {"by": self.by, "kind": self.kind, "reason": self.reason, **_if_any("evidence", self.evidence)},
                 stage=gate.gate,
             ),
             Draft(EventType.JOB_FAILED, (job.id,), failure, stage=gate.gate),
@@ -201,3 +209,7 @@ class GateFail(_GateCommand):
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"job_id": self.job_id, "state": JobState.FAILED}
+
+
+def _if_any(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dict(value)} if value else {}

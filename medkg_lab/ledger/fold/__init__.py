@@ -6,7 +6,7 @@ Nothing here reads a clock, a file or chance: the same events always give the sa
 from collections.abc import Callable
 
 from medkg_lab.ledger.events import Event, EventType
-from medkg_lab.ledger.fold import batches, gates, jobs
+from medkg_lab.ledger.fold import batches, breakers, gates, jobs
 from medkg_lab.ledger.state import State
 
 
@@ -23,6 +23,7 @@ def fold(state: State, event: Event) -> None:
 _HANDLERS: dict[EventType, Callable[[State, Event], None]] = {
     EventType.DEFINITION_REGISTERED: jobs.definition_registered,
     EventType.JOB_SUBMITTED: jobs.job_submitted,
+    EventType.JOB_IMPORTED: jobs.job_imported,
     EventType.JOB_CLAIMED: batches.job_claimed,
     EventType.BATCH_EXPIRED: batches.batch_expired,
     EventType.STAGE_STARTED: batches.stage_started,
@@ -43,4 +44,7 @@ _HANDLERS: dict[EventType, Callable[[State, Event], None]] = {
     EventType.GATE_RELEASED: gates.gate_released,
     EventType.RUN_LAUNCHED: gates.run_launched,
     EventType.FIELD_SET: jobs.field_set,
+    EventType.BREAKER_OPENED: breakers.breaker_opened,
+    EventType.BREAKER_HALF_OPEN: breakers.breaker_half_open,
+    EventType.BREAKER_CLOSED: breakers.breaker_closed,
 }

@@ -34,6 +34,30 @@ def job_submitted(state: State, event: Event) -> None:
         state.queue.add(job)
 
 
+def job_imported(state: State, event: Event) -> None:
+    """Jobs of an older ledger are here, as they stood there."""
+    for place, entry in enumerate(event.data["entries"]):
+        spec = JobSpec.parse(entry["spec"])
+        ticket = ticket_of(event, place)
+        job = Job(
+            spec,
+            age=ticket,
+            ticket=ticket,
+            state=JobState(entry["state"]),
+            segment=spec.segment,
+            half=spec.half,
+            lane=spec.lane,
+            created_at=entry["created_at"],
+            updated_at=event.ts,
+            stage=entry["stage"],
+            fields=dict(entry["fields"]),
+            retries=dict(entry["retries"]),
+            reason=entry["reason"],
+        )
+        state.job_counts[job.state] += 1
+        state.adopt(job)
+
+
 def job_advanced(state: State, event: Event) -> None:
     """Jobs are queued for their next segment, free of any suspicion."""
     for place, job in enumerate(jobs_of(state, event)):

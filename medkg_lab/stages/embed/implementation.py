@@ -1,16 +1,14 @@
 """The embed implementations that the lab publishes."""
 
-from typing import Any
-
 from medkg_lab.stages.contracts import Stage, StageType
-from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
 from medkg_lab.stages.registry import GpuNeed, Implementation, Resources
 
 
-def _build_minilm(resources: Resources, options: Any) -> Stage:
+def _build_minilm(resources: Resources, options: MiniLMOptions) -> Stage:
     from medkg_lab.stages.embed.minilm import MiniLM, MiniLMEmbedder
 
-    return MiniLMEmbedder(MiniLM(resources.cache))
+    return MiniLMEmbedder(MiniLM(resources.cache, precision=options.precision))
 
 
 def _build_openai(resources: Resources, options: OpenAIOptions) -> Stage:
@@ -24,6 +22,7 @@ MINILM = Implementation(
     stage_type=StageType.EMBED,
     summary="all-MiniLM-L6-v2 (384 dimensions) on the CPU through ONNX Runtime, without torch",
     build=_build_minilm,
+    options=MiniLMOptions,
 )
 
 OPENAI = Implementation(

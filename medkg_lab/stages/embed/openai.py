@@ -17,6 +17,7 @@ from medkg_lab.stages.embed.errors import (
     GpuOutOfMemory,
 )
 from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.embed.transport import OutsideTransport
 from medkg_lab.stages.haystack_settings import switch_telemetry_off
 
 switch_telemetry_off()
@@ -36,6 +37,7 @@ class OpenAIEmbedder:
 
     def __init__(self, options: OpenAIOptions) -> None:
         self._options = options
+        self._transport = OutsideTransport(options.timeout_seconds)
         self._component = OpenAIDocumentEmbedder(
             api_key=Secret.from_token("none"),
             api_base_url=options.base_url,
@@ -44,21 +46,20 @@ class OpenAIEmbedder:
             progress_bar=False,
             timeout=options.timeout_seconds,
             max_retries=0,
-            # Proxy settings of the environment are none of a stage's business.
-            http_client_kwargs={"trust_env": False},
+            # Proxy settings of the environment are none of a stage's business; every exchange goes by the context.
+            http_client_kwargs={"trust_env": False, "transport": self._transport},
             raise_on_failure=True,
         )
         self._component.warm_up()
 
     def execute(self, context: StageContext, item: tuple[Chunk, ...]) -> Embeddings:
         """Embed one document's chunks. Raises a ServiceError."""
-        return self._embed([item])[0]
+        return self.execute_many([context], [item])[0]
 
-    def execute_many(
-        self, contexts: Sequence[StageContext], items: Sequence[tuple[Chunk, ...]]
-    ) -> Sequence[Embeddings | LabError]:
+    def execute_many(self, contexts: Sequence[StageContext], items: Sequence[tuple[Chunk, ...]]) -> list[Embeddings]:
         """Embed the chunks of several documents. A ServiceError stands for the whole batch."""
-        return self._embed(items)
+        with self._transport.lent(contexts[0].outside):
+            return self._embed(items)
 
     def _embed(self, items: Sequence[tuple[Chunk, ...]]) -> list[Embeddings]:
         vectors = self._vectors([chunk for item in items for chunk in item])
@@ -100,7 +101,9 @@ class OpenAIEmbedder:
         return unit
 
     def _service_error(self, error: APIError) -> LabError:
-        url, detail = self._options.base_url, _short(str(error))
+        # Of no connection the library only says so; its cause has the transport's own words.
+        cause = error.__cause__ if isinstance(error, APIConnectionError) and error.__cause__ else error
+        url, detail = self._options.base_url, _short(str(cause))
         if isinstance(error, APIConnectionError):
             return EndpointDown(url=url, detail=detail)
         if "out of memory" in str(error).lower():

@@ -1,17 +1,19 @@
 """Finding terms in text: Aho-Corasick, whole words, the longest of overlapping matches."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import ahocorasick
 
 from medkg_lab.stages.extract.folding import fold, is_symbol, normalise
 
 _SHORTEST = 2
+_SHORT_WORD = 5
+_VOWELS = frozenset("aeiou ")
+_SINGULAR_IN_S = ("ss", "us", "is")
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A term in a text: the half-open range of its characters, and the node it names."""
 
     start: int
@@ -22,7 +24,7 @@ class Match:
 class Dictionary:
     """Terms and the nodes that they name; the first node that claims a term keeps it.
 
-    A plural in `s` counts as its singular. A term that is an abbreviation in capitals matches in these capitals only.
+    Singular and plural count as the same. A term that is an abbreviation in capitals matches in these capitals only.
     """
 
     def __init__(self, terms: Iterable[tuple[str, str]]) -> None:
@@ -32,7 +34,7 @@ class Dictionary:
             folded = normalise(term)
             if len(folded) >= _SHORTEST:
                 exact = term if is_symbol(term) else None
-                for form in (folded, f"{folded}s") if folded[-1].isalpha() and folded[-1] != "s" else (folded,):
+                for form in numbers(folded) if exact is None else (folded, f"{folded}s"):
                     known.setdefault(form, (len(form), node_id, exact))
         for form, value in known.items():
             self._automaton.add_word(form, value)
@@ -40,24 +42,41 @@ class Dictionary:
         if known:
             self._automaton.make_automaton()
 
-    def find(self, text: str) -> list[Match]:
-        """The matches in `text` in order, none overlapping another."""
+    def find(self, text: str, folded: str | None = None) -> list[Match]:
+        """The matches in `text` in order, none overlapping another; `folded` saves folding a text twice."""
         chosen: list[Match] = []
-        for match in sorted(self._candidates(text), key=lambda match: (match.start, -match.end)):
-            if not chosen or match.start >= chosen[-1].end:
+        reached = 0
+        for match in sorted(self._candidates(text, fold(text) if folded is None else folded), key=_longest_first):
+            if match.start >= reached:
                 chosen.append(match)
+                reached = match.end
         return chosen
 
-    def _candidates(self, text: str) -> Iterator[Match]:
+    def _candidates(self, text: str, folded: str) -> Iterator[Match]:
+        """Whole-word matches, overlapping ones too."""
         if self._empty:
             return
-        folded = fold(text)
+        size = len(folded)
         for last, (length, node_id, exact) in self._automaton.iter(folded):
             start, end = last + 1 - length, last + 1
-            if _is_word(folded, start, end) and (exact is None or text[start:end].startswith(exact)):
+            if (end < size and folded[end].isalnum()) or (start and folded[start - 1].isalnum()):
+                continue
+            if exact is None or text.startswith(exact, start):
                 yield Match(start, end, node_id)
 
 
-def _is_word(text: str, start: int, end: int) -> bool:
-    before = start == 0 or not text[start - 1].isalnum()
-    return before and (end == len(text) or not text[end].isalnum())
+def _longest_first(match: Match) -> tuple[int, int]:
+    return match.start, -match.end
+
+
+def numbers(folded: str) -> tuple[str, ...]:
+    """A folded term in singular and plural, itself first, as far as English rules go for its last word."""
+    if not folded[-1].isalpha():
+        return (folded,)
+    if folded.endswith("ies") and len(folded) > _SHORT_WORD:
+        return folded, f"{folded[:-3]}y"
+    if folded.endswith("y") and folded[-2:-1] not in _VOWELS:
+        return folded, f"{folded[:-1]}ies"
+    if not folded.endswith("s"):
+        return folded, f"{folded}s"
+    return (folded,) if folded.endswith(_SINGULAR_IN_S) or len(folded) <= _SHORT_WORD else (folded, folded[:-1])

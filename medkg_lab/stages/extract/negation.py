@@ -5,6 +5,7 @@ Informatics 34 (2001): a trigger within a few words before or after the mention,
 """
 
 import re
+from bisect import bisect_right
 
 _REACH_WORDS = 6
 _REACH_CHARACTERS = 90
@@ -14,7 +15,7 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"^\s+(?:was|were|is|are|has been|had been)\s+(?:not (?:seen|found|observed|detected|present|reported|diagnosed)|"
+    r"\s+(?:was|were|is|are|has been|had been)\s+(?:not (?:seen|found|observed|detected|present|reported|diagnosed)|"
     r"ruled out|excluded|absent|unlikely|negative)\b",
     re.IGNORECASE,
 )
@@ -32,18 +33,27 @@ _CLAUSE_END = re.compile(
 )
 
 
-def is_negated(text: str, start: int, end: int) -> bool:
-    """Whether the mention at `text[start:end]` is denied by a trigger in its clause."""
-    return _denied_before(text[max(0, start - _REACH_CHARACTERS) : start]) or _denied_after(
-        text[end : end + _REACH_CHARACTERS]
-    )
+class Negations:
+    """The triggers of one text, found once, so that the many mentions far from any cost nothing."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends = [match.end() for match in _BEFORE.finditer(text)]
 
-def _denied_before(before: str) -> bool:
-    clause = _SEEMING.sub(" ", _CLAUSE_END.split(before)[-1])
-    return bool(_BEFORE.search(" ".join(clause.split()[-_REACH_WORDS:])))
+    def denies(self, start: int, end: int) -> bool:
+        """Whether the mention at `start:end` is denied by a trigger in its clause."""
+        return self._before(start) or self._after(end)
 
+    def _before(self, start: int) -> bool:
+        reach = max(0, start - _REACH_CHARACTERS)
+        nearest = bisect_right(self._ends, start) - 1
+        if nearest < 0 or self._ends[nearest] <= reach:
+            return False
+        clause = _SEEMING.sub(" ", _CLAUSE_END.split(self._text[reach:start])[-1])
+        return bool(_BEFORE.search(" ".join(clause.split()[-_REACH_WORDS:])))
 
-def _denied_after(after: str) -> bool:
-    clause = _CLAUSE_END.split(after)[0]
-    return bool(_AFTER.match(clause)) and not _SEEMING.search(clause)
+    def _after(self, end: int) -> bool:
+        if not _AFTER.match(self._text, end, end + _REACH_CHARACTERS):
+            return False
+        clause = _CLAUSE_END.split(self._text[end : end + _REACH_CHARACTERS])[0]
+        return bool(_AFTER.match(clause)) and not _SEEMING.search(clause)

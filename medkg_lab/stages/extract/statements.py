@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from medkg_lab.models.ir import Code, Document, Edge, Node
-from medkg_lab.stages.extract.folding import normalise, term_id
-from medkg_lab.stages.extract.vocabulary import Concept, concepts_by_id, concepts_by_term
+from medkg_lab.stages.extract.folding import term_id
+from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 
 _RELATIONS = {
     "condition": "STUDIES",
@@ -40,7 +40,7 @@ class Statements:
     terms: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_statements(document: Document) -> Statements:
+def read_statements(document: Document, vocabulary: Vocabulary) -> Statements:
     """Turn `document.codes` into nodes and edges, in their order; the document itself is the first node."""
     number = document.identifiers.get("nct")
     subject = f"nct:{number}" if number else f"doc:{document.doc_id}"
@@ -49,12 +49,14 @@ def read_statements(document: Document) -> Statements:
     stated: set[tuple[str, str]] = set()
     for code in document.codes:
         if code.role in _RELATIONS:
-            _state(statements, document, code, stated)
+            _state(statements, document, code, stated, vocabulary)
     return statements
 
 
-def _state(statements: Statements, document: Document, code: Code, stated: set[tuple[str, str]]) -> None:
-    node = node_of(code, document)
+def _state(
+    statements: Statements, document: Document, code: Code, stated: set[tuple[str, str]], vocabulary: Vocabulary
+) -> None:
+    node = node_of(code, document, vocabulary)
     statements.nodes.setdefault(node.node_id, node)
     if code.role in _SOUGHT_IN_TEXT and len(code.term.split()) <= _LONGEST_TERM_WORDS:
         statements.terms.append((code.term, node.node_id))
@@ -69,12 +71,12 @@ def _state(statements: Statements, document: Document, code: Code, stated: set[t
     statements.edges.append(edge)
 
 
-def node_of(code: Code, document: Document) -> Node:
+def node_of(code: Code, document: Document, vocabulary: Vocabulary) -> Node:
     """The node of a code: by its MeSH id, else the vocabulary's concept of that name, else a term of its own."""
-    named = concepts_by_term().get(normalise(code.term)) if code.role in _SOUGHT_IN_TEXT else None
+    named = vocabulary.named(code.term) if code.role in _SOUGHT_IN_TEXT else None
     if code.scheme == "mesh" and code.code:
         node_id = f"mesh:{code.code}"
-        known = concepts_by_id().get(node_id)
+        known = vocabulary.by_id.get(node_id)
         # The vocabulary has concepts without an id; texts mention these, so the code must lead to the same node.
         if known is None and named and not named.node_id.startswith("mesh:"):
             known = named

@@ -1,16 +1,17 @@
 """The extract stage of the cpu profile: what the source's own codes state, and dictionary mentions in the passages."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
 from medkg_lab.stages.extract.dictionary import Dictionary
-from medkg_lab.stages.extract.folding import normalise
-from medkg_lab.stages.extract.negation import is_negated
+from medkg_lab.stages.extract.folding import fold, normalise
+from medkg_lab.stages.extract.negation import Negations
 from medkg_lab.stages.extract.statements import Statements, read_statements
-from medkg_lab.stages.extract.vocabulary import bundled_concepts, concepts_by_id, concepts_by_term
+from medkg_lab.stages.extract.vocabulary import Vocabulary
 
 MENTIONS = "MENTIONS"
 DENIES = "MENTIONS_ABSENCE_OF"
@@ -25,8 +26,9 @@ _SHADOW = ""
 class StructuredExtractor:
     """Entities and statements without a language model; the same input gives the same output in the same order."""
 
-    def __init__(self) -> None:
-        self._bundled = Dictionary((term, concept.node_id) for concept in bundled_concepts() for term in concept.terms)
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._dictionary = Dictionary(vocabulary.terms())
 
     def execute(self, context: StageContext, item: ExtractInput) -> Extraction:
         """Extract from one document."""
@@ -34,18 +36,22 @@ class StructuredExtractor:
 
     def extract(self, document: Document, chunks: Sequence[Chunk]) -> Extraction:
         """What the codes of `document` state and which known terms its `chunks` mention, with chunk and offsets."""
-        statements = read_statements(document)
+        statements = read_statements(document, self._vocabulary)
         own = self._own_terms(statements, chunks)
         mentions = [mention for chunk in chunks for mention in self._mentions(chunk, own)]
         by_id = {chunk.chunk_id: chunk for chunk in chunks}
         nodes = dict(statements.nodes)
         for node_id in dict.fromkeys(mention.node_id for mention in mentions):
             if node_id not in nodes:
-                nodes[node_id] = _bundled_node(node_id)
+                nodes[node_id] = self._node(node_id)
         edges = [*statements.edges, *_mention_edges(statements.subject, document, mentions, by_id)]
         return Extraction(
             doc_id=document.doc_id, nodes=tuple(nodes.values()), edges=tuple(edges), mentions=tuple(mentions)
         )
+
+    def _node(self, node_id: str) -> Node:
+        concept = self._vocabulary.by_id[node_id]
+        return Node(node_id=node_id, kind=concept.kind, name=concept.name)
 
     def _own_terms(self, statements: Statements, chunks: Sequence[Chunk]) -> Dictionary:
         """The document's own vocabulary: abbreviations that it introduces, then the terms of its codes."""
@@ -62,30 +68,54 @@ class StructuredExtractor:
         for form in (folded, folded.removesuffix("s")):
             if form in own:
                 return own[form]
-            if concept := concepts_by_term().get(form):
+            if concept := self._vocabulary.by_term.get(form):
                 return concept.node_id
-        at_end = [match for match in self._bundled.find(long) if match.end == len(long) and match.start == 0]
+        at_end = [match for match in self._dictionary.find(long) if match.end == len(long) and match.start == 0]
         return at_end[0].node_id if at_end else _SHADOW
 
     def _mentions(self, chunk: Chunk, own: Dictionary) -> Iterator[Mention]:
-        """Mentions in one chunk: the longest match counts, the document's own vocabulary before the bundled one."""
-        matches = [(match.start, -match.end, 0, match) for match in own.find(chunk.text)]
-        matches += [(match.start, -match.end, 1, match) for match in self._bundled.find(chunk.text)]
+        """Mentions in one chunk: the longest match counts, the document's own vocabulary before the common one."""
+        text = chunk.text
+        folded = fold(text)
+        matches = [(start, -end, 0, node_id) for start, end, node_id in own.find(text, folded)]
+        matches += [(start, -end, 1, node_id) for start, end, node_id in self._dictionary.find(text, folded)]
         reached = 0
-        for start, negative_end, _, match in sorted(matches, key=lambda entry: entry[:3]):
+        for start, negative_end, _, node_id in sorted(matches):
             if start < reached:
                 continue
-            reached = -negative_end
-            if match.node_id != _SHADOW:
-                text = chunk.text[match.start : match.end]
-                yield Mention(
-                    chunk_id=chunk.chunk_id, start=match.start, end=match.end, text=text, node_id=match.node_id
-                )
+            end = reached = -negative_end
+            if node_id != _SHADOW:
+                yield Mention(chunk_id=chunk.chunk_id, start=start, end=end, text=text[start:end], node_id=node_id)
 
 
-def _bundled_node(node_id: str) -> Node:
-    concept = concepts_by_id()[node_id]
-    return Node(node_id=node_id, kind=concept.kind, name=concept.name)
+class _Reading:
+    """What a chunk says around its mentions."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._text = chunk.text
+        self._excludes = any(_EXCLUSION.search(part) for part in chunk.section)
+        self._negations = Negations(chunk.text)
+        self._ends = [match.end() for match in _SENTENCE_END.finditer(chunk.text)]
+
+    def relation(self, mention: Mention) -> str:
+        """How the document speaks of what is mentioned."""
+        if self._excludes:
+            return EXCLUDES
+        return DENIES if self._negations.denies(mention.start, mention.end) else MENTIONS
+
+    def sentence(self, start: int, end: int) -> str:
+        """The sentence around a mention, cut to `_EVIDENCE_CHARACTERS` with the mention inside."""
+        text, ends = self._text, self._ends
+        half = (_EVIDENCE_CHARACTERS - min(end - start, _EVIDENCE_CHARACTERS)) // 2
+        left, right = max(0, start - half), min(len(text), end + half)
+        before, after = bisect_right(ends, start) - 1, bisect_left(ends, end + 1)
+        if before >= 0 and ends[before] > left:
+            left = ends[before]
+        elif left:
+            left = text.find(" ", left, start) + 1 or left
+        if after < len(ends) and ends[after] <= right:
+            right = ends[after]
+        return text[left:right].strip()
 
 
 def _mention_edges(
@@ -93,9 +123,12 @@ def _mention_edges(
 ) -> Iterator[Edge]:
     """One edge per chunk, node and relation: the first such mention is its evidence."""
     seen: set[tuple[str, str, str]] = set()
+    readings: dict[str, _Reading] = {}
     for mention in mentions:
-        chunk = chunks[mention.chunk_id]
-        relation = _relation(chunk, mention)
+        reading = readings.get(mention.chunk_id)
+        if reading is None:
+            reading = readings[mention.chunk_id] = _Reading(chunks[mention.chunk_id])
+        relation = reading.relation(mention)
         key = (mention.chunk_id, mention.node_id, relation)
         if key not in seen and mention.node_id != subject:
             seen.add(key)
@@ -107,24 +140,5 @@ def _mention_edges(
                 chunk_id=mention.chunk_id,
                 start=mention.start,
                 end=mention.end,
-                evidence=_sentence(chunk.text, mention.start, mention.end),
+                evidence=reading.sentence(mention.start, mention.end),
             )
-
-
-def _relation(chunk: Chunk, mention: Mention) -> str:
-    if any(_EXCLUSION.search(part) for part in chunk.section):
-        return EXCLUDES
-    return DENIES if is_negated(chunk.text, mention.start, mention.end) else MENTIONS
-
-
-def _sentence(text: str, start: int, end: int) -> str:
-    """The sentence around a mention, cut to `_EVIDENCE_CHARACTERS` with the mention inside."""
-    half = (_EVIDENCE_CHARACTERS - min(end - start, _EVIDENCE_CHARACTERS)) // 2
-    left, right = max(0, start - half), min(len(text), end + half)
-    ends = [match.end() for match in _SENTENCE_END.finditer(text, left, start)]
-    stop = _SENTENCE_END.search(text, end, right)
-    if ends:
-        left = ends[-1]
-    elif left:
-        left = text.find(" ", left, start) + 1 or left
-    return text[left : stop.start() + 1 if stop else right].strip()

@@ -1,13 +1,18 @@
-"""The bundled vocabulary: common medical concepts, their MeSH ids and their other names."""
+"""Vocabularies: medical concepts, their MeSH ids and other names. A small one is bundled, a larger one can be imported."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
+from medkg_lab.stages.extract.errors import VocabularyDamaged, VocabularyMissing
 from medkg_lab.stages.extract.folding import normalise, term_id
 
 _FILE = "vocabulary.tsv"
+BUNDLED = "bundled"
+CURRENT = "current"
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,55 @@ def read_concepts(text: str) -> Iterator[Concept]:
             yield Concept(node_id, kind, name, (name, *filter(None, others)))
 
 
-@cache
-def concepts_by_term() -> dict[str, Concept]:
-    """The bundled concepts by normalised term; the first concept with a term keeps it."""
-    found: dict[str, Concept] = {}
-    for concept in bundled_concepts():
-        for term in concept.terms:
-            found.setdefault(normalise(term), concept)
-    return found
+class Vocabulary:
+    """Concepts by id and by the terms that name them; the first concept with an id or a term keeps it.
+
+    `version` is the content's: what an extraction was made with.
+    """
+
+    def __init__(self, concepts: Iterable[Concept], version: str) -> None:
+        self.version = version
+        self.by_id: dict[str, Concept] = {}
+        self.by_term: dict[str, Concept] = {}
+        for concept in concepts:
+            known = self.by_id.setdefault(concept.node_id, concept)
+            for term in concept.terms:
+                self.by_term.setdefault(normalise(term), known)
+
+    def named(self, term: str) -> Concept | None:
+        """The concept that `term` names."""
+        return self.by_term.get(normalise(term))
+
+    def terms(self) -> Iterator[tuple[str, str]]:
+        """Every term, as the concepts spell it, with the id of the concept that it names."""
+        return ((term, concept.node_id) for concept in self.by_id.values() for term in concept.terms)
 
 
 @cache
-def concepts_by_id() -> dict[str, Concept]:
-    """The bundled concepts by node id."""
-    return {concept.node_id: concept for concept in bundled_concepts()}
+def bundled() -> Vocabulary:
+    """The vocabulary that comes with the lab."""
+    return Vocabulary(bundled_concepts(), BUNDLED)
+
+
+def load(folder: Path | None, version: str) -> Vocabulary:
+    """The vocabulary of `version`: `bundled`, an imported one's version, or `current`, the one imported last if any.
+
+    An imported vocabulary adds to the bundled one. Raises VocabularyMissing and VocabularyDamaged.
+    """
+    if version == CURRENT:
+        pointer = folder / CURRENT if folder else None
+        version = pointer.read_text().strip() if pointer and pointer.is_file() else BUNDLED
+    if version == BUNDLED:
+        return bundled()
+    path = (folder or Path()) / f"{version}.tsv"
+    if folder is None or not path.is_file():
+        raise VocabularyMissing(version=version, path=path)
+    data = path.read_bytes()
+    if version_of(data) != version:
+        raise VocabularyDamaged(path=path)
+    return Vocabulary([*bundled_concepts(), *read_concepts(data.decode("utf-8"))], version)
+
+
+def version_of(data: bytes) -> str:
+    """The version of a vocabulary file: the beginning of its sha256."""
+    return hashlib.sha256(data).hexdigest()[:12]

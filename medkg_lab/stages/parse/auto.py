@@ -3,14 +3,17 @@
 from medkg_lab.models.ir import Document
 from medkg_lab.models.submission import Payload
 from medkg_lab.stages.contracts import StageContext
-from medkg_lab.stages.parse.ctgov import parse_study
+from medkg_lab.stages.parse.ctgov import read_study
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownFormat
 from medkg_lab.stages.parse.jats import parse_jats
+from medkg_lab.stages.parse.pdf_ir.reading import read_alone
+from medkg_lab.stages.parse.pdf_ir.shapes import shape_of
+from medkg_lab.stages.parse.record import parse_json
 from medkg_lab.stages.parse.sniff import Format, sniff
 
 
 class AutoParser:
-    """Registry studies (JSON) and JATS articles (XML), told apart by content."""
+    """Registry studies and converted PDFs (JSON) and JATS articles (XML), told apart by content."""
 
     def execute(self, context: StageContext, item: Payload) -> Document:
         """Parse the payload's bytes. Raises a DocumentError that names what is wrong with this file."""
@@ -22,7 +25,8 @@ def parse(data: bytes, doc_id: str, source: str) -> Document:
     found = sniff(data)
     match found:
         case Format.JSON:
-            return parse_study(data, doc_id, source)
+            value = parse_json(data)
+            return read_alone(value, doc_id, source) if shape_of(value) else read_study(value, doc_id, source)
         case Format.XML:
             return parse_jats(data, doc_id, source)
         case Format.EMPTY:

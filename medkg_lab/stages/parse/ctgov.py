@@ -19,7 +19,12 @@ _KEYS_SHOWN = 8
 
 def parse_study(data: bytes, doc_id: str, source: str) -> Document:
     """Read one study. Raises a DocumentError that says what the file is instead."""
-    study = find_study(parse_json(data))
+    return read_study(parse_json(data), doc_id, source)
+
+
+def read_study(value: Any, doc_id: str, source: str) -> Document:
+    """Read one study from its JSON value. Raises a DocumentError that says what the value is instead."""
+    study = find_study(value)
     protocol = study["protocolSection"]
     names = protocol["identificationModule"]
     blocks = Blocks()

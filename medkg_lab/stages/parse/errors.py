@@ -4,8 +4,8 @@ from medkg_lab.errors import DocumentError
 
 
 class UnknownFormat(DocumentError):
-    """This file is {found}, which the parse stage does not read. It reads ClinicalTrials.gov API v2 studies (JSON) and JATS
-    articles (XML); submit PDF files to a PDF pipeline."""
+    """This file is {found}, which the parse stage does not read. It reads ClinicalTrials.gov API v2 studies (JSON), JATS
+    articles (XML) and MinerU's output (JSON); submit PDF files to a PDF pipeline."""
 
 
 class TooLarge(DocumentError):
@@ -50,3 +50,8 @@ class OpenAccessRefusal(DocumentError):
 
 class EmptyDocument(DocumentError):
     """This {what} holds no text: {detail}. There is nothing to index; check that the whole file was downloaded."""
+
+
+class UnknownPdfIr(DocumentError):
+    """This is no converter's representation of a PDF that the lab reads: {detail}. It reads docvortex.middle 2.0, and MinerU's
+    content_list, content_list_v2 and middle JSON; convert the PDF with one of the versions that write these."""

@@ -15,6 +15,6 @@ def _build(resources: Resources, options: Any) -> Stage:
 AUTO = Implementation(
     name="parse.auto",
     stage_type=StageType.PARSE,
-    summary="ClinicalTrials.gov API v2 studies and JATS articles, told apart by their content",
+    summary="ClinicalTrials.gov API v2 studies, JATS articles and MinerU's output, told apart by their content",
     build=_build,
 )

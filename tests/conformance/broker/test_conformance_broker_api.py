@@ -97,20 +97,21 @@ def test_every_kind_of_acknowledgement_is_offered(bootstrap: str, acks: str) -> 
     reader.close()
 
 
-def test_a_topic_that_is_not_there_is_not_made_by_asking(bootstrap: str, admin: AdminClient) -> None:
-    producer = confluent_kafka.Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "allow.auto.create.topics": True,
-            "topic.metadata.propagation.max.ms": 500,
-            "log_level": 0,
-        }
-    )
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_topic_that_is_not_there_is_made_for_who_asks_for_that(
+    bootstrap: str, admin: AdminClient, allowed: bool
+) -> None:
+    topic = f"asked-for-{allowed}"
+    settings = {
+        "allow.auto.create.topics": allowed,
+        "topic.metadata.propagation.max.ms": 500 if not allowed else 20_000,
+    }
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0} | settings)
     errors: list[Any] = []
-    producer.produce("nowhere", b"v", on_delivery=lambda error, _: errors.append(error.code()))
+    producer.produce(topic, b"v", on_delivery=lambda error, _: errors.append(error and error.code()))
     assert producer.flush(20) == 0
-    assert errors == [KafkaError.UNKNOWN_TOPIC_OR_PART]
-    assert "nowhere" not in admin.list_topics(timeout=20).topics
+    assert errors == [None if allowed else KafkaError.UNKNOWN_TOPIC_OR_PART]
+    assert (topic in admin.list_topics(timeout=20).topics) == allowed
 
 
 def test_topics_are_made_described_grown_and_removed(bootstrap: str, admin: AdminClient) -> None:

@@ -1,9 +1,12 @@
 """The ledger is killed while it writes: nothing that was acknowledged is lost, nothing happens twice."""
 
+import errno
+import signal
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,11 @@ import pytest
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.core import Core
+from medkg_lab.ledger.errors import DiskFull, GateNotWaiting
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.state import State
-from tests.integration.ledger.harness import LedgerProcess, register, submit
-from tests.unit.ledger.worlds import canonical, completed, done, started
+from tests.integration.ledger.harness import LedgerProcess, register, submit, to_gate
+from tests.unit.ledger.worlds import EVIDENCE, canonical, completed, done, started
 from tests.waiting import wait_until
 
 WRITERS = 4
@@ -128,7 +132,7 @@ def test_killed_while_four_engines_write(process: LedgerProcess) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_killed_many_times_while_four_engines_write(process: LedgerProcess) -> None:
-    check_nothing_is_lost(process, kill_repeatedly(process, kills=40, rest=60.0))
+    check_nothing_is_lost(process, kill_repeatedly(process, kills=52, rest=60.0))
 
 
 def test_a_commit_that_fails_is_never_answered(process: LedgerProcess) -> None:
@@ -149,6 +153,108 @@ def test_a_commit_that_fails_is_never_answered(process: LedgerProcess) -> None:
         events = client.events(0)["events"]
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert [event["type"] for event in events[-3:]] == ["job.submitted", "job.submitted", "job.cancelled"]
+
+
+def test_a_gate_is_won_although_the_ledger_dies_before_the_answer(process: LedgerProcess) -> None:
+    """It is killed between the commit that opens the gate and the answer: who asks again is told that it won, others not."""
+    with process.client(60.0) as client:
+        to_gate(client, "a")
+        client.set_field("a", "pdf_ir_ready", False, "pdf", {**EVIDENCE, "missing_pages": [1]})
+        assert process.stop() == 0
+        process.start(_DIES_AFTER_OPENING)
+        answer: list[Any] = []
+        asking = threading.Thread(target=lambda: answer.append(client.gate_open("a", "me", partial=True)))
+        asking.start()
+        assert process.wait() == -signal.SIGKILL
+        assert answer == []
+        process.start()
+        asking.join(60)
+        assert [each["won"] for each in answer] == [True]
+        with pytest.raises(GateNotWaiting):
+            client.gate_open("a", "another", partial=True)
+        opened = [event for event in client.events(0)["events"] if event["type"] == "gate.opened"]
+        assert len(opened) == 1
+
+
+_DIES_AFTER_OPENING = """
+import os, signal
+from medkg_lab import process
+from medkg_lab.ledger import __main__, store
+append = store.EventStore.append
+def dying(self, rows):
+    append(self, rows)
+    if any(row[3] == "gate.opened" for row in rows):
+        os.kill(os.getpid(), signal.SIGKILL)
+store.EventStore.append = dying
+process.run("ledgerd", __main__.main)
+"""
+
+
+def test_without_room_it_refuses_and_goes_on_when_there_is_some(process: LedgerProcess, short_tmp: Path) -> None:
+    full = short_tmp / "full"
+    assert process.stop() == 0
+    process.start(_NO_ROOM.replace("FULL", str(full)))
+    refuses_and_recovers(process, full.touch, full.unlink)
+
+
+def refuses_and_recovers(process: LedgerProcess, fill: Callable[[], object], empty: Callable[[], object]) -> None:
+    """What a ledger does on a disk that fills up and gets room again."""
+    with process.client() as client:
+        submit(client, "a")
+        head = client.counts()["head"]
+        fill()
+        for _ in range(3):
+            with pytest.raises(DiskFull, match="Make room"):
+                submit(client, "b")
+        assert client.counts()["head"] == head
+        found = client.get("a")
+        assert found is not None
+        assert client.events(0)["head"] == head
+        empty()
+        submit(client, "b")
+        assert client.query("SELECT job_id FROM job ORDER BY 1")["rows"] == [["a"], ["b"]]
+        assert process.stop() == 0
+    process.start()
+    with process.client() as client:
+        assert client.counts()["jobs"] == {"queued": 2}
+
+
+_NO_ROOM = """
+from pathlib import Path
+from medkg_lab import process
+from medkg_lab.ledger import __main__, store
+store.EventStore.has_room = lambda self: not Path("FULL").exists()
+process.run("ledgerd", __main__.main)
+"""
+
+
+def test_a_file_system_that_is_full(short_tmp: Path) -> None:
+    """A real one, small enough to be filled."""
+    home = short_tmp / "home"
+    home.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=700", "tmpfs", str(home)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with LedgerProcess(home) as process:
+            process.start()
+            with process.client() as client:
+                register(client)
+            ballast = home / "ballast"
+            refuses_and_recovers(process, lambda: fill_up(ballast), ballast.unlink)
+            assert process.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", str(home)], check=True)
+
+
+def fill_up(path: Path) -> None:
+    """Write until nothing more goes in."""
+    with path.open("wb", buffering=0) as handle:
+        try:
+            while handle.write(bytes(1 << 20)):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
 
 
 _FULL_DISK = """

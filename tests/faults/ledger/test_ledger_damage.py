@@ -66,6 +66,42 @@ def test_a_log_cut_anywhere_is_never_opened_with_a_loss(killed: LedgerProcess, t
         assert (folder / "ledger.duckdb.wal").read_bytes() == log[:cut], "the evidence was changed"
 
 
+def boundaries(log: bytes) -> list[int]:
+    """Where the entries of a write-ahead log end: each is its size and its checksum, 8 bytes each, and its content."""
+    for start in range(len(log)):
+        ends, place = [start], start
+        while place + 16 <= len(log):
+            place += 16 + int.from_bytes(log[place : place + 8], "little")
+            ends.append(place)
+        if place == len(log) and len(ends) > 40:
+            return ends
+    raise AssertionError("the write-ahead log has another form")
+
+
+def test_a_log_cut_at_any_entry_is_never_opened_with_a_loss(killed: LedgerProcess, tmp_path: Path) -> None:
+    """At each end of the last entries, and a byte before and after it."""
+    check_cuts(killed, tmp_path, boundaries(whole_log(killed))[-12:])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_a_log_cut_at_every_entry_is_never_opened_with_a_loss(killed: LedgerProcess, tmp_path: Path) -> None:
+    check_cuts(killed, tmp_path, boundaries(whole_log(killed)))
+
+
+def whole_log(killed: LedgerProcess) -> bytes:
+    return (killed.folder / "ledger.duckdb.wal").read_bytes()
+
+
+def check_cuts(killed: LedgerProcess, tmp_path: Path, ends: list[int]) -> None:
+    """Cut the log at each of these places and around it: refused, unless nothing is missing."""
+    log = whole_log(killed)
+    for cut in sorted({end + by for end in ends for by in (-1, 0, 1) if 0 < end + by < len(log)}):
+        folder = damaged(killed, tmp_path / str(cut), log[:cut])
+        assert opened(folder) is None, f"cut at {cut} of {len(log)}"
+        shutil.rmtree(folder)
+
+
 def test_a_flipped_byte_never_opens_with_a_loss(killed: LedgerProcess, tmp_path: Path) -> None:
     log = (killed.folder / "ledger.duckdb.wal").read_bytes()
     chance = random.Random(2)

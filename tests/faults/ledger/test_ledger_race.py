@@ -13,7 +13,8 @@ from medkg_lab.ledger.client import LedgerClient
 from tests.integration.ledger.harness import LedgerProcess, register, to_gate
 from tests.unit.ledger.worlds import EVIDENCE
 
-GATES = 30
+GATES = 40
+ROUNDS = 20
 RIVALS = 6
 
 _RIVAL = """
@@ -96,6 +97,15 @@ def check(client: LedgerClient, won: Counter[str]) -> None:
 
 
 def test_one_of_six_wins_each_gate(process: LedgerProcess, client: LedgerClient) -> None:
+    started = rivals(process)
+    release(started)
+    check(client, winners(started))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_one_of_six_wins_each_gate_again_and_again(process: LedgerProcess, client: LedgerClient, round_: int) -> None:
     started = rivals(process)
     release(started)
     check(client, winners(started))

@@ -132,14 +132,14 @@ def test_a_consumer_waits_for_a_topic_that_is_not_there_yet(broker: BrokerProces
         assert [record.value for record in collect(consumer, 1)] == [b"v"]
 
 
-def test_an_external_engine_is_ready_when_its_broker_answers(broker: BrokerProcess, tmp_path: Path) -> None:
+def test_the_address_of_an_external_engine_is_where_its_broker_answers(broker: BrokerProcess, tmp_path: Path) -> None:
     broker.start()
     chosen = settings.Settings.model_validate({"broker": {"engine": "external", "bootstrap": broker.bootstrap}})
     external = engine.choose(locations.locate(tmp_path / "home"), chosen)
-    assert external.ready()
-    assert probe.metadata(broker.bootstrap).brokers == {0: broker.bootstrap}
+    assert probe.metadata(str(external.address)).brokers == {0: broker.bootstrap}
     broker.kill()
-    assert not external.ready(1)
+    with pytest.raises(BrokerUnreachable):
+        probe.metadata(str(external.address), 1)
 
 
 def test_a_clean_stop_keeps_everything_and_spares_the_next_start_the_reading(broker: BrokerProcess) -> None:

@@ -1,11 +1,14 @@
 """The ledger's process: from submission to the tables, long polls, restarts, and who may speak to it."""
 
+import os
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +65,7 @@ def test_lists_are_fresh_narrowed_and_paged(client: LedgerClient) -> None:
     assert [job["job_id"] for job in client.jobs(source="file", state="queued")] == ["j3", "j1"]
     assert client.jobs(doc="file:j2")[0]["submission"] == {"source": "file", "key": "j2"}
     assert client.jobs(tenant="other") == []
+    assert [job["job_id"] for job in client.jobs(correlation="c-j2")] == ["j2"]
     assert client.gates() == []
 
 
@@ -205,11 +209,72 @@ def test_nobody_there(short_tmp: Any) -> None:
 
 
 def test_only_the_owner_may_speak_to_it(ledger: LedgerProcess) -> None:
-    socket = ledger.locations.socket("ledger")
-    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
-    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    path = ledger.locations.socket("ledger")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(ledger.folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in ledger.folder.iterdir()} == {0o600}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in ledger.folder.iterdir()} == {0o600}
+
+
+def as_nobody(path: Path) -> str:
+    """What a process of another user gets from a socket: `refused`, `hung up` or `answered`."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        os.write(writing, knock(path).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as answer:
+        return answer.read()
+
+
+def knock(path: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as peer:
+        try:
+            peer.connect(str(path))
+            peer.sendall(b'{"id": 1, "op": "health"}\n')
+            return "answered" if peer.recv(100) else "hung up"
+        except PermissionError:
+            return "refused"
+        except ConnectionError:
+            return "hung up"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become someone else")
+@pytest.mark.parametrize("opened", [False, True])
+def test_another_user_is_turned_away(short_tmp: Path, monkeypatch: pytest.MonkeyPatch, opened: bool) -> None:
+    """By the folder's mode, and where that is opened, by the ledger itself, which asks the kernel who is there."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_tmp))
+    with LedgerProcess(short_tmp / "home") as ledger:
+        ledger.start()
+        path = ledger.locations.socket("ledger")
+        assert path.is_relative_to(short_tmp)
+        if opened:
+            path.chmod(0o777)
+            for folder in (path.parent, path.parent.parent, short_tmp):
+                folder.chmod(0o755)
+        assert knock(path) == "answered"
+        assert as_nobody(path) == ("hung up" if opened else "refused")
+        with ledger.client() as client:
+            assert client.health()["pid"] > 0
+
+
+def test_a_client_that_does_not_read_is_made_to_wait(ledger: LedgerProcess, client: LedgerClient) -> None:
+    """It cannot pile its requests up in the ledger: they stay in its own socket, and others are served."""
+    with socket.socket(socket.AF_UNIX) as greedy:
+        greedy.connect(str(ledger.locations.socket("ledger")))
+        greedy.settimeout(1.0)
+        sent = 0
+        line = b'{"id": 1, "op": "events", "args": {"after": 0, "limit": 1000}}\n' * 100
+        with pytest.raises(TimeoutError):
+            while sent < 1_000_000:
+                greedy.sendall(line)
+                sent += 100
+        assert client.counts()["head"] == 2
 
 
 def test_a_bad_request_is_answered(ledger: LedgerProcess, client: LedgerClient) -> None:

@@ -14,8 +14,8 @@ from medkg_lab.models.ir import BlockKind
 from medkg_lab.pdf import sandbox
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter, death, inspect
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig, PdfTooSlow
-from medkg_lab.pdf.readers.middle import PdfSource, Reading, read_middle
 from medkg_lab.pdf.sandbox import Ended
+from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle
 from tests.pdf_files import PAPER, pdf
 from tests.waiting import wait_until
 

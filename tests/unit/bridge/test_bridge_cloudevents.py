@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from cloudevents.core.bindings.kafka import from_binary_event
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_binary_event
 
-from medkg_lab.events.cloudevents import PREFIX, TYPES, JobInfo, cloud_id, expand, to_kafka
+from medkg_lab.events.cloudevents import PREFIX, TYPES, EventData, JobInfo, Message, cloud_id, messages
 
 JOBS = {
     name: JobInfo(name, "default", f"corr-{name}", f"clinicaltrials:{name}", "auto", "1.0+abc", attempt=2)
@@ -51,35 +51,51 @@ def test_every_published_type_is_covered_here() -> None:
     assert set(DATA) == set(TYPES)
 
 
+def read(message: Message) -> Any:
+    """The CloudEvent as the specification's own library reads it."""
+    return from_binary_event(KafkaMessage(headers=message.headers, key=message.key.decode(), value=message.value))
+
+
 @pytest.mark.parametrize("kind", sorted(DATA))
-def test_each_document_gets_its_own_event_and_it_survives_kafka(kind: str) -> None:
-    made = list(expand(event(kind), JOBS))
-    assert [one.get_id() for one in made] == [cloud_id("b1:3", "j1"), cloud_id("b1:3", "j2")]
-    for job_id, one in zip(("j1", "j2"), made, strict=True):
-        message = to_kafka(one)
-        assert message.key == job_id
+def test_each_document_gets_its_own_event_and_the_library_reads_it(kind: str) -> None:
+    made = list(messages(event(kind), JOBS))
+    assert [read(one).get_id() for one in made] == [cloud_id("b1:3", "j1"), cloud_id("b1:3", "j2")]
+    for job_id, message in zip(("j1", "j2"), made, strict=True):
+        assert message.key == job_id.encode()
         assert message.headers["ce_type"].decode().startswith(PREFIX)
-        back = from_binary_event(message)
+        back = read(message)
         assert back.get_subject() == f"clinicaltrials:{job_id}"
         assert back.get_extension("jobid") == job_id
         assert back.get_extension("pipelineversion") == "1.0+abc"
-        data = back.get_data()
-        assert data["job_id"] == job_id
-        assert data["correlation_id"] == f"corr-{job_id}"
+        data = EventData.model_validate(back.get_data())
+        assert data.job_id == job_id
+        assert data.correlation_id == f"corr-{job_id}"
+
+
+@pytest.mark.parametrize("kind", sorted(DATA))
+def test_the_library_writes_the_same_attributes(kind: str) -> None:
+    for message in messages(event(kind), JOBS):
+        assert dict(to_binary_event(read(message)).headers) == message.headers
 
 
 def test_a_completed_stage_tells_time_and_count_per_document() -> None:
-    first, second = (one.get_data() for one in expand(event("stage.completed"), JOBS))
+    first, second = (read(one).get_data() for one in messages(event("stage.completed"), JOBS))
     assert (first["duration_ms"], first["output_count"], first["success"]) == (3.25, 1, True)
     assert (second["duration_ms"], second["output_count"]) == (4.5, 7)
 
 
 def test_the_same_ledger_event_gives_the_same_bytes_again() -> None:
-    once, again = ([to_kafka(one) for one in expand(event("stage.failed"), JOBS)] for _ in range(2))
+    once, again = (list(messages(event("stage.failed"), JOBS)) for _ in range(2))
     assert once == again
 
 
 def test_expanding_many_from_one_event_shares_nothing() -> None:
-    made = list(expand(event("stage.started"), JOBS))
+    made = [read(one) for one in messages(event("stage.started"), JOBS)]
     assert len({one.get_id() for one in made}) == 2
     assert len({one.get_subject() for one in made}) == 2
+
+
+def test_a_name_beyond_ascii_travels() -> None:
+    jobs = {"j1": JobInfo("j1", "default", "c", "file:\u00fcber\u4e2d", "auto", "1.0+abc")}
+    (message,) = messages({**event("stage.started"), "jobs": ["j1"]}, jobs)
+    assert read(message).get_subject() == "file:\u00fcber\u4e2d"

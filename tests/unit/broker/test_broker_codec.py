@@ -3,6 +3,7 @@
 import importlib
 import io
 import struct
+import uuid
 from typing import Any
 
 import pytest
@@ -31,7 +32,13 @@ SAMPLES: dict[str, Any] = {
     "timedelta_i64": 1500,
     "datetime_i64": 1_700_000_000_123,
     "error_code": int(Code.REBALANCE_IN_PROGRESS),
+    "uuid": uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"),
 }
+NO_UUID = uuid.UUID(int=0)
+"""What stands on the wire where a topic has no UUID."""
+CONSUMER_GROUP_HEARTBEAT = 68
+UNDERSTOOD = [offer for offer in OFFERED if offer[0] != CONSUMER_GROUP_HEARTBEAT]
+"""kafka-python has nothing of KIP-848; librdkafka reads that one answer in the conformance tests."""
 
 
 def sample(schema: type, empty: bool) -> dict[str, Any]:
@@ -41,7 +48,7 @@ def sample(schema: type, empty: bool) -> dict[str, Any]:
 
 def sample_field(field: Any, empty: bool) -> Any:
     if empty and field.nullable:
-        return None
+        return NO_UUID if field.kafka_type == "uuid" and not field.array else None
     element = sample(field.nested, empty) if field.nested else SAMPLES[field.kafka_type]
     return ([] if empty else [element, element]) if field.array else element
 
@@ -68,7 +75,7 @@ def test_every_offered_request_is_read_as_it_was_written(key: int, version: int,
 
 
 def kafka_python_class(key: int) -> type[ApiMessage]:
-    for area in ("metadata", "consumer", "producer", "admin"):
+    for area in ("metadata", "consumer", "producer", "admin", "sasl"):
         module = importlib.import_module(f"kafka.protocol.{area}")
         for name in dir(module):
             found = getattr(module, name)
@@ -92,7 +99,7 @@ def assert_same(schema: type, ours: dict[str, Any], theirs: object) -> None:
 
 
 @pytest.mark.parametrize("empty", [False, True])
-@pytest.mark.parametrize(("key", "version"), OFFERED)
+@pytest.mark.parametrize(("key", "version"), UNDERSTOOD)
 def test_every_offered_answer_is_understood_by_another_library(key: int, version: int, empty: bool) -> None:
     schema = load_response_schema(key, version)
     values = sample(schema, empty)

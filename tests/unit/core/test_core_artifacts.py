@@ -91,9 +91,8 @@ def test_a_writer_name_has_one_owner(tmp_path: Path) -> None:
     ArtifactStore(tmp_path, "w").close()
 
 
-def test_packs_roll_over_and_old_ones_stay_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PACK_BYTES", 1000)
-    store = ArtifactStore(tmp_path, "w")
+def test_packs_roll_over_and_old_ones_stay_readable(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path, "w", pack_bytes=1000)
     names = [store.put(bytes([n]) * 400) for n in range(10)]
     assert len(list((tmp_path / "packs").glob("*.pack"))) > 3
     store.close()

@@ -183,3 +183,19 @@ def test_any_text_gets_a_finite_unit_vector(model: MiniLM, texts: list[str]) -> 
     vectors = model.encode(texts)
     assert np.all(np.isfinite(vectors))
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_int8_is_another_model_near_the_exact_one(model: MiniLM, model_folder: Path) -> None:
+    texts = ["heart attack", "myocardial infarction in the elderly", "banana bread " * 30]
+    fast = MiniLM(model_folder, precision="int8")
+    assert fast.model == weights.INT8_MODEL_ID != model.model
+    exact, near = model.encode(texts), fast.encode(texts)
+    assert np.all((exact * near).sum(axis=1) > 0.98)
+    assert not np.array_equal(exact, near)
+    assert np.array_equal(near, np.concatenate([fast.encode([text]) for text in texts]))
+
+
+def test_the_option_chooses_the_precision(model_folder: Path) -> None:
+    stage = MINILM.build(Resources(cache=model_folder), MINILM.parse_options({"precision": "int8"}))
+    made = stage.execute(stage_context(), chunks("x", "one"))
+    assert made.model == weights.INT8_MODEL_ID

@@ -1,14 +1,15 @@
 """The endpoint embedder against a real HTTP server: vectors or a typed error, never a missing vector."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medkg_lab.errors import ServiceError
-from medkg_lab.stages.contracts import BatchStage, Embeddings, EmbedStage
+from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.stages.contracts import BatchStage, Embeddings, EmbedStage, StageContext
 from medkg_lab.stages.embed.errors import (
     EndpointDown,
     EndpointFailed,
@@ -22,6 +23,11 @@ from medkg_lab.stages.registry import BadOptions, Resources
 from tests.unit.contexts import stage_context
 from tests.unit.embed.fake_endpoint import Endpoint, Respond, answer, failure, serving, vector
 from tests.unit.embed.test_embed_minilm import chunks
+
+
+def reaching_context(doc_id: str = "test:1") -> tuple[StageContext, Callable[[bytes], str]]:
+    """A context whose outside is the network."""
+    return stage_context(doc_id, outside=HttpOutside())
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def test_vectors_come_back_in_order_and_with_unit_length(endpoint: Endpoint) -> 
     assert isinstance(stage, EmbedStage)
     assert isinstance(stage, BatchStage)
     items = [chunks("a", "one", "three"), (), chunks("b", "one")]
-    contexts = [stage_context(doc_id)[0] for doc_id in ("a", "none", "b")]
+    contexts = [reaching_context(doc_id)[0] for doc_id in ("a", "none", "b")]
     outcomes = stage.execute_many(contexts, items)
     assert [o.chunk_ids for o in outcomes if isinstance(o, Embeddings)] == [("a#0", "a#1"), (), ("b#0",)]
     first = outcomes[0]
@@ -56,7 +62,7 @@ def test_vectors_come_back_in_order_and_with_unit_length(endpoint: Endpoint) -> 
 
 
 def test_no_chunks_ask_nothing(endpoint: Endpoint) -> None:
-    assert build(endpoint.url).execute(stage_context()[0], ()).vectors.shape == (0, 4)
+    assert build(endpoint.url).execute(reaching_context()[0], ()).vectors.shape == (0, 4)
     assert endpoint.requests == []
 
 
@@ -93,7 +99,7 @@ def test_failures_are_typed_and_tried_once(
 ) -> None:
     endpoint.respond = respond
     with pytest.raises(error) as caught:
-        build(endpoint.url).execute(stage_context()[0], chunks("a", "text"))
+        build(endpoint.url).execute(reaching_context()[0], chunks("a", "text"))
     assert caught.value.failure_kind == kind
     assert endpoint.url in str(caught.value)
     assert len(endpoint.requests) == 1
@@ -103,7 +109,7 @@ def test_an_endpoint_that_is_down_is_named() -> None:
     with serving() as gone:
         url = gone.url
     with pytest.raises(EndpointDown, match="did not answer"):
-        build(url, timeout_seconds=2).execute(stage_context()[0], chunks("a", "text"))
+        build(url, timeout_seconds=2).execute(reaching_context()[0], chunks("a", "text"))
 
 
 def test_a_key_has_no_place_among_the_options() -> None:

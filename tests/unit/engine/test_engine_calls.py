@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from medkg_lab.engine.calls import Outcome, StageCalls
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.registry import Implementation
@@ -32,7 +33,7 @@ def run(
 ) -> list[Outcome]:
     # Breakers are shared by name and key: each call here is of another implementation.
     built = BuiltStage(stage, Implementation(f"x{id(stage)}", StageType.EMBED, "", lambda resources, options: stage))
-    calls = StageCalls(built, rules or policy(), True, on_retry or (lambda *_: None))
+    calls = StageCalls(built, rules or policy(), True, on_retry or (lambda *_: None), BreakerRegistry())
     contexts: list[Any] = [None] * len(items)
     return calls.run(contexts, items)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from medkg_lab.stages.extract.abbreviations import find_abbreviations, long_form
 from medkg_lab.stages.extract.dictionary import Dictionary, Match
 from medkg_lab.stages.extract.folding import fold, is_symbol, normalise, term_id
-from medkg_lab.stages.extract.negation import is_negated
-from medkg_lab.stages.extract.vocabulary import bundled_concepts, concepts_by_term, read_concepts
+from medkg_lab.stages.extract.negation import Negations
+from medkg_lab.stages.extract.vocabulary import bundled, bundled_concepts, read_concepts
 
 TERMS = Dictionary(
     [
@@ -123,7 +123,7 @@ def test_a_long_form_is_the_end_of_the_text_before(short: str, before: str) -> N
 )
 def test_negation(text: str, term: str, expected: bool) -> None:
     start = text.index(term)
-    assert is_negated(text, start, start + len(term)) is expected
+    assert Negations(text).denies(start, start + len(term)) is expected
 
 
 def test_the_bundled_vocabulary_is_consistent() -> None:
@@ -136,7 +136,7 @@ def test_the_bundled_vocabulary_is_consistent() -> None:
     for concept in concepts:
         for term in concept.terms:
             assert claimed.setdefault(normalise(term), concept.node_id) == concept.node_id, term
-    assert concepts_by_term()["heart attack"].node_id == "mesh:D009203"
+    assert bundled().by_term["heart attack"].node_id == "mesh:D009203"
 
 
 def test_vocabulary_lines_are_read_by_column() -> None:

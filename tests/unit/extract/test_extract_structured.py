@@ -9,10 +9,11 @@ from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Code, Docume
 from medkg_lab.stages.contracts import ExtractInput, ExtractStage
 from medkg_lab.stages.extract.implementation import STRUCTURED
 from medkg_lab.stages.extract.structured import StructuredExtractor
+from medkg_lab.stages.extract.vocabulary import bundled
 from medkg_lab.stages.registry import Resources
 from tests.unit.contexts import stage_context
 
-EXTRACTOR = StructuredExtractor()
+EXTRACTOR = StructuredExtractor(bundled())
 
 
 def code(term: str, role: str, scheme: Literal["mesh", "free"] = "free", number: str | None = None) -> Code:
@@ -161,4 +162,4 @@ def test_the_same_input_gives_the_same_output() -> None:
     context, _ = stage_context()
     item = ExtractInput(document(code("COPD", "condition")), tuple(chunks))
     first = stage.execute(context, item)
-    assert first.model_dump_json() == StructuredExtractor().execute(context, item).model_dump_json()
+    assert first.model_dump_json() == StructuredExtractor(bundled()).execute(context, item).model_dump_json()

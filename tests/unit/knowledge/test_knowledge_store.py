@@ -12,13 +12,14 @@ from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import BatchFenced, KnowledgeDamaged, KnowledgeInUse
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.settings import FieldBoosts, SearchSettings
 from tests.integration.knowledge.harness import MODEL, Letters, graph_document, text_document, vector
 
 EMBEDDER = Encoders({MODEL: Letters, "other": Letters})
 
 
-def opened(folder: Path) -> Knowledge:
-    return Knowledge(folder, EMBEDDER, "cpu")
+def opened(folder: Path, settings: SearchSettings = SearchSettings(fusion="rrf")) -> Knowledge:  # noqa: B008
+    return Knowledge(folder, EMBEDDER, "cpu", settings)
 
 
 @pytest.fixture
@@ -192,12 +193,13 @@ def test_ranks_scores_and_legs_are_shown(knowledge: Knowledge) -> None:
     assert (first["doc_id"], first["ranks"]) == ("file:a", {"bm25": 1, "dense": 1, "sparse": None})
     assert (second["doc_id"], second["ranks"]) == ("file:b", {"bm25": None, "dense": 2, "sparse": None})
     assert first["scores"]["dense"] == pytest.approx(float(vector("aspirin") @ vector("aspirin")), abs=1e-5)
-    assert first["score"] == pytest.approx(2 / 61)
+    assert first["score"] == pytest.approx(1 / 61 + 0.8 / 61)
     assert first["provenance"]["spans"] == [{"block": 0, "start": 0, "end": 7}]
     assert (first["page"], first["section"]) == (1, ["Results", "Part 0"])
 
 
-def test_words_in_a_title_count_more_and_query_operators_are_words(knowledge: Knowledge) -> None:
+def test_words_count_by_field_and_query_operators_are_words(tmp_path: Path) -> None:
+    knowledge = opened(tmp_path, SearchSettings(boosts=FieldBoosts(title=2.0)))
     documents = [
         text_document("file:b", ["one aspirin"], title="Nothing"),
         text_document("file:t", ["two"], title="Aspirin"),
@@ -208,6 +210,25 @@ def test_words_in_a_title_count_more_and_query_operators_are_words(knowledge: Kn
         hits = knowledge.searcher.search(Question(query=query, weights={"dense": 0.0}))["hits"]
         assert hits[0]["doc_id"] == "file:t", query
     assert ids(knowledge, "?!") == []
+    knowledge.close()
+    knowledge = opened(tmp_path, SearchSettings(boosts=FieldBoosts(title=0.0)))
+    assert ids(knowledge, "aspirin", weights={"dense": 0.0}, limit=1) == ["file:b#0"]
+    knowledge.close()
+
+
+def test_words_that_only_connect_are_left_out_unless_there_are_no_others(knowledge: Knowledge) -> None:
+    knowledge.stage_text("b", [text_document("file:a", ["the of and"]), text_document("file:b", ["aspirin"])])
+    publish(knowledge, "job-file:a", "job-file:b")
+    found = knowledge.searcher.rank(Question(query="the aspirin"))
+    assert [found.owners[key] for key, _ in found.rankings["bm25"]] == ["file:b"]
+    alone = knowledge.searcher.rank(Question(query="the"))
+    assert [alone.owners[key] for key, _ in alone.rankings["bm25"]] == ["file:a"]
+
+
+def test_a_word_of_several_tokens_is_no_error(knowledge: Knowledge) -> None:
+    knowledge.stage_text("b", [text_document("file:a", ["snake_case in a title"], title="snake_case")])
+    publish(knowledge, "job-file:a")
+    assert ids(knowledge, "snake_case") == ["file:a#0"]
 
 
 def test_vectors_of_another_model_are_refused_for_their_document_alone(knowledge: Knowledge) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medkg_lab.lab.verify import compare, fold
+from medkg_lab.lab.verify import compare, fold, topic_mark, without_leading
 from medkg_lab.orchestration.runs import visible_run_id
 
 
@@ -148,3 +148,32 @@ def test_a_gate_is_a_marker_in_the_run_that_came_to_it(
     assert compare(side, Counter(side.cloud_ids), {made["run_id"]: made}) == []
     made["steps"]["pdf_gate"] = "IN_PROGRESS"
     assert what(compare(side, Counter(side.cloud_ids), {made["run_id"]: made})) == ["Dagster step has another state"]
+
+
+def test_only_what_began_above_the_low_water_mark_counts() -> None:
+    side = fold(history(), mark=8)
+    assert set(side.runs) == {("a", 0, 2)}
+    newer = Counter(fold(history()).cloud_ids - {"e1:a", "e1:b", "e3:a", "e6:a"})
+    kept = {run_id: one for run_id, one in runs().items() if one["job_id"] == "a"}
+    assert compare(side, newer, kept) == []
+    assert what(compare(side, newer - Counter(["e11:a"]), kept)) == ["CloudEvent missing on the topic"]
+    assert what(compare(side, newer, {})) == ["Dagster run missing"]
+    assert compare(side, topic(), runs()) == []
+
+
+def test_a_run_that_goes_on_over_the_mark_is_left_out() -> None:
+    goes_on = [*history()[:9], event(10, "job.claimed", ["a"], half=0, executions=[2])]
+    assert fold(goes_on, mark=9).runs == {}
+
+
+def test_the_topic_tells_what_retention_took() -> None:
+    published = [(0, "e6:a"), (0, "e7:a"), (1, "e4:b"), (1, "e5:b")]
+    assert topic_mark(history(), published, set()) == 0
+    assert topic_mark(history(), published, {0}) == 5
+    assert topic_mark(history(), published, {0, 1}) == 5
+    assert topic_mark(history(), published, {2}) == 13
+
+
+def test_records_older_than_the_ledger_are_passed_over() -> None:
+    published = [(0, "gone:x"), (0, "e6:a"), (0, "odd:x"), (1, "gone:y")]
+    assert without_leading(published, {"e6:a"}) == ["e6:a", "odd:x"]

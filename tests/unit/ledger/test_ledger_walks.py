@@ -2,19 +2,23 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
+from medkg_lab.ledger.core import Request
 from medkg_lab.ledger.events import Event, EventType
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.state import FINISHED, State
 from medkg_lab.ledger.tables import gate_row, job_row, stage_row
-from tests.unit.ledger.worlds import EVIDENCE, World, canonical, completed, done, failed, ids, started, waiting
+from tests.unit.ledger.worlds import EVIDENCE, World, canonical, completed, done, failed, ids, spec, started, waiting
 
 JOBS = 12
+IMPORTS = 4
 STEPS = 230
 
 
@@ -30,6 +34,7 @@ class Walk:
         """Take so many steps; work is likelier than trouble."""
         weights = {
             self.submit: 8,
+            self.take_in: 2,
             self.claim: 16,
             self.work: 60,
             self.lose: 2,
@@ -38,9 +43,10 @@ class Walk:
             self.retry: 4,
             self.cancel: 2,
             self.set_field: 6,
-            self.gate: 6,
+            self.gate: 10,
             self.release: 6,
             self.launch: 2,
+            self.call: 12,
             self.project: 4,
             self.restart: 2,
             self.lose_the_views: 1,
@@ -56,12 +62,24 @@ class Walk:
             return None
 
     def a_job(self) -> str:
-        return f"j{self.random.randrange(JOBS)}"
+        return f"j{self.random.randrange(JOBS + IMPORTS)}"
 
     def submit(self) -> None:
-        jobs = {self.a_job() for _ in range(self.random.randint(1, 4))}
+        jobs = {f"j{self.random.randrange(JOBS)}" for _ in range(self.random.randint(1, 4))}
         pipeline, offline = self.random.choice(["plain", "gated"]), self.random.random() < 0.5
         self.world.submit(*jobs, pipeline=pipeline, offline=offline, priority=self.random.randint(-1, 1))
+
+    def take_in(self) -> None:
+        """Jobs of an older ledger come, some of them finished there."""
+        entry = {
+            "spec": spec(f"j{JOBS + self.random.randrange(IMPORTS)}"),
+            "stage": None,
+            "retries": {"parse": 1},
+            "reason": None,
+            "created_at": 5.0,
+        }
+        state = self.random.choice(["queued", "completed", "failed"])
+        self.world.do("import_jobs", entries=[{**entry, "state": state, "fields": {"pdf_downloaded": True}}])
 
     def claim(self) -> None:
         batch = self.world.claim(limit=self.random.randint(1, 4), lanes=[self.random.choice(["network", "compute"])])
@@ -163,6 +181,19 @@ class Walk:
     def run_id(self) -> str:
         return f"run-{self.world.clock:.2f}"
 
+    def call(self) -> None:
+        """An engine calls a service that often fails, if it may."""
+        service = {"policy": "slow", "key": self.random.choice(["a", "b"]), "owner": "e1"}
+        world, at = self.world, 2000.0 + self.world.clock
+        parsed = BreakerProbe.parse({"id": f"probe-{world.clock}", **service})
+        if not world.carry_out(Request(replace(parsed, at=at)))[0]["granted"]:
+            return
+        outcome = self.random.choice(["failure", "failure", "success", "success", "none"])
+        args = {"id": f"report-{world.clock}", **service, "outcome": outcome, "threshold": 2, "reset_s": 0.05}
+        report = BreakerReport.parse(args)
+        failures = world.core.tally.note(report, world.core.state)
+        world.carry_out(Request(replace(report, failures=failures, at=at)))
+
     def project(self) -> None:
         self.world.core.project()
 
@@ -227,7 +258,7 @@ def walk(folder: Path, seed: int, steps: int) -> Counter[EventType]:
 
 def test_walks_agree_and_reach_everything(tmp_path: Path) -> None:
     happened: Counter[EventType] = Counter()
-    for seed in range(3):
+    for seed in range(5):
         folder = tmp_path / str(seed)
         folder.mkdir()
         happened += walk(folder, seed, STEPS)

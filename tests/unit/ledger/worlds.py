@@ -8,9 +8,11 @@ import orjson
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.commands.batches import Claim, Surrender
+from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
+from medkg_lab.ledger.commands.imports import Import
 from medkg_lab.ledger.commands.jobs import Cancel, Retry, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
@@ -23,7 +25,8 @@ from medkg_lab.topology.loader import load_topology
 COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
     for each in (
-        Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register
+        Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register,
+        BreakerReport, BreakerProbe, Import,
     )
 }  # fmt: skip
 
@@ -235,6 +238,7 @@ def canonical(state: State) -> dict[str, Any]:
         "releases": state.releases,
         "open_gates": set(state.open_gates),
         "definitions": state.definitions,
+        "breakers": state.breakers,
         "job_counts": +state.job_counts,
         "gate_counts": +state.gate_counts,
         "queue": {key: {p: list(ages) for p, ages in group.items()} for key, group in state.queue._groups.items()},

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.models.ir import BlockKind
-from medkg_lab.pdf.errors import UnknownMiddleFormat
-from medkg_lab.pdf.readers.middle import HIDDEN_TEXT, PdfSource, read_middle
-from medkg_lab.pdf.readers.tables import read_table, table_text
-from medkg_lab.pdf.readers.text import inline, join, mend, readable
+from medkg_lab.stages.parse.errors import UnknownPdfIr
+from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT, PdfSource, read_middle
+from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text
+from medkg_lab.stages.parse.pdf_ir.text import inline, join, mend, readable
 
 
 def text(content):
@@ -181,7 +181,7 @@ def test_declared_properties():
     ],
 )
 def test_other_formats_are_refused(change):
-    with pytest.raises(UnknownMiddleFormat):
+    with pytest.raises(UnknownPdfIr):
         read([block("text", "x")], **change)
 
 

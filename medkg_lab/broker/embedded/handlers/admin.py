@@ -1,15 +1,11 @@
-"""CreateTopics, DeleteTopics, CreatePartitions and DescribeConfigs."""
+"""CreateTopics, DeleteTopics and CreatePartitions."""
 
 from typing import Any
 
-from medkg_lab.broker.embedded import topic_config
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
-
-_TOPIC, _BROKER = 2, 4
-_FROM_TOPIC, _FROM_BROKER, _DEFAULT = 1, 4, 5
 
 
 async def create_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
@@ -18,7 +14,7 @@ async def create_topics(service: Service, request: Request, _: Peer) -> dict[str
     names = [topic["name"] for topic in wanted]
     answers = []
     for topic in wanted:
-        answer = {"name": topic["name"], "error_code": Code.NONE, "error_message": None}
+        answer = {"name": topic["name"], "topic_id": None, "error_code": Code.NONE, "error_message": None}
         answer |= {"num_partitions": -1, "replication_factor": -1}
         try:
             if names.count(topic["name"]) > 1:
@@ -53,10 +49,14 @@ def _assigned(assignments: list[dict[str, Any]]) -> int:
 
 async def delete_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
     """Remove topics with their records and the offsets committed in them."""
+    body = request.body
+    names = body["topic_names"] if "topic_names" in body else [topic["name"] for topic in body["topics"] or ()]
     responses = []
-    for name in request.body["topic_names"] or ():
-        answer = {"name": name, "error_code": Code.NONE, "error_message": None}
+    for name in names or ():
+        answer = {"name": name, "topic_id": None, "error_code": Code.NONE, "error_message": None}
         try:
+            if name is None:
+                raise Refused(Code.UNKNOWN_TOPIC_ID, "topics have names and no UUID here")
             await service.store.delete(name)
             service.coordinator.forget_topic(name)
         except Refused as refusal:
@@ -80,62 +80,3 @@ async def create_partitions(service: Service, request: Request, _: Peer) -> dict
             answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
         results.append(answer)
     return {"throttle_time": 0, "results": results}
-
-
-async def describe_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
-    """The settings of topics and of the broker."""
-    results = []
-    for resource in request.body["resources"] or ():
-        answer = {
-            "error_code": Code.NONE,
-            "error_message": None,
-            "resource_type": resource["resource_type"],
-            "resource_name": resource["resource_name"],
-            "configs": [],
-        }
-        try:
-            answer["configs"] = _settings(service, resource)
-        except Refused as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
-        results.append(answer)
-    return {"throttle_time": 0, "results": results}
-
-
-def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]]:
-    if resource["resource_type"] == _TOPIC:
-        given = service.store.topic(resource["resource_name"]).config
-        found = topic_config.effective(given)
-        entries = [
-            _setting(name, value, _DEFAULT if default else _FROM_TOPIC) for name, (value, default) in found.items()
-        ]
-    elif resource["resource_type"] == _BROKER and resource["resource_name"] in ("", str(NODE_ID)):
-        entries = [_setting(name, value, _FROM_BROKER) for name, value in _broker_settings(service).items()]
-    else:
-        raise Refused(Code.INVALID_REQUEST, "settings are those of a topic or of broker 0")
-    wanted = resource["configuration_keys"]
-    return [entry for entry in entries if wanted is None or entry["name"] in wanted]
-
-
-def _broker_settings(service: Service) -> dict[str, str]:
-    limits = service.limits
-    return {
-        "auto.create.topics.enable": "false",
-        "broker.id": str(NODE_ID),
-        "group.initial.rebalance.delay.ms": str(int(limits.initial_rebalance_seconds * 1000)),
-        "log.cleanup.policy": "delete",
-        "max.connections": str(limits.connections),
-        "socket.request.max.bytes": str(limits.request_bytes),
-    }
-
-
-def _setting(name: str, value: str, source: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "read_only": True,
-        "config_source": source,
-        "is_sensitive": False,
-        "is_default": source == _DEFAULT,
-        "synonyms": [],
-        "documentation": None,
-    }

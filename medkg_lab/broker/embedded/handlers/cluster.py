@@ -1,37 +1,64 @@
 """ApiVersions, Metadata, DescribeCluster and FindCoordinator: what there is and where."""
 
+import contextlib
 from typing import Any
 
 from medkg_lab.broker.embedded.batch import LEADER_EPOCH
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
+from medkg_lab.broker.embedded.store import is_topic_name
 
 _GROUP_KEY = 0
+_NOT_ASKED = -(2**31)
+# Sets of bits by the numbers of `AclOperation` (KIP-430): nothing is forbidden here, so everything that exists is allowed.
+_OF_TOPIC = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
+_OF_CLUSTER = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 
 
 async def metadata(service: Service, request: Request, _: Peer) -> dict[str, Any]:
-    """The broker and the topics asked for; topics are never made by asking for them."""
-    asked = request.body["topics"]
+    """The broker and the topics asked for; one that is not there is made when the broker and the client allow it."""
+    body = request.body
+    asked = body["topics"]
     # In version 0 an empty list asks for all topics; later versions say so with null.
     everything = asked is None or (request.head.version == 0 and not asked)
-    names = list(service.store.topics) if everything else [topic["name"] for topic in asked or ()]
+    names: list[str | None] = [*service.store.topics] if everything else [topic["name"] for topic in asked or ()]
+    if service.auto_create and body.get("allow_auto_topic_creation", True):
+        await _make_missing(service, names)
+    topics = [_topic(service, name) if name is not None else _no_such_id() for name in names]
+    operations = _OF_TOPIC if body.get("include_topic_authorized_operations") else _NOT_ASKED
     return {
         "throttle_time": 0,
         "brokers": [{"node_id": NODE_ID, "host": service.host, "port": service.port, "rack": None}],
         "cluster_id": service.meta.cluster_id,
         "controller_id": NODE_ID,
-        "topics": [_topic(service, name) for name in names],
+        "topics": [topic | {"topic_authorized_operations": operations} for topic in topics],
+        "cluster_authorized_operations": _cluster_operations(request),
     }
+
+
+async def _make_missing(service: Service, names: list[str | None]) -> None:
+    for name in names:
+        if name is not None and name not in service.store.topics:
+            # Refused: the answer will say that there is no such topic, or another request made it first.
+            with contextlib.suppress(Refused):
+                await service.store.create(name, -1, {})
+
+
+def _cluster_operations(request: Request) -> int:
+    return _OF_CLUSTER if request.body.get("include_cluster_authorized_operations") else _NOT_ASKED
 
 
 def _topic(service: Service, name: str) -> dict[str, Any]:
     topic = service.store.topics.get(name)
+    missing = Code.UNKNOWN_TOPIC_OR_PARTITION if is_topic_name(name) else Code.INVALID_TOPIC_EXCEPTION
     partition = {"error_code": Code.NONE, "leader_id": NODE_ID, "leader_epoch": LEADER_EPOCH}
     nodes = {"replica_nodes": [NODE_ID], "isr_nodes": [NODE_ID], "offline_replicas": []}
     return {
-        "error_code": Code.NONE if topic else Code.UNKNOWN_TOPIC_OR_PARTITION,
+        "error_code": Code.NONE if topic else missing,
         "name": name,
+        "topic_id": None,
         "is_internal": False,
         "partitions": [
             partition | nodes | {"partition_index": index} for index in range(len(topic.logs) if topic else 0)
@@ -39,15 +66,23 @@ def _topic(service: Service, name: str) -> dict[str, Any]:
     }
 
 
-async def describe_cluster(service: Service, _: Request, __: Peer) -> dict[str, Any]:
+def _no_such_id() -> dict[str, Any]:
+    return {"error_code": Code.UNKNOWN_TOPIC_ID, "name": None, "topic_id": None, "is_internal": False, "partitions": []}
+
+
+async def describe_cluster(service: Service, request: Request, _: Peer) -> dict[str, Any]:
     """The cluster of one."""
     return {
         "throttle_time": 0,
         "error_code": Code.NONE,
         "error_message": None,
+        "endpoint_type": request.body.get("endpoint_type", 1),
         "cluster_id": service.meta.cluster_id,
         "controller_id": NODE_ID,
-        "brokers": [{"broker_id": NODE_ID, "host": service.host, "port": service.port, "rack": None}],
+        "brokers": [
+            {"broker_id": NODE_ID, "host": service.host, "port": service.port, "rack": None, "is_fenced": False}
+        ],
+        "cluster_authorized_operations": _cluster_operations(request),
     }
 
 

@@ -1,4 +1,4 @@
-"""OffsetCommit, OffsetFetch and DeleteGroups: the positions that groups keep here."""
+"""OffsetCommit, OffsetFetch, OffsetDelete and DeleteGroups: the positions that groups keep here."""
 
 import logging
 import sqlite3
@@ -89,3 +89,25 @@ async def delete_groups(service: Service, request: Request, _: Peer) -> dict[str
             code = Code.COORDINATOR_NOT_AVAILABLE
         results.append({"group_id": name, "error_code": code})
     return {"throttle_time": 0, "results": results}
+
+
+async def offset_delete(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Forget a group's positions in topics that none of its members reads."""
+    body = request.body
+    group = service.coordinator.group(body["group_id"])
+    if body["group_id"] not in service.coordinator.names():
+        return {"throttle_time": 0, "error_code": Code.GROUP_ID_NOT_FOUND, "topics": []}
+    asked = [
+        (topic["name"], entry["partition_index"]) for topic in body["topics"] or () for entry in topic["partitions"]
+    ]
+    read = group.subscribed()
+    codes = {place: Code.GROUP_SUBSCRIBED_TO_TOPIC if place[0] in read else Code.NONE for place in asked}
+    try:
+        await service.coordinator.delete_offsets(body["group_id"], [place for place in asked if not codes[place]])
+    except sqlite3.Error:
+        return {"throttle_time": 0, "error_code": Code.COORDINATOR_NOT_AVAILABLE, "topics": []}
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for (topic, partition), code in codes.items():
+        answers.setdefault(topic, []).append({"partition_index": partition, "error_code": code})
+    topics = [{"name": topic, "partitions": entries} for topic, entries in answers.items()]
+    return {"throttle_time": 0, "error_code": Code.NONE, "topics": topics}

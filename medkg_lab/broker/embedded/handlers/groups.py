@@ -10,6 +10,10 @@ from medkg_lab.broker.embedded.service import Peer, Service
 
 _ANNOUNCED_SINCE = 4
 _LEAVE_MANY_SINCE = 3
+_CLASSIC = "classic"
+_NOT_ASKED = -(2**31)
+_OPERATIONS = sum(1 << operation for operation in (3, 6, 8))
+"""Reading, deleting and describing, by the numbers of `AclOperation` (KIP-430): all that can be done with a group."""
 
 
 async def join_group(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
@@ -88,11 +92,17 @@ async def leave_group(service: Service, request: Request, _: Peer) -> dict[str, 
 async def list_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
     """Every group with members or offsets, in the states asked for."""
     wanted = {state.lower() for state in request.body.get("states_filter") or ()}
+    types = {kind.lower() for kind in request.body.get("types_filter") or (_CLASSIC,)}
     found = [service.coordinator.group(name) for name in service.coordinator.names()]
     groups = [
-        {"group_id": group.id, "protocol_type": group.protocol_type, "group_state": group.state.value}
+        {
+            "group_id": group.id,
+            "protocol_type": group.protocol_type,
+            "group_state": group.state.value,
+            "group_type": _CLASSIC,
+        }
         for group in found
-        if not wanted or group.state.value.lower() in wanted
+        if _CLASSIC in types and (not wanted or group.state.value.lower() in wanted)
     ]
     return {"throttle_time": 0, "error_code": Code.NONE, "groups": groups}
 
@@ -100,10 +110,9 @@ async def list_groups(service: Service, request: Request, _: Peer) -> dict[str, 
 async def describe_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
     """The members of groups and what they own; a group that nobody knows is `Dead`."""
     known = set(service.coordinator.names())
-    return {
-        "throttle_time": 0,
-        "groups": [_describe(service, name, name in known) for name in request.body["groups"] or ()],
-    }
+    operations = _OPERATIONS if request.body.get("include_authorized_operations") else _NOT_ASKED
+    groups = [_describe(service, name, name in known) for name in request.body["groups"] or ()]
+    return {"throttle_time": 0, "groups": [group | {"authorized_operations": operations} for group in groups]}
 
 
 def _describe(service: Service, name: str, known: bool) -> dict[str, Any]:
@@ -125,4 +134,16 @@ def _describe(service: Service, name: str, known: bool) -> dict[str, Any]:
             }
             for member in group.members.values()
         ],
+    }
+
+
+async def consumer_group_heartbeat(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+    """Refused: groups agree by the classic protocol. Offered at all so that a client is told, and does not wait."""
+    return {
+        "throttle_time": 0,
+        "error_code": Code.UNSUPPORTED_VERSION,
+        "error_message": "set group.protocol to classic: the consumer protocol of KIP-848 is not offered",
+        "member_id": request.body["member_id"],
+        "member_epoch": -1,
+        "heartbeat_interval": 0,
     }

@@ -11,11 +11,11 @@ from medkg_lab.broker.embedded.handlers.fetch import check_epoch
 from medkg_lab.broker.embedded.log import PartitionLog
 from medkg_lab.broker.embedded.service import Peer, Service
 
-_LATEST, _EARLIEST = -1, -2
+_LATEST, _EARLIEST, _NEWEST_TIME = -1, -2, -3
 
 
 async def list_offsets(service: Service, request: Request, _: Peer) -> dict[str, Any]:
-    """The first offset at or after a time, or the log's beginning (-2) or end (-1)."""
+    """The first offset at or after a time, or the log's beginning (-2), end (-1) or newest time (-3)."""
     topics = []
     for topic in request.body["topics"] or ():
         partitions = [_offset(service, topic["name"], entry) for entry in topic["partitions"] or ()]
@@ -43,6 +43,8 @@ def _find(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
         return log.high_watermark, -1
     if timestamp == _EARLIEST:
         return log.log_start, -1
+    if timestamp == _NEWEST_TIME:
+        return log.offset_at(log.max_timestamp) if log.max_timestamp >= 0 else None
     if timestamp < 0:
         raise Refused(Code.INVALID_REQUEST, f"time {timestamp}")
     return log.offset_at(timestamp)

@@ -1,7 +1,7 @@
 """What this broker offers: each API with its key, its versions and its handler. What is not here is not advertised.
 
-Keys and versions are those of https://kafka.apache.org/protocol#protocol_api_keys. Fetch ends at 11 and Metadata at 9, the
-last versions that name topics and do not identify them by UUID.
+Keys and versions are those of https://kafka.apache.org/protocol#protocol_api_keys. Fetch ends at 12, the
+last version that names topics; topics have no UUID here, and Metadata says so with a zero where its versions have one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,18 @@ from typing import Any
 
 from medkg_lab.broker.embedded.codec import Head, Request
 from medkg_lab.broker.embedded.codes import Code
-from medkg_lab.broker.embedded.handlers import admin, cluster, commits, fetch, groups, offsets, produce
+from medkg_lab.broker.embedded.handlers import (
+    admin,
+    cluster,
+    commits,
+    configs,
+    fetch,
+    groups,
+    node,
+    offsets,
+    produce,
+    sasl,
+)
 from medkg_lab.broker.embedded.service import Peer, Service
 
 Handler = Callable[[Service, Request, Peer], Awaitable[dict[str, Any] | None]]
@@ -40,9 +51,9 @@ APIS = {
     api.key: api
     for api in (
         Api(0, 3, 9, produce.produce),
-        Api(1, 4, 11, fetch.fetch),
-        Api(2, 1, 5, offsets.list_offsets),
-        Api(3, 0, 9, cluster.metadata),
+        Api(1, 4, 12, fetch.fetch),
+        Api(2, 1, 7, offsets.list_offsets),
+        Api(3, 0, 12, cluster.metadata),
         Api(8, 2, 8, commits.offset_commit),
         Api(9, 1, 7, commits.offset_fetch),
         Api(10, 0, 3, cluster.find_coordinator),
@@ -51,19 +62,35 @@ APIS = {
         Api(13, 0, 4, groups.leave_group),
         Api(14, 0, 5, groups.sync_group),
         Api(15, 0, 5, groups.describe_groups),
-        Api(16, 0, 4, groups.list_groups),
+        Api(16, 0, 5, groups.list_groups),
+        Api(17, 1, 1, sasl.handshake),
         Api(API_VERSIONS, 0, 3, api_versions),
-        Api(19, 2, 6, admin.create_topics),
-        Api(20, 1, 5, admin.delete_topics),
+        Api(19, 2, 7, admin.create_topics),
+        Api(20, 1, 6, admin.delete_topics),
         Api(21, 0, 2, offsets.delete_records),
         Api(22, 0, 4, produce.init_producer_id),
         Api(23, 2, 4, offsets.offset_for_leader_epoch),
-        Api(32, 1, 4, admin.describe_configs),
+        Api(29, 1, 3, node.describe_acls),
+        Api(30, 1, 3, node.create_acls),
+        Api(31, 1, 3, node.delete_acls),
+        Api(32, 1, 4, configs.describe_configs),
+        Api(33, 0, 2, configs.alter_configs),
+        Api(35, 1, 4, node.describe_log_dirs),
+        Api(36, 0, 2, sasl.authenticate),
         Api(37, 0, 3, admin.create_partitions),
         Api(42, 0, 2, commits.delete_groups),
-        Api(60, 0, 0, cluster.describe_cluster),
+        Api(43, 0, 2, node.elect_leaders),
+        Api(44, 0, 1, configs.incremental_alter_configs),
+        Api(46, 0, 0, node.list_partition_reassignments),
+        Api(47, 0, 0, commits.offset_delete),
+        Api(60, 0, 2, cluster.describe_cluster),
+        Api(68, 0, 1, groups.consumer_group_heartbeat),
     )
 }
+
+
+OPEN = frozenset({17, API_VERSIONS, 36})
+"""What is answered to a client that is not let in yet."""
 
 
 def find(head: Head) -> Api | None:

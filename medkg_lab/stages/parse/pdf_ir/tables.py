@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 from medkg_lab.models.ir import Table
-from medkg_lab.pdf.readers.text import mend
+from medkg_lab.stages.parse.pdf_ir.text import mend
 
 _MAX_SPAN = 100
 _MAX_CELLS = 100_000

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
-from medkg_lab.pdf.errors import UnknownMiddleFormat
-from medkg_lab.pdf.readers.tables import read_table, table_text
-from medkg_lab.pdf.readers.text import inline, join, mend, readable
+from medkg_lab.stages.parse.errors import UnknownPdfIr
+from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text
+from medkg_lab.stages.parse.pdf_ir.text import inline, join, mend, readable
 
 SCHEMA = ("docvortex.middle", "2.0")
 HIDDEN_TEXT = "medkg_hidden_text"
@@ -25,6 +25,7 @@ _ABSTRACT = re.compile(r"(abstract|summary)", re.IGNORECASE)
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)\.?\s+\S")
 _FILE_NAME = re.compile(r"(untitled.*|microsoft word\b.*|.*\.(dvi|docx?|pdf|indd|qxd|tex|rtf))", re.IGNORECASE)
 _MAX_DEPTH = 8
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,27 @@ class Reading:
 
 
 def read_middle(middle: Mapping[str, Any], source: PdfSource) -> Reading:
-    """Read a middle JSON. Raises UnknownMiddleFormat for another schema or version."""
+    """Read a middle JSON. Raises UnknownPdfIr for another schema or version."""
     found = (middle.get("schema"), middle.get("schema_version"))
     pages = middle.get("pages")
     if found != SCHEMA or not isinstance(pages, list):
-        raise UnknownMiddleFormat(found=f"{found[0]} {found[1]}", expected=" ".join(SCHEMA))
+        raise UnknownPdfIr(detail=f"it is {found[0]} {found[1]} where {' '.join(SCHEMA)} with its pages is understood")
     hidden = _mapping(_mapping(middle.get("extensions")).get(HIDDEN_TEXT))
+    return read_pages(pages, source, hidden, _mapping(_mapping(middle.get("metadata")).get("document")))
+
+
+def read_pages(
+    pages: Sequence[Any],
+    source: PdfSource,
+    hidden: Mapping[str, Any] = _NOTHING,
+    declared: Mapping[str, Any] = _NOTHING,
+) -> Reading:
+    """Read the pages of a middle JSON; `hidden` is text by page number, `declared` what the PDF says of itself."""
     reader, with_text = _read(pages, hidden, _MARGINS)
     if not reader.blocks:
         # A converter that sees the same words on every page takes them all for running headers.
         reader, with_text = _read(pages, hidden, frozenset())
     missing = sorted(set(range(1, source.pages + 1)) - with_text - source.blank_pages)
-    declared = _mapping(_mapping(middle.get("metadata")).get("document"))
     return Reading(_document(reader, declared, source), tuple(missing))
 
 

@@ -1,0 +1,131 @@
+"""Search time at a given number of passages, the query's embedding included, through the lab's own store and indexes.
+
+The passages are made of the bundled documents' sentences. Their vectors are random: an exact search takes the same time for any.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medkg_lab.bench import texts
+from medkg_lab.bench.figures import at_most, latencies, machine
+from medkg_lab.knowledge.effects import Action, Effect
+from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.messages import TextDocument
+from medkg_lab.knowledge.search import Question
+from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.locations import locate
+from medkg_lab.stages.embed.weights import DIMENSION, MODEL_ID
+
+P95_MS = 20.0
+_PER_DOCUMENT = 10
+_BATCH = 50
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured: `queries` searches among `chunks` passages; models are kept in `cache`."""
+
+    chunks: int = 10_000
+    queries: int = 300
+    cache: Path | None = None
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Fill a store in a folder of its own, search it, and report."""
+    with tempfile.TemporaryDirectory(prefix="medkg-bench-") as folder:
+        knowledge = Knowledge(Path(folder), Encoders.standard(options.cache or locate().cache), "cpu")
+        try:
+            began = time.perf_counter()
+            _fill(knowledge, options.chunks)
+            filled = time.perf_counter() - began
+            asked = texts.questions(options.queries + 1)
+            knowledge.searcher.search(Question(query=asked[0]))
+            took = [_search(knowledge, query) for query in asked[1:]]
+        finally:
+            knowledge.close()
+    spread = latencies(took)
+    return {
+        "bench": "search",
+        "machine": machine(),
+        "targets": [at_most(f"search among {options.chunks} passages, p95 ms", spread["p95_ms"], P95_MS)],
+        "detail": {
+            "chunks": options.chunks,
+            "search": spread,
+            "index_chunks_per_second": round(options.chunks / filled),
+        },
+    }
+
+
+def _search(knowledge: Knowledge, query: str) -> float:
+    began = time.perf_counter()
+    knowledge.searcher.search(Question(query=query))
+    return time.perf_counter() - began
+
+
+def _fill(knowledge: Knowledge, chunks: int) -> None:
+    passages = texts.abstracts(chunks)
+    vectors = np.random.default_rng(0).standard_normal((chunks, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    starts = range(0, chunks, _PER_DOCUMENT)
+    for first in range(0, len(starts), _BATCH):
+        part = [
+            message(f"bench:{start}", passages[start : start + _PER_DOCUMENT], vectors[start : start + _PER_DOCUMENT])
+            for start in starts[first : first + _BATCH]
+        ]
+        knowledge.stage_text(f"bench-{first}", part)
+        knowledge.apply([Effect(Action.PUBLISH, one["job_id"]) for one in part], first + 1)
+
+
+def message(doc_id: str, passages: list[str], vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """A document as an index stage sends it: `vectors` is of shape (passages, DIMENSION)."""
+    chunks = [
+        {
+            "chunk_id": f"{doc_id}#{number}",
+            "doc_id": doc_id,
+            "number": number,
+            "text": text,
+            "spans": [{"block": number, "start": 0, "end": len(text)}],
+        }
+        for number, text in enumerate(passages)
+    ]
+    return {
+        "doc_id": doc_id,
+        "job_id": doc_id,
+        "source": "bench",
+        "title": passages[0][:60],
+        "chunks": chunks,
+        "model": MODEL_ID,
+        "dimension": DIMENSION,
+        "vectors": TextDocument.pack(vectors),
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this measurement."""
+    default = Options()
+    parser.add_argument("--chunks", type=int, default=default.chunks, help="passages in the store")
+    parser.add_argument("--queries", type=int, default=default.queries, help="how many searches")
+
+
+def options_from(given: argparse.Namespace) -> Options:
+    """The options that were given."""
+    return Options(given.chunks, given.queries, locate(getattr(given, "home", None)).cache)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    print(json.dumps(measure(options_from(parser.parse_args())), indent=2))
+
+
+if __name__ == "__main__":
+    main()

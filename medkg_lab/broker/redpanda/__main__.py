@@ -1,0 +1,27 @@
+"""`python -m medkg_lab.broker.redpanda --home DIR`: Redpanda as the lab's broker process."""
+
+from medkg_lab import process, settings
+from medkg_lab.broker.engine import RedpandaEngine, redpanda_engine
+from medkg_lab.broker.redpanda.process import RedpandaProcess
+
+
+def main() -> None:
+    """Run Redpanda until SIGTERM. Raises LabError."""
+    _, locations = process.arguments("broker")
+    chosen = settings.load(locations)
+    engine: RedpandaEngine = redpanda_engine(locations, chosen)
+    stopping = process.Stopping()
+    stopping.listen()
+    facts = engine.note_installation()
+    running = RedpandaProcess(engine.plan, engine.installation(), locations.state / settings.REDPANDA_PORTS)
+    try:
+        running.wait_ready(chosen.broker.redpanda_start_seconds, stopping)
+        if not stopping():
+            process.announce("broker", engine="redpanda", port=engine.plan.kafka, **facts)
+        running.watch(stopping)
+    finally:
+        running.end()
+
+
+if __name__ == "__main__":
+    process.run("broker", main)

@@ -1,0 +1,101 @@
+"""One running Redpanda: started, waited for, watched, ended."""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from medkg_lab import linux
+from medkg_lab.broker import probe
+from medkg_lab.broker.errors import BrokerUnreachable
+from medkg_lab.broker.redpanda.config import Plan
+from medkg_lab.broker.redpanda.errors import RedpandaNotReady
+from medkg_lab.broker.redpanda.failures import explain, last_words
+from medkg_lab.broker.redpanda.installation import Installation
+from medkg_lab.process import Stopping
+
+_KEPT_LINES = 400
+_POLL_SECONDS = 0.2
+_END_SECONDS = 4.0
+
+
+class RedpandaProcess:
+    """Redpanda by `plan`; what it writes goes on to stderr, and its last lines are kept to explain its end."""
+
+    def __init__(self, plan: Plan, installation: Installation, ports_file: Path) -> None:
+        self._plan = plan
+        self._installation = installation
+        self._ports_file = ports_file
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        plan.write()
+        self._process = subprocess.Popen(
+            plan.command(installation),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=installation.environment(),
+            preexec_fn=linux.die_with_parent,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True, name="redpanda-log")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None, "it was asked for"
+        for line in self._process.stdout:
+            self._lines.append(line)
+            sys.stderr.write(line)
+        sys.stderr.flush()
+
+    def wait_ready(self, seconds: float, stopping: Stopping) -> None:
+        """Return when it serves, or when `stopping` says so.
+
+        Raises the error that explains its end, or RedpandaNotReady after `seconds`.
+        """
+        until = time.monotonic() + seconds
+        while not self._is_ready():
+            if self._process.poll() is not None:
+                self.raise_end()
+            if time.monotonic() > until:
+                raise RedpandaNotReady(seconds=seconds, line=last_words([*self._lines]))
+            if stopping(_POLL_SECONDS):
+                return
+
+    def _is_ready(self) -> bool:
+        """Whether both its readiness endpoint and a Metadata request say so."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._plan.admin, timeout=2)
+        try:
+            connection.request("GET", "/v1/status/ready")
+            if json.loads(connection.getresponse().read(4096)).get("status") != "ready":
+                return False
+            probe.metadata(f"127.0.0.1:{self._plan.kafka}")
+        except (OSError, ValueError, AttributeError, http.client.HTTPException, BrokerUnreachable):
+            return False  # it is still on its way; what it says meanwhile is in its log
+        finally:
+            connection.close()
+        return True
+
+    def watch(self, stopping: Stopping) -> None:
+        """Return when `stopping` says so. Raises the error that explains its end when that comes first."""
+        while not stopping(_POLL_SECONDS):
+            if self._process.poll() is not None:
+                self.raise_end()
+
+    def raise_end(self) -> None:
+        """Say why it ended."""
+        self._reader.join(_END_SECONDS)
+        code = self._process.wait()
+        raise explain([*self._lines], code, self._plan.folder, self._ports_file, self._installation.program)
+
+    def end(self) -> None:
+        """Have it finish; it keeps what it acknowledged also when it is killed."""
+        self._process.terminate()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,36 @@
+"""`medkg-lab bench`: measure a part of the lab on this machine."""
+
+import argparse
+import importlib
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.bench import BENCHES
+from medkg_lab.cli.output import print_json, print_table, print_text
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser("bench", parents=[common], help="measure a part of the lab on this machine")
+    parser.add_argument("name", choices=sorted(BENCHES), help="what to measure")
+    parser.add_argument(
+        "options", nargs=argparse.REMAINDER, help="the measurement's own options; `bench NAME --help` names them"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure, in a lab of its own, and print the figures; exit code 1 when a target is missed."""
+    module = importlib.import_module(BENCHES[given.name])
+    parser = argparse.ArgumentParser(prog=f"medkg-lab bench {given.name}", description=module.__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
+    module.add_arguments(parser)
+    own = parser.parse_args(given.options)
+    found: dict[str, Any] = module.measure(module.options_from(own))
+    if given.json or own.json:
+        print_json(found)
+    else:
+        columns = ("name", "value", "target", "met")
+        print_table(columns, ([one[name] for name in columns] for one in found["targets"]))
+        print_text(f"on {found['machine']['cores']} cores of {found['machine']['cpu']}; --json has the details")
+    return exit_codes.OK if all(one["met"] for one in found["targets"]) else exit_codes.FAILED

@@ -1,0 +1,113 @@
+"""`medkg-lab eval retrieval | entities | parsing`: how good the lab's results are, on public judgements."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, print_text, say
+
+_FIGURES = ("precision", "recall", "f1", "right", "found", "expected")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    group = commands.add_parser("eval", help="measure the quality of results on public judgements").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    retrieval = group.add_parser("retrieval", parents=[common], help="measure search on a test collection")
+    retrieval.add_argument("--dataset", type=Path, required=True, help="a folder as BEIR publishes them, or SciFact's")
+    retrieval.add_argument("--corpus", type=Path, help="the documents (default: found in the folder)")
+    retrieval.add_argument("--queries", type=Path, help="the queries: JSON lines, CSV or TSV (default: found there)")
+    retrieval.add_argument(
+        "--qrels", type=Path, help="the judgements, as BEIR or TREC write them (default: found there)"
+    )
+    retrieval.set_defaults(run=_retrieval)
+    entities = group.add_parser("entities", parents=[common], help="measure the linking of mentions to concepts")
+    entities.add_argument("--corpus", type=Path, required=True, help="annotated abstracts in the PubTator format")
+    entities.add_argument(
+        "--vocabulary",
+        type=Path,
+        nargs="+",
+        help="MeSH files, as `mesh import` takes them (default: the vocabulary that the lab uses)",
+    )
+    entities.set_defaults(run=_entities)
+    parsing = group.add_parser("parsing", parents=[common], help="measure how much of a source's text is kept")
+    parsing.add_argument("path", type=Path, help="a study or an article, or a folder of them")
+    parsing.add_argument(
+        "--pairs", action="store_true", help="compare PDFs with their articles (by PAIRS.tsv, or by the same name)"
+    )
+    parsing.set_defaults(run=_parsing)
+
+
+def _retrieval(given: argparse.Namespace) -> int:
+    from medkg_lab import settings
+    from medkg_lab.evaluation import dataset, retrieval
+    from medkg_lab.locations import locate
+
+    locations = locate(given.home)
+    collection = dataset.load(given.dataset, given.corpus, given.queries, given.qrels)
+    found = retrieval.evaluate(collection, locations.cache, settings.load(locations).search, say)
+    if given.json:
+        print_json(found)
+    else:
+        _show_retrieval(found)
+    return exit_codes.OK
+
+
+def _show_retrieval(found: dict[str, Any]) -> None:
+    print_text(f"{found['dataset']}: {found['documents']} documents, {found['queries']} queries\n")
+    against = found["fused_against"]
+    rows = (
+        (leg, each["ndcg@10"], each["recall@100"], *_compared(against.get(leg))) for leg, each in found["legs"].items()
+    )
+    print_table(("leg", "ndcg@10", "recall@100", "fused gains", "p"), rows)
+
+
+def _compared(against: dict[str, float] | None) -> tuple[Any, Any]:
+    return (against["ndcg@10_gain"], against["p"]) if against else (None, None)
+
+
+def _entities(given: argparse.Namespace) -> int:
+    from medkg_lab.evaluation import entities, pubtator
+    from medkg_lab.locations import locate
+    from medkg_lab.mesh import library
+
+    folder = locate(given.home).data / library.FOLDER
+    vocabulary = library.of_files(given.vocabulary) if given.vocabulary else library.in_use(folder)
+    found = entities.evaluate(list(pubtator.read_pubtator(given.corpus)), vocabulary, given.corpus.name)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    kept = found["vocabulary"]
+    print_text(
+        f"{found['corpus']}: {found['documents_read']} abstracts, {found['strict']['expected']} mentions with an id, "
+        f"{found['linkable']:.1%} of them in the vocabulary\n"
+        f"vocabulary {kept['version']}: {kept['concepts']} concepts, {kept['terms']} terms\n"
+    )
+    rows = ((name, *(found[name][figure] for figure in _FIGURES)) for name in ("strict", "overlapping", "documents"))
+    print_table(("compared by", *_FIGURES), rows)
+    return exit_codes.OK
+
+
+def _parsing(given: argparse.Namespace) -> int:
+    from medkg_lab import settings
+    from medkg_lab.evaluation import parsing, pdfs
+    from medkg_lab.locations import locate
+
+    if given.pairs:
+        convert = pdfs.reader(settings.load(locate(given.home)).pdf)
+        measured = [parsing.of_pair(pdf, article, convert) for pdf, article in parsing.pairs_below(given.path)]
+    else:
+        measured = [parsing.of_file(path) for path in parsing.files_below(given.path)]
+    found = parsing.report(measured)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    names = tuple(found["figures"])
+    rows = ((one["name"], *(one.get(name) for name in names), one["problem"]) for one in found["documents"])
+    print_table(("document", *names, "problem"), rows)
+    print_text("")
+    summary = ((name, each["median"], each["min"], each["documents"]) for name, each in found["figures"].items())
+    print_table(("figure", "median", "least", "documents"), summary)
+    return exit_codes.OK

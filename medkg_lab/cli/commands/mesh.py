@@ -1,0 +1,56 @@
+"""`medkg-lab mesh import | list`."""
+
+import argparse
+from pathlib import Path
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, print_text, say
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    group = commands.add_parser("mesh", help="choose the vocabulary that texts are searched for").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    imported = group.add_parser(
+        "import", parents=[common], help="import MeSH: descriptors, supplementary records, N-Triples or tables"
+    )
+    imported.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files that are taken together, .gz too")
+    imported.set_defaults(run=_import)
+    listed = group.add_parser("list", parents=[common], help="list the vocabularies that the lab has")
+    listed.set_defaults(run=_list)
+
+
+def _import(given: argparse.Namespace) -> int:
+    from collections import Counter
+
+    from medkg_lab.locations import locate
+    from medkg_lab.mesh import library, reading
+
+    concepts = reading.read(given.files)
+    version = library.keep(locate(given.home).data / library.FOLDER, concepts)
+    kinds = Counter(concept.kind for concept in concepts)
+    found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
+    if given.json:
+        print_json({**found, "kinds": dict(kinds)})
+        return exit_codes.OK
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    print_text(f"vocabulary {version}: {found['concepts']} concepts ({named}), {found['terms']} terms")
+    say(
+        "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
+    )
+    return exit_codes.OK
+
+
+def _list(given: argparse.Namespace) -> int:
+    from medkg_lab.locations import locate
+    from medkg_lab.mesh import library
+
+    folder = locate(given.home).data / library.FOLDER
+    current = library.current(folder)
+    found = [{"version": version, "current": version == current} for version in library.versions(folder)]
+    if given.json:
+        print_json(found)
+    else:
+        print_table(("version", "current"), ((one["version"], "yes" if one["current"] else "") for one in found))
+    return exit_codes.OK

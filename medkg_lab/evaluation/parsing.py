@@ -1,0 +1,211 @@
+"""How much of a source's text a parser keeps, document by document."""
+
+import re
+import statistics
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from lxml import etree
+
+from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.models.ir import Document
+from medkg_lab.stages.parse.auto import parse
+from medkg_lab.stages.parse.sniff import Format, sniff
+from medkg_lab.stages.parse.xml import parse_xml
+
+BODY_SHARE, STUDY_SHARE, TOKEN_RECALL, IN_ORDER = "body_share", "study_share", "token_recall", "grams_in_order"
+_GRAM = 4
+_FEWEST_WORDS = 4
+"""A string of a study with fewer words is a code, a date or a name."""
+_NO_TEXT = frozenset({"object-id", "tex-math"})
+_TOKEN = re.compile(r"[^\W_]+")
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_ESCAPE = re.compile(r"\\(?=[^\w\s])")
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """The figures of one document, shares between 0 and 1; `problem` says why there are none."""
+
+    name: str
+    figures: dict[str, float]
+    problem: str = ""
+
+    @property
+    def worst(self) -> float:
+        """What documents are ordered by; one without figures comes before all others."""
+        return min(self.figures.values(), default=-1.0)
+
+
+def letters(text: str) -> str:
+    """Only the letters and digits of `text`, in lower case."""
+    return _NOT_ALPHANUMERIC.sub("", text).lower()
+
+
+def tokens(text: str) -> list[str]:
+    """The words and numbers of `text` in lower case."""
+    return [match.group().lower() for match in _TOKEN.finditer(text)]
+
+
+def share_kept(pieces: Iterable[str], document: Document) -> float:
+    """The share of the letters and digits of `pieces` that stand in the document, each piece whole or not at all."""
+    found = letters("".join(block.text for block in document.blocks))
+    folded = [piece for piece in map(letters, pieces) if piece]
+    return sum(len(piece) for piece in folded if piece in found) / max(1, sum(map(len, folded)))
+
+
+def body_texts(data: bytes) -> Iterator[str]:
+    """The pieces of text of a JATS article's body; what stands there twice by design is left out. Raises MalformedXml."""
+    root = parse_xml(data)
+    article = root if root.tag == "article" else root.find(".//article")
+    body = article.find("body") if article is not None else None
+    return _texts(body) if body is not None else iter(())
+
+
+def _texts(body: etree._Element) -> Iterator[str]:
+    left_out = 0
+    for event, element in etree.iterwalk(body, events=("start", "end")):
+        is_left_out = isinstance(element.tag, str) and etree.QName(element).localname in _NO_TEXT
+        if event == "start":
+            left_out += is_left_out
+            if not left_out and isinstance(element.tag, str):
+                yield element.text or ""
+            continue
+        left_out -= is_left_out
+        if not left_out and element is not body:
+            yield element.tail or ""
+
+
+def study_texts(data: bytes) -> Iterator[str]:
+    """The free text of a study: each line of its strings of four words or more, without the escapes of markdown."""
+    study = orjson.loads(data)
+    for part in ("protocolSection", "resultsSection"):
+        for text in _strings(study.get(part) if isinstance(study, dict) else None):
+            yield from (line for line in _ESCAPE.sub("", text).splitlines() if len(line.split()) >= _FEWEST_WORDS)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
+
+
+def reference_text(data: bytes) -> tuple[str, str]:
+    """An article's title, abstract and body as one text, and its body alone: what a PDF of it should give."""
+    root = parse_xml(data)
+    body = _joined(root.find("body"))
+    front = [*root.findall("front/article-meta/title-group"), *root.findall("front/article-meta/abstract")]
+    return " ".join([*map(_joined, front), body]), body
+
+
+def _joined(element: etree._Element | None) -> str:
+    return "" if element is None else " ".join(_texts(element))
+
+
+def token_recall(document: Document, reference: str) -> float:
+    """The share of the reference's words, each as often as it stands there, that the document has."""
+    wanted = Counter(tokens(reference))
+    given = Counter(tokens(" ".join(block.text for block in document.blocks)))
+    return sum((wanted & given).values()) / max(1, wanted.total())
+
+
+def grams_in_order(document: Document, body: str) -> float:
+    """The share of the four-word sequences that stand once in the body which the document has in the body's order.
+
+    In order is the longest subsequence with rising places (Schensted 1961, by patience sorting).
+    """
+    wanted = _once(tokens(body))
+    given: dict[tuple[str, ...], int] = {}
+    for place, gram in enumerate(_grams(tokens(" ".join(block.text for block in document.blocks)))):
+        given.setdefault(gram, place)
+    piles: list[int] = []
+    for gram in wanted:
+        if gram in given:
+            pile = bisect_left(piles, given[gram])
+            piles[pile : pile + 1] = [given[gram]]
+    return len(piles) / max(1, len(wanted))
+
+
+def _grams(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(_GRAM)), strict=False)
+
+
+def _once(words: Sequence[str]) -> list[tuple[str, ...]]:
+    counts = Counter(_grams(words))
+    return [gram for gram in _grams(words) if counts[gram] == 1]
+
+
+def of_file(path: Path) -> Completeness:
+    """The completeness of a study or an article; a file that cannot be parsed has a problem instead."""
+    data = path.read_bytes()
+    try:
+        document = parse(data, f"file:{path.name}", "file")
+    except DocumentError as error:
+        return Completeness(path.name, {}, f"{type(error).__name__}: {error}")
+    if sniff(data) is Format.JSON:
+        return Completeness(path.name, {STUDY_SHARE: share_kept(study_texts(data), document)})
+    return Completeness(path.name, {BODY_SHARE: share_kept(body_texts(data), document)})
+
+
+def of_pair(pdf: Path, jats: Path, convert: Callable[[Path], Document]) -> Completeness:
+    """The completeness of a PDF, read by `convert`, against its article; one that is not converted has a problem instead."""
+    try:
+        document = convert(pdf)
+        whole, body = reference_text(jats.read_bytes())
+    except (DocumentError, ServiceError) as error:
+        return Completeness(pdf.name, {}, f"{type(error).__name__}: {error}")
+    figures = {TOKEN_RECALL: token_recall(document, whole), IN_ORDER: grams_in_order(document, body)}
+    return Completeness(pdf.name, figures)
+
+
+class NothingToParse(LabError):
+    """There is nothing to measure at {path}: {looked_for}. Give a file, or a folder that has some."""
+
+
+def files_below(path: Path) -> list[Path]:
+    """The studies and articles at `path`: itself, or all `.json`, `.xml` and `.nxml` files below it. Raises NothingToParse."""
+    found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".json", ".xml", ".nxml"))
+    if not found:
+        raise NothingToParse(path=path, looked_for="no .json, .xml or .nxml file")
+    return found
+
+
+def pairs_below(path: Path) -> list[tuple[Path, Path]]:
+    """The PDFs at `path` with their articles: by a table of paths (`PAIRS.tsv`) or by the same name. Raises NothingToParse."""
+    table = path if path.suffix == ".tsv" else path / "PAIRS.tsv"
+    if table.is_file():
+        rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+        found = [(table.parent / row[0], table.parent / row[1]) for row in rows if len(row) >= 2]
+    else:
+        articles = {p.stem: p for p in sorted(path.rglob("*")) if p.suffix in (".xml", ".nxml")}
+        found = [(pdf, articles[pdf.stem]) for pdf in sorted(path.rglob("*.pdf")) if pdf.stem in articles]
+    if not found:
+        raise NothingToParse(path=path, looked_for="no PAIRS.tsv, and no PDF beside an article of the same name")
+    return found
+
+
+def report(found: Sequence[Completeness]) -> dict[str, Any]:
+    """What the command prints: the documents, worst first, and the median and least of each figure."""
+    ordered = sorted(found, key=lambda one: (one.worst, one.name))
+    names = sorted({name for one in found for name in one.figures})
+    values = {name: [one.figures[name] for one in found if name in one.figures] for name in names}
+    return {
+        "eval": "parsing",
+        "documents": [{"name": one.name, **one.figures, "problem": one.problem or None} for one in ordered],
+        "figures": {
+            name: {"median": statistics.median(each), "min": min(each), "documents": len(each)}
+            for name, each in values.items()
+        },
+        "problems": sum(bool(one.problem) for one in found),
+    }

@@ -1,0 +1,30 @@
+"""Looking into what stages made: an artifact's size and the beginning of its text."""
+
+from dataclasses import dataclass
+
+from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.lab.facade import Lab
+
+SHOWN = 4000
+
+
+@dataclass(frozen=True)
+class Look:
+    """The beginning of an artifact; `text` is empty for bytes that are no text."""
+
+    sha256: str
+    size: int
+    text: str
+    whole: bool
+
+
+def look(lab: Lab, sha256: str, most: int = SHOWN) -> Look:
+    """Read an artifact and keep at most `most` bytes of it. Raises ArtifactMissing and ArtifactDamaged."""
+    store = ArtifactStore(lab.locations.data / "artifacts")
+    try:
+        data = store.get(sha256)
+    finally:
+        store.close()
+    head = data[:most]
+    text = "" if b"\0" in head else head.decode("utf-8", errors="replace")
+    return Look(sha256, len(data), text, len(data) <= most)

@@ -1,0 +1,67 @@
+"""The ops by which processes share circuit breakers and rate limits."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from medkg_lab import rpc
+from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, describe_circuit
+from medkg_lab.ledger.commands.command import Args
+from medkg_lab.ledger.core import Core, Request
+from medkg_lab.ledger.gateway import Gateway
+from medkg_lab.ledger.rates import Rates
+from medkg_lab.ledger.state import Circuit, CircuitState
+
+MAX_RATE = 1_000_000.0
+MAX_WANT = 10_000
+
+
+class Circuits:
+    """Answers for one ledger."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._rates = Rates(time.monotonic)
+
+    def handlers(self) -> Mapping[str, rpc.Handler]:
+        """The ops by name."""
+        return {
+            "breaker_report": self.report,
+            "breaker_probe": self.probe,
+            "breakers": self.breakers,
+            "rate_lease": self.rate_lease,
+        }
+
+    async def report(self, args: dict[str, Any]) -> Any:
+        """Count what a call came to, and open or close its circuit if that follows."""
+        report = BreakerReport.parse(args)
+        failures = await self._gateway.do(look=lambda core: core.tally.note(report, core.state))
+        command = replace(report, failures=failures, at=time.time())
+        return await self._gateway.do(Request(command, bool(args.get("resend"))))
+
+    async def probe(self, args: dict[str, Any]) -> Any:
+        """Grant the one probe, if its time has come."""
+        command = replace(BreakerProbe.parse(args), at=time.time())
+        return await self._gateway.do(Request(command, bool(args.get("resend"))))
+
+    async def breakers(self, args: dict[str, Any]) -> Any:
+        """All circuits that have ever opened, and those with failures in a row."""
+
+        def look(core: Core) -> list[dict[str, Any]]:
+            known = dict(core.state.breakers)
+            for place, failures in core.tally.counts().items():
+                last = known.get(place)
+                if last is None or last.state is CircuitState.CLOSED:
+                    opened_at = last.opened_at if last else None
+                    known[place] = Circuit(*place, CircuitState.CLOSED, failures, opened_at)
+            return [describe_circuit(circuit) for _, circuit in sorted(known.items())]
+
+        return await self._gateway.do(look=look)
+
+    async def rate_lease(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Calls that may be made now, of all that processes share."""
+        read = Args("rate_lease", args)
+        rate, want = read.number("rate_per_s", 1e-6, MAX_RATE), int(read.number("want", 1, MAX_WANT))
+        granted, wait_s = self._rates.lease(read.text("policy"), read.text("key"), rate, want)
+        return {"granted": granted, "wait_s": wait_s}

@@ -1,0 +1,142 @@
+"""Circuit breakers that all processes share: reports of what calls came to, and the one probe while a circuit is half open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from medkg_lab.ledger.commands.command import Args, Command
+from medkg_lab.ledger.events import Draft, Event, EventType
+from medkg_lab.ledger.plans import Plans
+from medkg_lab.ledger.state import Circuit, CircuitState, State
+
+OUTCOMES = ("failure", "success", "none")
+MAX_THRESHOLD = 1_000_000
+MAX_RESET = 86_400.0
+PROBE_LIMIT = 120.0
+"""Seconds after which a probe that nobody reported on is given to the next who asks, unless its owner named others."""
+
+_STATES = {
+    EventType.BREAKER_OPENED: CircuitState.OPEN,
+    EventType.BREAKER_HALF_OPEN: CircuitState.HALF_OPEN,
+    EventType.BREAKER_CLOSED: CircuitState.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerReport(Command):
+    """What a call came to: `none` says nothing about the service, and only gives the probe back.
+
+    `failures` is how many calls in a row have failed, this one included; `at` is the time, in seconds since the epoch. Reports
+    on a circuit that has moved on since the call began change nothing: an open one hears nobody, a half-open one its probe.
+    """
+
+    policy: str
+    key: str
+    outcome: str
+    threshold: int
+    reset_s: float
+    owner: str
+    failures: int = 0
+    at: float = 0.0
+
+    op = "breaker_report"
+    first_events = frozenset({EventType.BREAKER_OPENED, EventType.BREAKER_CLOSED})
+    frequent = True
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        outcome = read.text("outcome")
+        if outcome not in OUTCOMES:
+            raise read.wrong(f"outcome must be one of {', '.join(OUTCOMES)}, not {outcome!r:.80}")
+        threshold, reset_s = int(read.number("threshold", 1, MAX_THRESHOLD)), read.number("reset_s", 0.0, MAX_RESET)
+        return cls(
+            read.id(), read.text("policy"), read.text("key"), outcome, threshold, float(reset_s), read.text("owner")
+        )
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        circuit = state.breakers.get((self.policy, self.key))
+        if circuit is None or circuit.state is CircuitState.CLOSED:
+            return [self._opened(self.failures)] if self.failures >= self.threshold else []
+        if circuit.state is CircuitState.OPEN or circuit.owner != self.owner:
+            return []
+        match self.outcome:
+            case "success":
+                data = {"policy": self.policy, "key": self.key, "by": self.owner}
+                return [Draft(EventType.BREAKER_CLOSED, (), data)]
+            case "failure":
+                return [self._opened(circuit.failures + 1)]
+            case _:
+                return [self._opened(circuit.failures, wait=0.0)]
+
+    def _opened(self, failures: int, wait: float | None = None) -> Draft:
+        data = {
+            "policy": self.policy,
+            "key": self.key,
+            "failures": failures,
+            "reset_s": self.reset_s,
+            "until": self.at + (self.reset_s if wait is None else wait),
+            "by": self.owner,
+        }
+        return Draft(EventType.BREAKER_OPENED, (), data)
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return _standing(state, self.policy, self.key, events)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerProbe(Command):
+    """May a call be made? Always while the circuit is closed; else by one owner at a time, once `until` is over.
+
+    Who is granted a probe has `limit_s` seconds to report on it.
+    """
+
+    policy: str
+    key: str
+    owner: str
+    limit_s: float
+    at: float = 0.0
+
+    op = "breaker_probe"
+    first_events = frozenset({EventType.BREAKER_HALF_OPEN})
+    frequent = True
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, {"limit_s": PROBE_LIMIT, **args})
+        limit_s = float(read.number("limit_s", 0.01, MAX_RESET))
+        return cls(read.id(), read.text("policy"), read.text("key"), read.text("owner"), limit_s)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        circuit = state.breakers.get((self.policy, self.key))
+        if circuit is None or circuit.until is None or self.at < circuit.until:
+            return []
+        data = {"policy": self.policy, "key": self.key, "owner": self.owner, "until": self.at + self.limit_s}
+        return [Draft(EventType.BREAKER_HALF_OPEN, (), data)]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        standing = _standing(state, self.policy, self.key, events)
+        return {"granted": bool(events) or standing["state"] == CircuitState.CLOSED, **standing}
+
+
+def _standing(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:
+    """How a circuit stands after `events`, or without any, now."""
+    if events:
+        return {"state": _STATES[events[-1].type], "until": events[-1].data.get("until")}
+    circuit = state.breakers.get((policy, key))
+    return (
+        {"state": circuit.state, "until": circuit.until} if circuit else {"state": CircuitState.CLOSED, "until": None}
+    )
+
+
+def describe_circuit(circuit: Circuit) -> dict[str, Any]:
+    """A circuit as those who ask get it."""
+    return {
+        "policy": circuit.policy,
+        "key": circuit.key,
+        "state": circuit.state,
+        "failures": circuit.failures,
+        "opened_at": circuit.opened_at,
+        "until": circuit.until,
+        "owner": circuit.owner,
+    }

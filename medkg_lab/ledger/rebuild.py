@@ -1,0 +1,79 @@
+"""Making the views again from the events, and comparing them with what they were."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from medkg_lab.ledger import files, views
+from medkg_lab.ledger.core import Core
+from medkg_lab.ledger.store import EventStore
+from medkg_lab.ledger.tables import TABLES, Table
+
+log = logging.getLogger(__name__)
+
+WANTED = "rebuild.wanted"
+REPORT = "rebuild.json"
+VIEWS = "views.duckdb"
+FRESH = "views.rebuilt.duckdb"
+
+
+def rebuild_if_wanted(folder: Path) -> None:
+    """Make the views again if someone asked for it before this start, and leave a report. Raises Unstartable."""
+    wanted = folder / WANTED
+    if wanted.exists():
+        files.write_json(folder / REPORT, rebuild(folder))
+        wanted.unlink()
+
+
+def rebuild(folder: Path) -> dict[str, Any]:
+    """Fold all events into fresh views and put them in the place of the old ones, while no ledger runs on `folder`.
+
+    The report has the rows of each table and which tables had other rows before: {head, seconds, tables, differing}; `differing`
+    is null when there was nothing to compare with. Raises Unstartable.
+    """
+    began = time.monotonic()
+    before = _before(folder)
+    views.remove(folder / FRESH)
+    core = Core(folder, views=FRESH)
+    after, head = _digests(core.views.cursor()), core.store.head
+    core.close()
+    views.remove(folder / VIEWS)
+    (folder / FRESH).replace(folder / VIEWS)
+    differing = None if before is None else [name for name in after if after[name] != before.get(name)]
+    for name in differing or ():
+        log.warning("table %s has other rows than before", name)
+    rows = {name: count for name, (count, _) in after.items()}
+    return {"head": head, "seconds": round(time.monotonic() - began, 3), "tables": rows, "differing": differing}
+
+
+Digests = dict[str, tuple[int, Any]]
+
+
+def _before(folder: Path) -> Digests | None:
+    """What the old views hold, once they have seen all events; None when they cannot be used."""
+    if not (folder / VIEWS).exists():
+        return None
+    store = EventStore(folder / "ledger.duckdb")
+    head = store.head
+    store.close()
+    try:
+        with duckdb.connect(str(folder / VIEWS), read_only=True) as connection:
+            shown = connection.execute("SELECT seq FROM position WHERE name = 'tables'").fetchone()
+            return _digests(connection) if shown == (head,) else None
+    except duckdb.Error as error:
+        log.warning("the old views cannot be read: %s", str(error).splitlines()[0])
+        return None
+
+
+def _digests(connection: duckdb.DuckDBPyConnection) -> Digests:
+    """Of each table the number of its rows and a sum over them that does not depend on their order."""
+    return {table.name: _digest(connection, table) for table in TABLES}
+
+
+def _digest(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, Any]:
+    columns = ", ".join(f'"{name}"' for name in table.columns)
+    row = connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {table.name}").fetchone()
+    return row or (0, None)

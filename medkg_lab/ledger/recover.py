@@ -1,0 +1,232 @@
+"""Bringing a damaged ledger back: what is sound of it, the rest from the archive, snapshots and the topic of raw events."""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from medkg_lab.ledger import files, folds, views
+from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
+from medkg_lab.ledger.core import FOLDS, Core
+from medkg_lab.ledger.errors import NothingToRecover, RecoveryFailed
+from medkg_lab.ledger.keeping import EVENTS, FOLD, MANIFEST, SNAPSHOTS
+from medkg_lab.ledger.migrations import migrate
+from medkg_lab.ledger.recovery import Range, Source, beyond, plan
+from medkg_lab.ledger.salvage import salvage
+from medkg_lab.ledger.store import COLUMN_TYPES, lock
+
+log = logging.getLogger(__name__)
+
+LEDGER = "ledger.duckdb"
+MARK = "ledger.duckdb.hwm"
+VIEWS = "views.duckdb"
+POSITIONS = "positions.json"
+_OWN = (LEDGER, f"{LEDGER}.wal", MARK)
+_CHUNK = 2000
+_UNNEST = ", ".join(f"unnest(?::{kind}[])" for kind in (*COLUMN_TYPES, "BIGINT"))
+_ISLANDS = """
+SELECT min(seq), max(seq) FROM (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island
+FROM (SELECT DISTINCT seq FROM {relation})) GROUP BY island ORDER BY 1
+"""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A recovery on its way: a fresh ledger in a folder of its own, and what there is to fill it from."""
+
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+    sources: list[Source] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def recover(
+    folder: Path, topic: Iterable[bytes] | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
+) -> dict[str, Any]:
+    """Put a sound ledger in the place of a damaged one, while no ledger runs on `folder`.
+
+    `topic` is the records of `ledger.log.v1`, oldest first; `snapshots` are looked through besides those in `folder`. The old
+    files are kept beside it. When acknowledged events are missing nothing is changed unless `accept_loss`. The report is
+    {installed, head, promised, lost, taken, unusable, problems, kept}. Raises LedgerInUse, NothingToRecover, RecoveryFailed.
+    """
+    handle = lock(folder / LEDGER)
+    part = folder / "recovery.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700)
+    try:
+        promised = _promised(folder / MARK)
+        fresh = part / "ledger"
+        fresh.mkdir()
+        with duckdb.connect(str(fresh / LEDGER)) as connection:
+            migrate(connection, LEDGER)
+            work = _Work(fresh, connection)
+            _gather(work, folder, part, topic, [*sorted((folder / SNAPSHOTS).glob("*"), reverse=True), *snapshots])
+            report = _fill(work, folder, promised)
+        _prove(fresh, folder, int(report["head"]))
+        installed = report["lost"] is None or accept_loss
+        kept = _install(fresh, folder, int(report["head"])) if installed else None
+        return {"installed": installed, **report, "kept": kept}
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        handle.close()
+
+
+def _promised(path: Path) -> int:
+    return int.from_bytes(path.read_bytes()[:8], "little") if path.exists() else 0
+
+
+def _gather(work: _Work, folder: Path, part: Path, topic: Iterable[bytes] | None, snapshots: Sequence[Path]) -> None:
+    """Find what has events: first what is left of the ledger itself."""
+    found = salvage(folder / LEDGER, part)
+    if found is None:
+        work.problems["ledger"] = "nothing of it can be read"
+    else:
+        copy, last = found
+        work.connection.execute(f"ATTACH {quoted(copy)} AS sound (READ_ONLY)").fetchall()
+        _add(work, "ledger", f"(SELECT * FROM sound.event WHERE seq <= {last})")
+    _add_archive(work, "archive", Archive(folder / "archive"))
+    for snapshot in snapshots:
+        if (snapshot / MANIFEST).exists():
+            _add_archive(work, f"snapshot {snapshot.name}", Archive(snapshot / EVENTS))
+            _take_fold(snapshot, folder / FOLDS)
+        else:
+            work.problems[f"snapshot {snapshot.name}"] = "it is no snapshot"
+    if topic is not None:
+        _add_topic(work, part, topic)
+
+
+def _add_archive(work: _Work, name: str, archive: Archive) -> None:
+    parts = archive.parts()
+    sound = [each.path for each in parts if files.is_sound(each.path)]
+    if len(sound) < len(parts):
+        work.problems[name] = f"{len(parts) - len(sound)} of its {len(parts)} files are damaged"
+    if read := relation(sound):
+        _add(work, name, read)
+
+
+def _add_topic(work: _Work, part: Path, topic: Iterable[bytes]) -> None:
+    work.connection.execute(f"ATTACH {quoted(part / 'topic.duckdb')} AS staged").fetchall()
+    work.connection.execute("CREATE TABLE staged.event AS SELECT *, 0::BIGINT AS place FROM event LIMIT 0").fetchall()
+    try:
+        for number, rows in enumerate(_rows(topic)):
+            columns = [*map(list, zip(*rows, strict=True)), [number * _CHUNK + n for n in range(len(rows))]]
+            work.connection.execute(f"INSERT INTO staged.event SELECT {_UNNEST}", columns).fetchall()
+    except Exception as error:
+        # Boundary to the broker, which may be down or damaged too: what was read until then still counts.
+        log.exception("the topic could not be read to its end")
+        work.problems["topic"] = f"{type(error).__name__}: {error}"
+    # A later record of an event stands for a ledger that was recovered with a loss, and went on.
+    newest = "QUALIFY row_number() OVER (PARTITION BY seq ORDER BY place DESC) = 1"
+    _add(work, "topic", f"(SELECT {COLUMNS} FROM staged.event {newest})")
+
+
+def _rows(topic: Iterable[bytes]) -> Iterator[list[list[Any]]]:
+    rows: list[list[Any]] = []
+    for record in topic:
+        event = orjson.loads(record)
+        jobs, data = orjson.dumps(event["jobs"]).decode(), orjson.dumps(event["data"]).decode()
+        rows.append([*(event[key] for key in ("seq", "id", "ts", "type", "stage", "batch")), jobs, data])
+        if len(rows) == _CHUNK:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _add(work: _Work, name: str, read: str) -> None:
+    """Take a source in, unless it is of another ledger."""
+    for other in work.sources:
+        sql = f"SELECT count(*) FROM {read} mine JOIN {other.relation} theirs USING (seq) WHERE mine.id <> theirs.id"
+        row = work.connection.execute(sql).fetchone()
+        if row and row[0]:
+            work.problems[name] = f"{row[0]} of its events are not those of {other.name}: it is of another ledger"
+            return
+    found: list[Range] = [(a, b) for a, b in work.connection.execute(_ISLANDS.format(relation=read)).fetchall()]
+    work.sources.append(Source(name, read, tuple(found)))
+
+
+def _fill(work: _Work, folder: Path, promised: int) -> dict[str, Any]:
+    """Write the events from all sources, in order, and say what came from where. Raises NothingToRecover."""
+    taken = next((found for start in _starts(work, folder) if (found := plan(work.sources, start))), None)
+    if taken is None:
+        raise NothingToRecover(path=folder, problems=work.problems)
+    for each in taken:
+        sql = (
+            f"SELECT {COLUMNS} FROM {each.source.relation} WHERE seq BETWEEN {each.first} AND {each.last} ORDER BY seq"
+        )
+        work.connection.execute(f"INSERT INTO event {sql}").fetchall()
+    head = taken[-1].last
+    last = max([promised, *(last for source in work.sources for _, last in source.ranges)])
+    return {
+        "head": head,
+        "promised": promised,
+        "lost": None if head >= last else [head + 1, last],
+        "taken": [{"source": each.source.name, "first": each.first, "last": each.last} for each in taken],
+        "unusable": [
+            {"source": each.source.name, "first": each.first, "last": each.last} for each in beyond(work.sources, head)
+        ],
+        "problems": work.problems,
+    }
+
+
+def _starts(work: _Work, folder: Path) -> list[int]:
+    """Where the ledger may begin: where it did if what was pruned is still there, at the first event, or behind a fold."""
+    own = [first for source in work.sources if source.name == "ledger" for first, _ in source.ranges[:1]]
+    reached = sorted((seq + 1 for seq in folds.found(folder / FOLDS)), reverse=True)
+    archive = Archive(folder / "archive")
+    return [*(first for first in own if archive.covers(1, first - 1) or first in reached), 1, *reached]
+
+
+def _take_fold(snapshot: Path, target: Path) -> None:
+    """Bring the fold of a snapshot to the ledger's own, where there is none as new."""
+    fold = snapshot / FOLD
+    seq = int(orjson.loads((snapshot / MANIFEST).read_bytes())["fold"])
+    path = target / f"fold-{seq:012d}.duckdb"
+    if fold.exists() and not path.exists():
+        target.mkdir(mode=0o700, exist_ok=True)
+        part = target / "fold.part"
+        shutil.copyfile(fold, part)
+        files.settle(part, path)
+
+
+def _prove(fresh: Path, folder: Path, head: int) -> None:
+    """Open the recovered ledger and fold it. Raises RecoveryFailed."""
+    (fresh / MARK).write_bytes(head.to_bytes(8, "little"))
+    Archive(fresh / "archive").adopt(Archive(folder / "archive"))
+    (fresh / FOLDS).symlink_to(folder / FOLDS)
+    try:
+        core = Core(fresh)
+    except Exception as error:
+        # Whatever it stumbles over: the old files stay as they are.
+        raise RecoveryFailed(path=folder, detail=f"{type(error).__name__}: {error}") from error
+    core.close()
+
+
+def _install(fresh: Path, folder: Path, head: int) -> str:
+    """Put the recovered files in place; where the old ones are kept."""
+    kept = folder / f"damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    kept.mkdir(mode=0o700)
+    for name in _OWN:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, kept / name)
+    for name in (LEDGER, VIEWS):
+        files.sync(fresh / name)
+        views.remove(folder / name)
+        (fresh / name).replace(folder / name)
+    files.write(folder / MARK, head.to_bytes(8, "little"))
+    _cap_positions(folder / POSITIONS, head)
+    files.sync(folder)
+    return str(kept)
+
+
+def _cap_positions(path: Path, head: int) -> None:
+    """No reader may wait for events that will be others."""
+    if path.exists():
+        known = orjson.loads(path.read_bytes())
+        files.write_json(path, {view: min(int(seq), head) for view, seq in known.items()})

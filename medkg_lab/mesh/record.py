@@ -1,0 +1,123 @@
+"""A MeSH record as a concept of the vocabulary: pure decisions about kinds and terms."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from medkg_lab.stages.extract.vocabulary import Concept
+
+_KIND_BY_TREE: tuple[tuple[str, str | None], ...] = (
+    ("C23.888", "symptom"),
+    ("C23.300", "finding"),
+    ("C", "disease"),
+    ("F03", "disease"),
+    ("F01.145", "symptom"),
+    ("D08", "protein"),
+    ("D12.776", "protein"),
+    ("D23.529", "protein"),
+    ("D26", None),
+    ("D27", "drug class"),
+    ("D", "chemical"),
+    ("E", "procedure"),
+)
+_KIND_BY_CLASS = {"1": "chemical", "3": "disease"}
+"""Classes of supplementary records: 1 chemicals, 2 protocols, 3 diseases, 4 organisms; see
+https://www.nlm.nih.gov/mesh/xml_data_elements.html."""
+_NEOPLASMS = " Neoplasms"
+_TUMOURS = (" Cancer", " Tumor", " Tumour")
+_LONGEST_TERM = 160
+_SHORTEST_TERM = 3
+_TOO_GENERAL = frozenset(
+    {
+        "disease",
+        "diseases",
+        "syndrome",
+        "drugs",
+        "drug",
+        "lead",
+        "solutions",
+        "tablets",
+        "capsules",
+        "injection",
+        "injections",
+        "research",
+        "methods",
+        "proteins",
+        "protein",
+        "genes",
+        "alleles",
+        "dna",
+        "rna",
+        "peptides",
+        "enzymes",
+        "ligands",
+        "mutation",
+        "therapeutics",
+        "diagnosis",
+        "dosage",
+    }
+)
+"""Headings whose words mean nothing particular in running text."""
+
+
+@dataclass
+class Record:
+    """What the files say of one id; several files may add to it."""
+
+    ui: str
+    name: str = ""
+    terms: list[str] = field(default_factory=list)
+    trees: list[str] = field(default_factory=list)
+    record_class: str = ""
+
+
+def kind_of(record: Record) -> str | None:
+    """The concept's kind: by the first branch of the MeSH tree that says one, else by the class of supplementary record.
+
+    Dosage forms and the like (D26) have none, and so are left out.
+    """
+    for prefix, kind in _KIND_BY_TREE:
+        if any(tree.startswith(prefix) for tree in record.trees):
+            return kind
+    return _KIND_BY_CLASS.get(record.record_class) if record.ui.startswith("C") else None
+
+
+def concepts(records: Iterable[Record]) -> Iterator[Concept]:
+    """The records that name something the lab looks for, by id."""
+    for record in sorted(records, key=lambda record: record.ui):
+        kind = kind_of(record)
+        if kind and _is_term(record.name):
+            yield Concept(f"mesh:{record.ui}", kind, record.name, tuple(terms_of(record)))
+
+
+def terms_of(record: Record) -> Iterator[str]:
+    """The terms that are looked for in text, in order and without repeats; inverted headings stand the right way round too."""
+    seen: set[str] = set()
+    for term in (record.name, *record.terms):
+        for form in spellings(term):
+            folded = form.casefold()
+            if folded not in seen and _is_term(form):
+                seen.add(folded)
+                yield form
+
+
+def spellings(term: str) -> Iterator[str]:
+    """`term`, the right way round if it is inverted, and with the everyday words for `Neoplasms`."""
+    for form in (term, *natural_order(term)):
+        yield form
+        if form.endswith(_NEOPLASMS):
+            yield from (form.removesuffix(_NEOPLASMS) + word for word in _TUMOURS)
+
+
+def natural_order(term: str) -> tuple[str, ...]:
+    """`Hypertension, Portal` the way a text says it; nothing for a term that is not inverted."""
+    head, comma, rest = term.partition(", ")
+    return (f"{rest} {head}",) if comma and rest and ", " not in rest else ()
+
+
+def _is_term(text: str) -> bool:
+    return (
+        _SHORTEST_TERM <= len(text) <= _LONGEST_TERM
+        and text.casefold() not in _TOO_GENERAL
+        and not text.isdigit()
+        and not set(text) & set("\t\n\r;")
+    )

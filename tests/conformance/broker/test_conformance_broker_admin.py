@@ -1,0 +1,276 @@
+"""Administration by two libraries that share no code, and what is not offered being said so in the protocol's own words."""
+
+import time
+from concurrent.futures import Future
+from typing import Any
+
+import confluent_kafka
+import kafka
+import pytest
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    ElectionType,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourcePatternType,
+    ResourceType,
+)
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourcePattern,
+)
+from kafka.admin import ConfigResource as PythonResource
+from kafka.admin import ResourceType as PythonResourceType
+from kafka.errors import (
+    GroupSubscribedToTopicError,
+    IncompatibleBrokerVersion,
+    SecurityDisabledError,
+    TransactionalIdAuthorizationFailedError,
+)
+
+from tests.brokers import make_topic
+from tests.conformance.broker.libraries import WRITERS, Message
+
+pytestmark = pytest.mark.usefixtures("embedded_only")
+
+
+@pytest.fixture
+def confluent(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
+@pytest.fixture
+def python(bootstrap: str) -> Any:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    yield admin
+    admin.close()
+
+
+def only(futures: "dict[Any, Future[Any]]") -> Any:
+    (future,) = futures.values()
+    return future.result(20)
+
+
+def code_of(work: Any) -> int:
+    with pytest.raises(KafkaException) as caught:
+        work()
+    return int(caught.value.args[0].code())
+
+
+def write(bootstrap: str, topic: str, *times: int) -> None:
+    WRITERS["confluent"](bootstrap, topic, [Message(None, b"v", timestamp=time_) for time_ in times], "none")
+
+
+def setting(admin: AdminClient, topic: str, name: str) -> str:
+    return str(only(admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]))[name].value)
+
+
+def change(topic: str, name: str, value: str | None, how: AlterConfigOpType) -> ConfigResource:
+    entry = ConfigEntry(name, value, incremental_operation=how)
+    return ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+
+
+def test_a_topics_settings_are_changed_one_by_one(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "tuned", segment_bytes="5000")
+    only(confluent.incremental_alter_configs([change("tuned", "retention.ms", "1234", AlterConfigOpType.SET)]))
+    assert (setting(confluent, "tuned", "retention.ms"), setting(confluent, "tuned", "segment.bytes")) == (
+        "1234",
+        "5000",
+    )
+    only(confluent.incremental_alter_configs([change("tuned", "retention.ms", None, AlterConfigOpType.DELETE)]))
+    assert setting(confluent, "tuned", "retention.ms") == str(7 * 24 * 60 * 60 * 1000)
+    bad = change("tuned", "cleanup.policy", "compact", AlterConfigOpType.SET)
+    assert code_of(lambda: only(confluent.incremental_alter_configs([bad]))) == KafkaError.INVALID_CONFIG
+    nowhere = change("not-there", "retention.ms", "1", AlterConfigOpType.SET)
+    assert code_of(lambda: only(confluent.incremental_alter_configs([nowhere]))) == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def test_a_changed_setting_holds_for_the_next_record(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "shrunk")
+    WRITERS["confluent"](bootstrap, "shrunk", [Message(None, b"x" * 5000)], "none")
+    only(confluent.incremental_alter_configs([change("shrunk", "max.message.bytes", "2000", AlterConfigOpType.SET)]))
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    errors: list[Any] = []
+    producer.produce("shrunk", b"x" * 5000, on_delivery=lambda error, _: errors.append(error.code()))
+    producer.flush(20)
+    assert errors == [KafkaError.MSG_SIZE_TOO_LARGE]
+
+
+def test_all_settings_of_a_topic_are_replaced(bootstrap: str, python: Any, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "replaced", segment_bytes="5000")
+    resource = ConfigResource(ResourceType.TOPIC, "replaced", set_config={"retention.ms": "77"})
+    with pytest.deprecated_call():
+        only(confluent.alter_configs([resource]))
+    assert (setting(confluent, "replaced", "retention.ms"), setting(confluent, "replaced", "segment.bytes")) == (
+        "77",
+        str(64 * 1024 * 1024),
+    )
+    asked = [PythonResource(ConfigResourceType.TOPIC, "replaced", {"retention.ms": "88"})]
+    assert python.alter_configs(asked) == {"topic": {"replaced": "OK"}}
+    assert setting(confluent, "replaced", "retention.ms") == "88"
+
+
+def test_a_groups_offsets_are_set_listed_and_removed(bootstrap: str, python: Any, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "placed", 2)
+    write(bootstrap, "placed", 1, 2, 3)
+    wanted = ConsumerGroupTopicPartitions("placers", [TopicPartition("placed", 0, 2), TopicPartition("placed", 1, 0)])
+    only(confluent.alter_consumer_group_offsets([wanted]))
+    found = only(confluent.list_consumer_group_offsets([ConsumerGroupTopicPartitions("placers")])).topic_partitions
+    assert sorted((one.partition, one.offset) for one in found) == [(0, 2), (1, 0)]
+    python.delete_group_offsets("placers", [kafka.TopicPartition("placed", 0)])
+    (left,) = python.list_group_offsets(["placers"])["placers"].items()
+    assert (left[0].partition, left[1].offset) == (1, 0)
+
+
+def test_offsets_that_a_member_reads_on_from_are_not_removed(bootstrap: str, python: Any) -> None:
+    make_topic(bootstrap, "in-use")
+    write(bootstrap, "in-use", 1)
+    reader = kafka.KafkaConsumer("in-use", bootstrap_servers=bootstrap, group_id="busy", auto_offset_reset="earliest")
+    assert next(reader).offset == 0
+    reader.commit()
+    place = kafka.TopicPartition("in-use", 0)
+    assert python.delete_group_offsets("busy", [place])[place] is GroupSubscribedToTopicError
+    reader.close()
+    assert python.delete_group_offsets("busy", [place])[place] is not GroupSubscribedToTopicError
+
+
+def test_offsets_are_listed_by_every_kind_of_question(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "asked")
+    write(bootstrap, "asked", 100, 900, 300)
+    place = TopicPartition("asked", 0)
+    kinds = {
+        OffsetSpec.earliest(): 0,
+        OffsetSpec.latest(): 3,
+        OffsetSpec.max_timestamp(): 1,
+        OffsetSpec.for_timestamp(200): 1,
+        OffsetSpec.for_timestamp(901): -1,
+    }
+    for kind, offset in kinds.items():
+        assert only(confluent.list_offsets({place: kind})).offset == offset
+
+
+def test_groups_are_listed_by_state_and_type(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "listed")
+    wanted = ConsumerGroupTopicPartitions("sorted-out", [TopicPartition("listed", 0, 0)])
+    only(confluent.alter_consumer_group_offsets([wanted]))
+    empty, stable = confluent_kafka.ConsumerGroupState.EMPTY, confluent_kafka.ConsumerGroupState.STABLE
+    classic, consumer = confluent_kafka.ConsumerGroupType.CLASSIC, confluent_kafka.ConsumerGroupType.CONSUMER
+
+    def listed(**how: Any) -> bool:
+        return "sorted-out" in {one.group_id for one in confluent.list_consumer_groups(**how).result(20).valid}
+
+    assert listed(states={empty})
+    assert listed(types={classic})
+    assert not listed(states={stable})
+    assert not listed(types={consumer})
+
+
+def test_cluster_topics_and_groups_say_what_may_be_done(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "free")
+    cluster = confluent.describe_cluster(include_authorized_operations=True).result(20)
+    topic = only(confluent.describe_topics(TopicCollection(["free"]), include_authorized_operations=True))
+    group = only(confluent.describe_consumer_groups(["anyone"], include_authorized_operations=True))
+    assert AclOperation.CREATE in cluster.authorized_operations
+    assert AclOperation.WRITE in topic.authorized_operations
+    assert AclOperation.READ in group.authorized_operations
+
+
+def test_python_describes_the_cluster_and_its_log_folder(bootstrap: str, python: Any) -> None:
+    make_topic(bootstrap, "weighed", 2)
+    write(bootstrap, "weighed", 1)
+    assert [f"{node['host']}:{node['port']}" for node in python.describe_cluster()["brokers"]] == [bootstrap]
+    (folder,) = python.describe_log_dirs()[0]["log_dirs"]
+    (topic,) = (one for one in folder["topics"] if one["name"] == "weighed")
+    sizes = {one["partition_index"]: one["partition_size"] for one in topic["partitions"]}
+    assert sizes[0] > 0
+    assert sizes[1] == 0
+
+
+def test_the_only_broker_needs_no_election(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "led")
+    places = [TopicPartition("led", 0), TopicPartition("led", 7)]
+    answers = confluent.elect_leaders(ElectionType.PREFERRED, places).result(20)
+    assert {place.partition: error.code() for place, error in answers.items()} == {
+        0: KafkaError.ELECTION_NOT_NEEDED,
+        7: KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+
+
+def test_access_control_is_refused(confluent: AdminClient, python: Any) -> None:
+    rule = AclBinding(
+        ResourceType.TOPIC,
+        "t",
+        ResourcePatternType.LITERAL,
+        "User:u",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+    assert code_of(lambda: only(confluent.create_acls([rule]))) == KafkaError.SECURITY_DISABLED
+    pattern = ResourcePattern(PythonResourceType.TOPIC, "t")
+    same = ACL("User:u", "*", ACLOperation.READ, ACLPermissionType.ALLOW, pattern)
+    assert python.create_acls([same])["failed"] == [SecurityDisabledError]
+
+
+def test_transactions_are_refused_to_kafka_python(bootstrap: str) -> None:
+    producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, transactional_id="t")
+    with pytest.raises(TransactionalIdAuthorizationFailedError):
+        producer.init_transactions()
+    producer.close(timeout=1)
+
+
+def test_what_is_not_offered_is_said_at_once(python: Any) -> None:
+    for ask in (python.describe_metadata_quorum, python.list_transactions, python.describe_user_scram_credentials):
+        with pytest.raises(IncompatibleBrokerVersion):
+            ask()
+
+
+def test_the_newer_group_protocol_is_refused_and_does_not_hang(bootstrap: str) -> None:
+    make_topic(bootstrap, "newer")
+    settings = {"bootstrap.servers": bootstrap, "group.id": "newer", "group.protocol": "consumer", "log_level": 0}
+    consumer = confluent_kafka.Consumer(settings)
+    consumer.subscribe(["newer"])
+    until = time.monotonic() + 20
+    error = None
+    while error is None and time.monotonic() < until:
+        message = consumer.poll(0.5)
+        error = message and message.error()
+    consumer.close()
+    assert error is not None
+    assert error.code() == KafkaError._FATAL
+    assert "not supported" in error.str()
+
+
+@pytest.mark.parametrize("version", [(0, 11), (1, 0), (2, 0), (2, 8)])
+def test_a_client_that_speaks_an_older_protocol_is_served(bootstrap: str, version: tuple[int, int]) -> None:
+    topic = f"older-{version[0]}.{version[1]}"
+    make_topic(bootstrap, topic)
+    producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, api_version=version)
+    producer.send(topic, b"v").get(20)
+    producer.close()
+    reader = kafka.KafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        api_version=version,
+        group_id=topic,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=20_000,
+    )
+    assert next(reader).value == b"v"
+    reader.close()
