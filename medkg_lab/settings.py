@@ -103,6 +103,13 @@ class RecordingSettings(Section):
     )
 
 
+class DagsterSettings(Section):
+    """How much history Dagster's pages keep; the ledger keeps all of it."""
+
+    keep_runs: int = Field(default=20_000, ge=10, description="Runs that are kept at most, at about 22 KB each.")
+    keep_days: float = Field(default=30.0, gt=0, description="Days after which a finished run goes.")
+
+
 class FieldBoosts(Section):
     """What a word counts in each field of a passage, for the leg that searches by words."""
 
@@ -156,6 +163,13 @@ class Settings(Section):
     search: SearchSettings = Field(default=SearchSettings(), description="Search.")
     recording: RecordingSettings = Field(
         default=RecordingSettings(), description="The record of exchanges with the outside."
+    )
+    dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
+    compute_engines: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Engines that share the computing; stages on the GPU take turns all the same.",
     )
     lease_seconds: float = Field(
         default=10.0, ge=1, le=600, description="Seconds without a heartbeat after which a batch is taken back."

@@ -6,8 +6,10 @@ A measurement is a module with `add_arguments(parser)`, `options_from(given) -> 
 
 BENCHES = {
     "ledger": "medkg_lab.bench.ledger",
+    "broker": "medkg_lab.bench.broker",
     "orchestration": "medkg_lab.bench.orchestration",
     "embed": "medkg_lab.bench.embed",
+    "screen": "medkg_lab.bench.screen",
     "search": "medkg_lab.bench.search",
     "stages": "medkg_lab.bench.stages",
 }

@@ -4,6 +4,7 @@ The broker runs as its own process, producers and consumers are confluent-kafka'
 alternate, so that a slow moment of the disk or of the machine meets both.
 """
 
+import argparse
 import contextlib
 import json
 import multiprocessing
@@ -12,12 +13,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from medkg_lab.bench.figures import at_least, at_most, latencies, machine
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import TopicSpec, make_topics
 
@@ -29,8 +33,18 @@ OFFERED_PER_SECOND = 1600
 CONSUMERS = 3
 PARTITIONS = 4
 _GRACE_SECONDS = 30.0
+_BYSTANDER_PAUSE = 0.02
 _WARM_UP = 0.2
 """Share of the latency run that is not counted: the groups are still settling."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many records are sent as fast as they go, and how long others are sent at a fixed rate."""
+
+    records: int = 60_000
+    seconds: float = 10.0
+    folder: Path | None = None
 
 
 @contextlib.contextmanager
@@ -77,7 +91,7 @@ def throughput(folder: Path, records: int) -> dict[str, Any]:
 
 
 def _receive(bootstrap: str, group: str, topic: str, count: int, found: "Queue[list[float]]") -> None:
-    """A consumer process: how many milliseconds each record took, by the clock that all processes share."""
+    """A consumer process: how many seconds each record took, by the clock that all processes share."""
     took: list[float] = []
     ready = False
     with Consumer(bootstrap, group, [topic]) as consumer:
@@ -85,7 +99,7 @@ def _receive(bootstrap: str, group: str, topic: str, count: int, found: "Queue[l
         while len(took) < count and time.monotonic() < until:
             records = consumer.poll(0.1)
             now = time.monotonic_ns()
-            took += [(now - int((record.value or b"0")[:20])) / 1e6 for record in records]
+            took += [(now - int((record.value or b"0")[:20])) / 1e9 for record in records]
             until = time.monotonic() + _GRACE_SECONDS if records else until
             if not ready and len(consumer.assignment()) == PARTITIONS:
                 ready = True
@@ -106,26 +120,32 @@ def _offer(bootstrap: str, topic: str, count: int) -> float:
         return count / (time.monotonic() - began)
 
 
-def disk_alone(folder: Path, writes: int = 300) -> dict[str, float]:
-    """Milliseconds that one small append with its fdatasync takes without a broker: what no broker can beat."""
-    took = []
-    with open(folder / "alone", "wb", buffering=0) as file:
-        for _ in range(writes):
-            began = time.perf_counter()
-            file.write(b"x" * 8 * RECORD_BYTES)
-            os.fdatasync(file.fileno())
-            took.append((time.perf_counter() - began) * 1000)
-    return _ranks(took)
+@contextlib.contextmanager
+def bystander(folder: Path) -> Iterator[list[float]]:
+    """Seconds that a small append with its fdatasync takes in a file of its own, again and again while the context lasts:
+    what the disk does at that time to anyone, and what no broker can beat."""
+    took: list[float] = []
+    ended = threading.Event()
 
+    def run() -> None:
+        with open(folder / "bystander", "wb", buffering=0) as file:
+            while not ended.wait(_BYSTANDER_PAUSE):
+                began = time.perf_counter()
+                file.write(b"x" * 8 * RECORD_BYTES)
+                os.fdatasync(file.fileno())
+                took.append(time.perf_counter() - began)
 
-def _ranks(took: list[float]) -> dict[str, float]:
-    ordered = sorted(took)
-    ranks = {f"p{rank}_ms": round(ordered[int(len(ordered) * rank / 100)], 2) for rank in (50, 95, 99)}
-    return ranks | {"max_ms": round(ordered[-1], 2)}
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield took
+    finally:
+        ended.set()
+        thread.join()
 
 
 def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
-    """Milliseconds from sending to having, over all consumers; each is a group of its own and gets every record."""
+    """The time from sending to having, over all consumers; each is a group of its own and gets every record."""
     context = multiprocessing.get_context("spawn")
     found: Queue[list[float]] = context.Queue()
     count = int(OFFERED_PER_SECOND * seconds)
@@ -137,54 +157,68 @@ def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
             one.start()
         for _ in consumers:
             found.get(timeout=_GRACE_SECONDS)
-        offered = _offer(bootstrap, "latency", count)
+        with bystander(folder.parent) as beside:
+            offered = _offer(bootstrap, "latency", count)
         collected = [found.get(timeout=2 * _GRACE_SECONDS) for _ in consumers]
         for one in consumers:
             one.join()
     counted = [value for values in collected for value in values[int(count * _WARM_UP) :]]
     received = [len(values) for values in collected]
-    return {"offered_per_second": round(offered), "sent": count, "received": received, **_ranks(counted)}
-
-
-def measure(folder: Path, records: int = 60_000, seconds: float = 15.0) -> dict[str, Any]:
-    """Both measurements in `folder`: `targets` [{name, value, target, met}] and `detail`."""
-    rates = throughput(folder, records)
-    waits = latency(folder / "synced-wait", seconds)
-    unsynced = latency(folder / "unsynced-wait", seconds / 2, "--no-fsync")
-    rate = statistics.median(rates["fsync"])
-    ratio = round(rate / statistics.median(rates["no fsync"]), 3)
-    complete = all(received == waits["sent"] for received in waits["received"])
     return {
-        "targets": [
-            {
-                "name": "records/s of 1 KB, acks=all with fsync (or half of the rate without)",
-                "value": rate,
-                "target": TARGET_RATE,
-                "met": rate >= TARGET_RATE or ratio >= TARGET_RATIO,
-            },
-            {
-                "name": f"produce to consume p99 ms at {OFFERED_PER_SECOND}/s with {CONSUMERS} consumers",
-                "value": waits["p99_ms"],
-                "target": TARGET_P99_MS,
-                "met": complete and waits["p99_ms"] < TARGET_P99_MS,
-            },
-        ],
-        "detail": {
-            "records": records,
-            "records_per_second": rates,
-            "fsync_over_no_fsync": ratio,
-            "latency": waits,
-            "latency_no_fsync": unsynced,
-            "fdatasync_alone": disk_alone(folder),
-        },
+        "offered_per_second": round(offered),
+        "sent": count,
+        "received": received,
+        **latencies(counted),
+        "fdatasync_beside": latencies(beside) | {"max_ms": round(max(beside) * 1e3, 1)},
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        print(json.dumps(measure(Path(folder)), indent=2))
+def measure(options: Options) -> dict[str, Any]:
+    """Both measurements on brokers of their own: {bench, machine, targets, detail}."""
+    with tempfile.TemporaryDirectory(prefix="mk", dir=options.folder) as name:
+        folder = Path(name)
+        # Waiting is measured first: what the unsynced rounds leave unwritten would be written in the middle of it.
+        waits = [latency(folder / f"synced-{number}", options.seconds) for number in range(ROUNDS)]
+        unsynced = latency(folder / "unsynced", options.seconds, "--no-fsync")
+        rates = throughput(folder, options.records)
+    ratio = round(statistics.median(rates["fsync"]) / statistics.median(rates["no fsync"]), 3)
+    detail = {
+        "records": options.records,
+        "records_per_second": rates,
+        "fsync_over_no_fsync": ratio,
+        "latency": waits,
+        "latency_no_fsync": unsynced,
+    }
+    targets = [_rate_target(statistics.median(rates["fsync"]), ratio), *_wait_targets(waits)]
+    return {"bench": "broker", "machine": machine(), "targets": targets, "detail": detail}
 
 
-if __name__ == "__main__":
-    main()
+def _wait_targets(waits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    got = min(received / one["sent"] for one in waits for received in one["received"])
+    name = f"produce to consume p99, ms, at {OFFERED_PER_SECOND}/s with {CONSUMERS} consumers, median of {ROUNDS} runs"
+    return [
+        at_least("records that every consumer got, share", got, 1.0),
+        at_most(name, statistics.median(one["p99_ms"] for one in waits), TARGET_P99_MS),
+    ]
+
+
+def _rate_target(rate: float, ratio: float) -> dict[str, Any]:
+    """The rate, or on a disk that does not allow it half of what the same run reaches without syncing."""
+    by_rate = at_least("records/s of 1 KB, acks=all with fsync", rate, TARGET_RATE)
+    if by_rate["met"]:
+        return by_rate
+    return at_least("records/s with fsync, share of those without", ratio, TARGET_RATIO)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the measurement can be told."""
+    parser.add_argument("--records", type=int, default=Options.records, help="records of each throughput run")
+    parser.add_argument(
+        "--seconds", type=float, default=Options.seconds, help="how long records are sent at a fixed rate"
+    )
+    parser.add_argument("--folder", type=Path, help="where the brokers keep their logs: on the disk in question")
+
+
+def options_from(given: argparse.Namespace) -> Options:
+    """The options of a parsed command line."""
+    return Options(given.records, given.seconds, given.folder)

@@ -18,16 +18,19 @@ from typing import Any
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bench import loop, work
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine, quantile, spread
+from medkg_lab.bench.history import history_part
 from medkg_lab.bench.lane import Lane, Passage
+from medkg_lab.bench.policies import policies_part
 from medkg_lab.bench.real import real_part
 from medkg_lab.bench.scratch import ScratchLab, scratch_lab
 from medkg_lab.stages.kinds import GIVES, kind_of
 
-PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "real")
-"""Loop against lab; stages without work; one document at a time; Poisson arrivals; failing documents; opening gates; the real
-stages of the cpu profile on the bundled documents."""
+PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "policies", "real", "history")
+"""Loop against lab; stages without work; one document at a time; Poisson arrivals; failing documents; opening gates; what a
+policy costs while nothing fails; the real stages of the cpu profile on the bundled documents; Dagster's pages with a long
+history."""
 RATIO, RATE, P95_RATIO, P95_MS = 0.95, 100.0, 1.10, 500.0
-EMPTY_RATE, IDLE_P95_MS, GATE_P95_MS, POLICY_SHARE = 1000.0, 100.0, 1000.0, 0.01
+EMPTY_RATE, IDLE_P95_MS, GATE_P95_MS = 1000.0, 100.0, 1000.0
 IDLE_TRIES, GATE_TRIES = 40, 20
 ARRIVALS_PER_SECOND, ARRIVAL_SECONDS = 70.0, 8.0
 FAULTY_EACH = 25
@@ -36,11 +39,13 @@ SEED = 20_260_101
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured: `work_ms` per stage, `jobs` through the lab in all, in `pairs` of loop and lab."""
+    """What is measured: `work_ms` per stage, `jobs` through the lab in all, in `pairs` of loop and lab; `history` is how many
+    jobs Dagster's pages are looked at with."""
 
     work_ms: float = 1.0
     jobs: int = 2016
     pairs: int = 6
+    history: int = 10_000
     parts: Sequence[str] = PARTS
     keep: Path | None = None
 
@@ -62,7 +67,9 @@ def measure(options: Options) -> dict[str, Any]:
         "arrivals": arrivals_part,
         "failures": failures_part,
         "gates": gates_part,
+        "policies": lambda scratch, chosen: Part(*policies_part(chosen.work_ms)),
         "real": lambda scratch, chosen: Part(*real_part(scratch, chosen.pairs)),
+        "history": lambda scratch, chosen: Part(*history_part(scratch, chosen.history)),
     }
     targets: list[dict[str, Any]] = []
     detail: dict[str, Any] = {}
@@ -292,6 +299,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work-ms", type=float, default=default.work_ms, help="milliseconds per stage and document")
     parser.add_argument("--jobs", type=int, default=default.jobs, help="documents through the lab in the lane part")
     parser.add_argument("--pairs", type=int, default=default.pairs, help="how often loop and lab alternate")
+    parser.add_argument("--history", type=int, default=default.history, help="jobs in Dagster's history")
     parser.add_argument("--part", action="append", choices=PARTS, help="measure this part alone; may be repeated")
     parser.add_argument("--real", action="store_true", help="measure the real stages of the cpu profile alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="make the lab in this folder and leave it there")
@@ -300,7 +308,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def options_from(given: argparse.Namespace) -> Options:
     """The options that were given."""
     parts = ("real",) if given.real else tuple(given.part or PARTS)
-    return Options(given.work_ms, given.jobs, given.pairs, parts, given.keep)
+    return Options(given.work_ms, given.jobs, given.pairs, given.history, parts, given.keep)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ def abstracts(count: int, seed: int = 0) -> list[str]:
     return [" ".join(draw.sample(sentences(), SENTENCES)) for _ in range(count)]
 
 
+def passages(count: int, seed: int = 2) -> list[str]:
+    """Texts of 1 to 2 * SENTENCES - 1 sentences each, as chunks of documents have them; the same seed gives the same texts."""
+    draw = random.Random(seed)
+    return [" ".join(draw.sample(sentences(), draw.randrange(1, 2 * SENTENCES))) for _ in range(count)]
+
+
 def questions(count: int, seed: int = 1) -> list[str]:
     """Queries of 3 to 10 successive words of a sentence."""
     draw = random.Random(seed)

@@ -23,7 +23,7 @@ FAULTY = "faulty"
 TEXT = "A passage of a few words, as it stands in for a document. " * 4
 
 
-class Refused(DocumentError):
+class BenchRefused(DocumentError):
     """{doc_id} is a document that the measurement made to fail. Nothing needs to be done."""
 
 
@@ -63,13 +63,13 @@ class Download(_Work):
 
 
 class Parse(_Work):
-    """A document of one block. Raises Refused for a faulty one."""
+    """A document of one block. Raises BenchRefused for a faulty one."""
 
     def execute(self, context: StageContext, item: Payload) -> Document:
         """Take time."""
         self.busy()
         if item.key.startswith(FAULTY):
-            raise Refused(doc_id=context.doc_id)
+            raise BenchRefused(doc_id=context.doc_id)
         block = Block(kind=BlockKind.PARAGRAPH, text=TEXT, place=Place(element="1"))
         return Document(doc_id=context.doc_id, source=item.source, title=item.key, blocks=(block,))
 

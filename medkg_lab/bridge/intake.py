@@ -7,7 +7,7 @@ with the reason in its headers, so that it never blocks its partition.
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 GROUP = "medkg-intake"
 MAX_REQUEST = 256 * 1024
 BATCH = 500
+PORTION = 8 * 1024 * 1024
+"""Bytes of requests that go to the ledger together."""
+LONGEST_KEY = 1024
 PAUSE = 1.0
 """Seconds to wait before a peer that did not answer is asked again."""
 
@@ -53,8 +56,9 @@ class Intake:
         """Take requests until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""
         while not stopping(0):
             records = self._consumer.poll(0.5, BATCH)
-            if records:
-                self._take(records, stopping)
+            for together in _portions(records):
+                if not stopping(0):
+                    self._take(together, stopping)
 
     def _take(self, records: Sequence[Record], stopping: Callable[[float], bool]) -> None:
         while True:
@@ -100,7 +104,12 @@ class Intake:
             "medkg-error": type(error).__name__.encode(),
             "medkg-origin": f"{record.topic}/{record.partition}@{record.offset}".encode(),
         }
-        self._producer.send(self._topics.deadletter, record.value or b"", key=record.key, headers=headers)
+        # What was just small enough for the work queue would be too large with these headers, and never get anywhere.
+        value, key = record.value or b"", record.key or b""
+        if len(value) > MAX_REQUEST or len(key) > LONGEST_KEY:
+            headers["medkg-cut"] = f"value of {len(value)} bytes, key of {len(key)}; whole at the origin".encode()
+        short_key = None if record.key is None else key[:LONGEST_KEY]
+        self._producer.send(self._topics.deadletter, value[:MAX_REQUEST], key=short_key, headers=headers)
 
 
 def parse(value: bytes | None) -> Submission:
@@ -119,6 +128,20 @@ def parse(value: bytes | None) -> Submission:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "request"
         raise NotARequest(detail=f"{where}: {first['msg']}") from None
+
+
+def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """`records` in their order, in portions of at most `PORTION` bytes; a larger record is one of its own."""
+    together: list[Record] = []
+    size = 0
+    for record in records:
+        size += len(record.value or b"")
+        if together and size > PORTION:
+            yield together
+            together, size = [], len(record.value or b"")
+        together.append(record)
+    if together:
+        yield together
 
 
 def _command_id(records: Sequence[Record]) -> str:

@@ -14,7 +14,7 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from medkg_lab.broker.connecting import Bootstrap, client_settings
-from medkg_lab.broker.errors import CommitFailed, ConsumeFailed, DeliveryFailed
+from medkg_lab.broker.errors import BrokerUnreachable, CommitFailed, ConsumeFailed, DeliveryFailed, UnknownTopic
 from medkg_lab.broker.listing import group_listing, topic_listing
 from medkg_lab.broker.reading import read_all, tail
 from medkg_lab.broker.record import Record, from_message
@@ -113,6 +113,15 @@ class Producer:
             except KafkaException as error:
                 raise DeliveryFailed(count=1, topics=topic, detail=error.args[0].str()) from error
         self._producer.poll(0)
+
+    def require(self, topic: str) -> None:
+        """See that there is such a topic. Raises UnknownTopic, BrokerUnreachable."""
+        try:
+            found = self._producer.list_topics(topic, self._timeout).topics[topic]
+        except KafkaException as error:
+            raise BrokerUnreachable(bootstrap=self._bootstrap, detail=error.args[0].str()) from error
+        if found.error is not None:
+            raise UnknownTopic(topic=topic)
 
     def poll(self, timeout: float = 0.0) -> None:
         """Run the delivery callbacks that are due, waiting up to `timeout` seconds for the first."""
@@ -247,8 +256,12 @@ def produce(
     headers: Headers = (),
     timeout: float = 10.0,
 ) -> dict[str, Any]:
-    """Send one record and say where it is kept: topic, partition and offset. Raises DeliveryFailed."""
+    """Send one record and say where it is kept: topic, partition and offset.
+
+    Raises UnknownTopic, BrokerUnreachable, DeliveryFailed.
+    """
     sent: list[Record] = []
     with Producer(bootstrap, linger_ms=0, timeout=timeout) as producer:
+        producer.require(topic)
         producer.send(topic, value, key=key, headers=headers, on_delivery=sent.append)
     return {"topic": topic, "partition": sent[0].partition, "offset": sent[0].offset}

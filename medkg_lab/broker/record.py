@@ -1,5 +1,6 @@
 """One record of a topic."""
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,23 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode(errors="replace")
 
 
+UNREADABLE_HEADERS: tuple[tuple[str, bytes | None], ...] = (("(headers whose names are not UTF-8)", None),)
+"""What stands for headers that the client library cannot give."""
+
+
+# confluent-kafka returns from `headers()` with an exception still set when a name is not UTF-8, which nobody in Kafka checks. A
+# call by this object has the interpreter look for that; a plain one does not once it is warm, and the exception surfaces
+# wherever the next call ends.
+_ask_headers = operator.methodcaller("headers")
+
+
+def _headers(message: Any) -> tuple[tuple[str, bytes | None], ...]:
+    try:
+        return tuple(_ask_headers(message) or ())
+    except (UnicodeDecodeError, SystemError):
+        return UNREADABLE_HEADERS
+
+
 def from_message(message: Any) -> Record:
     """The record in a confluent-kafka message that has no error."""
     return Record(
@@ -46,5 +64,5 @@ def from_message(message: Any) -> Record:
         timestamp=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(message.headers() or ()),
+        headers=_headers(message),
     )

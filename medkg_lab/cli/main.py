@@ -10,6 +10,7 @@ from medkg_lab.cli.commands import (
     bench,
     broker,
     demo,
+    doctor,
     eval,
     events,
     gate,
@@ -20,6 +21,8 @@ from medkg_lab.cli.commands import (
     mesh,
     pipeline,
     policies,
+    repro,
+    screen,
     search,
     sql,
     submit,
@@ -29,6 +32,7 @@ from medkg_lab.cli.output import print_json, say
 from medkg_lab.errors import LabError
 
 MODULES = (
+    screen,
     demo,
     lab,
     submit,
@@ -45,12 +49,15 @@ MODULES = (
     mesh,
     eval,
     ledger,
+    repro,
     bench,
+    doctor,
 )
 
 EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 gate closed or refused, 5 GPU unavailable, 130 interrupted
 
 examples:
+  medkg-lab                               the screen: starts the lab, or attaches to the one that runs
   medkg-lab demo                          everything once, on bundled documents
   medkg-lab up && medkg-lab submit ~/papers --wait
   medkg-lab search "metformin in type 2 diabetes"
@@ -68,9 +75,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"medkg-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--home", default=None, help="the lab's folder (default: MEDKG_LAB_HOME, else the platform's places)"
-    )
+    home = "the lab's folder (default: MEDKG_LAB_HOME, else the platform's places)"
+    parser.add_argument("--home", default=None, help=home)
+    # Suppressed, because a command's own default would overwrite what was given before the command.
+    common.add_argument("--home", default=argparse.SUPPRESS, help=home)
     common.add_argument("--json", action="store_true", help="print JSON on stdout")
     for module in MODULES:
         module.add(commands, common)
@@ -82,8 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     given = parser.parse_args(argv)
     if given.command is None:
-        parser.print_help()
-        return exit_codes.USAGE
+        given = parser.parse_args([*(argv if argv is not None else sys.argv[1:]), "screen"])
     if not hasattr(given, "run"):
         parser.parse_args([given.command, "--help"])
     try:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import threading
 
@@ -13,6 +14,7 @@ from medkg_lab.engine.lease import Lease
 from medkg_lab.engine.outside import SharedOutside
 from medkg_lab.engine.runner import Bench
 from medkg_lab.engine.sizing import Sizing
+from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.engine.worker import Stop, Worker, stop_in_time
 from medkg_lab.engine.workshop import Workshop
 from medkg_lab.ledger.client import LedgerClient
@@ -29,8 +31,18 @@ from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
 HEARTBEAT_DEADLINE = 2.0
 """Seconds a heartbeat may take: one that hangs must not outlast the lease."""
 
+OVERDUE = 70
+"""The exit code of an engine that ended itself: the supervisor starts another."""
+
 KEEPER_DEADLINE = 2.0
 """Seconds a question about shared breakers and rates may take before the engine goes on without an answer."""
+
+
+def end_overdue(batch_id: str) -> None:
+    """End this process: a stage of the batch went on beyond its deadline, and the ledger gives the batch to another engine."""
+    logging.getLogger("engine").critical("batch %s ran over its deadline: this engine ends, with the stage", batch_id)
+    logging.shutdown()
+    os._exit(OVERDUE)
 
 
 def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Bench:
@@ -59,12 +71,13 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         definitions=Definitions(ledger, Catalog(locations), chosen.profile, driver),
         workshop=Workshop(resources),
         driver=driver,
-        lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds),
+        lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, end_overdue),
         sizing=Sizing(chosen.batch_limit),
         outside=SharedOutside(
             chosen.sources, recording.store if recording else None, chosen.recording.max_answer_mib * 1024 * 1024
         ),
         hurry=stop.hurry,
+        gpu=GpuSlot(locations.state / "gpu.lock"),
         circuits=BreakerRegistry(keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name),
     )
 

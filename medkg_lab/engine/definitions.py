@@ -8,14 +8,15 @@ from functools import lru_cache
 from dagster import JobDefinition
 from pydantic import BaseModel
 
-from medkg_lab.engine.errors import UnknownDefinition
+from medkg_lab.engine.errors import DefinitionMissing
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.policies import Policies
+from medkg_lab.stages.kinds import GIVES
 from medkg_lab.topology.catalog import Catalog
-from medkg_lab.topology.graph import Half, Segment, halves, segments
-from medkg_lab.topology.models import Topology
+from medkg_lab.topology.graph import Half, Segment, halves, order, segments
+from medkg_lab.topology.models import StageDefinition, Topology
 from medkg_lab.topology.profiles import Profile
 from medkg_lab.topology.versions import content_version, from_json, to_json
 
@@ -26,17 +27,22 @@ CACHED_VERSIONS = 32
 LOOK_SECONDS = 1.0
 """How often the files are looked at: a look costs a millisecond, a batch comes several times a second."""
 POLICIES = "policies"
+PAYLOAD = "payload"
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A topology version, compiled: `jobs` by half name; the segments of jobs whose bytes are known, and of the others."""
+    """A topology version, compiled: `jobs` by half name; the segments of jobs whose bytes are known, and of the others.
+
+    `payload_from` is the last stage that gives a payload, the one that is parsed.
+    """
 
     topology: Topology
     halves: tuple[Half, ...]
     jobs: dict[str, JobDefinition]
     offline: tuple[Segment, ...]
     online: tuple[Segment, ...]
+    payload_from: str | None
 
     def segments(self, offline: bool) -> tuple[Segment, ...]:
         """The segments of a job."""
@@ -89,7 +95,7 @@ class Definitions:
     def _load(self, name: str, version: str) -> Pipeline:
         found = self._ledger.definitions("topology", name=name, version=version)
         if not found:
-            raise UnknownDefinition(kind="topology", name=name, version=version)
+            raise DefinitionMissing(kind="topology", name=name, version=version)
         topology = from_json(found[0]["content"])
         return Pipeline(
             topology,
@@ -97,4 +103,9 @@ class Definitions:
             self._driver.compile(topology),
             segments(topology, True),
             segments(topology, False),
+            next((name for name in reversed(order(topology)) if _gives(topology.stage(name)) == PAYLOAD), None),
         )
+
+
+def _gives(stage: StageDefinition) -> str | None:
+    return None if stage.is_gate else GIVES[stage.type]

@@ -25,7 +25,7 @@ class StageUnbuildable(LabError):
     """The implementation {name!r} could not be set up: {detail}. `medkg-lab doctor` checks what it needs."""
 
 
-class UnknownDefinition(LabError):
+class DefinitionMissing(LabError):
     """The ledger has no {kind} {name!r} in version {version}. `medkg-lab ledger rebuild` brings definitions back from the log."""
 
 

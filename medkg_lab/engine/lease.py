@@ -1,8 +1,9 @@
-"""Keeping a batch: a thread that renews its lease while a stage has not passed its deadline."""
+"""Keeping a batch: a thread that renews its lease while a stage has not passed its deadline, and ends the engine once it has."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.rpc import PeerUnreachable
@@ -16,16 +17,20 @@ class Lease:
     """The lease of the batch that the engine works on, one at a time.
 
     `lost` says that the batch is another's now; `cancelled` are its jobs that were cancelled. A stage that runs beyond
-    `stage_seconds` no longer renews the lease: the ledger then takes the batch back.
+    `stage_seconds` no longer renews the lease: the ledger takes the batch back and counts that as a loss. Nothing can stop such a
+    stage but the end of its process, so `overdue` is called with the batch.
     """
 
-    def __init__(self, ledger: LedgerClient, lease_seconds: float, stage_seconds: float) -> None:
+    def __init__(
+        self, ledger: LedgerClient, lease_seconds: float, stage_seconds: float, overdue: Callable[[str], None]
+    ) -> None:
         self._ledger = ledger
         self._pause = lease_seconds / BEATS_PER_LEASE
         self._stage_seconds = stage_seconds
+        self._overdue = overdue
         self._changed = threading.Condition()
         self._batch: str | None = None
-        self._deadline = 0.0
+        self._deadline: float | None = None
         self._closed = False
         self.lost = False
         self.cancelled: frozenset[str] = frozenset()
@@ -38,6 +43,11 @@ class Lease:
             self._batch, self.lost, self.cancelled = batch_id, False, frozenset()
             self._deadline = time.monotonic() + self._stage_seconds
             self._changed.notify()
+
+    def waiting(self) -> None:
+        """The batch waits for its turn, which has no deadline."""
+        with self._changed:
+            self._deadline = None
 
     def stage(self) -> None:
         """A stage starts: its deadline counts from now."""
@@ -66,17 +76,27 @@ class Lease:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._batch is not None)
-                batch, left = self._batch, self._deadline - time.monotonic()
+                batch, left = self._batch, self._left()
             if self._closed or batch is None:
                 return
-            if not self._left_within_pause(batch) and left > 0:
+            if self._ended_within(batch, self._pause if left is None else min(self._pause, max(left, 0.0))):
+                continue
+            left = self._left()
+            if left is None or left > 0:
                 self._renew(batch, left)
+            else:
+                self._overdue(batch)
 
-    def _left_within_pause(self, batch: str) -> bool:
+    def _left(self) -> float | None:
+        """Seconds until the deadline, if there is one."""
+        deadline = self._deadline
+        return None if deadline is None else deadline - time.monotonic()
+
+    def _ended_within(self, batch: str, seconds: float) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self._closed or self._batch != batch, self._pause)
+            return self._changed.wait_for(lambda: self._closed or self._batch != batch, seconds)
 
-    def _renew(self, batch: str, left: float) -> None:
+    def _renew(self, batch: str, left: float | None) -> None:
         try:
             answer = self._ledger.heartbeat(batch, left)
         except PeerUnreachable as error:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,14 @@ from pydantic import ValidationError
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine import transitions
 from medkg_lab.engine.calls import Outcome
-from medkg_lab.engine.definitions import Definitions, Pipeline
+from medkg_lab.engine.definitions import PAYLOAD, Definitions, Pipeline
 from medkg_lab.engine.documents import Document, read
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
 from medkg_lab.engine.lease import Lease
 from medkg_lab.engine.outside import DocumentOutside, SharedOutside
 from medkg_lab.engine.performance import Failed, Kept, keep, perform
 from medkg_lab.engine.sizing import Sizing
+from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.engine.workshop import BuiltStage, Workshop
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
@@ -25,14 +27,11 @@ from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.stages.contracts import StageContext
-from medkg_lab.stages.kinds import GIVES
-from medkg_lab.topology.graph import order
 from medkg_lab.topology.models import StageDefinition
 
 logger = logging.getLogger(__name__)
 
 SUBMISSIONS = "submissions"
-PAYLOAD = "payload"
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,21 @@ class Bench:
     outside: SharedOutside
     hurry: Callable[[], bool]
     circuits: BreakerRegistry
+    gpu: GpuSlot
     now: Callable[[], float] = time.time
 
 
 class BatchRun:
-    """One claimed batch. `used` are the implementations that it used, in order."""
+    """One claimed batch. `used` are the implementations that it used, in order.
 
-    def __init__(self, bench: Bench, batch: Mapping[str, Any]) -> None:
+    `before_last` is called when the last stage begins, with the seconds that it is thought to take.
+    """
+
+    def __init__(
+        self, bench: Bench, batch: Mapping[str, Any], before_last: Callable[[float | None], None] = lambda _: None
+    ) -> None:
         self._bench = bench
+        self._before_last = before_last
         self._batch = batch
         self._id: str = batch["batch_id"]
         self._pipeline: Pipeline = bench.definitions.pipeline(batch["pipeline"], batch["pipeline_version"])
@@ -88,7 +94,6 @@ class BatchRun:
         t0 = self._bench.now()
         self._tell(transitions.stage_started(name, _ids(documents), t0))
         self._flush()
-        self._bench.lease.stage()
         try:
             built, policy = self._bench.workshop.stage(stage, self._profile), self._policies.get(stage.policy)
         except LabError as error:
@@ -155,14 +160,24 @@ class BatchRun:
             self._tell(transitions.stage_retrying(stage.name, jobs, attempt, delay, error))
             self._flush()
 
-        began = time.perf_counter()
-        outcomes = perform(
-            stage, built, policy, documents, self._bench.artifacts, self._context, retrying, self._bench.circuits
-        )
         name = built.implementation.name
+        with self._turn(built):
+            self._bench.lease.stage()
+            if not self._left:
+                self._before_last(self._bench.sizing.predicted(name, len(documents)))
+            began = time.perf_counter()
+            outcomes = perform(
+                stage, built, policy, documents, self._bench.artifacts, self._context, retrying, self._bench.circuits
+            )
         self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
         self.used.append(name)
         return outcomes
+
+    def _turn(self, built: BuiltStage) -> AbstractContextManager[None]:
+        if built.implementation.gpu is None:
+            return nullcontext()
+        self._bench.lease.waiting()
+        return self._bench.gpu.held()
 
     def _context(self, stage: StageDefinition, document: Document) -> StageContext:
         return StageContext(
@@ -203,6 +218,7 @@ class BatchRun:
                 kind=kind.name,
                 implementation=built.implementation.name,
                 device=built.implementation.device,
+                made_with=getattr(built.stage, "made_with", None),
             )
             self._tell(told)
 
@@ -210,18 +226,11 @@ class BatchRun:
         """Complete the jobs that need no further stage: those that stand for many documents, and unchanged ones."""
         expanded = [each.document for each in kept if each.kind.name == SUBMISSIONS]
         self._completed(expanded, unchanged=False)
-        if self._has_payload_at_last(stage):
+        if stage.name == self._pipeline.payload_from:
             same = [each.document for each in kept if _unchanged(each)]
             for name in self._left if same else ():
                 self._tell(transitions.stage_skipped(name, _ids(same), self._bench.now(), "unchanged"))
             self._completed(same, unchanged=True)
-
-    def _has_payload_at_last(self, stage: StageDefinition) -> bool:
-        """Whether this stage gives the payload that is parsed: a later download would give another."""
-        givers = [
-            name for name in order(self._pipeline.topology) if _gives(self._pipeline.topology.stage(name)) == PAYLOAD
-        ]
-        return bool(givers) and givers[-1] == stage.name
 
     def _completed(self, documents: Sequence[Document], unchanged: bool) -> None:
         if documents:
@@ -258,10 +267,6 @@ class BatchRun:
 
 def _ids(documents: Sequence[Document]) -> list[str]:
     return [document.job_id for document in documents]
-
-
-def _gives(stage: StageDefinition) -> str | None:
-    return None if stage.is_gate else GIVES[stage.type]
 
 
 def _unchanged(kept: Kept) -> bool:

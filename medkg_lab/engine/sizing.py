@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-TARGET_MS = 500.0
-"""Predicted milliseconds of a full batch at most: a job waits for the whole batch that it is in."""
+TARGET_MS = 440.0
+"""Predicted milliseconds of a full batch's stages at most: a job waits for the whole batch that it is in, and should be through
+in half a second with its claim and the last commit."""
 FIRST_LIMIT = 8
 """Jobs in a batch whose implementations were never measured."""
 WEIGHT = 0.3
@@ -22,6 +23,11 @@ class Sizing:
         new = ms / max(1, documents)
         old = self._ms.get(implementation, new)
         self._ms[implementation] = old + WEIGHT * (new - old)
+
+    def predicted(self, implementation: str, documents: int) -> float | None:
+        """Seconds that so many documents will take; None while that was never measured."""
+        ms = self._ms.get(implementation)
+        return None if ms is None else ms * documents / 1e3
 
     def limit(self, implementations: Iterable[str]) -> int:
         """Jobs to claim for work that these implementations do one after the other."""

@@ -30,12 +30,18 @@ def stage_completed(
     kind: str,
     implementation: str,
     device: str | None,
+    made_with: Mapping[str, str] | None = None,
 ) -> Transition:
-    """The stage's outputs of these jobs are kept, all of one kind."""
-    data = {"t0": t0, "t1": t1, "ms": [round(value, 3) for value in ms], "counts": list(counts), "refs": list(refs)}
-    return _event(
-        "stage.completed", stage, jobs, data | {"kind": kind, "implementation": implementation, "device": device}
-    )
+    """The stage's outputs of these jobs are kept, all of one kind; `made_with` says what besides its inputs they depend on."""
+    data: dict[str, Any] = {
+        "t0": t0,
+        "t1": t1,
+        "ms": [round(value, 3) for value in ms],
+        "counts": list(counts),
+        "refs": list(refs),
+    }
+    data |= {"kind": kind, "implementation": implementation, "device": device}
+    return _event("stage.completed", stage, jobs, data | ({"made_with": dict(made_with)} if made_with else {}))
 
 
 def stage_skipped(stage: str, jobs: Sequence[str], t0: float, why: str) -> Transition:

@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+from medkg_lab.engine.ahead import Ahead
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
 from medkg_lab.engine.runner import BatchRun, Bench
 from medkg_lab.errors import LabError
@@ -17,6 +19,10 @@ from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
 
+LEAD_SECONDS = 0.015
+"""How long before the predicted end of a batch the next is asked for: what the ledger needs to commit a claim."""
+BACKLOG = 8
+"""Jobs in a batch from which on others are thought to wait as well."""
 WAIT_SECONDS = 1.0
 """How long a claim waits for a job: the ledger answers at once when one comes."""
 PAUSE_SECONDS = 1.0
@@ -65,7 +71,8 @@ class Worker:
         self._stop = stop
         self._last_used: list[str] = []
         self._cold = True
-        self._unsettled: str | None = None
+        self._unsettled: list[str] = []
+        self._ahead = Ahead(bench.ledger.surrender, lease_seconds / 2)
         self.broken: BaseException | None = None
 
     def loop(self) -> None:
@@ -88,18 +95,15 @@ class Worker:
             except LabError as error:
                 logger.error("%s", error)
                 self._stop.wait(PAUSE_SECONDS)
+        if (batch := self._ahead.take()) is not None:
+            self._bench.ledger.surrender(batch["batch_id"])
         self._settle()
 
     def _once(self) -> None:
-        batch = self._bench.ledger.claim(
-            self._name,
-            [self._lane.value],
-            self._bench.sizing.limit(self._last_used),
-            self._lease_seconds,
-            0.0 if self._cold else WAIT_SECONDS,
-            self._bench.definitions.refresh(),
-        )
-        self._settle()
+        batch = self._ahead.take()
+        if batch is None:
+            batch = self._claim(0.0 if self._cold else WAIT_SECONDS, self._bench.definitions.refresh())
+            self._settle()
         if batch is None:
             self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
             return
@@ -109,13 +113,30 @@ class Worker:
         finally:
             self._bench.lease.end()
 
-    def _run(self, batch: dict[str, object]) -> None:
+    def _claim(self, wait_seconds: float, stamps: dict[str, str]) -> dict[str, Any] | None:
+        limit = self._bench.sizing.limit(self._last_used)
+        lanes = [self._lane.value]
+        return self._bench.ledger.claim(self._name, lanes, limit, self._lease_seconds, wait_seconds, stamps)
+
+    def _look_ahead(self, batch: dict[str, Any], seconds: float | None) -> None:
+        """Ask for the next batch shortly before the last stage of this one ends.
+
+        Only while there is a backlog, and never from a batch with a document that was in a lost one: should that one end this
+        engine, whatever waits here would be lost with it.
+        """
+        jobs = batch["jobs"]
+        if seconds is None or len(jobs) < BACKLOG or any(job["execution"] > 1 for job in jobs) or self._stop.asked():
+            return
+        stamps = self._bench.definitions.refresh()
+        self._ahead.start(max(0.0, seconds - LEAD_SECONDS), lambda: self._claim(0.0, stamps))
+
+    def _run(self, batch: dict[str, Any]) -> None:
         batch_id = str(batch["batch_id"])
         try:
-            run = BatchRun(self._bench, batch)
+            run = BatchRun(self._bench, batch, lambda seconds: self._look_ahead(batch, seconds))
             run.run()
             self._last_used = run.used
-            self._unsettled = batch_id
+            self._unsettled.append(batch_id)
         except (BatchLost, BatchNotOwned, EmissionLost) as error:
             logger.warning("batch %s was lost: %s", batch_id, error)
         except BatchSurrendered as error:
@@ -130,16 +151,15 @@ class Worker:
             logger.exception("batch %s broke off", batch_id)
 
     def _settle(self) -> None:
-        """Wait until the ledger has all of the last batch. Called after the next claim, so that the two take one commit."""
-        batch_id, self._unsettled = self._unsettled, None
-        if batch_id is None:
-            return
-        try:
-            self._bench.ledger.drain(batch_id)
-        except (BatchNotOwned, EmissionLost) as error:
-            logger.warning("batch %s was lost at its end: %s", batch_id, error)
-        except OSError as error:
-            self._give_back(batch_id, error)
+        """Wait until the ledger has all of the last batches. Called after a claim, so that the two take one commit."""
+        batches, self._unsettled = self._unsettled, []
+        for batch_id in batches:
+            try:
+                self._bench.ledger.drain(batch_id)
+            except (BatchNotOwned, EmissionLost) as error:
+                logger.warning("batch %s was lost at its end: %s", batch_id, error)
+            except OSError as error:
+                self._give_back(batch_id, error)
 
     def _give_back(self, batch_id: str, error: OSError) -> None:
         """Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents."""

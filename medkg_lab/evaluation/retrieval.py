@@ -21,6 +21,7 @@ from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.embed.minilm import MiniLM
+from medkg_lab.stages.embed.options import Precision
 
 _BATCH = 500
 FUSED = "fused"
@@ -136,10 +137,15 @@ def report(dataset: Dataset, scores: Mapping[str, Scores], settings: SearchSetti
 
 
 def evaluate(
-    dataset: Dataset, cache: Path, settings: SearchSettings, say: Callable[[str], None], scratch: Path | None = None
+    dataset: Dataset,
+    cache: Path,
+    settings: SearchSettings,
+    say: Callable[[str], None],
+    scratch: Path | None = None,
+    precision: Precision = "fp32",
 ) -> dict[str, Any]:
     """Index the collection in a folder of its own (below `scratch`), ask every query, and report. Models are kept in `cache`."""
-    encoder = MiniLM(cache)
+    encoder = MiniLM(cache, precision=precision)
     vectors = vectors_of(dataset.items, encoder, cache, say)
     with tempfile.TemporaryDirectory(prefix="medkg-lab-eval-", dir=scratch) as folder:
         knowledge = Knowledge(Path(folder), Encoders({encoder.model: lambda: encoder}), "cpu", settings)
@@ -147,6 +153,6 @@ def evaluate(
             index(knowledge, dataset.items, vectors, encoder.model)
             say(f"asking {len(dataset.queries)} queries")
             found = ((query, rankings(knowledge, text)) for query, text in dataset.queries.items())
-            return report(dataset, score(found, dataset), settings)
+            return {**report(dataset, score(found, dataset), settings), "model": encoder.model}
         finally:
             knowledge.close()

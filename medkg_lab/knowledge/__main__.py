@@ -18,6 +18,8 @@ from medkg_lab.knowledge.server import READERS, handlers
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
+from medkg_lab.stages.contracts import StageType
+from medkg_lab.topology.catalog import Catalog
 
 _LAST_PAGE_SECONDS = 2.0
 """How long the follower may take, at the end, to finish the page it is at."""
@@ -31,7 +33,8 @@ def main() -> None:
     _, locations = process.arguments("knowledge")
     chosen = settings.load(locations)
     folder = locations.data / "knowledge"
-    knowledge = Knowledge(folder, Encoders.standard(locations.cache), chosen.profile, chosen.search)
+    embedding = Catalog(locations).profile(chosen.profile).stages[StageType.EMBED]
+    knowledge = Knowledge(folder, Encoders.standard(locations.cache, embedding), chosen.profile, chosen.search)
     try:
         failure = asyncio.run(_serve(knowledge, locations))
     finally:

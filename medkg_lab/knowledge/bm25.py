@@ -16,7 +16,7 @@ from medkg_lab.settings import FieldBoosts
 
 _LOG = logging.getLogger(__name__)
 _HEAP = 32_000_000
-_FIELDS = ("title", "section", "body")
+FIELDS = ("title", "section", "body")
 _REVISION = "revision"
 _HEAD = "head"
 
@@ -31,12 +31,12 @@ def stem(word: str) -> str:
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in _FIELDS:
+    for name in FIELDS:
         builder.add_text_field(name, tokenizer_name="en_stem", index_option="freq")
     for name in ("doc", "chunk", "tenant", "source", _HEAD):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field(_REVISION, stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_integer_field("key", stored=True)
+    builder.add_integer_field("key", fast=True)
     return builder.build()
 
 
@@ -48,7 +48,7 @@ class TextIndex:
 
     def __init__(self, folder: Path, boosts: FieldBoosts) -> None:
         self.folder = folder
-        self._boosts = {name: float(getattr(boosts, name)) for name in _FIELDS}
+        self._boosts = {name: float(getattr(boosts, name)) for name in FIELDS}
         self._open()
 
     def _open(self) -> None:
@@ -143,7 +143,8 @@ class TextIndex:
             parts.append((Occur.Must, self._only("source", sources, schema)))
         searcher = self._index.searcher()
         hits = searcher.search(Query.boolean_query(parts), limit).hits
-        found = [(int(searcher.doc(address)["key"][0]), float(score)) for score, address in hits]
+        keys = searcher.fast_field_values("key", [address for _, address in hits])
+        found = [(int(key), float(score)) for key, (score, _) in zip(keys, hits, strict=True) if key is not None]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _any_of(self, words: Sequence[str], schema: tantivy.Schema) -> list[tuple[Occur, Query]]:

@@ -64,13 +64,20 @@ class KnowledgeClient:
         tenant: str = "default",
         sources: Sequence[str] | None = None,
         *,
-        per_document: int = 3,
+        per_document: int | None = None,
         fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
+        explain: bool = False,
     ) -> dict[str, Any]:
-        """Find passages; `{query, hits, legs, ms}`, with at most `per_document` hits of one document."""
+        """Find passages; `{query, hits, legs, ms}`, with at most `per_document` hits of one document.
+
+        Without `per_document` it is three as long as other documents are found, then more. `explain` adds `how` and, for each
+        hit, `explanation`: what each leg adds to its score, and where the query's words stand.
+        """
         only = None if sources is None else list(sources)
         how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights}
+        if explain:
+            how["explain"] = True
         return dict(self._rpc.call("search", query=query, limit=limit, tenant=tenant, sources=only, **how))
 
     def node(self, id_or_text: str, tenant: str = "default") -> dict[str, Any]:

@@ -9,9 +9,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from medkg_lab.errors import LabError
-from medkg_lab.stages.embed.options import Precision
+from medkg_lab.errors import LabError, ServiceError
+from medkg_lab.knowledge.endpoint import EndpointEncoder
+from medkg_lab.stages.embed.implementation import OPENAI
+from medkg_lab.stages.embed.options import OpenAIOptions, Precision
 from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
+from medkg_lab.topology.profiles import StageChoice
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,20 +36,33 @@ class Encoders:
         self._lock = threading.Lock()
 
     @classmethod
-    def standard(cls, cache: Path) -> "Encoders":
-        """What the lab brings along; `cache` is where models are kept."""
+    def standard(cls, cache: Path, embedding: StageChoice | None = None) -> "Encoders":
+        """What the lab brings along, and the endpoint of the profile's `embedding`; `cache` is where models are kept."""
 
         def minilm(precision: Precision) -> Encoder:
             from medkg_lab.stages.embed.minilm import MiniLM
 
             return MiniLM(cache, threads=1, precision=precision)
 
-        return cls({MODEL_ID: lambda: minilm("fp32"), INT8_MODEL_ID: lambda: minilm("int8")})
+        loaders: dict[str, Callable[[], Encoder]] = {
+            MODEL_ID: lambda: minilm("fp32"),
+            INT8_MODEL_ID: lambda: minilm("int8"),
+        }
+        if embedding is not None and embedding.implementation == OPENAI.name:
+            options = OpenAIOptions.model_validate(embedding.with_)
+            loaders[options.model] = lambda: EndpointEncoder(options)
+        return cls(loaders)
 
     def embed(self, model: str, text: str) -> Matrix | str:
-        """The vector of `text`, of shape (dimension,), or why this process has none."""
+        """The vector of `text`, of shape (dimension,), or why this process has none: another model's is no substitute."""
         encoder = self._encoder(model)
-        return encoder if isinstance(encoder, str) else encoder.encode([text])[0]
+        if isinstance(encoder, str):
+            return encoder
+        try:
+            vector: Matrix = encoder.encode([text])[0]
+        except ServiceError as error:
+            return str(error)
+        return vector
 
     def _encoder(self, model: str) -> Encoder | str:
         with self._lock:

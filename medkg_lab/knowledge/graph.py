@@ -158,19 +158,21 @@ class Graph:
         return [dict(zip(("doc_id", "title", "chunk_id", "text"), row, strict=True)) for row in rows]
 
     def export(self, limit: int, tenant: str) -> dict[str, Any]:
-        """The whole graph: nodes, and distinct statements with the documents that make them; `truncated` beyond `limit`."""
+        """The whole graph: nodes, and distinct statements with the documents and passages that make them.
+
+        `truncated` says that there are more than `limit` of either."""
         nodes = self._database.rows(f"{_NODES} GROUP BY n.node_id ORDER BY n.node_id LIMIT ?", [tenant, limit + 1])
         edges = self._database.rows(
             f"""WITH e AS ({_EDGES})
-            SELECT source, relation, target, list_sort(list(DISTINCT doc_id)) FROM e
-            GROUP BY source, relation, target ORDER BY source, relation, target LIMIT ?""",
+            SELECT source, relation, target, list_sort(list(DISTINCT doc_id)), list_sort(list(DISTINCT {{
+                'doc_id': doc_id, 'chunk_id': chunk_id, 'start': start_at, 'end': end_at, 'text': evidence}}))
+            FROM e GROUP BY source, relation, target ORDER BY source, relation, target LIMIT ?""",
             [tenant, limit + 1],
         )
+        names = ("source", "relation", "target", "documents", "evidence")
         return {
             "nodes": [dict(zip(("node_id", "kind", "name", "documents"), row, strict=True)) for row in nodes[:limit]],
-            "edges": [
-                dict(zip(("source", "relation", "target", "documents"), row, strict=True)) for row in edges[:limit]
-            ],
+            "edges": [dict(zip(names, row, strict=True)) for row in edges[:limit]],
             "truncated": len(nodes) > limit or len(edges) > limit,
         }
 

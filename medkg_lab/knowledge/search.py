@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from medkg_lab.knowledge import fusion, passages
-from medkg_lab.knowledge.bm25 import TextIndex, stem
+from medkg_lab.knowledge.bm25 import FIELDS, TextIndex, stem
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.encoders import Encoders, Matrix
 from medkg_lab.knowledge.fusion import Ranking
@@ -23,13 +23,15 @@ MAX_LIMIT = 200
 _MAX_WORDS = 256
 _DEPTH = 100
 """How many hits each leg gives at first; more are asked for when too few documents are among them."""
+_PER_DOCUMENT = 3
 _LEGS = ("bm25", "dense", "sparse")
 _NO_SPLADE = "off: profile {profile} has no SPLADE model"
 _EMPTY = "off: nothing is indexed yet"
 
 
 class Question(Frozen):
-    """What is asked: at most `per_document` of a document's passages are among the hits.
+    """What is asked: at most `per_document` of a document's passages are among the hits; without it, `_PER_DOCUMENT` as long as
+    there are other documents, then the rest.
 
     Without `fusion` or `weights` those of the settings hold; a leg that `weights` does not name counts 1.
     """
@@ -38,9 +40,10 @@ class Question(Frozen):
     limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
     tenant: str = "default"
     sources: tuple[str, ...] | None = None
-    per_document: int = Field(default=3, ge=1)
+    per_document: int | None = Field(default=None, ge=1)
     fusion: Literal["rrf", "weighted"] | None = None
     weights: dict[str, float] | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,31 @@ class Searcher:
             for key, score in found.chosen
             if key in hits
         ]
-        legs = {"bm25": "on", "dense": dense, "sparse": self._sparse}
-        return {"query": question.query, "hits": shown, "legs": legs, "ms": (time.perf_counter() - began) * 1000}
+        answer = {
+            "query": question.query,
+            "hits": shown,
+            "legs": {"bm25": "on", "dense": dense, "sparse": self._sparse},
+        }
+        if question.explain:
+            answer["how"] = self._explained(question, terms)
+            parts = fusion.parts(found.rankings, *self._how(question))
+            chosen = [hits[key] for key, _ in found.chosen if key in hits]
+            for hit, passage in zip(shown, chosen, strict=True):
+                hit["explanation"] = {"parts": _of(passage.key, parts), "words": matched(passage, terms)}
+        return {**answer, "ms": (time.perf_counter() - began) * 1000}
+
+    def _explained(self, question: Question, terms: Sequence[str]) -> dict[str, Any]:
+        """How the query was read and how the legs are put together."""
+        method, weights, k = self._how(question)
+        return {
+            "words": {word: stem(word) for word in terms},
+            "left_out": [word for word in dict.fromkeys(words(question.query, _MAX_WORDS)) if word not in terms],
+            "fusion": method,
+            "weights": weights,
+            "rrf_k": k if method == "rrf" else None,
+            "boosts": self._settings.boosts.model_dump(),
+            "only": {"tenant": question.tenant, "sources": question.sources and list(question.sources)},
+        }
 
     def rank(self, question: Question) -> Found:
         """What `search` would show, as keys alone, with the whole ranking of each leg."""
@@ -118,21 +144,31 @@ class Searcher:
             rankings: dict[str, Ranking] = {"bm25": self._texts.search(terms, depth, question.tenant, question.sources)}
             if vector is not None:
                 rankings["dense"] = self._vectors.search(vector, depth, question.tenant, question.sources)
-            fused = self._fuse(question, rankings)
+            fused = fusion.fuse(rankings, *self._how(question))
             owners = self._vectors.owners(key for key, _ in fused)
-            kept = fusion.diverse(fused, owners, question.per_document)
+            kept, passed = fusion.diverse(fused, owners, question.per_document or _PER_DOCUMENT)
             if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):
-                return Found(rankings, kept[: question.limit], owners)
+                chosen = [*kept, *passed] if question.per_document is None else kept
+                return Found(rankings, chosen[: question.limit], owners)
             depth *= 4
 
-    def _fuse(self, question: Question, rankings: Mapping[str, Ranking]) -> list[tuple[int, float]]:
+    def _how(self, question: Question) -> tuple[str, dict[str, float], int]:
+        """Method, weights and constant of the fusion."""
         chosen = self._settings
         weights = chosen.weights.model_dump() if question.weights is None else question.weights
-        return fusion.fuse(rankings, question.fusion or chosen.fusion, weights, chosen.rrf_k)
+        return question.fusion or chosen.fusion, weights, chosen.rrf_k
 
 
 def _of(key: int, legs: Mapping[str, Mapping[int, Any]]) -> dict[str, Any]:
     return {leg: legs.get(leg, {}).get(key) for leg in _LEGS}
+
+
+def matched(passage: Passage, terms: Sequence[str]) -> dict[str, list[str]]:
+    """In which fields of a passage each query word stands, whatever its ending; words that stand in none are left out."""
+    texts = {"title": passage.title, "section": " ".join(passage.section), "body": passage.text}
+    stems = {name: {stem(word) for word in words(text, len(text))} for name, text in texts.items()}
+    found = {term: [name for name in FIELDS if stem(term) in stems[name]] for term in dict.fromkeys(terms)}
+    return {term: names for term, names in found.items() if names}
 
 
 def _shown(passage: Passage, terms: Sequence[str]) -> dict[str, Any]:

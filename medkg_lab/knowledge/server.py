@@ -34,13 +34,14 @@ class Reads:
         limit: int = 10,
         tenant: str = DEFAULT_TENANT,
         sources: list[str] | None = None,
-        per_document: int = 3,
+        per_document: int | None = None,
         fusion: str | None = None,
         weights: dict[str, float] | None = None,
+        explain: bool = False,
     ) -> dict[str, Any]:
         question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "per_document": per_document}
         return self._knowledge.searcher.search(
-            Question.model_validate({**question, "fusion": fusion, "weights": weights})
+            Question.model_validate({**question, "fusion": fusion, "weights": weights, "explain": explain})
         )
 
     def node(self, id_or_text: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:

@@ -63,8 +63,12 @@ class Lab:
     @property
     def dagster_url(self) -> str:
         """Dagster's address with the token that opens it."""
+        return self.dagster_page("/")
+
+    def dagster_page(self, page: str) -> str:
+        """The address of a page of Dagster, such as `/runs/ID`, with the token that opens it."""
         port = settings.ports(self.locations)["dagster"]
-        return f"http://127.0.0.1:{port}/?token={settings.dagster_token(self.locations)}"
+        return f"http://127.0.0.1:{port}{page}?token={settings.dagster_token(self.locations)}"
 
     def require_running(self) -> None:
         """Raise LabNotRunning unless a supervisor answers."""

@@ -62,7 +62,19 @@ def explain_job(lab: Lab, job: dict[str, Any]) -> str:
     before = 0
     if job["state"] == "queued":
         before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job["lane"], 0)) - 1)
-    return why_job(job, processes, before, time.time())
+    return why_job(job, processes, before, time.time(), _breaker(lab, job) if job["state"] == "running" else None)
+
+
+def _breaker(lab: Lab, job: dict[str, Any]) -> dict[str, Any] | None:
+    """The open circuit of the policy that the job's stage is called by."""
+    opened = [one for one in lab.ledger.breakers() if one["state"] == "open"]
+    if not opened or not job.get("stage"):
+        return None
+    try:
+        policy = lab.catalog.topology(job["pipeline"]).stage(job["stage"]).policy
+    except (LabError, KeyError):
+        return None  # the pipeline was changed or removed since: which policy holds for the job is not known here
+    return next((one for one in opened if one["policy"] == policy), None)
 
 
 def blockers(lab: Lab) -> list[str]:

@@ -6,10 +6,17 @@ from typing import Any
 from medkg_lab.supervisor.decide import State
 
 
-def why_job(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], queued_before: int, now: float) -> str:
+def why_job(
+    job: Mapping[str, Any],
+    processes: Mapping[str, Mapping[str, Any]],
+    queued_before: int,
+    now: float,
+    breaker: Mapping[str, Any] | None = None,
+) -> str:
     """Say what the job waits for, or how it ended.
 
-    `processes` is the supervisor's status by name, `queued_before` the number of jobs ahead of it in its lane.
+    `processes` is the supervisor's status by name, `queued_before` the number of jobs ahead of it in its lane, `breaker` the
+    circuit that is open for the policy of its stage, if one is.
     """
     match job["state"]:
         case "completed":
@@ -23,7 +30,7 @@ def why_job(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], 
         case "waiting_gate":
             return _why_gate(job, processes, now)
         case "running":
-            return _why_running(job, now)
+            return _why_running(job, now, breaker)
         case _:
             return _why_queued(job, processes, queued_before)
 
@@ -43,10 +50,16 @@ def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]]
     return f"Gate {gate.get('gate')} has been closed for {since}: its text is not ready yet. {_down('pdf', processes)}".strip()
 
 
-def _why_running(job: Mapping[str, Any], now: float) -> str:
+def _why_running(job: Mapping[str, Any], now: float, breaker: Mapping[str, Any] | None) -> str:
+    if breaker is not None:
+        left = max(0.0, float(breaker.get("until") or now) - now)
+        return (
+            f"Its stage {job.get('stage') or 'first'} waits: the circuit {breaker['policy']} {breaker['key']} is open for "
+            f"{left:.0f} s more, because calls failed {breaker['failures']} times in a row."
+        )
     lease = job.get("lease_until")
-    left = f", lease for {max(0.0, float(lease) - now):.0f} s more" if lease else ""
-    return f"It is running: stage {job.get('stage') or 'first'} on {job.get('worker') or 'an engine'}{left}."
+    lease_left = f", lease for {max(0.0, float(lease) - now):.0f} s more" if lease else ""
+    return f"It is running: stage {job.get('stage') or 'first'} on {job.get('worker') or 'an engine'}{lease_left}."
 
 
 def _why_queued(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], queued_before: int) -> str:

@@ -16,6 +16,8 @@ MOST_PENDING = 1024
 """Records that may be undelivered; `put` waits beyond that."""
 MOST_AT_ONCE = 256
 RETRY_PAUSE = 0.1
+MOST_FAILED = 64
+"""Batches whose failure is kept for whoever asks: nobody may ever ask about one that was lost."""
 
 
 class Emitter:
@@ -49,15 +51,17 @@ class Emitter:
     def drain(self, batch_id: str | None) -> list[str]:
         """Wait until nothing is pending; the jobs whose events were dropped since the last time.
 
-        Raises what went wrong with records of the batch, or of any; the failures of others are forgotten.
+        Raises what went wrong with records of the batch, or of any; that of others is kept for when they are asked about.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._pending)
-            failed, self._failed = self._failed, {}
+            failed = next(iter(self._failed), None) if batch_id is None else batch_id
+            failure = self._failed.pop(failed, None) if failed is not None else None
+            while len(self._failed) > MOST_FAILED:
+                del self._failed[next(iter(self._failed))]
             dropped, self._dropped = list(self._dropped), {}
-        for batch, failure in failed.items():
-            if batch_id in (None, batch):
-                raise failure
+        if failure is not None:
+            raise failure
         return dropped
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from dagster import Definitions, JobDefinition
 
 from medkg_lab.locations import locate
+from medkg_lab.orchestration.assets import asset_specs
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.sensors import gate_sensor
 from medkg_lab.topology.catalog import Catalog
@@ -10,7 +11,7 @@ from medkg_lab.topology.graph import halves
 
 
 def definitions() -> Definitions:
-    """Every bundled pipeline and every one of the lab's own as jobs, and the sensor of the gates.
+    """Every bundled pipeline and every one of the lab's own as jobs, the sensor of the gates, and what the lab makes.
 
     The lab is the one that MEDKG_LAB_HOME names. A pipeline whose file is invalid is left out (`medkg-lab pipeline validate`
     says why); its running jobs go on with the version that they were submitted with.
@@ -24,4 +25,4 @@ def definitions() -> Definitions:
         jobs += compiled.values()
         after_gates += [compiled[half.name] for half in halves(topology)[1:]]
     sensors = [gate_sensor(locations.socket("ledger"), after_gates)] if after_gates else []
-    return Definitions(jobs=jobs, sensors=sensors)
+    return Definitions(assets=asset_specs(), jobs=jobs, sensors=sensors)

@@ -15,7 +15,10 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 
-LOOP_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+"""How long a look waits for a gate to open; the ledger answers at once when one does."""
+PACE_SECONDS = 0.1
+"""The least pause between two evaluations, so that gates that open together are released together."""
 HEARTBEAT_SECONDS = 30.0
 ERROR_SECONDS = 300
 """How often a daemon says that it lives, and how long its page shows an error."""
@@ -41,17 +44,18 @@ class LabSensorDaemon(SensorDaemon):
                 yield from execute_sensor_iteration(
                     workspace_process_context, self._logger, threadpool_executor=None, submit_threadpool_executor=None
                 )
-            shutdown_event.wait(LOOP_SECONDS)
+            shutdown_event.wait(PACE_SECONDS)
             yield None
 
 
 def gates_pending(ledger: LedgerClient) -> Callable[[], bool]:
-    """Whether the ledger has releases that were not launched; False while it does not answer."""
+    """Whether the ledger has releases that were not launched, waiting a while for one; False while it does not answer."""
 
     def pending() -> bool:
         try:
-            return bool(ledger.releases(0.0))
+            return bool(ledger.releases(LOOK_SECONDS))
         except LabError:
+            time.sleep(LOOK_SECONDS)
             return False
 
     return pending

@@ -23,8 +23,10 @@ from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.readback import MAX_RUNS, read_runs
 from medkg_lab.orchestration.recorder import Recorder
+from medkg_lab.orchestration.reload import Reloader
 from medkg_lab.orchestration.web import TokenGate
 from medkg_lab.orchestration.workspace import load_target
+from medkg_lab.topology.catalog import Catalog
 
 logger = logging.getLogger("dagsterd")
 
@@ -44,10 +46,12 @@ def main() -> None:
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         instance = stack.enter_context(open_instance(locations))
-        recorder = Recorder(instance, folder(locations), LedgerClient(locations.socket("ledger")))
+        keep = settings.load(locations).dagster
+        recorder = Recorder(instance, folder(locations), LedgerClient(locations.socket("ledger")), keep)
         thread = recorder.start(stopping)
         context = stack.enter_context(WorkspaceProcessContext(instance, load_target()))
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
+        Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
         app = TokenGate(create_app_from_workspace_process_context(context), settings.dagster_token(locations), chosen)
         logger.info("pages ready after %.1f s", time.monotonic() - began)

@@ -10,8 +10,8 @@ class RunElsewhere(LabError):
 
 
 class LaunchNeedsJob(LabError):
-    """Run {run_id} names no job of the lab. Give it the tag `medkg/job_id`, re-execute a run that has one, or submit the document
-    with `medkg-lab submit`."""
+    """Run {run_id} names no job of the lab. Give it the tag `medkg/job_id`, or `medkg/doc_id` with the id of a document that this
+    pipeline has seen, re-execute a run that has one, or submit the document with `medkg-lab submit`."""
 
     exit_code = exit_codes.USAGE
 

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterRun, RunsFilter, StringSource
-from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._core.launcher.base import (
+    CheckRunHealthResult,
+    LaunchRunContext,
+    ResumeRunContext,
+    RunLauncher,
+    WorkerStatus,
+)
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.errors import LaunchNeedsJob
-from medkg_lab.orchestration.runs import TAG_BATCH, TAG_FROM_STAGE, TAG_JOB, TAG_RELEASE
+from medkg_lab.orchestration.runs import TAG_BATCH, TAG_DOC, TAG_FROM_STAGE, TAG_JOB, TAG_PIPELINE, TAG_RELEASE
 from medkg_lab.topology.graph import halves, order
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.versions import from_json
@@ -53,7 +59,9 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Bind the run to a release or to jobs. Raises LaunchNeedsJob when its tags name neither, and what the ledger raises."""
-        run = context.dagster_run
+        self._bind(context.dagster_run)
+
+    def _bind(self, run: DagsterRun) -> None:
         release = run.tags.get(TAG_RELEASE) if run.parent_run_id is None else None
         if release is not None:
             self._ledger.launch(run.run_id, release_id=release, by=BY)
@@ -91,6 +99,22 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         live = any(state not in ENDED for state in states)
         return CheckRunHealthResult(WorkerStatus.RUNNING if live else WorkerStatus.SUCCESS, ", ".join(states))
 
+    @property
+    def supports_resume_run(self) -> bool:
+        """The ledger keeps what was done."""
+        return True
+
+    def resume_run(self, context: ResumeRunContext) -> None:
+        """See to it that the run goes on. Raises what the ledger raises.
+
+        A job that an engine lost is queued again by the ledger itself and goes on after its last finished stage; only a run of
+        which the ledger never heard, or whose jobs have ended, is bound to its jobs once more.
+        """
+        run = context.dagster_run
+        if any(self._state(job_id) not in ENDED for job_id in self._bound(run)):
+            return
+        self._bind(run)
+
     def _state(self, job_id: str) -> str:
         job = self._ledger.get(job_id)
         return GONE if job is None else str(job["state"])
@@ -102,9 +126,14 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         return self._of_batch(run.run_id)
 
     def _jobs(self, run: DagsterRun) -> list[str]:
-        """The jobs that a new run is for: those it names, or those of the batch that it runs again."""
+        """The jobs that a new run is for: that which it names, the newest of the document that it names, or those of the batch
+        that it runs again."""
         if job_id := run.tags.get(TAG_JOB):
             return [job_id]
+        if run.parent_run_id is None and (doc_id := run.tags.get(TAG_DOC)):
+            return [
+                job["job_id"] for job in self._ledger.jobs(pipeline=run.tags.get(TAG_PIPELINE), doc=doc_id, limit=1)
+            ]
         return self._of_batch(run.parent_run_id) if run.parent_run_id else []
 
     def _from_stage(self, run: DagsterRun, job_id: str) -> str | None:
@@ -122,7 +151,8 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
 
     def _of_batch(self, batch_id: str) -> list[str]:
         records = self._instance.get_run_records(RunsFilter(tags={TAG_BATCH: batch_id}), limit=MAX_BATCH)
-        return list(dict.fromkeys(record.dagster_run.tags[TAG_JOB] for record in reversed(records)))
+        tags = [record.dagster_run.tags for record in reversed(records)]
+        return list(dict.fromkeys(each[TAG_JOB] for each in tags if TAG_JOB in each))
 
 
 def first_stage(topology: Topology, run: DagsterRun) -> str | None:

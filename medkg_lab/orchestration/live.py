@@ -48,13 +48,16 @@ class Live:
     def __init__(self, stored: Iterable[tuple[str, str]] = ()) -> None:
         self._values: dict[str, LiveRun | LiveBatch | Launch] = {}
         self._changed: set[str] = set()
+        self._runs: dict[str, str] = {}
         kinds: dict[str, Callable[..., LiveRun | LiveBatch | Launch]] = {
             "run": LiveRun,
             "batch": LiveBatch,
             "launch": Launch,
         }
         for key, value in stored:
-            self._values[key] = kinds[key.partition(":")[0]](**json.loads(value))
+            self._values[key] = found = kinds[key.partition(":")[0]](**json.loads(value))
+            if isinstance(found, LiveRun):
+                self._runs[found.run_id] = key
 
     def run(self, job_id: str) -> LiveRun | None:
         """The job's run, if one is live."""
@@ -66,12 +69,18 @@ class Live:
         found = self._values.get(f"batch:{batch_id}")
         return found if isinstance(found, LiveBatch) else None
 
+    def has_run(self, run_id: str) -> bool:
+        """Whether the run is live, as a job's or as a batch's."""
+        return run_id in self._runs or f"batch:{run_id}" in self._values
+
     def launches(self) -> dict[str, Launch]:
         """All launches by run id."""
         return {key.partition(":")[2]: value for key, value in self._values.items() if isinstance(value, Launch)}
 
     def put_run(self, job_id: str, run: LiveRun) -> None:
         """Remember a run, new or changed."""
+        self.drop_run(job_id)
+        self._runs[run.run_id] = job_id
         self._put(f"run:{job_id}", run)
 
     def put_batch(self, batch_id: str, batch: LiveBatch) -> None:
@@ -84,6 +93,8 @@ class Live:
 
     def drop_run(self, job_id: str) -> None:
         """Forget the job's run."""
+        if (run := self.run(job_id)) is not None:
+            self._runs.pop(run.run_id, None)
         self._drop(f"run:{job_id}")
 
     def drop_batch(self, batch_id: str) -> None:

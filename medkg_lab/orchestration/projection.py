@@ -10,7 +10,7 @@ from typing import Any
 
 from medkg_lab.orchestration.live import Launch, Live, LiveBatch, LiveRun
 from medkg_lab.orchestration.pen import Halves, Pen
-from medkg_lab.orchestration.rows import Rows, StatusChange
+from medkg_lab.orchestration.rows import Claim, Rows, StatusChange, TagChange
 from medkg_lab.orchestration.runs import (
     GATE_FAILED,
     GATE_OPEN,
@@ -18,6 +18,8 @@ from medkg_lab.orchestration.runs import (
     GATE_WAITING,
     TAG_BATCH,
     TAG_GATE,
+    TAG_POST_RUN,
+    TAG_PRE_RUN,
     visible_run_id,
 )
 from medkg_lab.orchestration.templates import HalfTemplates
@@ -65,6 +67,7 @@ class Projection:
     def _claimed(self, event: Event) -> None:
         data, batch_id = event["data"], event["batch"]
         self._live.drop_launch(batch_id)
+        self._pen.rows.claims.append(Claim(event["ts"], event["seq"]))
         templates = self._halves(data["pipeline"], data["pipeline_version"])[data["half"]]
         made = self._stored(batch_id)
         shown = made or len(event["jobs"]) > 1
@@ -72,6 +75,7 @@ class Projection:
         self._live.put_batch(batch_id, batch)
         if made:
             self._pen.rows.statuses.append(StatusChange(batch_id, "STARTED", event["ts"], False))
+            self._pen.rows.tags.append(TagChange(batch_id, TAG_BATCH, batch_id))
         elif shown:
             values = {"run": batch_id, "size": str(len(event["jobs"]))}
             self._pen.insert(templates.of_batch, values, event["ts"])
@@ -99,6 +103,9 @@ class Projection:
             "execution": str(data["executions"][place]),
         }
         self._pen.insert(templates.visible, values, event["ts"])
+        if known is not None and known.half < run.half:
+            self._pen.tag(known, TAG_POST_RUN, run_id)
+            self._pen.tag(run, TAG_PRE_RUN, known.run_id)
         message = f"{data['docs'][place]}: claimed by {data['worker']} in batch {event['batch']}."
         self._pen.job(job_id, "PIPELINE_START", "", event["ts"], message)
 

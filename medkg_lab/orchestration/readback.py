@@ -10,6 +10,7 @@ from medkg_lab.orchestration.runs import (
     TAG_GATE,
     TAG_HALF,
     TAG_JOB,
+    TAG_RELEASE,
     TAG_VERSION,
     visible_run_id,
 )
@@ -20,9 +21,9 @@ MAX_RUNS = 1000
 def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[str, Any]:
     """Up to `limit` runs after the run `after`, oldest first, and the `next` to go on from (None at the end).
 
-    Each is {run_id, job_id, half, execution, status, steps: {name: state}, pipeline, version, batch, gate}. job_id, half and
-    execution are None for the run of a batch and for one that Dagster made. States are Dagster's: SUCCESS, FAILURE, SKIPPED,
-    IN_PROGRESS.
+    Each is {run_id, job_id, half, execution, status, steps: {name: state}, pipeline, version, batch, gate, release}. job_id,
+    half and execution are None for the run of a batch and for one that Dagster made. States are Dagster's: SUCCESS, FAILURE,
+    SKIPPED, IN_PROGRESS.
     """
     records = instance.get_run_records(RunsFilter(), limit=min(limit, MAX_RUNS), ascending=True, cursor=after)
     runs = [_describe(instance, record.dagster_run) for record in records]
@@ -44,6 +45,7 @@ def _describe(instance: DagsterInstance, run: Any) -> dict[str, Any]:
         "version": tags.get(TAG_VERSION),
         "batch": tags.get(TAG_BATCH),
         "gate": tags.get(TAG_GATE),
+        "release": tags.get(TAG_RELEASE),
     }
 
 

@@ -16,11 +16,13 @@ from dagster import DagsterInstance
 from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.orchestration import templates
+from medkg_lab.orchestration import assets, templates
 from medkg_lab.orchestration.live import Live
 from medkg_lab.orchestration.projection import Projection
+from medkg_lab.orchestration.pruning import Pruner
 from medkg_lab.orchestration.templates import HalfTemplates
 from medkg_lab.orchestration.writer import Writer
+from medkg_lab.settings import DagsterSettings
 from medkg_lab.topology.versions import from_json
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,10 @@ GATHER_SECONDS = 0.1
 """Pause between readings: one transaction for many events is what keeps the recorder cheap."""
 WAIT_SECONDS = 1.0
 PAUSE_AFTER_ERROR = 2.0
+PRUNE_SECONDS = 60.0
+WINDOW_KEY = "assets"
+"""Under which the recorder keeps what Dagster's asset pages have not been told yet."""
+USUAL = DagsterSettings()
 
 
 class UnknownVersion(LabError):
@@ -42,8 +48,18 @@ class UnknownVersion(LabError):
 class Recorder:
     """Reads events and writes runs; `step` does one reading, `run` goes on until told to stop."""
 
-    def __init__(self, instance: DagsterInstance, folder: Path, client: LedgerClient) -> None:
+    def __init__(
+        self,
+        instance: DagsterInstance,
+        folder: Path,
+        client: LedgerClient,
+        keep: DagsterSettings = USUAL,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._instance = instance
+        self._now = now
+        self._pruner = Pruner(folder, keep, self._in_use, lambda seq: client.low_water(VIEW, seq), now)
+        self._prune_at = now()
         self._client = client
         self._writer = Writer(folder)
         self._known: dict[tuple[str, str], Sequence[HalfTemplates]] = {}
@@ -53,7 +69,9 @@ class Recorder:
 
     def _load(self) -> None:
         self.position = self._writer.position()
-        self._live = Live(self._writer.memory())
+        memory = dict(self._writer.memory())
+        self._window = assets.from_json(memory.pop(WINDOW_KEY, None))
+        self._live = Live(memory.items())
         self._projection = Projection(self._live, self.halves, self._writer.has_run)
 
     def halves(self, name: str, version: str) -> Sequence[HalfTemplates]:
@@ -68,12 +86,16 @@ class Recorder:
     def step(self, wait_s: float = WAIT_SECONDS) -> int:
         """Read once, waiting up to `wait_s` seconds for something new; the number of events written."""
         events: list[dict[str, Any]] = self._client.events(self.position, READ_EVENTS, wait_s)["events"]
+        self._show_assets()
+        self._prune()
         if not events:
             self.lag_seconds = 0.0
             return 0
         try:
             rows = self._projection.apply(events)
-            self._writer.write(rows, self._live.changes(), events[-1]["seq"])
+            self._window.take(events)
+            memory = {**self._live.changes(), WINDOW_KEY: self._window.to_json()}
+            self._writer.write(rows, memory, events[-1]["seq"])
         except BaseException:
             self._load()
             raise
@@ -83,6 +105,20 @@ class Recorder:
             self._cancel(run_id)
         self._client.position(VIEW, self.position)
         return len(events)
+
+    def _show_assets(self) -> None:
+        if self._window.is_over(self._now()):
+            for materialization in self._window.materializations():
+                self._instance.report_runless_asset_event(materialization)
+            self._window = assets.Window()
+
+    def _prune(self) -> None:
+        """Once in a while, and then a few runs with each reading until there is nothing left to prune."""
+        if self._now() >= self._prune_at and not self._pruner.prune():
+            self._prune_at = self._now() + PRUNE_SECONDS
+
+    def _in_use(self, run_id: str) -> bool:
+        return self._live.has_run(run_id)
 
     def _cancel(self, run_id: str) -> None:
         run = self._instance.get_run_by_id(run_id)

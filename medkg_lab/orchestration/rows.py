@@ -43,6 +43,13 @@ class LogRow(NamedTuple):
     step: str | None
 
 
+class Claim(NamedTuple):
+    """When runs began, and by which event: what the view has forgotten once they are pruned."""
+
+    at: float
+    seq: int
+
+
 @dataclass
 class Rows:
     """Everything to write, in the order of the ledger's events; `cancel` are runs of Dagster's own that never began."""
@@ -51,6 +58,7 @@ class Rows:
     statuses: list[StatusChange] = field(default_factory=list)
     tags: list[TagChange] = field(default_factory=list)
     log: list[LogRow] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     cancel: list[str] = field(default_factory=list)
 
 

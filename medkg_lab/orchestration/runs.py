@@ -16,6 +16,8 @@ TAG_EXECUTION = "medkg/execution"
 TAG_GATE = "medkg/gate"
 TAG_RELEASE = "medkg/release_id"
 TAG_FROM_STAGE = "medkg/from_stage"
+TAG_PRE_RUN = "medkg/pre_run_id"
+TAG_POST_RUN = "medkg/post_run_id"
 
 GATE_WAITING = "waiting"
 GATE_OPEN = "open"

@@ -21,8 +21,8 @@ from medkg_lab.orchestration.runs import GATE_OPEN, TAG_GATE, TAG_HALF, TAG_PIPE
 
 SENSOR_NAME = "pdf_ir_ready_sensor"
 DEADLINE_SECONDS = 5.0
-INTERVAL_SECONDS = 1
-"""The least that Dagster allows; the daemon's own loop looks more often whether there is anything to do."""
+INTERVAL_SECONDS = -1
+"""No least interval: the daemon's loop knows when there is something to do. Dagster reads 0 as half a minute."""
 
 
 def gate_sensor(socket: Path, jobs: Sequence[JobDefinition]) -> SensorDefinition:

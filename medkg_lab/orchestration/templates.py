@@ -128,7 +128,7 @@ def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> Ha
         steps=steps,
         gate=gate,
         visible=run(visible),
-        of_batch=run({TAG_BATCH_SIZE: "@@size@@"}),
+        of_batch=run({TAG_BATCH: "@@run@@", TAG_BATCH_SIZE: "@@size@@"}),
         events=_events(job.name, steps),
         line=Template(_entry(job.name, None, None)),
     )

@@ -14,6 +14,8 @@ from medkg_lab.orchestration.storage import BUSY_SECONDS, PRAGMAS, RUNS_LOCK, ev
 from medkg_lab.orchestration.templates import STATUS_NAMES
 
 _MEMORY = "CREATE TABLE IF NOT EXISTS medkg_recorder (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+_CLAIMS = "CREATE TABLE IF NOT EXISTS medkg_claims (at REAL NOT NULL, seq INTEGER PRIMARY KEY)"
+_KEEP_CLAIM = "INSERT OR IGNORE INTO medkg_claims (at, seq) VALUES (?, ?)"
 _POSITION = "position"
 _INSERT_RUN = """
     INSERT INTO runs (run_id, snapshot_id, pipeline_name, status, run_body, create_timestamp, update_timestamp, start_time)
@@ -35,9 +37,10 @@ class Writer:
     """The one bulk writer of Dagster's files; they must exist already."""
 
     def __init__(self, folder: Path) -> None:
-        self._runs = _open(runs_file(folder))
-        self._events = _open(events_file(folder))
+        self._runs = connect(runs_file(folder))
+        self._events = connect(events_file(folder))
         self._events.execute(_MEMORY)
+        self._events.execute(_CLAIMS)
 
     def close(self) -> None:
         """Release the files."""
@@ -60,23 +63,20 @@ class Writer:
     def write(self, rows: Rows, memory: dict[str, str | None], position: int) -> None:
         """Make everything visible and move the position."""
         if rows.runs or rows.statuses or rows.tags:
-            with RUNS_LOCK:
-                self._write_runs(rows)
+            with RUNS_LOCK, transaction(self._runs) as cursor:
+                self._write_runs(cursor, rows)
         self._write_events(rows, memory, position)
 
-    def _write_runs(self, rows: Rows) -> None:
-        with _transaction(self._runs) as cursor:
-            self._insert(cursor, rows.runs)
-            for change in rows.statuses:
-                at = timestamp(change.at)
-                end = change.at if change.ended else None
-                cursor.execute(
-                    _SET_STATUS, (change.status, STATUS_NAMES[change.status], at, change.at, end, change.run_id)
-                )
-            for tag in rows.tags:
-                cursor.execute(_SET_BODY_TAG, (f'$.tags."{tag.key}"', tag.value, tag.run_id))
-                if cursor.execute(_SET_TAG, (tag.value, tag.run_id, tag.key)).rowcount == 0:
-                    cursor.execute(_INSERT_TAG, tag)
+    def _write_runs(self, cursor: sqlite3.Cursor, rows: Rows) -> None:
+        self._insert(cursor, rows.runs)
+        for change in rows.statuses:
+            at = timestamp(change.at)
+            end = change.at if change.ended else None
+            cursor.execute(_SET_STATUS, (change.status, STATUS_NAMES[change.status], at, change.at, end, change.run_id))
+        for tag in rows.tags:
+            body = cursor.execute(_SET_BODY_TAG, (f'$.tags."{tag.key}"', tag.value, tag.run_id))
+            if body.rowcount and cursor.execute(_SET_TAG, (tag.value, tag.run_id, tag.key)).rowcount == 0:
+                cursor.execute(_INSERT_TAG, tag)
 
     def _insert(self, cursor: sqlite3.Cursor, runs: Sequence[RunRow]) -> None:
         new = [run for run in runs if not self._known(cursor, run.run_id)]
@@ -94,17 +94,19 @@ class Writer:
         return cursor.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is not None
 
     def _write_events(self, rows: Rows, memory: dict[str, str | None], position: int) -> None:
-        with _transaction(self._events) as cursor:
+        with transaction(self._events) as cursor:
             cursor.executemany(
                 _INSERT_EVENT, [(row.run_id, row.text, row.kind, timestamp(row.at), row.step) for row in rows.log]
             )
+            cursor.executemany(_KEEP_CLAIM, rows.claims)
             cursor.executemany(_FORGET, [(key,) for key, value in memory.items() if value is None])
             cursor.executemany(_KEEP, [(key, value) for key, value in memory.items() if value is not None])
             cursor.execute(_KEEP, (_POSITION, str(position)))
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+    """Everything inside, or nothing."""
     cursor = connection.execute("BEGIN IMMEDIATE")
     try:
         yield cursor
@@ -114,7 +116,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
     connection.execute("COMMIT")
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open one of Dagster's files beside Dagster; transactions are begun and ended by hand."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

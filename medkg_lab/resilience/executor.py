@@ -44,6 +44,9 @@ class BreakerRegistry:
 
     With a `keeper` they are shared with other processes, and `owner` is this one's name; whoever keeps the state then tells of
     transitions, not `on_transition`.
+
+    `clock` gives seconds that never go back, `now` seconds since the epoch; `sleep` is how their callers wait, and `chance`, from
+    0 to 1, what varies their pauses.
     """
 
     def __init__(
@@ -52,8 +55,15 @@ class BreakerRegistry:
         clock: Callable[[], float] = time.monotonic,
         keeper: Keeper | None = None,
         owner: str = "",
+        *,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.clock = clock
+        self.sleep = sleep
+        self.chance = chance
+        self._now = now
         self._on_transition = on_transition
         self._keeper = keeper
         self._owner = owner
@@ -75,7 +85,8 @@ class BreakerRegistry:
         self, policy: ResiliencePolicyConfig, key: str, config: CircuitBreakerConfig
     ) -> Breaker | SharedBreaker:
         if self._keeper is not None:
-            return SharedBreaker(self._keeper, Place(policy.name, key, self._owner), config, policy.timeout_seconds)
+            place = Place(policy.name, key, self._owner)
+            return SharedBreaker(self._keeper, place, config, policy.timeout_seconds, self._now)
 
         def moved(before: str, after: str) -> None:
             self._on_transition(policy.name, key, before, after)
@@ -90,8 +101,11 @@ class BreakerRegistry:
         with self._lock:
             if (policy, key) not in self._limiters:
                 place = Place(policy.name, key, self._owner)
-                shared = SharedLimiter(self._keeper, place, rate, self.clock) if self._keeper is not None else None
-                self._limiters[policy, key] = shared or Limiter(rate, self.clock)
+                self._limiters[policy, key] = (
+                    SharedLimiter(self._keeper, place, rate, self.clock, self.sleep)
+                    if self._keeper is not None
+                    else Limiter(rate, self.clock)
+                )
             return self._limiters[policy, key]
 
 
@@ -101,12 +115,13 @@ SHARED = BreakerRegistry()
 
 @dataclass
 class _Run(Generic[T]):
-    """One call: what to do, until when, and what became of it so far."""
+    """One call: what to do, until when, and what became of it; `failure` is that of the first attempt, until it is told."""
 
     function: Callable[[], T]
     deadline: float
     attempts: int = 0
     out_of_time: bool = False
+    failure: Exception | None = None
 
 
 class ResilientCall:
@@ -130,16 +145,16 @@ class ResilientCall:
         isolate: bool = False,
         limited: bool = True,
         registry: BreakerRegistry = SHARED,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], None] | None = None,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self._policy = policy
         self._key = key
         self._on_retry = on_retry
         self._isolate = isolate
         self._clock = registry.clock
-        self._sleep = sleep
-        self._chance = chance
+        self._sleep = sleep or registry.sleep
+        self._chance = chance or registry.chance
         self._breaker = registry.breaker(policy, key)
         self._limiter = registry.limiter(policy, key) if limited else None
         self._retrying = Retrying(
@@ -147,7 +162,7 @@ class ResilientCall:
             wait=self._pause,
             stop=self._is_over,
             before_sleep=self._announce,
-            sleep=sleep,
+            sleep=self._sleep,
             reraise=True,
         )
 
@@ -160,15 +175,26 @@ class ResilientCall:
         Raises the last attempt's error, BreakerOpen, StageTimeout, or DeadlineExceeded. A DocumentError is raised at once.
         """
         run = _Run(function, self._clock() + (self._policy.deadline_seconds or FOREVER))
-        if self._policy.max_attempts == 1:
-            return self._attempt(run)
         try:
-            result: T = self._retrying(self._attempt, run)
+            return self._attempt(run)
+        except Exception as error:
+            if self._policy.max_attempts == 1 or not worth_retrying(error):
+                raise
+            run.failure = error
+        try:
+            result: T = self._retrying(self._again, run)
             return result
         except Exception as error:
             if run.out_of_time and not isinstance(error, DeadlineExceeded):
                 raise self._deadline_exceeded(run, error) from error
             raise
+
+    def _again(self, run: _Run[T]) -> T:
+        """What tenacity tries: it costs more than most calls do, so it comes in when the first attempt has failed already."""
+        failure, run.failure = run.failure, None
+        if failure is not None:
+            raise failure
+        return self._attempt(run)
 
     def _attempt(self, run: _Run[T]) -> T:
         run.attempts += 1

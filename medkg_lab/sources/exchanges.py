@@ -31,8 +31,8 @@ _KEPT_HEADERS = frozenset(
 class Exchange:
     """One request and what came of it: `status` and `body` for an answer, `error` (a class name) and its fields for none.
 
-    `started` is seconds since the epoch, `ms` the duration; `labels` say for whom it was made (job, stage, attempt), and that it
-    was the stage's n-th call with this key.
+    `asked` is the request's body, or what stands for it in the key. `started` is seconds since the epoch, `ms` the duration;
+    `labels` say for whom it was made (job, stage, attempt), and that it was the stage's n-th call with this key.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     final_url: str = ""
+    asked: bytes = b""
     error: str = ""
     error_fields: Mapping[str, str | float | None] = field(default_factory=dict)
     labels: Mapping[str, str | int] = field(default_factory=dict)
@@ -80,7 +81,8 @@ class ArtifactExchangeLog:
         """Store `exchange`."""
         kept = len(exchange.body) <= self._max_body
         sha256 = self._store(exchange.body) if kept else hashlib.sha256(exchange.body).hexdigest()
-        values = asdict(exchange) | {"body": sha256, "size": len(exchange.body), "kept": kept}
+        asked = self._store(exchange.asked) if exchange.asked else ""
+        values = asdict(exchange) | {"body": sha256, "size": len(exchange.body), "kept": kept, "asked": asked}
         record = self._store(orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
         with self._lock:
             self._records.append(record)

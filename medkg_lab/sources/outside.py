@@ -179,9 +179,10 @@ class HttpOutside:
                 status=answer.status if answer else None,
                 headers=kept_headers(answer.headers) if answer else {},
                 body=answer.body if answer else b"",
+                asked=body or b"",
                 final_url=without_secrets(answer.url) if answer else "",
                 error=type(failure).__name__ if failure else "",
-                error_fields=failure.fields if failure else {},
+                error_fields=_plain(failure.fields) if failure else {},
                 labels=getattr(self._labels, "value", {}),
             )
         )
@@ -203,6 +204,13 @@ def _read(response: httpx.Response, until: float, timeout: float, max_bytes: int
             raise OutsideTimeout(host=host, seconds=timeout)
         parts.append(part)
     return b"".join(parts)
+
+
+def _plain(fields: Mapping[str, object]) -> dict[str, str | float | None]:
+    """An error's fields as a record can hold them."""
+    return {
+        name: value if isinstance(value, str | int | float | None) else str(value) for name, value in fields.items()
+    }
 
 
 def judge(answer: OutsideAnswer, now: float) -> None:

@@ -198,7 +198,11 @@ class KGStage(Protocol):
 
 
 class Stage(Protocol):
-    """Any stage, as the engine sees it."""
+    """Any stage, as the engine sees it.
+
+    One whose options leave something open, such as the newest vocabulary, says in an attribute `made_with` which options would
+    have named what it uses; they are recorded with its outputs.
+    """
 
     def execute(self, context: StageContext, item: Any) -> Any: ...
 

@@ -5,12 +5,12 @@ import path. The lab's own implementations are registered the same way as anyone
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -49,12 +49,23 @@ class GpuNeed:
     memory_mib: int
 
 
+class KnowledgeStore(Protocol):
+    """Where passages and the graph are put, as the knowledge process's client offers it."""
+
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+
+
 @dataclass(frozen=True)
 class Resources:
-    """What the process offers to the stages it builds: folders and sockets, never other stages."""
+    """What the process offers to the stages it builds: folders and sockets, never other stages.
+
+    `knowledge` is the store itself, in a process that runs without the others; else it is behind `knowledge_socket`.
+    """
 
     cache: Path
     knowledge_socket: Path | None = None
+    knowledge: "KnowledgeStore | None" = None
     allowed_roots: tuple[Path, ...] = ()
     vocabularies: Path | None = None
     source_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -8,6 +8,11 @@ from medkg_lab.settings import Settings, ports
 from medkg_lab.supervisor.spec import ProcessSpec
 
 
+def compute_engines(number: int) -> tuple[str, ...]:
+    """The names of so many engines: `engine-compute`, `engine-compute-2` and so on."""
+    return ("engine-compute", *(f"engine-compute-{n}" for n in range(2, number + 1)))
+
+
 def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec, ...]:
     """The processes of the lab at `locations`, in an order that respects `after`."""
     numbers = ports(locations)
@@ -26,7 +31,10 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         ours("ledgerd", "ledger"),
         ours("knowledge", "knowledge", after=("ledgerd",)),
         ours("bridge", "bridge", after=(*queue, "ledgerd")),
-        ours("engine-compute", "engine", "--name", "engine-compute", "--lane", "compute", after=("ledgerd",)),
+        *(
+            ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",))
+            for name in compute_engines(settings.compute_engines)
+        ),
         ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
         ours("pdf", "pdf", after=(*queue, "ledgerd")),
         ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),

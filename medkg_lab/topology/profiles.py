@@ -12,7 +12,7 @@ from medkg_lab.topology.errors import Problem, ProfileInvalid
 from medkg_lab.topology.models import SHARED_NAME, StageDefinition
 from medkg_lab.topology.rules import implementation_problems
 from medkg_lab.topology.schema import check
-from medkg_lab.topology.source import Source, read
+from medkg_lab.topology.source import Source, parse, read
 
 LOOPBACK_URL = r"^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[^\s]*)?$"
 
@@ -74,9 +74,12 @@ class Profile(Frozen):
 _PROFILE = TypeAdapter(Profile)
 
 
-def load_profile(path: Path) -> Profile:
-    """Load a profile and check that its implementations exist and take its options. Raises ProfileInvalid with every problem."""
-    source = read(path)
+def load_profile(given: Path | str, *, file: str = "<text>") -> Profile:
+    """Load a profile from a file (a Path) or from YAML text, which problems then call `file`.
+
+    Its implementations must exist and take its options. Raises ProfileInvalid with every problem.
+    """
+    source = read(given) if isinstance(given, Path) else parse(given, file)
     if source.problems:
         raise ProfileInvalid(source.file, source.problems)
     checked = check(source, _PROFILE, source.value, ())

@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def undocumented(tree: ast.Module) -> list[str]:
 
 def tests_without_assertion(tree: ast.Module) -> list[str]:
     """The tests that neither assert, expect an error, wait for a condition, nor call a helper of the module that does."""
-    checking = {"raises", "warns", "fail", "validate", "wait_until"}
+    checking = {"raises", "warns", "fail", "validate", "wait_until", "until", "sees", "misses"}
     return [
         each.name
         for each in functions(tree)
@@ -102,3 +102,17 @@ def sleeps(tree: ast.Module) -> list[int]:
             yields = called(node) == "asyncio.sleep" and ast.unparse(node.args[0]) == "0"
             lines += [] if yields else [node.lineno]
     return lines
+
+
+def error_classes(trees: Iterable[ast.Module]) -> list[str]:
+    """The names of the classes that derive from LabError, each as often as it is defined."""
+    classes = [
+        (node.name, {ast.unparse(base) for base in node.bases})
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    known = {"LabError"}
+    while more := {name for name, bases in classes if bases & known} - known:
+        known |= more
+    return sorted(name for name, bases in classes if bases & known)

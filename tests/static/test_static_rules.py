@@ -1,6 +1,7 @@
 """The whole tree keeps the house rules, and each rule is able to find what it forbids."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def test_everything_public_has_a_docstring() -> None:
 
 def test_every_test_can_fail() -> None:
     assert_kept(rules.python_files("tests"), rules.tests_without_assertion)
+
+
+def test_no_two_errors_have_one_name() -> None:
+    """Errors travel between processes by their class's name."""
+    found = rules.error_classes(ast.parse(path.read_text()) for path in rules.python_files("medkg_lab"))
+    assert len(found) > 100
+    assert [name for name, count in Counter(found).items() if count > 1] == []
 
 
 def test_no_test_sleeps() -> None:

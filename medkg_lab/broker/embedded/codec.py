@@ -223,7 +223,7 @@ def _entity_reader(schema: type) -> _Read:
 def _field_reader(field: _Field, flexible: bool) -> _Read:
     element = _entity_reader(field.nested) if field.nested else _plain_reader(field, flexible)
     if not field.array:
-        return element
+        return _nullable(element) if field.nested and field.nullable else element
 
     def read_array(cursor: _Cursor) -> list[Any] | None:
         length = cursor.varint() - 1 if flexible else cursor.number(_NUMBERS["int32"])
@@ -232,6 +232,11 @@ def _field_reader(field: _Field, flexible: bool) -> _Read:
         return [element(cursor) for _ in range(cursor.count(length))]
 
     return read_array
+
+
+def _nullable(read: _Read) -> _Read:
+    """A structure that may be null has a byte in front of it, negative when it is (KIP-893)."""
+    return lambda cursor: None if cursor.number(_NUMBERS["int8"]) < 0 else read(cursor)
 
 
 def _plain_reader(field: _Field, flexible: bool) -> _Read:

@@ -24,7 +24,8 @@ Answer = asyncio.Task[bytes | None]
 class Connection:
     """Serves one client until it goes, sends what is no request, or the broker stops.
 
-    Requests are begun in their order and may wait side by side, for example several produce requests for one fdatasync.
+    Requests are begun in their order and may wait side by side, for example several produce requests for one fdatasync;
+    only what changes topics, groups or offsets is finished before the next begins, as with Kafka's own brokers.
     When `limits.pipeline` of them are unanswered, or the client does not read its answers, nothing more is read from it.
     """
 
@@ -64,10 +65,13 @@ class Connection:
         try:
             while True:
                 await self._slots.acquire()
-                answer = asyncio.create_task(self._answer(await self._frame()))
+                frame = await self._frame()
+                answer = asyncio.create_task(self._answer(frame))
                 self._waiting.add(answer)
                 answer.add_done_callback(self._waiting.discard)
                 self._answers.put_nowait(answer)
+                if codec.read_head(frame).api_key in registry.CHANGES:
+                    await asyncio.wait({answer})
         except MalformedFrame as error:
             _log.warning("%s: %s", self._host, error)
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):

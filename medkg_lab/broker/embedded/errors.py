@@ -18,8 +18,8 @@ class AddressUnusable(LabError):
 
 
 class NotLoopback(LabError):
-    """The embedded broker has no access control, so it listens on a loopback address only, not on {host}. Use 127.0.0.1, or
-    an external cluster when other machines must reach it."""
+    """The embedded broker encrypts nothing, so it listens on a loopback address only, not on {host}. Use 127.0.0.1, or an
+    external cluster when other machines must reach it."""
 
     exit_code = exit_codes.NO_RESTART
 

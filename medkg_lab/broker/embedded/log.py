@@ -304,6 +304,8 @@ class PartitionLog:
             return False
         if oldest.next_offset <= self.log_start:
             return True
+        if not self.config.deletes:
+            return False
         if self.config.retention_bytes >= 0 and self.size - oldest.size >= self.config.retention_bytes:
             return True
         return 0 <= self.config.retention_ms < now_ms - oldest.last_change_ms()

@@ -101,10 +101,13 @@ class Store:
 
     def log(self, topic: str, partition: int) -> PartitionLog:
         """The log of one partition. Raises Refused when there is none."""
-        found = self.topics.get(topic)
-        if found is None or not 0 <= partition < len(found.logs):
+        if not self.has(topic, partition):
             raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION, f"there is no {topic}-{partition}")
-        return found.logs[partition]
+        return self.topics[topic].logs[partition]
+
+    def has(self, topic: str, partition: int) -> bool:
+        """Whether there is such a partition."""
+        return topic in self.topics and 0 <= partition < len(self.topics[topic].logs)
 
     def topic(self, name: str) -> Topic:
         """The topic called `name`. Raises Refused when there is none."""

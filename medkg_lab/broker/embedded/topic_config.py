@@ -10,13 +10,34 @@ from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_FIXED = {
-    "cleanup.policy": "delete",
-    "compression.type": "producer",
-    "message.timestamp.type": "CreateTime",
-    "min.insync.replicas": "1",
+_POLICY = "cleanup.policy"
+_POLICIES = frozenset({"", "delete", "compact", "delete,compact", "compact,delete"})
+LISTS = frozenset({_POLICY})
+"""Settings whose values are words with commas in between."""
+_CHOICES: dict[str, tuple[str, frozenset[str]]] = {
+    _POLICY: ("delete", _POLICIES),
+    "compression.type": (
+        "producer",
+        frozenset({"producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"}),
+    ),
+    "message.timestamp.type": ("CreateTime", frozenset({"CreateTime"})),
+    "min.insync.replicas": ("1", frozenset({"1"})),
 }
-"""Settings of which only one value is offered."""
+"""Settings with the default and all values. Batches stay as their producer compressed them, whatever is asked for; a topic
+without `delete` in its policy keeps everything, and nothing is ever compacted, so that a reader finds more and never less."""
+_WITHOUT_EFFECT = {
+    "delete.retention.ms": _DAY_MS,
+    "file.delete.delay.ms": 60_000,
+    "flush.messages": 2**63 - 1,
+    "flush.ms": 2**63 - 1,
+    "index.interval.bytes": 4096,
+    "max.compaction.lag.ms": 2**63 - 1,
+    "min.compaction.lag.ms": 0,
+    "segment.index.bytes": 10 * 1024 * 1024,
+    "segment.jitter.ms": 0,
+}
+"""Settings that are kept and told, and that nothing here depends on: how files are arranged and when they are synced is the
+broker's own affair, and every record is synced before it is acknowledged."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,7 @@ NUMBERS = {
     "max.message.bytes": Number(default=1_048_588, low=1024, high=15 * 1024 * 1024),
     "retention.bytes": Number(default=-1, low=-1, high=2**62),
     "retention.ms": Number(default=7 * _DAY_MS, low=-1, high=2**62),
+    **{name: Number(default=value, low=-1, high=2**63 - 1) for name, value in _WITHOUT_EFFECT.items()},
     "segment.bytes": Number(default=64 * 1024 * 1024, low=1024, high=2**30),
     "segment.ms": Number(default=7 * _DAY_MS, low=1, high=2**62),
 }
@@ -46,6 +68,8 @@ class TopicConfig:
     retention_ms: int = NUMBERS["retention.ms"].default
     segment_bytes: int = NUMBERS["segment.bytes"].default
     segment_ms: int = NUMBERS["segment.ms"].default
+    deletes: bool = True
+    """Whether records may go by age or size at all."""
 
     @classmethod
     def parse(cls, given: Mapping[str, str | None]) -> "TopicConfig":
@@ -53,10 +77,12 @@ class TopicConfig:
         numbers = {}
         for name, value in given.items():
             if name in NUMBERS:
-                numbers[name.replace(".", "_")] = _number(name, value)
-            elif _FIXED.get(name) != value:
+                number = _number(name, value)
+                if name not in _WITHOUT_EFFECT:
+                    numbers[name.replace(".", "_")] = number
+            elif name not in _CHOICES or value not in _CHOICES[name][1]:
                 raise Refused(Code.INVALID_CONFIG, _unknown(name))
-        return cls(**numbers)
+        return cls(**numbers, deletes="delete" in (given.get(_POLICY, "delete") or ""))
 
 
 def _number(name: str, value: str | None) -> int:
@@ -71,12 +97,13 @@ def _number(name: str, value: str | None) -> int:
 
 
 def _unknown(name: str) -> str:
-    if name in _FIXED:
-        return f"{name} can only be {_FIXED[name]}"
-    return f"unknown setting; known are {', '.join(sorted({*NUMBERS, *_FIXED}))}"
+    if name in _CHOICES:
+        return f"{name} can be {' or '.join(repr(value) for value in sorted(_CHOICES[name][1]))}"
+    return f"unknown setting; known are {', '.join(sorted({*NUMBERS, *_CHOICES}))}"
 
 
 def effective(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
     """Every setting with its value and whether it is the default."""
-    defaults = {name: str(number.default) for name, number in NUMBERS.items()} | _FIXED
+    defaults = {name: str(number.default) for name, number in NUMBERS.items()}
+    defaults |= {name: default for name, (default, _) in _CHOICES.items()}
     return {name: (given.get(name, value), name not in given) for name, value in sorted(defaults.items())}

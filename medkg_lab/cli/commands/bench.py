@@ -20,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure, in a lab of its own, and print the figures; exit code 1 when a target is missed."""
+    """Measure, in a lab of its own, and print the figures; exit code 1 when a target is missed, not when it cannot be judged."""
     module = importlib.import_module(BENCHES[given.name])
     parser = argparse.ArgumentParser(prog=f"medkg-lab bench {given.name}", description=module.__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
@@ -33,4 +33,4 @@ def run(given: argparse.Namespace) -> int:
         columns = ("name", "value", "target", "met")
         print_table(columns, ([one[name] for name in columns] for one in found["targets"]))
         print_text(f"on {found['machine']['cores']} cores of {found['machine']['cpu']}; --json has the details")
-    return exit_codes.OK if all(one["met"] for one in found["targets"]) else exit_codes.FAILED
+    return exit_codes.OK if all(one["met"] is not False for one in found["targets"]) else exit_codes.FAILED

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_json, print_table, print_text, say
@@ -76,9 +76,16 @@ def _tail(given: argparse.Namespace) -> int:
     if given.json:
         print_json(shown)
         return exit_codes.OK
-    for one in shown:
-        print_text(f"{one['partition']}@{one['offset']} {one['key']}  {one['value']}")
+    show(shown)
     return exit_codes.OK
+
+
+def show(records: list[dict[str, Any]]) -> None:
+    """Print records as `Record.as_text` gives them, each with its headers below it."""
+    for one in records:
+        print_text(f"{one['partition']}@{one['offset']} {one['key']}  {one['value']}")
+        for name, value in one["headers"]:
+            print_text(f"    {name}: {value}")
 
 
 def _produce(given: argparse.Namespace) -> int:

@@ -22,6 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     retrieval.add_argument(
         "--qrels", type=Path, help="the judgements, as BEIR or TREC write them (default: found there)"
     )
+    retrieval.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32", help="how exactly the model computes (default fp32)"
+    )
     retrieval.set_defaults(run=_retrieval)
     entities = group.add_parser("entities", parents=[common], help="measure the linking of mentions to concepts")
     entities.add_argument("--corpus", type=Path, required=True, help="annotated abstracts in the PubTator format")
@@ -47,7 +50,8 @@ def _retrieval(given: argparse.Namespace) -> int:
 
     locations = locate(given.home)
     collection = dataset.load(given.dataset, given.corpus, given.queries, given.qrels)
-    found = retrieval.evaluate(collection, locations.cache, settings.load(locations).search, say)
+    chosen = settings.load(locations).search
+    found = retrieval.evaluate(collection, locations.cache, chosen, say, precision=given.precision)
     if given.json:
         print_json(found)
     else:

@@ -1,10 +1,23 @@
 """`medkg-lab graph node | path | why | export`."""
 
 import argparse
-from typing import Any
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text
+from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text, say
+from medkg_lab.errors import LabError
+from medkg_lab.knowledge.formats import FORMATS
+
+_EXPORT_SECONDS = 300.0
+
+
+class SeveralFiles(LabError):
+    """This format is more than one file ({names}), which one stream cannot hold. Name a folder for them with `--out`."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -23,7 +36,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     why.add_argument("source", help="a node's id or name")
     why.add_argument("target", help="a node's id or name")
     why.set_defaults(run=_why)
-    export = group.add_parser("export", parents=[common], help="print all nodes and edges, a JSON object a line")
+    export = group.add_parser("export", parents=[common], help="give out all nodes and edges with what says so")
+    export.add_argument(
+        "--format",
+        choices=("lines", *FORMATS),
+        default="lines",
+        help="JSON lines (default), GraphML, CSV for Neo4j, JSON-LD",
+    )
+    export.add_argument("--out", type=Path, help="a folder for the files (default: print; Neo4j's two files need it)")
+    export.add_argument(
+        "--limit", type=int, default=1_000_000, help="how many nodes and edges at most (default 1,000,000)"
+    )
+    export.add_argument("--tenant", default="default", help="whose graph")
     export.set_defaults(run=_export)
 
 
@@ -85,11 +109,28 @@ def _edge(one: dict[str, Any]) -> tuple[Any, ...]:
 def _export(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    exported = Lab.at(given.home).knowledge.graph_export()
+    exported = Lab.at(given.home, _EXPORT_SECONDS).knowledge.graph_export(given.limit, given.tenant)
     if given.json:
         print_json(exported)
-        return exit_codes.OK
-    for part in ("nodes", "edges"):
-        for one in exported[part]:
-            print_json_line({"type": part[:-1], **one})
-    return exit_codes.OK
+    elif given.format == "lines":
+        for part in ("nodes", "edges"):
+            for one in exported[part]:
+                print_json_line({"type": part[:-1], **one})
+    else:
+        _give_out(FORMATS[given.format](exported), given.out)
+    if exported["truncated"]:
+        say(f"there is more: only {given.limit} nodes and edges were given out; raise --limit")
+    return exit_codes.FAILED if exported["truncated"] else exit_codes.OK
+
+
+def _give_out(files: Mapping[str, str], folder: Path | None) -> None:
+    """Write the files into `folder`, or print the only one. Raises SeveralFiles."""
+    if folder is None:
+        if len(files) > 1:
+            raise SeveralFiles(names=" and ".join(files))
+        sys.stdout.writelines(files.values())
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        say(f"{folder / name}")

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.job_outputs import show_output
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
 
 
@@ -23,6 +24,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     listed.set_defaults(run=_list)
     show = group.add_parser("show", parents=[common], help="show one job with its stages")
     show.add_argument("job", help="a job's id, or a document's for its newest job")
+    show.add_argument("--stage", help="show what this stage made: chunks and blocks with their places in the source")
+    show.add_argument("--chunk", help="with the chunk stage: only the chunk of this id or number")
     show.set_defaults(run=_show)
     why = group.add_parser("why", parents=[common], help="say in a sentence why a job is not moving, or how it ended")
     why.add_argument("job", help="a job's id, or a document's for its newest job")
@@ -64,7 +67,11 @@ def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.find import find_job
 
-    job = find_job(Lab.at(given.home), given.job)
+    lab = Lab.at(given.home)
+    job = find_job(lab, given.job)
+    if given.stage:
+        show_output(lab, job, given.stage, given.chunk, given.json)
+        return exit_codes.OK
     if given.json:
         print_json(job)
         return exit_codes.OK

@@ -1,22 +1,16 @@
-"""`medkg-lab pipeline list | show | graph | validate | diff | history`."""
+"""`medkg-lab pipeline list | show | graph | validate | diff | history`, and what `editing` adds to them."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.commands import editing, rehearse
 from medkg_lab.cli.output import clock, print_json, print_table, print_text, say
-from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.models import Topology
-
-
-class NoSuchVersion(LabError):
-    """The ledger knows no version {version!r} of {pipeline}. `medkg-lab pipeline history {pipeline}` shows those it knows."""
-
-    exit_code = exit_codes.USAGE
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -40,9 +34,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     diff.add_argument("name", help="the pipeline")
     diff.add_argument("other", help="a version as `history` shows it, or a file")
     diff.set_defaults(run=_diff)
-    history = group.add_parser("history", parents=[common], help="list the versions that jobs were submitted with")
+    history = group.add_parser("history", parents=[common], help="list the versions that were saved or used by jobs")
     history.add_argument("name", help="the pipeline")
     history.set_defaults(run=_history)
+    rehearse.add_pipeline(group, common)
+    editing.add(group, common)
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -136,6 +132,7 @@ def _diff(given: argparse.Namespace) -> int:
 
 
 def _other(lab: "Lab", name: str, other: str) -> "Topology":
+    from medkg_lab.lab.definitions import NoSuchVersion
     from medkg_lab.topology import versions
     from medkg_lab.topology.loader import load_topology
 
@@ -143,24 +140,20 @@ def _other(lab: "Lab", name: str, other: str) -> "Topology":
         return load_topology(Path(other), policies=lab.catalog.policies().names)
     known = lab.ledger.definitions("topology", name=name, version=other)
     if not known:
-        raise NoSuchVersion(version=other, pipeline=name)
+        raise NoSuchVersion(version=other, name=name)
     return versions.from_json(known[0]["content"])
 
 
 def _history(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.definitions import Definition, Kind, history
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.topology.versions import version_of
 
     lab = Lab.at(given.home)
-    current = version_of(lab.catalog.topology(given.name))
-    known = lab.ledger.definitions("topology", name=given.name)
-    rows = [
-        {"version": one["version"], "current": one["version"] == current, "seq": one["seq"], "ts": one.get("ts")}
-        for one in known
-    ]
+    lab.catalog.path(given.name)
+    rows = history(lab, Definition(Kind.PIPELINE, given.name))
     if given.json:
-        print_json(rows)
+        print_json([row.__dict__ for row in rows])
     else:
-        shown = ((one["version"], "current" if one["current"] else "", clock(one["ts"]), one["seq"]) for one in rows)
-        print_table(("version", "", "first used", "event"), shown)
+        shown = ((one.version, "current" if one.current else "", clock(one.ts), one.summary) for one in rows)
+        print_table(("version", "", "made", "what changed"), shown)
     return exit_codes.OK

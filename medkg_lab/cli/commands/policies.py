@@ -1,8 +1,9 @@
-"""`medkg-lab policies list | show`."""
+"""`medkg-lab policies list | show | edit | rehearse`."""
 
 import argparse
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.commands import editing, rehearse
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text
 
 
@@ -17,6 +18,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     show = group.add_parser("show", parents=[common], help="show one policy")
     show.add_argument("name", help="the policy")
     show.set_defaults(run=_show)
+    rehearse.add_policies(group, common)
+    editing.add_policies(group, common)
 
 
 def _list(given: argparse.Namespace) -> int:

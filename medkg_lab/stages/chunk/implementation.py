@@ -17,7 +17,7 @@ def _build(resources: Resources, options: SplitterOptions) -> Stage:
 SPLITTER = Implementation(
     name="haystack.splitter",
     stage_type=StageType.CHUNK,
-    summary="Haystack's splitters: sentences, words, passages or recursively, within sections and a token limit",
+    summary="Haystack's splitters: sentences, words, passages, sections, recursive or hierarchical, within a token limit",
     build=_build,
     options=SplitterOptions,
 )

@@ -6,11 +6,14 @@ from pydantic import Field, model_validator
 
 from medkg_lab.stages.registry import Options
 
-SplitBy = Literal["sentence", "word", "passage", "recursive"]
+SplitBy = Literal["sentence", "word", "passage", "recursive", "hierarchical", "section"]
 
 
 class SplitterOptions(Options):
-    """Units are sentences for `sentence`, blocks for `passage`, words for `word` and `recursive`.
+    """Units are sentences for `sentence`, blocks for `passage`, words for `word`, `recursive` and `hierarchical`.
+
+    `hierarchical` gives passages of `split_length` words, of half and of a quarter of it, each within the larger one. `section`
+    makes as much of a section as `max_tokens` allow one passage, ending with a sentence; it counts no units.
 
     `max_tokens` counts [CLS] and [SEP] in; what is longer is cut.
     """
@@ -31,4 +34,6 @@ class SplitterOptions(Options):
     def _overlap_is_less(self) -> Self:
         if self.split_overlap >= self.split_length:
             raise ValueError("split_overlap must be less than split_length")
+        if self.split_overlap and self.split_by in ("hierarchical", "section"):
+            raise ValueError(f"passages do not overlap when split_by is {self.split_by}")
         return self

@@ -59,11 +59,11 @@ class HaystackSplitter:
 
     def _ranges(self, tokens: TokenMap) -> list[Range]:
         ranges = self._split(tokens.text)
-        if self._options.split_by == "sentence":
+        if self._options.split_by in ("sentence", "section"):
             windows = gather(
                 ranges,
                 tokens.count,
-                length=self._options.split_length,
+                length=self._options.split_length if self._options.split_by == "sentence" else len(ranges),
                 overlap=self._options.split_overlap,
                 threshold=self._options.split_threshold,
                 limit=self._limit,

@@ -4,7 +4,7 @@ Of haystack's ways to split, these work offline: its `sentence` and `token` unit
 from a function of ours and tokens are counted with the embedding model's own tokenizer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from medkg_lab.stages.chunk.options import SplitBy
@@ -13,26 +13,36 @@ from medkg_lab.stages.chunk.tokens import Range
 from medkg_lab.stages.haystack_settings import switch_telemetry_off
 
 Splitter = Callable[[str], list[Range]]
+_LEVELS = 3
+"""Sizes of passage in a hierarchy, each half of the one above."""
 
 
 def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int) -> Splitter:
     """Make the splitter for `split_by`; importing haystack takes a second or more.
 
-    For `sentence` the ranges are single sentences, since haystack does not gather what a function returns; else passages.
+    For `sentence` and `section` the ranges are single sentences, since haystack does not gather what a function returns; else
+    passages.
     """
     switch_telemetry_off()
     from haystack import Document
-    from haystack.components.preprocessors import DocumentSplitter, RecursiveDocumentSplitter
+    from haystack.components.preprocessors import (
+        DocumentSplitter,
+        HierarchicalDocumentSplitter,
+        RecursiveDocumentSplitter,
+    )
 
     component: Any
     match split_by:
-        case "sentence":
+        case "sentence" | "section":
             component = DocumentSplitter(split_by="function", splitting_function=split_sentences)
         case "recursive":
             separators = ["\n\n", "\n", " "]
             component = RecursiveDocumentSplitter(
                 split_length=length, split_overlap=overlap, split_unit="word", separators=separators
             )
+        case "hierarchical":
+            sizes = {max(1, length >> level) for level in range(_LEVELS)}
+            component = HierarchicalDocumentSplitter(block_sizes=sizes, split_overlap=0, split_by="word")
         case _:
             component = DocumentSplitter(
                 split_by=split_by, split_length=length, split_overlap=overlap, split_threshold=threshold
@@ -40,6 +50,20 @@ def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int)
 
     def split(text: str) -> list[Range]:
         made = component.run(documents=[Document(content=text)])["documents"]
+        if split_by == "hierarchical":
+            return _within_parents(made)
         return [(start := part.meta["split_idx_start"], start + len(part.content)) for part in made]
 
     return split
+
+
+def _within_parents(made: Sequence[Any]) -> list[Range]:
+    """The ranges of a hierarchy without its root, the larger before the smaller within it; children count from their parent."""
+    starts: dict[str, int] = {}
+    ranges: set[Range] = set()
+    for part in made:
+        parent = part.meta["__parent_id"]
+        start = starts[part.id] = starts.get(parent, 0) + part.meta.get("split_idx_start", 0)
+        if parent is not None or not part.meta["__children_ids"]:
+            ranges.add((start, start + len(part.content)))
+    return sorted(ranges, key=lambda span: (span[0], -span[1]))

@@ -1,10 +1,13 @@
 """Which texts are embedded together: pure decisions about lengths."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 STEP = 16
 """Texts are padded to the next multiple of this many tokens. The padded length, and with it every bit of the vector, depends on
 the text alone and not on what else is in the batch; the cost is STEP / 2 tokens per text on average."""
+
+Plan = Callable[[Sequence[int], int, int], Iterator[tuple[int, list[int]]]]
+"""From the texts' lengths, the longest that counts and the tokens of a batch to batches: padded length, the texts' numbers."""
 
 
 def padded(length: int, limit: int) -> int:

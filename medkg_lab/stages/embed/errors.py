@@ -20,19 +20,26 @@ class WeightsDamaged(LabError):
     exit_code: ClassVar[int] = exit_codes.NO_RESTART
 
 
-class EndpointDown(ServiceError):
+class _EndpointError(ServiceError):
+    """The embedding endpoint {url} is of no use: {detail}."""
+
+    failure_kind: ClassVar[str] = "gpu_unavailable"
+    """Without its endpoint the stage has no GPU, and nothing else takes its place."""
+
+
+class EndpointDown(_EndpointError):
     """The embedding endpoint {url} did not answer: {detail}. Start the server that the profile names, or mend `base_url`."""
 
 
-class EndpointFailed(ServiceError):
+class EndpointFailed(_EndpointError):
     """The embedding endpoint {url} answered with an error: {detail}. Its own log says why."""
 
 
-class EndpointRefused(ServiceError):
+class EndpointRefused(_EndpointError):
     """The embedding endpoint {url} refused the request: {detail}. Check `model` and the key in the profile's embed options."""
 
 
-class EndpointWrongVectors(ServiceError):
+class EndpointWrongVectors(_EndpointError):
     """The embedding endpoint {url} gave vectors that cannot be used: {detail}. Check `model` and `dimension` in the profile."""
 
 

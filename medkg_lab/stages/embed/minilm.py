@@ -13,7 +13,7 @@ import onnxruntime
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk
 from medkg_lab.stages.contracts import Embeddings, StageContext
-from medkg_lab.stages.embed.batching import batches
+from medkg_lab.stages.embed.batching import Plan, batches
 from medkg_lab.stages.embed.model_cache import cached
 from medkg_lab.stages.embed.options import Precision
 from medkg_lab.stages.embed.weights import (
@@ -52,10 +52,14 @@ class MiniLM:
 
     dimension = DIMENSION
 
-    def __init__(self, cache: Path, threads: int | None = None, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, cache: Path, threads: int | None = None, precision: Precision = "fp32", plan: Plan = batches
+    ) -> None:
+        """`plan` says which texts share a run of the graph; another one gives up that a text's vector is its own."""
         path = cached(cache / "models", GRAPH_FILE, build_model)
         self.model = MODEL_ID
         self._batch_tokens = _BATCH_TOKENS
+        self._plan = plan
         if precision == "int8":
             full = path
             path = cached(cache / "models", INT8_GRAPH_FILE, lambda: quantised(full))
@@ -74,7 +78,7 @@ class MiniLM:
         """Vectors of unit length for `texts`, in order: float32 of shape (texts, 384). Tokens past the 256th are cut off."""
         tokens = [self._tokens(text) for text in texts]
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
-        for width, members in batches([len(ids) for ids in tokens], MAX_TOKENS, self._batch_tokens):
+        for width, members in self._plan([len(ids) for ids in tokens], MAX_TOKENS, self._batch_tokens):
             vectors[members] = self._run([tokens[number] for number in members], width)
         return vectors
 

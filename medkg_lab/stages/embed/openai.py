@@ -1,7 +1,6 @@
 """The embed stage that asks an OpenAI-compatible endpoint, through haystack's OpenAIDocumentEmbedder."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +8,8 @@ import numpy.typing as npt
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk
 from medkg_lab.stages.contracts import Embeddings, StageContext
-from medkg_lab.stages.embed.errors import (
-    EndpointDown,
-    EndpointFailed,
-    EndpointRefused,
-    EndpointWrongVectors,
-    GpuOutOfMemory,
-)
+from medkg_lab.stages.embed.answers import failed, short, unit_vectors
+from medkg_lab.stages.embed.errors import EndpointDown, EndpointWrongVectors
 from medkg_lab.stages.embed.options import OpenAIOptions
 from medkg_lab.stages.embed.transport import OutsideTransport
 from medkg_lab.stages.haystack_settings import switch_telemetry_off
@@ -28,8 +22,6 @@ from haystack.utils import Secret  # noqa: E402
 from openai import APIConnectionError, APIError, APIStatusError  # noqa: E402
 
 DEVICE = "cuda"
-_DETAIL_CHARACTERS = 300
-_TOO_MANY_REQUESTS = 429
 
 
 class OpenAIEmbedder:
@@ -82,40 +74,15 @@ class OpenAIEmbedder:
             raise self._service_error(error) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # An answer with status 200 that is no embedding response (a web page, too few vectors) surfaces as one of these.
-            raise EndpointWrongVectors(url=self._options.base_url, detail=_short(repr(error))) from error
-        return self._checked([document.embedding for document in answered])
-
-    def _checked(self, raw: list[Any]) -> npt.NDArray[np.float32]:
-        """The vectors as unit-length rows. Raises EndpointWrongVectors unless each has the dimension and a finite length."""
-        url, dimension = self._options.base_url, self._options.dimension
-        for number, vector in enumerate(raw):
-            if not isinstance(vector, list) or len(vector) != dimension:
-                size = len(vector) if isinstance(vector, list) else "no"
-                detail = f"text {number + 1} of {len(raw)} got {size} numbers instead of {dimension}"
-                raise EndpointWrongVectors(url=url, detail=detail)
-        vectors = np.asarray(raw, dtype=np.float32)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
-            raise EndpointWrongVectors(url=url, detail="a vector is zero or not finite")
-        unit: npt.NDArray[np.float32] = vectors / lengths
-        return unit
+            raise EndpointWrongVectors(url=self._options.base_url, detail=short(repr(error))) from error
+        return unit_vectors(
+            [document.embedding for document in answered], self._options.dimension, self._options.base_url
+        )
 
     def _service_error(self, error: APIError) -> LabError:
         # Of no connection the library only says so; its cause has the transport's own words.
         cause = error.__cause__ if isinstance(error, APIConnectionError) and error.__cause__ else error
-        url, detail = self._options.base_url, _short(str(cause))
+        url = self._options.base_url
         if isinstance(error, APIConnectionError):
-            return EndpointDown(url=url, detail=detail)
-        if "out of memory" in str(error).lower():
-            return GpuOutOfMemory(url=url, detail=detail)
-        if (
-            isinstance(error, APIStatusError)
-            and 400 <= error.status_code < 500
-            and error.status_code != _TOO_MANY_REQUESTS
-        ):
-            return EndpointRefused(url=url, detail=detail)
-        return EndpointFailed(url=url, detail=detail)
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_DETAIL_CHARACTERS]
+            return EndpointDown(url=url, detail=short(str(cause)))
+        return failed(url, error.status_code if isinstance(error, APIStatusError) else None, str(error))

@@ -34,3 +34,11 @@ class OpenAIOptions(Options):
     dimension: int = Field(default=1024, ge=1, le=65_536, description="Length of the vectors that the model must give.")
     batch_size: int = Field(default=32, ge=1, le=4096, description="Texts in one request.")
     timeout_seconds: float = Field(default=60.0, gt=0, le=3600, description="Seconds that one request may take.")
+    query_prefix: str = Field(
+        default="",
+        max_length=2000,
+        description="What a search puts before its query, where the model wants an instruction.",
+    )
+    query_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds that a search waits for its vector."
+    )

@@ -28,6 +28,7 @@ class StructuredExtractor:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self.made_with = {"vocabulary": vocabulary.version}
         self._dictionary = Dictionary(vocabulary.terms())
 
     def execute(self, context: StageContext, item: ExtractInput) -> Extraction:

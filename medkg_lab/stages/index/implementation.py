@@ -5,17 +5,17 @@ from typing import Any
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge.client import KnowledgeClient, connected, refused
+from medkg_lab.knowledge.client import connected, refused
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
 from medkg_lab.knowledge.messages import TextDocument
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
-from medkg_lab.stages.registry import Implementation, Options, Resources
+from medkg_lab.stages.registry import Implementation, KnowledgeStore, Options, Resources
 
 
 class KnowledgeIndex:
     """Stages all documents of a batch by one call; the job's completion makes them visible."""
 
-    def __init__(self, client: KnowledgeClient) -> None:
+    def __init__(self, client: KnowledgeStore) -> None:
         self._client = client
 
     def execute(self, context: StageContext, item: IndexInput) -> Receipt:
@@ -68,7 +68,7 @@ def _receipt(answer: Mapping[str, Any], item: IndexInput) -> Receipt:
 
 
 def _build(resources: Resources, options: Any) -> KnowledgeIndex:
-    return KnowledgeIndex(connected(resources.knowledge_socket))
+    return KnowledgeIndex(resources.knowledge or connected(resources.knowledge_socket))
 
 
 INDEX = Implementation(

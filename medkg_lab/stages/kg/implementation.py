@@ -5,16 +5,16 @@ from typing import Any
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge.client import KnowledgeClient, connected, refused
+from medkg_lab.knowledge.client import connected, refused
 from medkg_lab.knowledge.errors import KnowledgeUnavailable
 from medkg_lab.stages.contracts import KGInput, Receipt, StageContext, StageType
-from medkg_lab.stages.registry import Implementation, Options, Resources
+from medkg_lab.stages.registry import Implementation, KnowledgeStore, Options, Resources
 
 
 class KnowledgeGraph:
     """Stages all documents of a batch by one call; the job's completion makes them visible."""
 
-    def __init__(self, client: KnowledgeClient) -> None:
+    def __init__(self, client: KnowledgeStore) -> None:
         self._client = client
 
     def execute(self, context: StageContext, item: KGInput) -> Receipt:
@@ -46,7 +46,7 @@ def _receipt(item: KGInput, count: int) -> Receipt:
 
 
 def _build(resources: Resources, options: Any) -> KnowledgeGraph:
-    return KnowledgeGraph(connected(resources.knowledge_socket))
+    return KnowledgeGraph(resources.knowledge or connected(resources.knowledge_socket))
 
 
 GRAPH = Implementation(

@@ -40,9 +40,14 @@ from kafka.admin import ResourceType as PythonResourceType
 from kafka.errors import (
     GroupSubscribedToTopicError,
     IncompatibleBrokerVersion,
+    InvalidReplicationAssignmentError,
+    LogDirNotFoundError,
+    NoError,
     SecurityDisabledError,
     TransactionalIdAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
+from kafka.structs import TopicPartitionReplica
 
 from tests.brokers import make_topic
 from tests.conformance.broker.libraries import WRITERS, Message
@@ -95,10 +100,75 @@ def test_a_topics_settings_are_changed_one_by_one(bootstrap: str, confluent: Adm
     )
     only(confluent.incremental_alter_configs([change("tuned", "retention.ms", None, AlterConfigOpType.DELETE)]))
     assert setting(confluent, "tuned", "retention.ms") == str(7 * 24 * 60 * 60 * 1000)
-    bad = change("tuned", "cleanup.policy", "compact", AlterConfigOpType.SET)
+    bad = change("tuned", "retention.ms", "soon", AlterConfigOpType.SET)
     assert code_of(lambda: only(confluent.incremental_alter_configs([bad]))) == KafkaError.INVALID_CONFIG
     nowhere = change("not-there", "retention.ms", "1", AlterConfigOpType.SET)
     assert code_of(lambda: only(confluent.incremental_alter_configs([nowhere]))) == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def test_words_are_added_to_a_list_and_taken_away(bootstrap: str, confluent: AdminClient) -> None:
+    make_topic(bootstrap, "worded")
+    only(confluent.incremental_alter_configs([change("worded", "cleanup.policy", "compact", AlterConfigOpType.APPEND)]))
+    assert setting(confluent, "worded", "cleanup.policy") == "delete,compact"
+    for word, left in (("delete", "compact"), ("compact", "")):
+        less = change("worded", "cleanup.policy", word, AlterConfigOpType.SUBTRACT)
+        only(confluent.incremental_alter_configs([less]))
+        assert setting(confluent, "worded", "cleanup.policy") == left
+    no_list = change("worded", "retention.ms", "1", AlterConfigOpType.APPEND)
+    assert code_of(lambda: only(confluent.incremental_alter_configs([no_list]))) == KafkaError.INVALID_CONFIG
+
+
+def test_a_change_is_seen_by_what_was_asked_behind_it(bootstrap: str, confluent: AdminClient) -> None:
+    for number in range(5):
+        make_topic(bootstrap, f"behind-{number}")
+        write(bootstrap, f"behind-{number}", 1, 2, 3)
+        place = TopicPartition(f"behind-{number}", 0, 2)
+        deleting = confluent.delete_records([place])
+        asking = confluent.list_offsets({TopicPartition(place.topic, 0): OffsetSpec.earliest()})
+        assert (only(deleting).low_watermark, only(asking).offset) == (2, 2)
+
+
+def test_settings_have_types_and_the_broker_says_where_it_listens(bootstrap: str, python: Any) -> None:
+    make_topic(bootstrap, "typed")
+    asked = [PythonResource(ConfigResourceType.TOPIC, "typed"), PythonResource(ConfigResourceType.BROKER, 0)]
+    found = python.describe_configs(asked, config_filter="all")
+    assert found["topic"]["typed"]["retention.bytes"]["config_type"] == "LONG"
+    listeners = found["broker"]["0"]["advertised.listeners"]
+    assert listeners["value"] == f"PLAINTEXT://{bootstrap}"
+    assert (listeners["config_type"], listeners["read_only"]) == ("LIST", True)
+    listed = python.list_config_resources()
+    assert "typed" in listed["topic"]
+    assert listed["broker"] == ["0"]
+    assert list(python.list_config_resources([ConfigResourceType.BROKER])) == ["broker"]
+
+
+def test_python_describes_topics_page_by_page(bootstrap: str, python: Any) -> None:
+    make_topic(bootstrap, "paged-a", 3)
+    make_topic(bootstrap, "paged-b", 2)
+    found: list[tuple[str, int]] = []
+    cursor = None
+    while True:
+        answer = python.describe_topic_partitions(["paged-b", "paged-a"], response_partition_limit=2, cursor=cursor)
+        for topic in answer["topics"]:
+            assert topic["error_code"] == 0
+            found += [(topic["name"], one["partition_index"]) for one in topic["partitions"]]
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+    assert found == [("paged-a", 0), ("paged-a", 1), ("paged-a", 2), ("paged-b", 0), ("paged-b", 1)]
+    (missing,) = python.describe_topic_partitions(["not-there"])["topics"]
+    assert missing["error_code"] == UnknownTopicOrPartitionError.errno
+
+
+def test_a_partition_can_be_moved_only_to_where_it_is(bootstrap: str, python: Any) -> None:
+    make_topic(bootstrap, "moved")
+    place = kafka.TopicPartition("moved", 0)
+    assert python.alter_partition_reassignments({place: [0]}) == {place: None}
+    assert python.alter_partition_reassignments({place: [1]}) == {place: InvalidReplicationAssignmentError}
+    (folder,) = python.describe_log_dirs()[0]["log_dirs"]
+    replica = TopicPartitionReplica("moved", 0, 0)
+    assert python.alter_replica_log_dirs({replica: folder["log_dir"]}) == {replica: NoError}
+    assert python.alter_replica_log_dirs({replica: "/elsewhere"}) == {replica: LogDirNotFoundError}
 
 
 def test_a_changed_setting_holds_for_the_next_record(bootstrap: str, confluent: AdminClient) -> None:
@@ -255,6 +325,19 @@ def test_the_newer_group_protocol_is_refused_and_does_not_hang(bootstrap: str) -
     assert error is not None
     assert error.code() == KafkaError._FATAL
     assert "not supported" in error.str()
+
+
+def test_share_groups_are_refused_and_do_not_hang(bootstrap: str) -> None:
+    consumer = confluent_kafka.ShareConsumer({"bootstrap.servers": bootstrap, "group.id": "shared", "log_level": 0})
+    consumer.subscribe(["newer"])
+
+    def ask() -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            consumer.poll(0.5)
+
+    assert code_of(ask) == KafkaError.UNSUPPORTED_VERSION
+    consumer.close()
 
 
 @pytest.mark.parametrize("version", [(0, 11), (1, 0), (2, 0), (2, 8)])

@@ -121,8 +121,8 @@ def test_topics_are_made_described_grown_and_removed(bootstrap: str, admin: Admi
     assert error_of(answers["bad name"]) == KafkaError.TOPIC_EXCEPTION
     assert error_of(answers["made.2"]) == KafkaError.INVALID_REPLICATION_FACTOR
     assert error_of(admin.create_topics([NewTopic("made", 2)])["made"]) == KafkaError.TOPIC_ALREADY_EXISTS
-    compact = NewTopic("compact", 1, config={"cleanup.policy": "compact"})
-    assert error_of(admin.create_topics([compact])["compact"]) == KafkaError.INVALID_CONFIG
+    stamped = NewTopic("stamped", 1, config={"message.timestamp.type": "LogAppendTime"})
+    assert error_of(admin.create_topics([stamped])["stamped"]) == KafkaError.INVALID_CONFIG
 
     resource = ConfigResource(ResourceType.TOPIC, "made")
     config = admin.describe_configs([resource], request_timeout=20)[resource].result(20)

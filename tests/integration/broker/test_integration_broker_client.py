@@ -90,8 +90,12 @@ def test_the_tail_and_the_whole_of_a_topic(broker: BrokerProcess) -> None:
     assert sorted(int(record.value or b"") for record in read_all(broker.bootstrap, "t")) == list(range(30))
     make_topic(broker.bootstrap, "nothing")
     assert tail(broker.bootstrap, "nothing", 4) == list(read_all(broker.bootstrap, "nothing")) == []
-    with pytest.raises(UnknownTopic):
-        tail(broker.bootstrap, "elsewhere", 1)
+    for name in ("elsewhere", "no name"):
+        with pytest.raises(UnknownTopic):
+            tail(broker.bootstrap, name, 1)
+        with pytest.raises(UnknownTopic):
+            produce(broker.bootstrap, name, b"v")
+    assert {one["topic"] for one in topic_listing(broker.bootstrap)} == {"t", "nothing"}
     shown = Record("t", 0, 1, 2, b"\xff", None, (("h", b"v"),)).as_text()
     assert (shown["key"], shown["value"], shown["headers"]) == ("\ufffd", None, [["h", "v"]])
 
@@ -113,6 +117,7 @@ def test_without_a_broker_every_call_says_so_and_the_terminal_stays_clean(
         lambda: topic_listing(broker.bootstrap, 1),
         lambda: group_listing(broker.bootstrap, 1),
         lambda: tail(broker.bootstrap, "t", 1, 1),
+        lambda: produce(broker.bootstrap, "t", b"v", timeout=1),
         lambda: ensure_topics(broker.bootstrap, timeout=1),
         lambda: probe.metadata(broker.bootstrap, 1),
     ):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.engine.__main__ import OVERDUE
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.engine.processes import Lab, all_events, register, spec, states, topology
 from tests.waiting import wait_until
@@ -98,19 +99,27 @@ def test_a_stop_in_the_middle_of_a_stage_gives_the_batch_back_in_time(lab: Lab, 
         client.cancel(job_id, by="test", why="end of the test")
 
 
-def test_a_stage_that_runs_over_its_deadline_loses_its_batch(lab: Lab, client: LedgerClient) -> None:
+def test_a_stage_that_runs_over_its_deadline_ends_with_its_engine_and_is_counted(
+    lab: Lab, client: LedgerClient
+) -> None:
     settings = lab.locations.config / "settings.yaml"
     before = settings.read_text()
     lab.settings(profile="tiny", lease_seconds=1.0, stage_deadline_seconds=1.0)
     try:
-        lab.engine()
+        engine = lab.engine()
     finally:
         settings.write_text(before)
     jobs = submit(client, "hold", "plain")
+    assert engine.wait(30) == OVERDUE
     wait_until(lambda: events_of(client, jobs, "batch.expired"), 15, "the batch to be taken back")
+    (expired,) = events_of(client, jobs, "batch.expired")
+    assert (expired["data"]["reason"], expired["data"]["stage"]) == ("deadline", "chunk")
+    assert "ran over its deadline" in lab.log("medkg_lab.engine")
     lab.flag("release").touch()
-    wait_until(lambda: all_in(client, jobs, "completed"), 15, "the jobs to complete")
-    assert "was lost" in lab.log("medkg_lab.engine"), "the engine noticed that the batch is no longer its own"
+    lab.engine()
+    wait_until(lambda: all_in(client, jobs, "completed"), 30, "the jobs to complete")
+    halves = [event["jobs"] for event in events_of(client, jobs, "job.claimed")]
+    assert sorted(map(len, halves)) == [1, 1, 2], "what was in a lost batch comes back in halves"
 
 
 def test_an_idle_engine_builds_its_stages_and_a_stop_then_is_at_once_and_clean(lab: Lab, client: LedgerClient) -> None:

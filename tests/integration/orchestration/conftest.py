@@ -15,6 +15,9 @@ from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.readback import read_runs
 from medkg_lab.orchestration.recorder import Recorder
 from tests.integration.engine.processes import Lab, running_ledger
+from tests.integration.orchestration.dagsters import dagster
+
+__all__ = ["View", "dagster", "view"]
 
 
 @dataclass

@@ -2,100 +2,18 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 
-from medkg_lab import rpc, settings
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
-from medkg_lab.orchestration.runs import TAG_RELEASE, visible_run_id
+from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
 from medkg_lab.orchestration.web import COOKIE
 from medkg_lab.stages.kinds import KINDS
-from medkg_lab.topology.catalog import Catalog
-from tests.integration.engine.processes import Lab, register, running_ledger, spec
+from tests.integration.orchestration.dagsters import Dagster
 from tests.waiting import wait_until
-
-
-@dataclass
-class Dagster:
-    """A lab with dagsterd and an engine."""
-
-    lab: Lab
-    client: LedgerClient
-    port: int
-    token: str
-
-    def ask(self, path: str = "/", **headers: str) -> tuple[int, str]:
-        """The status and text of a page; `authorized` headers come from `bearer`."""
-        return self._fetch(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers))
-
-    @property
-    def bearer(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
-
-    def graphql(self, query: str, **variables: Any) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        headers = {"content-type": "application/json", **self.bearer}
-        status, text = self._fetch(urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, headers))
-        assert status in (200, 500), text  # an error that an answer describes comes with 500
-        answer = json.loads(text)
-        assert "errors" not in answer, answer
-        return answer["data"]
-
-    @staticmethod
-    def _fetch(request: urllib.request.Request) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:
-                return response.status, response.read().decode(errors="replace")
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def runs(self, **wanted: Any) -> list[dict[str, Any]]:
-        with rpc.Client(self.lab.locations.socket("dagsterd")) as client:
-            runs = client.call("runs", after=None, limit=500)["runs"]
-        return [run for run in runs if all(run[key] == value for key, value in wanted.items())]
-
-    def run(self, job_id: str, half: int = 0, execution: int = 1) -> dict[str, Any] | None:
-        found = self.runs(run_id=visible_run_id(job_id, half, execution))
-        return found[0] if found else None
-
-    def submit(self, pipeline: str, text: str) -> str:
-        topology = Catalog(self.lab.locations).topology(pipeline)
-        register(self.client, topology)
-        job = spec(topology, uuid.uuid4().hex, content=text)
-        self.client.submit([job])
-        return str(job["job_id"])
-
-    def until(self, job_id: str, state: str) -> dict[str, Any]:
-        def reached() -> dict[str, Any] | None:
-            job = self.client.get(job_id)
-            return job if job is not None and job["state"] == state else None
-
-        job = wait_until(reached, 20, f"job {job_id} to be {state}")
-        assert job is not None
-        return job
-
-
-@pytest.fixture(scope="module")
-def dagster() -> Iterator[Dagster]:
-    home = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
-    with running_ledger(home) as lab, lab.client() as client:
-        lab.engine()
-        lab.start("medkg_lab.orchestration")
-        port, token = settings.ports(lab.locations)["dagster"], settings.dagster_token(lab.locations)
-        yield Dagster(lab, client, port, token)
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def test_the_pages_need_the_token(dagster: Dagster) -> None:
@@ -115,16 +33,22 @@ def test_the_pages_need_the_token(dagster: Dagster) -> None:
 def test_websockets_need_it_too(dagster: Dagster) -> None:
     address = f"ws://127.0.0.1:{dagster.port}/graphql"
 
-    async def talk(headers: dict[str, str]) -> Any:
+    async def talk(headers: dict[str, str], **options: Any) -> Any:
         protocol = websockets.Subprotocol("graphql-ws")
-        async with websockets.connect(address, additional_headers=headers, subprotocols=[protocol]) as connection:
+        given = {"additional_headers": headers, "subprotocols": [protocol], **options}
+        async with websockets.connect(address, **given) as connection:
             await connection.send(json.dumps({"type": "connection_init", "payload": {}}))
             return json.loads(await connection.recv())["type"]
 
-    with pytest.raises(websockets.InvalidStatus) as refused:
-        asyncio.run(talk({}))
-    assert refused.value.response.status_code == 403
-    assert asyncio.run(talk({"cookie": f"{COOKIE}={dagster.token}"})) == "connection_ack"
+    cookie = {"cookie": f"{COOKIE}={dagster.token}"}
+    foreign = websockets.Origin("http://evil.example")
+    for headers, options in (({}, {}), (cookie, {"origin": foreign}), ({**cookie, "host": "evil.example"}, {})):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            asyncio.run(talk(headers, **options))
+        assert refused.value.response.status_code == 403
+    assert asyncio.run(talk(cookie)) == "connection_ack"
+    own = websockets.Origin(f"http://127.0.0.1:{dagster.port}")
+    assert asyncio.run(talk(cookie, origin=own)) == "connection_ack"
 
 
 def test_the_pipelines_are_jobs_and_can_be_reloaded(dagster: Dagster) -> None:
@@ -138,9 +62,13 @@ def test_the_pipelines_are_jobs_and_can_be_reloaded(dagster: Dagster) -> None:
     mine = dagster.lab.locations.config / "pipelines"
     mine.mkdir(exist_ok=True)
     (mine / "mine.yaml").write_text('version: "1.0"\nname: mine\nstages:\n- name: ingest\n  type: IngestStage\n')
+    wait_until(lambda: "mine" in names(), 30, "the new pipeline to be a job, without a restart")
+    (mine / "mine.yaml").write_text("version: '1.0'\nname: mine\nstages: nonsense\n")
+    wait_until(lambda: "mine" not in names(), 30, "the broken pipeline to be gone")
+    assert "auto" in names()
+    (mine / "mine.yaml").unlink()
     mutation = 'mutation{reloadRepositoryLocation(repositoryLocationName:"medkg-lab"){__typename}}'
     assert dagster.graphql(mutation)["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
-    assert "mine" in names()
 
 
 def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> None:
@@ -171,6 +99,15 @@ def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> N
     assert tags["dagster/run_key"] == tags[TAG_RELEASE]
 
 
+_ASSETS = "{assetNodes{assetKey{path} dependencyKeys{path}}}"
+
+
+def test_what_the_lab_makes_is_shown_as_assets(dagster: Dagster) -> None:
+    nodes = dagster.graphql(_ASSETS)["assetNodes"]
+    needs = {node["assetKey"]["path"][0]: [key["path"][0] for key in node["dependencyKeys"]] for node in nodes}
+    assert needs == {"documents": [], "chunks": ["documents"], "embeddings": ["chunks"], "graph": ["documents"]}
+
+
 _REEXECUTE = """
 mutation($id: String!){launchRunReexecution(reexecutionParams:{parentRunId:$id, strategy:ALL_STEPS}){
   __typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message stack}}}
@@ -195,6 +132,56 @@ def test_a_run_can_be_executed_again_from_its_page(dagster: Dagster) -> None:
     assert again["batch"] == answer["run"]["runId"]
     assert again["steps"] == {"ingest": "SUCCESS", "parse": "FAILURE"}
     wait_until(lambda: dagster.runs(run_id=again["batch"], status="FAILURE"), 10, "the launched run to fail as well")
+    answer = dagster.graphql(_REEXECUTE.replace("ALL_STEPS", "FROM_FAILURE"), id=failed["run_id"])
+    assert answer["launchRunReexecution"]["__typename"] == "LaunchRunSuccess", answer
+    third = wait_until(
+        lambda: (run := dagster.run(job_id, execution=3)) and run["status"] == "FAILURE" and run, 15, "the third"
+    )
+    assert third["steps"] == {"parse": "FAILURE"}, "what succeeded before is not done again"
+
+
+_LAUNCH = """
+mutation($params: ExecutionParams!){launchRun(executionParams:$params){
+  __typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}
+"""
+_LAUNCH_AGAIN = _LAUNCH.replace("launchRun(executionParams:", "launchRunReexecution(executionParams:")
+
+
+def launch(dagster: Dagster, query: str, tags: dict[str, str], **params: Any) -> str:
+    """Launch a run of `auto` with tags, and return its id."""
+    selector = {"repositoryLocationName": "medkg-lab", "repositoryName": "__repository__", "jobName": "auto"}
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]} | params.pop("metadata", {})
+    given = {"selector": selector, "mode": "default", "executionMetadata": metadata, **params}
+    (answer,) = dagster.graphql(query, params=given).values()
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    return str(answer["run"]["runId"])
+
+
+def test_a_document_is_launched_by_its_id_and_again_from_a_chosen_stage(dagster: Dagster) -> None:
+    job_id = dagster.submit("auto", "a text")
+    doc_id = dagster.until(job_id, "completed")["doc_id"]
+    launched = launch(dagster, _LAUNCH, {TAG_DOC: doc_id})
+
+    def done(execution: int) -> dict[str, Any]:
+        found = wait_until(
+            lambda: (run := dagster.run(job_id, execution=execution)) and run["status"] == "SUCCESS" and run,
+            20,
+            f"execution {execution} to end",
+        )
+        assert found is not None
+        return found
+
+    second = done(2)
+    assert (second["batch"], set(second["steps"])) == (
+        launched,
+        {"ingest", "parse", "chunk", "embed", "index", "extract", "kg"},
+    )
+    metadata = {"rootRunId": second["run_id"], "parentRunId": second["run_id"]}
+    again = launch(dagster, _LAUNCH_AGAIN, {TAG_JOB: job_id}, stepKeys=["embed", "index"], metadata=metadata)
+    third = done(3)
+    assert (third["batch"], set(third["steps"])) == (again, {"embed", "index", "extract", "kg"})
+    told = dagster.client.events(0, 5000, job_id=job_id)["events"]
+    assert [event["data"]["by"] for event in told if event["type"] == "run.launched"] == ["dagster", "dagster"]
 
 
 def test_a_run_can_be_terminated_from_its_page(dagster: Dagster) -> None:

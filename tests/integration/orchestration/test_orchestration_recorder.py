@@ -92,6 +92,8 @@ def test_a_batch_that_succeeds_shows_each_job_and_itself(view: View) -> None:
     (batch,) = view.runs(run_id=engine.id)
     assert (batch["status"], batch["job_id"]) == ("SUCCESS", None)
     assert set(batch["steps"].values()) == {"SUCCESS"}
+    together = view.instance.get_runs(RunsFilter(tags={names.TAG_BATCH: engine.id}))
+    assert {run.run_id for run in together} == {engine.id, *(engine.run(job_id)["run_id"] for job_id in engine.jobs)}
     stats = view.instance.get_run_step_stats(names.visible_run_id(engine.jobs[0], 0, 1))
     assert {(stat.start_time, stat.end_time) for stat in stats} == {(100.0, 100.5)}
 
@@ -206,6 +208,9 @@ def test_the_two_halves_of_a_gated_pipeline(view: View) -> None:
     after = engine.run(job_id, half=1)
     assert (after["status"], after["pipeline"]) == ("SUCCESS", "gated__post")
     assert after["steps"] == {"chunk": "SUCCESS", "embed": "SUCCESS"}
+    tags = [view.instance.get_run_by_id(run["run_id"]).tags for run in (opened, after)]  # type: ignore[union-attr]
+    assert tags[0][names.TAG_POST_RUN] == after["run_id"]
+    assert tags[1][names.TAG_PRE_RUN] == opened["run_id"]
 
 
 @pytest.mark.parametrize(("end", "status", "gate"), [("reject", "CANCELED", "rejected"), ("fail", "FAILURE", "failed")])

@@ -338,6 +338,14 @@ def test_retention_by_time_counts_from_the_last_write_and_keeps_the_newest_file(
     assert append(log, b"next") == 10
 
 
+def test_a_topic_that_deletes_nothing_keeps_its_files_until_they_are_taken_by_hand(tmp_path: Path) -> None:
+    log = grown(tmp_path, TopicConfig(segment_bytes=1024, retention_bytes=0, retention_ms=0, deletes=False))
+    assert log.retain(2**50) == 0
+    log.move_start(log.check_new_start(5))
+    assert log.retain(2**50) == 5
+    assert (log.log_start, log.high_watermark) == (5, 10)
+
+
 def test_a_file_is_not_removed_before_it_is_synced(tmp_path: Path) -> None:
     log = open_log(tmp_path, TopicConfig(segment_bytes=1024, retention_bytes=0))
     for _ in range(3):

@@ -27,9 +27,30 @@ def test_topic_settings_are_read_as_kafka_names_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("policy", "deletes"), [("delete", True), ("compact", False), ("delete,compact", True), ("", False)]
+)
+def test_only_a_topic_that_may_delete_does(policy: str, deletes: bool) -> None:
+    assert TopicConfig.parse({"cleanup.policy": policy}).deletes is deletes
+    assert TopicConfig.parse({}).deletes
+
+
+def test_settings_without_effect_are_kept_and_told() -> None:
+    given = {"compression.type": "gzip", "file.delete.delay.ms": "12345"}
+    assert TopicConfig.parse(given) == TopicConfig()
+    assert {name: effective(given)[name] for name in given} == {
+        "compression.type": ("gzip", False),
+        "file.delete.delay.ms": ("12345", False),
+    }
+
+
+@pytest.mark.parametrize(
     "given",
     [
-        {"cleanup.policy": "compact"},
+        {"cleanup.policy": "shrink"},
+        {"compression.type": "rar"},
+        {"message.timestamp.type": "LogAppendTime"},
+        {"min.insync.replicas": "2"},
+        {"flush.ms": "soon"},
         {"no.such.setting": "1"},
         {"retention.ms": "soon"},
         {"retention.ms": None},

@@ -81,7 +81,7 @@ def test_length_overlap_and_threshold_count_sentences() -> None:
     assert overlapping[1].startswith("Then came two.")
 
 
-@pytest.mark.parametrize("split_by", ["sentence", "word", "passage", "recursive"])
+@pytest.mark.parametrize("split_by", ["sentence", "word", "passage", "recursive", "hierarchical", "section"])
 def test_no_chunk_has_more_tokens_than_allowed(split_by: str) -> None:
     text = "The quick β-blocker jumped over 5.5 lazy (sleeping) receptors and others " * 60
     chunks = build(split_by=split_by, split_length=100, max_tokens=64).chunk(
@@ -102,6 +102,25 @@ def test_options_are_checked() -> None:
         SPLITTER.parse_options({"split_length": 2, "split_overlap": 2})
     with pytest.raises(BadOptions, match="split_by"):
         SPLITTER.parse_options({"split_by": "token"})
+    with pytest.raises(BadOptions, match="passages do not overlap"):
+        SPLITTER.parse_options({"split_by": "hierarchical", "split_overlap": 1})
+
+
+def test_a_hierarchy_has_passages_within_passages() -> None:
+    source = document(block(BlockKind.PARAGRAPH, "a b c d e f g h i j", "S"))
+    texts = [chunk.text for chunk in build(split_by="hierarchical", split_length=8).chunk(source)]
+    assert texts == ["a b c d e f g h", "a b c d", "a b", "c d", "e f g h", "e f", "g h", "i j"]
+    short = document(block(BlockKind.PARAGRAPH, "a b", "S"))
+    assert [chunk.text for chunk in build(split_by="hierarchical", split_length=8).chunk(short)] == ["a b"]
+
+
+def test_a_section_is_one_passage_as_far_as_the_tokens_allow() -> None:
+    sentences = [f"Sentence number {n} is here. " for n in range(30)]
+    source = document(block(BlockKind.PARAGRAPH, "".join(sentences), "S"), block(BlockKind.PARAGRAPH, "Other.", "T"))
+    assert len(build(split_by="section", split_length=2).chunk(source)) == 2
+    several = build(split_by="section", max_tokens=64).chunk(source)
+    assert len(several) > 3
+    assert all(chunk.text.endswith(".") for chunk in several)
 
 
 def test_it_is_a_chunk_stage() -> None:
@@ -140,8 +159,9 @@ BLOCKS = st.builds(
 )
 SPLITTERS = [
     build(split_by=split_by, split_length=length, split_overlap=overlap, max_tokens=48)
-    for split_by in ("sentence", "word", "passage", "recursive")
+    for split_by in ("sentence", "word", "passage", "recursive", "hierarchical", "section")
     for length, overlap in ((2, 0), (3, 1))
+    if not overlap or split_by not in ("hierarchical", "section")
 ]
 
 

@@ -41,3 +41,10 @@ def test_the_prediction_stays_within_half_a_second_or_is_one_job(measured: list[
     fastest, slowest = (pick(ms / documents for documents, ms in measured) for pick in (min, max))
     assert limit <= max(1.0, TARGET_MS / max(fastest, 1e-6))
     assert limit >= min(most, max(1, int(TARGET_MS / max(slowest, 1e-6)) - 1))
+
+
+def test_a_prediction_needs_a_measurement() -> None:
+    sizing = Sizing(48)
+    assert sizing.predicted("a", 10) is None
+    sizing.measured("a", 4, 8.0)
+    assert sizing.predicted("a", 10) == 0.02

@@ -76,9 +76,18 @@ def test_a_leg_of_weight_zero_orders_nothing(bm25: fusion.Ranking, dense: fusion
 @given(st.lists(st.integers(0, 50), unique=True), st.integers(1, 4))
 def test_diverse_keeps_the_first_of_each_group(items: list[int], most: int) -> None:
     group = {item: f"d{item % 5}" for item in items if item % 7}
-    kept = [item for item, _ in fusion.diverse([(item, 1.0) for item in items], group, most)]
+    kept, passed = ([item for item, _ in part] for part in fusion.diverse([(i, 1.0) for i in items], group, most))
     assert kept == [item for item in items if item in kept]
+    assert passed == [item for item in items if item in group and item not in kept]
     for name in set(group.values()):
         members = [item for item in items if group.get(item) == name]
         assert [item for item in kept if group[item] == name] == members[:most]
     assert set(kept) <= set(group)
+
+
+@given(RANKINGS, st.sampled_from(["rrf", "weighted"]))
+def test_the_parts_of_a_score_add_up_to_it(rankings: dict[str, fusion.Ranking], method: str) -> None:
+    how = (method, {"bm25": 1.0, "dense": 0.8}, fusion.RRF_K)
+    parts = fusion.parts(rankings, *how)
+    for item, score in fusion.fuse(rankings, *how):
+        assert sum(part.get(item, 0.0) for part in parts.values()) == pytest.approx(score)

@@ -182,6 +182,31 @@ def test_a_document_takes_only_a_few_places_and_the_search_looks_deeper(knowledg
     assert len(one_each) == len(set(one_each)) == 6
 
 
+def test_ten_asked_of_one_long_document_are_ten(knowledge: Knowledge) -> None:
+    knowledge.stage_text("b", [text_document("file:long", ["aspirin"] * 50)])
+    publish(knowledge, "job-file:long")
+    assert len(set(ids(knowledge, "aspirin", limit=10))) == 10
+    assert len(ids(knowledge, "aspirin", limit=10, per_document=4)) == 4
+
+
+def test_an_explanation_adds_up_and_names_the_words(knowledge: Knowledge) -> None:
+    documents = [text_document("file:a", ["aspirins helped"], title="Aspirin"), text_document("file:b", ["rinaspi"])]
+    knowledge.stage_text("b", documents)
+    publish(knowledge, "job-file:a", "job-file:b")
+    plain = knowledge.searcher.search(Question(query="the aspirin"))
+    answer = knowledge.searcher.search(Question(query="the aspirin", explain=True))
+    assert "how" not in plain
+    assert answer["how"]["words"] == {"aspirin": "aspirin"}
+    assert answer["how"]["left_out"] == ["the"]
+    assert (answer["how"]["fusion"], answer["how"]["rrf_k"]) == ("rrf", 60)
+    for hit, same in zip(answer["hits"], plain["hits"], strict=True):
+        assert hit["chunk_id"] == same["chunk_id"]
+        parts = hit["explanation"]["parts"]
+        assert sum(part or 0 for part in parts.values()) == pytest.approx(hit["score"])
+    assert answer["hits"][0]["explanation"]["words"] == {"aspirin": ["title", "body"]}
+    assert answer["hits"][1]["explanation"]["words"] == {}
+
+
 def test_ranks_scores_and_legs_are_shown(knowledge: Knowledge) -> None:
     documents = [text_document("file:a", ["aspirin"]), text_document("file:b", ["rinaspi"])]
     knowledge.stage_text("b", documents)

@@ -76,3 +76,10 @@ def test_what_is_neither_is_refused() -> None:
 @pytest.mark.parametrize(("share", "value"), [(0.5, 2.0), (0.95, 4.0), (0.0, 1.0), (1.0, 4.0)])
 def test_quantiles_are_values_that_were_seen(share: float, value: float) -> None:
     assert quantile([4.0, 1.0, 3.0, 2.0], share) == value
+
+
+def test_why_a_running_job_waits_names_the_open_circuit() -> None:
+    breaker = {"policy": "polite-api", "key": "api.example.org", "until": 130.0, "failures": 5}
+    said = why_job(job(state="running", stage="download"), READY, 0, 100.0, breaker)
+    assert "polite-api api.example.org is open for 30 s" in said
+    assert "5 times in a row" in said

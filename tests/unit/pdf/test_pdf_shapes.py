@@ -237,34 +237,16 @@ def test_deep_nesting_neither_recurses_nor_loses_what_is_near() -> None:
     assert 1 < len(document.blocks) < 20
 
 
+KEYS = (
+    *("type", "text", "text_level", "page_idx", "bbox", "content", "lines", "spans", "blocks", "list_items", "html"),
+    *("table_body", "level", "para_blocks", "page_size", "title_content", "item_content", "table_caption"),
+)
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "type",
-                    "text",
-                    "text_level",
-                    "page_idx",
-                    "bbox",
-                    "content",
-                    "lines",
-                    "spans",
-                    "blocks",
-                    "list_items",
-                    "table_body",
-                    "html",
-                    "level",
-                    "para_blocks",
-                    "page_size",
-                    "title_content",
-                    "list_items",
-                    "item_content",
-                    "table_caption",
-                ]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=5,
         )

@@ -11,6 +11,7 @@ from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
 from medkg_lab.broker.embedded.store import is_topic_name
 
 _GROUP_KEY = 0
+_LARGEST_PAGE = 2000
 _NOT_ASKED = -(2**31)
 # Sets of bits by the numbers of `AclOperation` (KIP-430): nothing is forbidden here, so everything that exists is allowed.
 _OF_TOPIC = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
@@ -64,6 +65,29 @@ def _topic(service: Service, name: str) -> dict[str, Any]:
             partition | nodes | {"partition_index": index} for index in range(len(topic.logs) if topic else 0)
         ],
     }
+
+
+async def describe_topic_partitions(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Topics by name with their partitions, in pages: where the next one begins is in `next_cursor`."""
+    body = request.body
+    names = sorted({topic["name"] for topic in body["topics"] or ()} or service.store.topics)
+    cursor = body["cursor"] or {"topic_name": "", "partition_index": 0}
+    room = min(max(body["response_partition_limit"], 1), _LARGEST_PAGE)
+    topics: list[dict[str, Any]] = []
+    following = None
+    for name in (name for name in names if name >= cursor["topic_name"]):
+        begin = max(cursor["partition_index"], 0) if name == cursor["topic_name"] else 0
+        topic = _topic(service, name)
+        if room == 0:
+            following = {"topic_name": name, "partition_index": begin}
+            break
+        page = topic["partitions"][begin : begin + room]
+        topics.append(topic | {"partitions": page, "topic_authorized_operations": _OF_TOPIC})
+        room -= len(page)
+        if begin + len(page) < len(topic["partitions"]):
+            following = {"topic_name": name, "partition_index": begin + len(page)}
+            break
+    return {"throttle_time": 0, "topics": topics, "next_cursor": following}
 
 
 def _no_such_id() -> dict[str, Any]:

@@ -12,7 +12,28 @@ from medkg_lab.broker.embedded.store import DEFAULT_PARTITIONS
 
 _TOPIC, _BROKER = 2, 4
 _FROM_TOPIC, _FROM_BROKER, _DEFAULT = 1, 4, 5
-_SET, _DELETE = 0, 1
+_SET, _DELETE, _APPEND, _SUBTRACT = range(4)
+_BOOLEAN, _STRING, _INT, _LONG, _LIST = 1, 2, 3, 5, 7
+_TYPES = {
+    "advertised.listeners": _LIST,
+    "auto.create.topics.enable": _BOOLEAN,
+    "broker.id": _INT,
+    "cleanup.policy": _LIST,
+    "group.initial.rebalance.delay.ms": _INT,
+    "listeners": _LIST,
+    "log.cleanup.policy": _LIST,
+    "log.dirs": _STRING,
+    "max.connections": _INT,
+    "max.message.bytes": _INT,
+    "min.insync.replicas": _INT,
+    "num.partitions": _INT,
+    "retention.bytes": _LONG,
+    "retention.ms": _LONG,
+    "segment.bytes": _INT,
+    "segment.ms": _LONG,
+    "socket.request.max.bytes": _INT,
+}
+"""Kafka's types of the settings (KIP-569); the others are strings."""
 
 Config = dict[str, str]
 
@@ -41,7 +62,7 @@ def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]
         given = service.store.topic(resource["resource_name"]).config
         found = topic_config.effective(given)
         entries = [
-            _setting(name, value, _DEFAULT if default else _FROM_TOPIC, name not in topic_config.NUMBERS)
+            _setting(name, value, _DEFAULT if default else _FROM_TOPIC, False)
             for name, (value, default) in found.items()
         ]
     elif resource["resource_type"] == _BROKER and resource["resource_name"] in ("", str(NODE_ID)):
@@ -54,11 +75,15 @@ def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]
 
 def _broker_settings(service: Service) -> dict[str, str]:
     limits = service.limits
+    listener = f"{'SASL_PLAINTEXT' if service.password else 'PLAINTEXT'}://{service.host}:{service.port}"
     return {
+        "advertised.listeners": listener,
         "auto.create.topics.enable": str(service.auto_create).lower(),
         "broker.id": str(NODE_ID),
         "group.initial.rebalance.delay.ms": str(int(limits.initial_rebalance_seconds * 1000)),
+        "listeners": listener,
         "log.cleanup.policy": "delete",
+        "log.dirs": str(service.store.root),
         "max.connections": str(limits.connections),
         "num.partitions": str(DEFAULT_PARTITIONS),
         "socket.request.max.bytes": str(limits.request_bytes),
@@ -74,8 +99,17 @@ def _setting(name: str, value: str, source: int, read_only: bool) -> dict[str, A
         "is_sensitive": False,
         "is_default": source == _DEFAULT,
         "synonyms": [],
+        "config_type": _TYPES.get(name, _STRING),
         "documentation": None,
     }
+
+
+async def list_config_resources(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """What has settings: the topics and the broker, or those kinds of it that are asked for."""
+    kinds = request.body["resource_types"] or (_TOPIC, _BROKER)
+    names = [(_TOPIC, name) for name in service.store.topics] + [(_BROKER, str(NODE_ID))]
+    found = [{"resource_type": kind, "resource_name": name} for kind, name in names if kind in kinds]
+    return {"throttle_time": 0, "error_code": Code.NONE, "config_resources": found}
 
 
 async def alter_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
@@ -91,12 +125,18 @@ async def incremental_alter_configs(service: Service, request: Request, _: Peer)
 def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
     result = dict(config)
     for entry in entries:
-        if entry["config_operation"] == _SET:
-            result[entry["name"]] = entry["value"]
-        elif entry["config_operation"] == _DELETE:
-            result.pop(entry["name"], None)
+        name, operation = entry["name"], entry["config_operation"]
+        if operation == _SET:
+            result[name] = entry["value"]
+        elif operation == _DELETE:
+            result.pop(name, None)
+        elif operation in (_APPEND, _SUBTRACT) and name in topic_config.LISTS:
+            words = topic_config.effective(result)[name][0].split(",")
+            given = (entry["value"] or "").split(",")
+            kept = [word for word in words if word and word not in given]
+            result[name] = ",".join(kept if operation == _SUBTRACT else [*kept, *given])
         else:
-            raise Refused(Code.INVALID_CONFIG, f"{entry['name']} is no list: it is set or deleted")
+            raise Refused(Code.INVALID_CONFIG, f"{name} is no list: it is set or deleted")
     return result
 
 

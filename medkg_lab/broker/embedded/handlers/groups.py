@@ -139,10 +139,19 @@ def _describe(service: Service, name: str, known: bool) -> dict[str, Any]:
 
 async def consumer_group_heartbeat(_: Service, request: Request, __: Peer) -> dict[str, Any]:
     """Refused: groups agree by the classic protocol. Offered at all so that a client is told, and does not wait."""
+    return _no_such_group(request, "set group.protocol to classic: the consumer protocol of KIP-848 is not offered")
+
+
+async def share_group_heartbeat(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+    """Refused, and offered at all for the same reason."""
+    return _no_such_group(request, "the share groups of KIP-932 are not offered")
+
+
+def _no_such_group(request: Request, why: str) -> dict[str, Any]:
     return {
         "throttle_time": 0,
         "error_code": Code.UNSUPPORTED_VERSION,
-        "error_message": "set group.protocol to classic: the consumer protocol of KIP-848 is not offered",
+        "error_message": why,
         "member_id": request.body["member_id"],
         "member_epoch": -1,
         "heartbeat_interval": 0,

@@ -5,7 +5,7 @@ from typing import Any
 from medkg_lab.broker.embedded import disk
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
-from medkg_lab.broker.embedded.service import Peer, Service
+from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
 
 
 async def describe_log_dirs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
@@ -41,9 +41,8 @@ async def elect_leaders(service: Service, request: Request, _: Peer) -> dict[str
         asked = [{"topic": name, "partitions": range(len(it.logs))} for name, it in service.store.topics.items()]
     results = []
     for topic in asked:
-        found = service.store.topics.get(topic["topic"])
         partitions = [
-            _election(partition, found is not None and 0 <= partition < len(found.logs))
+            _election(partition, service.store.has(topic["topic"], partition))
             for partition in topic["partitions"] or ()
         ]
         results.append({"topic": topic["topic"], "partition_result": partitions})
@@ -54,6 +53,47 @@ def _election(partition: int, known: bool) -> dict[str, Any]:
     code = Code.ELECTION_NOT_NEEDED if known else Code.UNKNOWN_TOPIC_OR_PARTITION
     message = "the only broker leads already" if known else "there is no such partition"
     return {"partition_id": partition, "error_code": code, "error_message": message}
+
+
+async def alter_replica_log_dirs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """Partitions can be moved to where they are: there is one folder."""
+    results = []
+    for folder in request.body["dirs"] or ():
+        here = folder["path"] == str(service.store.root)
+        for topic in folder["topics"] or ():
+            codes = [_move(service, topic["name"], partition, here) for partition in topic["partitions"] or ()]
+            partitions = [
+                {"partition_index": partition, "error_code": code}
+                for partition, code in zip(topic["partitions"] or (), codes, strict=True)
+            ]
+            results.append({"topic_name": topic["name"], "partitions": partitions})
+    return {"throttle_time": 0, "results": results}
+
+
+def _move(service: Service, topic: str, partition: int, possible: bool) -> Code:
+    if not service.store.has(topic, partition):
+        return Code.UNKNOWN_TOPIC_OR_PARTITION
+    return Code.NONE if possible else Code.LOG_DIR_NOT_FOUND
+
+
+async def alter_partition_reassignments(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+    """A partition can be given to the one broker, which has it already."""
+    responses = []
+    for topic in request.body["topics"] or ():
+        partitions = [_reassignment(service, topic["name"], entry) for entry in topic["partitions"] or ()]
+        responses.append({"name": topic["name"], "partitions": partitions})
+    return {"throttle_time": 0, "error_code": Code.NONE, "error_message": None, "responses": responses}
+
+
+def _reassignment(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
+    code, message = Code.NONE, None
+    if not service.store.has(topic, entry["partition_index"]):
+        code, message = Code.UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition"
+    elif entry["replicas"] is None:
+        code, message = Code.NO_REASSIGNMENT_IN_PROGRESS, "nothing is being moved"
+    elif entry["replicas"] != [NODE_ID]:
+        code, message = Code.INVALID_REPLICA_ASSIGNMENT, f"there is one broker, {NODE_ID}"
+    return {"partition_index": entry["partition_index"], "error_code": code, "error_message": message}
 
 
 async def list_partition_reassignments(_: Service, __: Request, ___: Peer) -> dict[str, Any]:

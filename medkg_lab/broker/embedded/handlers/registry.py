@@ -75,20 +75,27 @@ APIS = {
         Api(31, 1, 3, node.delete_acls),
         Api(32, 1, 4, configs.describe_configs),
         Api(33, 0, 2, configs.alter_configs),
+        Api(34, 1, 2, node.alter_replica_log_dirs),
         Api(35, 1, 4, node.describe_log_dirs),
         Api(36, 0, 2, sasl.authenticate),
         Api(37, 0, 3, admin.create_partitions),
         Api(42, 0, 2, commits.delete_groups),
         Api(43, 0, 2, node.elect_leaders),
         Api(44, 0, 1, configs.incremental_alter_configs),
+        Api(45, 0, 0, node.alter_partition_reassignments),
         Api(46, 0, 0, node.list_partition_reassignments),
         Api(47, 0, 0, commits.offset_delete),
         Api(60, 0, 2, cluster.describe_cluster),
         Api(68, 0, 1, groups.consumer_group_heartbeat),
+        Api(74, 1, 1, configs.list_config_resources),
+        Api(75, 0, 0, cluster.describe_topic_partitions),
+        Api(76, 1, 1, groups.share_group_heartbeat),
     )
 }
 
 
+CHANGES = frozenset({8, 19, 20, 21, 33, 37, 42, 44, 47})
+"""What changes offsets, topics, groups or settings: a request behind one of these on the same connection finds it done."""
 OPEN = frozenset({17, API_VERSIONS, 36})
 """What is answered to a client that is not let in yet."""
 

@@ -1,0 +1,53 @@
+"""What a policy costs while nothing fails: the same stage called by itself, and under retry, breaker, rate limit and deadline."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from medkg_lab.bench.figures import at_most, spread
+from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
+from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
+
+SHARE = 0.01
+CALLS, ROUNDS = 20_000, 5
+POLICY = ResiliencePolicyConfig(
+    name="measured",
+    max_attempts=3,
+    backoff_strategy=BackoffStrategy.EXPONENTIAL,
+    timeout_seconds=60,
+    deadline_seconds=600.0,
+    circuit_breaker=CircuitBreakerConfig(failure_threshold=5, reset_timeout_seconds=60),
+)
+
+
+class _NobodyToAsk:
+    """A keeper of shared state that must not be asked while all is well."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a closed circuit asked for {name}")
+
+
+def policies_part(work_ms: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Targets and detail: microseconds that the policy adds to a call, and their share of a call of `work_ms`."""
+    registry = BreakerRegistry(keeper=_NobodyToAsk(), owner="bench")
+    call = ResilientCall(POLICY, "bench", registry=registry)
+    bare, under = [], []
+    for _ in range(ROUNDS):
+        bare.append(_microseconds(_nothing))
+        under.append(_microseconds(lambda: call.call(_nothing)))
+    added = [with_ - without for without, with_ in zip(bare, under, strict=True)]
+    share = statistics.median(added) / (max(work_ms, 1.0) * 1e3)
+    detail = {"added_us_per_call": spread(added), "of_a_call_of_ms": max(work_ms, 1.0), "share": round(share, 5)}
+    return [at_most("policy on the healthy path, share of a stage", round(share, 4), SHARE)], detail
+
+
+def _nothing() -> None:
+    return
+
+
+def _microseconds(function: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        function()
+    return (time.perf_counter() - began) / CALLS * 1e6

@@ -1,0 +1,158 @@
+"""What the screen costs and how late it is: events at a fixed rate, a burst, a million of them, and its first paint.
+
+The screen runs in a terminal of its own (a pseudo-terminal of 120 by 40 that reads all it is sent) and follows a process that
+answers as the ledger does. An event's age runs from the moment it was due to the frame that shows it.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.bench.figures import at_least, at_most, machine, spread
+
+ROWS, COLUMNS = 40, 120
+P95_MS, CORES, FRAME_GAP_MS, GROWTH_MB, PAINT_S = 150.0, 0.3, 250.0, 16.0, 2.0
+PAINTS = 3
+SIGN = b"no lab is running here"
+"""What the first frame of a screen without a lab says."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Seconds of the steady stream, events per second, events of the burst, events in all for memory."""
+
+    seconds: float = 20.0
+    rate: float = 1600.0
+    burst: int = 50_000
+    flood: int = 1_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The measurement's own options."""
+    default = Options()
+    parser.add_argument(
+        "--seconds", type=float, default=default.seconds, help="seconds of the steady stream (default 20)"
+    )
+    parser.add_argument("--rate", type=float, default=default.rate, help="events per second (default 1600)")
+    parser.add_argument("--burst", type=int, default=default.burst, help="events at once (default 50000)")
+    parser.add_argument("--flood", type=int, default=default.flood, help="events in all for memory (default 1000000)")
+
+
+def options_from(given: argparse.Namespace) -> Options:
+    """The options of a parsed command line."""
+    return Options(given.seconds, given.rate, given.burst, given.flood)
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Measure: {bench, machine, targets, detail}."""
+    with tempfile.TemporaryDirectory(prefix="mk") as folder:
+        home = Path(folder)
+        paints = [_first_paint(home / "lab") for _ in range(PAINTS)]
+        seen = _streamed(home, options)
+    steady, burst, memory = seen["steady"], seen["burst"], seen["memory"]
+    growth = round(memory["after_mb"] - memory["warm_mb"], 1)
+    targets = [
+        at_most("event to screen p95 ms", steady["p95_ms"], P95_MS),
+        at_most("cores at the steady rate", steady["cores"], CORES),
+        at_most("events lost of the burst", burst["lost"], 0),
+        at_least("newest of the burst shown", int(burst["newest_shown"]), 1),
+        at_most("worst frame gap in the burst ms", burst["worst_frame_gap_ms"], FRAME_GAP_MS),
+        at_most("memory grown over the flood MB", growth, GROWTH_MB),
+        at_most("first paint s", spread(paints)["median"], PAINT_S),
+    ]
+    return {
+        "bench": "screen",
+        "machine": machine(),
+        "targets": targets,
+        "detail": seen | {"first_paint_s": spread(paints)},
+    }
+
+
+def _first_paint(home: Path) -> float:
+    """Seconds from starting the command to the frame that says how things are."""
+    command = [sys.executable, "-m", "medkg_lab.cli.main", "screen", "--no-start", "--home", str(home)]
+    began = time.monotonic()
+    with _Terminal(command) as terminal:
+        terminal.wait(lambda: SIGN in terminal.head, 30)
+        return time.monotonic() - began
+
+
+def _streamed(home: Path, options: Options) -> dict[str, Any]:
+    """Play the scenario and return what the screen wrote down."""
+    socket, out = home / "log.sock", home / "seen.json"
+    source = subprocess.Popen(
+        [sys.executable, "-m", "medkg_lab.bench.screen_source", str(socket)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert source.stdout is not None
+        source.stdout.readline()
+        given = (home / "lab", socket, out, options.seconds, options.rate, options.burst, options.flood)
+        command = [sys.executable, "-m", "medkg_lab.bench.screen_child", *map(str, given)]
+        with _Terminal(command) as terminal:
+            terminal.process.wait()
+            if not out.exists():
+                raise RuntimeError(f"the screen ended early: {bytes(terminal.tail[-2000:])!r}")
+        found: dict[str, Any] = json.loads(out.read_text())
+        return found
+    finally:
+        source.kill()
+        source.wait()
+
+
+class _Terminal:
+    """A program in a pseudo-terminal that reads all it is sent."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self.head = bytearray()
+        self.tail = bytearray()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "_Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:
+                return  # the program has ended: Linux tells it so
+            if not data:
+                return
+            if len(self.head) < 1_000_000:
+                self.head += data
+            self.tail = (self.tail + data)[-4000:]
+
+    def wait(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"the screen did not show what it should: {bytes(self.tail)!r}")
+            time.sleep(0.005)

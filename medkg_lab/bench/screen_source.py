@@ -1,0 +1,95 @@
+"""A process that answers like the ledger's log does, with as many events as it is told: what the screen's measurement looks at.
+
+An event's time is the moment it was due, so what is seen late counts with all of its wait.
+"""
+
+import argparse
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medkg_lab import rpc
+
+STAGES = ("ingest", "parse", "chunk")
+PER_JOB = 2 * len(STAGES) + 2
+"""Events of a job: claimed, each stage started and completed, completed."""
+
+
+def rows(head: int) -> int:
+    """How many of the events up to `head` are rows of the screen: all but the first of each job, its claim."""
+    return head - -(-head // PER_JOB)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Events from number `first` on, the first of which was due at `since`, `rate` a second."""
+
+    first: int
+    since: float
+    rate: float
+
+
+class Source:
+    """The log: what is due by the clock."""
+
+    def __init__(self) -> None:
+        self._pieces = [Piece(1, time.time(), 0.0)]
+
+    def head(self) -> int:
+        """The newest event's number."""
+        last = self._pieces[-1]
+        return last.first - 1 + int((time.time() - last.since) * last.rate)
+
+    async def go(self, args: dict[str, Any]) -> int:
+        """Have `at_once` events now and `rate` a second from now on; the newest number after that."""
+        head, at_once, rate = self.head(), int(args["at_once"]), float(args["rate"])
+        self._pieces += [Piece(head + 1, time.time(), 0.0), Piece(head + at_once + 1, time.time(), rate)]
+        return head + at_once
+
+    async def events(self, args: dict[str, Any]) -> dict[str, Any]:
+        """As the ledger's `events`."""
+        after, limit = int(args["after"]), int(args["limit"])
+        until = time.monotonic() + float(args["wait_s"])
+        while self.head() <= after and time.monotonic() < until:  # noqa: ASYNC110 - what is due is a matter of the clock
+            await asyncio.sleep(0.005)
+        head = self.head()
+        numbers = range(after + 1, min(head, after + limit) + 1)
+        return {"events": [self._event(number) for number in numbers], "head": head}
+
+    def _due(self, number: int) -> float:
+        piece = next(one for one in reversed(self._pieces) if number >= one.first)
+        return piece.since + ((number - piece.first + 1) / piece.rate if piece.rate else 0.0)
+
+    def _event(self, number: int) -> dict[str, Any]:
+        job, step = divmod(number - 1, PER_JOB)
+        at = self._due(number)
+        event: dict[str, Any] = {"seq": number, "id": f"e{number}", "ts": at, "batch": None, "jobs": [f"job-{job:08d}"]}
+        if step == 0:
+            return event | {"type": "job.claimed", "stage": None, "data": {"docs": [f"pmc:PMC{job:07d}"]}}
+        if step == PER_JOB - 1:
+            return event | {"type": "job.completed", "stage": None, "data": {}}
+        stage = STAGES[(step - 1) // 2]
+        if step % 2:
+            return event | {"type": "stage.started", "stage": stage, "data": {"attempt": 1}}
+        return event | {"type": "stage.completed", "stage": stage, "data": {"ms": [1.5], "counts": [14], "attempt": 1}}
+
+
+async def _serve(path: Path) -> None:
+    source = Source()
+    server = await rpc.serve(path, {"events": source.events, "go": source.go})
+    print("ready", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("socket", type=Path)
+    asyncio.run(_serve(parser.parse_args().socket))
+
+
+if __name__ == "__main__":
+    main()

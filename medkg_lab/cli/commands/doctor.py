@@ -1,0 +1,35 @@
+"""`medkg-lab doctor`."""
+
+import argparse
+from dataclasses import asdict
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, print_text
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor", parents=[common], help="check that what the profile needs is here, and say how to get what is not"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check and print; exit code 3 when something is missing."""
+    from medkg_lab import settings
+    from medkg_lab.lab.doctor import examine
+    from medkg_lab.locations import locate
+
+    locations = locate(given.home)
+    chosen = settings.load(locations)
+    found = examine(locations, chosen)
+    whole = all(one.ok for one in found)
+    if given.json:
+        print_json({"ok": whole, "profile": chosen.profile, "checks": [asdict(one) for one in found]})
+        return exit_codes.OK if whole else exit_codes.NOT_READY
+    print_table(("check", "state", "found"), ((one.name, "ok" if one.ok else "missing", one.found) for one in found))
+    for one in found:
+        if not one.ok:
+            print_text(f"\n{one.name}: {one.remedy}")
+    return exit_codes.OK if whole else exit_codes.NOT_READY

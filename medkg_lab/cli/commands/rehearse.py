@@ -1,0 +1,92 @@
+"""`medkg-lab policies rehearse` and `pipeline rehearse`: what a change would have made of jobs that were recorded."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_table, print_text, say
+
+if TYPE_CHECKING:
+    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.workbench import Workbench
+
+LAST = 50
+
+
+def add_policies(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add `policies rehearse`."""
+    parser = group.add_parser(
+        "rehearse", parents=[common], help="replay an archive's recorded failures against other policies"
+    )
+    parser.add_argument("archive", type=Path, help="an archive that `repro export` wrote")
+    parser.add_argument(
+        "--policies", required=True, metavar="FILE", help="the policies to try; they add to the archive's"
+    )
+    parser.set_defaults(run=_policies)
+
+
+def add_pipeline(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add `pipeline rehearse`."""
+    parser = group.add_parser("rehearse", parents=[common], help="run the last recorded jobs on a changed pipeline")
+    parser.add_argument("file", type=Path, help="the changed pipeline's file")
+    parser.add_argument("--last", type=int, default=LAST, help=f"how many of its newest jobs (default {LAST})")
+    parser.add_argument("--archive", type=Path, help="the jobs of this archive instead of the lab's")
+    parser.set_defaults(run=_pipeline)
+
+
+def _policies(given: argparse.Namespace) -> int:
+    from medkg_lab.locations import locate
+    from medkg_lab.repro import archive, versions
+    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.workbench import Workbench
+
+    with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
+        bench = Workbench.of(archive.read(given.archive), locate(home))
+        chosen = versions.policies(bench.incident, given.policies)
+        return _told(given, bench, Choices(policies=chosen, beyond=True))
+
+
+def _pipeline(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.locations import locate
+    from medkg_lab.repro import archive, export
+    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.workbench import Workbench
+    from medkg_lab.topology.loader import load_topology
+
+    lab = Lab.at(given.home)
+    topology = load_topology(given.file, policies=lab.catalog.policies().names)
+    if given.archive is not None:
+        made = archive.read(given.archive)
+    else:
+        jobs = [job["job_id"] for job in lab.ledger.jobs(pipeline=topology.name, limit=given.last)]
+        if not jobs:
+            say(f"there is no job of {topology.name} to rehearse with")
+            return exit_codes.FAILED
+        made = export.gather(lab, jobs, topics=False)
+    with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
+        bench = Workbench.of(made, locate(home))
+        return _told(given, bench, Choices(topologies={topology.name: topology}, beyond=True))
+
+
+def _told(given: argparse.Namespace, bench: "Workbench", choices: "Choices") -> int:
+    from medkg_lab.repro.rehearsal import rehearse
+
+    found = rehearse(bench, choices)
+    if given.json:
+        print_json(found.to_json())
+        return exit_codes.OK
+    names = ("seconds", "attempts", "openings", "completed", "failed", "waiting")
+    print_table(
+        ("", *names), [(side.name, *(getattr(side, name) for name in names)) for side in (found.before, found.after)]
+    )
+    for one in found.outcomes:
+        print_text(f"{one.doc_id}: {one.before}\n  would be {one.after}")
+    if found.assumed:
+        say(f"{found.assumed} calls go beyond the recording; each was answered as the last recorded one")
+    for call in found.unrecorded:
+        say(call)
+    print_text(f"{found.divergences} differences in what the stages made")
+    return exit_codes.OK

@@ -1,0 +1,142 @@
+"""The exported graph in the formats of other tools (GraphML, CSV for Neo4j, JSON-LD): pure functions over an export."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape, quoteattr
+
+Export = Mapping[str, Any]
+"""What `KnowledgeClient.graph_export` gives: `nodes` and `edges`."""
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NODE_KEYS = (("kind", "string"), ("name", "string"), ("documents", "int"))
+_EDGE_KEYS = (("relation", "string"), ("documents", "string"), ("evidence", "string"))
+_IRIS = {
+    "mesh": "http://id.nlm.nih.gov/mesh/",
+    "nct": "https://clinicaltrials.gov/study/",
+    "pmid": "https://pubmed.ncbi.nlm.nih.gov/",
+    "doi": "https://doi.org/",
+}
+_OTHER_IRI = "urn:medkg-lab:"
+_VOCABULARY = "urn:medkg-lab:vocabulary:"
+
+
+def graphml(export: Export) -> dict[str, str]:
+    """One GraphML file (http://graphml.graphdrawing.org/specification.html): a directed edge per statement."""
+    return {"graph.graphml": "\n".join(_graphml(export)) + "\n"}
+
+
+def _graphml(export: Export) -> Iterator[str]:
+    yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    for domain, keys in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS)):
+        for name, kind in keys:
+            yield f'  <key id="{domain}_{name}" for="{domain}" attr.name="{name}" attr.type="{kind}"/>'
+    yield '  <graph id="medkg-lab" edgedefault="directed">'
+    for node in all_nodes(export):
+        yield f"    <node id={_attribute(node['node_id'])}>{_data('node', _NODE_KEYS, node)}</node>"
+    for number, edge in enumerate(export["edges"]):
+        ends = f"source={_attribute(edge['source'])} target={_attribute(edge['target'])}"
+        yield f'    <edge id="e{number}" {ends}>{_data("edge", _EDGE_KEYS, _told(edge))}</edge>'
+    yield "  </graph>"
+    yield "</graphml>"
+
+
+def _data(domain: str, keys: Sequence[tuple[str, str]], values: Mapping[str, Any]) -> str:
+    return "".join(f'<data key="{domain}_{name}">{escape(_xml(str(values[name])))}</data>' for name, _ in keys)
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_xml(text))
+
+
+def _xml(text: str) -> str:
+    """`text` without the characters that XML 1.0 has no way to write."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
+def neo4j(export: Export) -> dict[str, str]:
+    """Two CSV files for `neo4j-admin database import`: nodes, and relationships of a type each.
+
+    Format: https://neo4j.com/docs/operations-manual/current/import/; lists are separated by `;`.
+    """
+    nodes = [(node["node_id"], node["name"], node["documents"], _label(node["kind"])) for node in all_nodes(export)]
+    told = [(edge, _told(edge)) for edge in export["edges"]]
+    edges = [(e["source"], e["target"], e["relation"], text["documents"], text["evidence"]) for e, text in told]
+    return {
+        "nodes.csv": _csv(("nodeId:ID", "name", "documents:int", ":LABEL"), nodes),
+        "relationships.csv": _csv((":START_ID", ":END_ID", ":TYPE", "documents:string[]", "evidence:string[]"), edges),
+    }
+
+
+def _label(kind: str) -> str:
+    return "".join(word.capitalize() for word in re.findall(r"\w+", kind)) or "Concept"
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def jsonld(export: Export) -> dict[str, str]:
+    """One JSON-LD 1.1 file: nodes as resources, each statement a reified triple with what it was derived from (PROV-O)."""
+    context = {
+        "@vocab": _VOCABULARY,
+        "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+        "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+        "prov": "http://www.w3.org/ns/prov#",
+        "name": "rdfs:label",
+    }
+    nodes = [
+        {
+            "@id": iri(node["node_id"]),
+            "@type": _label(node["kind"]),
+            "name": node["name"],
+            "documents": node["documents"],
+        }
+        for node in all_nodes(export)
+    ]
+    statements = [
+        {
+            "@type": "rdf:Statement",
+            "rdf:subject": {"@id": iri(edge["source"])},
+            "rdf:predicate": {"@id": _VOCABULARY + quote(edge["relation"])},
+            "rdf:object": {"@id": iri(edge["target"])},
+            "prov:wasDerivedFrom": [{"@id": iri(doc)} for doc in edge["documents"]],
+            "evidence": [{key: one[key] for key in one if one[key] is not None} for one in edge.get("evidence", ())],
+        }
+        for edge in export["edges"]
+    ]
+    return {"graph.jsonld": json.dumps({"@context": context, "@graph": [*nodes, *statements]}, indent=1) + "\n"}
+
+
+def iri(node_id: str) -> str:
+    """The IRI of a node or document: its home on the web where its scheme has one, else one of the lab's own."""
+    scheme, _, rest = node_id.partition(":")
+    return _IRIS[scheme] + quote(rest) if scheme in _IRIS and rest else _OTHER_IRI + quote(node_id)
+
+
+def all_nodes(export: Export) -> list[Mapping[str, Any]]:
+    """The exported nodes, and a bare one for each end of an edge that is not among them."""
+    known = {node["node_id"] for node in export["nodes"]}
+    ends = dict.fromkeys(
+        end for edge in export["edges"] for end in (edge["source"], edge["target"]) if end not in known
+    )
+    return [*export["nodes"], *({"node_id": end, "kind": "", "name": end, "documents": 0} for end in ends)]
+
+
+def _told(edge: Mapping[str, Any]) -> dict[str, str]:
+    """An edge's texts: its documents, and where they say so, as `chunk:start-end`."""
+    places = [f"{one['chunk_id']}:{one['start']}-{one['end']}" for one in edge.get("evidence", ()) if one["chunk_id"]]
+    return {"relation": edge["relation"], "documents": ";".join(edge["documents"]), "evidence": ";".join(places)}
+
+
+FORMATS: Mapping[str, Callable[[Export], dict[str, str]]] = {"graphml": graphml, "neo4j": neo4j, "jsonld": jsonld}
+"""Files by name, for each format by name."""

@@ -1,0 +1,79 @@
+"""The ledger's log read backwards: what one event says of one job, where a moment stands, which document a job is about."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from medkg_lab.errors import LabError
+from medkg_lab.events import cloudevents
+from medkg_lab.ledger.client import LedgerClient
+
+ASKED_AT_ONCE = 500
+SECONDS = 3.0
+
+
+class NoSuchEvent(LabError):
+    """The ledger has no event {seq} any more: it was pruned. `medkg-lab events --after 0` begins with the oldest that is kept."""
+
+
+def event(ledger: LedgerClient, seq: int) -> dict[str, Any]:
+    """The event with this number. Raises NoSuchEvent."""
+    found = ledger.events(after=seq - 1, limit=1)["events"]
+    if not found or int(found[0]["seq"]) != seq:
+        raise NoSuchEvent(seq=seq)
+    return dict(found[0])
+
+
+def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
+    """What event `seq` says of one job: its CloudEvent in the JSON format, or the ledger's own event where none is published.
+
+    Raises NoSuchEvent.
+    """
+    found = event(ledger, seq)
+    job = ledger.get(job_id) if job_id in found["jobs"] else None
+    if job is None or not cloudevents.is_published(found["type"]):
+        return {**found, "data": {key: value for key, value in found["data"].items() if key != "content"}}
+    about = cloudevents.JobInfo(
+        job_id=job_id,
+        tenant_id=str(job["tenant_id"]),
+        correlation_id=str(job["correlation_id"]),
+        doc_id=str(job["doc_id"]),
+        pipeline=str(job["pipeline"]),
+        pipeline_version=str(job["pipeline_version"]),
+        attempt=int(job["attempt"]),
+    )
+    every = cloudevents.messages(found, dict.fromkeys(found["jobs"], about))
+    return as_json(next(islice(every, found["jobs"].index(job_id), None)))
+
+
+def as_json(message: cloudevents.Message) -> dict[str, Any]:
+    """A message of the binary mode as one object: the JSON format of CloudEvents 1.0."""
+    head = {
+        name.removeprefix("ce_").replace("content-type", "datacontenttype"): value.decode()
+        for name, value in message.headers.items()
+    }
+    return {"specversion": head.pop("specversion"), **head, "data": orjson.loads(message.value)}
+
+
+def seq_at(ledger: LedgerClient, ts: float) -> int:
+    """The number of the first event at or after a moment (seconds since the epoch), or one past the newest."""
+    low, high = 0, int(ledger.counts()["head"])
+    while low < high:
+        middle = (low + high) // 2
+        found = ledger.events(after=middle, limit=1)["events"]
+        reached = not found or float(found[0]["ts"]) >= ts
+        low, high = (low, middle) if reached else (int(found[0]["seq"]), high)
+    return low + 1
+
+
+def documents(ledger: LedgerClient, job_ids: Iterable[str]) -> dict[str, str]:
+    """The documents of jobs, of at most `ASKED_AT_ONCE`. Raises QueryTimeout."""
+    wanted = list(job_ids)[:ASKED_AT_ONCE]
+    if not wanted:
+        return {}
+    marks = ", ".join("?" * len(wanted))
+    sql = f"SELECT job_id, doc_id FROM job WHERE job_id IN ({marks})"
+    rows = ledger.query(sql, wanted, limit=len(wanted), timeout_s=SECONDS)["rows"]
+    return {str(job): str(document) for job, document in rows}

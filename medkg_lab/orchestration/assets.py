@@ -1,0 +1,84 @@
+"""What the lab has made, for Dagster's asset pages: one materialisation per asset and window of time, not one per document.
+
+A materialisation per document would cost more than most stages do; where a document is, its runs say.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dagster import AssetKey, AssetMaterialization, AssetSpec, MetadataValue
+
+WINDOW_SECONDS = 10.0
+_OF_KIND = {"document": "documents", "chunks": "chunks", "embeddings": "embeddings", "kg_receipt": "graph"}
+_NEEDS = {"documents": (), "chunks": ("documents",), "embeddings": ("chunks",), "graph": ("documents",)}
+_TOLD = {
+    "documents": "Documents that were parsed",
+    "chunks": "Passages that they were cut into",
+    "embeddings": "Vectors of the passages",
+    "graph": "Nodes and edges of the knowledge graph",
+}
+
+
+def asset_specs() -> list[AssetSpec]:
+    """The assets of a lab and what each is made from."""
+    return [AssetSpec(name, deps=list(_NEEDS[name]), description=_TOLD[name]) for name in _NEEDS]
+
+
+@dataclass
+class Made:
+    """What came to an asset in a window: so many documents brought so many items, `last` the latest."""
+
+    documents: int = 0
+    items: int = 0
+    last: str = ""
+
+
+@dataclass
+class Window:
+    """What was made since the last materialisations; times in epoch seconds of the events."""
+
+    began: float | None = None
+    made: dict[str, Made] = field(default_factory=dict)
+
+    def take(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Count what these events brought."""
+        for event in events:
+            data = event["data"]
+            if event["type"] != "stage.completed" or data.get("kind") not in _OF_KIND:
+                continue
+            self.began = event["ts"] if self.began is None else self.began
+            made = self.made.setdefault(_OF_KIND[data["kind"]], Made())
+            made.documents += len(event["jobs"])
+            made.items += sum(data.get("counts") or ())
+            made.last = event["jobs"][-1]
+
+    def is_over(self, now: float) -> bool:
+        """Whether there is something to tell and the window has lasted long enough."""
+        return self.began is not None and not 0 <= now - self.began < WINDOW_SECONDS
+
+    def materializations(self) -> list[AssetMaterialization]:
+        """What Dagster is told."""
+        return [
+            AssetMaterialization(
+                asset_key=AssetKey(name),
+                description=f"{made.items} from {made.documents} document(s)",
+                metadata={
+                    "documents": MetadataValue.int(made.documents),
+                    "items": MetadataValue.int(made.items),
+                    "last_job": MetadataValue.text(made.last),
+                },
+            )
+            for name, made in self.made.items()
+        ]
+
+    def to_json(self) -> str:
+        """The window as text, to be kept with the recorder's position."""
+        return json.dumps(asdict(self))
+
+
+def from_json(text: str | None) -> Window:
+    """The window as it was kept; an empty one without any."""
+    given = json.loads(text) if text else {}
+    return Window(given.get("began"), {name: Made(**made) for name, made in given.get("made", {}).items()})

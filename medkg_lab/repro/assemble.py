@@ -1,0 +1,300 @@
+"""An archive of what a system leaves behind that runs the same pipelines without this lab.
+
+What is there is taken; what is not is named, with what cannot be reproduced for want of it. Stages whose outputs are not known
+run here and have nothing to be compared with but what the events say: how they ended, and how many items they made.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from medkg_lab.bridge.specs import job_spec
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.legacy import LegacyEntry
+from medkg_lab.models.submission import Content, Submission
+from medkg_lab.repro import manifest as names
+from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.diff import UNKNOWN
+from medkg_lab.repro.errors import NotAssembled
+from medkg_lab.repro.foreign import StageEvent, cloud_events, converter_output
+from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
+from medkg_lab.settings import PdfSettings
+from medkg_lab.sources import sniff
+from medkg_lab.stages.kinds import GIVES, KINDS
+from medkg_lab.stages.parse.pdf_ir.reading import read_alone
+from medkg_lab.topology import bundled
+from medkg_lab.topology.graph import Segment, segments
+from medkg_lab.topology.loader import load_topology
+from medkg_lab.topology.models import Topology
+from medkg_lab.topology.policy_files import load_policies
+from medkg_lab.topology.profiles import load_profile
+from medkg_lab.topology.versions import content_version, to_json, version_of
+
+_MOST_BYTES = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What there is. Only the job's entry, or events that name it, must be among it."""
+
+    entry: Path | None = None
+    events: Sequence[Path] = ()
+    topology: Path | None = None
+    payload: Path | None = None
+    converted: Path | None = None
+    policies: Path | None = None
+
+
+@dataclass
+class _Work:
+    """What is made of the parts."""
+
+    entry: LegacyEntry
+    topology: Topology
+    told: list[StageEvent]
+    missing: list[str]
+    members: dict[str, bytes] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    clock: float = 0.0
+
+    def say(self, kind: str, data: dict[str, Any], **more: Any) -> None:
+        """Add an event of the one job."""
+        number = len(self.events) + 1
+        head = {
+            "seq": number,
+            "id": f"assembled-{number}",
+            "ts": self.clock,
+            "type": kind,
+            "stage": None,
+            "batch": None,
+        }
+        self.events.append({**head, "jobs": [self.entry.job_id], "data": data, **more})
+
+    def keep(self, data: bytes) -> str:
+        """Keep an artifact; its sha256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.members[f"{names.ARTIFACTS}{sha256}"] = data
+        return sha256
+
+
+def assemble(parts: Parts) -> Archive:
+    """The archive of one job. Raises NotAssembled, TopologyInvalid and PolicyFileInvalid."""
+    told = [event for path in parts.events for event in cloud_events(path)]
+    entry = _entry(parts, told)
+    own = sorted((event for event in told if event.job_id == entry.job_id), key=lambda event: event.ts)
+    missing: list[str] = []
+    policies = load_policies(bundled.folder() / "policies.yaml")
+    if parts.policies is not None:
+        policies = policies.overlaid(load_policies(parts.policies))
+    else:
+        missing.append("the policies: the bundled ones stand for them, so pauses and attempts may have been others")
+    topology = _topology(parts, entry, policies.names, missing)
+    work = _Work(entry, topology, own, missing, clock=_start(entry, own))
+    profile = load_profile(bundled.folder() / "profiles" / "cpu.yaml")
+    for kind, name, version, content in (
+        ("topology", topology.name, version_of(topology), to_json(topology)),
+        ("policies", "policies", content_version(policies), to_json(policies)),
+        ("profile", profile.name, content_version(profile), to_json(profile)),
+    ):
+        value = {"name": name, "version": version, "seq": 0, "content": content}
+        work.members[f"{names.DEFINITIONS}{kind}/{name}+{version}.json"] = lines([value])
+    stamps = {"profile": profile.name, "profile_version": content_version(profile)}
+    _tell(work, parts, {**stamps, "policies_version": content_version(policies)})
+    return _archive(work, profile.name)
+
+
+def _entry(parts: Parts, told: Sequence[StageEvent]) -> LegacyEntry:
+    if parts.entry is not None:
+        try:
+            text = parts.entry.read_text("utf-8").strip()
+            return LegacyEntry.model_validate(json.loads(text.splitlines()[0] if _is_lines(text) else text))
+        except (OSError, ValueError, IndexError) as error:
+            detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise NotAssembled(path=parts.entry, detail=detail) from None
+    named = next((event for event in told if event.job_id and event.doc_id), None)
+    if named is None:
+        raise NotAssembled(path="the parts", detail="neither a job's entry nor an event that names job and document")
+    source, _, key = str(named.doc_id).partition(":")
+    known = {"job_id": named.job_id, "dataset": source if key else "file", "doc_key": key or named.doc_id}
+    pipelines = [str(event.data["pipeline"]) for event in told if event.data.get("pipeline")]
+    return LegacyEntry.model_validate(known | ({"pipeline_name": pipelines[0]} if pipelines else {}))
+
+
+def _is_lines(text: str) -> bool:
+    return "\n" in text and text.splitlines()[0].rstrip().endswith("}")
+
+
+def _topology(parts: Parts, entry: LegacyEntry, policies: Sequence[str], missing: list[str]) -> Topology:
+    path = parts.topology
+    if path is None:
+        missing.append("the topology: the bundled one of the same name stands for it, so options of stages may differ")
+        path = bundled.folder() / "pipelines" / f"{entry.pipeline_name}.yaml"
+        if not path.is_file():
+            raise NotAssembled(path=path, detail=f"there is no bundled pipeline {entry.pipeline_name!r}")
+    return load_topology(path, policies=policies)
+
+
+def _start(entry: LegacyEntry, told: Sequence[StageEvent]) -> float:
+    moments = [event.ts for event in told if event.ts]
+    return entry.created_at or min(moments, default=0.0)
+
+
+def _tell(work: _Work, parts: Parts, stamps: dict[str, Any]) -> None:
+    """Tell the job's story in the ledger's words, as far as it is known."""
+    submission = _submission(work, parts)
+    spec = job_spec(submission, work.topology, work.clock)
+    spec |= {"job_id": work.entry.job_id, "correlation_id": work.entry.correlation_id or work.entry.job_id}
+    work.say("job.submitted", {"specs": [spec]})
+    failed = next((event for event in work.told if event.kind == "stage.failed"), None)
+    ended = work.entry.status.value
+    for segment in segments(work.topology, submission.content is not None):
+        _segment(work, segment, stamps)
+        if failed is not None and failed.stage in segment.stages:
+            _fail(work, failed.data, failed.stage)
+            return
+        if segment.gate is not None and not _gate(work, segment, parts, str(spec["doc_id"])):
+            return
+    if ended == "failed":
+        _fail(work, {"reason": work.entry.error or UNKNOWN}, work.entry.current_stage)
+        return
+    work.say(
+        "job.completed", {"unchanged": False, "content": [submission.content.sha256 if submission.content else None]}
+    )
+
+
+def _submission(work: _Work, parts: Parts) -> Submission:
+    content = None
+    if parts.payload is not None:
+        data = parts.payload.read_bytes()
+        if len(data) > _MOST_BYTES:
+            raise NotAssembled(path=parts.payload, detail=f"it has {len(data)} bytes")
+        content = Content(sha256=work.keep(data), media_type=sniff.media_type(data), name=parts.payload.name)
+    else:
+        work.missing.append("the source payload: ingest, parsing and all that follows cannot be run")
+    return Submission(
+        tenant_id=work.entry.tenant_id,
+        source=work.entry.source,
+        key=work.entry.document,
+        pipeline=work.topology.name,
+        content=content,
+        correlation_id=work.entry.correlation_id,
+    )
+
+
+def _segment(work: _Work, segment: Segment, stamps: dict[str, Any]) -> None:
+    batch = f"assembled-{segment.index}"
+    claim = {"pipeline": work.topology.name, "pipeline_version": version_of(work.topology), "attempts": [1], **stamps}
+    claim |= {"segment": segment.index, "half": segment.half, "stages": list(segment.stages), "worker": UNKNOWN}
+    work.say("job.claimed", {**claim, "lane": segment.lane.value, "lease_s": 0.0}, batch=batch)
+    silent = []
+    for stage in segment.stages:
+        ours = [event for event in work.told if event.stage == stage]
+        for event in ours:
+            work.clock = max(work.clock, event.ts)
+            _stage(work, stage, event, batch)
+        if not any(event.kind in ("stage.completed", "stage.failed") for event in ours):
+            silent.append(stage)
+    if silent:
+        work.missing.append(f"events of {', '.join(silent)}: how they ended cannot be compared")
+
+
+def _stage(work: _Work, stage: str, event: StageEvent, batch: str) -> None:
+    data = event.data
+    milliseconds = float(data.get("duration_ms") or 0.0)
+    span = {"t0": max(0.0, work.clock - milliseconds / 1000), "t1": work.clock}
+    where: dict[str, Any] = {"stage": stage, "batch": batch}
+    reason = str(data.get("reason") or data.get("error") or UNKNOWN)
+    match event.kind:
+        case "stage.started":
+            work.say("stage.started", {"t0": work.clock}, **where)
+        case "stage.completed":
+            made = {"ms": [milliseconds], "counts": [data.get("output_count")], "refs": [None], "device": None}
+            kind = GIVES[work.topology.stage(stage).type]
+            work.say("stage.completed", {**span, **made, "kind": kind, "implementation": UNKNOWN}, **where)
+        case "stage.retrying":
+            tried = {"attempt": int(data.get("attempt") or 1), "kind": str(data.get("failure_kind") or "service")}
+            work.say("stage.retrying", {**tried, "delay_s": 0.0, "reason": reason}, **where)
+        case "stage.failed":
+            why = {"kind": str(data.get("failure_kind") or UNKNOWN), "reason": reason, "error": UNKNOWN}
+            work.say("stage.failed", {**span, "attempt": 1, **why}, **where)
+        case _:
+            pass
+
+
+def _gate(work: _Work, segment: Segment, parts: Parts, doc_id: str) -> bool:
+    """Tell of the gate that ends a segment; whether the job went on."""
+    gate = work.topology.stage(str(segment.gate))
+    assert gate.condition is not None, "a gate without a condition does not validate"
+    resume = {"resume_segment": segment.index + 1, "resume_lane": "compute", "stages": []}
+    work.say("gate.waiting", {"condition": gate.condition.model_dump(mode="json"), **resume}, stage=gate.name)
+    went_on = work.entry.pdf_ir_ready or work.entry.post_pdf_started or work.entry.status.value == "completed"
+    if parts.converted is not None:
+        _converted(work, parts.converted, doc_id)
+        went_on = True
+    elif went_on:
+        work.missing.append(
+            "the converter's output: stages after the gate cannot be run unless the PDF can be read here"
+        )
+    if went_on:
+        opened = {"by": "ledger", "how": "condition", "why": None, "partial": False, "versions": [0]}
+        work.say("gate.opened", opened, stage=gate.name)
+    return went_on
+
+
+def _converted(work: _Work, folder: Path, doc_id: str) -> None:
+    name, data = converter_output(folder)
+    try:
+        document = read_alone(orjson.loads(data), doc_id, work.entry.source)
+    except (LabError, ValueError) as error:
+        raise NotAssembled(path=folder / name, detail=str(error)) from None
+    evidence = {"document": work.keep(KINDS["document"].encode(document)), "raw": work.keep(data), "missing_pages": []}
+    told = {"field": "pdf_ir_ready", "value": True, "by": "pdf", "evidence": {**evidence, "tool": name}}
+    work.say("field.set", told)
+
+
+def _fail(work: _Work, data: Any, stage: str | None) -> None:
+    kind, reason = str(data.get("failure_kind") or UNKNOWN), str(data.get("reason") or data.get("error") or UNKNOWN)
+    work.say("job.failed", {"kind": kind, "reason": reason, "error": UNKNOWN, "stage": stage})
+
+
+def _archive(work: _Work, profile: str) -> Archive:
+    work.missing.append(
+        "recorded exchanges with the outside: stages that ask a service fail as unrecorded, or need `--live`"
+    )
+    if not work.told:
+        work.missing.append("CloudEvents: only the job's end can be compared")
+    work.members[names.EVENTS] = lines(work.events)
+    work.members[names.EXCHANGES] = b""
+    # A tool of another name is never run: what it made is in the archive, or the PDF is read by nobody.
+    pdf = PdfSettings(tool="mineru").model_dump(mode="json")
+    work.members[names.SETTINGS] = orjson.dumps(
+        {"profile": profile, "sources": {}, "pdf": pdf}, option=orjson.OPT_SORT_KEYS
+    )
+    members = dict(sorted(work.members.items()))
+    states = {"job.completed": "completed", "job.failed": "failed", "gate.waiting": "waiting_gate"}
+    state = states.get(str(work.events[-1]["type"]), work.entry.status.value)
+    job = JobEntry(
+        job_id=work.entry.job_id,
+        doc_id=f"{work.entry.source}:{work.entry.document}",
+        tenant_id=work.entry.tenant_id,
+        pipeline=work.topology.name,
+        pipeline_version=version_of(work.topology),
+        state=state,
+        reason=work.entry.error,
+    )
+    missing = tuple(work.missing)
+    made = Manifest(
+        origin="assemble",
+        environment=environment(),
+        profile=profile,
+        jobs=(job,),
+        missing=missing,
+        files=entries(members),
+    )
+    return Archive(made, members)

@@ -1,0 +1,78 @@
+"""Breakers and rate limits of a run: the ledger's own rules, on the run's clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from medkg_lab.ledger.commands.breakers import PROBE_LIMIT, BreakerProbe, BreakerReport
+from medkg_lab.ledger.commands.command import Command
+from medkg_lab.ledger.events import Draft, Event, EventType, stamp
+from medkg_lab.ledger.fold.breakers import breaker_closed, breaker_half_open, breaker_opened
+from medkg_lab.ledger.plans import Plans
+from medkg_lab.ledger.rates import Rates
+from medkg_lab.ledger.state import CircuitState, State
+from medkg_lab.ledger.tally import Tally
+
+_FOLDS: Mapping[EventType, tuple[Callable[[State, Event], None], str]] = {
+    EventType.BREAKER_OPENED: (breaker_opened, "open"),
+    EventType.BREAKER_HALF_OPEN: (breaker_half_open, "half_open"),
+    EventType.BREAKER_CLOSED: (breaker_closed, "closed"),
+}
+OnTransition = Callable[[str, str, str], None]
+"""Called with the policy's name, the key and the state."""
+
+
+class RunKeeper:
+    """Keeps the circuits of one run, as `resilience.shared.Keeper` wants it.
+
+    What other jobs did to a circuit is in the log alone: `remember` tells of it.
+    """
+
+    def __init__(self, now: Callable[[], float], on_transition: OnTransition) -> None:
+        self._now = now
+        self._on_transition = on_transition
+        self._state = State()
+        self._tally = Tally()
+        self._rates = Rates(now)
+        self._commands = 0
+
+    def breaker_report(
+        self, policy: str, key: str, outcome: str, *, threshold: int, reset_s: float, owner: str
+    ) -> dict[str, Any]:
+        """Count what a call came to."""
+        self._commands += 1
+        noted = BreakerReport(str(self._commands), policy, key, outcome, threshold, reset_s, owner, at=self._now())
+        return self._do(replace(noted, failures=self._tally.note(noted, self._state)))
+
+    def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> dict[str, Any]:
+        """Grant the one probe, if its time has come."""
+        self._commands += 1
+        return self._do(BreakerProbe(str(self._commands), policy, key, owner, limit_s or PROBE_LIMIT, at=self._now()))
+
+    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> dict[str, Any]:
+        """Calls that may be made now."""
+        granted, wait_s = self._rates.lease(policy, key, rate_per_s, want)
+        return {"granted": granted, "wait_s": wait_s}
+
+    def remember(self, event: Mapping[str, Any]) -> None:
+        """Take in a recorded transition, where the run has not come to the same by itself."""
+        kind, data = EventType(event["type"]), event["data"]
+        circuit = self._state.breakers.get((data["policy"], data["key"]))
+        known = circuit.state if circuit is not None else CircuitState.CLOSED
+        if kind is EventType.BREAKER_OPENED and known is CircuitState.CLOSED:
+            self._fold([Draft(kind, (), data)], event["ts"])
+
+    def _do(self, command: Command) -> dict[str, Any]:
+        plans = Plans(self._state.definitions)
+        drafts = command.decide(self._state, plans)
+        answer: dict[str, Any] = command.answer(self._state, plans, self._fold(drafts, self._now()))
+        return answer
+
+    def _fold(self, drafts: list[Draft], ts: float) -> list[Event]:
+        events = stamp(drafts, f"run-{self._commands}", self._state.seq, ts)
+        for event in events:
+            fold, state = _FOLDS[event.type]
+            fold(self._state, event)
+            self._state.seq = event.seq
+            self._on_transition(event.data["policy"], event.data["key"], state)
+        return events

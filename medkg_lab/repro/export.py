@@ -1,0 +1,178 @@
+"""From a running lab to an archive: all that some jobs need to be run again elsewhere."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.find import find_job
+from medkg_lab.repro import manifest as names
+from medkg_lab.repro import sources
+from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
+from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in
+
+_HASH = re.compile(rb'"([0-9a-f]{64})"')
+_NAMING = ("payload", "submissions")
+"""The kinds of value that name further artifacts."""
+_SECRET_SETTINGS = {"email": "removed@example.org", "api_key": "removed"}
+
+
+@dataclass
+class _Export:
+    """What was gathered so far."""
+
+    lab: Lab
+    jobs: dict[str, dict[str, Any]]
+    blobs: sources.Blobs
+    events: list[Event] = field(default_factory=list)
+    records: list[tuple[int, str]] = field(default_factory=list)
+    members: dict[str, bytes] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Archive:
+    """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob and LabNotRunning."""
+    jobs = {job["job_id"]: job for job in (find_job(lab, name) for name in wanted)}
+    export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
+    try:
+        _take_events(export)
+        _take_artifacts(export)
+        _take_exchanges(export)
+        _take_definitions(export)
+        _take_vocabularies(export)
+        if topics:
+            for topic, records in sources.topic_slices(lab, export.jobs).items():
+                export.members[f"{names.TOPICS}{topic}.jsonl"] = lines(records)
+    finally:
+        export.blobs.close()
+    export.members[names.EVENTS] = lines(export.events)
+    export.members[names.SETTINGS] = orjson.dumps(_settings(lab), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    return Archive(_manifest(export), export.members)
+
+
+def sizes(archive: Archive) -> dict[str, int]:
+    """Bytes of the archive's parts before they are packed."""
+    found: dict[str, int] = {}
+    for name, data in archive.members.items():
+        part = name.partition("/")[0]
+        found[part] = found.get(part, 0) + len(data)
+    return dict(sorted(found.items()))
+
+
+def _take_events(export: _Export) -> None:
+    first, last = 0, 0
+    for job_id in export.jobs:
+        own = list(sources.events_of(export.lab, job_id))
+        if not own or own[0]["type"] not in ("job.submitted", "job.imported"):
+            export.missing.append(f"the first events of job {job_id}, which were pruned")
+        if own:
+            first = min(first or own[0]["seq"], own[0]["seq"])
+            last = max(last, own[-1]["seq"])
+    batches: set[str] = set()
+    for event in sources.events_between(export.lab, first, last) if last else ():
+        kept = cut(event, export.jobs)
+        if kept is not None:
+            export.events.append(kept)
+            batches.add(str(event["batch"]))
+        elif is_breaker(event):
+            export.events.append(event)
+        if event["batch"] is None or str(event["batch"]) in batches:
+            export.records += [(event["seq"], record) for record in records_in(event)]
+
+
+def _keep(export: _Export, sha256: str, what: str) -> bytes | None:
+    name = f"{names.ARTIFACTS}{sha256}"
+    if name not in export.members:
+        data = export.blobs.find(sha256)
+        if data is None:
+            export.missing.append(f"{what} {sha256}")
+            return None
+        export.members[name] = data
+    return export.members[name]
+
+
+def _take_artifacts(export: _Export) -> None:
+    for sha256 in dict.fromkeys(artifacts_in(export.events)):
+        _keep(export, sha256, "the artifact")
+    for event in export.events:
+        if event["type"] == "stage.completed" and event["data"]["kind"] in _NAMING:
+            for ref in event["data"]["refs"]:
+                data = _keep(export, ref, "the artifact") or b""
+                for found in _HASH.findall(data):
+                    _keep(export, found.decode(), "the artifact")
+
+
+def _take_exchanges(export: _Export) -> None:
+    told: list[dict[str, Any]] = []
+    for seq, sha256 in export.records:
+        data = export.blobs.find(sha256)
+        if data is None:
+            export.missing.append(f"the exchange record {sha256}")
+            continue
+        record = orjson.loads(data)
+        if record["labels"].get("job") not in export.jobs:
+            continue
+        told.append({**record, "seq": seq})
+        if record["asked"]:
+            _keep(export, record["asked"], "the request's body")
+        if record["kept"]:
+            _keep(export, record["body"], f"the answer to {record['url']}")
+        else:
+            export.missing.append(f"the answer to {record['url']}, which was too large to be recorded")
+    if not export.lab.settings.recording.enabled:
+        export.missing.append("exchanges with the outside, because `recording.enabled` is off")
+    export.members[names.EXCHANGES] = lines(told)
+
+
+def _take_definitions(export: _Export) -> None:
+    pipelines = {str(job["pipeline"]) for job in export.jobs.values()}
+    profiles = {str(job["profile"]) for job in export.jobs.values()}
+    for kind in ("topology", "policies", "profile"):
+        for one in export.lab.ledger.definitions(kind):
+            if kind == "policies" or one["name"] in (pipelines if kind == "topology" else profiles):
+                value = {"name": one["name"], "version": one["version"], "seq": one["seq"], "content": one["content"]}
+                name = f"{names.DEFINITIONS}{kind}/{one['name']}@{one['version']}.json".replace("@", "+")
+                export.members[name] = lines([value])
+
+
+def _take_vocabularies(export: _Export) -> None:
+    versions = {event["data"].get("made_with", {}).get("vocabulary") for event in export.events}
+    for version in sorted(one for one in versions if one and re.fullmatch(r"[0-9a-f]{12}", one)):
+        path = export.lab.locations.data / "vocabularies" / f"{version}.tsv"
+        if path.is_file():
+            export.members[f"{names.VOCABULARIES}{version}.tsv"] = path.read_bytes()
+        else:
+            export.missing.append(f"the vocabulary {version}")
+
+
+def _settings(lab: Lab) -> dict[str, Any]:
+    """The settings that the jobs' stages depend on, without the secrets among them."""
+    chosen = lab.settings
+    secrets = {
+        name: {key: _SECRET_SETTINGS.get(key, value) if value else value for key, value in values.items()}
+        for name, values in chosen.sources.items()
+    }
+    pdf = chosen.pdf.model_dump(mode="json")
+    return {"profile": chosen.profile, "sources": secrets, "pdf": pdf, "batch_limit": chosen.batch_limit}
+
+
+def _manifest(export: _Export) -> Manifest:
+    jobs = tuple(JobEntry(**{name: job[name] for name in JobEntry.model_fields}) for job in export.jobs.values())
+    profiles: Iterable[str] = {str(job["profile"]) for job in export.jobs.values() if job["profile"]}
+    return Manifest(
+        environment=environment(),
+        profile=", ".join(sorted(profiles)) or export.lab.settings.profile,
+        device=_device(export.events),
+        jobs=jobs,
+        missing=tuple(dict.fromkeys(export.missing)),
+        files=entries(export.members),
+    )
+
+
+def _device(events: Iterable[Mapping[str, Any]]) -> str | None:
+    devices = {event["data"].get("device") for event in events if event["type"] == "stage.completed"}
+    return ", ".join(sorted(str(one) for one in devices if one)) or None

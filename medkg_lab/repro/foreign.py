@@ -1,0 +1,131 @@
+"""What another system left behind, read leniently: CloudEvents in either mode, and a converter's output folder."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.repro.errors import NotAssembled
+
+PREFIX = "org.medicalkg.orchestration."
+_CE = ("ce_", "ce-")
+_MOST_BYTES = 512 * 1024 * 1024
+_OUTPUTS = ("*middle*.json", "*content_list_v2*.json", "*content_list*.json", "*pdf_info*.json", "*.json")
+"""The files of a converter's folder, what says most first."""
+
+
+@dataclass(frozen=True)
+class StageEvent:
+    """What a CloudEvent says: `kind` is its type without the prefix, `ts` seconds since the epoch."""
+
+    kind: str
+    job_id: str | None
+    doc_id: str | None
+    stage: str | None
+    ts: float
+    data: Mapping[str, Any]
+
+
+def cloud_events(path: Path) -> Iterator[StageEvent]:
+    """The CloudEvents in a file of JSON lines: structured, or as a topic's records were dumped in binary mode.
+
+    Records as kcat's `-J` writes them (headers as a flat list, `payload`), or with headers as pairs or an object and `value`.
+    Lines that are no event of the orchestration are passed over. Raises NotAssembled for what is no JSON.
+    """
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise NotAssembled(path=path, detail=f"line {number} is no JSON: {error}") from None
+        if isinstance(value, dict) and (event := _event(value)) is not None:
+            yield event
+
+
+def _event(value: dict[str, Any]) -> StageEvent | None:
+    headers = _headers(value.get("headers"))
+    attributes = {name[3:].lower(): one for name, one in headers.items() if name.lower().startswith(_CE)}
+    data: Any = _body(value.get("payload", value.get("value")))
+    if not attributes:
+        inner = data if isinstance(data, dict) and "type" in data else value
+        attributes = {str(name).lower(): one for name, one in inner.items()}
+        data = inner.get("data") if "data" in inner else _base64(inner.get("data_base64"))
+    kind = str(attributes.get("type", ""))
+    if not kind.startswith(PREFIX):
+        return None
+    said: dict[str, Any] = data if isinstance(data, dict) else {}
+    job = said.get("job_id") or attributes.get("jobid") or attributes.get("partitionkey")
+    stage = said.get("stage") or str(attributes.get("source", "")).rpartition("/")[2] or None
+    moment = seconds(said.get("timestamp") or attributes.get("time"))
+    subject = attributes.get("subject")
+    return StageEvent(
+        kind.removeprefix(PREFIX), _maybe(job), _maybe(subject), _maybe(stage), moment, {**said, **_small(attributes)}
+    )
+
+
+def _small(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that say more than the data does."""
+    return {name: attributes[name] for name in ("pipeline", "pipelineversion", "tenantid") if name in attributes}
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {str(name): str(one) for name, one in value.items()}
+    if not isinstance(value, list):
+        return {}
+    if value and isinstance(value[0], list | tuple):
+        return {str(pair[0]): str(pair[1]) for pair in value if len(pair) == 2}
+    return {str(name): str(one) for name, one in zip(value[::2], value[1::2], strict=False)}
+
+
+def _body(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
+def _base64(value: Any) -> Any:
+    try:
+        return json.loads(base64.b64decode(value, validate=True)) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _maybe(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def seconds(value: Any) -> float:
+    """A moment as seconds since the epoch; 0 for what is none. Without a time zone it is UTC, as that system writes it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return 0.0
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def converter_output(folder: Path) -> tuple[str, bytes]:
+    """The name and bytes of the JSON that a converter left in `folder`, or of `folder` if it is a file. Raises NotAssembled."""
+    if folder.is_file():
+        return folder.name, folder.read_bytes()
+    for pattern in _OUTPUTS:
+        for path in sorted(folder.rglob(pattern)):
+            if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                return path.name, path.read_bytes()
+    raise NotAssembled(path=folder, detail="there is no JSON of a converter in it")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotAssembled(path=path, detail=str(error)) from None

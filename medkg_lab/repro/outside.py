@@ -1,0 +1,124 @@
+"""The outside of a run: every call is answered from the recording, attempt by attempt, on the run's clock."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from medkg_lab import errors
+from medkg_lab.errors import LabError
+from medkg_lab.repro.clock import VirtualClock
+from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
+from medkg_lab.resilience.isolation import TimedOut
+from medkg_lab.sources.errors import ServiceUnavailable
+from medkg_lab.sources.exchanges import request_key, without_secrets
+from medkg_lab.sources.outside import judge
+from medkg_lab.stages.contracts import OutsideAnswer
+
+Record = Mapping[str, Any]
+Place = tuple[str, str, str]
+"""Job, stage and request key."""
+
+
+@dataclass
+class Recording:
+    """The recorded exchanges; each answers once, in the order in which it was recorded.
+
+    With `beyond` the last answer to a request also answers those that come after it, and `assumed` counts them. `unrecorded`
+    holds the calls that could not be answered.
+    """
+
+    clock: VirtualClock
+    content: Callable[[str], bytes]
+    beyond: bool = False
+    assumed: int = 0
+    unrecorded: list[UnrecordedCall] = field(default_factory=list)
+    _left: dict[Place, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    _last: dict[Place, Record] = field(default_factory=dict)
+    _urls: dict[str, str] = field(default_factory=dict)
+
+    def load(self, records: Iterable[Record]) -> None:
+        """Take in recorded exchanges, in order."""
+        for record in records:
+            labels = record["labels"]
+            self._left[str(labels.get("job")), str(labels.get("stage")), record["key"]].append(record)
+            self._urls[f"{record['method']} {record['url']}"] = record["key"]
+
+    def has(self, job_id: str, stage: str) -> bool:
+        """Whether anything was recorded for this stage of the job."""
+        return any(place[:2] == (job_id, stage) for place in self._left)
+
+    def take(self, job_id: str, stage: str, method: str, url: str, key: str) -> Record:
+        """The next recorded exchange for this request. Raises UnrecordedCall."""
+        place = (job_id, stage, key)
+        if self._left.get(place):
+            self._last[place] = self._left[place].pop(0)
+            return self._last[place]
+        if self.beyond and place in self._last:
+            self.assumed += 1
+            return self._last[place]
+        asked = f"{method} {without_secrets(url)}"
+        near = difflib.get_close_matches(asked, self._urls, n=1, cutoff=0.0)
+        nearest = f"{near[0]} (key {self._urls[near[0]][:12]})" if near else "none: nothing was recorded"
+        if near and near[0] == asked:
+            spent = place in self._last
+            nearest += ", every answer of which was given already" if spent else ", for another job, stage or body"
+        error = UnrecordedCall(
+            method=method, url=without_secrets(url), stage=stage, job_id=job_id, key=key[:12], nearest=nearest
+        )
+        self.unrecorded.append(error)
+        raise error
+
+
+@dataclass(frozen=True)
+class RecordedOutside:
+    """`Outside` for one document in one stage; `limit` is the seconds after which the policy would have given a call up."""
+
+    recording: Recording
+    job_id: str
+    stage: str
+    limit: float | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float,
+        max_bytes: int,
+        keyed: bytes | None = None,
+        endpoint: bool = False,
+    ) -> OutsideAnswer:
+        """The recorded answer, or what came instead of one. Raises UnrecordedCall and what HttpOutside raises."""
+        whole = str(httpx.Request(method, url, params=params).url)
+        key = request_key(method, whole, keyed or body)
+        record = self.recording.take(self.job_id, self.stage, method, whole, key)
+        clock, seconds = self.recording.clock, record["ms"] / 1000
+        if self.limit is not None and seconds > self.limit:
+            clock.sleep(self.limit)
+            raise TimedOut
+        clock.sleep(seconds)
+        if record["status"] is None:
+            raise failure(record)
+        if not record["kept"]:
+            raise NotInArchive(what=f"the answer to {record['url']}, which was too large to be recorded")
+        data = self.recording.content(record["body"]) if record["size"] else b""
+        answer = OutsideAnswer(record["status"], record["headers"], data, record["final_url"])
+        if not endpoint:
+            judge(answer, clock.now())
+        return answer
+
+
+def failure(record: Record) -> LabError:
+    """The error that a recorded exchange ended with."""
+    kind = errors.by_name(record["error"])
+    fields = dict(record["error_fields"])
+    if kind is None:
+        return ServiceUnavailable(host=record["url"], detail=record["error"] or "no answer")
+    return kind(**fields)

@@ -1,0 +1,156 @@
+"""Every action of the screen: its id, its key, its words. Bindings, footer, help and palette all read this one table.
+
+An action works in a mode when the mode, or the program, has a method `do_<id>` for it. Keys are rebound by action id in
+`keys.toml` in the lab's config folder, such as `why = "W"`.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medkg_lab import exit_codes
+from medkg_lab.errors import LabError
+
+
+class KeysInvalid(LabError):
+    """{path} cannot be used: {detail}. Mend the file or remove it; F1 lists every action with its id."""
+
+    exit_code = exit_codes.USAGE
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a key does. `word` stands in the footer; `help` is a sentence; `shown` is how the key is written."""
+
+    id: str
+    key: str
+    word: str
+    help: str
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How the key is written, such as `^s` for ctrl+s."""
+        first = self.key.split(",")[0]
+        return self.label or _LABELS.get(first) or first.replace("ctrl+", "^")
+
+
+_LABELS = {
+    "enter": "↵",
+    "escape": "esc",
+    "question_mark": "?",
+    "slash": "/",
+    "colon": ":",
+    "minus": "-",
+    "asterisk": "*",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+
+EVERYWHERE = (
+    Action("help", "question_mark,f1", "help", "Say what the focused region shows and which keys it has."),
+    Action("command", "colon", "command", "Type a command; tab completes, ↑ brings earlier ones back."),
+    Action("narrow", "slash", "filter", "Narrow the list to what you type."),
+    Action("palette", "ctrl+p", "palette", "Find any action by its name."),
+    Action("jump", "ctrl+o", "jump", "Show a letter on each region; it takes the focus there."),
+    Action("back", "escape", "back", "Close, clear or go back, one step at a time."),
+    Action("last", "minus", "last mode", "Go to the mode you were in before."),
+    Action("quit", "q,ctrl+q", "quit", "Leave the screen; asks whether the lab goes on."),
+    Action("zoom", "z", "zoom", "Show the focused region alone, and back."),
+    Action("theme", "T", "theme", "Change to the next theme: dark, light, high contrast."),
+)
+THINGS = (
+    Action("open", "enter", "open", "Go one step deeper into what the cursor is on."),
+    Action("why", "w", "why", "Say in a sentence why this is not moving, and what to do."),
+    Action("logs", "l", "logs", "Show the log that belongs to this."),
+    Action("raw", "y", "raw", "Show this as JSON, and copy it."),
+    Action("copy", "c", "copy id", "Copy this thing's id to the clipboard of the terminal."),
+    Action("events", "E", "events", "Show the events of this."),
+    Action("dagster", "b", "Dagster", "Open this in Dagster; prints the address over SSH."),
+)
+LISTS = (
+    Action("mark", "space", "mark", "Mark the row; what acts then acts on all marked ones."),
+    Action("mark_all", "asterisk", "mark all", "Mark every row that is shown, or none."),
+    Action("sort", "s", "sort", "Sort by the next column."),
+    Action("reverse", "S", "reverse", "Turn the order round."),
+)
+OWN = (
+    Action("again", "r", "again", "Do it again: restart, retry, ask again, go back to this version."),
+    Action("end", "x", "end", "End it: cancel the job, reject the gate."),
+    Action("put", "i", "submit", "Put something in: documents, or a new pipeline."),
+    Action("open_gate", "o", "open gate", "Open the gate by hand."),
+    Action("pause", "p", "pause", "Hold the stream still; it goes on behind."),
+    Action("follow", "f", "follow", "Follow the newest line again."),
+    Action("time", "t", "time", "Jump to a time or a number."),
+    Action("next", "n", "next", "Go to the next match."),
+    Action("previous", "N", "previous", "Go to the match before."),
+    Action("earlier", "left_square_bracket", "previous part", "Go to the previous part, or the failure before."),
+    Action("later", "right_square_bracket", "next part", "Go to the next part, or the next failure."),
+    Action("edit", "e", "edit", "Edit the pipeline."),
+    Action("save", "ctrl+s", "save", "Save as a new version and use it from now on."),
+    Action("diff", "D", "diff", "Show what differs from the running version."),
+    Action("versions", "v", "versions", "Show the versions."),
+    Action("policies", "P", "policies", "Show policies and profiles."),
+    Action("mix", "m", "mix", "Choose how the legs of the search are fused."),
+    Action("around", "a", "around", "Show the graph around this."),
+    Action("wrap", "W", "wrap", "Wrap long lines, or cut them."),
+    Action("go_on", "R", "run on", "Run on to the next breakpoint."),
+    Action("breakpoint", "B", "breakpoint", "Hold before this stage, then after it, then no longer."),
+    Action("demo", "d", "demo", "Run the bundled documents through both pipelines."),
+)
+ACTIONS = EVERYWHERE + THINGS + LISTS + OWN
+IN_INPUTS = ("save", "palette", "jump", "back")
+"""Actions whose keys work while an input has the focus."""
+FOOTER_LIMIT = 7
+MOVES = ("up", "down", "left", "right", "j", "k", "g", "G", "pageup", "pagedown", "home", "end", "tab", "shift+tab")
+"""Keys that move the cursor and the focus; no action may have one."""
+
+
+def by_id(actions: Sequence[Action] = ACTIONS) -> dict[str, Action]:
+    """The actions by id."""
+    return {action.id: action for action in actions}
+
+
+def clashes(actions: Sequence[Action]) -> list[str]:
+    """Keys that two actions claim, a sentence each."""
+    owner: dict[str, str] = {}
+    found = []
+    for action in actions:
+        for key in action.key.split(","):
+            if key in owner:
+                found.append(f"{key} is claimed by {owner[key]} and by {action.id}")
+            elif key.isdigit():
+                found.append(f"{key} is claimed by a mode and by {action.id}")
+            elif key in MOVES:
+                found.append(f"{key} moves the cursor and is claimed by {action.id}")
+            owner[key] = action.id
+    return found
+
+
+def load(path: Path) -> tuple[Action, ...]:
+    """The actions, with the keys that `path` gives them if it exists. Raises KeysInvalid."""
+    if not path.exists():
+        return ACTIONS
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise KeysInvalid(path=path, detail=" ".join(str(error).split())) from None
+    try:
+        return rebound(given)
+    except ValueError as error:
+        raise KeysInvalid(path=path, detail=str(error)) from None
+
+
+def rebound(given: Mapping[str, object]) -> tuple[Action, ...]:
+    """The actions with other keys. Raises ValueError, with a sentence, for an unknown action or a key claimed twice."""
+    known = by_id()
+    for name, key in given.items():
+        if name not in known:
+            raise ValueError(f"there is no action called {name!r}")
+        if not isinstance(key, str) or not key.strip():
+            raise ValueError(f'the key of {name} must be a text such as "ctrl+t"')
+    changed = tuple(replace(one, key=str(given.get(one.id, one.key)).replace(" ", "")) for one in ACTIONS)
+    if found := clashes(changed):
+        raise ValueError(found[0])
+    return changed

@@ -1,0 +1,79 @@
+"""What workers tell the screen: frozen snapshots, posted as messages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual.message import Message
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The lab at one moment, read about once a second. A part that could not be read keeps its last value.
+
+    `at` is seconds since the epoch. `lab` is the supervisor's status (its `processes` have name, state, reason, restarts,
+    rss_mb, cpu_seconds, port, since), or None while no lab runs. `counts`, `positions`, `breakers` and `gates` (the waiting
+    ones) are what the ledger's client gives under these names. `flow` says how many unfinished jobs stand where,
+    {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state: jobs}}; `stages` are the
+    stages of each pipeline in order. `behind` names what did not answer and since when (seconds since the epoch): then the
+    values of that part are older than `at`.
+    """
+
+    at: float = 0.0
+    lab: Json | None = None
+    counts: Json = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
+    breakers: Sequence[Json] = ()
+    gates: Sequence[Json] = ()
+    flow: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    behind: Mapping[str, float] = field(default_factory=dict)
+    machine: Json = field(default_factory=dict)
+    throughput: Sequence[float] = ()
+    attached: bool = True
+
+    @property
+    def processes(self) -> Sequence[Json]:
+        """The supervisor's description of every process."""
+        return self.lab["processes"] if self.lab else ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a lab runs and all of its processes are ready."""
+        return bool(self.processes) and all(one["state"] == "ready" for one in self.processes)
+
+    @property
+    def jobs(self) -> Mapping[str, int]:
+        """How many jobs are in each state."""
+        found: Mapping[str, int] = self.counts.get("jobs", {})
+        return found
+
+
+class SnapshotTaken(Message):
+    """The poller has a new snapshot; a newer one replaces one that was not handled yet."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest matters."""
+        return isinstance(message, SnapshotTaken)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The thing under the cursor, for the keys that mean the same everywhere (why, logs, events, copy, raw).
+
+    `kind` is `job` or `process` or `document` or `event` or `stage`; `id` is what is copied; `name` is what is shown;
+    `process` is whose log belongs to it; `raw` is its raw form.
+    """
+
+    kind: str
+    id: str
+    name: str = ""
+    process: str = ""
+    raw: Json = field(default_factory=dict)

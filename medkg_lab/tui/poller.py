@@ -1,0 +1,169 @@
+"""The one thread that looks at the lab about once a second and posts what it saw."""
+
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import psutil
+
+from medkg_lab.errors import LabError, LabNotRunning
+from medkg_lab.gpu.nvml import survey
+from medkg_lab.lab import windows
+from medkg_lab.lab.facade import Lab
+from medkg_lab.tui.messages import Snapshot, SnapshotTaken
+
+EVERY = 1.0
+HISTORY = 300
+"""Seconds of throughput that are kept."""
+GPU_EVERY = 10.0
+T = TypeVar("T")
+
+
+class Poller:
+    """Takes snapshots of `lab` until it is stopped, and gives each to `post`, which must be safe to call from a thread."""
+
+    def __init__(self, lab: Lab, post: Callable[[SnapshotTaken], Any]) -> None:
+        self._lab = lab
+        self._post = post
+        self._stopped = threading.Event()
+        self._woken = threading.Event()
+        self._seen = Snapshot()
+        self._rates: deque[float] = deque(maxlen=HISTORY)
+        self._finished: tuple[float, int] | None = None
+        self._cpu: dict[str, tuple[float, float]] = {}
+        self._gpu: tuple[float, str] = (-GPU_EVERY, "")
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon; does not wait."""
+        self._stopped.set()
+        self._woken.set()
+
+    def hurry(self) -> None:
+        """Look now, because something was changed."""
+        self._woken.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            snapshot = self.look()
+            if not self._stopped.is_set():
+                self._post(SnapshotTaken(snapshot))
+            starting = snapshot.lab is None or not snapshot.is_ready
+            pause = (0.25 if starting else EVERY) - (time.monotonic() - began)
+            self._woken.wait(max(0.05, pause))
+            self._woken.clear()
+
+    def look(self) -> Snapshot:
+        """Take a snapshot; what does not answer keeps its last value and is named in `behind`."""
+        now = time.time()
+        try:
+            status: Mapping[str, Any] | None = self._lab.supervisor.status()
+        except LabError:
+            status = None
+        seen = replace(self._seen, at=now, lab=status)
+        if status is not None:
+            seen = self._ledger(self._with_cpu(seen))
+            seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
+        self._seen = seen
+        return seen
+
+    def _ledger(self, seen: Snapshot) -> Snapshot:
+        if not any(one["name"] == "ledgerd" and one["state"] == "ready" for one in seen.processes):
+            return replace(seen, behind={"ledger": seen.behind.get("ledger", seen.at)} if self._was_up() else {})
+        try:
+            ledger = self._lab.ledger
+            counts = ledger.counts()
+            seen = replace(
+                seen,
+                counts=counts,
+                positions=ledger.positions(),
+                breakers=tuple(ledger.breakers()),
+                gates=tuple(ledger.gates(state="waiting")),
+                flow=windows.flow(ledger),
+                totals=windows.totals(ledger),
+                behind={},
+            )
+        except LabNotRunning:
+            return seen
+        except LabError:
+            return replace(seen, behind={"ledger": seen.behind.get("ledger", seen.at)})
+        return replace(seen, throughput=self._throughput(counts))
+
+    def _stages(self, seen: Snapshot) -> Mapping[str, Sequence[str]]:
+        try:
+            known = self._lab.catalog.topologies()
+        except LabError:
+            return seen.stages
+        return {name: [stage.name for stage in topology.stages] for name, topology in known.items()}
+
+    def _was_up(self) -> bool:
+        return bool(self._seen.counts)
+
+    def _throughput(self, counts: Mapping[str, Any]) -> tuple[float, ...]:
+        done = sum(counts["jobs"].get(state, 0) for state in ("completed", "failed", "dead", "cancelled"))
+        now = time.monotonic()
+        if self._finished is not None:
+            before, had = self._finished
+            rate = max(0, done - had) / max(0.001, now - before)
+            self._rates.extend([rate] * min(HISTORY, max(1, round((now - before) / EVERY))))
+        self._finished = (now, done)
+        return tuple(self._rates)
+
+    def _with_cpu(self, seen: Snapshot) -> Snapshot:
+        assert seen.lab is not None
+        now = time.monotonic()
+        described = []
+        for one in seen.processes:
+            used, key = one.get("cpu_seconds"), f"{one['name']} {one['pid']}"
+            share = None
+            if used is not None:
+                before, had = self._cpu.get(key, (now, used))
+                share = max(0.0, used - had) / (now - before) if now - before > 0.2 else None
+                if share is not None or key not in self._cpu:
+                    self._cpu[key] = (now, used)
+            described.append({**one, "cpu": share})
+        return replace(seen, lab={**seen.lab, "processes": described})
+
+    def _machine(self, seen: Snapshot) -> dict[str, Any]:
+        rss = sum(one.get("rss_mb") or 0 for one in seen.processes)
+        return {
+            "cores": psutil.cpu_count() or 1,
+            "busy": sum(one.get("cpu") or 0 for one in seen.processes),
+            "rss_mb": rss,
+            "memory_mb": psutil.virtual_memory().total / 1e6,
+            "disk_free_mb": _free(self._lab) / 1e6,
+            "gpu": self._gpu_words(),
+            "durability": self._durability(),
+        }
+
+    def _gpu_words(self) -> str:
+        asked, words = self._gpu
+        if time.monotonic() - asked >= GPU_EVERY:
+            found = survey()
+            words = str(found) if found.devices else ""
+            self._gpu = (time.monotonic(), words)
+        return words
+
+    def _durability(self) -> str:
+        from medkg_lab.broker.engine import choose
+
+        try:
+            return choose(self._lab.locations, self._lab.settings).durability()
+        except LabError as error:
+            return str(error)
+
+
+def _free(lab: Lab) -> int:
+    try:
+        return shutil.disk_usage(lab.locations.data).free
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""The parts that the modes are put together from."""

@@ -1,0 +1,152 @@
+"""A bordered region of lines; and the one place where text becomes cells, so that what is foreign is made safe there."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.app import RenderResult
+from textual.strip import Strip
+from textual.widget import Widget
+
+from medkg_lab.text import one_line
+from medkg_lab.tui.theme import Line, Palette, Span
+
+if TYPE_CHECKING:
+    from medkg_lab.tui.app import LabApp
+
+LONGEST = 1000
+"""Characters of one piece of text that are shown at most."""
+
+
+def safe(text: object) -> str:
+    """Foreign text for one cell or line: control characters visible, no line breaks, runs of spaces kept as typed."""
+    plain = str(text)[:LONGEST]
+    return plain if plain.isascii() and plain.isprintable() else _made_safe(plain)
+
+
+def _made_safe(text: str) -> str:
+    lead = len(text) - len(text.lstrip(" "))
+    trail = len(text) - len(text.rstrip(" "))
+    if not text.strip(" "):
+        return text
+    return " " * lead + one_line_kept(text.strip(" ")) + " " * trail
+
+
+def one_line_kept(text: str) -> str:
+    """`text` sanitized on one line, with its runs of spaces."""
+    return " ".join(one_line(piece) for piece in text.split(" "))
+
+
+def fit(text: object, width: int, right: bool = False) -> str:
+    """Safe text of exactly `width` cells: cut with `…`, or padded (to the left when `right`)."""
+    shown = safe(text)
+    size = cell_len(shown)
+    if size > width:
+        return set_cell_size(shown, max(0, width - 1)) + "…" if width > 0 else ""
+    pad = " " * (width - size)
+    return pad + shown if right else shown + pad
+
+
+def width_of(line: Line) -> int:
+    """Cells that a line takes."""
+    return sum(cell_len(safe(text)) for text, _ in line)
+
+
+def strip_of(line: Line, palette: Palette, width: int, ground: Style | None = None) -> Strip:
+    """A line painted: exactly `width` cells, cut with `…` where it is longer."""
+    base = ground or Style.null()
+    segments = [Segment(safe(text), base + palette.style(token)) for text, token in line]
+    strip = Strip(segments)
+    if strip.cell_length > width:
+        strip = Strip([*strip.crop(0, max(0, width - 1)), Segment("…", base + palette.style("muted"))])
+    return strip.extend_cell_length(width, base) if strip.cell_length < width else strip
+
+
+def wrapped(text: str, width: int, token: str = "text") -> list[list[Span]]:
+    """Foreign text broken into lines at spaces."""
+    rows: list[list[Span]] = []
+    row = ""
+    for word in safe(text).split():
+        while cell_len(word) > width > 0:
+            if row:
+                rows.append([(row, token)])
+                row = ""
+            rows.append([(set_cell_size(word, width), token)])
+            word = word[width:]
+        if row and cell_len(row) + 1 + cell_len(word) > width:
+            rows.append([(row, token)])
+            row = word
+        else:
+            row = f"{row} {word}".strip()
+    return [*rows, [(row, token)]] if row or not rows else rows
+
+
+def titled(widget: Widget, title: str, foot: str = "") -> None:
+    """Set a border's title and subtitle; they are foreign text like any other."""
+    widget.border_title = Text(safe(title)) if title else None
+    widget.border_subtitle = Text(safe(foot)) if foot else None
+
+
+class Lines(Widget):
+    """Lines of spans, painted when they are shown; what does not fit the width is cut with `…`."""
+
+    DEFAULT_CSS = """
+    Lines { height: auto; width: 1fr; }
+    """
+
+    def __init__(self, lines: Sequence[Line] = (), id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: Sequence[Line] = lines
+
+    @property
+    def palette(self) -> Palette:
+        """The colours now."""
+        return cast("LabApp", self.app).palette
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show these lines from now on."""
+        if list(map(list, lines)) != list(map(list, self.lines)):
+            resized = len(lines) != len(self.lines)
+            self.lines = lines
+            self.refresh(layout=resized)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many rows as there are lines."""
+        return max(1, len(self.lines))
+
+    def render(self) -> RenderResult:
+        """Only asked for by Textual's own tools; painting is by line."""
+        return Text("\n".join("".join(safe(text) for text, _ in line) for line in self.lines))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line."""
+        ground = self.rich_style
+        line = self.lines[y] if y < len(self.lines) else ()
+        return strip_of(line, self.palette, self.size.width, Style(bgcolor=ground.bgcolor))
+
+
+class Panel(Lines):
+    """Lines with a border, a title and a subtitle in it. Focusable unless told otherwise."""
+
+    DEFAULT_CSS = """
+    Panel {
+        border: round $lab-line; border-title-color: $lab-muted; border-subtitle-color: $lab-muted;
+        padding: 0 1; height: auto; background: $lab-bg;
+    }
+    Panel:focus { border: round $lab-accent; border-title-color: $lab-accent; }
+    """
+    can_focus = True
+    help: ClassVar[str] = ""
+
+    def __init__(
+        self, title: str = "", lines: Sequence[Line] = (), id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(lines, id=id, classes=classes)
+        self.head(title)
+
+    def head(self, title: str, foot: str = "") -> None:
+        """Set title and subtitle; they are foreign text like any other."""
+        titled(self, title, foot)

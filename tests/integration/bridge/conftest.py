@@ -1,0 +1,5 @@
+"""The broker of these tests."""
+
+from tests.brokers import broker
+
+__all__ = ["broker"]

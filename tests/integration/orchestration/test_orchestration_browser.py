@@ -1,0 +1,156 @@
+"""Dagster's pages in a real browser: in by the token's address, a run with its stages, and nothing for who has no token."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from medkg_lab.orchestration.runs import visible_run_id
+from tests.integration.orchestration.dagsters import Dagster
+from tests.waiting import wait_until
+
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason="there is no chromium"),
+    pytest.mark.timeout(240),
+]
+DEADLINE = 90
+
+
+class Page:
+    """A tab of a browser, spoken to by the DevTools protocol."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._ids = itertools.count(1)
+
+    def ask(self, method: str, **params: Any) -> Any:
+        """Give a command and wait for its result; events in between are passed over."""
+        number = next(self._ids)
+        self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(self._connection.recv(timeout=DEADLINE))
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def open(self, address: str) -> None:
+        """Go to an address."""
+        self.ask("Page.navigate", url=address)
+
+    def value(self, script: str) -> Any:
+        """What a script comes to in the page."""
+        found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def text(self) -> str:
+        """What a person reads there."""
+        return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def shows(self, *wanted: str) -> None:
+        """Wait until the page shows all of this."""
+        try:
+            wait_until(lambda: all(each in self.text() for each in wanted), DEADLINE, f"the page to show {wanted}")
+        except AssertionError:
+            print(self.value("location.href"), self.text()[:3000])  # shown when the test failed
+            raise
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """Ask as the page's own scripts do, with its cookies: {status, answer}."""
+        body = json.dumps({"query": query, "variables": variables})
+        return self.value(
+            "fetch('/graphql', {method: 'POST', headers: {'content-type': 'application/json'}, body: "
+            + json.dumps(body)
+            + "}).then(async r => ({status: r.status, answer: r.status == 200 ? await r.json() : null}))"
+        )
+
+
+@contextlib.contextmanager
+def browser(profile: Path) -> Iterator[Page]:
+    """A browser of its own, with one tab."""
+    assert PROGRAM is not None
+    options = [
+        "--headless=new",
+        "--remote-debugging-port=0",
+        "--no-first-run",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+    ]
+    options += ["--no-sandbox"] if os.getuid() == 0 else []
+    command = [PROGRAM, *options, f"--user-data-dir={profile}", "about:blank"]
+    with (profile.parent / f"{profile.name}.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        listening = profile / "DevToolsActivePort"
+        wait_until(
+            lambda: listening.exists() and listening.read_text().count("\n") >= 1, DEADLINE, "the browser to listen"
+        )
+        port = listening.read_text().split("\n")[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as response:
+            address = next(each for each in json.loads(response.read()) if each["type"] == "page")[
+                "webSocketDebuggerUrl"
+            ]
+        with connect(address, max_size=None) as connection:
+            page = Page(connection)
+            page.ask("Page.enable")
+            yield page
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+_REEXECUTE = """mutation($params: ExecutionParams!){launchRunReexecution(executionParams:$params){
+  __typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"""
+
+
+def test_a_person_with_the_token_sees_runs_and_re_executes_one(dagster: Dagster, tmp_path: Path) -> None:
+    job_id = dagster.submit("auto", "a text")
+    doc_id = dagster.until(job_id, "completed")["doc_id"]
+    run_id = visible_run_id(job_id, 0, 1)
+    wait_until(lambda: (run := dagster.run(job_id)) and run["status"] == "SUCCESS", 20, "the run to be recorded")
+    with browser(tmp_path / "person") as page:
+        page.open(f"http://127.0.0.1:{dagster.port}/runs?token={dagster.token}")
+        page.shows(run_id[:8], "auto")
+        assert dagster.token not in page.value("location.href")
+        assert dagster.token not in page.value("document.cookie"), "no script can read the token"
+        page.open(f"http://127.0.0.1:{dagster.port}/runs/{run_id}")
+        page.shows("Success", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
+        selector = {"repositoryLocationName": "medkg-lab", "repositoryName": "__repository__", "jobName": "auto"}
+        metadata = {"parentRunId": run_id, "rootRunId": run_id, "tags": [{"key": "medkg/job_id", "value": job_id}]}
+        params = {"selector": selector, "mode": "default", "stepKeys": ["embed"], "executionMetadata": metadata}
+        answer = page.graphql(_REEXECUTE, params=params)["answer"]["data"]["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        again = wait_until(
+            lambda: (run := dagster.run(job_id, execution=2)) and run["status"] == "SUCCESS" and run, 30, "the next run"
+        )
+        assert set(again["steps"]) == {"embed", "index", "extract", "kg"}
+        page.open(f"http://127.0.0.1:{dagster.port}/runs/{again['run_id']}")
+        page.shows("Success", doc_id)
+
+
+def test_a_browser_without_the_token_gets_nothing(dagster: Dagster, tmp_path: Path) -> None:
+    job_id = dagster.submit("auto", "another text")
+    dagster.until(job_id, "completed")
+    with browser(tmp_path / "stranger") as page:
+        page.open(f"http://127.0.0.1:{dagster.port}/runs/{visible_run_id(job_id, 0, 1)}")
+        page.shows("needs the lab's token")
+        assert page.graphql("{version}")["status"] == 401
+        opened = page.value(
+            f"new Promise(done => {{const s = new WebSocket('ws://127.0.0.1:{dagster.port}/graphql', 'graphql-ws');"
+            " s.onopen = () => done('open'); s.onerror = () => done('refused')})"
+        )
+        assert opened == "refused"

@@ -1,0 +1,62 @@
+"""The screen under test: opened without a terminal, looked at as text."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from medkg_lab.lab.facade import Lab
+from medkg_lab.tui.app import LabApp
+
+TIMEOUT = 30.0
+SIZES = ((80, 24), (120, 40), (200, 60))
+
+
+class Screen:
+    """The program and its pilot."""
+
+    def __init__(self, app: LabApp, pilot: "Pilot[None]") -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        """What is seen now."""
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys."""
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        """Type text."""
+        await self.pilot.press(*({" ": "space", ":": "colon"}.get(each, each) for each in text))
+
+    async def until(self, predicate: Callable[[], object], what: str, seconds: float = TIMEOUT) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not predicate():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what} did not happen; the screen was\n{self.text}")
+            await self.pilot.pause(0.05)
+
+    async def sees(self, *texts: str, seconds: float = TIMEOUT) -> None:
+        """Wait until all texts are seen."""
+        await self.until(lambda: all(each in self.text for each in texts), f"seeing {texts}", seconds)
+
+    async def misses(self, text: str, seconds: float = TIMEOUT) -> None:
+        """Wait until a text is not seen."""
+        await self.until(lambda: text not in self.text, f"not seeing {text!r}", seconds)
+
+
+@asynccontextmanager
+async def opened(home: Path, size: tuple[int, int] = (120, 40), start: bool = False) -> AsyncIterator[Screen]:
+    """The screen of the lab at `home`."""
+    app = LabApp(Lab.at(home, deadline=10.0), start=start)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        screen = Screen(app, pilot)
+        await screen.until(lambda: app.is_mounted_fully and app.mode.is_mounted, "the first frame")
+        yield screen

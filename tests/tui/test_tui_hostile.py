@@ -1,0 +1,156 @@
+"""Foreign text on the screen: whatever it holds, no terminal sees a control character, and nothing is read as markup."""
+
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+from textual.app import ComposeResult
+
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.gates import Evidence
+from medkg_lab.tui import gate_lines, job_lines, lab_lines, log_lines, search_lines
+from medkg_lab.tui.app import LabApp
+from medkg_lab.tui.dialogs import Choice, Dialog, Question, Sheet, Why
+from medkg_lab.tui.job_lines import JobDetail
+from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.modes.base import Mode
+from medkg_lab.tui.widgets.panel import Lines, Panel, fit, safe, wrapped
+from medkg_lab.tui.widgets.table import Cell, Column, Row, Table
+from tests.tui.screens import Screen
+
+pytestmark = pytest.mark.asyncio
+OSC52 = "\x1b]52;c;ZXZpbA==\x07"
+HOSTILE = (
+    OSC52,
+    "\x1b[2J\x1b[31mred\x1b[0m",
+    "\x9b31mc1\x9d52;c;eA==\x9c",
+    "\u202egpj.exe\u202c \u2066isolated\u2069",
+    "bell\x07 back\x08\x08 del\x7f null\x00",
+    "two\nlines\r\ttabbed",
+    "[bold red]markup[/] [@click=app.quit]quit[/] [link=file:///etc]x[/link]",
+    "lone \udcff surrogate",
+)
+EVERYTHING = " ".join(HOSTILE)
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a terminal would print every character of a text as it stands."""
+    kinds = {unicodedata.category(each) for each in text if each != "\n"}
+    bidi = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    return not kinds & {"Cc", "Cs"} and not set(text) & bidi
+
+
+class HostileMode(Mode):
+    """Every widget of ours, full of foreign text."""
+
+    number, word, title, short = 1, "hostile", "Hostile", "Hostile"
+
+    def compose(self) -> ComposeResult:
+        """One of each."""
+        yield Panel(EVERYTHING, [[(each, "text")] for each in HOSTILE], id="panel")
+        yield Lines([[(each, "text")] for each in HOSTILE])
+        table = Table((Column(EVERYTHING, 30), Column("B", 0)), id="table")
+        yield table
+
+    def on_mount(self) -> None:
+        """Fill the table."""
+        table = self.query_one(Table)
+        table.show([Row(f"{at}", (Cell(each), Cell(each))) for at, each in enumerate(HOSTILE)])
+        table.head(EVERYTHING, EVERYTHING)
+        self.query_one(Panel).head(EVERYTHING, EVERYTHING)
+
+    def now(self, snapshot: Snapshot) -> list[tuple[str, str]]:
+        """Foreign text in the now-line."""
+        return [(EVERYTHING, "text")]
+
+    def badge(self, snapshot: Snapshot) -> str:
+        """Foreign text in the bar."""
+        return OSC52
+
+
+async def test_every_widget_dialog_and_toast_is_harmless(short_tmp: Path) -> None:
+    app = LabApp(Lab.at(short_tmp), start=False, modes=(HostileMode,))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = Screen(app, pilot)
+        await screen.sees("ZXZpbA==", "[bold red]markup[/]")
+        assert is_harmless(screen.text)
+        lines = [[(each, "text")] for each in HOSTILE]
+        asked = Question(EVERYTHING, lines, (Choice("k", EVERYTHING, "k"),), EVERYTHING, options=[("a", EVERYTHING)])
+        for dialog in (Dialog(asked), Sheet(EVERYTHING, lines, EVERYTHING), Why(EVERYTHING, lines, {}, EVERYTHING)):
+            app.push_screen(dialog)
+            await screen.sees("ZXZpbA==")
+            await pilot.pause()
+            assert is_harmless(screen.text), type(dialog)
+            await screen.press("escape")
+        app.tell(EVERYTHING)
+        await screen.until(lambda: len(app.screen.query("Toast")) == 1, "a toast")
+        await pilot.pause()
+        assert is_harmless(screen.text)
+        app.show_messages()
+        await screen.sees("Messages")
+        await pilot.pause()
+        assert is_harmless(screen.text)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, EVERYTHING])
+async def test_cells_and_lines_are_harmless(text: str) -> None:
+    assert is_harmless(safe(text))
+    assert is_harmless(fit(text, 40))
+    assert all(is_harmless(span[0]) for row in wrapped(text, 20) for span in row)
+
+
+async def test_copying_writes_no_control_characters(short_tmp: Path) -> None:
+    written: list[str] = []
+
+    class Recording(LabApp):
+        def copy_to_clipboard(self, text: str) -> None:
+            written.append(text)
+
+    app = Recording(Lab.at(short_tmp), start=False, modes=(HostileMode,))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show_raw("thing", {"text": EVERYTHING})
+        await pilot.pause()
+        await pilot.press("y")
+        await pilot.pause()
+    assert len(written) == 1
+    assert is_harmless(written[0])
+
+
+async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
+    now = time.time()
+    job = {
+        "job_id": EVERYTHING, "doc_id": EVERYTHING, "doc_key": EVERYTHING, "state": EVERYTHING, "pipeline": EVERYTHING,
+        "pipeline_name": EVERYTHING, "pipeline_version": EVERYTHING, "current_stage": EVERYTHING, "stage": EVERYTHING,
+        "attempt": 1, "failure_kind": EVERYTHING, "reason": EVERYTHING, "created_at": now, "updated_at": now,
+        "stages": [
+            {"stage": EVERYTHING, "t0": now, "t1": now + 1, "ms": 1.0, "status": EVERYTHING, "attempt": 1, "count": 1,
+             "kind": EVERYTHING, "ref": EVERYTHING, "implementation": EVERYTHING, "device": EVERYTHING,
+             "execution": 1, "batch": EVERYTHING}
+        ],
+    }  # fmt: skip
+    gate = {
+        "job_id": EVERYTHING, "doc_id": EVERYTHING, "gate": EVERYTHING, "state": "waiting", "waiting_since": now,
+        "condition": {"ledger_field": EVERYTHING, "equals": True}, "stages": [EVERYTHING], "opened_at": None,
+        "evidence": {"pages": 3, "missing_pages": [2], "tool": EVERYTHING, "document": EVERYTHING},
+    }  # fmt: skip
+    hit = {
+        "chunk_id": EVERYTHING, "doc_id": EVERYTHING, "title": EVERYTHING, "section": [EVERYTHING], "page": 1,
+        "text": EVERYTHING, "snippet": EVERYTHING, "marks": [[0, 6]], "score": 1.0, "scores": {"bm25": 1.0}, "ranks": {"bm25": 1},
+    }  # fmt: skip
+    process = {"name": EVERYTHING, "state": EVERYTHING, "reason": EVERYTHING, "restarts": 0, "port": None, "rss_mb": 1.0,
+               "pid": 1, "since": now, "cpu_seconds": 1.0}  # fmt: skip
+    detail, seen = JobDetail(job, policy=EVERYTHING), Evidence(gate, job)
+    rows = [
+        job_lines.job_row(job, now), *job_lines.timeline(detail, 40, now), *job_lines.in_out(detail),
+        *job_lines.error_rows(detail, 60), *job_lines.lineage(detail), gate_lines.gate_row(gate, now),
+        *search_lines.hit_rows([hit]), lab_lines.process_row(process, Snapshot(), now),
+        *(log_lines.row(line, True) for line in log_lines.read(EVERYTHING, list(HOSTILE), now, 0, now)),
+    ]  # fmt: skip
+    lines = [
+        *job_lines.verdict(job, now), *job_lines.stage_lines(detail, EVERYTHING, []), *gate_lines.verdict(seen),
+        *gate_lines.checks(seen), *gate_lines.missing_lines(seen, 60), *gate_lines.opening(seen), *gate_lines.touches(seen),
+        *search_lines.passage(hit, EVERYTHING, EVERYTHING, 60), *lab_lines.about(process, [EVERYTHING]),
+    ]  # fmt: skip
+    assert all(is_harmless(fit(cell.text, 50)) and is_harmless(fit(cell.lead, 2)) for row in rows for cell in row.cells)
+    assert all(is_harmless(safe(text)) for line in lines for text, _ in line)

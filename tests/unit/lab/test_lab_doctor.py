@@ -1,0 +1,46 @@
+"""The doctor says what a profile lacks and how to get it, by trying it."""
+
+from pathlib import Path
+
+from medkg_lab import settings
+from medkg_lab.lab.doctor import Finding, examine
+from medkg_lab.locations import locate
+from tests.unit.embed.fake_endpoint import answer, serving
+
+
+def examined(home: Path, chosen: str, profile: str = "") -> dict[str, Finding]:
+    config = home / "config"
+    (config / "profiles").mkdir(parents=True)
+    (config / "settings.yaml").write_text(chosen)
+    if profile:
+        (config / "profiles" / "own.yaml").write_text(profile)
+    locations = locate(home)
+    return {one.name: one for one in examine(locations, settings.load(locations))}
+
+
+def own(url: str) -> str:
+    bundled = Path(__file__).parents[3] / "bundled_pipelines" / "profiles" / "gpu.yaml"
+    text = bundled.read_text().replace("name: gpu", "name: own")
+    return text.replace("http://127.0.0.1:8000/v1", url).replace("dimension: 1024", "dimension: 4")
+
+
+def test_the_cpu_profile_has_all_it_needs(tmp_path: Path) -> None:
+    found = examined(tmp_path, "profile: cpu\n")
+    assert [one.name for one in found.values() if not one.ok] == []
+    assert found["MiniLM weights"].found == "there, with the right hash"
+
+
+def test_a_working_endpoint_passes_and_a_server_that_is_down_is_named(tmp_path: Path) -> None:
+    with serving() as endpoint:
+        found = examined(tmp_path, "profile: own\n", own(endpoint.url))
+    assert found["embedding endpoint"].ok, found["embedding endpoint"]
+    assert not found["MinerU server"].ok
+    assert "127.0.0.1" in found["MinerU server"].remedy
+
+
+def test_a_wrong_dimension_is_found(tmp_path: Path) -> None:
+    with serving() as endpoint:
+        endpoint.respond = lambda _: answer([[1.0, 2.0]])
+        found = examined(tmp_path, "profile: own\n", own(endpoint.url))
+    assert found["embedding endpoint"].found == "EndpointWrongVectors"
+    assert "instead of 4" in found["embedding endpoint"].remedy

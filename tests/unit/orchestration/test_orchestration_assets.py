@@ -1,0 +1,37 @@
+"""What Dagster's asset pages are told of a window of work."""
+
+from typing import Any
+
+from medkg_lab.orchestration.assets import WINDOW_SECONDS, Window, from_json
+
+
+def completed(kind: str, jobs: list[str], counts: list[int], ts: float = 100.0) -> dict[str, Any]:
+    return {"type": "stage.completed", "jobs": jobs, "ts": ts, "data": {"kind": kind, "counts": counts}}
+
+
+def test_many_batches_become_one_materialisation_of_each_asset() -> None:
+    window = Window()
+    window.take([completed("document", ["a", "b"], [1, 1]), completed("chunks", ["a", "b"], [4, 6])])
+    window.take([completed("chunks", ["c"], [5], ts=105.0), completed("payload", ["c"], [1])])
+    window.take([{"type": "job.completed", "jobs": ["a"], "ts": 106.0, "data": {}}])
+    made = {each.asset_key.to_user_string(): each.metadata for each in window.materializations()}
+    assert set(made) == {"documents", "chunks"}
+    assert (made["chunks"]["documents"].value, made["chunks"]["items"].value) == (3, 15)
+    assert made["chunks"]["last_job"].value == "c"
+
+
+def test_a_window_lasts_its_time_from_its_first_event() -> None:
+    window = Window()
+    assert not window.is_over(1e9), "nothing was made"
+    window.take([completed("document", ["a"], [1], ts=100.0)])
+    window.take([completed("document", ["b"], [1], ts=109.0)])
+    assert not window.is_over(100.0 + WINDOW_SECONDS - 0.1)
+    assert window.is_over(100.0 + WINDOW_SECONDS)
+    assert window.is_over(99.0), "a clock that was set back does not keep a window open"
+
+
+def test_a_window_survives_a_restart() -> None:
+    window = Window()
+    window.take([completed("embeddings", ["a"], [7])])
+    assert from_json(window.to_json()) == window
+    assert from_json(None) == Window()

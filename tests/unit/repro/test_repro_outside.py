@@ -1,0 +1,163 @@
+"""The recorded outside: attempt by attempt, on a clock of its own, and never an answer that was not recorded."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medkg_lab.errors import LabError
+from medkg_lab.repro.circuits import RunKeeper
+from medkg_lab.repro.clock import VirtualClock
+from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
+from medkg_lab.repro.outside import RecordedOutside, Recording
+from medkg_lab.resilience.errors import BreakerOpen, StageTimeout
+from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
+from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.sources.errors import OutsideTimeout, RateLimited, ServiceUnavailable
+from medkg_lab.sources.exchanges import request_key
+from medkg_lab.stages.contracts import OutsideAnswer
+from tests.unit.repro.worlds import sha
+
+URL = "https://example.org/studies/1"
+POLICY = ResiliencePolicyConfig.model_validate(
+    {
+        "name": "tested",
+        "max_attempts": 4,
+        "backoff_strategy": "exponential",
+        "backoff_initial_seconds": 2,
+        "backoff_max_seconds": 30,
+        "timeout_seconds": 20,
+        "circuit_breaker": {"failure_threshold": 3, "reset_timeout_seconds": 60},
+    }
+)
+
+
+def record(status: int | None, body: bytes = b"", url: str = URL, ms: float = 100.0, **more: Any) -> dict[str, Any]:
+    """A recorded exchange of job j in stage ingest."""
+    return {
+        "key": request_key("GET", url, None),
+        "method": "GET",
+        "url": url,
+        "ms": ms,
+        "status": status,
+        "headers": {},
+        "body": sha(body),
+        "size": len(body),
+        "final_url": url,
+        "error": "",
+        "error_fields": {},
+        "kept": True,
+        "asked": "",
+        "labels": {"job": "j", "stage": "ingest"},
+        **more,
+    }
+
+
+def outside(*records: dict[str, Any], bodies: tuple[bytes, ...] = (), **options: Any) -> RecordedOutside:
+    """The outside of job j in stage ingest."""
+    kept = {sha(body): body for body in bodies}
+    recording = Recording(VirtualClock(1000.0), kept.__getitem__, beyond=options.pop("beyond", False))
+    recording.load(records)
+    return RecordedOutside(recording, "j", "ingest", **options)
+
+
+def ask(made: RecordedOutside, url: str = URL, **more: Any) -> OutsideAnswer:
+    return made.request("GET", url, timeout=1, max_bytes=10, **more)
+
+
+def test_answers_come_in_their_order_and_time_passes_on_the_clock_alone() -> None:
+    made = outside(
+        record(429, headers={"retry-after": "7"}), record(503, ms=250.0), record(200, b"ok"), bodies=(b"ok",)
+    )
+    began = time.monotonic()
+    with pytest.raises(RateLimited) as limited:
+        ask(made)
+    assert limited.value.retry_after == 7
+    with pytest.raises(ServiceUnavailable):
+        ask(made)
+    assert ask(made).body == b"ok"
+    assert made.recording.clock.now() == pytest.approx(1000.45)
+    assert time.monotonic() - began < 5
+
+
+def test_what_was_never_recorded_fails_with_its_key_and_the_nearest() -> None:
+    made = outside(record(200, b""))
+    with pytest.raises(UnrecordedCall, match="studies/1") as failed:
+        ask(made, "https://example.org/studies/2?api_key=hidden")
+    assert request_key("GET", "https://example.org/studies/2?api_key=x", None)[:12] in str(failed.value)
+    assert "hidden" not in str(failed.value)
+    ask(made)
+    with pytest.raises(UnrecordedCall, match="given already"):
+        ask(made)
+    assert len(made.recording.unrecorded) == 2
+    with pytest.raises(UnrecordedCall, match="nothing was recorded"):
+        ask(outside())
+
+
+def test_beyond_the_recording_only_on_demand() -> None:
+    made = outside(record(429), beyond=True)
+    for _ in range(3):
+        with pytest.raises(RateLimited):
+            ask(made)
+    assert made.recording.assumed == 2
+
+
+def test_errors_come_back_as_themselves() -> None:
+    failed = {"error": "OutsideTimeout", "error_fields": {"host": "example.org", "seconds": 5.0}}
+    with pytest.raises(OutsideTimeout, match="example"):
+        ask(outside(record(None, **failed)))
+    with pytest.raises(ServiceUnavailable):
+        ask(outside(record(None, error="SomethingElse")))
+    with pytest.raises(NotInArchive):
+        ask(outside(record(200, b"big", kept=False)))
+    assert ask(outside(record(503, b"")), endpoint=True).status == 503
+
+
+def call_under(made: RecordedOutside, key: str = "source", limit: float | None = None) -> Callable[[], OutsideAnswer]:
+    """A call under the policy, on the recording's clock."""
+    clock = made.recording.clock
+    registry = BreakerRegistry(
+        clock=clock.now,
+        now=clock.now,
+        sleep=clock.sleep,
+        chance=lambda: 0.5,
+        keeper=RunKeeper(clock.now, lambda *_: None),
+        owner="run",
+    )
+    call = ResilientCall(POLICY, key, isolate=limit is not None, registry=registry)
+    return lambda: call.call(lambda: ask(made))
+
+
+def test_a_breaker_opens_and_its_minute_costs_nothing() -> None:
+    made = outside(*(record(503) for _ in range(3)), record(200, b""))
+    clock = made.recording.clock
+    call = call_under(made)
+    with pytest.raises(LabError):
+        call()
+    with pytest.raises(BreakerOpen):
+        call()
+    clock.sleep(61)
+    began = time.monotonic()
+    assert call().status == 200
+    assert time.monotonic() - began < 5
+
+
+def test_a_call_that_took_too_long_times_out_again() -> None:
+    made = outside(*(record(200, b"", ms=30_000.0) for _ in range(3)), record(200, b""), limit=20.0)
+    with pytest.raises((StageTimeout, BreakerOpen)):
+        call_under(made, limit=20.0)()
+    assert made.recording.clock.now() >= 1060
+
+
+@given(waits=st.lists(st.floats(-5, 100), max_size=10))
+def test_the_clock_never_goes_back(waits: list[float]) -> None:
+    clock = VirtualClock(5.0)
+    seen = [clock.now()]
+    for wait in waits:
+        clock.sleep(wait)
+        clock.at_least(wait)
+        seen.append(clock.now())
+    assert seen == sorted(seen)
