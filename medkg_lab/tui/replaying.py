@@ -6,12 +6,12 @@ Everything here is called from threads: it reads files and runs stages. What is 
 import atexit
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, cast
+from weakref import WeakSet
 
 import orjson
 
@@ -30,7 +30,7 @@ Where = Literal["not run", "starting", "running", "before", "after", "ended"]
 TOLD_EVERY = 0.25
 """Seconds between two tellings of where a run is while nothing holds it."""
 LONGEST_END = 30.0
-"""Seconds that the program's end waits for what is under way in a thread."""
+"""Seconds that the program's end waits for a thread."""
 MOST_LINES = 400
 """Lines of a value that are shown at most."""
 
@@ -71,22 +71,24 @@ class Opened:
     newest: Moment
 
 
-@contextmanager
-def finished() -> Iterator[None]:
-    """Let the program end only after what is done in here: a thread that is cut off within native code would abort it."""
-    done = threading.Event()
-    wait = partial(done.wait, LONGEST_END)
-    atexit.register(wait)
-    try:
-        yield
-    finally:
-        done.set()
-        atexit.unregister(wait)
+_in_native_code: "WeakSet[threading.Thread]" = WeakSet()
 
 
-@finished()
+@atexit.register
+def _join() -> None:
+    for thread in tuple(_in_native_code):
+        thread.join(LONGEST_END)
+
+
+def _outlived() -> None:
+    """Let the program end only after this thread: one that is cut off within native code, or while it frees it, aborts it."""
+    if threading.current_thread() is not threading.main_thread():
+        _in_native_code.add(threading.current_thread())
+
+
 def opened(lab: Lab) -> Opened | None:
     """The incident of the lab's home; None where none was imported."""
+    _outlived()
     from medkg_lab.repro import history
     from medkg_lab.repro.workbench import Workbench
 
@@ -150,9 +152,9 @@ class Session:
             self._left.set()
         self._orders.put(order)
 
-    @finished()
     def play(self) -> Moment | None:
         """Run to the end and keep the run; None when it was left before. Raises LabError."""
+        _outlived()
         from medkg_lab.repro.choices import Choices
         from medkg_lab.repro.replay import Replay
 
@@ -222,9 +224,9 @@ class Looked:
     given: Sequence[str]
 
 
-@finished()
 def look(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> Looked:
     """Input and output of the step with `key` among `steps`; a step that is not there yet has its input alone."""
+    _outlived()
     from medkg_lab.stages.kinds import TAKES
 
     job, stage, _ = key
