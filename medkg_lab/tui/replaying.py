@@ -4,6 +4,7 @@ Everything here is called from threads: it reads files and runs stages. What is 
 """
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -72,18 +73,25 @@ class Opened:
 
 
 _in_native_code: "WeakSet[threading.Thread]" = WeakSet()
+_ending = threading.Event()
 
 
 @atexit.register
 def _join() -> None:
+    _ending.set()
     for thread in tuple(_in_native_code):
         thread.join(LONGEST_END)
 
 
 def _outlived() -> None:
-    """Let the program end only after this thread: one that is cut off within native code, or while it frees it, aborts it."""
+    """Let the program end only after this thread: one that is cut off within native code, or while it frees it, aborts it.
+
+    A thread that comes too late ends here.
+    """
     if threading.current_thread() is not threading.main_thread():
         _in_native_code.add(threading.current_thread())
+        if _ending.is_set():
+            sys.exit()
 
 
 def opened(lab: Lab) -> Opened | None:
