@@ -5,6 +5,7 @@ A measurement is a module with `add_arguments(parser)`, `options_from(given) -> 
 """
 
 BENCHES = {
+    "artifacts": "medkg_lab.bench.artifacts",
     "ledger": "medkg_lab.bench.ledger",
     "broker": "medkg_lab.bench.broker",
     "orchestration": "medkg_lab.bench.orchestration",

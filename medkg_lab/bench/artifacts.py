@@ -1,23 +1,33 @@
 """What keeping artifacts costs: one append and one fdatasync per batch, against a file with a rename per value.
 
-`python -m medkg_lab.bench.artifacts [--json]`; the two ways alternate, so that a slow moment of the disk meets both.
+The two ways alternate, so that a slow moment of the disk meets both.
 """
 
 import argparse
 import hashlib
-import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.bench.figures import at_least, machine
 
 BATCH = 48
-ROUNDS = 20
 SIZES = (500, 8_000, 60_000)
+RATIO = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How often the ways alternate, and the folder in which they write: on the disk in question."""
+
+    rounds: int = 20
+    folder: Path | None = None
 
 
 def batch_of(size: int, number: int) -> list[bytes]:
@@ -45,13 +55,13 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def measure(folder: Path, size: int) -> dict[str, float]:
+def _of_size(folder: Path, size: int, rounds: int) -> dict[str, float]:
     """Median milliseconds per batch of either way, and their ratio, for values of `size` bytes."""
     store = ArtifactStore(folder / f"packs-{size}", "bench")
     files = folder / f"files-{size}"
     files.mkdir()
     packed, filed = [], []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         values = batch_of(size, number)
         packed.append(_milliseconds(lambda values=values: store.put_many(values)))  # type: ignore[misc]
         filed.append(_milliseconds(lambda values=values: put_in_files(files, values)))  # type: ignore[misc]
@@ -67,15 +77,21 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        rows = [measure(Path(folder), size) for size in SIZES]
-    print(json.dumps({"bench": "artifacts", "rows": rows}) if given.json else "\n".join(map(str, rows)))
+def measure(options: Options) -> dict[str, Any]:
+    """Measure each size: `{bench, machine, targets: [{name, value, target, met}], detail}`."""
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        rows = [_of_size(Path(folder), size, options.rounds) for size in SIZES]
+    least = min(row["ratio"] for row in rows)
+    targets = [at_least("a file for each value, ms / one append, ms: least of all sizes", least, RATIO)]
+    return {"bench": "artifacts", "machine": machine(), "targets": targets, "detail": {"sizes": rows}}
 
 
-if __name__ == "__main__":
-    main()
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this measurement."""
+    parser.add_argument("--rounds", type=int, default=Options.rounds, help="how often the ways alternate")
+    parser.add_argument("--folder", type=Path, help="where the values are kept: on the disk in question")
+
+
+def options_from(given: argparse.Namespace) -> Options:
+    """The options that were given."""
+    return Options(given.rounds, given.folder)

@@ -6,7 +6,6 @@ The ways alternate in one sitting, so that a slow moment of the machine meets al
 
 import argparse
 import importlib.util
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -111,14 +110,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def options_from(given: argparse.Namespace) -> Options:
     """The options that were given."""
     return Options(given.texts, given.rounds, locate(getattr(given, "home", None)).cache)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    print(json.dumps(measure(options_from(parser.parse_args())), indent=2))
-
-
-if __name__ == "__main__":
-    main()

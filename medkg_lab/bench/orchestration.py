@@ -5,7 +5,6 @@ by itself; all parts share one scratch lab.
 """
 
 import argparse
-import json
 import random
 import statistics
 import time
@@ -285,14 +284,6 @@ def gates_part(scratch: ScratchLab, options: Options) -> Part:
     return Part([at_most("gate open to first stage p95 ms", figures["p95_ms"], GATE_P95_MS)], figures)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    given = parser.parse_args()
-    print(json.dumps(measure(options_from(given)), indent=2))
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this measurement."""
     default = Options()
@@ -309,7 +300,3 @@ def options_from(given: argparse.Namespace) -> Options:
     """The options that were given."""
     parts = ("real",) if given.real else tuple(given.part or PARTS)
     return Options(given.work_ms, given.jobs, given.pairs, given.history, parts, given.keep)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ The passages are made of the bundled documents' sentences. Their vectors are ran
 """
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -120,14 +119,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def options_from(given: argparse.Namespace) -> Options:
     """The options that were given."""
     return Options(given.chunks, given.queries, locate(getattr(given, "home", None)).cache)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    print(json.dumps(measure(options_from(parser.parse_args())), indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,6 @@
 extraction on abstracts."""
 
 import argparse
-import json
 import logging
 import statistics
 import tempfile
@@ -121,14 +120,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def options_from(given: argparse.Namespace) -> Options:
     """The options that were given."""
     return Options(given.rounds, given.abstracts, locate(getattr(given, "home", None)).cache)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    print(json.dumps(measure(options_from(parser.parse_args())), indent=2))
-
-
-if __name__ == "__main__":
-    main()
