@@ -4,23 +4,35 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
+from medkg_lab import exit_codes
 from medkg_lab.artifacts.store import ArtifactStore, WriterInUse
 from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
+from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
+from medkg_lab.sources.catalog import ADAPTERS
 from medkg_lab.sources.documents import LocalDocument
+from medkg_lab.sources.errors import UnknownSource
 from medkg_lab.sources.files import Skipped, expand
 
 GROUP_BYTES = 8 * 1024 * 1024
 GROUP_DOCUMENTS = 64
 """Local documents are kept in groups of at most so many bytes and documents: one append and one fdatasync each."""
 WRITERS = 8
+
+
+class BadSubmission(LabError):
+    """Nothing was submitted: {field} is refused, because {detail}. `medkg-lab submit --help` says what each option takes."""
+
+    exit_code = exit_codes.USAGE
 
 
 @dataclass(frozen=True)
@@ -56,53 +68,64 @@ class Outcome:
 def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     """Put a request for every document of `targets` on the work queue; returns once the broker has all of them on disk.
 
-    Raises LabNotRunning, UnknownTarget, and what the broker's client raises when the broker does not take them.
+    What the work queue would set aside is refused before anything is put there. Raises UnknownTarget, UnknownSource,
+    UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, and what the broker's client raises when the broker does not
+    take them.
     """
-    lab.require_running()
     resolved = [resolve(target, options.source, options.is_query) for target in targets]
-    nonce = uuid.uuid4().hex if options.again else None
-    queue = _Queue(lab, nonce)
-    outcome = Outcome()
-    for target in resolved:
-        if isinstance(target, Remote):
-            request = Submission(
-                tenant_id=options.tenant,
-                source=target.source,
-                key=target.key,
-                query=target.query,
-                limit=options.limit,
-                pipeline=options.pipeline,
-                again=nonce,
-            )
-            outcome.jobs += queue.put([request])
-        else:
-            _submit_path(target, options, nonce, queue, lab, outcome)
+    common = _common(options)
+    remote = [_request(common, target) for target in resolved if isinstance(target, Remote)]
+    if options.pipeline is not None:
+        lab.catalog.topology(options.pipeline)
+    lab.require_running()
+    queue = _Queue(lab, is_new=options.again)
+    outcome = Outcome(queue.put(remote))
+    for path in resolved:
+        if isinstance(path, Path):
+            _submit_path(path, common, queue, lab, outcome)
     queue.flush()
     return outcome
 
 
-def _submit_path(path: Path, options: Options, nonce: str | None, queue: "_Queue", lab: Lab, outcome: Outcome) -> None:
+def _common(options: Options) -> dict[str, Any]:
+    """The fields of every request of one call. Raises BadSubmission."""
+    fields = {"tenant_id": options.tenant, "limit": options.limit, "pipeline": options.pipeline}
+    fields |= {"again": uuid.uuid4().hex if options.again else None}
+    _made(source="file", key="any", **fields)
+    return fields
+
+
+def _made(**fields: Any) -> Submission:
+    try:
+        return Submission(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadSubmission(field=".".join(map(str, first["loc"])), detail=first["msg"]) from None
+
+
+def _request(common: dict[str, Any], target: Remote) -> Submission:
+    if target.source not in ADAPTERS:
+        raise UnknownSource(source=target.source, known=", ".join(ADAPTERS))
+    return _made(**common, source=target.source, key=target.key, query=target.query)
+
+
+def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", lab: Lab, outcome: Outcome) -> None:
     store = _open_store(lab.locations.data / "artifacts")
     try:
         documents = expand(path)
         for group in _groups(documents):
             hashes = store.put_many([document.data for document in group])
-            requests = [_request(one, sha256, options, nonce) for one, sha256 in zip(group, hashes, strict=True)]
+            requests = [_local(common, one, sha256) for one, sha256 in zip(group, hashes, strict=True)]
             outcome.jobs += queue.put(requests)
         outcome.skipped += documents.skipped
     finally:
         store.close()
 
 
-def _request(document: LocalDocument, sha256: str, options: Options, nonce: str | None) -> Submission:
-    return Submission(
-        tenant_id=options.tenant,
-        source=document.source,
-        key=document.key,
-        pipeline=options.pipeline or document.pipeline,
-        content=Content(sha256=sha256, media_type=document.media_type, name=document.name),
-        again=nonce,
-    )
+def _local(common: dict[str, Any], document: LocalDocument, sha256: str) -> Submission:
+    content = Content(sha256=sha256, media_type=document.media_type, name=document.name)
+    pipeline = common["pipeline"] or document.pipeline
+    return _made(**common | {"pipeline": pipeline}, source=document.source, key=document.key, content=content)
 
 
 def _groups(documents: Iterable[LocalDocument]) -> Iterator[list[LocalDocument]]:
@@ -131,16 +154,17 @@ def _open_store(root: Path) -> ArtifactStore:
 class _Queue:
     """The work queue, as a producer sees it."""
 
-    def __init__(self, lab: Lab, nonce: str | None) -> None:
+    def __init__(self, lab: Lab, is_new: bool) -> None:
+        """`is_new` says that no job of these requests can be there already."""
         self._lab = lab
-        self._nonce = nonce
+        self._is_new = is_new
         self._topic = Topics(lab.settings.broker.topic_prefix).requests
         self._producer = Producer(lab.bootstrap)
 
     def put(self, requests: Sequence[Submission]) -> list[Submitted]:
         named = [(one, pipeline_of(one, self._lab.catalog)) for one in requests]
         ids = [one.job_id(pipeline) for one, pipeline in named]
-        known = set() if self._nonce else _known(self._lab, ids)
+        known = set() if self._is_new else _known(self._lab, ids)
         for (request, _), job_id in zip(named, ids, strict=True):
             if job_id not in known:
                 value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))

@@ -34,7 +34,8 @@ def resolve(target: str, source: str | None, is_query: bool) -> Path | Remote:
     """Find out what `target` means. Raises UnknownTarget."""
     if source is None and not is_query:
         path = Path(target).expanduser()
-        if path.exists():
+        # An empty word, as an unset variable of a shell leaves it, would name the current folder.
+        if target and path.exists():
             return path
         for pattern, known, normalise in _IDS:
             if pattern.match(target):

@@ -9,20 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from medkg_lab import linux
-from medkg_lab.errors import LabError, LabNotRunning
+from medkg_lab.errors import LabNotRunning
 from medkg_lab.locations import Locations
 from medkg_lab.rpc import Client, PeerUnreachable
+from medkg_lab.supervisor.errors import LabNotReady, SupervisorFailed
 
 START_DEADLINE = 20.0
 READY_DEADLINE = 120.0
-
-
-class SupervisorFailed(LabError):
-    """The lab's supervisor did not do as it was asked: {detail}. Its log is {log}."""
-
-
-class LabNotReady(LabError):
-    """These processes of the lab are not ready after {seconds} s: {processes}. `medkg-lab logs NAME` shows why."""
 
 
 class SupervisorClient:
@@ -81,13 +74,16 @@ class SupervisorClient:
         self._wait(answered, START_DEADLINE, f"no answer after {START_DEADLINE:.0f} s")
 
     def wait_ready(self, seconds: float = READY_DEADLINE, seen: Callable[[dict[str, Any]], None] | None = None) -> None:
-        """Wait until every process is ready; `seen` is given each status on the way. Raises LabNotReady."""
+        """Wait until every process is ready; `seen` is given each status on the way. Raises LabNotReady.
+
+        A server that loads a model is not waited for, nor what waits for it: that may take minutes.
+        """
         until = time.monotonic() + seconds
         while True:
             status = self.status()
             if seen is not None:
                 seen(status)
-            waiting = [one for one in status["processes"] if one["state"] != "ready"]
+            waiting = [one for one in status["processes"] if one["state"] != "ready" and not one["slow"]]
             if not waiting:
                 return
             if time.monotonic() > until or all(one["state"] == "given_up" for one in waiting):

@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
     else:
         rows = ((one.job_id, one.doc_id, one.pipeline, "already there" if one.already else "") for one in outcome.jobs)
         print_table(("job", "document", "pipeline", ""), rows)
-    return exit_codes.OK
+    return exit_codes.OK if jobs or not skipped else exit_codes.FAILED
 
 
 def _wait(
@@ -103,7 +103,8 @@ def _wait(
         print_table(("state", "jobs"), sorted(counts.items()))
         print_table(("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in failures))
     if waiting:
-        say(f"{len(waiting)} documents wait at their gate for a person: `medkg-lab gate list`")
+        number = "1 document waits at its" if len(waiting) == 1 else f"{len(waiting)} documents wait at their"
+        say(f"{number} gate for a person: `medkg-lab gate list`")
         return exit_codes.GATE_REFUSED
     if any(one["kind"] == "gpu_unavailable" for one in failures):
         return exit_codes.GPU_UNAVAILABLE

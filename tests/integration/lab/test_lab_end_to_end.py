@@ -175,6 +175,21 @@ def test_a_job_can_be_retried_from_a_stage(demo: Demo) -> None:
     assert lab.ok("verify")["ok"] is True
 
 
+def test_what_does_not_exist_is_named_with_code_2(demo: Demo) -> None:
+    lab, _ = demo
+    done = lab.run("restart", "nope")
+    assert done.code == 2
+    assert done.err.startswith("medkg-lab: The lab has no process called 'nope'. It has: broker, ")
+
+
+def test_a_call_that_leaves_everything_out_fails(demo: Demo, tmp_path: Path) -> None:
+    lab, _ = demo
+    (tmp_path / "notes.txt").write_text("not a document")
+    done = lab.run("submit", str(tmp_path / "notes.txt"))
+    assert done.code == 1
+    assert "left out" in done.err
+
+
 def test_down_leaves_nothing_and_up_brings_everything_back(demo: Demo) -> None:
     lab, _ = demo
     before = lab.ok("status")
