@@ -1,26 +1,31 @@
 """Dagster's engine over one batch: plan, executor and step events, in this process, with nothing stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from dagster import DagsterRun, DagsterRunStatus, JobDefinition
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionStepNotFoundError
 from dagster._core.events import DagsterEvent
 from dagster._core.execution.api import ExecuteRunWithPlanIterable, create_execution_plan, job_execution_iterator
+from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.context_creation_job import (
+    ContextCreationData,
     PlanOrchestrationContextManager,
-    orchestration_context_event_generator,
+    create_context_creation_data,
+    create_executor,
+    create_log_manager,
+    create_plan_data,
 )
-from dagster._core.execution.plan.plan import ExecutionPlan
 
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.errors import StepUnknown
 from medkg_lab.orchestration.null_storage import null_instance
 from medkg_lab.topology.models import Topology
 
-CACHED_PLANS = 128
-"""How many plans (a half and the stages to run of it) stay built."""
+PREPARED = 128
+"""How many runs (a half and the stages to run of it) stay prepared."""
 
 
 class Driver:
@@ -34,7 +39,7 @@ class Driver:
         self._instance = null_instance()
         self._current: Callable[[str], None] | None = None
         self._failure: Exception | None = None
-        self._plans = lru_cache(CACHED_PLANS)(_plan)
+        self._prepared = lru_cache(PREPARED)(self._prepare)
 
     def compile(self, topology: Topology) -> dict[str, JobDefinition]:
         """The Dagster jobs of `topology` by half, whose steps this driver runs."""
@@ -50,10 +55,11 @@ class Driver:
         """
         if not stages:
             return []
-        plan = self._plans(job, tuple(stages))
+        prepared = self._prepared(job, tuple(stages))
+        run = prepared.dagster_run._replace(run_id=batch_id)
         self._current, self._failure = run_step, None
         try:
-            events = list(self._iterate(InMemoryJob(job), plan, batch_id))
+            events = list(_iterate(prepared._replace(dagster_run=run)))
         finally:
             self._current = None
         if self._failure is not None:
@@ -68,28 +74,42 @@ class Driver:
             self._failure = error
             raise
 
-    def _iterate(self, job: InMemoryJob, plan: ExecutionPlan, batch_id: str) -> ExecuteRunWithPlanIterable:
-        run = DagsterRun(job_name=job.get_definition().name, run_id=batch_id, status=DagsterRunStatus.STARTED)
-        return ExecuteRunWithPlanIterable(
-            execution_plan=plan,
-            iterator=job_execution_iterator,
-            execution_context_manager=PlanOrchestrationContextManager(
-                context_event_generator=orchestration_context_event_generator,
-                job=job,
-                execution_plan=plan,
-                run_config={},
-                dagster_run=run,
-                instance=self._instance,
-                raise_on_error=False,
-                executor_defs=None,
-                output_capture=None,
-                resume_from_failure=False,
-            ),
-        )
+    def _prepare(self, job: JobDefinition, stages: tuple[str, ...]) -> ContextCreationData:
+        """All of a run but its id: plan, resolved configuration, executor. Raises StepUnknown."""
+        try:
+            plan = create_execution_plan(job, step_keys_to_execute=list(stages))
+        except DagsterExecutionStepNotFoundError as error:
+            raise StepUnknown(pipeline=job.name, stages=", ".join(error.step_keys)) from error
+        run = DagsterRun(job_name=job.name, status=DagsterRunStatus.STARTED)
+        return create_context_creation_data(InMemoryJob(job), plan, {}, run, self._instance)
 
 
-def _plan(job: JobDefinition, stages: tuple[str, ...]) -> ExecutionPlan:
-    try:
-        return create_execution_plan(job, step_keys_to_execute=list(stages))
-    except DagsterExecutionStepNotFoundError as error:
-        raise StepUnknown(pipeline=job.name, stages=", ".join(error.step_keys)) from error
+def _iterate(data: ContextCreationData) -> ExecuteRunWithPlanIterable:
+    return ExecuteRunWithPlanIterable(
+        execution_plan=data.execution_plan,
+        iterator=job_execution_iterator,
+        execution_context_manager=PlanOrchestrationContextManager(
+            # Dagster's own generator validates the same empty configuration anew for every run.
+            context_event_generator=lambda *_, **__: _contexts(data),
+            job=data.job,
+            execution_plan=data.execution_plan,
+            run_config={},
+            dagster_run=data.dagster_run,
+            instance=data.instance,
+        ),
+    )
+
+
+def _contexts(data: ContextCreationData) -> Iterator[Any]:
+    executor = create_executor(data)
+    yield PlanOrchestrationContext(
+        plan_data=create_plan_data(
+            data,
+            raise_on_error=False,
+            retry_mode=executor.retries,
+            step_dependency_config=executor.step_dependency_config,
+        ),
+        log_manager=create_log_manager(data),
+        executor=executor,
+        output_capture=None,
+    )
