@@ -5,6 +5,8 @@ import ctypes
 import os
 import signal
 import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -43,6 +45,42 @@ def start_time(pid: int) -> int | None:
 def same_process(pid: int, started: int, boot: str) -> bool:
     """Whether `pid` still is the process that had this start time in this boot."""
     return boot == boot_id() and start_time(pid) == started
+
+
+@dataclass(frozen=True)
+class FileLock:
+    """Who has a file locked as a whole, and who waits for it, by pid; `holder` is None while nobody has it."""
+
+    holder: int | None = None
+    waiting: tuple[int, ...] = ()
+
+
+def file_lock(path: Path, among: Collection[int]) -> FileLock:
+    """The flock(2) of `path` as far as it concerns the processes `among` (proc(5), /proc/locks).
+
+    A file is known there by its number alone on file systems that lie over another, so others' pids are left out.
+    """
+    try:
+        inode, lines = path.stat().st_ino, Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return FileLock()
+    return lock_from(lines, inode, among)
+
+
+def lock_from(lines: Iterable[str], inode: int, among: Collection[int]) -> FileLock:
+    """Read the lines of /proc/locks, such as `1: FLOCK ADVISORY WRITE 3120 08:01:12345 0 EOF`; `->` is before who waits."""
+    holder, waiting = None, []
+    for line in lines:
+        words = line.split()
+        is_waiting = "->" in words
+        kind, _, _, pid, place = (words[2:] if is_waiting else words[1:])[:5]
+        if kind != "FLOCK" or int(pid) not in among or place.rpartition(":")[2] != str(inode):
+            continue
+        if is_waiting:
+            waiting.append(int(pid))
+        else:
+            holder = int(pid)
+    return FileLock(holder, tuple(waiting))
 
 
 def kill_group(pid: int, number: int) -> None:

@@ -141,6 +141,20 @@ class SearchSettings(Section):
     )
 
 
+class ScreenSettings(Section):
+    """How the screen looks; what the command line or the environment says comes first."""
+
+    theme: Literal["auto", "dark", "light", "contrast"] = Field(
+        default="auto", description="The colours; `auto` is light where the terminal tells that its background is."
+    )
+    ascii: bool = Field(
+        default=False, description="Whether it draws with ASCII alone; it does where the locale is not UTF-8."
+    )
+    reduced_motion: bool = Field(
+        default=False, description="Whether nothing moves by itself: no animation, no smooth scrolling, no blinking."
+    )
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a Kafka-protocol broker is: `servers` as `host:port[,host:port]`, and librdkafka's settings to be let in."""
@@ -165,6 +179,7 @@ class Settings(Section):
         default=RecordingSettings(), description="The record of exchanges with the outside."
     )
     dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
+    screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")
     compute_engines: int = Field(
         default=1,
         ge=1,
@@ -272,6 +287,8 @@ def dagster_token(locations: Locations) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Create `path` with mode 0600, complete or not at all; an existing file is left as it is."""
+    if path.exists():
+        return  # also on a full disk
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

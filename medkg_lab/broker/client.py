@@ -16,13 +16,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from medkg_lab.broker.connecting import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, CommitFailed, ConsumeFailed, DeliveryFailed, UnknownTopic
 from medkg_lab.broker.listing import group_listing, topic_listing
-from medkg_lab.broker.reading import read_all, tail
+from medkg_lab.broker.reading import follow, read_all, tail
 from medkg_lab.broker.record import Record, from_message
 
 __all__ = [
     "Consumer",
     "Producer",
     "Record",
+    "follow",
     "group_listing",
     "produce",
     "read_all",

@@ -13,13 +13,18 @@ NARROWEST = 8
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as one JSON document on stdout; control characters are escaped by JSON itself."""
-    print(json.dumps(value, ensure_ascii=True, indent=2, default=str))
+    """Print `value` as one JSON document on stdout, in ASCII without control characters."""
+    print(_escaped(value, indent=2))
 
 
 def print_json_line(value: Any) -> None:
     """Print `value` as JSON on one line."""
-    print(json.dumps(value, ensure_ascii=True, default=str), flush=True)
+    print(_escaped(value), flush=True)
+
+
+def _escaped(value: Any, indent: int | None = None) -> str:
+    # JSON escapes all control characters but this one; it can only stand inside a string.
+    return json.dumps(value, ensure_ascii=True, indent=indent, default=str).replace("\x7f", "\\u007f")
 
 
 def say(text: str) -> None:

@@ -22,6 +22,7 @@ from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
 from medkg_lab.resilience.executor import BreakerRegistry
+from medkg_lab.services.loading import loading
 from medkg_lab.settings import Settings, SettingsInvalid
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.stages.registry import Resources
@@ -65,10 +66,11 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         source_settings=chosen.sources,
     )
     heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
+    definitions = Definitions(ledger, Catalog(locations), chosen.profile, driver)
     return Bench(
         ledger=ledger,
         artifacts=artifacts,
-        definitions=Definitions(ledger, Catalog(locations), chosen.profile, driver),
+        definitions=definitions,
         workshop=Workshop(resources),
         driver=driver,
         lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, end_overdue),
@@ -78,6 +80,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         ),
         hurry=stop.hurry,
         gpu=GpuSlot(locations.state / "gpu.lock"),
+        loading=lambda: loading(locations.state, (server.name for server in definitions.profile.servers)),
         circuits=BreakerRegistry(keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name),
     )
 

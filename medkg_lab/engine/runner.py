@@ -36,7 +36,10 @@ SUBMISSIONS = "submissions"
 
 @dataclass(frozen=True)
 class Bench:
-    """What every batch of an engine uses. `hurry` says that the engine should give its batch back at the next stage."""
+    """What every batch of an engine uses. `hurry` says that the engine should give its batch back at the next stage.
+
+    `loading` names the servers of the profile that are loading now.
+    """
 
     ledger: LedgerClient
     artifacts: ArtifactStore
@@ -49,6 +52,7 @@ class Bench:
     hurry: Callable[[], bool]
     circuits: BreakerRegistry
     gpu: GpuSlot
+    loading: Callable[[], Sequence[str]] = tuple
     now: Callable[[], float] = time.time
 
 

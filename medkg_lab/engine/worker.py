@@ -72,6 +72,7 @@ class Worker:
         self._last_used: list[str] = []
         self._cold = True
         self._unsettled: list[str] = []
+        self._loading: list[str] = []
         self._ahead = Ahead(bench.ledger.surrender, lease_seconds / 2)
         self.broken: BaseException | None = None
 
@@ -101,6 +102,9 @@ class Worker:
 
     def _once(self) -> None:
         batch = self._ahead.take()
+        if batch is None and self._models_load():
+            self._stop.wait(PAUSE_SECONDS)
+            return
         if batch is None:
             batch = self._claim(0.0 if self._cold else WAIT_SECONDS, self._bench.definitions.refresh())
             self._settle()
@@ -112,6 +116,14 @@ class Worker:
             self._run(batch)
         finally:
             self._bench.lease.end()
+
+    def _models_load(self) -> bool:
+        """Whether servers that the lane's stages may need are loading: jobs stay queued, because taken now they would fail."""
+        names = list(self._bench.loading()) if self._lane is Lane.COMPUTE else []
+        if names and names != self._loading:
+            logger.info("jobs stay queued while these servers are loading: %s", ", ".join(names))
+        self._loading = names
+        return bool(names)
 
     def _claim(self, wait_seconds: float, stamps: dict[str, str]) -> dict[str, Any] | None:
         limit = self._bench.sizing.limit(self._last_used)

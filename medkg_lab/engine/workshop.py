@@ -35,8 +35,8 @@ class Workshop:
     def stage(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
         """The stage that `definition` asks for, or `profile` where it leaves the choice.
 
-        Raises UnknownImplementation, WrongStageType, BadOptions, GpuUnavailable, or StageUnbuildable. A failure is not kept: the
-        next batch tries again, as a GPU may be back by then.
+        Raises UnknownImplementation, WrongStageType, BadOptions, GpuUnavailable, what the implementation's probe raises, or
+        StageUnbuildable. A failure is not kept: the next batch tries again, as a GPU may be back by then.
         """
         choice = profile.choice(definition)
         key = choice.implementation, json.dumps(choice.with_, sort_keys=True, default=str)
@@ -69,13 +69,15 @@ class Workshop:
         return False
 
     def _build(self, implementation: Implementation, options: dict[str, object]) -> BuiltStage:
+        parsed = implementation.parse_options(options)
         if implementation.gpu is not None:
             # Imported only where a GPU is asked for: the guard loads the driver's library.
             from medkg_lab.gpu import guard
 
-            guard.require(implementation)
-        parsed = implementation.parse_options(options)
+            guard.require(implementation, parsed)
         try:
+            if implementation.probe is not None:
+                implementation.probe(parsed)
             stage = implementation.build(self._resources, parsed)
         except LabError:
             raise

@@ -92,6 +92,12 @@ def _documents(ranking: Ranking, owners: Mapping[int, str]) -> list[str]:
     return list(dict.fromkeys(owners[key] for key, _ in ranking if key in owners))
 
 
+def legs_off(knowledge: Knowledge, dataset: Dataset) -> dict[str, str]:
+    """The legs that take no part in the measurement, each with the reason."""
+    legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), limit=1))["legs"]
+    return {leg: state.removeprefix("off: ") for leg, state in legs.items() if state != "on"}
+
+
 @dataclass(frozen=True)
 class Scores:
     """nDCG@10 and Recall@100 of one leg, per query."""
@@ -153,6 +159,7 @@ def evaluate(
             index(knowledge, dataset.items, vectors, encoder.model)
             say(f"asking {len(dataset.queries)} queries")
             found = ((query, rankings(knowledge, text)) for query, text in dataset.queries.items())
-            return {**report(dataset, score(found, dataset), settings), "model": encoder.model}
+            measured = report(dataset, score(found, dataset), settings)
+            return {**measured, "model": encoder.model, "legs_off": legs_off(knowledge, dataset)}
         finally:
             knowledge.close()

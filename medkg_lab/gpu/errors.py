@@ -7,7 +7,7 @@ from medkg_lab.errors import LabError
 
 
 class GpuUnavailable(LabError):
-    """{implementation} needs an NVIDIA GPU with {needed_mib} MiB of free memory. NVML was asked and showed: {found}.
+    """{implementation} needs {gpu} with {needed_mib} MiB of {memory}. NVML was asked and showed: {found}.
     {remedy}, or choose a profile that needs no GPU, such as cpu; the lab never changes the profile by itself."""
 
     exit_code: ClassVar[int] = exit_codes.GPU_UNAVAILABLE

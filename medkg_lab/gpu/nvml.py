@@ -1,6 +1,8 @@
 """What NVIDIA's management library (NVML) shows of this machine's GPUs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pynvml
 
@@ -18,6 +20,19 @@ class Device:
 
     def __str__(self) -> str:
         return f"GPU {self.index} ({self.name}) with {self.free_mib} of {self.total_mib} MiB free"
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """How busy one GPU is: `load` from 0 to 1, memory in MiB, degrees Celsius, Watt; None where the GPU does not tell."""
+
+    index: int
+    name: str
+    used_mib: int
+    total_mib: int
+    load: float | None = None
+    celsius: int | None = None
+    watts: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,45 @@ def survey() -> Survey:
         return Survey(absent=str(error))
     finally:
         pynvml.nvmlShutdown()
+
+
+def gauges(library: Any = pynvml) -> tuple[Gauge, ...]:
+    """How busy each GPU is now; none where there is no driver. `library` has NVML's functions, as pynvml gives them."""
+    try:
+        library.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        return tuple(_gauge(library, index) for index in range(library.nvmlDeviceGetCount()))
+    except pynvml.NVMLError:
+        return ()
+    finally:
+        library.nvmlShutdown()
+
+
+def _gauge(library: Any, index: int) -> Gauge:
+    handle = library.nvmlDeviceGetHandleByIndex(index)
+    memory = library.nvmlDeviceGetMemoryInfo(handle)
+    load = _told(lambda: library.nvmlDeviceGetUtilizationRates(handle).gpu)
+    celsius = _told(lambda: library.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+    milliwatts = _told(lambda: library.nvmlDeviceGetPowerUsage(handle))
+    return Gauge(
+        index,
+        _text(library.nvmlDeviceGetName(handle)),
+        int(memory.used) // _MIB,
+        int(memory.total) // _MIB,
+        None if load is None else load / 100,
+        celsius,
+        None if milliwatts is None else milliwatts / 1000,
+    )
+
+
+def _told(ask: Callable[[], int]) -> int | None:
+    """What a GPU tells; None for what this one cannot."""
+    try:
+        return int(ask())
+    except pynvml.NVMLError:
+        return None
 
 
 def _device(index: int) -> Device:

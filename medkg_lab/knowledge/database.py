@@ -1,5 +1,6 @@
 """The DuckDB file: one connection that writes, a cursor per thread that reads, and what both need."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ import duckdb
 
 from medkg_lab.knowledge import schema
 from medkg_lab.knowledge.errors import KnowledgeDamaged
+
+_LOG = logging.getLogger(__name__)
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",
@@ -39,8 +42,15 @@ class Database:
             with self.transaction() as writer:
                 writer.execute(schema.TABLES.format(version=schema.VERSION))
         version = self.position("schema", self._writer)
+        while version in schema.UPGRADES:
+            with self.transaction() as writer:
+                writer.execute(schema.UPGRADES[version])
+                self.move("schema", version + 1)
+            _LOG.info("the knowledge store was brought from format %d to %d", version, version + 1)
+            version += 1
         if version != schema.VERSION:
-            detail = f"it has format {version} and this program reads format {schema.VERSION}"
+            detail = f"it has format {version} and this program reads formats up to {schema.VERSION}"
+            self._writer.close()
             raise KnowledgeDamaged(path=self.path, detail=detail)
 
     def _column_types(self) -> dict[str, list[str]]:

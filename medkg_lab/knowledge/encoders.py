@@ -4,15 +4,16 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.errors import LabError, ServiceError
-from medkg_lab.knowledge.endpoint import EndpointEncoder
+from medkg_lab.stages.contracts import SparseVectors
+from medkg_lab.stages.embed.endpoint import EndpointEncoder
 from medkg_lab.stages.embed.implementation import OPENAI
-from medkg_lab.stages.embed.options import OpenAIOptions, Precision
+from medkg_lab.stages.embed.options import OpenAIOptions, Precision, SpladeOptions
 from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
 from medkg_lab.topology.profiles import StageChoice
 
@@ -27,35 +28,57 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> Matrix: ...
 
 
-class Encoders:
-    """The models that this process can load, by the name in the index's manifest; each is loaded when it is first needed."""
+class SparseEncoder(Protocol):
+    """A model that gives the sparse vector of a query, one text."""
 
-    def __init__(self, loaders: Mapping[str, Callable[[], Encoder]]) -> None:
-        self._loaders = loaders
-        self._loaded: dict[str, Encoder | str] = {}
+    def query(self, text: str) -> SparseVectors: ...
+
+
+class Encoders:
+    """The models that this process can load, by the name in the index; each is loaded when it is first needed.
+
+    One that cannot be loaded stays so until the process starts again.
+    """
+
+    def __init__(
+        self,
+        loaders: Mapping[str, Callable[[], Encoder]],
+        sparse: Mapping[str, Callable[[], SparseEncoder]] | None = None,
+    ) -> None:
+        self._loaders: dict[tuple[str, str], Callable[[], Any]] = {
+            ("dense", name): one for name, one in loaders.items()
+        }
+        self._loaders |= {("sparse", name): one for name, one in (sparse or {}).items()}
+        self._loaded: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
     @classmethod
     def standard(cls, cache: Path, embedding: StageChoice | None = None) -> "Encoders":
-        """What the lab brings along, and the endpoint of the profile's `embedding`; `cache` is where models are kept."""
+        """The models of the profile's `embedding`; `cache` is where models are kept.
+
+        With an endpoint there is nothing but that: no query of such a profile is computed on the processor.
+        """
 
         def minilm(precision: Precision) -> Encoder:
             from medkg_lab.stages.embed.minilm import MiniLM
 
             return MiniLM(cache, threads=1, precision=precision)
 
-        loaders: dict[str, Callable[[], Encoder]] = {
-            MODEL_ID: lambda: minilm("fp32"),
-            INT8_MODEL_ID: lambda: minilm("int8"),
-        }
         if embedding is not None and embedding.implementation == OPENAI.name:
             options = OpenAIOptions.model_validate(embedding.with_)
-            loaders[options.model] = lambda: EndpointEncoder(options)
-        return cls(loaders)
+            sparse = options.sparse
+            weighing = {} if sparse is None else {sparse.model: lambda: _splade(sparse)}
+            return cls({options.model: lambda: EndpointEncoder(options)}, weighing)
+        return cls({MODEL_ID: lambda: minilm("fp32"), INT8_MODEL_ID: lambda: minilm("int8")})
+
+    @property
+    def sparse_models(self) -> list[str]:
+        """The names of the sparse models."""
+        return [name for kind, name in self._loaders if kind == "sparse"]
 
     def embed(self, model: str, text: str) -> Matrix | str:
         """The vector of `text`, of shape (dimension,), or why this process has none: another model's is no substitute."""
-        encoder = self._encoder(model)
+        encoder = self._encoder("dense", model)
         if isinstance(encoder, str):
             return encoder
         try:
@@ -64,18 +87,35 @@ class Encoders:
             return str(error)
         return vector
 
-    def _encoder(self, model: str) -> Encoder | str:
-        with self._lock:
-            if model not in self._loaded:
-                self._loaded[model] = self._load(model)
-            return self._loaded[model]
+    def weigh(self, model: str, text: str) -> SparseVectors | str:
+        """The sparse vector of `text`, or why this process has none."""
+        encoder = self._encoder("sparse", model)
+        if isinstance(encoder, str):
+            return encoder
+        try:
+            weights: SparseVectors = encoder.query(text)
+        except ServiceError as error:
+            return str(error)
+        return weights
 
-    def _load(self, model: str) -> Encoder | str:
-        loader = self._loaders.get(model)
+    def _encoder(self, kind: str, model: str) -> Any:
+        with self._lock:
+            if (kind, model) not in self._loaded:
+                self._loaded[kind, model] = self._load(kind, model)
+            return self._loaded[kind, model]
+
+    def _load(self, kind: str, model: str) -> Any:
+        loader = self._loaders.get((kind, model))
         if loader is None:
-            return f"this process has no query encoder for {model}"
+            return f"the profile has no query encoder for {model}"
         try:
             return loader()
         except LabError as error:
             _LOG.error("%s", error)
             return str(error)
+
+
+def _splade(options: SpladeOptions) -> SparseEncoder:
+    from medkg_lab.stages.embed.splade import Splade
+
+    return Splade.load(options)

@@ -17,6 +17,7 @@ _NODES = """
 SELECT n.node_id, min(n.kind) AS kind, min(n.name) AS name, count(DISTINCT g.doc_id) AS documents
 FROM node n JOIN generation g ON g.id = n.generation WHERE g.state = 'published' AND g.tenant = ?
 """
+_CALLED = "(n.generation, n.node_id) IN (SELECT generation, node_id FROM mention WHERE lower(text) = lower(?))"
 
 
 class Graph:
@@ -26,9 +27,10 @@ class Graph:
         self._database = database
 
     def node(self, text: str, tenant: str) -> dict[str, Any]:
-        """The node with this id, or with this name (without regard to case, then as a beginning), and other candidates.
+        """The node with this id, or with this name, and other candidates. Raises NodeNotFound.
 
-        Among several with the name the one that most documents mention is taken. Raises NodeNotFound.
+        A name is a node's own, then what a document calls it, then the beginning of its own, without regard to case. Among
+        several with the name the one that most documents mention is taken.
         """
         candidates = self._candidates(text, tenant)
         if not candidates:
@@ -44,6 +46,7 @@ class Graph:
         for condition, value in (
             ("n.node_id = ?", text),
             ("lower(n.name) = lower(?)", text),
+            (_CALLED, text),
             ("starts_with(lower(n.name), lower(?))", text),
         ):
             query = f"{_NODES} AND {condition} GROUP BY n.node_id ORDER BY documents DESC, name, n.node_id LIMIT ?"

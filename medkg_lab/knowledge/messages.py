@@ -13,6 +13,7 @@ from medkg_lab import rpc
 from medkg_lab.errors import DocumentError
 from medkg_lab.knowledge.errors import UnusableDocument
 from medkg_lab.models.ir import Chunk, Edge, Frozen, Mention, Node
+from medkg_lab.stages.contracts import SparseVectors
 
 UNIT_TOLERANCE = 1e-3
 """How far a vector's length may be from 1: float32 rounding over a few thousand dimensions stays well below it."""
@@ -26,6 +27,18 @@ class Owned(Frozen):
     tenant_id: str = Field(default="default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
 
 
+class SparseRows(Frozen):
+    """Sparse vectors as they travel: `rows` is what SparseVectors packs, in base64."""
+
+    model: str = Field(min_length=1)
+    rows: str
+
+    @classmethod
+    def of(cls, vectors: SparseVectors) -> dict[str, str]:
+        """The message for sparse vectors."""
+        return {"model": vectors.model, "rows": base64.b64encode(vectors.pack()).decode()}
+
+
 class TextDocument(Owned):
     """A document for search; `vectors` are its chunks' little-endian float32 rows in base64."""
 
@@ -36,6 +49,28 @@ class TextDocument(Owned):
     model: str
     dimension: int = Field(ge=1, le=65_536)
     vectors: str
+    sparse: SparseRows | None = None
+
+    def sparse_vectors(self) -> SparseVectors | None:
+        """The chunks' sparse vectors, if it has any. Raises UnusableDocument."""
+        if self.sparse is None:
+            return None
+        try:
+            found = SparseVectors.unpack(
+                self.sparse.model, len(self.chunks), base64.b64decode(self.sparse.rows, validate=True)
+            )
+        except (binascii.Error, ValueError) as error:
+            raise UnusableDocument(doc_id=self.doc_id, detail=f"sparse vectors: {error}") from None
+        if not (np.all(np.isfinite(found.weights)) and np.all(found.weights > 0) and np.all(found.terms >= 0)):
+            raise UnusableDocument(
+                doc_id=self.doc_id, detail="a sparse weight is not positive, or its term is negative"
+            )
+        # Where a text begins, its first term need not be larger than the last of the text before it.
+        ascends = np.diff(found.terms) > 0
+        ascends[[start - 1 for start in found.starts[1:-1] if 0 < start < len(found.terms)]] = True
+        if not np.all(ascends):
+            raise UnusableDocument(doc_id=self.doc_id, detail="the sparse terms of a chunk do not ascend")
+        return found
 
     def matrix(self) -> npt.NDArray[np.float32]:
         """The vectors as float32 of shape (chunks, dimension). Raises UnusableDocument."""

@@ -149,6 +149,14 @@ def vectors(database: Database, first_keys: Sequence[int]) -> Iterator[tuple[int
         yield from ((int(k), bytes(r)) for k, r in database.rows(query, [list(first_keys[start : start + _SLICE])]))
 
 
+def sparse_vectors(database: Database, first_keys: Sequence[int]) -> Iterator[tuple[int, str, bytes]]:
+    """The models and packed rows of the sparse vectors of blocks, by first key, a slice at a time."""
+    query = "SELECT first_key, model, rows FROM sparse WHERE list_contains(?::BIGINT[], first_key) ORDER BY first_key"
+    for start in range(0, len(first_keys), _SLICE):
+        rows = database.rows(query, [list(first_keys[start : start + _SLICE])])
+        yield from ((int(first_key), model, bytes(packed)) for first_key, model, packed in rows)
+
+
 def chunk_count(database: Database) -> int:
     """How many chunks are published."""
     query = "SELECT count(*) FROM chunk c JOIN generation g ON g.id = c.generation WHERE g.state = 'published'"

@@ -4,9 +4,20 @@ There are no keys or indexes: one thread writes, it looks before it adds, and Du
 keys only ever grow). A passage's text is kept uncompressed: to read one, DuckDB would decompress the 2,048 around it.
 """
 
-VERSION = 1
+VERSION = 2
 
-TABLES = """
+_SPARSE = """
+CREATE TABLE sparse (
+    generation BIGINT NOT NULL, first_key BIGINT NOT NULL, chunks BIGINT NOT NULL, model VARCHAR NOT NULL, rows BLOB NOT NULL
+);
+"""
+
+UPGRADES = {1: _SPARSE}
+"""By format, what brings a store of that format to the next."""
+
+TABLES = (
+    _SPARSE
+    + """
 CREATE TABLE position (name VARCHAR NOT NULL, seq BIGINT NOT NULL);
 CREATE TABLE fenced (batch_id VARCHAR NOT NULL);
 CREATE TABLE manifest (model VARCHAR NOT NULL, dimension INTEGER NOT NULL);
@@ -38,8 +49,9 @@ CREATE TABLE mention (
 );
 INSERT INTO position VALUES ('schema', {version}), ('ledger', 0), ('revision', 0), ('chunk', 0), ('generation', 0);
 """
+)
 
-TEXT_TABLES = ("document", "chunk", "vector")
+TEXT_TABLES = ("document", "chunk", "vector", "sparse")
 GRAPH_TABLES = ("node", "edge", "mention")
 
 # A retired generation is still read by searches that began before its successor was in the text and vector indexes.

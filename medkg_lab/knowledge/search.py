@@ -1,4 +1,4 @@
-"""Hybrid search: BM25 and vectors ranked apart, fused by rank, and shown with their reasons."""
+"""Hybrid search: BM25, vectors and sparse vectors ranked apart, fused, and shown with their reasons."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,11 @@ from medkg_lab.knowledge.fusion import Ranking
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.passages import Passage
 from medkg_lab.knowledge.snippet import snippet, telling, words
+from medkg_lab.knowledge.sparse import SparseIndex
 from medkg_lab.knowledge.vectors import VectorIndex
 from medkg_lab.models.ir import Frozen
 from medkg_lab.settings import SearchSettings
+from medkg_lab.stages.contracts import SparseVectors
 
 MAX_LIMIT = 200
 _MAX_WORDS = 256
@@ -27,6 +29,7 @@ _PER_DOCUMENT = 3
 _LEGS = ("bm25", "dense", "sparse")
 _NO_SPLADE = "off: profile {profile} has no SPLADE model"
 _EMPTY = "off: nothing is indexed yet"
+_WORDLESS = "off: the query has no words"
 
 
 class Question(Frozen):
@@ -55,33 +58,51 @@ class Found:
     owners: Mapping[int, str]
 
 
+@dataclass(frozen=True)
+class Indexes:
+    """What a search looks into, a leg each."""
+
+    texts: TextIndex
+    vectors: VectorIndex
+    sparse: SparseIndex
+
+
+@dataclass(frozen=True)
+class Read:
+    """A query as the legs take it: its words, and its vectors where there are any; `legs` says which leg is on, or why not."""
+
+    terms: Sequence[str]
+    vector: Matrix | None
+    sparse: SparseVectors | None
+    legs: Mapping[str, str]
+
+
 class Searcher:
     """Searches what is published; safe to use from several threads."""
 
     def __init__(
         self,
         database: Database,
-        texts: TextIndex,
-        vectors: VectorIndex,
+        indexes: Indexes,
         encoders: Encoders,
         lock: ReadWriteLock,
         profile: str,
         settings: SearchSettings,
     ) -> None:
         self._database = database
-        self._texts = texts
-        self._vectors = vectors
+        self._indexes = indexes
         self._encoders = encoders
         self._lock = lock
         self._settings = settings
-        self._sparse = _NO_SPLADE.format(profile=profile)
+        self._profile = profile
 
     def search(self, question: Question) -> dict[str, Any]:
         """Hits, best first, with rank and score per leg, snippet and provenance, and which legs took part."""
         began = time.perf_counter()
-        terms, vector, dense = self._read(question.query)
+        read = self._read(question.query)
+        terms = read.terms
         with self._lock.reading():
-            found = self._find(question, terms, vector)
+            found = self._find(question, read)
             hits = passages.by_keys(self._database, [key for key, _ in found.chosen])
         ranks = {leg: fusion.ranks(ranking) for leg, ranking in found.rankings.items()}
         scores = {leg: dict(ranking) for leg, ranking in found.rankings.items()}
@@ -90,11 +111,7 @@ class Searcher:
             for key, score in found.chosen
             if key in hits
         ]
-        answer = {
-            "query": question.query,
-            "hits": shown,
-            "legs": {"bm25": "on", "dense": dense, "sparse": self._sparse},
-        }
+        answer: dict[str, Any] = {"query": question.query, "hits": shown, "legs": dict(read.legs)}
         if question.explain:
             answer["how"] = self._explained(question, terms)
             parts = fusion.parts(found.rankings, *self._how(question))
@@ -118,39 +135,57 @@ class Searcher:
 
     def rank(self, question: Question) -> Found:
         """What `search` would show, as keys alone, with the whole ranking of each leg."""
-        terms, vector, _ = self._read(question.query)
+        read = self._read(question.query)
         with self._lock.reading():
-            return self._find(question, terms, vector)
+            return self._find(question, read)
 
-    def _read(self, query: str) -> tuple[list[str], Matrix | None, str]:
-        """The words of a query, its vector where there is one, and what becomes of the dense leg."""
+    def _read(self, query: str) -> Read:
         terms = words(query, _MAX_WORDS)
         if self._settings.stop_words:
             terms = telling(terms) or terms
-        vector, dense = self._embed(query) if terms else (None, "off: the query has no words")
-        return terms, vector, dense
+        if not terms:
+            return Read(terms, None, None, {"bm25": _WORDLESS, "dense": _WORDLESS, "sparse": _WORDLESS})
+        vector, dense = self._embed(query)
+        weights, sparse = self._weigh(query)
+        return Read(terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse})
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
-        model = self._vectors.model
+        model = self._indexes.vectors.model
         if model is None:
             return None, _EMPTY
         vector = self._encoders.embed(model, query)
         return (None, f"off: {vector}") if isinstance(vector, str) else (vector, "on")
 
-    def _find(self, question: Question, terms: Sequence[str], vector: Matrix | None) -> Found:
+    def _weigh(self, query: str) -> tuple[SparseVectors | None, str]:
+        model = self._indexes.sparse.model
+        if model is None:
+            return None, _EMPTY if self._encoders.sparse_models else _NO_SPLADE.format(profile=self._profile)
+        weights = self._encoders.weigh(model, query)
+        return (None, f"off: {weights}") if isinstance(weights, str) else (weights, "on")
+
+    def _find(self, question: Question, read: Read) -> Found:
         """Rank, fuse and thin out; look deeper while a few documents take all the places and there is more to see."""
         depth = max(_DEPTH, 2 * question.limit)
         while True:
-            rankings: dict[str, Ranking] = {"bm25": self._texts.search(terms, depth, question.tenant, question.sources)}
-            if vector is not None:
-                rankings["dense"] = self._vectors.search(vector, depth, question.tenant, question.sources)
+            rankings = self._ranked(read, depth, question.tenant, question.sources)
             fused = fusion.fuse(rankings, *self._how(question))
-            owners = self._vectors.owners(key for key, _ in fused)
+            owners = self._indexes.vectors.owners(key for key, _ in fused)
             kept, passed = fusion.diverse(fused, owners, question.per_document or _PER_DOCUMENT)
             if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):
                 chosen = [*kept, *passed] if question.per_document is None else kept
                 return Found(rankings, chosen[: question.limit], owners)
             depth *= 4
+
+    def _ranked(
+        self, read: Read, depth: int, tenant: str, sources: Sequence[str] | None
+    ) -> dict[str, Sequence[tuple[int, float]]]:
+        indexes = self._indexes
+        rankings: dict[str, Ranking] = {"bm25": indexes.texts.search(read.terms, depth, tenant, sources)}
+        if read.vector is not None:
+            rankings["dense"] = indexes.vectors.search(read.vector, depth, tenant, sources)
+        if read.sparse is not None:
+            rankings["sparse"] = indexes.sparse.search(read.sparse, depth, tenant, sources)
+        return rankings
 
     def _how(self, question: Question) -> tuple[str, dict[str, float], int]:
         """Method, weights and constant of the fusion."""

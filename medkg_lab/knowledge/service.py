@@ -11,11 +11,12 @@ from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Effect
 from medkg_lab.knowledge.encoders import Encoders
-from medkg_lab.knowledge.errors import KnowledgeInUse, UnusableDocument
+from medkg_lab.knowledge.errors import KnowledgeDamaged, KnowledgeInUse, UnusableDocument
 from medkg_lab.knowledge.graph import Graph
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.messages import GraphDocument, TextDocument
-from medkg_lab.knowledge.search import Searcher
+from medkg_lab.knowledge.search import Indexes, Searcher
+from medkg_lab.knowledge.sparse import SparseIndex
 from medkg_lab.knowledge.vectors import VectorIndex
 from medkg_lab.settings import SearchSettings
 
@@ -42,12 +43,18 @@ class Knowledge:
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = _hold(folder / "lock", folder)
-        self.database = Database(folder / "knowledge.duckdb")
+        try:
+            self.database = Database(folder / "knowledge.duckdb")
+        except KnowledgeDamaged:
+            os.close(self._held)
+            raise
         self._texts = TextIndex.follow(folder / "bm25", self.database, settings.boosts)
         self._vectors = VectorIndex.follow(folder, self.database)
+        self._sparse = SparseIndex.follow(self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
-        self.searcher = Searcher(self.database, self._texts, self._vectors, encoders, self._lock, profile, settings)
+        indexes = Indexes(self._texts, self._vectors, self._sparse)
+        self.searcher = Searcher(self.database, indexes, encoders, self._lock, profile, settings)
 
     def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
         """Stage documents for search; one answer per document, `{doc_id, count}` or `{error}`. Raises BatchFenced."""
@@ -55,6 +62,7 @@ class Knowledge:
         good = {}
         for number, document in checked.items():
             try:
+                document.sparse_vectors()
                 good[number] = (document, document.matrix())
             except UnusableDocument as error:
                 bad[number] = error
@@ -81,9 +89,11 @@ class Knowledge:
         self._texts.write(self.database, self._texts.revision, publication.revision)
         blocks = passages.blocks(self.database, publication.generations)
         added = list(VectorIndex.fetch(self.database, blocks, manifest))
+        sparse = list(SparseIndex.fetch(self.database, blocks))
         with self._lock.writing():
             self._texts.reload()
             self._vectors.swap(publication.revision, manifest, added, publication.replaced)
+            self._sparse.swap(sparse, publication.replaced)
         self._vectors.maintain()
 
     def counts(self) -> dict[str, int]:
@@ -101,6 +111,8 @@ class Knowledge:
             "chunks": passages.chunk_count(self.database),
             "text_chunks": len(self._texts),
             "vector_chunks": len(self._vectors),
+            "sparse_chunks": len(self._sparse),
+            "sparse_model": self._sparse.model,
             "model": manifest and manifest[0],
             "dimension": manifest and manifest[1],
         }

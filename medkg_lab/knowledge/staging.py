@@ -28,6 +28,7 @@ def stage_text(
     with database.transaction() as writer:
         _begin(database, writer, batch_id)
         wrong = _settle_model(writer, documents)
+        wrong |= _settle_sparse(writer, {number: doc for number, (doc, _) in documents.items() if number not in wrong})
         good = {number: pair for number, pair in documents.items() if number not in wrong}
         generations = _generations(database, writer, batch_id, "text", [document for document, _ in good.values()])
         pairs = [(generations[doc.job_id], doc, matrix) for doc, matrix in good.values() if doc.job_id in generations]
@@ -83,6 +84,22 @@ def _settle_model(
     return wrong
 
 
+def _settle_sparse(
+    writer: duckdb.DuckDBPyConnection, documents: Mapping[int, TextDocument]
+) -> dict[int, DocumentError]:
+    """Find the documents whose sparse vectors are of another model than those that are there, or than the first of these."""
+    kept = writer.execute("SELECT model FROM sparse LIMIT 1").fetchall()
+    model = kept[0][0] if kept else None
+    wrong: dict[int, DocumentError] = {}
+    for number, document in documents.items():
+        if document.sparse is None or not document.chunks:
+            continue
+        model = model or document.sparse.model
+        if document.sparse.model != model:
+            wrong[number] = MixedModels(doc_id=document.doc_id, indexed=model, given=document.sparse.model)
+    return wrong
+
+
 def _named(model: tuple[str, int]) -> str:
     return f"{model[0]} ({model[1]} dimensions)"
 
@@ -119,11 +136,14 @@ def _insert_text(database: Database, pairs: list[tuple[int, TextDocument, Matrix
     documents: list[tuple[Any, ...]] = []
     chunks: list[tuple[Any, ...]] = []
     vectors: list[tuple[Any, ...]] = []
+    sparse: list[tuple[Any, ...]] = []
     for generation, doc, matrix in pairs:
         metadata = orjson.dumps(doc.metadata).decode()
         documents.append((generation, doc.doc_id, doc.tenant_id, doc.source, doc.title, metadata))
         if doc.chunks:
             vectors.append((generation, first_key, len(doc.chunks), doc.model, doc.dimension, matrix.tobytes()))
+        if doc.chunks and (rows := doc.sparse_vectors()) is not None:
+            sparse.append((generation, first_key, len(doc.chunks), rows.model, rows.pack()))
         for key, chunk in enumerate(doc.chunks, start=first_key):
             spans = orjson.dumps([span.model_dump() for span in chunk.spans]).decode()
             place = (list(chunk.section), chunk.page, spans)
@@ -132,3 +152,4 @@ def _insert_text(database: Database, pairs: list[tuple[int, TextDocument, Matrix
     database.insert("document", documents)
     database.insert("chunk", chunks)
     database.insert("vector", vectors)
+    database.insert("sparse", sparse)

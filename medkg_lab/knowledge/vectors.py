@@ -24,6 +24,8 @@ faiss.omp_set_num_threads(1)
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_AT_LEAST = 2_000
 _DEAD_SHARE = 0.2
+_FORMAT = f"1, of FAISS {faiss.__version__.split('.')[0]}"
+"""What a snapshot must be to be read: of this layout, and of a FAISS whose own format is the same."""
 
 Matrix = npt.NDArray[np.float32]
 Manifest = tuple[str, int]
@@ -68,8 +70,15 @@ class VectorIndex:
         except FileNotFoundError:
             return
         except orjson.JSONDecodeError:
-            facts, data = {}, b""
-        if facts.get("sha256") != hashlib.sha256(data).hexdigest():
+            facts, data = {"format": _FORMAT}, b""
+        found = facts.get("format") if isinstance(facts, dict) else None
+        if found != _FORMAT:
+            _LOG.warning(
+                "the vector snapshot has format %s and this program reads %s; the index is built from the store",
+                found,
+                _FORMAT,
+            )
+        elif facts.get("sha256") != hashlib.sha256(data).hexdigest():
             _LOG.warning("the vector snapshot is damaged; the index is built from the store")
         elif facts["revision"] <= revision and manifest == (facts["model"], facts["dimension"]):
             self._manifest = manifest
@@ -170,6 +179,7 @@ class VectorIndex:
             return
         data = faiss.serialize_index(self._index).tobytes()
         facts = {
+            "format": _FORMAT,
             "revision": self.revision,
             "model": self._manifest[0],
             "dimension": self._manifest[1],

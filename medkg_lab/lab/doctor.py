@@ -1,5 +1,6 @@
 """Whether what the chosen profile needs is here: one check each, what it found, and how to get what is missing."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -7,18 +8,20 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
 from medkg_lab.errors import LabError
-from medkg_lab.gpu.guard import require
-from medkg_lab.knowledge.endpoint import EndpointEncoder
+from medkg_lab.gpu.guard import judge
+from medkg_lab.gpu.nvml import survey
+from medkg_lab.lab.hardware import selftest_claims, selftest_sparse, selftest_vectors
 from medkg_lab.locations import Locations
+from medkg_lab.services.errors import ServerUnstartable
 from medkg_lab.settings import Settings
 from medkg_lab.sources.outside import HttpOutside
 from medkg_lab.stages import registry
-from medkg_lab.stages.embed.implementation import OPENAI
-from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.embed.endpoint import probe as probe_embedding
+from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
 from medkg_lab.stages.embed.weights import WEIGHTS_SHA256, checked_bytes, model_folder
-from medkg_lab.stages.extract.implementation import LLM, LlmOptions
+from medkg_lab.stages.extract.implementation import LlmOptions
 from medkg_lab.topology.catalog import Catalog
-from medkg_lab.topology.profiles import Profile
+from medkg_lab.topology.profiles import Profile, Server
 
 _SYNC = "uv pip sync requirements/cpu.lock"
 _SECONDS = 5.0
@@ -51,19 +54,18 @@ def _judged(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
-    chosen = {kind: registry.find(choice.implementation) for kind, choice in profile.stages.items()}
-    for name in ("haystack-ai", "tantivy", "faiss-cpu", "duckdb"):
+    for name in ("haystack-ai", "tantivy", "duckdb"):
         yield name, partial(installed, name)
-    for kind, implementation in chosen.items():
-        if implementation.gpu is not None:
-            yield f"GPU for {implementation.name}", partial(_gpu, implementation)
-        options = profile.stages[kind].with_
-        if implementation.name == OPENAI.name:
-            yield "embedding endpoint", partial(_embeds, OpenAIOptions.model_validate(options))
-        elif implementation.name == LLM.name:
-            yield "language model endpoint", partial(_lists, LlmOptions.model_validate(options))
-        elif implementation.name == "minilm.onnx":
-            yield "MiniLM weights", _weights
+    yield "vector index", selftest_vectors
+    for choice in profile.stages.values():
+        implementation = registry.find(choice.implementation)
+        options = implementation.parse_options(choice.with_)
+        for need in (implementation.gpu, implementation.also_gpu(options)):
+            if need is not None:
+                yield _gpu_name(implementation, need), partial(_gpu, implementation.name, need)
+        yield from _selftests(options)
+    for server in profile.servers:
+        yield f"server {server.name}", partial(_command, server)
     if (profile.pdf.tool or settings.pdf.tool) == "docvortex":
         yield "docvortex", partial(installed, "docvortex")
     else:
@@ -71,19 +73,37 @@ def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callabl
         yield "MinerU server", partial(_answers, f"{base.rstrip('/')}/v1/health")
 
 
-def _gpu(implementation: registry.Implementation) -> str:
-    require(implementation)
-    return "there is one with enough free memory"
+def _selftests(options: registry.Options) -> Iterator[tuple[str, Callable[[], str]]]:
+    if isinstance(options, OpenAIOptions):
+        yield "embedding endpoint", partial(_embeds, options)
+        if options.sparse is not None:
+            yield "sparse model", partial(selftest_sparse, options.sparse)
+    elif isinstance(options, LlmOptions):
+        yield "language model endpoint", partial(selftest_claims, options)
+    elif isinstance(options, MiniLMOptions):
+        yield "MiniLM weights", _weights
+
+
+def _gpu_name(implementation: registry.Implementation, need: registry.GpuNeed) -> str:
+    return f"GPU for {implementation.name}" + ("" if need.device is None else f" ({need.device})")
+
+
+def _gpu(name: str, need: registry.GpuNeed) -> str:
+    judge(name, need, survey())
+    return "there is one with enough memory"
 
 
 def _embeds(options: OpenAIOptions) -> str:
     """Ask for one vector: its dimension is checked on the way."""
-    EndpointEncoder(options).encode(["self-test"])
+    probe_embedding(options)
     return f"{options.model} gives {options.dimension} dimensions"
 
 
-def _lists(options: LlmOptions) -> str:
-    return _answers(f"{options.base_url.rstrip('/')}/models")
+def _command(server: Server) -> str:
+    found = shutil.which(server.command[0])
+    if found is None:
+        raise ServerUnstartable(name=server.name, detail=f"{server.command[0]} is not on the PATH")
+    return found
 
 
 def _answers(url: str) -> str:

@@ -2,17 +2,20 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from medkg_lab import settings
+from medkg_lab import linux, settings
 from medkg_lab.broker.engine import choose
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.why import why_job, why_process
+from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.supervisor.decide import State
 
 BLOCKED_SHOWN = 20
-DISK_LOW_MB = 500
+GPU_LOCK = "gpu.lock"
+"""The file in the state folder that the engines' GPU slot locks."""
 PATIENCE = 3.0
 """Seconds to wait for the ledger: a status that hangs tells less than one that says who does not answer."""
 
@@ -62,29 +65,61 @@ def explain_job(lab: Lab, job: dict[str, Any]) -> str:
     before = 0
     if job["state"] == "queued":
         before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job["lane"], 0)) - 1)
-    return why_job(job, processes, before, time.time(), _breaker(lab, job) if job["state"] == "running" else None)
+    held = _held(lab, job, processes) if job["state"] == "running" else NOTHING
+    return why_job(job, processes, before, time.time(), held)
 
 
-def _breaker(lab: Lab, job: dict[str, Any]) -> dict[str, Any] | None:
-    """The open circuit of the policy that the job's stage is called by."""
+def explain_process(lab: Lab, process: Mapping[str, Any]) -> list[str]:
+    """Why a process is as it is, and after that what holds up the whole lab, a sentence each."""
+    running = lab.supervisor.status()["processes"]
+    return [why_process(process), *_disk(lab), *_held_up(lab, {one["name"]: one for one in running})]
+
+
+def _held(lab: Lab, job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]]) -> Blockers:
+    """What holds up the stage that the job is in."""
+    has_gpu, waiting = _gpu(lab, processes)
+    gpu = has_gpu if job.get("worker") in waiting else None
     opened = [one for one in lab.ledger.breakers() if one["state"] == "open"]
-    if not opened or not job.get("stage"):
-        return None
+    spent = lab.ledger.rates()
+    if not job.get("stage") or not (opened or spent):
+        return Blockers(gpu=gpu)
     try:
         policy = lab.catalog.topology(job["pipeline"]).stage(job["stage"]).policy
     except (LabError, KeyError):
-        return None  # the pipeline was changed or removed since: which policy holds for the job is not known here
-    return next((one for one in opened if one["policy"] == policy), None)
+        return Blockers(gpu=gpu)  # the pipeline was changed or removed since: which policy holds is not known here
+    breaker, rate = (next((one for one in each if one["policy"] == policy), None) for each in (opened, spent))
+    return Blockers(breaker, rate, gpu)
+
+
+def _gpu(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, set[str]]:
+    """The process that has the GPU's one place, and those that wait for it."""
+    names = {one["pid"]: name for name, one in processes.items() if one.get("pid")}
+    lock = linux.file_lock(lab.locations.state / GPU_LOCK, names)
+    return names.get(lock.holder or 0), {names[pid] for pid in lock.waiting}
+
+
+def _held_up(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What holds up stages anywhere in the lab; nothing while the ledger is not up to be asked."""
+    found = []
+    has_gpu, waiting = _gpu(lab, processes)
+    if has_gpu and waiting:
+        found.append(f"{', '.join(sorted(waiting))} waits for the GPU, which {has_gpu} has.")
+    if processes.get("ledgerd", {}).get("state") != State.READY:
+        return found
+    found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one["state"] == "open"]
+    return found + [why_rate(one) for one in lab.ledger.rates()]
+
+
+def _disk(lab: Lab) -> list[str]:
+    sentence = why_disk(lab.locations.data, shutil.disk_usage(lab.locations.data).free / 1e6)
+    return [sentence] if sentence else []
 
 
 def blockers(lab: Lab) -> list[str]:
     """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
     processes = lab.supervisor.status()["processes"]
     found = [why_process(one) for one in processes if one["state"] != "ready"]
-    if (free := shutil.disk_usage(lab.locations.data).free // 1_000_000) < DISK_LOW_MB:
-        found.append(
-            f"The disk of {lab.locations.data} has only {free} MB left: writes are refused until there is room."
-        )
+    found += [*_disk(lab), *_held_up(lab, {one["name"]: one for one in processes})]
     if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
         return found
     for state in ("waiting_gate", "queued", "running"):

@@ -1,9 +1,34 @@
 """Why something is not moving: one sentence that names the blocker, and what to do about it. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.ledger.errors import ROOM
+from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import State
+from medkg_lab.supervisor.processes import SERVER
+
+DISK_LOW_MB = 2000.0
+"""Free space that is worth a word."""
+DISK_FULL_MB = ROOM / 1e6
+"""The ledger takes nothing while less than this is free."""
+
+
+@dataclass(frozen=True)
+class Blockers:
+    """What holds a stage up while it runs: each None when it does not.
+
+    `breaker` is the open circuit of the stage's policy; `rate` the policy's rate while it is used up; `gpu` the name of the
+    process that has the GPU while this one waits for it.
+    """
+
+    breaker: Mapping[str, Any] | None = None
+    rate: Mapping[str, Any] | None = None
+    gpu: str | None = None
+
+
+NOTHING = Blockers()
 
 
 def why_job(
@@ -11,12 +36,12 @@ def why_job(
     processes: Mapping[str, Mapping[str, Any]],
     queued_before: int,
     now: float,
-    breaker: Mapping[str, Any] | None = None,
+    held: Blockers = NOTHING,
 ) -> str:
     """Say what the job waits for, or how it ended.
 
-    `processes` is the supervisor's status by name, `queued_before` the number of jobs ahead of it in its lane, `breaker` the
-    circuit that is open for the policy of its stage, if one is.
+    `processes` is the supervisor's status by name, `queued_before` the number of jobs ahead of it in its lane, `held` what
+    holds its stage up while it runs.
     """
     match job["state"]:
         case "completed":
@@ -30,7 +55,7 @@ def why_job(
         case "waiting_gate":
             return _why_gate(job, processes, now)
         case "running":
-            return _why_running(job, now, breaker)
+            return _why_running(job, now, held)
         case _:
             return _why_queued(job, processes, queued_before)
 
@@ -50,20 +75,28 @@ def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]]
     return f"Gate {gate.get('gate')} has been closed for {since}: its text is not ready yet. {_down('pdf', processes)}".strip()
 
 
-def _why_running(job: Mapping[str, Any], now: float, breaker: Mapping[str, Any] | None) -> str:
-    if breaker is not None:
-        left = max(0.0, float(breaker.get("until") or now) - now)
+def _why_running(job: Mapping[str, Any], now: float, held: Blockers) -> str:
+    stage = job.get("stage") or "first"
+    if held.breaker is not None:
+        return f"Its stage {stage} waits: {why_breaker(held.breaker, now)}"
+    if held.gpu is not None:
         return (
-            f"Its stage {job.get('stage') or 'first'} waits: the circuit {breaker['policy']} {breaker['key']} is open for "
-            f"{left:.0f} s more, because calls failed {breaker['failures']} times in a row."
+            f"Its stage {stage} waits for the GPU: {held.gpu} has it, and stages on the GPU take turns. It goes on by itself; "
+            f"`medkg-lab logs {held.gpu}` shows what that one does."
         )
+    if held.rate is not None:
+        return f"Its stage {stage} waits for its turn: {why_rate(held.rate)}"
     lease = job.get("lease_until")
     lease_left = f", lease for {max(0.0, float(lease) - now):.0f} s more" if lease else ""
-    return f"It is running: stage {job.get('stage') or 'first'} on {job.get('worker') or 'an engine'}{lease_left}."
+    return f"It is running: stage {stage} on {job.get('worker') or 'an engine'}{lease_left}."
 
 
 def _why_queued(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], queued_before: int) -> str:
     engine = f"engine-{job['lane']}"
+    loading = [name for name, seen in processes.items() if name.startswith(SERVER) and seen["state"] == State.STARTING]
+    if job["lane"] == Lane.COMPUTE and loading:
+        names = ", ".join(loading)
+        return f"It is queued while {names} loads its model. `medkg-lab logs {loading[0]}` shows how far that is."
     if down := _down(engine, processes):
         return f"It is queued. {down}"
     if queued_before:
@@ -76,6 +109,8 @@ def _down(name: str, processes: Mapping[str, Mapping[str, Any]]) -> str:
     if seen is None or seen["state"] == State.READY:
         return ""
     reason = f": {seen['reason']}" if seen.get("reason") else ""
+    if seen["state"] == State.STARTING:
+        return f"Process {name} is starting{reason or ' and loads its models'}; the job goes on when it is ready."
     return f"Process {name} is {seen['state']}{reason}. `medkg-lab restart {name}` or `medkg-lab logs {name}`."
 
 
@@ -87,6 +122,35 @@ def why_process(seen: Mapping[str, Any]) -> str:
     reason = f": {seen['reason']}" if seen.get("reason") else ""
     remedy = f" `medkg-lab restart {name}` once that is mended." if state == State.GIVEN_UP else ""
     return f"{name} is {state}{reason}.{remedy}"
+
+
+def why_breaker(breaker: Mapping[str, Any], now: float) -> str:
+    """Say how long a circuit stays open, and why it is."""
+    left = max(0.0, float(breaker.get("until") or now) - now)
+    return (
+        f"The circuit {breaker['policy']} {breaker['key']} is open for {left:.0f} s more, because calls failed "
+        f"{breaker['failures']} times in a row. It is tried again by itself; `medkg-lab doctor` looks at what is called."
+    )
+
+
+def why_rate(rate: Mapping[str, Any]) -> str:
+    """Say which rate is used up, and when its next call is."""
+    return (
+        f"Policy {rate['policy']} allows {rate['rate_per_s']:g} calls a second to {rate['key']}, and they are used up; the "
+        f"next is in {rate['wait_s']:.1f} s. If the service allows more, raise `rate_limit_per_second` in policies.yaml."
+    )
+
+
+def why_disk(path: object, free_mb: float) -> str | None:
+    """Say what too little room on the disk of `path` means; None while there is enough."""
+    if free_mb < DISK_FULL_MB:
+        return (
+            f"The disk of {path} is full: {free_mb:.0f} MB are left, and nothing is taken until there is room. Nothing is "
+            "lost; make room, and it goes on by itself."
+        )
+    if free_mb < DISK_LOW_MB:
+        return f"The disk of {path} has only {free_mb:.0f} MB left; with less than {DISK_FULL_MB:.0f} nothing is taken."
+    return None
 
 
 def _ago(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from medkg_lab import rpc
@@ -31,6 +31,7 @@ class Circuits:
             "breaker_probe": self.probe,
             "breakers": self.breakers,
             "rate_lease": self.rate_lease,
+            "rates": self.rates,
         }
 
     async def report(self, args: dict[str, Any]) -> Any:
@@ -65,3 +66,7 @@ class Circuits:
         rate, want = read.number("rate_per_s", 1e-6, MAX_RATE), int(read.number("want", 1, MAX_WANT))
         granted, wait_s = self._rates.lease(read.text("policy"), read.text("key"), rate, want)
         return {"granted": granted, "wait_s": wait_s}
+
+    async def rates(self, args: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rate limits that somebody waits for now."""
+        return [asdict(each) for each in self._rates.spent()]

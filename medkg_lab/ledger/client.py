@@ -275,6 +275,10 @@ class LedgerClient:
         """
         return self._object(self._ask("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
 
+    def rates(self) -> list[Json]:
+        """[{policy, key, rate_per_s, wait_s}]: the rates that are used up while somebody waits for their next call."""
+        return self._list(self._ask("rates"))
+
     # The log and its views
 
     def events(self, after: int, limit: int = 1000, wait_s: float = 0.0, job_id: str | None = None) -> Json:

@@ -13,14 +13,14 @@ from medkg_lab.ledger import folds
 from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.record import Record
-from medkg_lab.ledger.errors import CommandIdReused, DiskFull, LedgerError, LedgerPruned
+from medkg_lab.ledger.errors import ROOM, CommandIdReused, DiskFull, LedgerError, LedgerPruned
 from medkg_lab.ledger.events import MAKES_JOBS, Encoded, Event, command_of, encode, stamp, to_row
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.projection import Projection
 from medkg_lab.ledger.state import Job, State
-from medkg_lab.ledger.store import ROOM, EventStore
+from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.tally import Tally
 from medkg_lab.ledger.views import Views
 from medkg_lab.ledger.window import SIZE, Window

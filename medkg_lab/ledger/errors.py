@@ -3,6 +3,9 @@
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 
+ROOM = 64 * 1024 * 1024
+"""Bytes that must be free on the disk for a command to be carried out."""
+
 
 class LedgerError(LabError):
     """The ledger refused a command: {detail}. `medkg-lab jobs show` tells where the job stands."""

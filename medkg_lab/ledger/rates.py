@@ -9,12 +9,26 @@ from dataclasses import dataclass
 
 BURST_SECONDS = 0.5
 MOST_BUCKETS = 10_000
+GRACE = 0.5
+"""Seconds after the end of its wait in which who was refused asks again."""
 
 
 @dataclass(slots=True)
 class _Bucket:
     tokens: float
     filled_at: float
+    rate: float = 0.0
+    refused_until: float = float("-inf")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A rate that is used up while somebody waits for it: calls per second, and the seconds until the next call."""
+
+    policy: str
+    key: str
+    rate_per_s: float
+    wait_s: float
 
 
 class Rates:
@@ -29,7 +43,18 @@ class Rates:
         bucket = self._filled(policy, key, rate_per_s)
         granted = min(want, int(bucket.tokens))
         bucket.tokens -= granted
-        return granted, 0.0 if granted else (1.0 - bucket.tokens) / rate_per_s
+        wait_s = 0.0 if granted else (1.0 - bucket.tokens) / rate_per_s
+        bucket.rate, bucket.refused_until = rate_per_s, float("-inf") if granted else bucket.filled_at + wait_s
+        return granted, wait_s
+
+    def spent(self) -> list[Spent]:
+        """The rates that somebody waits for now, because the last who asked was refused and is still to ask again."""
+        now = self._clock()
+        return [
+            Spent(*place, bucket.rate, max(0.0, bucket.refused_until - now))
+            for place, bucket in self._buckets.items()
+            if now <= bucket.refused_until + GRACE
+        ]
 
     def _filled(self, policy: str, key: str, rate_per_s: float) -> _Bucket:
         now = self._clock()

@@ -10,7 +10,7 @@ from typing import IO, Any
 import duckdb
 
 from medkg_lab.ledger.archive import COLUMNS, Archive
-from medkg_lab.ledger.errors import EventsPruned, LedgerDamaged, LedgerInUse, LedgerShort
+from medkg_lab.ledger.errors import ROOM, EventsPruned, LedgerDamaged, LedgerInUse, LedgerShort
 from medkg_lab.ledger.events import Event, Row, command_of, from_row
 from medkg_lab.ledger.migrations import migrate
 
@@ -18,8 +18,6 @@ COLUMN_TYPES = ("BIGINT", "VARCHAR", "DOUBLE", "VARCHAR", "VARCHAR", "VARCHAR", 
 _INSERT = f"INSERT INTO event SELECT {', '.join(f'unnest(?::{kind}[])' for kind in COLUMN_TYPES)}"
 _HELD = "Could not set lock"
 """What DuckDB says of a file that another process has open."""
-ROOM = 64 * 1024 * 1024
-"""Bytes that must be free on the disk for a command to be carried out."""
 CHUNK = 2000
 """Events that are read at once when many are gone through."""
 

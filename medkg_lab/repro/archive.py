@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
-from medkg_lab.repro.errors import ArchiveRefused, ArchiveTooNew, OutputExists
+from medkg_lab.repro.errors import ArchiveRefused, ArchiveTooNew, ArchiveUnreadable, OutputExists
 from medkg_lab.repro.manifest import FORMAT, MANIFEST, Manifest
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -88,7 +88,7 @@ def _entry(name: str, data: bytes = b"") -> zipfile.ZipInfo:
 
 
 def read(path: Path, limits: Limits = STANDARD) -> Archive:
-    """Read an archive whole. Raises ArchiveRefused with the reason, and ArchiveTooNew; it writes nothing."""
+    """Read an archive whole. Raises ArchiveRefused with the reason, ArchiveTooNew and ArchiveUnreadable; it writes nothing."""
     try:
         with zipfile.ZipFile(path) as opened:
             infos = opened.infolist()
@@ -101,6 +101,8 @@ def read(path: Path, limits: Limits = STANDARD) -> Archive:
             members = {name: _checked(path, opened, name, manifest) for name in sorted(names)}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError, ValueError) as error:
         raise ArchiveRefused(path=path, reason=f"it cannot be read as a zip file ({error})") from None
+    except OSError as error:
+        raise ArchiveUnreadable(path=path, detail=error.strerror or error) from None
     return Archive(manifest, members)
 
 

@@ -24,24 +24,17 @@ class Definitions:
         self._topologies: dict[tuple[str, str], Topology] = {}
         self._policies: dict[str | None, Policies] = {}
         self._profiles: dict[tuple[str | None, str | None], Profile] = {}
-        self._check_stages()
+        uses = [use.stage for use in choices.uses]
+        self.require(*filter(None, (choices.start, choices.until)), *choices.live, *uses)
 
-    def _check_stages(self) -> None:
+    def require(self, *stages: str) -> None:
         """Refuse names that no pipeline of the incident has. Raises UnknownReplayStage."""
-        known: list[str] = []
-        for one in self._incident.versions("topology"):
-            known += [stage.name for stage in self._incident.topology(one.name, one.version).stages]
-        for topology in self._choices.topologies.values():
-            known += [stage.name for stage in topology.stages]
-        named = [
-            self._choices.start,
-            self._choices.until,
-            *self._choices.live,
-            *(use.stage for use in self._choices.uses),
-        ]
-        for stage in named:
-            if stage is not None and stage not in known:
-                raise UnknownReplayStage(stage=stage, known=", ".join(dict.fromkeys(known)))
+        topologies = [self._incident.topology(one.name, one.version) for one in self._incident.versions("topology")]
+        topologies += self._choices.topologies.values()
+        known = dict.fromkeys(stage.name for topology in topologies for stage in topology.stages)
+        for stage in stages:
+            if stage not in known:
+                raise UnknownReplayStage(stage=stage, known=", ".join(known))
 
     def topology(self, batch: Batch) -> Topology:
         """The topology of a batch."""

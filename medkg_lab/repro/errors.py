@@ -10,6 +10,12 @@ class ArchiveRefused(LabError):
     """{path} was refused and nothing was written: {reason}. Ask for the archive again from where it was made."""
 
 
+class ArchiveUnreadable(LabError):
+    """{path} cannot be read: {detail}. Name an archive that `medkg-lab repro export` or `repro assemble` wrote."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
 class ArchiveTooNew(LabError):
     """{path} has format {found}, and this version reads {known}. Install the medkg-lab that wrote it, {lab_version}, or a
     newer one."""
@@ -25,6 +31,15 @@ class NoIncident(LabError):
     """No incident was imported into {home}. `medkg-lab repro import ARCHIVE --home {home}` does that."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class IncidentDamaged(LabError):
+    """The incident in {home} is not as it was imported: {what} is missing or was changed. Import the archive again into an
+    empty home."""
+
+
+class RunDamaged(LabError):
+    """Run {run} is damaged. Remove {path}, and run the incident again with `medkg-lab repro run`."""
 
 
 class NothingToExport(LabError):

@@ -14,6 +14,7 @@ from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
 from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in
+from medkg_lab.stages.contracts import StageType
 
 _HASH = re.compile(rb'"([0-9a-f]{64})"')
 _NAMING = ("payload", "submissions")
@@ -23,13 +24,15 @@ _SECRET_SETTINGS = {"email": "removed@example.org", "api_key": "removed"}
 
 @dataclass
 class _Export:
-    """What was gathered so far."""
+    """What was gathered so far: `batches` are all jobs of each batch that has one of these, `records` number, batch and hash of
+    each exchange that is told of."""
 
     lab: Lab
     jobs: dict[str, dict[str, Any]]
     blobs: sources.Blobs
     events: list[Event] = field(default_factory=list)
-    records: list[tuple[int, str]] = field(default_factory=list)
+    batches: dict[str, list[str]] = field(default_factory=dict)
+    records: list[tuple[int, str, str]] = field(default_factory=list)
     members: dict[str, bytes] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -65,23 +68,25 @@ def sizes(archive: Archive) -> dict[str, int]:
 
 def _take_events(export: _Export) -> None:
     first, last = 0, 0
+    forgotten = export.lab.ledger.low_waters()["ledger"]
     for job_id in export.jobs:
-        own = list(sources.events_of(export.lab, job_id))
+        own = list(sources.events_of(export.lab, job_id, forgotten))
         if not own or own[0]["type"] not in ("job.submitted", "job.imported"):
             export.missing.append(f"the first events of job {job_id}, which were pruned")
         if own:
             first = min(first or own[0]["seq"], own[0]["seq"])
             last = max(last, own[-1]["seq"])
-    batches: set[str] = set()
     for event in sources.events_between(export.lab, first, last) if last else ():
-        kept = cut(event, export.jobs)
+        kept, batch = cut(event, export.jobs), str(event["batch"])
         if kept is not None:
             export.events.append(kept)
-            batches.add(str(event["batch"]))
+            export.batches.setdefault(batch, [])
         elif is_breaker(event):
             export.events.append(event)
-        if event["batch"] is None or str(event["batch"]) in batches:
-            export.records += [(event["seq"], record) for record in records_in(event)]
+        if kept is not None and event["type"] == "job.claimed":
+            export.batches[batch] = event["jobs"]
+        if event["batch"] is None or batch in export.batches:
+            export.records += [(event["seq"], batch, record) for record in records_in(event)]
 
 
 def _keep(export: _Export, sha256: str, what: str) -> bytes | None:
@@ -108,12 +113,17 @@ def _take_artifacts(export: _Export) -> None:
 
 def _take_exchanges(export: _Export) -> None:
     told: list[dict[str, Any]] = []
-    for seq, sha256 in export.records:
+    together = _asked_together(export)
+    for seq, batch, sha256 in export.records:
         data = export.blobs.find(sha256)
         if data is None:
             export.missing.append(f"the exchange record {sha256}")
             continue
         record = orjson.loads(data)
+        others = [job for job in export.batches.get(batch, ()) if job not in export.jobs]
+        if others and record["labels"].get("stage") in together:
+            shared = f"calls of stage {record['labels']['stage']} that were made for other jobs as well"
+            export.missing.append(f"{shared}; export them too to run it again: {' '.join(others)}")
         if record["labels"].get("job") not in export.jobs:
             continue
         told.append({**record, "seq": seq})
@@ -126,6 +136,14 @@ def _take_exchanges(export: _Export) -> None:
     if not export.lab.settings.recording.enabled:
         export.missing.append("exchanges with the outside, because `recording.enabled` is off")
     export.members[names.EXCHANGES] = lines(told)
+
+
+def _asked_together(export: _Export) -> set[str]:
+    """The stages that send several documents in one request: only all of them together ask the same again."""
+    pipelines = {str(job["pipeline"]) for job in export.jobs.values()}
+    topologies = [one for one in export.lab.ledger.definitions("topology") if one["name"] in pipelines]
+    stages = [stage for one in topologies for stage in orjson.loads(one["content"])["stages"]]
+    return {stage["name"] for stage in stages if stage["type"] == StageType.EMBED}
 
 
 def _take_definitions(export: _Export) -> None:

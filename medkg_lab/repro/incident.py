@@ -1,5 +1,6 @@
 """An incident in a home of its own: what an archive becomes when it is imported, and how it is read from there."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,14 +10,16 @@ from typing import Any
 
 import orjson
 import yaml
+from pydantic import ValidationError
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import Locations
 from medkg_lab.repro import content
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.errors import ArchiveRefused, HomeInUse, NoIncident, NotInArchive
-from medkg_lab.repro.manifest import Manifest
+from medkg_lab.repro.errors import ArchiveRefused, HomeInUse, IncidentDamaged, NoIncident, NotInArchive
+from medkg_lab.repro.manifest import FileEntry, Manifest
+from medkg_lab.repro.placing import Placing
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
@@ -28,55 +31,50 @@ WRITER = "repro"
 
 
 def install(archive: Archive, locations: Locations) -> "Incident":
-    """Put `archive` into the home at `locations`, which must not hold a lab yet. Raises HomeInUse and ArchiveRefused."""
+    """Put `archive` into the home at `locations`, which must not hold a lab yet, completely or not at all.
+
+    Raises HomeInUse, ArchiveRefused and OSError.
+    """
     if (reason := content.objection(archive)) is not None:
         raise ArchiveRefused(path="the archive", reason=reason)
     for folder in (locations.data / "ledger", locations.data / FOLDER, locations.data / "artifacts"):
         if folder.exists() and any(folder.iterdir()):
             raise HomeInUse(home=locations.home, what=folder)
-    for folder in (locations.config, locations.data / "artifacts", locations.state, locations.cache):
-        _private(folder)
-    _keep_blobs(archive, locations)
-    target = locations.data / FOLDER / _INCIDENT
-    temporary = target.with_name(f".{_INCIDENT}")
-    for name, data in archive.members.items():
-        if name.startswith(names.VOCABULARIES):
-            _write(locations.data / name, data)
-        elif not name.startswith(names.ARTIFACTS):
-            _write(temporary / name, data)
-    _write(temporary / names.MANIFEST, archive.manifest.encode())
-    _write_settings(archive, locations)
-    # The rename is what makes the import whole: before it there is no incident here.
-    os.rename(temporary, target)
+    with Placing() as placing:
+        for folder in (locations.config, locations.state, locations.cache):
+            placing.folder(folder)
+        _keep_blobs(archive, locations, placing)
+        target = locations.data / FOLDER / _INCIDENT
+        temporary = target.with_name(f".{_INCIDENT}")
+        for name, data in archive.members.items():
+            if name.startswith(names.VOCABULARIES):
+                placing.write(locations.data / name, data)
+            elif not name.startswith(names.ARTIFACTS):
+                placing.write(temporary / name, data)
+        placing.write(temporary / names.MANIFEST, archive.manifest.encode())
+        _write_settings(archive, locations, placing)
+        # The rename is what makes the import whole: before it there is no incident here.
+        os.rename(temporary, target)
     return Incident(locations)
 
 
-def _keep_blobs(archive: Archive, locations: Locations) -> None:
-    store = ArtifactStore(locations.data / "artifacts", writer="import")
+def _keep_blobs(archive: Archive, locations: Locations, placing: Placing) -> None:
+    folder = locations.data / "artifacts"
+    if folder.exists():
+        folder.rmdir()  # so that it counts as placed, with all that the store makes in it
+    placing.folder(folder)
+    store = ArtifactStore(folder, writer="import")
     try:
         store.put_many([data for name, data in archive.members.items() if name.startswith(names.ARTIFACTS)])
     finally:
         store.close()
 
 
-def _write_settings(archive: Archive, locations: Locations) -> None:
+def _write_settings(archive: Archive, locations: Locations, placing: Placing) -> None:
     if names.SETTINGS in archive.members and not (locations.config / "settings.yaml").exists():
         values = orjson.loads(archive.members[names.SETTINGS])
         kept = {name: values[name] for name in ("profile", "sources", "pdf") if values.get(name)}
-        _write(locations.config / "settings.yaml", yaml.safe_dump(kept).encode())
-
-
-def _private(folder: Path) -> None:
-    """Make `folder` and what is above it where they are missing, for their owner alone."""
-    for each in (*reversed(folder.parents), folder):
-        if not each.exists():
-            each.mkdir(exist_ok=True, mode=0o700)
-
-
-def _write(path: Path, data: bytes) -> None:
-    _private(path.parent)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
+        placing.write(locations.config / "settings.yaml", yaml.safe_dump(kept).encode())
 
 
 @dataclass(frozen=True)
@@ -91,14 +89,32 @@ class Definition:
 
 
 class Incident:
-    """The incident that was imported into the home at `locations`. Raises NoIncident."""
+    """The incident that was imported into the home at `locations`. Raises NoIncident and IncidentDamaged."""
 
     def __init__(self, locations: Locations) -> None:
         self.locations = locations
         self.folder = locations.data / FOLDER / _INCIDENT
         if not (self.folder / names.MANIFEST).is_file():
             raise NoIncident(home=locations.home)
-        self.manifest = Manifest.model_validate_json((self.folder / names.MANIFEST).read_bytes())
+        try:
+            self.manifest = Manifest.model_validate_json((self.folder / names.MANIFEST).read_bytes())
+        except ValidationError:
+            raise IncidentDamaged(home=locations.home, what=names.MANIFEST) from None
+        self._check()
+
+    def _check(self) -> None:
+        """See that every file and artifact is as it was imported: what is wrong here would show as a divergence."""
+        store = ArtifactStore(self.locations.data / "artifacts")
+        try:
+            for name, entry in self.manifest.files.items():
+                if not (store.has(entry.sha256) if name.startswith(names.ARTIFACTS) else self._is_whole(name, entry)):
+                    raise IncidentDamaged(home=self.locations.home, what=name)
+        finally:
+            store.close()
+
+    def _is_whole(self, name: str, entry: FileEntry) -> bool:
+        path = (self.locations.data if name.startswith(names.VOCABULARIES) else self.folder) / name
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
 
     @property
     def runs(self) -> Path:

@@ -7,7 +7,7 @@ hash, and every reference to it, every request key and the manifest follow. A PD
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from medkg_lab.stages.extract.vocabulary import bundled
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
+_WORD_OF_A_FORMAT = re.compile(r"[a-z]{1,40}")
 _MARKUP = frozenset("<>&\"'")
 
 
@@ -54,6 +55,8 @@ def redact(archive: Archive) -> Redaction:
     redacted = Redacted(counts=counts, changed_chunks=tuple(report["changed_chunks"]))
     changes = {"jobs": jobs, "missing": missing, "redacted": redacted, "files": entries(members)}
     made = Manifest.model_validate({**vars(archive.manifest), **changes})
+    if left := worker.pseudonyms.survivors(made.encode().decode()):
+        raise RedactionIncomplete(count=len(left), part=names.MANIFEST)
     return Redaction(Archive(made, members), worker.preview())
 
 
@@ -68,7 +71,7 @@ class _Redactor:
         self._new: dict[str, tuple[str, bytes]] = {}
         self.stand_ins: list[str] = []
         key = hashlib.sha256(b"".join(sorted(self._blobs.values()))).digest()
-        self.pseudonyms = Pseudonyms(self._secrets(), key, _medical_words())
+        self.pseudonyms = Pseudonyms(self._secrets(), key, _medical_words(), self._own_words())
 
     def members(self) -> dict[str, bytes]:
         """All members anew, with their hashes."""
@@ -160,9 +163,9 @@ class _Redactor:
             return self._stand_in(sha256, PDF_STAND_IN)
         if (value := _json(data)) is not None:
             return orjson.dumps(self.value(value))
-        head, newline, body = data.partition(b"\n")
-        if isinstance(embeddings := _json(head), dict) and "chunk_ids" in embeddings:
-            return orjson.dumps(self.value(embeddings)) + newline + body
+        if (vectors := _vectors(data)) is not None:
+            described, numbers = vectors
+            return orjson.dumps(self.value(described)) + b"\n" + numbers
         if (decoded := _decoded(data)) is None:
             return self._stand_in(sha256, b"redacted ")
         text, encoding = decoded
@@ -174,27 +177,59 @@ class _Redactor:
         return mark + name.encode() + b"\n"
 
     def _secrets(self) -> set[Secret]:
-        found: set[Secret] = set()
+        told = self._archive.manifest
+        found = in_value([*(job.model_dump(mode="json") for job in told.jobs), *told.missing])
         for name, data in self._archive.members.items():
             found |= in_text(name)
             for part in data.splitlines() if name.endswith(".jsonl") else (data,):
                 found |= _secrets_in(part)
         return found
 
+    def _own_words(self) -> frozenset[str]:
+        """The words of formats: keys anywhere, and what stands alone where the lab itself writes, such as a stage's name."""
+        found = set(_words(self._archive.manifest.model_dump(mode="json"), values=True))
+        for name, data in self._archive.members.items():
+            own = not name.startswith((names.ARTIFACTS, names.TOPICS))
+            for part in data.splitlines() if name.endswith(".jsonl") else (data,):
+                found.update(_words(_unfolded(_json(part)), values=own))
+        return frozenset(found)
+
+
+def _words(value: Any, values: bool) -> Iterator[str]:
+    match value:
+        case dict():
+            yield from (key for key in value if _WORD_OF_A_FORMAT.fullmatch(key))
+            for inner in value.values():
+                yield from _words(inner, values)
+        case list():
+            for inner in value:
+                yield from _words(inner, values)
+        case str() if values and _WORD_OF_A_FORMAT.fullmatch(value):
+            yield value
+        case _:
+            pass
+
 
 def _secrets_in(data: bytes) -> set[Secret]:
     if (value := _json(data)) is not None:
         return in_value(_unfolded(value))
+    if (vectors := _vectors(data)) is not None:
+        return in_value(vectors[0])
     decoded = _decoded(data)
     return in_text(_plain_markup(decoded[0])) if decoded is not None else set()
 
 
 def _readable(data: bytes) -> str:
     """The text of a member; of vectors only what stands before their numbers."""
-    head, _, _ = data.partition(b"\n")
-    if isinstance(value := _json(head), dict) and "chunk_ids" in value:
-        return head.decode()
-    return data.decode("utf-8", "replace")
+    text = data.partition(b"\n")[0] if _vectors(data) is not None else data
+    return text.decode("utf-8", "replace")
+
+
+def _vectors(data: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """What stands before the numbers of vectors, and the numbers; None when it is something else."""
+    head, _, numbers = data.partition(b"\n")
+    described = _json(head)
+    return (described, numbers) if isinstance(described, dict) and "chunk_ids" in described else None
 
 
 def _unfolded(value: Any) -> Any:

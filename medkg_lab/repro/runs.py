@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import orjson
 
-from medkg_lab.repro.errors import UnknownRun
+from medkg_lab.repro.errors import RunDamaged, UnknownRun
 
 RECORDED = "recorded"
 How = Literal["recorded", "ran", "live"]
@@ -104,24 +104,31 @@ class Shelf:
 
     def names(self) -> list[str]:
         """The names, oldest first."""
-        return [str(number) for number in sorted(int(path.stem) for path in self._folder.glob("*.json"))]
+        numbers = (int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdecimal())
+        return [str(number) for number in sorted(numbers)]
 
     def next_name(self) -> str:
         """The name for a new run."""
         return str(max(map(int, self.names()), default=0) + 1)
 
     def keep(self, run: Run) -> None:
-        """Keep `run` under its id."""
+        """Keep `run` under its id, completely or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._folder / f"{run.id}.json").write_bytes(run.encode())
+        part = self._folder / f".{run.id}.part"
+        part.write_bytes(run.encode())
+        part.replace(self._folder / f"{run.id}.json")
 
     def get(self, name: str | None) -> Run:
-        """A run by name; the newest when none is named. Raises UnknownRun."""
+        """A run by name; the newest when none is named. Raises UnknownRun and RunDamaged."""
         known = self.names()
         chosen = name or (known[-1] if known else "")
         if chosen not in known:
             raise UnknownRun(run=chosen or "(none)", known=", ".join([RECORDED, *known]))
-        return Run.decode((self._folder / f"{chosen}.json").read_bytes())
+        path = self._folder / f"{chosen}.json"
+        try:
+            return Run.decode(path.read_bytes())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise RunDamaged(run=chosen, path=path) from None
 
 
 def counted(steps: Iterable[Step]) -> Mapping[str, int]:

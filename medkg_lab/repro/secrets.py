@@ -131,20 +131,28 @@ def _name(text: str) -> set[Secret]:
 class Pseudonyms:
     """What stands for each of `secrets`; `key` makes it impossible to find a secret by trying.
 
-    `spared` are words, folded, that are no secrets by themselves although they are part of a name.
+    `spared` are words, folded, that are no secrets by themselves although they are part of a name. `own` are words in small
+    letters that formats use, such as `page`: a name that is the same word counts only as it is written, such as `Page`.
     """
 
-    def __init__(self, secrets: Iterable[Secret], key: bytes, spared: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        secrets: Iterable[Secret],
+        key: bytes,
+        spared: frozenset[str] = frozenset(),
+        own: frozenset[str] = frozenset(),
+    ) -> None:
         self._key = key
         self.secrets = sorted(
-            {one for one in secrets if not (one.word and one.text.casefold() in spared)},
+            {one for one in secrets if not (one.word and (one.text.casefold() in spared or one.text in own))},
             key=lambda one: (-len(one.text), one.text, one.kind),
         )
         self._texts = {one.text.lower() for one in self.secrets}
         self.counts: dict[str, int] = {}
         self._automaton = ahocorasick.Automaton()
         for one in reversed(self.secrets):
-            exact = one.text if one.word and len(one.text) < _ANY_CASE else ""
+            as_written = len(one.text) < _ANY_CASE or one.text.lower() in own
+            exact = one.text if one.word and as_written else ""
             self._automaton.add_word(_folded(one.text), (len(one.text), one.kind, one.word, exact))
         self._automaton.make_automaton()
 

@@ -37,9 +37,8 @@ class Blobs:
             store.close()
 
 
-def events_of(lab: Lab, job_id: str) -> Iterator[Event]:
-    """The events of one job, in order."""
-    after = 0
+def events_of(lab: Lab, job_id: str, after: int) -> Iterator[Event]:
+    """The events of one job after number `after`, in order; those that were pruned come from the ledger's archive."""
     while page := lab.ledger.events(after=after, limit=PAGE, job_id=job_id)["events"]:
         yield from page
         after = page[-1]["seq"]

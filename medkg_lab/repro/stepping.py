@@ -48,8 +48,9 @@ class Stepper:
     _last: list[Step] = field(default_factory=list)
 
     def run(self, choices: Choices) -> Run:
-        """Run to the end, or until the person quits; the run is kept either way."""
+        """Run to the end, or until the person quits; the run is kept either way. Raises UnknownReplayStage."""
         self._replay = Replay(self.bench.incident, choices, self.bench.shelf.next_name(), self._before)
+        self._replay.definitions.require(*(stop.split()[1] for stop in sorted(self.stops)))
         try:
             for step in self._replay.steps():
                 self._after(step)
@@ -90,6 +91,7 @@ class Stepper:
             case ["continue" | "c"]:
                 return True
             case ["break" | "b", "before" | "after" as when, stage]:
+                self._replay.definitions.require(stage)
                 self.stops.add(f"{when} {stage}")
             case ["input" | "i", *job]:
                 self._show_input(self._job(job))

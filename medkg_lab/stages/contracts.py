@@ -97,14 +97,63 @@ class StageContext:
 
 
 @dataclass(frozen=True)
+class SparseVectors:
+    """Weights over a vocabulary, as a learned sparse model gives them for texts.
+
+    The weights of text `i` are those from `starts[i]` to `starts[i + 1]`: numbers of vocabulary terms in `terms` (int32),
+    ascending within a text, and their positive `weights` (float32). `starts` is int64 of shape (texts + 1,).
+    """
+
+    model: str
+    starts: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def pack(self) -> bytes:
+        """The numbers as bytes: starts, terms and weights, little-endian."""
+        return (
+            self.starts.astype("<i8").tobytes()
+            + self.terms.astype("<i4").tobytes()
+            + self.weights.astype("<f4").tobytes()
+        )
+
+    @classmethod
+    def unpack(cls, model: str, texts: int, data: bytes) -> "SparseVectors":
+        """What `pack` gave for so many texts. Raises ValueError when `data` cannot be that."""
+        head = 8 * (texts + 1)
+        count, rest = divmod(len(data) - head, 8)
+        if count < 0 or rest:
+            raise ValueError(f"{len(data)} bytes are not the sparse vectors of {texts} texts")
+        starts = np.frombuffer(data, dtype="<i8", count=texts + 1)
+        if starts[0] != 0 or starts[-1] != count or np.any(np.diff(starts) < 0):
+            raise ValueError("the texts' starts do not ascend from 0 to the number of weights")
+        terms = np.frombuffer(data, dtype="<i4", count=count, offset=head)
+        return cls(model, starts, terms, np.frombuffer(data, dtype="<f4", offset=head + 4 * count))
+
+    def part(self, first: int, last: int) -> "SparseVectors":
+        """Those of the texts from `first` to before `last`."""
+        low, high = int(self.starts[first]), int(self.starts[last])
+        return SparseVectors(
+            self.model, self.starts[first : last + 1] - low, self.terms[low:high], self.weights[low:high]
+        )
+
+
+@dataclass(frozen=True)
 class Embeddings:
-    """Vectors of a document's chunks: `vectors` is float32 of shape (chunks, dimension), rows of unit length, in chunk order."""
+    """Vectors of a document's chunks: `vectors` is float32 of shape (chunks, dimension), rows of unit length, in chunk order.
+
+    `sparse` has the chunks' sparse vectors too, where the profile has a model for them.
+    """
 
     model: str
     dimension: int
     device: str
     chunk_ids: tuple[str, ...]
     vectors: npt.NDArray[np.float32]
+    sparse: SparseVectors | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
-from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, StageType
+from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, SparseVectors, StageType
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 _SUBMISSIONS = TypeAdapter(tuple[Submission, ...])
@@ -35,15 +35,23 @@ def _json(value: Any) -> bytes:
 
 
 def _encode_embeddings(value: Embeddings) -> bytes:
-    head = {"chunk_ids": value.chunk_ids, "device": value.device, "dimension": value.dimension, "model": value.model}
-    return _json(head) + b"\n" + np.ascontiguousarray(value.vectors, dtype="<f4").tobytes()
+    head: dict[str, Any] = {"chunk_ids": value.chunk_ids, "device": value.device}
+    head |= {"dimension": value.dimension, "model": value.model}
+    body = np.ascontiguousarray(value.vectors, dtype="<f4").tobytes()
+    if value.sparse is not None:
+        head["sparse_model"] = value.sparse.model
+        body += value.sparse.pack()
+    return _json(head) + b"\n" + body
 
 
 def _decode_embeddings(data: bytes) -> Embeddings:
     head, _, body = data.partition(b"\n")
     fields = orjson.loads(head)
-    vectors = np.frombuffer(body, dtype="<f4").reshape(-1, fields["dimension"])
-    return Embeddings(fields["model"], fields["dimension"], fields["device"], tuple(fields["chunk_ids"]), vectors)
+    ids, dimension, sparse_model = tuple(fields["chunk_ids"]), fields["dimension"], fields.get("sparse_model")
+    size = len(body) if sparse_model is None else 4 * len(ids) * dimension
+    vectors = np.frombuffer(body[:size], dtype="<f4").reshape(-1, dimension)
+    sparse = None if sparse_model is None else SparseVectors.unpack(sparse_model, len(ids), body[size:])
+    return Embeddings(fields["model"], dimension, fields["device"], ids, vectors, sparse)
 
 
 def _encode_receipt(value: Receipt) -> bytes:

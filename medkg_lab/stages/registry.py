@@ -44,9 +44,15 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class GpuNeed:
-    """What a stage needs of a GPU before it may start: free memory in MiB."""
+    """What a stage needs of a GPU before it may start, in MiB of memory.
+
+    The memory must be free, unless it is `served`: then a server takes it, and may have taken it already. `device` is the number
+    of the one GPU that will do.
+    """
 
     memory_mib: int
+    served: bool = False
+    device: int | None = None
 
 
 class KnowledgeStore(Protocol):
@@ -73,7 +79,11 @@ class Resources:
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to do a stage type: `build` makes the stage, once per process, from resources and validated options."""
+    """One way to do a stage type: `build` makes the stage, once per process, from resources and validated options.
+
+    `probe` is called with the options before that: it raises unless what the stage needs outside of the lab is there.
+    `also_gpu` names, by the options, a further need of a GPU.
+    """
 
     name: str
     stage_type: StageType
@@ -83,6 +93,8 @@ class Implementation:
     lane: Lane = Lane.COMPUTE
     gpu: GpuNeed | None = None
     device: str = "cpu"
+    probe: Callable[[Any], None] | None = None
+    also_gpu: Callable[[Any], GpuNeed | None] = lambda _: None
 
     def parse_options(self, given: Mapping[str, Any]) -> Options:
         """Validate `with:` options. Raises BadOptions."""

@@ -1,7 +1,7 @@
 """What the supervisor does next: pure, so that it is tested without processes.
 
 The cases for a process, when the lab should run:
-  never started          -> start it once all that it comes after are ready
+  never started          -> start it once all that it comes after are ready, and those that it lets settle are that, or failed
   starting, ready        -> leave it
   exited, may restart    -> start it again when its back-off is over
   exited with NO_RESTART -> leave it and show why
@@ -89,12 +89,21 @@ def decide(
     return actions
 
 
+def missing(spec: ProcessSpec, observed: Mapping[str, Observed]) -> list[str]:
+    """The processes that `spec` waits for."""
+    unready = [name for name in spec.after if observed[name].state is not State.READY]
+    return unready + [name for name in spec.settled if not _settled(observed[name])]
+
+
+def _settled(seen: Observed) -> bool:
+    return seen.state in (State.READY, State.GIVEN_UP) or seen.failures > 0
+
+
 def _run(spec: ProcessSpec, observed: Mapping[str, Observed], restart: bool, now: float) -> Action | None:
     seen = observed[spec.name]
     match seen.state:
         case State.ABSENT:
-            ready = all(observed[name].state is State.READY for name in spec.after)
-            return Start(spec.name) if ready else None
+            return None if missing(spec, observed) else Start(spec.name)
         case State.EXITED:
             return Start(spec.name) if now - seen.since >= backoff(seen.failures) else None
         case State.GIVEN_UP:
@@ -113,7 +122,9 @@ def _stop(
         return _kill_when_due(spec, seen, now)
     if seen.state not in RUNNING:
         return None
-    needed = any(spec.name in other.after and observed[other.name].state in RUNNING for other in specs)
+    needed = any(
+        spec.name in (*other.after, *other.settled) and observed[other.name].state in RUNNING for other in specs
+    )
     return None if needed else Terminate(spec.name)
 
 

@@ -6,11 +6,23 @@ from medkg_lab.broker.engine import choose
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings, ports
 from medkg_lab.supervisor.spec import ProcessSpec
+from medkg_lab.topology.catalog import Catalog
+from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
+
+SERVER = "server-"
+"""What the names of processes begin with that keep a server of the profile."""
 
 
 def compute_engines(number: int) -> tuple[str, ...]:
     """The names of so many engines: `engine-compute`, `engine-compute-2` and so on."""
     return ("engine-compute", *(f"engine-compute-{n}" for n in range(2, number + 1)))
+
+
+def _servers(locations: Locations, settings: Settings) -> list[str]:
+    try:
+        return [server.name for server in Catalog(locations).profile(settings.profile).servers]
+    except (DefinitionInvalid, UnknownProfile):
+        return []  # the engines end with what is wrong with the profile, for everyone to see
 
 
 def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec, ...]:
@@ -21,21 +33,34 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
     queue = ("broker",) if broker else ()
 
     def ours(
-        name: str, module: str, *arguments: str, after: tuple[str, ...] = (), port: int | None = None
+        name: str,
+        module: str,
+        *arguments: str,
+        after: tuple[str, ...] = (),
+        port: int | None = None,
+        settled: tuple[str, ...] = (),
+        slow: bool = False,
     ) -> ProcessSpec:
         argv = (sys.executable, "-m", f"medkg_lab.{module}", *locations.arguments(), *arguments)
-        return ProcessSpec(name, argv, after, port)
+        return ProcessSpec(name, argv, after, port, settled, slow)
 
+    servers = _servers(locations, settings)
+    loaded = tuple(f"{SERVER}{name}" for name in servers)
     return (
         *((broker,) if broker else ()),
+        # One after the other: each measures the memory of the GPU that is free when it starts.
+        *(
+            ours(f"{SERVER}{name}", "services", "--name", name, slow=True, settled=loaded[max(0, n - 1) : n])
+            for n, name in enumerate(servers)
+        ),
         ours("ledgerd", "ledger"),
         ours("knowledge", "knowledge", after=("ledgerd",)),
         ours("bridge", "bridge", after=(*queue, "ledgerd")),
         *(
-            ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",))
+            ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",), settled=loaded)
             for name in compute_engines(settings.compute_engines)
         ),
         ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
-        ours("pdf", "pdf", after=(*queue, "ledgerd")),
+        ours("pdf", "pdf", after=(*queue, "ledgerd"), settled=loaded),
         ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),
     )

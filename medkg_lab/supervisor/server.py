@@ -8,18 +8,14 @@ from typing import Any
 import psutil
 
 from medkg_lab import process, rpc
-from medkg_lab.errors import LabError
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor.children import Child, Children
-from medkg_lab.supervisor.decide import RUNNING, State, decide
+from medkg_lab.supervisor.decide import RUNNING, State, decide, missing
+from medkg_lab.supervisor.errors import UnknownProcess
 from medkg_lab.supervisor.spec import ProcessSpec
 
 TICK = 0.2
-
-
-class UnknownProcess(LabError):
-    """The lab has no process called {name!r}. It has: {known}."""
 
 
 class Supervisor:
@@ -108,14 +104,19 @@ def _describe(child: Child, children: Children) -> dict[str, Any]:
         "port": child.spec.port,
         "reason": child.reason or _waiting_for(child, children),
         "since": child.started_at or None,
+        "slow": child.spec.slow or any(name in child.spec.settled for name in _waited_for(child, children)),
     }
 
 
 def _waiting_for(child: Child, children: Children) -> str:
+    waits = _waited_for(child, children)
+    return f"waits for {', '.join(waits)}" if waits else ""
+
+
+def _waited_for(child: Child, children: Children) -> list[str]:
     if child.seen.state is not State.ABSENT:
-        return ""
-    missing = [name for name in child.spec.after if children.by_name[name].seen.state is not State.READY]
-    return f"waits for {', '.join(missing)}" if missing else ""
+        return []
+    return missing(child.spec, {name: one.seen for name, one in children.by_name.items()})
 
 
 def _usage(pid: int | None) -> tuple[float | None, float | None]:

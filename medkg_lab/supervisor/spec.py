@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One process: `after` names those that must be ready first; `port` is the TCP port it listens on, if any."""
+    """One process: `after` names those that must be ready first; `port` is the TCP port it listens on, if any.
+
+    `settled` names those that it comes after as well, but which may fail: it starts once each of them is ready, or has failed.
+    `slow` says that nobody waits for it when the lab starts, nor for a process that waits for it: a model may load for minutes.
+    """
 
     name: str
     argv: tuple[str, ...]
     after: tuple[str, ...] = ()
     port: int | None = None
+    settled: tuple[str, ...] = ()
+    slow: bool = False

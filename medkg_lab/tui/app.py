@@ -11,13 +11,16 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import ContentSwitcher, Static
+from textual.filter import LineFilter
+from textual.widgets import ContentSwitcher, Input, Static, TextArea
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.settings import ScreenSettings
 from medkg_lab.text import one_line, sanitize
 from medkg_lab.tui import attention, glyphs, keys, theme
 from medkg_lab.tui.asker import Asker
+from medkg_lab.tui.choosing import USUAL, chosen_look
 from medkg_lab.tui.commands import Palette as ActionProvider
 from medkg_lab.tui.commands import completions, perform
 from medkg_lab.tui.frame import Bar, FooterLine, NowLine, TypeLine
@@ -25,6 +28,7 @@ from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.modes import MODES
 from medkg_lab.tui.modes.base import Mode
 from medkg_lab.tui.moments import Moments
+from medkg_lab.tui.plain import PlainFilter
 from medkg_lab.tui.poller import Poller
 from medkg_lab.tui.things import Things
 
@@ -32,7 +36,6 @@ T = TypeVar("T")
 DEADLINE = 3.0
 """Seconds that ledger and knowledge have for an answer: the screen rather says that they are slow."""
 SMALLEST = (60, 16)
-THEME_VARIABLE = "MEDKG_LAB_THEME"
 TOAST_SECONDS = 6.0
 KEPT_MESSAGES = 200
 AGAIN_SECONDS = 2.0
@@ -48,11 +51,14 @@ class LabApp(Things, Moments, App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (50, "-high")]
 
     def __init__(
-        self, lab: Lab, start: bool = True, modes: Sequence[type[Mode]] = MODES, theme_name: str | None = None
+        self, lab: Lab, start: bool = True, modes: Sequence[type[Mode]] = MODES, look: ScreenSettings = USUAL
     ) -> None:
-        """`theme_name` is one of `theme.PALETTES` with or without `lab-`. Raises KeysInvalid."""
+        """`look` is how it looks; its theme `auto` stands for the default one. Raises KeysInvalid."""
         super().__init__()
-        self._theme_wanted = theme_name
+        self.look = look
+        self._plain = PlainFilter()
+        if look.reduced_motion:
+            self.animation_level = "none"
         self.lab = lab
         self.starting = start
         self.actions = keys.load(lab.locations.config / "keys.toml")
@@ -69,6 +75,15 @@ class LabApp(Things, Moments, App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours until the theme is set."""
         return theme.variables(theme.PALETTES[theme.DEFAULT])
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line passes before it is written."""
+        return [*super().get_line_filters(), *([self._plain] if self.look.ascii else [])]
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A cursor that must not blink does not."""
+        if self.look.reduced_motion and isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
     @property
     def palette(self) -> theme.Palette:
@@ -100,7 +115,7 @@ class LabApp(Things, Moments, App[None]):
 
     def on_mount(self) -> None:
         """Bind the keys, start looking."""
-        self.use_theme(self._theme_wanted or os.environ.get(THEME_VARIABLE, theme.DEFAULT))
+        self.use_theme(theme.DEFAULT if self.look.theme == "auto" else self.look.theme)
         if os.environ.get("TEXTUAL_THEME"):
             # Textual has taken its theme from there before ours were known, and sees no change now.
             self.refresh_css(animate=False)
@@ -121,7 +136,9 @@ class LabApp(Things, Moments, App[None]):
     # What the frame shows
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
-        """Hand the snapshot to the modes and repaint the frame."""
+        """Hand the snapshot to the modes and repaint the frame; not while the screen is being left."""
+        if not self.is_running:
+            return
         self.snapshot = message.snapshot
         self.moment(message.snapshot)
         for mode in self._seats:
@@ -140,7 +157,7 @@ class LabApp(Things, Moments, App[None]):
         narrow = width < 100
         named = [(m.number, m.short if narrow else m.title, m.badge(seen)) for m in self._seats]
         self.screen_stack[0].query_one(Bar).tell(named, self.mode.number, right, not narrow)
-        own = self.mode.now(seen) if seen.lab is not None and not seen.behind else None
+        own = None if attention.is_stopped(seen) else self.mode.now(seen)
         self.screen_stack[0].query_one(NowLine).show([own or attention.now(seen)])
         self.repaint_footer()
 
@@ -151,7 +168,10 @@ class LabApp(Things, Moments, App[None]):
         known = keys.by_id(self.actions)
         words = self.mode.words()
         ids = [each for each in self.mode.footer if self.handler(each)][: keys.FOOTER_LIMIT - 1]
-        shown = [(each, known[each].shown, words.get(each, known[each].word)) for each in [*ids, "help"]]
+        labels = {each: known[each].shown for each in (*ids, "help")}
+        if self.look.ascii:
+            labels = {each: label.replace("↵", "Enter") for each, label in labels.items()}
+        shown = [(each, label, words.get(each, known[each].word)) for each, label in labels.items()]
         self.screen_stack[0].query_one(FooterLine).tell(shown)
 
     @property
@@ -334,6 +354,7 @@ class LabApp(Things, Moments, App[None]):
 
 def run(home: str | Path | None = None, start: bool = True, theme: str | None = None) -> int:
     """Open the screen of the lab at `home`; returns when it was left. Raises KeysInvalid."""
-    app = LabApp(Lab.at(home, DEADLINE), start=start, theme_name=theme)
+    lab = Lab.at(home, DEADLINE)
+    app = LabApp(lab, start=start, look=chosen_look(lab, theme))
     app.run()
     return app.return_code or 0

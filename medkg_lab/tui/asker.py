@@ -1,5 +1,6 @@
 """Asking the lab without ever waiting in the event loop: questions run in threads, answers come back as callbacks."""
 
+import errno
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ T = TypeVar("T")
 class Loop(Protocol):
     """What answers are handed to: a callback given here from any thread runs in the event loop."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes callbacks; not any more while the screen is being left."""
+
     def call_later(self, callback: Callable[..., Any], *args: Any) -> bool:
         """Run `callback` in the event loop."""
 
@@ -22,11 +27,21 @@ class ScreenFault(LabError):
     """The screen could not use the lab's answer: {detail}. The lab itself goes on; `medkg-lab status` shows how it is."""
 
 
+class NoRoom(LabError):
+    """The disk is full, so this was not done: {detail}. Make room and do it again; what was taken before is safe."""
+
+
 @dataclass(frozen=True)
 class _Question:
     work: Callable[[Lab], Any]
     then: Callable[[Any], Any]
     failed: Callable[[LabError], Any]
+
+
+def _told(error: Exception) -> LabError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoRoom(detail=str(error))
+    return ScreenFault(detail=f"{type(error).__name__}: {error}")
 
 
 class Asker:
@@ -79,10 +94,15 @@ class Asker:
         except LabError as error:
             self._hand(question.failed, error)
         except Exception as error:  # noqa: BLE001 - thread boundary: a bug or a full disk becomes a sentence on the screen
-            self._hand(question.failed, ScreenFault(detail=f"{type(error).__name__}: {error}"))
+            self._hand(question.failed, _told(error))
         else:
             self._hand(question.then, answer)
 
     def _hand(self, callback: Callable[[Any], Any], answer: Any) -> None:
         if not self._closed:
-            self._loop.call_later(callback, answer)
+            self._loop.call_later(self._deliver, callback, answer)
+
+    def _deliver(self, callback: Callable[[Any], Any], answer: Any) -> None:
+        """In the event loop: an answer that comes while the screen is being left has no widget to go to."""
+        if self._loop.is_running and not self._closed:
+            callback(answer)

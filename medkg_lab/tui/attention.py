@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.glyphs import State
@@ -13,7 +14,6 @@ from medkg_lab.tui.theme import Span
 from medkg_lab.tui.words import clock, duration, number, plural, uptime
 
 SHOWN = 5
-DISK_LOW_MB = 2000.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ def _disk(seen: Snapshot) -> list[Need]:
     free = float(seen.machine.get("disk_free_mb", DISK_LOW_MB))
     if free >= DISK_LOW_MB:
         return []
+    if free < DISK_FULL_MB:
+        sentence = f"the disk is full, {free:,.0f} MB left: nothing is taken until there is room; nothing is lost"
+        return [Need(glyphs.FAILED, sentence, "w", "say why")]
     return [
         Need(glyphs.DEGRADED, f"only {free:,.0f} MB of disk are left; without room nothing is taken", "w", "say why")
     ]
@@ -99,6 +102,11 @@ def health(seen: Snapshot) -> tuple[State, str]:
     return (glyphs.STARTING if starting else glyphs.DEGRADED), f"{up} of {len(seen.processes)} up"
 
 
+def is_stopped(seen: Snapshot) -> bool:
+    """Whether something stops the whole lab, so that it is said in every mode."""
+    return seen.lab is None or bool(seen.behind or seen.trouble or _full(seen))
+
+
 def now(seen: Snapshot) -> list[Span]:
     """What the lab does now: clauses, the most important first."""
     if seen.lab is None:
@@ -109,12 +117,19 @@ def now(seen: Snapshot) -> list[Span]:
             f"ledger does not answer since {clock(since)} ({duration(time.time() - since)}); what you see is from then"
         )
         return [("▲ ", "warn"), (text, "warn bold")]
-    clauses = [*_moving(seen), *_waiting(seen)]
+    if seen.trouble:
+        return [("▲ ", "warn"), (f"the lab cannot be looked at: {one_line(seen.trouble, 160)}", "warn bold")]
+    clauses = [*_full(seen), *_moving(seen), *_waiting(seen)]
     spans: list[Span] = []
     for state, text in clauses:
         spans += [(" · ", "muted")] if spans else []
         spans += [(glyphs.sign(state) + " ", state.token), (text, "text bold" if not spans else "text")]
     return spans
+
+
+def _full(seen: Snapshot) -> list[tuple[State, str]]:
+    free = float(seen.machine.get("disk_free_mb", DISK_LOW_MB))
+    return [(glyphs.FAILED, "the disk is full, nothing is taken")] if free < DISK_FULL_MB else []
 
 
 def _moving(seen: Snapshot) -> list[tuple[State, str]]:

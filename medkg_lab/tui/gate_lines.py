@@ -160,10 +160,16 @@ def missing_lines(seen: Evidence, width: int) -> list[Line]:
     if not missing:
         return [[("No page is missing.", "muted")]]
     tool = (seen.gate.get("evidence") or {}).get("tool") or "the reader"
+    what = (
+        "The gate opens by itself once a reader delivers them; o opens it without them."
+        if seen.gate.get("state") == "waiting"
+        else "The document went on without them."
+        if seen.gate.get("state") in {"open", "released"}
+        else "The gate was not opened."
+    )
     sentence = (
         f"{tool} found no text on {'page' if len(missing) == 1 else 'pages'} {', '.join(map(str, missing))}: "
-        "most often a scan, a picture or a blank page. The gate opens by itself once a reader delivers them; "
-        "o opens it without them."
+        f"most often a scan, a picture or a blank page. {what}"
     )
     return list(wrapped(sentence, width))
 

@@ -1,12 +1,8 @@
 """The states: a glyph, a word, a colour token and a plain sign each. The word says it all; glyph and colour repeat it."""
 
-import locale
-import os
 from dataclasses import dataclass
 
 from medkg_lab.tui.theme import Span
-
-ASCII_VARIABLE = "MEDKG_LAB_ASCII"
 
 
 @dataclass(frozen=True)
@@ -85,16 +81,6 @@ _PROCESSES = {
 _GATES = {"waiting": AT_GATE, "open": OPEN, "released": RELEASED, "rejected": REJECTED, "failed": FAILED}
 
 
-def _plain_wanted() -> bool:
-    if os.environ.get(ASCII_VARIABLE):
-        return True
-    return "utf" not in (locale.getpreferredencoding(False) or "").lower().replace("-", "")
-
-
-PLAIN = _plain_wanted()
-"""Whether only ASCII may be drawn: MEDKG_LAB_ASCII is set, or the locale's encoding is not UTF-8."""
-
-
 def _unknown(word: str) -> State:
     return State("?", word, "muted", "?")
 
@@ -120,8 +106,8 @@ def of_gate(state: str) -> State:
 
 
 def sign(state: State) -> str:
-    """The state's glyph, or its plain sign where only ASCII may be drawn."""
-    return state.plain if PLAIN else state.glyph
+    """The state's glyph."""
+    return state.glyph
 
 
 def span(state: State, width: int = 0, quiet: bool = False) -> list[Span]:

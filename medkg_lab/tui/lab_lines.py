@@ -1,20 +1,28 @@
 """What the Lab mode shows, as lines and rows: pure functions of a snapshot."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from medkg_lab.gpu.nvml import Gauge
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.attention import needs_person
 from medkg_lab.tui.messages import Snapshot
 from medkg_lab.tui.theme import Line, Span
-from medkg_lab.tui.widgets.panel import fit
+from medkg_lab.tui.widgets.panel import fit, wrapped
 from medkg_lab.tui.widgets.table import Cell, Row
 from medkg_lab.tui.words import bar, clock, number, plural, size, uptime
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.doctor import Finding
 
 USUAL_START = {"knowledge": 6, "dagsterd": 8, "engine-compute": 6, "engine-network": 6}
 """Seconds that these usually take to load."""
 GAUGE = 10
+DOCTOR_WIDTH = 96
+WIDE = 60
+HOT_CELSIUS = 85
+"""A GPU as hot as this slows itself down soon."""
 
 
 def no_lab(starting: bool) -> list[Span]:
@@ -141,26 +149,62 @@ def _fact(name: str, value: str, rest: str, loud: bool = False) -> list[Span]:
     return [(name.ljust(10), "muted"), (value.ljust(13), "warn bold" if loud else "text"), (rest, "muted")]
 
 
-def machine(seen: Snapshot) -> list[Line]:
-    """What the machine has and uses, and what a crash would lose."""
+def machine(seen: Snapshot, width: int) -> list[Line]:
+    """What the machine has and uses, and what a crash would lose, in lines of `width` cells."""
     found = seen.machine
     if not found:
         return [[("not known yet", "muted")]]
     cores, busy, rss = float(found["cores"]), float(found["busy"]), float(found["rss_mb"])
     profile = seen.lab["profile"] if seen.lab else "?"
-    gpu = f"{found['gpu']}" if found["gpu"] else f"no GPU: profile {profile}"
     opened = [one for one in seen.breakers if one["state"] != "closed"]
     breakers = f"▲ {len(opened)} open" if opened else "✓ all closed"
     durable = found["durability"]
     safe = "fdatasync" in durable
     return [
-        [("GPU       ", "muted"), (gpu, "text")],
+        *_gpus(found["gpus"], profile, width >= WIDE),
         [("cores     ", "muted"), (bar(busy / cores, GAUGE), "run"), (f" {busy:.1f} of {cores:.0f}", "text")],
         [("memory    ", "muted"), (bar(rss / float(found["memory_mb"]), GAUGE), "run"), (f" {size(rss)}", "text")],
         [("disk      ", "muted"), (f"{size(float(found['disk_free_mb']))} free", "text")],
         [("breakers  ", "muted"), (breakers, "warn bold" if opened else "ok")],
         [("durable   ", "muted"), ("✓ fsync · loses nothing" if safe else f"{durable}", "ok" if safe else "text")],
     ]
+
+
+def _gpus(found: Sequence[Gauge], profile: str, wide: bool) -> list[Line]:
+    """A line for each GPU: how busy it is, its memory, its temperature; a wide one has a gauge, the power and the name too."""
+    if not found:
+        return [[("GPU       ", "muted"), (f"no GPU: profile {profile}", "text")]]
+    return [_gpu(one, wide) for one in found]
+
+
+def _gpu(one: Gauge, wide: bool) -> Line:
+    hot = one.celsius is not None and one.celsius >= HOT_CELSIUS
+    told = [
+        "load ?" if one.load is None else f"{one.load * 100:.0f} %",
+        f"{one.used_mib / 1024:.1f}/{one.total_mib / 1024:.0f} GiB",
+        "" if one.celsius is None else f"{'▲ ' if hot else ''}{one.celsius} °C",
+        "" if one.watts is None or not wide else f"{one.watts:.0f} W",
+        one.name if wide else "",
+    ]
+    gauge = f"{bar(one.load or 0.0, GAUGE)} " if wide else ""
+    return [
+        (f"GPU {one.index}".ljust(10), "muted"),
+        (gauge, "run"),
+        (" · ".join(each for each in told if each), "warn" if hot else "text"),
+    ]
+
+
+def doctor(findings: "Sequence[Finding]") -> list[Line]:
+    """What the profile needs: a line for each check, and how to get what is missing."""
+    lines: list[Line] = []
+    for one in findings:
+        state = glyphs.HOLDS if one.ok else glyphs.MISSING
+        first, *rest = wrapped(f"{one.name}: {one.found}", DOCTOR_WIDTH)
+        lines.append([(f"{glyphs.sign(state)} ", state.token), *first])
+        lines += [[("  ", "text"), *row] for row in rest]
+        if one.remedy and not one.ok:
+            lines += [[("  ", "text"), *row] for row in wrapped(f"→ {one.remedy}", DOCTOR_WIDTH, "accent")]
+    return lines
 
 
 def places(seen: Snapshot, narrow: bool) -> list[Line]:

@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rich.cells import chop_cells
+
+from medkg_lab.tui.widgets.panel import safe
 from medkg_lab.tui.widgets.table import Cell, Column, Row
 from medkg_lab.tui.words import clock
 
 COLUMNS = (Column("TIME", 8), Column("PROCESS", 14), Column("LEVEL", 7, wide=70), Column("TEXT", 0))
+FOUND_CELLS = 2
+"""Cells of the sign before a line that was looked for."""
+MIN_CELLS = 20
 LOUD = frozenset({"error", "critical"})
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) ([A-Z]+) ([^ :]+): (.*)", re.DOTALL)
 _TOKENS = {"debug": "muted", "info": "muted", "warning": "warn", "error": "bad", "critical": "bad"}
@@ -32,7 +38,7 @@ class LogLine:
 
 
 def read(process: str, lines: Sequence[str], last: float, first_number: int, now: float) -> list[LogLine]:
-    """Lines of one process's log, read at `now`; `last` is the moment of the line before the first, 0 for none."""
+    """Lines of one process's log, written last at `now`; `last` is the moment of the line before the first, 0 for none."""
     found = []
     for number, line in enumerate(lines, first_number):
         fits = _LINE.fullmatch(line)
@@ -46,20 +52,22 @@ def read(process: str, lines: Sequence[str], last: float, first_number: int, now
     return [line if line.at else replace(line, at=first) for line in found]
 
 
-def row(line: LogLine, found: bool) -> Row:
-    """A line as a row; one that was looked for stands out."""
+def rows(line: LogLine, found: bool, width: int = 0) -> list[Row]:
+    """A line as a row; one that was looked for stands out. With a `width` its text goes on below in rows of so many cells."""
     token = _TOKENS.get(line.level, "muted")
-    return Row(
-        f"{line.process}:{line.number}",
-        (
-            Cell(clock(line.at) if line.at else "", "muted"),
-            Cell(line.process, "text"),
-            Cell(line.level, token),
-            Cell(
-                line.text,
-                "accent bold" if found else ("bad" if line.is_loud else "text"),
-                "▪" if found else "",
-                "accent",
-            ),
-        ),
-    )
+    text_token = "accent bold" if found else ("bad" if line.is_loud else "text")
+    first, *rest = _pieces(line.text, width - FOUND_CELLS) if width else [line.text]
+    key = f"{line.process}:{line.number}"
+    head = (Cell(clock(line.at) if line.at else "", "muted"), Cell(line.process, "text"), Cell(line.level, token))
+    below = (Cell(""), Cell(""), Cell(""))
+    return [
+        Row(key, (*head, Cell(first, text_token, "▪" if found else "", "accent"))),
+        *(Row(f"{key}+{at}", (*below, Cell(piece, text_token))) for at, piece in enumerate(rest)),
+    ]
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """Text cut into pieces of at most `width` cells; what is shorter stays whole."""
+    if text.isascii() and text.isprintable() and len(text) <= width:
+        return [text]
+    return chop_cells(safe(text), max(MIN_CELLS, width)) or [""]

@@ -18,7 +18,7 @@ class Snapshot:
     ones) are what the ledger's client gives under these names. `flow` says how many unfinished jobs stand where,
     {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state: jobs}}; `stages` are the
     stages of each pipeline in order. `behind` names what did not answer and since when (seconds since the epoch): then the
-    values of that part are older than `at`.
+    values of that part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
     """
 
     at: float = 0.0
@@ -34,6 +34,7 @@ class Snapshot:
     machine: Json = field(default_factory=dict)
     throughput: Sequence[float] = ()
     attached: bool = True
+    trouble: str = ""
 
     @property
     def processes(self) -> Sequence[Json]:

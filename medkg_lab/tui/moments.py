@@ -1,10 +1,12 @@
 """Coming and going: starting the lab, the demo, submitting, what is worth a toast, and leaving."""
 
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology import bundled
+from medkg_lab.tui import glyphs
 from medkg_lab.tui.attention import needs_person
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
 from medkg_lab.tui.messages import Snapshot
@@ -105,6 +107,26 @@ class Moments:
                 self.submit([answer.text])
 
         self._moments_app.push_screen(Dialog(question), then)
+
+    def ask_restart(self, process: Mapping[str, Any]) -> None:
+        """Ask, then restart a process."""
+        app, name = self._moments_app, process["name"]
+        past = f"It has been {glyphs.of_process(process['state']).word}, {plural(process['restarts'], 'restart')}."
+        question = Question(
+            f"Restart {name}",
+            [
+                [("Nothing that was acknowledged is lost; work under way is taken up again.", "text")],
+                [(past, "muted")],
+            ],
+            (Choice("r", f"Restart {name}", "restart"), Choice("", "esc Leave it", "")),
+            f"medkg-lab restart {name}",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                app.act(lambda lab: lab.supervisor.restart(name), None, f"{name} is being restarted.")
+
+        app.push_screen(Dialog(question), then)
 
     def stop_lab(self) -> None:
         """Stop the lab; the screen stays."""

@@ -87,7 +87,7 @@ def _look(now: Standing, name: str, mark: str) -> Look:
         if at.get(key):
             return Look(state, figures, note, mark)  # type: ignore[arg-type]
     if stuck:
-        return Look(glyphs.FAILED, figures, f"{_short(stuck)} stuck", mark)  # type: ignore[arg-type]
+        return Look(glyphs.FAILED, figures, f"{_short(stuck)} bad", mark)  # type: ignore[arg-type]
     return Look(glyphs.DONE if through else glyphs.QUEUED, figures, note, mark)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psutil
 
 from medkg_lab.errors import LabError, LabNotRunning
-from medkg_lab.gpu.nvml import survey
+from medkg_lab.gpu.nvml import Gauge, gauges
 from medkg_lab.lab import windows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
@@ -19,7 +19,8 @@ from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 EVERY = 1.0
 HISTORY = 300
 """Seconds of throughput that are kept."""
-GPU_EVERY = 10.0
+GPU_EVERY, NO_GPU_EVERY = 1.0, 30.0
+"""Seconds between two looks at the GPUs, and between two looks for one."""
 T = TypeVar("T")
 
 
@@ -35,7 +36,7 @@ class Poller:
         self._rates: deque[float] = deque(maxlen=HISTORY)
         self._finished: tuple[float, int] | None = None
         self._cpu: dict[str, tuple[float, float]] = {}
-        self._gpu: tuple[float, str] = (-GPU_EVERY, "")
+        self._gpu: tuple[float, tuple[Gauge, ...]] = (-NO_GPU_EVERY, ())
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
@@ -54,13 +55,20 @@ class Poller:
     def _run(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
-            snapshot = self.look()
+            snapshot = self._looked()
             if not self._stopped.is_set():
                 self._post(SnapshotTaken(snapshot))
             starting = snapshot.lab is None or not snapshot.is_ready
             pause = (0.25 if starting else EVERY) - (time.monotonic() - began)
             self._woken.wait(max(0.05, pause))
             self._woken.clear()
+
+    def _looked(self) -> Snapshot:
+        try:
+            return self.look()
+        except Exception as error:  # noqa: BLE001 - thread boundary: a full disk or a bug is told, and looking goes on
+            self._seen = replace(self._seen, at=time.time(), trouble=f"{type(error).__name__}: {error}")
+            return self._seen
 
     def look(self) -> Snapshot:
         """Take a snapshot; what does not answer keeps its last value and is named in `behind`."""
@@ -69,7 +77,7 @@ class Poller:
             status: Mapping[str, Any] | None = self._lab.supervisor.status()
         except LabError:
             status = None
-        seen = replace(self._seen, at=now, lab=status)
+        seen = replace(self._seen, at=now, lab=status, trouble="")
         if status is not None:
             seen = self._ledger(self._with_cpu(seen))
             seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
@@ -141,24 +149,23 @@ class Poller:
             "rss_mb": rss,
             "memory_mb": psutil.virtual_memory().total / 1e6,
             "disk_free_mb": _free(self._lab) / 1e6,
-            "gpu": self._gpu_words(),
+            "gpus": self._gpus(),
             "durability": self._durability(),
         }
 
-    def _gpu_words(self) -> str:
-        asked, words = self._gpu
-        if time.monotonic() - asked >= GPU_EVERY:
-            found = survey()
-            words = str(found) if found.devices else ""
-            self._gpu = (time.monotonic(), words)
-        return words
+    def _gpus(self) -> tuple[Gauge, ...]:
+        asked, found = self._gpu
+        if time.monotonic() - asked >= (GPU_EVERY if found else NO_GPU_EVERY):
+            found = gauges()
+            self._gpu = (time.monotonic(), found)
+        return found
 
     def _durability(self) -> str:
         from medkg_lab.broker.engine import choose
 
         try:
             return choose(self._lab.locations, self._lab.settings).durability()
-        except LabError as error:
+        except (LabError, OSError) as error:
             return str(error)
 
 

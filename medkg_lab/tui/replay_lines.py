@@ -39,8 +39,10 @@ def nothing() -> list[Line]:
     return [
         [("  No incident was imported into this home.", "text")],
         [],
-        [("  ", "text"), (IMPORT, "accent"), ("  puts an archive into a home of its own;", "text")],
-        [("  ", "text"), ("medkg-lab screen --no-start --home FOLDER", "accent"), ("  then shows it here.", "text")],
+        [("  ", "text"), (IMPORT, "accent")],
+        [("    puts an archive into a home of its own;", "text")],
+        [("  ", "text"), ("medkg-lab screen --no-start --home FOLDER", "accent")],
+        [("    then shows it here.", "text")],
     ]
 
 

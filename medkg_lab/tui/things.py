@@ -3,14 +3,14 @@
 import json
 import os
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.content import Content
 from textual.widget import Widget
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.status import explain_job
+from medkg_lab.lab.status import explain_job, explain_process
 from medkg_lab.lab.why import why_process
 from medkg_lab.text import sanitize
 from medkg_lab.tui import keys, theme
@@ -45,7 +45,7 @@ class Things:
         """Show the answer to why for a job or a process."""
         app = self._app
         if subject.kind == "process":
-            self.say_why(subject, why_process(subject.raw), "medkg-lab status --why")
+            self._explain_process(subject)
             return
         job_id = subject.id
 
@@ -58,14 +58,28 @@ class Things:
 
         app.asker.ask("why", look, show, app.toast_error)
 
-    def say_why(self, subject: Subject, sentence: str, twin: str) -> None:
-        """Show a sentence that answers why, with the keys that act on the subject, and the twin."""
+    def _explain_process(self, subject: Subject) -> None:
+        """What the process does, and what holds up the lab; what the lab cannot be asked now is left out."""
+
+        def show(sentences: list[str]) -> None:
+            self.say_why(subject, sentences, "medkg-lab status --why")
+
+        self._app.asker.ask(
+            "why",
+            lambda lab: explain_process(lab, subject.raw),
+            show,
+            lambda error: show([why_process(subject.raw), str(error)]),
+        )
+
+    def say_why(self, subject: Subject, sentences: str | Sequence[str], twin: str) -> None:
+        """Show sentences that answer why, with the keys that act on the subject, and the twin."""
         app = self._app
         offered = {
             each: keys.by_id(app.actions)[each] for each in ("again", "open_gate", "end", "logs") if app.handler(each)
         }
         words = app.mode.words()
-        lines: list[Line] = list(wrapped(sentence, WHY_WIDTH))
+        told = [sentences] if isinstance(sentences, str) else sentences
+        lines: list[Line] = [row for sentence in told for row in wrapped(sentence, WHY_WIDTH)]
         if offered:
             spans = [("→ ", "muted")]
             for one in offered.values():

@@ -148,6 +148,37 @@ async def test_a_failure_is_found_and_its_job_retried(process: LedgerProcess, cl
         assert job["state"] == "queued"
 
 
+async def test_matches_are_stepped_through_also_when_all_is_shown_again(
+    process: LedgerProcess, client: LedgerClient
+) -> None:
+    run_jobs(client, ["seven", "eight", "nine"])
+    async with events_screen(process) as screen:
+        await screen.sees("file:nine", "✓ done")
+        await screen.press("n")
+        assert ring(screen).follows, "without anything to find n is no key"
+        await screen.press("slash")
+        await screen.type("doc:eight")
+        await screen.press("enter")
+        await screen.misses("file:nine")
+        await screen.press("escape")
+        await screen.sees("file:nine")
+        found = []
+        for _ in range(3):
+            await screen.press("N")
+            row = ring(screen).row
+            assert row is not None
+            assert row.job == "eight"
+            found.append(row.seq)
+        assert found == sorted(set(found), reverse=True)
+        await screen.press("n")
+        row = ring(screen).row
+        assert row is not None
+        assert row.seq == found[1]
+        for _ in range(10):
+            await screen.press("n")
+        await screen.sees("There is no later match of /doc:eight")
+
+
 async def test_a_number_older_than_the_rows_is_read_from_the_ledger(
     process: LedgerProcess, client: LedgerClient
 ) -> None:

@@ -30,6 +30,9 @@ HOSTILE = (
     "two\nlines\r\ttabbed",
     "[bold red]markup[/] [@click=app.quit]quit[/] [link=file:///etc]x[/link]",
     "lone \udcff surrogate",
+    "zero\u200bwidth\u200d\u2060 soft\u00adhyphen \ufeffmark heart\ufe0f",
+    "tags\U000e0068\U000e0069\U000e007f selector\U000e0100",
+    "line\u2028paragraph\u2029",
 )
 EVERYTHING = " ".join(HOSTILE)
 
@@ -37,8 +40,8 @@ EVERYTHING = " ".join(HOSTILE)
 def is_harmless(text: str) -> bool:
     """Whether a terminal would print every character of a text as it stands."""
     kinds = {unicodedata.category(each) for each in text if each != "\n"}
-    bidi = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-    return not kinds & {"Cc", "Cs"} and not set(text) & bidi
+    selectors = {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}
+    return not kinds & {"Cc", "Cs", "Cf", "Zl", "Zp"} and not set(text) & selectors
 
 
 class HostileMode(Mode):
@@ -145,7 +148,7 @@ async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
         job_lines.job_row(job, now), *job_lines.timeline(detail, 40, now), *job_lines.in_out(detail),
         *job_lines.error_rows(detail, 60), *job_lines.lineage(detail), gate_lines.gate_row(gate, now),
         *search_lines.hit_rows([hit]), lab_lines.process_row(process, Snapshot(), now),
-        *(log_lines.row(line, True) for line in log_lines.read(EVERYTHING, list(HOSTILE), now, 0, now)),
+        *(row for line in log_lines.read(EVERYTHING, list(HOSTILE), now, 0, now) for row in log_lines.rows(line, True, 40)),
     ]  # fmt: skip
     lines = [
         *job_lines.verdict(job, now), *job_lines.stage_lines(detail, EVERYTHING, []), *gate_lines.verdict(seen),

@@ -36,6 +36,15 @@ async def test_enter_shows_all_about_a_process_and_why_explains_it(demo_lab: Tes
         await screen.misses("Why is ledgerd")
 
 
+async def test_doctor_says_what_the_profile_needs(demo_lab: TestLab) -> None:
+    async with opened(demo_lab.home) as screen:
+        await screen.sees("8 of 8 up")
+        await screen.press("D")
+        await screen.sees("Doctor · ", "✓ ", seconds=60)
+        await screen.press("escape")
+        await screen.misses("Doctor · ")
+
+
 async def test_restart_asks_then_restarts(demo_lab: TestLab) -> None:
     async with opened(demo_lab.home) as screen:
         await screen.sees("8 of 8 up")

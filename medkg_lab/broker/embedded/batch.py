@@ -1,17 +1,17 @@
-"""Record batches of format version 2: their header, their checksum, and the search for a time inside one.
+"""Record batches of format version 2: their header, their checksum, and whether one is taken.
 
 A batch stays as its producer made it, except for the base offset and the leader epoch, which lie outside the checksum.
 Source: "Record Batch" and "Record" in https://kafka.apache.org/documentation/#recordbatch.
 """
 
 import struct
-import zlib
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
+from medkg_lab.broker.embedded import compression
 from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.compression import Buffer
 from medkg_lab.broker.embedded.errors import Refused
 
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
@@ -25,10 +25,6 @@ SEQUENCE_LIMIT: Final = 2**31
 _LENGTH_AFTER = 12
 _CRC_FROM = 21
 _CODEC_MASK, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
-_UNCOMPRESSED, _GZIP, _LAST_CODEC = 0, 1, 4
-_INFLATE_LIMIT = 64 * 1024 * 1024
-
-Buffer = bytes | bytearray | memoryview
 
 
 class Batch(NamedTuple):
@@ -46,6 +42,11 @@ class Batch(NamedTuple):
     producer_epoch: int
     base_sequence: int
     records: int
+
+    @property
+    def codec(self) -> int:
+        """How its records are compressed."""
+        return self.attributes & _CODEC_MASK
 
     @property
     def next_offset(self) -> int:
@@ -100,68 +101,8 @@ def admit(records: bytes | None, max_bytes: int) -> Batch:
         raise Refused(Code.MESSAGE_TOO_LARGE, f"a batch of {batch.size} bytes, max.message.bytes is {max_bytes}")
     if batch.attributes & _LOG_APPEND_TIME:
         raise Refused(Code.INVALID_TIMESTAMP, "the producer's time stamps are kept: set CreateTime")
-    if batch.attributes & (_TRANSACTIONAL | _CONTROL) or batch.attributes & _CODEC_MASK > _LAST_CODEC:
+    if batch.attributes & (_TRANSACTIONAL | _CONTROL) or batch.codec > compression.ZSTD:
         raise Refused(Code.INVALID_RECORD, "transactional, control and unknown compressed batches are not taken")
     if batch.producer_id >= 0 and (batch.base_sequence < 0 or batch.producer_epoch < 0):
         raise Refused(Code.INVALID_RECORD, "an idempotent batch needs a sequence number and an epoch")
     return batch
-
-
-def first_at(data: bytes, timestamp: int) -> tuple[int, int]:
-    """The (offset, time) of the first record in the batch `data` with a time of at least `timestamp`.
-
-    Exact for uncompressed and gzip batches; for the other codecs, which the broker does not unpack, the answer is the
-    batch's first record, so that a reader that starts there misses nothing.
-    """
-    batch = read_header(data)
-    assert batch is not None, "the log hands over whole batches"
-    earliest = (batch.base_offset, batch.base_timestamp)
-    body = _inflate(data[HEADER_BYTES:], batch.attributes & _CODEC_MASK)
-    if body is None:
-        return earliest
-    try:
-        for offset_delta, time_delta in _record_times(body, batch.records):
-            if batch.base_timestamp + time_delta >= timestamp:
-                return batch.base_offset + offset_delta, batch.base_timestamp + time_delta
-    except IndexError:
-        return earliest  # the checksum is right, so the producer itself made a body that does not parse
-    return earliest
-
-
-def _inflate(body: bytes, codec: int) -> bytes | None:
-    if codec == _UNCOMPRESSED:
-        return body
-    if codec != _GZIP:
-        return None
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, _INFLATE_LIMIT)
-    except zlib.error:
-        return None
-    return plain if unpacker.eof else None
-
-
-def _record_times(body: bytes, count: int) -> Iterator[tuple[int, int]]:
-    position = 0
-    for _ in range(count):
-        length, position = _varint(body, position)
-        end = position + length
-        time_delta, position = _varint(body, position + 1)
-        offset_delta, position = _varint(body, position)
-        yield offset_delta, time_delta
-        if end < position:
-            raise IndexError("a record that ends before its fields")
-        position = end
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), position
-        shift += 7
-        if shift > 63:
-            raise IndexError("a variable-length integer without end")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from medkg_lab.broker.embedded.batch import Buffer
+from medkg_lab.broker.embedded.compression import Buffer
 
 
 def write_at(descriptor: int, parts: list[Buffer], position: int) -> None:

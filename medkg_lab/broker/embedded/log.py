@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.broker.embedded import batch as batches
-from medkg_lab.broker.embedded import disk
+from medkg_lab.broker.embedded import disk, times
 from medkg_lab.broker.embedded.batch import Batch
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Damaged, Refused, StorageFailed
@@ -242,19 +242,30 @@ class PartitionLog:
         """The latest time of a record, in milliseconds since 1970; -1 when there is none."""
         return max(segment.max_timestamp for segment in self._segments)
 
-    def offset_at(self, timestamp: int) -> tuple[int, int] | None:
+    async def offset_at(self, timestamp: int) -> tuple[int, int] | None:
         """(offset, time) of the first visible record at or after `timestamp` in ms, or None. Raises Refused.
 
-        Where DeleteRecords has hidden that record, the answer is where the log now begins.
+        A batch is unpacked in a worker thread: a large one takes longer than other clients should wait.
         """
+        start = self.log_start
+        while (data := self._batch_at(timestamp, start)) is not None:
+            found = await asyncio.to_thread(times.first_at, data, timestamp, start)
+            if found is not None:
+                return found
+            header = batches.read_header(data)
+            assert header is not None, "_batch_at gives whole batches"
+            start = header.next_offset
+        return None
+
+    def _batch_at(self, timestamp: int, start: int) -> bytes | None:
+        """The first batch with records from `start` on whose newest is at or after `timestamp`."""
         self.check_online()
         with self._damage_takes_offline():
             for segment in self._segments:
-                found = segment.locate_time(timestamp)
-                if found is not None and segment.next_offset > self.log_start:
+                found = segment.locate_time(timestamp, start)
+                if found is not None:
                     position, batch = found
-                    offset, time = batches.first_at(segment.read(position, batch.size), timestamp)
-                    return max(offset, self.log_start), time
+                    return segment.read(position, batch.size)
         return None
 
     @contextlib.contextmanager

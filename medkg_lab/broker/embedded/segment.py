@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab.broker.embedded import disk
-from medkg_lab.broker.embedded.batch import ASSIGNED, HEADER_BYTES, LEADER_EPOCH, Batch, Buffer, read_header
+from medkg_lab.broker.embedded.batch import ASSIGNED, HEADER_BYTES, LEADER_EPOCH, Batch, read_header
+from medkg_lab.broker.embedded.compression import Buffer
 from medkg_lab.broker.embedded.errors import Damaged
 
 SUFFIX = ".log"
@@ -112,13 +113,14 @@ class Segment:
                 return position, batch
         return None
 
-    def locate_time(self, timestamp: int) -> tuple[int, Batch] | None:
-        """Position and header of the first batch whose newest record is at or after `timestamp`, or None."""
+    def locate_time(self, timestamp: int, offset: int) -> tuple[int, Batch] | None:
+        """Position and header of the first batch with records at `offset` or above whose newest is at or after `timestamp`."""
         if self.max_timestamp < timestamp or not self._positions:
             return None
-        entry = max(bisect_left(self._times_before, timestamp) - 1, 0)
-        for position, batch in self.walk(self._positions[entry], self.durable_size):
-            if batch.max_timestamp >= timestamp:
+        by_time = bisect_left(self._times_before, timestamp) - 1
+        by_offset = bisect_right(self._offsets, offset) - 1
+        for position, batch in self.walk(self._positions[max(by_time, by_offset, 0)], self.durable_size):
+            if batch.max_timestamp >= timestamp and batch.next_offset > offset:
                 return position, batch
         return None
 

@@ -5,7 +5,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_json_line, print_table, say
+from medkg_lab.text import one_line
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
@@ -18,9 +19,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     group.add_parser("topics", parents=[common], help="list topics with their offsets").set_defaults(run=_topics)
     group.add_parser("groups", parents=[common], help="list consumer groups with their lag").set_defaults(run=_groups)
-    tail = group.add_parser("tail", parents=[common], help="show the last records of a topic")
+    tail = group.add_parser("tail", parents=[common], help="show a topic's last records, or what comes")
     tail.add_argument("topic", help="the topic's name")
-    tail.add_argument("--count", type=int, default=10, help="how many (default 10)")
+    tail.add_argument("--count", type=_count, default=10, help="how many (default 10); 0: only what comes from now on")
+    tail.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C; a JSON line each")
     tail.set_defaults(run=_tail)
     produce = group.add_parser("produce", parents=[common], help="put one record on a topic")
     produce.add_argument("topic", help="the topic's name")
@@ -68,31 +70,46 @@ def _groups(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _tail(given: argparse.Namespace) -> int:
-    from medkg_lab.broker.client import tail
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of records")
+    return int(text)
 
-    records = tail(_lab(given).bootstrap, given.topic, given.count)
-    shown = [one.as_text() for one in records]
+
+def _tail(given: argparse.Namespace) -> int:
+    from medkg_lab.broker import client
+
+    bootstrap = _lab(given).bootstrap
+    if given.follow or given.count == 0:
+        for record in client.follow(bootstrap, given.topic, given.count):
+            print_json_line(record.as_text()) if given.json else show(record.as_text())
+            sys.stdout.flush()
+    found = [record.as_text() for record in client.tail(bootstrap, given.topic, given.count)]
     if given.json:
-        print_json(shown)
+        print_json(found)
         return exit_codes.OK
-    show(shown)
+    for one in found:
+        show(one)
     return exit_codes.OK
 
 
-def show(records: list[dict[str, Any]]) -> None:
-    """Print records as `Record.as_text` gives them, each with its headers below it."""
-    for one in records:
-        print_text(f"{one['partition']}@{one['offset']} {one['key']}  {one['value']}")
-        for name, value in one["headers"]:
-            print_text(f"    {name}: {value}")
+def show(record: dict[str, Any]) -> None:
+    """Print a record as `Record.as_text` gives it on a line, and its headers below it; what a value has of line ends is made
+    blanks, so that it cannot pass for further records."""
+    print(one_line(f"{record['partition']}@{record['offset']} {_shown(record['key'])}  {_shown(record['value'])}"))
+    for name, value in record["headers"]:
+        print("    " + one_line(f"{name}: {_shown(value)}"))
+
+
+def _shown(text: str | None) -> str:
+    return "(null)" if text is None else text
 
 
 def _produce(given: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
 
     value = sys.stdin.buffer.read() if given.value is None else given.value.encode()
-    place = produce(_lab(given).bootstrap, given.topic, value, key=given.key.encode() if given.key else None)
+    place = produce(_lab(given).bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
     if given.json:
         print_json(place)
     else:

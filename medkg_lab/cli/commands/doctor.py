@@ -19,6 +19,7 @@ def run(given: argparse.Namespace) -> int:
     """Check and print; exit code 3 when something is missing."""
     from medkg_lab import settings
     from medkg_lab.lab.doctor import examine
+    from medkg_lab.lab.hardware import NEVER_RUN_ON_A_GPU
     from medkg_lab.locations import locate
 
     locations = locate(given.home)
@@ -26,10 +27,15 @@ def run(given: argparse.Namespace) -> int:
     found = examine(locations, chosen)
     whole = all(one.ok for one in found)
     if given.json:
-        print_json({"ok": whole, "profile": chosen.profile, "checks": [asdict(one) for one in found]})
+        checks = [asdict(one) for one in found]
+        print_json({"ok": whole, "profile": chosen.profile, "checks": checks, "never_run_on_a_gpu": NEVER_RUN_ON_A_GPU})
         return exit_codes.OK if whole else exit_codes.NOT_READY
     print_table(("check", "state", "found"), ((one.name, "ok" if one.ok else "missing", one.found) for one in found))
     for one in found:
         if not one.ok:
             print_text(f"\n{one.name}: {one.remedy}")
+    if any(one.name.startswith("GPU") for one in found):
+        print_text("\nNever run on a GPU by those who wrote it; whether it works there, only your own run can show:")
+        for part in NEVER_RUN_ON_A_GPU:
+            print_text(f"  {part}")
     return exit_codes.OK if whole else exit_codes.NOT_READY

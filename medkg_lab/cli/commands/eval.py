@@ -66,6 +66,8 @@ def _show_retrieval(found: dict[str, Any]) -> None:
         (leg, each["ndcg@10"], each["recall@100"], *_compared(against.get(leg))) for leg, each in found["legs"].items()
     )
     print_table(("leg", "ndcg@10", "recall@100", "fused gains", "p"), rows)
+    for leg, reason in found["legs_off"].items():
+        print_text(f"\n{leg} is off: {reason}")
 
 
 def _compared(against: dict[str, float] | None) -> tuple[Any, Any]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text, say
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.formats import FORMATS
 
 _EXPORT_SECONDS = 300.0
+_MOST = 1_000_000
 
 
 class SeveralFiles(LabError):
@@ -25,17 +27,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     group = commands.add_parser("graph", help="ask the knowledge graph").add_subparsers(metavar="ACTION", required=True)
     node = group.add_parser("node", parents=[common], help="show a node and its neighbours")
     node.add_argument("node", help="a node's id or name")
-    node.add_argument("--limit", type=int, default=50, help="how many neighbours (default 50)")
+    node.add_argument("--limit", type=between(1, _MOST), default=50, help="how many neighbours (default 50)")
     node.set_defaults(run=_node)
     path = group.add_parser("path", parents=[common], help="find a path between two nodes")
     path.add_argument("source", help="a node's id or name")
     path.add_argument("target", help="a node's id or name")
-    path.add_argument("--hops", type=int, default=4, help="how many steps at most (default 4)")
+    path.add_argument("--hops", type=between(0, 8), default=4, help="how many steps at most, up to 8 (default 4)")
     path.set_defaults(run=_path)
     why = group.add_parser("why", parents=[common], help="show which documents connect two nodes")
     why.add_argument("source", help="a node's id or name")
     why.add_argument("target", help="a node's id or name")
     why.set_defaults(run=_why)
+    for one in (node, path, why):
+        one.add_argument("--tenant", default="default", help="whose graph")
     export = group.add_parser("export", parents=[common], help="give out all nodes and edges with what says so")
     export.add_argument(
         "--format",
@@ -45,7 +49,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     export.add_argument("--out", type=Path, help="a folder for the files (default: print; Neo4j's two files need it)")
     export.add_argument(
-        "--limit", type=int, default=1_000_000, help="how many nodes and edges at most (default 1,000,000)"
+        "--limit", type=between(1, _MOST), default=_MOST, help="how many nodes and edges at most (default 1,000,000)"
     )
     export.add_argument("--tenant", default="default", help="whose graph")
     export.set_defaults(run=_export)
@@ -55,7 +59,7 @@ def _node(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     knowledge = Lab.at(given.home).knowledge
-    found = knowledge.neighbours(given.node, limit=given.limit)
+    found = knowledge.neighbours(given.node, limit=given.limit, tenant=given.tenant)
     if given.json:
         print_json(found)
         return exit_codes.OK
@@ -73,7 +77,7 @@ def _neighbour(one: dict[str, Any]) -> tuple[Any, ...]:
 def _path(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    found = Lab.at(given.home).knowledge.path(given.source, given.target, max_hops=given.hops)
+    found = Lab.at(given.home).knowledge.path(given.source, given.target, max_hops=given.hops, tenant=given.tenant)
     if given.json:
         print_json(found)
     elif found["hops"] is None:
@@ -87,7 +91,7 @@ def _path(given: argparse.Namespace) -> int:
 def _why(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    found = Lab.at(given.home).knowledge.why(given.source, given.target)
+    found = Lab.at(given.home).knowledge.why(given.source, given.target, tenant=given.tenant)
     if given.json:
         print_json(found)
         return exit_codes.OK

@@ -1,11 +1,21 @@
 """`medkg-lab jobs list | show | why | retry | cancel`."""
 
 import argparse
-from typing import Any
+from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.job_outputs import show_output
+from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
+from medkg_lab.errors import LabError
+
+_STATES = ("queued", "running", "waiting_gate", "completed", "failed", "dead", "cancelled")
+
+
+class ChunkWithoutStage(LabError):
+    """--chunk {chunk} says nothing without the stage that made it. Add `--stage` with the name of the pipeline's chunk stage."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -14,13 +24,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         metavar="ACTION", required=True
     )
     listed = group.add_parser("list", parents=[common], help="list jobs")
-    listed.add_argument("--state", help="only jobs in this state")
+    listed.add_argument("--state", choices=_STATES, help="only jobs in this state")
     listed.add_argument("--pipeline", help="only jobs of this pipeline")
     listed.add_argument("--doc", help="only jobs of this document id")
     listed.add_argument("--tenant", help="only jobs of this tenant")
     listed.add_argument("--correlation", help="only jobs with this correlation id")
     listed.add_argument("--source", help="only jobs of this source")
-    listed.add_argument("--limit", type=int, default=100, help="how many (default 100)")
+    listed.add_argument("--limit", type=between(1, 100_000), default=100, help="how many (default 100)")
     listed.set_defaults(run=_list)
     show = group.add_parser("show", parents=[common], help="show one job with its stages")
     show.add_argument("job", help="a job's id, or a document's for its newest job")
@@ -67,6 +77,8 @@ def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.find import find_job
 
+    if given.chunk is not None and not given.stage:
+        raise ChunkWithoutStage(chunk=given.chunk)
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
     if given.stage:

@@ -1,7 +1,7 @@
 """`medkg-lab repro`: an incident as one archive, run again without the lab it comes from, and what made the difference."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     export.add_argument("--no-topics", action="store_true", help="leave the slices of the topics out")
     export.add_argument("--redact", action="store_true", help="replace e-mails, phones, names, tokens and paths")
     export.add_argument(
-        "--preview", action="store_true", help="with --redact: show what would be replaced, write nothing"
+        "--preview", action="store_true", help="show sizes, what is missing and what is replaced, and write nothing"
     )
     export.set_defaults(run=_export)
     taken = group.add_parser("import", parents=[common], help="put an archive into an empty home, named by --home")
@@ -73,35 +73,39 @@ def _export(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.repro import archive, export
 
-    made = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics)
+    made, replaced = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics), None
     if given.redact:
         from medkg_lab.repro.redact import redact
         from medkg_lab.repro.settle import settle
 
         redaction = redact(made)
-        if given.preview:
-            return _preview(given, redaction.replaced)
-        made = settle(made, redaction.archive)
-    sizes = export.sizes(made)
+        replaced = redaction.replaced
+        made = redaction.archive if given.preview else settle(made, redaction.archive)
+    parts, missing = export.sizes(made), made.manifest.missing
     if not given.json:
-        print_table(("part", "bytes"), [*sizes.items(), ("in all, unpacked", sum(sizes.values()))])
-        for missing in made.manifest.missing:
-            say(f"missing: {missing}")
+        _tell(parts, missing, replaced if given.preview else None)
+    summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
+    if given.preview:
+        if given.json:
+            print_json({**summary, "replaced": replaced})
+        return exit_codes.OK
     written = archive.write(given.out, made)
-    summary = {"archive": str(given.out), "bytes": written, "jobs": len(made.manifest.jobs), "parts": sizes}
     if given.json:
-        print_json({**summary, "missing": made.manifest.missing})
+        print_json({**summary, "archive": str(given.out), "bytes": written})
     else:
         print_text(f"{given.out}: {len(made.manifest.jobs)} jobs, {written} bytes")
     return exit_codes.OK
 
 
-def _preview(given: argparse.Namespace, replaced: "Mapping[str, list[tuple[str, str]]]") -> int:
-    if given.json:
-        print_json(replaced)
-    else:
+def _tell(
+    parts: Mapping[str, int], missing: Sequence[str], replaced: Mapping[str, list[tuple[str, str]]] | None
+) -> None:
+    """Show what an archive would hold, what it would not, and what redaction replaces."""
+    if replaced is not None:
         print_table(("kind", "text", "becomes"), [(kind, *pair) for kind, pairs in replaced.items() for pair in pairs])
-    return exit_codes.OK
+    print_table(("part", "bytes"), [*parts.items(), ("in all, unpacked", sum(parts.values()))])
+    for one in missing:
+        say(f"missing: {one}")
 
 
 def _import(given: argparse.Namespace) -> int:

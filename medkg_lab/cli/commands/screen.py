@@ -20,7 +20,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser = commands.add_parser(
         "screen", parents=[common], help="open the screen; the same as no command (starts the lab if it does not run)"
     )
-    parser.add_argument("--theme", choices=THEMES, help="the colours (default: dark; T in the screen changes them)")
+    parser.add_argument(
+        "--theme", choices=THEMES, help="the colours (default: as the settings say; T in the screen changes them)"
+    )
     parser.add_argument("--no-start", action="store_true", help="do not start a lab that does not run")
     parser.set_defaults(run=run)
 

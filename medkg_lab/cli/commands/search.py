@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_json, print_text, say
 from medkg_lab.text import sanitize
 
@@ -17,11 +18,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     """Add the command."""
     parser = commands.add_parser("search", parents=[common], help="search the documents, by words and by meaning")
     parser.add_argument("query", help="what to look for")
-    parser.add_argument("--limit", type=int, default=10, help="how many hits (default 10)")
+    parser.add_argument("--limit", type=between(1, 200), default=10, help="how many hits, 200 at most (default 10)")
     parser.add_argument("--tenant", default="default", help="whose documents")
     parser.add_argument("--source", action="append", help="only documents of this source; may be given several times")
     parser.add_argument(
-        "--per-document", type=int, help="how many hits of one document at most (default 3, then the rest)"
+        "--per-document", type=between(1, 200), help="how many hits of one document at most (default 3, then the rest)"
     )
     parser.add_argument(
         "--fusion", choices=("rrf", "weighted"), help="how the legs are put together (default: settings)"

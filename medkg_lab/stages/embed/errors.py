@@ -48,3 +48,32 @@ class GpuOutOfMemory(ServiceError):
     `batch_size`."""
 
     failure_kind: ClassVar[str] = "gpu_oom"
+
+
+class _SpladeError(LabError):
+    """The sparse model {model} cannot be used: {detail}."""
+
+    failure_kind: ClassVar[str] = "gpu_unavailable"
+    """Without its GPU or its package the stage ends its jobs, and nothing else takes its place."""
+
+
+class SpladePackageMissing(_SpladeError):
+    """The sparse model {model} needs sentence-transformers, which is not installed: {detail}. Fetch what the gpu profile needs
+    with `uv pip sync requirements/gpu.lock`, or take `sparse` out of the profile's embed options."""
+
+
+class SpladeWithoutGpu(_SpladeError):
+    """The sparse model {model} was to run on GPU {device}, but PyTorch found {found}. Check the driver with `nvidia-smi` and the
+    number in `sparse.device`; it never runs on the processor instead."""
+
+
+class SpladeUnloadable(_SpladeError):
+    """The sparse model {model} could not be loaded: {detail}. Put it into a folder or into the local Hugging Face cache, and name
+    that in `sparse.model`; nothing is downloaded at run time."""
+
+
+class SpladeOutOfMemory(ServiceError):
+    """GPU {device} ran out of memory in the sparse model {model}: {detail}. Set a smaller `sparse.batch_size`, or leave it more
+    memory."""
+
+    failure_kind: ClassVar[str] = "gpu_oom"

@@ -14,7 +14,22 @@ def _build_minilm(resources: Resources, options: MiniLMOptions) -> Stage:
 def _build_openai(resources: Resources, options: OpenAIOptions) -> Stage:
     from medkg_lab.stages.embed.openai import OpenAIEmbedder
 
-    return OpenAIEmbedder(options)
+    if options.sparse is None:
+        return OpenAIEmbedder(options)
+    from medkg_lab.stages.embed.splade import Splade, WithSparse
+
+    return WithSparse(OpenAIEmbedder(options), Splade.load(options.sparse))
+
+
+def _sparse_gpu(options: OpenAIOptions) -> GpuNeed | None:
+    sparse = options.sparse
+    return None if sparse is None else GpuNeed(sparse.memory_mib, device=sparse.device)
+
+
+def _probe_openai(options: OpenAIOptions) -> None:
+    from medkg_lab.stages.embed.endpoint import probe
+
+    probe(options)
 
 
 MINILM = Implementation(
@@ -31,6 +46,8 @@ OPENAI = Implementation(
     summary="an OpenAI-compatible embedding endpoint on a GPU, such as vLLM, through Haystack",
     build=_build_openai,
     options=OpenAIOptions,
-    gpu=GpuNeed(memory_mib=8192),
+    gpu=GpuNeed(memory_mib=8192, served=True),
     device="cuda",
+    probe=_probe_openai,
+    also_gpu=_sparse_gpu,
 )

@@ -84,5 +84,5 @@ class OpenAIEmbedder:
         cause = error.__cause__ if isinstance(error, APIConnectionError) and error.__cause__ else error
         url = self._options.base_url
         if isinstance(error, APIConnectionError):
-            return EndpointDown(url=url, detail=short(str(cause)))
+            return EndpointDown(url=url, detail=short(str(cause)).rstrip("."))
         return failed(url, error.status_code if isinstance(error, APIStatusError) else None, str(error))

@@ -19,6 +19,19 @@ class MiniLMOptions(Options):
     )
 
 
+class SpladeOptions(Options):
+    """A learned sparse model (SPLADE) on a GPU of this machine, through sentence-transformers from the `gpu` extra."""
+
+    model: str = Field(
+        min_length=1,
+        description="A folder with the model, or its name in the local Hugging Face cache; nothing is downloaded.",
+    )
+    device: int = Field(default=0, ge=0, le=63, description="The number of the GPU, as `nvidia-smi` shows it.")
+    memory_mib: int = Field(default=2048, ge=1, description="Free GPU memory in MiB that must be there at the start.")
+    max_terms: int = Field(default=128, ge=1, le=4096, description="Terms of a text that are kept: the heaviest.")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="Texts that are computed together.")
+
+
 class OpenAIOptions(Options):
     """An OpenAI-compatible endpoint, such as vLLM's.
 
@@ -41,4 +54,8 @@ class OpenAIOptions(Options):
     )
     query_timeout_seconds: float = Field(
         default=5.0, gt=0, le=60, description="Seconds that a search waits for its vector."
+    )
+    sparse: SpladeOptions | None = Field(
+        default=None,
+        description="A learned sparse model beside it, for the third leg of search; without it that leg is off.",
     )

@@ -13,14 +13,17 @@ _LONGEST_BEFORE = 200
 
 
 def find_abbreviations(texts: Iterable[str]) -> dict[str, str]:
-    """Long forms by short form, in order of appearance; the first definition of a short form counts."""
+    """Long forms by short form, in order of appearance; the first definition of a short form counts.
+
+    Where the algorithm finds none, the initials of the words before decide.
+    """
     found: dict[str, str] = {}
     for text in texts:
         for match in _IN_BRACKETS.finditer(text):
             short = match[1].strip()
             if short not in found and _looks_short(short):
                 before = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()].rstrip()
-                if long := long_form(short, before):
+                if long := long_form(short, before) or initials(short, before):
                     found[short] = long
     return found
 
@@ -53,3 +56,12 @@ def long_form(short: str, before: str) -> str | None:
             return None
     found = candidate[place:]
     return found if len(found) > len(short) and not any(char in found for char in ".;:()") else None
+
+
+def initials(short: str, before: str) -> str | None:
+    """The last words of `before` when their first letters are those of `short` in another order: `myotonic dystrophy (DM)`."""
+    words = before.split()[-len(short) :]
+    letters = sorted(word[0].lower() for word in words)
+    if len(words) < 2 or letters != sorted(short.lower()) or not all(word.isalpha() for word in words):
+        return None
+    return " ".join(words)

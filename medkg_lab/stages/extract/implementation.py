@@ -52,12 +52,19 @@ def _build_llm(resources: Resources, options: LlmOptions) -> Stage:
     return LlmExtractor(load(resources.vocabularies, options.vocabulary), options)
 
 
+def _probe_llm(options: LlmOptions) -> None:
+    from medkg_lab.stages.extract.endpoint import probe
+
+    probe(options)
+
+
 LLM = Implementation(
     name="extract.llm",
     stage_type=StageType.EXTRACT,
     summary="what extract.structured finds, and claims that a language model reads and the passage bears out",
     build=_build_llm,
     options=LlmOptions,
-    gpu=GpuNeed(memory_mib=8192),
+    gpu=GpuNeed(memory_mib=8192, served=True),
     device="cuda",
+    probe=_probe_llm,
 )

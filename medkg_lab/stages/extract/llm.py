@@ -5,19 +5,17 @@ from collections.abc import Iterator
 
 import orjson
 
-from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims, request_body
-from medkg_lab.stages.extract.errors import LlmDown, LlmFailed, LlmOutOfMemory, LlmUnusable
+from medkg_lab.stages.extract.endpoint import ask, short
+from medkg_lab.stages.extract.errors import LlmUnusable
 from medkg_lab.stages.extract.folding import term_id
 from medkg_lab.stages.extract.implementation import LlmOptions
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Vocabulary
 
 _LOG = logging.getLogger(__name__)
-_MOST_BYTES = 4 * 1024 * 1024
-_DETAIL = 300
 
 
 class LlmExtractor:
@@ -40,26 +38,12 @@ class LlmExtractor:
 
     def _claims(self, context: StageContext, chunk: Chunk) -> tuple[Claim, ...]:
         chosen = self._options
+        asked = request_body(chunk, chosen.model, chosen.max_tokens)
+        body = ask(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
         try:
-            answer = context.outside.request(
-                "POST",
-                f"{chosen.base_url.rstrip('/')}/chat/completions",
-                headers={"content-type": "application/json"},
-                body=orjson.dumps(request_body(chunk, chosen.model, chosen.max_tokens)),
-                timeout=chosen.timeout_seconds,
-                max_bytes=_MOST_BYTES,
-                endpoint=True,
-            )
-        except LabError as error:
-            raise LlmDown(url=chosen.base_url, detail=str(error)) from error
-        if answer.status != 200:
-            text = answer.body[:2000].decode(errors="replace")
-            kind = LlmOutOfMemory if "out of memory" in text.lower() else LlmFailed
-            raise kind(url=chosen.base_url, detail=_short(f"HTTP {answer.status}: {text}"))
-        try:
-            return read_claims(orjson.loads(answer.body))
+            return read_claims(orjson.loads(body))
         except ValueError as error:
-            raise LlmUnusable(url=chosen.base_url, chunk=chunk.chunk_id, detail=_short(str(error))) from error
+            raise LlmUnusable(url=chosen.base_url, chunk=chunk.chunk_id, detail=short(str(error))) from error
 
     def _edges(
         self, document: Document, chunk: Chunk, claims: tuple[Claim, ...], nodes: dict[str, Node]
@@ -88,7 +72,3 @@ class LlmExtractor:
         if concept is not None:
             return Node(node_id=concept.node_id, kind=concept.kind, name=concept.name)
         return Node(node_id=term_id(term), kind="concept", name=term)
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_DETAIL]

@@ -7,7 +7,7 @@ from medkg_lab import rpc
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.client import connected, refused
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
-from medkg_lab.knowledge.messages import TextDocument
+from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
 from medkg_lab.stages.registry import Implementation, KnowledgeStore, Options, Resources
 
@@ -59,6 +59,7 @@ def _message(context: StageContext, item: IndexInput) -> dict[str, Any]:
         "model": embeddings.model,
         "dimension": embeddings.dimension,
         "vectors": TextDocument.pack(embeddings.vectors),
+        "sparse": None if embeddings.sparse is None else SparseRows.of(embeddings.sparse),
     }
 
 

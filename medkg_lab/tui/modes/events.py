@@ -38,7 +38,8 @@ class EventsMode(Mode):
     about = (
         "What happens, as it happens: a line for each document and step. / narrows it as you type: type:, stage:, job: and "
         "doc: look at one field, other words at all of them, - before a word turns it round. Going up pauses; f follows "
-        "again. t goes to a time or a number, [ and ] to failures, enter tells all of one event."
+        "again. t goes to a time or a number, [ and ] to failures, n and N to matches of the last filter, also when esc has "
+        "cleared it, enter tells all of one event."
     )
     twins = "medkg-lab events --follow · events --after SEQ · events --job ID --json"
     footer = ("open", "narrow", "pause", "follow", "time", "why")
@@ -55,7 +56,7 @@ class EventsMode(Mode):
         self._taken = Taken((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
         self._told: Mapping[str, Any] | None = None
-        self._filter = ""
+        self._filter = self._sought = ""
         self._topic: int | None = None
         self.ring = EventRing(id="ring")
         self._chips, self._positions, self._heading = Lines(id="chips"), Lines(id="positions"), Lines(id="columns")
@@ -129,6 +130,7 @@ class EventsMode(Mode):
     def narrow(self, text: str) -> None:
         """Show only what fits."""
         self._filter = text
+        self._sought = text or self._sought
         self.ring.narrow(EventFilter.parse(text))
         self._paint_head()
 
@@ -161,6 +163,8 @@ class EventsMode(Mode):
         row = self.ring.row
         if action in ("open", "raw"):
             return row is not None and bool(row.seq)
+        if action in ("next", "previous"):
+            return bool(self._sought)
         return bool(row is not None and row.job) if action == "again" else True
 
     def words(self) -> dict[str, str]:
@@ -276,6 +280,20 @@ class EventsMode(Mode):
     def do_later(self) -> None:
         """The next failure."""
         self._to_failure(1)
+
+    def do_next(self) -> None:
+        """The next match of what was typed after / last, also when all rows are shown again."""
+        self._to_match(1)
+
+    def do_previous(self) -> None:
+        """The match before."""
+        self._to_match(-1)
+
+    def _to_match(self, step: int) -> None:
+        if not self.ring.go_to_match(step, EventFilter.parse(self._sought)):
+            side = "later" if step > 0 else "earlier"
+            self.screen_app.tell(f"There is no {side} match of /{self._sought} among the rows that are kept.")
+        self._moved()
 
     def _to_failure(self, step: int) -> None:
         if not self.ring.go_to_failure(step):

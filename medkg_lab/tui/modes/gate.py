@@ -103,7 +103,8 @@ class GateMode(Mode):
             self._look_closer()
 
     def _look(self) -> None:
-        midnight = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        now = datetime.fromtimestamp(time.time())
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
         def work(lab: Lab) -> tuple[list[dict[str, Any]], dict[str, int]]:
             return gates.decided(lab.ledger, DECIDED), gates.opened_since(lab.ledger, midnight)
@@ -184,9 +185,9 @@ class GateMode(Mode):
         panels["opening"].display = seen.gate["state"] == "waiting"
         panels["touches"].show(gate_lines.touches(seen))
 
-    def on_resize(self) -> None:
-        """The page strip is as wide as there is room."""
-        self.call_after_refresh(self._paint_evidence)
+    def on_lines_rewidened(self) -> None:
+        """The page strip is as wide as there is room, and so are the sentences."""
+        self._paint_evidence()
 
     # Hooks
 

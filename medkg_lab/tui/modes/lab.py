@@ -1,18 +1,18 @@
 """1 Lab: is it up, is it moving, does it need me."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.tui import glyphs
 from medkg_lab.tui.attention import SHOWN, attention
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.dialogs import Sheet
 from medkg_lab.tui.lab_lines import (
     about,
     behind,
+    doctor,
     machine,
     need_line,
     no_lab,
@@ -26,8 +26,13 @@ from medkg_lab.tui.modes.base import Mode
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Panel
 from medkg_lab.tui.widgets.table import Column, Table
-from medkg_lab.tui.words import clock, columns, plural, uptime
+from medkg_lab.tui.words import clock, columns, uptime
 
+if TYPE_CHECKING:
+    from medkg_lab.lab.doctor import Finding
+
+USUAL_GAUGES, MOST_GAUGES = 6, 12
+"""Lines of the regions in the middle: more where there is more than one GPU."""
 PROCESS_COLUMNS = (
     Column("PROCESS", 15),
     Column("STATE", 11),
@@ -51,7 +56,7 @@ class LabMode(Mode):
         "Is it up, is it moving, does it need me. What needs you comes first, each line with the key that deals with it. "
         "The cursor is on a process: enter shows all about it."
     )
-    twins = "medkg-lab status --why · watch · restart NAME · logs NAME · submit PATH · demo · down"
+    twins = "medkg-lab status --why · doctor · watch · restart NAME · logs NAME · submit PATH · demo · down"
     footer = ("open", "why", "logs", "again", "demo", "put", "command")
 
     DEFAULT_CSS = """
@@ -79,6 +84,10 @@ class LabMode(Mode):
         self.query_one("#processes").focus()
         self._paint(self.screen_app.snapshot)
 
+    def on_mount(self) -> None:
+        """Paint what is known already."""
+        self.call_after_refresh(lambda: self._paint(self.screen_app.snapshot))
+
     def take_focus(self) -> None:
         """The processes have the focus."""
         self.query_one("#processes").focus()
@@ -90,7 +99,8 @@ class LabMode(Mode):
 
     def words(self) -> dict[str, str]:
         """A process is restarted."""
-        return {"again": "restart", "demo": "run the demo" if not self.screen_app.snapshot.jobs else "demo"}
+        demo = "run the demo" if not self.screen_app.snapshot.jobs else "demo"
+        return {"again": "restart", "diff": "doctor: is what the profile needs here", "demo": demo}
 
     def can(self, action: str) -> bool:
         """Processes can be restarted and opened where there are some; the demo runs in a lab that is up."""
@@ -112,11 +122,18 @@ class LabMode(Mode):
     # Painting
 
     def _paint(self, seen: Snapshot) -> None:
+        if not self.query("#places"):
+            return  # not composed yet; it is painted when it is
         self._paint_needs(seen)
         self._paint_processes(seen)
         self.query_one("#moving", Panel).show(self._moving(seen))
         self.query_one("#behind", Panel).show(behind(seen))
-        self.query_one("#machine", Panel).show(machine(seen))
+        has = self.query_one("#machine", Panel)
+        lines = machine(seen, has.size.width)
+        has.show(lines)
+        if len(lines) > USUAL_GAUGES:
+            for panel in self.query("#gauges Panel"):
+                panel.styles.height = min(len(lines), MOST_GAUGES) + 2
         where = self.query_one("#places", Panel)
         where.show(places(seen, self.screen.has_class("-narrow")))
         old = f"as of {clock(min(seen.behind.values()))} · ledger does not answer" if seen.behind else ""
@@ -186,30 +203,26 @@ class LabMode(Mode):
 
     def do_again(self) -> None:
         """Ask, then restart the process under the cursor."""
-        process = self._process()
-        if process is None:
-            return
-        name = process["name"]
-        question = Question(
-            f"Restart {name}",
-            [
-                [("Nothing that was acknowledged is lost; work under way is taken up again.", "text")],
-                [
-                    (
-                        f"It has been {glyphs.of_process(process['state']).word}, {plural(process['restarts'], 'restart')}.",
-                        "muted",
-                    )
-                ],
-            ],
-            (Choice("r", f"Restart {name}", "restart"), Choice("", "esc Leave it", "")),
-            f"medkg-lab restart {name}",
-        )
+        if (process := self._process()) is not None:
+            self.screen_app.ask_restart(process)
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.act(lambda lab: lab.supervisor.restart(name), done=f"{name} is being restarted.")
+    def do_diff(self) -> None:
+        """What the profile needs and whether it is here, as `medkg-lab doctor` says it."""
 
-        self.screen_app.push_screen(Dialog(question), then)
+        def look(lab: Lab) -> "list[Finding]":
+            # Here, so that the first frame does not wait for what the checks load.
+            from medkg_lab.lab.doctor import examine
+
+            return examine(lab.locations, lab.settings)
+
+        def show(findings: "list[Finding]") -> None:
+            good = sum(one.ok for one in findings)
+            self.screen_app.push_screen(
+                Sheet(f"Doctor · {good} of {len(findings)} in order", doctor(findings), "esc close")
+            )
+
+        self.screen_app.tell("Looking at what the profile needs …")
+        self.ask("doctor", look, show)
 
     def do_demo(self) -> None:
         """Put the bundled documents on the queue."""

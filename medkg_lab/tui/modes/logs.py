@@ -1,8 +1,11 @@
 """7 Logs: what the processes write, merged by time or one by one."""
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -25,7 +28,8 @@ KEPT = 10_000
 FIRST_BYTES = 256 * 1024
 MOST_BYTES = 2 * 1024 * 1024
 """Bytes of each log that are read at first, and at most at once later."""
-Fresh = dict[str, tuple[list[str], int]]
+Fresh = dict[str, tuple[list[str], int, float]]
+"""Of each log what is new, where it ends, and when it was written last (seconds since the epoch)."""
 
 
 class LogsMode(Mode):
@@ -37,11 +41,11 @@ class LogsMode(Mode):
     short = "Logs"
     about = (
         "What the processes write, merged by time. space at the left chooses processes; none chosen means all. / finds text, "
-        "n and N go from match to match, [ and ] from error to error. Going up stops following; f follows again. ↵ shows a "
-        "whole line."
+        "n and N go from match to match, [ and ] from error to error. Going up stops following; f follows again. W wraps long "
+        "lines, ↵ shows one whole."
     )
     twins = "medkg-lab logs [NAME] --lines 50"
-    footer = ("narrow", "pause", "follow", "mark", "open", "time")
+    footer = ("narrow", "pause", "follow", "time", "mark", "wrap")
 
     DEFAULT_CSS = """
     LogsMode #panes { height: 1fr; }
@@ -60,6 +64,8 @@ class LogsMode(Mode):
         self._paused = False
         self._held_back = 0
         self._shown: list[LogLine] = []
+        self._starts: Sequence[int] = ()
+        self._wraps = False
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,10 +108,9 @@ class LogsMode(Mode):
 
     def _take(self, fresh: Fresh) -> None:
         came: list[LogLine] = []
-        now = time.time()
-        for name, (texts, end) in fresh.items():
+        for name, (texts, end, written) in fresh.items():
             first = self._numbers.get(name, 0)
-            read = log_lines.read(name, texts, self._last.get(name, 0.0), first, now)
+            read = log_lines.read(name, texts, self._last.get(name, 0.0), first, written)
             self._places[name], self._numbers[name] = end, first + len(texts)
             self._last[name] = read[-1].at if read else self._last.get(name, 0.0)
             came += read
@@ -129,7 +134,10 @@ class LogsMode(Mode):
         self._shown = [line for line in self._lines if not chosen or line.process in chosen]
         table = self._list
         table.empty = [[("  Nothing was written yet.", "muted")]]
-        table.show([log_lines.row(line, self._fits(line)) for line in self._shown])
+        width = table.room(log_lines.COLUMNS, len(log_lines.COLUMNS) - 1) if self._wraps else 0
+        rows = [log_lines.rows(line, self._fits(line), width) for line in self._shown]
+        self._starts = [0, *accumulate(map(len, rows))][: len(rows)]
+        table.show([row for each in rows for row in each])
         if self._following:
             table.go(table.total - 1)
         self._head()
@@ -160,9 +168,14 @@ class LogsMode(Mode):
 
     # Hooks
 
+    @property
+    def _at(self) -> int:
+        """Which of the lines has the cursor; -1 without any."""
+        return bisect_right(self._starts, self._list.cursor) - 1
+
     def _line(self) -> LogLine | None:
-        at = self._list.cursor
-        return self._shown[at] if at < len(self._shown) else None
+        at = self._at
+        return self._shown[at] if 0 <= at < len(self._shown) else None
 
     def subject(self) -> Subject | None:
         """The process that wrote the line under the cursor."""
@@ -187,7 +200,14 @@ class LogsMode(Mode):
 
     def words(self) -> dict[str, str]:
         """What the keys do here."""
-        return {"narrow": "find", "mark": "choose", "open": "whole line", "pause": "go on" if self._paused else "pause"}
+        return {
+            "narrow": "find",
+            "mark": "choose",
+            "open": "whole line",
+            "pause": "go on" if self._paused else "pause",
+            "again": "restart the process",
+            "wrap": "cut lines" if self._wraps else "wrap",
+        }
 
     def can(self, action: str) -> bool:
         """Matches need something to find, lines need lines."""
@@ -195,6 +215,8 @@ class LogsMode(Mode):
             return bool(self._find)
         if action in {"mark", "mark_all"}:
             return bool(self._places)
+        if action == "again":
+            return self.subject() is not None
         return bool(self._shown)
 
     def completions(self) -> list[str]:
@@ -248,6 +270,24 @@ class LogsMode(Mode):
         self._paused, self._following = False, True
         self._paint()
 
+    def do_wrap(self) -> None:
+        """Let long lines go on below, or cut them."""
+        line = self._at
+        self._wraps = not self._wraps
+        self._paint()
+        if not self._following and 0 <= line < len(self._starts):
+            self._list.go(self._starts[line])
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        if self._wraps:
+            self.call_after_refresh(self._paint)
+
+    def do_again(self) -> None:
+        """Ask, then restart the process that wrote the line."""
+        if (subject := self.subject()) is not None:
+            self.screen_app.ask_restart(subject.raw)
+
     def do_next(self) -> None:
         """The next match."""
         self._go(self._fits, 1)
@@ -265,10 +305,10 @@ class LogsMode(Mode):
         self._go(lambda line: line.is_loud, -1)
 
     def _go(self, fits: Callable[[LogLine], bool], step: int, start: int | None = None) -> None:
-        at = (self._list.cursor if start is None else start) + step
+        at = (self._at if start is None else start) + step
         while 0 <= at < len(self._shown):
             if fits(self._shown[at]):
-                self._list.go(at)
+                self._list.go(self._starts[at])
                 return
             at += step
 
@@ -293,7 +333,15 @@ class LogsMode(Mode):
         wanted = found.ts
         at = next((at for at, line in enumerate(self._shown) if line.at >= wanted), len(self._shown) - 1)
         self._following = False
-        self._list.go(at)
+        if at >= 0:
+            self._list.go(self._starts[at])
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _fresh(lab: Lab, places: dict[str, int]) -> Fresh:
@@ -303,5 +351,6 @@ def _fresh(lab: Lab, places: dict[str, int]) -> Fresh:
     for name in windows.log_names(folder):
         known = places.get(name)
         most = FIRST_BYTES if known is None else MOST_BYTES
-        found[name] = windows.log_tail(lab.locations.log(name), known, most)
+        path = lab.locations.log(name)
+        found[name] = (*windows.log_tail(path, known, most), _written(path))
     return found

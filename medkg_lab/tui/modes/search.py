@@ -208,9 +208,9 @@ class SearchMode(Mode):
         panel.show(search_lines.passage(hit, self._read.before, self._read.after, width))
         panel.head(hit["doc_id"])
 
-    def on_resize(self) -> None:
+    def on_lines_rewidened(self) -> None:
         """Text is as wide as there is room."""
-        self.call_after_refresh(self._paint_passage)
+        self._paint_passage()
 
     # Hooks
 

@@ -13,7 +13,6 @@ from medkg_lab.tui.widgets.panel import fit, safe
 _NAME, _WORD, _FIGURES, _NOTE = 13, 8, 7, 7
 _ROUND, _DOUBLE, _HEAVY = "╭─╮│╰╯┬", "╔═╗║╚╝╤", "┏━┓┃┗┛┯"
 _DOTTED = str.maketrans("│─", "┊┄")
-_PLAIN = str.maketrans("╭╮╰╯╔╗╚╝┏┓┗┛├┤┬┴┼╤┯│┃┊─━┄═║▼…", "+" * 19 + "||:--.=#v~")
 QUIET = {"ok", "run", "muted"}
 """What is usual is written in grey; only what is not gets its colour on the word too."""
 
@@ -50,7 +49,7 @@ class Scene:
             spans += [(" " * (x - at), "text")] if x > at else []
             spans += piece
             at = x + width
-        return [(text.translate(_PLAIN), token) for text, token in spans] if glyphs.PLAIN else spans
+        return spans
 
     def _pieces(self, y: int) -> Iterator[tuple[int, Line, int]]:
         for box in self.layout.boxes.values():

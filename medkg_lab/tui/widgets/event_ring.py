@@ -279,9 +279,16 @@ class EventRing(Widget):
 
     def go_to_failure(self, step: int) -> bool:
         """Go to the next failure in one direction; False when there is none."""
+        return self._go_to(step, lambda row: row.type in LOUD)
+
+    def go_to_match(self, step: int, wanted: EventFilter) -> bool:
+        """Go to the next row in one direction that fits `wanted`; False when there is none."""
+        return self._go_to(step, lambda row: bool(row.seq) and wanted.fits(row))
+
+    def _go_to(self, step: int, reached: Callable[[EventRow], bool]) -> bool:
         place = self.cursor + step
         while (row := self.view.at(place)) is not None:
-            if row.type in LOUD:
+            if reached(row):
                 self.go_to(place)
                 return True
             place += step

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.app import RenderResult
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -74,8 +76,9 @@ def wrapped(text: str, width: int, token: str = "text") -> list[list[Span]]:
             if row:
                 rows.append([(row, token)])
                 row = ""
-            rows.append([(set_cell_size(word, width), token)])
-            word = word[width:]
+            first, *rest = chop_cells(word, width)
+            rows.append([(first, token)])
+            word = "".join(rest)
         if row and cell_len(row) + 1 + cell_len(word) > width:
             rows.append([(row, token)])
             row = word
@@ -100,6 +103,16 @@ class Lines(Widget):
     def __init__(self, lines: Sequence[Line] = (), id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.lines: Sequence[Line] = lines
+        self._wide = 0
+
+    class Rewidened(Message):
+        """The region is wider or narrower than before: what was broken into lines for it has to be broken anew."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Tell of another width."""
+        if event.size.width != self._wide:
+            self._wide = event.size.width
+            self.post_message(self.Rewidened())
 
     @property
     def palette(self) -> Palette:

@@ -11,6 +11,8 @@ import confluent_kafka
 import kafka
 
 SECONDS = 20
+LINGER_MS = 50
+"""So that several records share a batch."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def aiokafka_write(bootstrap: str, topic: str, messages: Sequence[Message], comp
             enable_idempotence=True,
             compression_type=None if compression == "none" else compression,
             max_request_size=2_000_000,
+            linger_ms=LINGER_MS,
         )
         await producer.start()
         try:
@@ -117,6 +120,7 @@ def kafka_python_write(bootstrap: str, topic: str, messages: Sequence[Message], 
         acks="all",
         compression_type=None if compression == "none" else compression,
         max_request_size=2_000_000,
+        linger_ms=LINGER_MS,
     )
     sent = [
         producer.send(topic, one.value, key=one.key, headers=list(one.headers), timestamp_ms=one.timestamp, partition=0)
@@ -140,6 +144,37 @@ def kafka_python_read(bootstrap: str, topic: str, count: int) -> list[Message]:
     return found
 
 
+def confluent_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
+    reader = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "seek", "log_level": 0})
+    # A request may ask for one time per partition only.
+    asked = [confluent_kafka.TopicPartition(topic, 0, time_) for time_ in times]
+    found = [reader.offsets_for_times([place], timeout=SECONDS)[0].offset for place in asked]
+    reader.close()
+    return [None if offset < 0 else offset for offset in found]
+
+
+def aiokafka_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
+    async def work() -> list[int | None]:
+        reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        await reader.start()
+        try:
+            place = aiokafka.TopicPartition(topic, 0)
+            found = [(await reader.offsets_for_times({place: time_}))[place] for time_ in times]
+        finally:
+            await reader.stop()
+        return [one and one.offset for one in found]
+
+    return list(run(work))
+
+
+def kafka_python_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
+    reader = kafka.KafkaConsumer(bootstrap_servers=bootstrap)
+    place = kafka.TopicPartition(topic, 0)
+    found = [reader.offsets_for_times({place: time_})[place] for time_ in times]
+    reader.close()
+    return [one and one.offset for one in found]
+
+
 def message(record: Any) -> Message:
     """What aiokafka and kafka-python give, which is alike."""
     return Message(record.key, record.value, tuple(record.headers), record.timestamp, record.offset)
@@ -147,3 +182,4 @@ def message(record: Any) -> Message:
 
 WRITERS = {"confluent": confluent_write, "aiokafka": aiokafka_write, "kafka-python": kafka_python_write}
 READERS = {"confluent": confluent_read, "aiokafka": aiokafka_read, "kafka-python": kafka_python_read}
+SEEKERS = {"confluent": confluent_seek, "aiokafka": aiokafka_seek, "kafka-python": kafka_python_seek}

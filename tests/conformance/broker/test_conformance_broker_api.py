@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 
 from tests.brokers import make_topic
-from tests.conformance.broker.libraries import WRITERS, Message
+from tests.conformance.broker.libraries import SEEKERS, WRITERS, Message
 
 T0 = 1_700_000_000_000
 
@@ -40,20 +40,21 @@ def error_of(future: "Future[Any]") -> int:
     return int(caught.value.args[0].code())
 
 
-def test_a_time_is_found_to_the_record(bootstrap: str) -> None:
-    make_topic(bootstrap, "times")
-    times = [100, 300, 200, 200, 900, 400]
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_time_is_found_to_the_record(bootstrap: str, writer: str, compression: str) -> None:
+    topic = f"times-{writer}-{compression}"
+    make_topic(bootstrap, topic)
     # One batch and then several, so that the record lies at the beginning, inside and at the end of one.
-    WRITERS["confluent"](bootstrap, "times", [Message(None, b"v", timestamp=T0 + time_) for time_ in times], "none")
-    for time_ in (1000, 1100):
-        WRITERS["kafka-python"](bootstrap, "times", [Message(None, b"v", timestamp=T0 + time_)], "gzip")
-    flat = [*times, 1000, 1100]
-    reader = consumer(bootstrap)
-    for wanted in range(0, 1200, 50):
-        expected = next((offset for offset, time_ in enumerate(flat) if time_ >= wanted), -1)
-        found = reader.offsets_for_times([TopicPartition("times", 0, T0 + wanted)], timeout=20)[0].offset
-        assert found == expected, wanted
-    reader.close()
+    written = [[100, 300, 200, 200, 900, 400], [1000], [1100]]
+    for times in written:
+        messages = [Message(None, b"v" * 100, timestamp=T0 + time_) for time_ in times]
+        WRITERS[writer](bootstrap, topic, messages, compression)
+    flat = [time_ for times in written for time_ in times]
+    wanted = range(0, 1200, 50)
+    expected = [next((offset for offset, time_ in enumerate(flat) if time_ >= each), None) for each in wanted]
+    for seeker, seek in SEEKERS.items():
+        assert seek(bootstrap, topic, [T0 + each for each in wanted]) == expected, seeker
 
 
 def test_begin_end_and_an_offset_out_of_range(bootstrap: str) -> None:

@@ -25,12 +25,13 @@ MESSAGES = [
     Message("schlüssel".encode(), bytes(range(256)) * 20, (("h", b"\0\xff"),), T0 + 900),
     Message(b"large", b"x" * 900_000, (), T0 + 1000),
 ]
-# Which of the three bring the code for which compression depends on what is installed beside them; gzip they all have.
-COMPRESSIONS = [("confluent", codec) for codec in ("snappy", "lz4", "zstd")]
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("compression", ["none", pytest.param("gzip", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "compression",
+    ["none", *(pytest.param(codec, marks=pytest.mark.full) for codec in ("gzip", "snappy", "lz4", "zstd"))],
+)
 @pytest.mark.parametrize("writer", WRITERS)
 def test_every_library_reads_what_every_library_writes(
     bootstrap: str, writer: str, reader: str, compression: str
@@ -42,12 +43,12 @@ def test_every_library_reads_what_every_library_writes(
     assert found == [replace(message, offset=number) for number, message in enumerate(MESSAGES)]
 
 
-@pytest.mark.parametrize(("writer", "compression"), COMPRESSIONS)
-def test_batches_in_any_compression_pass_untouched(bootstrap: str, writer: str, compression: str) -> None:
+@pytest.mark.parametrize("compression", ["snappy", "lz4", "zstd"])
+def test_batches_in_any_compression_pass_untouched(bootstrap: str, compression: str) -> None:
     topic = f"compressed-{compression}"
     make_topic(bootstrap, topic)
-    WRITERS[writer](bootstrap, topic, MESSAGES, compression)
-    found = READERS[writer](bootstrap, topic, len(MESSAGES))
+    WRITERS["confluent"](bootstrap, topic, MESSAGES, compression)
+    found = READERS["aiokafka"](bootstrap, topic, len(MESSAGES))
     assert found == [replace(message, offset=number) for number, message in enumerate(MESSAGES)]
 
 

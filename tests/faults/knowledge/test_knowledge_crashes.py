@@ -10,7 +10,7 @@ import pytest
 
 from medkg_lab import exit_codes, rpc
 from medkg_lab.knowledge.client import KnowledgeClient
-from tests.integration.knowledge.harness import FakeLedger, KnowledgeProcess, graph_document, text_document
+from tests.integration.knowledge.harness import SPARSE, FakeLedger, KnowledgeProcess, graph_document, text_document
 from tests.waiting import wait_until
 
 DOCUMENTS = 6
@@ -34,7 +34,9 @@ def ledger(process: KnowledgeProcess) -> Iterator[FakeLedger]:
 def store(client: KnowledgeClient, ledger: FakeLedger, turn: int) -> list[str]:
     """Stage a batch of documents, new ones and new generations of earlier ones, and return its jobs."""
     names = [f"file:{(turn * 3 + n) % 40}" for n in range(DOCUMENTS)]
-    texts = [text_document(name, [f"aspirin turn{turn}", "filler"], job=f"j{turn}-{name}") for name in names]
+    texts = [
+        text_document(name, [f"aspirin turn{turn}", "filler"], job=f"j{turn}-{name}", sparse=SPARSE) for name in names
+    ]
     graphs = [graph_document(name, [(name, "seen_in", f"turn{turn}")], job=f"j{turn}-{name}") for name in names]
     client.index(f"b{turn}", texts)
     client.graph(f"b{turn}", graphs)
@@ -51,6 +53,7 @@ def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
     health = client.health()
     assert health["text_revision"] == health["vector_revision"] == health["revision"]
     assert health["text_chunks"] == health["vector_chunks"] == health["chunks"] == 2 * len(latest)
+    assert (health["sparse_chunks"], health["sparse_model"]) == (2 * len(latest), SPARSE if latest else None)
     found = client.search("aspirin", limit=100)["hits"]
     assert {hit["doc_id"]: hit["text"] for hit in found if "aspirin" in hit["text"]} == {
         doc: f"aspirin turn{job[1:].partition('-')[0]}" for doc, job in latest.items()

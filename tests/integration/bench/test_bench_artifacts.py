@@ -7,7 +7,17 @@ from pathlib import Path
 
 
 def test_both_ways_are_measured_for_each_size(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "medkg_lab.cli.main", "bench", "artifacts", "--rounds", "2", "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "medkg_lab.cli.main",
+        "bench",
+        "artifacts",
+        "--rounds",
+        "2",
+        "--folder",
+        str(tmp_path),
+    ]
     ended = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=False)
     found = json.loads(ended.stdout)
     sizes = found["detail"]["sizes"]

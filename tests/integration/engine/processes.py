@@ -133,7 +133,7 @@ def _publish_stages(site: Path) -> None:
     info = site / "tiny_stages-0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-stages\nVersion: 0\n")
-    names = {**PROFILE, "Gpu": "tiny.gpu", "Broken": "tiny.broken", "Busy": "tiny.busy"}
+    names = {**PROFILE, "Gpu": "tiny.gpu", "Endpoint": "tiny.endpoint", "Broken": "tiny.broken", "Busy": "tiny.busy"}
     points = "\n".join(f"{name} = tiny_stages:{name.partition('.')[2].upper()}" for name in names.values())
     (info / "entry_points.txt").write_text(f"[medkg_lab.stages]\n{points}\n")
     (site / "tiny_stages.py").write_text((HERE / "tiny_stages.py").read_text())

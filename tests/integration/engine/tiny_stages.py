@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, Receipt, StageContext, StageType
+from medkg_lab.stages.embed.implementation import OPENAI
 from medkg_lab.stages.registry import GpuNeed, Implementation, Options
 
 
@@ -141,6 +143,8 @@ INDEX = _made(StageType.INDEX, "tiny.index", Index)
 EXTRACT = _made(StageType.EXTRACT, "tiny.extract", Extract)
 KG = _made(StageType.KG, "tiny.kg", Kg)
 GPU = _made(StageType.EMBED, "tiny.gpu", Embed, GpuNeed(memory_mib=1 << 30))
+# The lab's own embedder, for an endpoint on this machine's processor.
+ENDPOINT = replace(OPENAI, name="tiny.endpoint", gpu=None)
 BROKEN = Implementation("tiny.broken", StageType.EMBED, "for tests", _broken)
 BUSY = Implementation(
     "tiny.busy", StageType.KG, "for tests", lambda resources, options: Busy(options.ms), options=BusyOptions

@@ -18,10 +18,13 @@ import numpy.typing as npt
 
 from medkg_lab import rpc
 from medkg_lab.knowledge.client import KnowledgeClient
-from medkg_lab.knowledge.messages import TextDocument
+from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.locations import Locations, locate
+from medkg_lab.stages.contracts import SparseVectors
+from medkg_lab.stages.embed.splade import from_coordinates
 
 MODEL = "letters"
+SPARSE = "counted-letters"
 DIMENSION = 26
 TIMEOUT = 60.0
 
@@ -39,6 +42,20 @@ class Letters:
         return np.stack([vector(text) for text in texts])
 
 
+def weights(texts: Sequence[str], model: str = SPARSE) -> SparseVectors:
+    """Sparse vectors by hand: the letters a to z are the terms, and how often each is in a text its weight."""
+    counts = np.array([[text.lower().count(chr(ord("a") + n)) for n in range(26)] for text in texts]).reshape(-1, 26)
+    rows, terms = np.nonzero(counts)
+    return from_coordinates(model, len(texts), rows, terms, counts[rows, terms].astype(np.float32))
+
+
+class Weigher:
+    """A sparse encoder that a test can follow by hand."""
+
+    def query(self, text: str) -> SparseVectors:
+        return weights([text])
+
+
 def text_document(
     doc_id: str,
     texts: Sequence[str],
@@ -48,8 +65,9 @@ def text_document(
     title: str = "",
     model: str = MODEL,
     vectors: npt.NDArray[np.float32] | None = None,
+    sparse: str | None = None,
 ) -> dict[str, Any]:
-    """An `index` message: a chunk per text."""
+    """An `index` message: a chunk per text, with sparse vectors of the model `sparse`."""
     if vectors is None:
         vectors = Letters().encode(list(texts)) if texts else np.zeros((0, DIMENSION), dtype=np.float32)
     chunks = [
@@ -75,6 +93,7 @@ def text_document(
         "model": model,
         "dimension": vectors.shape[1],
         "vectors": TextDocument.pack(vectors),
+        "sparse": None if sparse is None else SparseRows.of(weights(texts, sparse)),
     }
 
 

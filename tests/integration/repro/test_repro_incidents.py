@@ -25,6 +25,7 @@ from tests.integration.repro.support import (
     write_pipeline,
 )
 from tests.pdf_files import PAPER, pdf
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.full]
 
@@ -185,3 +186,49 @@ def test_an_embedding_endpoint_with_another_dimension(world: World, tmp_path: Pa
     found = verdict(desk, "diff", "--jobs", good, bad)
     assert found["first"]["stage"] == "embed"
     assert "12 numbers instead of 8" in found["first"]["b"]
+
+
+def events(lab: PluggedLab) -> list[dict[str, Any]]:
+    """All events of the ledger."""
+    return [json.loads(line) for line in lab.run("events", "--after", "0", "--json").out.splitlines()]
+
+
+def test_calls_that_jobs_share_are_said_and_run_again_together(world: World, tmp_path: Path) -> None:
+    lab, service = world
+    topology = pipeline("shared")
+    options = {"base_url": f"{service.url}/v1", "model": "m", "dimension": 8}
+    topology["stages"][3] |= {"implementation": "test.endpoint", "with": options, "policy": "once"}
+    write_pipeline(lab, topology)
+    service.answers["/v1/embeddings"] = embeddings(8)
+    paths = [write_study(tmp_path, f"NCT770001{number:02}", sentences(8)) for number in range(20)]
+    lab.ok("submit", *paths, "--pipeline", "shared", "--wait", "--timeout", "100")
+    claims = [one["jobs"] for one in events(lab) if one["data"].get("pipeline") == "shared"]
+    together = next(jobs for jobs in claims if len(jobs) > 1)
+    preview = lab.ok("repro", "export", together[1], "--preview", "--out", str(tmp_path / "none.mklab"))
+    [said] = [one for one in preview["missing"] if "made for other jobs as well" in one]
+    assert together[0] in said
+    assert together[1] not in said
+    assert not (tmp_path / "none.mklab").exists()
+    out = tmp_path / "together.mklab"
+    assert lab.ok("repro", "export", *together, "--out", str(out))["missing"] == []
+    assert lab.run("repro", "verify", str(out)).code == 0
+
+
+def test_events_that_were_pruned_come_from_the_archive(world: World, tmp_path: Path) -> None:
+    lab, _ = world
+    path = write_study(tmp_path, "NCT77000081", sentences(5))
+    lab.ok("submit", path, "--wait", "--timeout", "60")
+    job = job_of(lab, "clinicaltrials:NCT77000081")
+    lab.ok("repro", "export", job, "--out", str(tmp_path / "before.mklab"))
+    lab.ok("submit", write_study(tmp_path, "NCT77000082", sentences(5)), "--wait", "--timeout", "60")
+    last = max(one["seq"] for one in events(lab) if job in one["jobs"])
+    wait_until(lambda: lab.ok("ledger", "prune", "--keep", "1")["low"] >= last, 30, "the job's events are pruned")
+    lab.ok("repro", "export", job, "--out", str(tmp_path / "after.mklab"))
+    assert (tmp_path / "after.mklab").read_bytes() == (tmp_path / "before.mklab").read_bytes()
+    [archived] = (lab.home / "data").glob("ledger/archive")
+    archived.rename(tmp_path / "archive")
+    try:
+        made = lab.ok("repro", "export", job, "--out", str(tmp_path / "without.mklab"))
+    finally:
+        archived.exists() or (tmp_path / "archive").rename(archived)
+    assert made["missing"] == [f"the first events of job {job}, which were pruned"]

@@ -1,4 +1,4 @@
-"""Record batches made by kafka-python: what is taken, what is refused, and where a time lies in them."""
+"""Record batches made by kafka-python: what is taken, and what is refused."""
 
 import struct
 
@@ -12,7 +12,6 @@ from medkg_lab.broker.embedded.errors import Refused
 from tests.brokers import record_batch
 
 LIMIT = 1_000_000
-TIMES = st.lists(st.integers(0, 10_000), min_size=1, max_size=30)
 
 
 def refusal(data: bytes | None, limit: int = LIMIT) -> Code:
@@ -77,26 +76,3 @@ def test_attributes_that_are_not_offered_are_refused(bits: int, code: Code) -> N
     struct.pack_into(">h", data, 21, bits)
     struct.pack_into(">I", data, 17, batch.crc32c(bytes(data[21:])))
     assert refusal(bytes(data)) == code
-
-
-@pytest.mark.parametrize("compression", [0, 1])
-@given(times=TIMES, wanted=st.integers(0, 10_000))
-def test_the_first_record_at_a_time_is_found_exactly(compression: int, times: list[int], wanted: int) -> None:
-    data = record_batch([b"v" * 20] * len(times), times=times, compression=compression)
-    if wanted > max(times):
-        return
-    position = next(number for number, time in enumerate(times) if time >= wanted)
-    assert batch.first_at(data, wanted) == (position, times[position])
-
-
-def test_in_a_batch_that_cannot_be_unpacked_the_answer_is_its_beginning() -> None:
-    data = bytearray(record_batch([b"v"] * 4, times=[10, 20, 30, 40]))
-    struct.pack_into(">h", data, 21, 4)  # says zstd
-    assert batch.first_at(bytes(data), 30) == (0, 10)
-
-
-@given(st.binary(min_size=1, max_size=100))
-def test_a_body_that_is_no_records_does_not_break_the_search(body: bytes) -> None:
-    data = bytearray(record_batch([b"v"] * 4, times=[10, 20, 30, 40]))
-    offset, _ = batch.first_at(bytes(data[: batch.HEADER_BYTES]) + body, 30)
-    assert isinstance(offset, int)

@@ -19,6 +19,13 @@ class Endpoint:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.respond: Respond = embed
+        self.listed: Answer = models("m")
+
+
+def models(*names: str) -> Answer:
+    """The list of models that the endpoint serves."""
+    data = [{"id": name, "object": "model"} for name in names]
+    return 200, "application/json", json.dumps({"object": "list", "data": data}).encode()
 
 
 def vector(text: str, dimension: int = 4) -> list[float]:
@@ -53,7 +60,13 @@ def serving() -> Iterator[Endpoint]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             endpoint.requests.append(body)
             endpoint.keys.append(self.headers["Authorization"])
-            status, media_type, data = endpoint.respond(body)
+            self.send(endpoint.respond(body))
+
+        def do_GET(self) -> None:
+            self.send(endpoint.listed)
+
+        def send(self, answer: Answer) -> None:
+            status, media_type, data = answer
             self.send_response(status)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(data)))

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.evaluation.dataset import Dataset, Item
-from medkg_lab.evaluation.retrieval import evaluate
+from medkg_lab.evaluation.retrieval import evaluate, legs_off, rankings, report, score
+from medkg_lab.knowledge.effects import Action, Effect
+from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.settings import LegWeights, SearchSettings
+from tests.integration.knowledge.harness import MODEL, SPARSE, Letters, Weigher, text_document
 from tests.unit.embed.test_embed_minilm import model_folder as model_folder
 
 ITEMS = (
@@ -28,6 +32,7 @@ def test_every_leg_is_scored_and_the_fusion_compared(dataset: Dataset, model_fol
     assert set(found["legs"]) == {"bm25", "dense", "fused"}
     assert found["legs"]["fused"] == {"ndcg@10": 1.0, "recall@100": 1.0}
     assert set(found["fused_against"]) == {"bm25", "dense"}
+    assert found["legs_off"] == {"sparse": "profile cpu has no SPLADE model"}
     assert found["settings"]["fusion"] == "weighted"
     assert list(tmp_path.iterdir()) == []
     again: list[str] = []
@@ -42,3 +47,17 @@ def test_settings_change_what_is_measured(dataset: Dataset, model_folder: Path, 
     found = evaluate(wrong, model_folder, by_words, lambda _: None, tmp_path)["legs"]
     assert found["bm25"]["ndcg@10"] == 0
     assert found["dense"]["recall@100"] == 1
+
+
+def test_a_sparse_leg_is_scored_like_the_others(dataset: Dataset, tmp_path: Path) -> None:
+    knowledge = Knowledge(tmp_path, Encoders({MODEL: Letters}, {SPARSE: Weigher}), "gpu")
+    documents = [text_document(item.doc_id, [item.text], job=item.doc_id, sparse=SPARSE) for item in ITEMS]
+    knowledge.stage_text("b", documents)
+    knowledge.apply([Effect(Action.PUBLISH, item.doc_id) for item in ITEMS], 1)
+    found = [(query, rankings(knowledge, text)) for query, text in dataset.queries.items()]
+    measured = report(dataset, score(found, dataset), SearchSettings())
+    assert set(measured["legs"]) == {"bm25", "dense", "sparse", "fused"}
+    assert measured["legs"]["sparse"]["recall@100"] == 1
+    assert set(measured["fused_against"]) == {"bm25", "dense", "sparse"}
+    assert legs_off(knowledge, dataset) == {}
+    knowledge.close()

@@ -131,7 +131,8 @@ def test_the_bundled_vocabulary_is_consistent() -> None:
     assert len(concepts) > 400
     ids = [concept.node_id for concept in concepts]
     assert len(ids) == len(set(ids))
-    assert {concept.kind for concept in concepts} == {"disease", "drug", "finding", "method", "procedure", "symptom"}
+    kinds = {"chemical", "comparator", "disease", "drug", "finding", "method", "procedure", "symptom"}
+    assert {concept.kind for concept in concepts} == kinds
     claimed: dict[str, str] = {}
     for concept in concepts:
         for term in concept.terms:
@@ -144,3 +145,16 @@ def test_vocabulary_lines_are_read_by_column() -> None:
     first, second = read_concepts(text)
     assert (first.node_id, first.terms) == ("mesh:D003924", ("Diabetes Mellitus, Type 2", "type 2 diabetes", "T2D"))
     assert (second.node_id, second.terms) == ("term:apixaban", ("Apixaban",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Adults with myotonic dystrophy (DM) took part.", {"DM": "myotonic dystrophy"}),
+        ("the polyposis of the colon (CPO)", {}),
+        ("a study of type 2 (2T)", {}),
+        ("dystrophy (DM)", {}),
+    ],
+)
+def test_initials_may_stand_in_another_order(text: str, expected: dict[str, str]) -> None:
+    assert find_abbreviations([text]) == expected

@@ -137,3 +137,17 @@ def _distance(triples: Triples, start: str, end: str) -> int | None:
                     distances[other] = distances[at] + 1
                     queue.append(other)
     return distances.get(end)
+
+
+def test_a_node_is_found_by_what_a_document_calls_it(database: Database) -> None:
+    tenant = f"called-{next(_tenants)}"
+    given = graph_document("file:a", [("Diabetes Mellitus, Type 2", "treated_by", "Metformin")], tenant=tenant)
+    given["mentions"][0] |= {"text": "NIDDM", "node_id": "term:diabetes mellitus, type 2"}
+    document = GraphDocument.model_validate({**given, "job_id": tenant})
+    staging.stage_graph(database, tenant, [document])
+    publishing.apply(database, [Effect(Action.PUBLISH, tenant)], 1)
+    graph = Graph(database)
+    assert graph.node("niddm", tenant)["name"] == "Diabetes Mellitus, Type 2"
+    assert graph.path("NIDDM", "metformin", 2, tenant)["hops"] == 1
+    with pytest.raises(NodeNotFound):
+        graph.node("niddm", "another")

@@ -5,7 +5,8 @@ from pathlib import Path
 from medkg_lab import settings
 from medkg_lab.lab.doctor import Finding, examine
 from medkg_lab.locations import locate
-from tests.unit.embed.fake_endpoint import answer, serving
+from tests.unit.embed.fake_endpoint import answer, failure, models, serving
+from tests.unit.extract.test_extract_llm import claims
 
 
 def examined(home: Path, chosen: str, profile: str = "") -> dict[str, Finding]:
@@ -44,3 +45,38 @@ def test_a_wrong_dimension_is_found(tmp_path: Path) -> None:
         found = examined(tmp_path, "profile: own\n", own(endpoint.url))
     assert found["embedding endpoint"].found == "EndpointWrongVectors"
     assert "instead of 4" in found["embedding endpoint"].remedy
+
+
+def language_model(url: str) -> str:
+    return own("http://127.0.0.1:9/v1").replace("http://127.0.0.1:8001/v1", url)
+
+
+def test_a_working_language_model_reads_a_sentence(tmp_path: Path) -> None:
+    with serving() as endpoint:
+        endpoint.listed = models("Qwen/Qwen3-4B-Instruct-2507")
+        endpoint.respond = lambda _: claims()
+        found = examined(tmp_path, "profile: own\n", language_model(endpoint.url))["language model endpoint"]
+        assert found.ok, found
+        assert endpoint.requests[0]["model"] == "Qwen/Qwen3-4B-Instruct-2507"
+
+
+def test_a_language_model_that_is_not_served_or_has_no_memory_is_found(tmp_path: Path) -> None:
+    with serving() as endpoint:
+        found = examined(tmp_path / "a", "profile: own\n", language_model(endpoint.url))["language model endpoint"]
+        assert "it serves m, and the profile asks for Qwen/Qwen3-4B" in found.remedy
+        endpoint.listed = models("Qwen/Qwen3-4B-Instruct-2507")
+        endpoint.respond = failure(500, "CUDA out of memory")
+        found = examined(tmp_path / "b", "profile: own\n", language_model(endpoint.url))["language model endpoint"]
+        assert (found.ok, found.found) == (False, "LlmOutOfMemory")
+
+
+def test_every_part_of_the_gpu_profile_is_tested_and_named(tmp_path: Path) -> None:
+    found = examined(tmp_path, "profile: gpu\n")
+    assert {name for name, one in found.items() if "GPU for" in name} == {
+        "GPU for openai.embedder",
+        "GPU for openai.embedder (0)",
+        "GPU for extract.llm",
+    }
+    for name in ("sparse model", "server embedding", "server language-model", "server mineru", "MinerU server"):
+        assert found[name].ok or found[name].remedy
+    assert found["vector index"].ok

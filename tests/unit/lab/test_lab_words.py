@@ -7,7 +7,7 @@ import pytest
 
 from medkg_lab.lab.demo import quantile
 from medkg_lab.lab.targets import Remote, UnknownTarget, resolve
-from medkg_lab.lab.why import why_job, why_process
+from medkg_lab.lab.why import Blockers, why_disk, why_job, why_process
 
 READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
 BASE: dict[str, Any] = {"job_id": "j", "doc_id": "pmc:1", "lane": "compute", "stage": "embed", "updated_at": 0.0}
@@ -80,6 +80,40 @@ def test_quantiles_are_values_that_were_seen(share: float, value: float) -> None
 
 def test_why_a_running_job_waits_names_the_open_circuit() -> None:
     breaker = {"policy": "polite-api", "key": "api.example.org", "until": 130.0, "failures": 5}
-    said = why_job(job(state="running", stage="download"), READY, 0, 100.0, breaker)
+    said = why_job(job(state="running", stage="download"), READY, 0, 100.0, Blockers(breaker=breaker))
     assert "polite-api api.example.org is open for 30 s" in said
     assert "5 times in a row" in said
+
+
+def test_why_a_running_job_waits_names_the_rate_that_is_used_up() -> None:
+    rate = {"policy": "polite-api", "key": "api.example.org", "rate_per_s": 0.2, "wait_s": 4.0}
+    said = why_job(job(state="running", stage="download"), READY, 0, 100.0, Blockers(rate=rate))
+    for words in (
+        "download",
+        "polite-api",
+        "0.2 calls a second to api.example.org",
+        "next is in 4.0 s",
+        "policies.yaml",
+    ):
+        assert words in said
+
+
+def test_why_a_running_job_waits_names_who_has_the_gpu() -> None:
+    said = why_job(job(state="running"), READY, 0, 100.0, Blockers(gpu="engine-compute-2"))
+    assert "embed waits for the GPU: engine-compute-2 has it" in said
+    assert "`medkg-lab logs engine-compute-2`" in said
+
+
+def test_an_engine_that_loads_its_models_is_waited_for() -> None:
+    loading = READY | {"engine-compute": {"name": "engine-compute", "state": "starting", "reason": ""}}
+    said = why_job(job(state="queued"), loading, 3, 0)
+    assert "loads its models" in said
+    assert "restart" not in said
+
+
+def test_a_disk_is_low_before_it_is_full() -> None:
+    assert why_disk("/data", 5000.0) is None
+    assert "only 900 MB left" in str(why_disk("/data", 900.0))
+    full = str(why_disk("/data", 12.0))
+    assert "is full" in full
+    assert "make room" in full

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.core import Request
 from medkg_lab.ledger.errors import MalformedCommand
-from medkg_lab.ledger.rates import BURST_SECONDS, Rates
+from medkg_lab.ledger.rates import BURST_SECONDS, Rates, Spent
 from tests.unit.ledger.worlds import World
 
 AT = 5000.0
@@ -130,6 +130,23 @@ def test_a_rate_is_shared_and_tells_how_long_to_wait() -> None:
     assert rates.lease("p", "other", 2.0, 1) == (1, 0.0)
     now[0] += 0.5
     assert rates.lease("p", "k", 2.0, 5) == (1, 0.0)
+
+
+def test_a_rate_is_spent_while_somebody_waits_for_it() -> None:
+    now = [100.0]
+    rates = Rates(lambda: now[0])
+    rates.lease("p", "k", 0.5, 1)
+    assert rates.spent() == [], "nobody was refused"
+    rates.lease("p", "k", 0.5, 1)
+    now[0] += 0.5
+    assert rates.spent() == [Spent("p", "k", 0.5, 1.5)]
+    now[0] += 1.5
+    assert rates.spent() == [Spent("p", "k", 0.5, 0.0)], "who waits has yet to ask again"
+    rates.lease("p", "k", 0.5, 1)
+    assert rates.spent() == []
+    rates.lease("p", "k", 0.5, 1)
+    now[0] += 60
+    assert rates.spent() == [], "who was refused has gone"
 
 
 @given(

@@ -9,7 +9,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.mesh import library, reading
 from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import unescape
-from medkg_lab.mesh.record import Record, kind_of, terms_of
+from medkg_lab.mesh.record import Record, concepts, kind_of, terms_of
 from medkg_lab.stages.extract.errors import VocabularyDamaged, VocabularyMissing
 from medkg_lab.stages.extract.vocabulary import bundled, load
 
@@ -66,6 +66,9 @@ def test_files_are_taken_together(tmp_path: Path) -> None:
     [
         (["C23.888.1"], "symptom"),
         (["C10.1", "C23.888.1"], "symptom"),
+        (["C23.550.291.5"], None),
+        (["C23.550.260", "I03.1"], None),
+        (["C23.550.291.5", "C10.1"], "disease"),
         (["F03.2"], "disease"),
         (["D12.776.3"], "protein"),
         (["D02.1"], "chemical"),
@@ -80,12 +83,38 @@ def test_kinds_follow_the_tree(trees: list[str], kind: str | None) -> None:
 
 def test_terms_are_what_a_text_says() -> None:
     record = Record("D1", "Neoplasms, Frobnic", ["Frobnic Neoplasms", "ab", "Disease", "12345", "a; b", "x" * 200])
-    assert list(terms_of(record)) == [
+    assert list(terms_of(record, {})) == [
         "Neoplasms, Frobnic",
         "Frobnic Neoplasms",
         "Frobnic Cancer",
         "Frobnic Tumor",
         "Frobnic Tumour",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("Frobnic Syndromes", ["Frobnic Disease", "Frobnic Disorder"]),
+        ("Frob-Nicker Disease", ["Frob-Nicker Syndrome", "Frob-Nicker Disorder", "Frob-Nicker"]),
+        ("von Frob-Nicker Disease", ["von Frob-Nicker Syndrome", "von Frob-Nicker Disorder", "von Frob-Nicker"]),
+        ("X-linked Disease", ["X-linked Syndrome", "X-linked Disorder"]),
+        ("Anemia, Frobnic", ["Frobnic Anemia", "Anaemia, Frobnic", "Frobnic Anaemia"]),
+        ("Haemophilus Leukemia", ["Haemophilus Leukaemia"]),
+        ("Hemolytic Anemia", ["Haemolytic Anaemia"]),
+        ("Frobnia", []),
+    ],
+)
+def test_terms_are_also_what_other_authors_write(name: str, others: list[str]) -> None:
+    assert list(terms_of(Record("D1", name), {})) == [name, *others]
+
+
+def test_a_heading_of_its_own_is_no_other_way_to_write_another() -> None:
+    trees = ["C10.1"]
+    records = [Record("D1", "Frobnic Disease", trees=trees), Record("D2", "Frobnic Syndrome", trees=trees)]
+    assert [concept.terms for concept in concepts(records)] == [
+        ("Frobnic Disease", "Frobnic Disorder"),
+        ("Frobnic Syndrome", "Frobnic Disorder"),
     ]
 
 

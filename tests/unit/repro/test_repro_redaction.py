@@ -91,13 +91,140 @@ def test_no_planted_secret_survives_in_any_byte(
     path = tmp_path_factory.mktemp("redacted") / "a.mklab"
     archives.write(path, made)
     found = archives.read(path)
-    whole = found.manifest.encode() + b"".join(f"{name} ".encode() + data for name, data in found.members.items())
+    left = whole(found).lower()
     forms = [*secrets.values(), *secrets["person"].split(), secrets["email"].replace("@", "%40")]
     for form in forms:
         for encoding in ("utf-8", "utf-16-le"):
-            assert form.lower().encode(encoding) not in whole.lower(), form
+            assert form.lower().encode(encoding) not in left, form
     assert found.manifest.redacted is not None
     assert set(found.manifest.redacted.counts) >= {"e-mail", "name", "path", "phone", "token"}
+
+
+PLACES = (
+    "content name",
+    "artifact key",
+    "artifact value",
+    "artifact text",
+    "nested json",
+    "xml attribute",
+    "html",
+    "latin-1 xml",
+    "utf-16 with mark",
+    "pdf metadata",
+    "chunk id",
+    "chunk heading",
+    "embeddings' chunk id",
+    "embeddings' model",
+    "event reason",
+    "event evidence",
+    "event actor's words",
+    "request url",
+    "final url",
+    "request body",
+    "answer header name",
+    "answer header value",
+    "error text",
+    "error field",
+    "topic key",
+    "topic value",
+    "topic header name",
+    "topic header value",
+    "topology description",
+    "policies content",
+    "settings",
+    "vocabulary",
+    "manifest reason",
+    "manifest document",
+    "manifest missing",
+)
+
+
+def with_secret(place: str, secret: str) -> Archive:
+    """An archive that holds `secret` in one place."""
+
+    def here(name: str, otherwise: str = "none") -> str:
+        return f"see {secret} here" if place == name else otherwise
+
+    chunk = {"chunk_id": here("chunk id", "d#0"), "text": "Text.", "headings": [here("chunk heading")]}
+    head = {"chunk_ids": [here("embeddings' chunk id", "d#0")], "dimension": 1, "model": here("embeddings' model", "m")}
+    blobs = [
+        json.dumps({here("artifact key", "k"): 1}).encode(),
+        json.dumps({"k": [{"v": here("artifact value")}]}).encode(),
+        here("artifact text").encode(),
+        json.dumps({"raw": json.dumps({"deep": json.dumps([here("nested json")])})}).encode(),
+        f'<article n="{here("xml attribute")}"/>'.encode(),
+        f"<!DOCTYPE html><p>{here('html')}</p>".encode(),
+        f"<?xml version='1.0' encoding='ISO-8859-1'?><a>é {here('latin-1 xml')}</a>".encode("latin-1"),
+        here("utf-16 with mark").encode("utf-16"),
+        f"%PDF-1.7\n<< /Author ({here('pdf metadata')}) >>".encode(),
+        json.dumps([chunk]).encode(),
+        json.dumps(head).encode() + b"\n\x00\x00\x80\x3f",
+        json.dumps({"input": [here("request body")]}).encode(),
+    ]
+    asked, url = blobs[-1], f"http://127.0.0.1:9/q?x={here('request url')}"
+    exchange = {
+        "key": request_key("POST", url, asked),
+        "method": "POST",
+        "url": url,
+        "started": 1.0,
+        "ms": 1.0,
+        "status": 200,
+        "headers": {here("answer header name", "x"): here("answer header value")},
+        "body": sha(blobs[0]),
+        "final_url": f"http://127.0.0.1:9/{here('final url')}",
+        "error": here("error text", ""),
+        "error_fields": {"detail": here("error field")},
+        "labels": {"job": "j", "stage": "ingest"},
+        "size": len(blobs[0]),
+        "kept": True,
+        "asked": sha(asked),
+        "seq": 1,
+    }
+    named = {"submission": {"content": {"name": here("content name"), "sha256": sha(blobs[0])}}}
+    events = [
+        event(1, "job.submitted", ["j"], {"specs": [named]}),
+        event(2, "gate.opened", ["j"], {"by": "pdf", "why": here("event actor's words"), "how": "manual"}),
+        event(3, "job.failed", ["j"], {"reason": here("event reason"), "evidence": {"log": [here("event evidence")]}}),
+    ]
+    record = {"key": here("topic key"), "value": here("topic value"), "headers": {}}
+    record["headers"] = {here("topic header name", "h"): here("topic header value")}
+    described = topology().model_copy(update={"description": here("topology description")})
+    fields = {"tenant_id": "t", "pipeline": "p", "pipeline_version": "1", "state": "failed"}
+    job = JobEntry(job_id="j", doc_id=here("manifest document", "d"), reason=here("manifest reason"), **fields)
+    content = json.dumps({"note": here("policies content")})
+    further = {
+        "topics/t.jsonl": orjson.dumps(record) + b"\n",
+        "definitions/policies/p+2.json": line({"name": "p", "version": "2", "seq": 5, "content": content}),
+        f"vocabularies/{'0' * 12}.tsv": f"mesh:D1\tX\t{here('vocabulary')}\n".encode(),
+        names.SETTINGS: json.dumps({"sources": {"x": {"note": here("settings")}}}).encode(),
+    }
+    made = archive_of(events, blobs, [described], [job], [exchange], **further)
+    missing = (here("manifest missing"),)
+    return Archive(made.manifest.model_copy(update={"missing": missing}), made.members)
+
+
+def line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value) + b"\n"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(secret=emails | phones | tokens | paths)
+def test_a_secret_in_one_place_alone_is_found_there(tmp_path: Path, place: str, secret: str) -> None:
+    planted_here = with_secret(place, secret)
+    forms = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+    forms.append(json.dumps(secret)[1:-1].encode())
+    assert any(form in whole(planted_here) for form in forms)
+    path = tmp_path / f"{sha(secret.encode())}.mklab"
+    path.unlink(missing_ok=True)
+    archives.write(path, redact(planted_here).archive)
+    left = whole(archives.read(path)).lower()
+    assert [form for form in forms if form.lower() in left] == []
+
+
+def whole(archive: Archive) -> bytes:
+    """Every byte that an archive unpacks to, with the names of its members."""
+    return archive.manifest.encode() + b"".join(f"{name} ".encode() + data for name, data in archive.members.items())
 
 
 def test_every_reference_and_request_key_follows() -> None:
@@ -127,6 +254,18 @@ def test_a_redacted_incident_runs_as_recorded(tmp_path: Path) -> None:
     run = bench.run(Choices())
     assert run.states == {whole.manifest.jobs[0].job_id: "completed"}
     assert bench.compare(run.id).divergences == []
+
+
+def test_people_who_are_called_as_formats_call_their_fields_change_no_format(tmp_path: Path) -> None:
+    named = [{"name": name, "role": "CONTACT"} for name in ("Larry Page", "Ann Jobs", "Bea Stage", "Cy Key", "Di Data")]
+    text = "Larry Page and Ann Jobs treat adults with type 2 diabetes. They take metformin on this page."
+    made = incident(tmp_path, [study("NCT70000002", text, contactsLocationsModule={"centralContacts": named})])
+    redacted = settle(made, redact(made).archive)
+    left = b"".join(redacted.members.values())
+    assert re.findall(rb"\b(?:Larry|Page|Jobs|Stage|Key|Data)\b", left) == []
+    assert b"on this page" in left
+    bench = Workbench.of(redacted, locate(tmp_path / "desk"))
+    assert bench.compare(bench.run(Choices()).id).divergences == []
 
 
 def test_a_pseudonym_has_the_shape_of_what_it_stands_for() -> None:

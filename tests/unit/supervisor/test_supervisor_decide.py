@@ -7,6 +7,7 @@ from medkg_lab.supervisor.decide import (
     GRACE,
     LONGEST_BACKOFF,
     RUNNING,
+    Action,
     Kill,
     Observed,
     Start,
@@ -63,6 +64,24 @@ def test_what_does_not_end_is_killed_once() -> None:
 
 def test_a_person_restarts_a_running_process() -> None:
     assert decide(SPECS, seen(State.READY, State.READY, State.READY), True, frozenset("b"), 0) == [Terminate("b")]
+
+
+SLOW = ProcessSpec("slow", ("slow",), slow=True)
+WAITING = ProcessSpec("waiting", ("waiting",), settled=("slow",))
+
+
+def test_a_process_starts_once_a_slow_one_is_ready_or_has_failed() -> None:
+    def actions(slow: Observed, wanted: bool = True, waiting: State = State.ABSENT) -> list[Action]:
+        found = {"slow": slow, "waiting": Observed(waiting)}
+        return [one for one in decide((SLOW, WAITING), found, wanted, NOBODY, 0) if one.name == "waiting"]
+
+    for state in (State.ABSENT, State.STARTING):
+        assert actions(Observed(state)) == []
+    for seen_now in (Observed(State.READY), Observed(State.GIVEN_UP), Observed(State.EXITED, failures=1)):
+        assert actions(seen_now) == [Start("waiting")]
+    assert actions(Observed(State.STARTING, failures=1)) == [Start("waiting")], "it failed before, so it may again"
+    both = {"slow": Observed(State.READY), "waiting": Observed(State.READY)}
+    assert decide((SLOW, WAITING), both, False, NOBODY, 0) == [Terminate("waiting")]
 
 
 observations = st.builds(Observed, st.sampled_from(State), st.floats(0, 1000), st.integers(0, 30), st.booleans())

@@ -18,18 +18,18 @@ async def list_offsets(service: Service, request: Request, _: Peer) -> dict[str,
     """The first offset at or after a time, or the log's beginning (-2), end (-1) or newest time (-3)."""
     topics = []
     for topic in request.body["topics"] or ():
-        partitions = [_offset(service, topic["name"], entry) for entry in topic["partitions"] or ()]
+        partitions = [await _offset(service, topic["name"], entry) for entry in topic["partitions"] or ()]
         topics.append({"name": topic["name"], "partitions": partitions})
     return {"throttle_time": 0, "topics": topics}
 
 
-def _offset(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
+async def _offset(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
     answer = {"partition_index": entry["partition_index"], "error_code": Code.NONE}
     answer |= {"timestamp": -1, "offset": -1, "leader_epoch": -1}
     try:
         log = service.store.log(topic, entry["partition_index"])
         check_epoch(entry.get("current_leader_epoch", -1))
-        found = _find(log, entry["timestamp"])
+        found = await _find(log, entry["timestamp"])
     except Refused as refusal:
         return answer | {"error_code": refusal.code}
     if found is None:
@@ -37,17 +37,17 @@ def _offset(service: Service, topic: str, entry: dict[str, Any]) -> dict[str, An
     return answer | {"offset": found[0], "timestamp": found[1], "leader_epoch": LEADER_EPOCH}
 
 
-def _find(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
+async def _find(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
     log.check_online()
     if timestamp == _LATEST:
         return log.high_watermark, -1
     if timestamp == _EARLIEST:
         return log.log_start, -1
     if timestamp == _NEWEST_TIME:
-        return log.offset_at(log.max_timestamp) if log.max_timestamp >= 0 else None
+        return await log.offset_at(log.max_timestamp) if log.max_timestamp >= 0 else None
     if timestamp < 0:
         raise Refused(Code.INVALID_REQUEST, f"time {timestamp}")
-    return log.offset_at(timestamp)
+    return await log.offset_at(timestamp)
 
 
 async def offset_for_leader_epoch(service: Service, request: Request, _: Peer) -> dict[str, Any]:

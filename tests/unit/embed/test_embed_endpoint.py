@@ -8,7 +8,9 @@ import pytest
 
 from medkg_lab.errors import ServiceError
 from medkg_lab.knowledge.encoders import Encoders
-from medkg_lab.knowledge.endpoint import EndpointEncoder
+from medkg_lab.locations import locate
+from medkg_lab.stages.contracts import StageType
+from medkg_lab.stages.embed.endpoint import EndpointEncoder
 from medkg_lab.stages.embed.errors import (
     EndpointDown,
     EndpointFailed,
@@ -17,6 +19,8 @@ from medkg_lab.stages.embed.errors import (
     GpuOutOfMemory,
 )
 from medkg_lab.stages.embed.options import OpenAIOptions
+from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
+from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.profiles import StageChoice
 from tests.unit.embed.fake_endpoint import Endpoint, Respond, answer, failure, serving, vector
 
@@ -74,4 +78,14 @@ def test_an_endpoint_that_is_down_is_no_reason_for_another_model() -> None:
     with pytest.raises(EndpointDown):
         EndpointEncoder(options(url)).encode(["aspirin"])
     other = Encoders.standard(Path("unused")).embed("m", "aspirin")
-    assert other == "this process has no query encoder for m"
+    assert other == "the profile has no query encoder for m"
+
+
+def test_the_gpu_profile_has_no_other_way_to_a_querys_vector(tmp_path: Path) -> None:
+    chosen = Catalog(locate(tmp_path)).profile("gpu").stages[StageType.EMBED]
+    encoders = Encoders.standard(tmp_path, chosen)
+    for model in (MODEL_ID, INT8_MODEL_ID):
+        assert encoders.embed(model, "aspirin") == f"the profile has no query encoder for {model}"
+    assert encoders.sparse_models == ["ibm-granite/granite-embedding-30m-sparse"]
+    assert "no query encoder" in str(encoders.weigh("another", "aspirin"))
+    assert list(tmp_path.iterdir()) == [], "no model was made for the processor"

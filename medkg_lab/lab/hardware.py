@@ -1,0 +1,70 @@
+"""Self-tests of the parts that run on a GPU, and which of these parts were never run on one by those who wrote them."""
+
+from medkg_lab.errors import LabError
+from medkg_lab.models.ir import Chunk, ChunkSpan
+from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.stages.embed.options import SpladeOptions
+from medkg_lab.stages.extract.claims import read_claims, request_body
+from medkg_lab.stages.extract.endpoint import ask, probe, short
+from medkg_lab.stages.extract.errors import LlmUnusable
+from medkg_lab.stages.extract.implementation import LlmOptions
+
+NEVER_RUN_ON_A_GPU = (
+    "openai.embedder against a vLLM server with Qwen3-Embedding",
+    "the sparse model of openai.embedder on cuda",
+    "extract.llm against a vLLM server with structured output",
+    "mineru-api with the standard tier",
+    "FAISS from the package faiss-gpu",
+    "the servers of the gpu profile under the supervisor",
+    "NVML with a device: what a guard reads of a real one",
+)
+"""A part leaves this list by a recorded run on real hardware, and by nothing else."""
+
+_SENTENCE = "Metformin reduced HbA1c in adults with type 2 diabetes."
+
+
+class VectorsUnusable(LabError):
+    """The vector index does not work: {detail}. Fetch what the profile needs with `uv pip sync requirements/cpu.lock`, or with
+    `requirements/gpu.lock` for the gpu profile."""
+
+
+def selftest_vectors() -> str:
+    """Search three vectors for one of them. Raises VectorsUnusable."""
+    try:
+        # A wheel whose libraries are missing fails here, with a RuntimeError that names them.
+        import faiss
+        import numpy as np
+
+        index = faiss.IndexFlatIP(3)
+        index.add(np.eye(3, dtype=np.float32))
+        found = int(index.search(np.eye(3, dtype=np.float32)[1:2], 1)[1][0][0])
+    except (ImportError, RuntimeError) as error:
+        raise VectorsUnusable(detail=short(str(error))) from None
+    if found != 1:
+        raise VectorsUnusable(detail="it did not find a vector that it holds")
+    return f"FAISS {faiss.__version__} finds a vector again"
+
+
+def selftest_sparse(options: SpladeOptions) -> str:
+    """Weigh the terms of a sentence. Raises what Splade.load and Splade.query raise."""
+    from medkg_lab.stages.embed.splade import Splade
+
+    weights = Splade.load(options).query(_SENTENCE)
+    return f"{options.model} gives {len(weights.terms)} terms for a sentence on GPU {options.device}"
+
+
+def selftest_claims(options: LlmOptions) -> str:
+    """Have claims read from a sentence. Raises LlmDown, LlmFailed, LlmOutOfMemory or LlmUnusable."""
+    import orjson
+
+    probe(options)
+    spans = (ChunkSpan(block=0, start=0, end=len(_SENTENCE)),)
+    chunk = Chunk(chunk_id="selftest#0", doc_id="selftest", number=0, text=_SENTENCE, spans=spans)
+    with HttpOutside() as outside:
+        asked = request_body(chunk, options.model, options.max_tokens)
+        body = ask(outside, options, "chat/completions", asked, options.timeout_seconds)
+    try:
+        claims = read_claims(orjson.loads(body))
+    except ValueError as error:
+        raise LlmUnusable(url=options.base_url, chunk=chunk.chunk_id, detail=short(str(error))) from None
+    return f"{options.model} read {len(claims)} claims from a sentence"
