@@ -72,17 +72,14 @@ class Follower:
         page = self._source.events(after=self.position, limit=_PAGE, wait_s=_WAIT_SECONDS)
         if page["head"] < self.position:
             raise LedgerRewound(head=page["head"], position=self.position, path=self._folder)
-        events = page["events"]
-        if not events:
-            return
-        self._take(effects(events), events[-1]["seq"])
+        if events := page["events"]:
+            self._take(effects(events), events[-1]["seq"])
+        # Also when nothing is new: a ledger that was killed may have lost what it was told.
+        self._source.position(VIEW, self._saved)
 
     def _take(self, found: Sequence[Effect], seq: int) -> None:
-        save = bool(found) or seq - self._saved >= _SAVE_EVERY
-        if save:
+        if found or seq - self._saved >= _SAVE_EVERY:
             self._apply(found, seq)
             self._saved = seq
         self.position = seq
         self._reached(seq)
-        if save:
-            self._source.position(VIEW, seq)

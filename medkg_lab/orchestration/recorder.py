@@ -88,9 +88,15 @@ class Recorder:
         events: list[dict[str, Any]] = self._client.events(self.position, READ_EVENTS, wait_s)["events"]
         self._show_assets()
         self._prune()
+        self._record(events)
+        # Also when nothing is new: a ledger that was killed may have lost what it was told.
+        self._client.position(VIEW, self.position)
+        return len(events)
+
+    def _record(self, events: list[dict[str, Any]]) -> None:
         if not events:
             self.lag_seconds = 0.0
-            return 0
+            return
         try:
             rows = self._projection.apply(events)
             self._window.take(events)
@@ -103,8 +109,6 @@ class Recorder:
         self.lag_seconds = time.time() - events[0]["ts"]
         for run_id in rows.cancel:
             self._cancel(run_id)
-        self._client.position(VIEW, self.position)
-        return len(events)
 
     def _show_assets(self) -> None:
         if self._window.is_over(self._now()):

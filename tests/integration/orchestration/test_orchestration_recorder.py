@@ -10,7 +10,7 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from medkg_lab.engine import transitions
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.instance import folder
-from medkg_lab.orchestration.recorder import Recorder
+from medkg_lab.orchestration.recorder import VIEW, Recorder
 from medkg_lab.orchestration.writer import Writer
 from medkg_lab.stages.registry import BadOptions
 from medkg_lab.topology.models import Topology
@@ -315,3 +315,10 @@ def test_the_view_can_be_made_anew_from_the_log(view: View) -> None:
     view.recorder._load()
     after = {run["run_id"]: run for run in view.runs() if run["execution"] is not None}
     assert after == before
+
+
+def test_a_ledger_that_lost_the_recorders_position_is_told_again(view: View) -> None:
+    view.catch_up()
+    view.client.position(VIEW, 0)
+    assert view.recorder.step(wait_s=0) == 0
+    assert view.client.positions()[VIEW] == view.recorder.position > 0
