@@ -30,7 +30,9 @@ def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, Any]], di
     store = ArtifactStore(scratch.lab.locations.data / "artifacts", "bench")
     documents = _documents(store)
     stages = _stages(scratch)
-    size = max(lane.passage(_requests(documents)).batches)
+    # An engine must have measured the stages before its batches have the size that they keep.
+    lane.passage(_requests(documents))
+    size = max(1, round(statistics.median(lane.passage(_requests(documents)).batches)))
     loop.run(stages, _requests(documents), size, store.get)
     loops: list[loop.LoopRun] = []
     labs: list[Passage] = []
