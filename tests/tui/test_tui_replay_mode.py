@@ -212,7 +212,7 @@ async def test_leaving_the_screen_while_a_run_is_held_ends_cleanly(desk: Path) -
 async def test_a_real_storm_is_scrubbed_through_and_run_again(storm: Path) -> None:
     async with opened(storm) as screen:
         await screen.press("8")
-        await screen.sees("2 jobs of", "↻", "▲", "job.submitted", "1 of ")
+        await screen.sees("2 jobs of", "↻", "job.submitted", "1 of ")
         seen = set()
         for _ in range(12):
             await screen.press("right_square_bracket")
