@@ -42,8 +42,8 @@ class Options:
     jobs Dagster's pages are looked at with."""
 
     work_ms: float = 1.0
-    jobs: int = 2688
-    pairs: int = 4
+    jobs: int = 2016
+    pairs: int = 6
     history: int = 10_000
     parts: Sequence[str] = PARTS
     keep: Path | None = None

@@ -58,8 +58,6 @@ class Views:
     def _open(self) -> None:
         fresh = not self.path.exists()
         self._connection = duckdb.connect(str(self.path))
-        # Of writing a few dozen rows a quarter is looking for a better plan than the only one; cursors, which read, keep theirs.
-        self._connection.execute("PRAGMA disable_optimizer").fetchall()
         for statement in _FENCE:
             self._connection.execute(statement.format(archive=quoted(self.archive.folder))).fetchall()
         if fresh:

@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 
-from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing, LedgerError
@@ -30,8 +29,6 @@ ROUND = 512
 """Requests in one commit at most."""
 EXIT_FAILED = 70
 PROJECTION_TRIES = 5
-PROJECTOR_NICENESS = 5
-"""The views give way to the stages: they are written every 200 ms and take a sixth of a core to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +256,6 @@ class _Projector(threading.Thread):
     def run(self) -> None:
         """Work until stopped; views that cannot be written end the process, which makes them again when it is back."""
         try:
-            linux.yield_to_others(PROJECTOR_NICENESS)
             while (changes := self._next()) is not None:
                 self._write(changes)
                 self._given = None
