@@ -19,7 +19,7 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
-def yield_to_others(niceness: int = 10) -> None:
+def yield_to_others(niceness: int = 15) -> None:
     """Let the calling thread have the processor when the others of the lab do not need it (setpriority(2), of one thread).
 
     It is for readers of the log, which may lag: what they cost must not slow down what they report on.

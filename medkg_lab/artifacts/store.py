@@ -12,8 +12,8 @@ import re
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from medkg_lab.errors import LabError
 
@@ -40,8 +40,7 @@ class WriterInUse(LabError):
     """Another process already writes artifacts as {writer!r} under {root}. Stop it, or wait until it ends."""
 
 
-@dataclass(frozen=True)
-class _Location:
+class _Location(NamedTuple):
     pack: Path
     offset: int
     length: int

@@ -6,8 +6,7 @@ Whatever a stage raises is an outcome: a third party's bug ends its document, ne
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from medkg_lab.engine.errors import WrongOutcomes
 from medkg_lab.engine.workshop import BuiltStage
@@ -24,8 +23,7 @@ OnRetry = Callable[[Sequence[int], int, float, BaseException], None]
 """Called with the places of the documents in the call, the failed attempt's number, the pause in seconds, and the error."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one document in one stage: a value or an error, and its share of the time in milliseconds."""
 
     ms: float
@@ -45,6 +43,7 @@ class StageCalls:
         registry: BreakerRegistry,
     ) -> None:
         self._stage = built.stage
+        self._many = built.many
         self._name = built.implementation.name
         self._policy = policy
         self._offline = offline
@@ -73,9 +72,9 @@ class StageCalls:
 
         What goes to a source has that source's breaker and rate limit: one that is down, or slow, holds up no other.
         """
-        if isinstance(self._stage, BatchStage):
+        if self._many is not None:
             outcomes: dict[int, Outcome] = {}
-            self._together(self._stage, contexts, items, range(len(items)), outcomes)
+            self._together(self._many, contexts, items, range(len(items)), outcomes)
             return [outcomes[place] for place in range(len(items))]
         return [
             self._alone(place, context, item) for place, (context, item) in enumerate(zip(contexts, items, strict=True))

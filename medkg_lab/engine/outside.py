@@ -1,6 +1,5 @@
 """The outside as one document's stage sees it: made when first used, each exchange labelled and kept."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,8 +47,10 @@ class DocumentOutside:
 
     def __init__(self, shared: SharedOutside, job_id: str, stage: str, attempt: int) -> None:
         self._shared = shared
-        self._labels: dict[str, str | int] = {"job": job_id, "stage": stage, "attempt": attempt}
-        self._calls: Counter[str] = Counter()
+        self._job_id = job_id
+        self._stage = stage
+        self._attempt = attempt
+        self._calls: dict[str, int] = {}
 
     def request(
         self,
@@ -66,8 +67,9 @@ class DocumentOutside:
     ) -> OutsideAnswer:
         """Exchange one request, as HttpOutside does. Raises what it raises."""
         asked = request_key(method, f"{url}?{sorted((params or {}).items())}", keyed or body)
-        self._calls[asked] += 1
-        with self._shared.client().labelled(**self._labels, call=self._calls[asked]) as outside:
+        self._calls[asked] = call = self._calls.get(asked, 0) + 1
+        labelled = self._shared.client().labelled
+        with labelled(job=self._job_id, stage=self._stage, attempt=self._attempt, call=call) as outside:
             answer: OutsideAnswer = outside.request(
                 method,
                 url,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from medkg_lab.artifacts.store import MAX_VALUE, ArtifactStore, ArtifactTooLarge
 from medkg_lab.engine.calls import OnRetry, Outcome, StageCalls
@@ -19,8 +19,7 @@ from medkg_lab.topology.models import StageDefinition
 ContextOf = Callable[[StageDefinition, Document], StageContext]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """A document's output, in the store."""
 
     document: Document

@@ -32,6 +32,10 @@ from medkg_lab.topology.models import StageDefinition
 logger = logging.getLogger(__name__)
 
 SUBMISSIONS = "submissions"
+BACKLOG = 8
+"""Jobs in a batch from which on others are thought to wait as well."""
+GATHER_SECONDS = 0.1
+"""How long what is told of such a batch may wait for more: each sending, commit and look of a reader is shared by more stages."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,23 @@ class Bench:
 class BatchRun:
     """One claimed batch. `used` are the implementations that it used, in order.
 
-    `before_last` is called when the last stage begins, with the seconds that it is thought to take.
+    `at_stage` is called when a stage begins, with the seconds that it and that those after it are thought to take; not while some
+    of them were never measured.
     """
 
     def __init__(
-        self, bench: Bench, batch: Mapping[str, Any], before_last: Callable[[float | None], None] = lambda _: None
+        self, bench: Bench, batch: Mapping[str, Any], at_stage: Callable[[float, float], None] = lambda *_: None
     ) -> None:
         self._bench = bench
-        self._before_last = before_last
+        self._at_stage = at_stage
         self._batch = batch
         self._id: str = batch["batch_id"]
         self._pipeline: Pipeline = bench.definitions.pipeline(batch["pipeline"], batch["pipeline_version"])
         self._profile, self._policies = bench.definitions.profile, bench.definitions.policies
         self._pending: list[transitions.Transition] = []
         self._left: list[str] = list(batch["stages"])
+        stages = map(self._pipeline.topology.stage, self._left)
+        self._implementations = {stage.name: self._profile.choice(stage).implementation for stage in stages}
         self._documents = [document for job in batch["jobs"] if (document := self._read(job)) is not None]
         self.used: list[str] = []
 
@@ -125,7 +132,8 @@ class BatchRun:
     def _flush(self, urgent: bool = False) -> None:
         """Send what is pending as one command, without waiting for its answer."""
         if self._pending:
-            self._bench.ledger.emit(self._id, self._pending, urgent=urgent)
+            within_s = GATHER_SECONDS if len(self._documents) >= BACKLOG else 0.0
+            self._bench.ledger.emit(self._id, self._pending, urgent=urgent, within_s=within_s)
             self._pending = []
 
     def _present(self) -> list[Document]:
@@ -167,8 +175,7 @@ class BatchRun:
         name = built.implementation.name
         with self._turn(built):
             self._bench.lease.stage()
-            if not self._left:
-                self._before_last(self._bench.sizing.predicted(name, len(documents)))
+            self._predict(stage.name, len(documents))
             began = time.perf_counter()
             outcomes = perform(
                 stage, built, policy, documents, self._bench.artifacts, self._context, retrying, self._bench.circuits
@@ -176,6 +183,14 @@ class BatchRun:
         self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
         self.used.append(name)
         return outcomes
+
+    def _predict(self, stage: str, documents: int) -> None:
+        here, *after = (
+            self._bench.sizing.predicted(self._implementations[name], documents) for name in (stage, *self._left)
+        )
+        known = [seconds for seconds in after if seconds is not None]
+        if here is not None and len(known) == len(after):
+            self._at_stage(here, sum(known))
 
     def _turn(self, built: BuiltStage) -> AbstractContextManager[None]:
         if built.implementation.gpu is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from medkg_lab.engine.ahead import Ahead
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
-from medkg_lab.engine.runner import BatchRun, Bench
+from medkg_lab.engine.runner import BACKLOG, BatchRun, Bench
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, EmissionLost
@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 LEAD_SECONDS = 0.015
 """How long before the predicted end of a batch the next is asked for: what the ledger needs to commit a claim."""
-BACKLOG = 8
-"""Jobs in a batch from which on others are thought to wait as well."""
 WAIT_SECONDS = 1.0
 """How long a claim waits for a job: the ledger answers at once when one comes."""
 PAUSE_SECONDS = 1.0
@@ -130,22 +128,25 @@ class Worker:
         lanes = [self._lane.value]
         return self._bench.ledger.claim(self._name, lanes, limit, self._lease_seconds, wait_seconds, stamps)
 
-    def _look_ahead(self, batch: dict[str, Any], seconds: float | None) -> None:
-        """Ask for the next batch shortly before the last stage of this one ends.
+    def _look_ahead(self, batch: dict[str, Any], here: float, after: float) -> None:
+        """Ask for the next batch shortly before this one ends, if that will be in the stage that begins now.
 
+        `here` is how many seconds it is thought to take, `after` how many those after it.
         Only while there is a backlog, and never from a batch with a document that was in a lost one: should that one end this
         engine, whatever waits here would be lost with it.
         """
         jobs = batch["jobs"]
-        if seconds is None or len(jobs) < BACKLOG or any(job["execution"] > 1 for job in jobs) or self._stop.asked():
+        if after > LEAD_SECONDS or len(jobs) < BACKLOG or any(job["execution"] > 1 for job in jobs):
+            return
+        if self._stop.asked():
             return
         stamps = self._bench.definitions.refresh()
-        self._ahead.start(max(0.0, seconds - LEAD_SECONDS), lambda: self._claim(0.0, stamps))
+        self._ahead.start(max(0.0, here + after - LEAD_SECONDS), lambda: self._claim(0.0, stamps))
 
     def _run(self, batch: dict[str, Any]) -> None:
         batch_id = str(batch["batch_id"])
         try:
-            run = BatchRun(self._bench, batch, lambda seconds: self._look_ahead(batch, seconds))
+            run = BatchRun(self._bench, batch, lambda here, after: self._look_ahead(batch, here, after))
             run.run()
             self._last_used = run.used
             self._unsettled.append(batch_id)

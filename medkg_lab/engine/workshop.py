@@ -3,11 +3,12 @@
 import json
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 from medkg_lab.engine.errors import StageUnbuildable
 from medkg_lab.errors import LabError
 from medkg_lab.stages import registry
-from medkg_lab.stages.contracts import Lane, Stage, StageType
+from medkg_lab.stages.contracts import BatchStage, Lane, Stage, StageType
 from medkg_lab.stages.registry import Implementation, Resources, WrongStageType
 from medkg_lab.topology.graph import NETWORK_BOUND
 from medkg_lab.topology.models import StageDefinition
@@ -23,6 +24,11 @@ class BuiltStage:
     stage: Stage
     implementation: Implementation
 
+    @cached_property
+    def many(self) -> BatchStage | None:
+        """The stage, if it takes many documents at once."""
+        return self.stage if isinstance(self.stage, BatchStage) else None
+
 
 class Workshop:
     """Makes and keeps stages."""
@@ -30,6 +36,7 @@ class Workshop:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._built: dict[tuple[str, str], BuiltStage] = {}
+        self._known: dict[tuple[int, int], tuple[StageDefinition, Profile, BuiltStage]] = {}
         self._warmed: set[StageType] = set()
 
     def stage(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
@@ -38,6 +45,13 @@ class Workshop:
         Raises UnknownImplementation, WrongStageType, BadOptions, GpuUnavailable, what the implementation's probe raises, or
         StageUnbuildable. A failure is not kept: the next batch tries again, as a GPU may be back by then.
         """
+        # By identity, since comparing definitions costs more than a short stage: they never change, and are held here.
+        place = id(definition), id(profile)
+        if place not in self._known:
+            self._known[place] = definition, profile, self._chosen(definition, profile)
+        return self._known[place][2]
+
+    def _chosen(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
         choice = profile.choice(definition)
         key = choice.implementation, json.dumps(choice.with_, sort_keys=True, default=str)
         if key not in self._built:

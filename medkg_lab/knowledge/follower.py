@@ -15,6 +15,8 @@ VIEW = "knowledge"
 _PAGE = 1000
 _WAIT_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25
+_GATHER_SECONDS = 0.05
+"""After a page, so long is waited for more: under load one page then stands for several commits."""
 _SAVE_EVERY = 500
 """Events without an effect are not worth a write each: the position is saved with effects, and after this many events."""
 
@@ -76,6 +78,8 @@ class Follower:
             self._take(effects(events), events[-1]["seq"])
         # Also when nothing is new: a ledger that was killed may have lost what it was told.
         self._source.position(VIEW, self._saved)
+        if page["events"]:
+            self._stop.wait(_GATHER_SECONDS)
 
     def _take(self, found: Sequence[Effect], seq: int) -> None:
         if found or seq - self._saved >= _SAVE_EVERY:

@@ -143,9 +143,17 @@ class LedgerClient:
         return self._object(self._command("record", id, batch_id=batch_id, events=[dict(event) for event in events]))
 
     def emit(
-        self, batch_id: str, events: Sequence[Mapping[str, Any]], *, urgent: bool = False, id: str | None = None
+        self,
+        batch_id: str,
+        events: Sequence[Mapping[str, Any]],
+        *,
+        urgent: bool = False,
+        within_s: float = 0.0,
+        id: str | None = None,
     ) -> None:
-        """Record without waiting, in order; waits only while too much is undelivered. What is urgent shares no later commit.
+        """Record without waiting, in order; waits only while too much is undelivered.
+
+        What is urgent shares no later commit; other events may be held for `within_s` seconds, to be sent with later ones.
 
         `before_emit` is called, in another thread, after this and before the events are sent: it makes durable what they name.
 
@@ -153,7 +161,7 @@ class LedgerClient:
         """
         if self._emitter is None:
             self._emitter = Emitter(self.path, self.deadline, self._before_emit)
-        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events], urgent)
+        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events], urgent, within_s)
 
     def drain(self, batch_id: str | None = None) -> list[str]:
         """Wait until all that was emitted is recorded; the jobs whose events were dropped because they were cancelled.

@@ -16,6 +16,7 @@ MOST_PENDING = 1024
 """Records that may be undelivered; `put` waits beyond that."""
 MOST_AT_ONCE = 256
 RETRY_PAUSE = 0.1
+NEVER = float("inf")
 MOST_FAILED = 64
 """Batches whose failure is kept for whoever asks: nobody may ever ask about one that was lost."""
 
@@ -33,20 +34,31 @@ class Emitter:
         self._before = before
         self._pending: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()
+        self._due = NEVER
         self._failed: dict[str, LabError | OSError] = {}
         self._dropped: dict[str, None] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="emitter", daemon=True)
         self._thread.start()
 
-    def put(self, command_id: str, batch_id: str, events: list[dict[str, Any]], urgent: bool = False) -> None:
-        """Hand in a record; an urgent one waits for no others. Raises what went wrong with earlier ones of its batch."""
+    def put(
+        self,
+        command_id: str,
+        batch_id: str,
+        events: list[dict[str, Any]],
+        urgent: bool = False,
+        within_s: float = 0.0,
+    ) -> None:
+        """Hand in a record that is sent within so many seconds; an urgent one waits for no others, here or in the ledger.
+
+        Raises what went wrong with earlier ones of its batch.
+        """
         with self._changed:
             self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
             if batch_id in self._failed:
                 raise self._failed.pop(batch_id)
             self._pending.append({"id": command_id, "batch_id": batch_id, "events": events, "lazy": not urgent})
-            self._changed.notify_all()
+            self._send_by(0.0 if urgent or len(self._pending) >= MOST_AT_ONCE else time.monotonic() + within_s)
 
     def drain(self, batch_id: str | None) -> list[str]:
         """Wait until nothing is pending; the jobs whose events were dropped since the last time.
@@ -54,6 +66,7 @@ class Emitter:
         Raises what went wrong with records of the batch, or of any; that of others is kept for when they are asked about.
         """
         with self._changed:
+            self._send_by(0.0)
             self._changed.wait_for(lambda: not self._pending)
             failed = next(iter(self._failed), None) if batch_id is None else batch_id
             failure = self._failed.pop(failed, None) if failed is not None else None
@@ -81,9 +94,23 @@ class Emitter:
                 else:
                     self._send(client, records)
 
+    def _send_by(self, due: float) -> None:
+        # Woken only when it has to be earlier than it thinks: each wake-up takes the interpreter from the stage that runs.
+        if due < self._due:
+            self._due = due
+            self._changed.notify_all()
+
+    def _left(self) -> float:
+        """Seconds until something has to be sent."""
+        if not self._pending:
+            self._due = NEVER
+        return self._due - time.monotonic()
+
     def _next(self) -> list[dict[str, Any]]:
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closing)
+            while not self._closing and (left := self._left()) > 0:
+                self._changed.wait(None if left == NEVER else left)
+            self._due = 0.0 if len(self._pending) > MOST_AT_ONCE else NEVER
             return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
 
     def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:

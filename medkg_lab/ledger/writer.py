@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LINGER = 0.010
 """Seconds that a lazy command waits for others to share its commit."""
-PROJECT_EVERY = 0.2
+PROJECT_EVERY = 1.0
 """Seconds from one writing of the views to the next while there is something to write."""
 CHECK_LEASES_EVERY = 0.1
 STALLED = 1.5

@@ -11,9 +11,10 @@ from typing import Any
 
 from dagster import Executor, ExecutorDefinition, InitExecutorContext
 from dagster._core.events import DagsterEvent, DagsterEventType
-from dagster._core.execution.context.system import IStepContext, PlanOrchestrationContext
+from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
 from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
 from dagster_shared.error import SerializableErrorInfo
 
@@ -34,18 +35,17 @@ class StepExecutor(Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Run the plan's steps one after the other, yielding STEP_START and then STEP_SUCCESS or STEP_FAILURE for each."""
         for step in execution_plan.get_steps_to_execute_in_topo_order():
-            context = plan_context.for_step(step)
-            yield _event(context, DagsterEventType.STEP_START)
+            yield _event(plan_context.job_name, step, DagsterEventType.STEP_START)
             began = time.perf_counter()
             try:
                 self._run_step(step.key)
             except Exception as error:  # noqa: BLE001 - boundary to Dagster: its run must end as failed, whatever went wrong
                 info = SerializableErrorInfo(str(error), [], type(error).__name__)
                 failure = StepFailureData(error=info, user_failure_data=None)  # type: ignore[no-untyped-call]
-                yield _event(context, DagsterEventType.STEP_FAILURE, failure)
+                yield _event(plan_context.job_name, step, DagsterEventType.STEP_FAILURE, failure)
                 return
             success = StepSuccessData((time.perf_counter() - began) * 1e3)  # type: ignore[no-untyped-call]
-            yield _event(context, DagsterEventType.STEP_SUCCESS, success)
+            yield _event(plan_context.job_name, step, DagsterEventType.STEP_SUCCESS, success)
 
 
 def step_executor(run_step: Callable[[str], None]) -> ExecutorDefinition:
@@ -57,14 +57,14 @@ def step_executor(run_step: Callable[[str], None]) -> ExecutorDefinition:
     return ExecutorDefinition(name=EXECUTOR_NAME, executor_creation_fn=create)
 
 
-def _event(context: IStepContext, kind: DagsterEventType, data: Any = None) -> DagsterEvent:
-    # Built directly, as DagsterEvent.step_start_event would also send it through the log manager.
+def _event(job_name: str, step: ExecutionStep, kind: DagsterEventType, data: Any = None) -> DagsterEvent:
+    # Built directly, as DagsterEvent.step_start_event would need a context with a logger of its own and send it through that.
     return DagsterEvent(
         event_type_value=kind.value,
-        job_name=context.job_name,
-        step_handle=context.step.handle,
-        node_handle=context.step.node_handle,
-        step_kind_value=context.step.kind.value,
+        job_name=job_name,
+        step_handle=step.handle,
+        node_handle=step.node_handle,
+        step_kind_value=step.kind.value,
         logging_tags={},
         event_specific_data=data,
         message="",

@@ -115,13 +115,14 @@ SHARED = BreakerRegistry()
 
 @dataclass
 class _Run(Generic[T]):
-    """One call: what to do, until when, and what became of it; `failure` is that of the first attempt, until it is told."""
+    """A call whose first attempt failed: what to do, until when, and what became of it; `failure` is that of the first attempt,
+    until it is told."""
 
     function: Callable[[], T]
     deadline: float
-    attempts: int = 0
+    failure: Exception | None
+    attempts: int = 1
     out_of_time: bool = False
-    failure: Exception | None = None
 
 
 class ResilientCall:
@@ -174,19 +175,19 @@ class ResilientCall:
 
         Raises the last attempt's error, BreakerOpen, StageTimeout, or DeadlineExceeded. A DocumentError is raised at once.
         """
-        run = _Run(function, self._clock() + (self._policy.deadline_seconds or FOREVER))
+        deadline = self._clock() + (self._policy.deadline_seconds or FOREVER)
         try:
-            return self._attempt(run)
+            return self._attempt(function, deadline, 1)
         except Exception as error:
             if self._policy.max_attempts == 1 or not worth_retrying(error):
                 raise
-            run.failure = error
+            run = _Run(function, deadline, error)
         try:
             result: T = self._retrying(self._again, run)
             return result
         except Exception as error:
             if run.out_of_time and not isinstance(error, DeadlineExceeded):
-                raise self._deadline_exceeded(run, error) from error
+                raise self._deadline_exceeded(run.attempts, error) from error
             raise
 
     def _again(self, run: _Run[T]) -> T:
@@ -194,37 +195,36 @@ class ResilientCall:
         failure, run.failure = run.failure, None
         if failure is not None:
             raise failure
-        return self._attempt(run)
-
-    def _attempt(self, run: _Run[T]) -> T:
         run.attempts += 1
-        if self._breaker is None:
-            return self._limited(run)
-        return self._breaker.call(lambda: self._limited(run))
+        return self._attempt(run.function, run.deadline, run.attempts)
 
-    def _limited(self, run: _Run[T]) -> T:
+    def _attempt(self, function: Callable[[], T], deadline: float, attempt: int) -> T:
+        if self._breaker is None:
+            return self._limited(function, deadline, attempt)
+        return self._breaker.call(lambda: self._limited(function, deadline, attempt))
+
+    def _limited(self, function: Callable[[], T], deadline: float, attempt: int) -> T:
         if self._limiter is not None:
-            wait = self._limiter.reserve(run.deadline - self._clock())
+            wait = self._limiter.reserve(deadline - self._clock())
             if wait is None:
-                raise self._deadline_exceeded(run, "the rate limit leaves no time for it")
+                raise self._deadline_exceeded(attempt, "the rate limit leaves no time for it")
             if wait > 0:
                 self._sleep(wait)
-        return self._timed(run) if self._isolate else run.function()
+        return self._timed(function, deadline, attempt) if self._isolate else function()
 
-    def _timed(self, run: _Run[T]) -> T:
-        left = run.deadline - self._clock()
+    def _timed(self, function: Callable[[], T], deadline: float, attempt: int) -> T:
+        left = deadline - self._clock()
         allowed = float(self._policy.timeout_seconds)
         try:
-            return call_within(run.function, max(min(allowed, left), 0.0), f"call {self._key}")
+            return call_within(function, max(min(allowed, left), 0.0), f"call {self._key}")
         except TimedOut:
             if left < allowed:
-                raise self._deadline_exceeded(run, "no answer yet") from None
+                raise self._deadline_exceeded(attempt, "no answer yet") from None
             raise StageTimeout(key=self._key, seconds=allowed, policy=self._policy.name) from None
 
-    def _deadline_exceeded(self, run: _Run[Any], last: object) -> DeadlineExceeded:
-        run.out_of_time = True
+    def _deadline_exceeded(self, attempts: int, last: object) -> DeadlineExceeded:
         seconds, policy = self._policy.deadline_seconds, self._policy.name
-        return DeadlineExceeded(key=self._key, seconds=seconds, attempts=run.attempts, last=last, policy=policy)
+        return DeadlineExceeded(key=self._key, seconds=seconds, attempts=attempts, last=last, policy=policy)
 
     def _pause(self, state: RetryCallState) -> float:
         """What the policy says, and at least what the service asked for."""

@@ -76,13 +76,18 @@ class Children:
         child.started_at = time.time()
         self._set(child, State.STARTING)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+        def prepare() -> None:
+            linux.die_with_parent()
+            os.nice(child.spec.niceness)
+
         try:
             started = await asyncio.create_subprocess_exec(
                 *child.spec.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=handle,
-                preexec_fn=linux.die_with_parent,
+                preexec_fn=prepare,
                 process_group=0,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )

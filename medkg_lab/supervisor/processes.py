@@ -9,6 +9,9 @@ from medkg_lab.supervisor.spec import ProcessSpec
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
 
+STANDS_BACK = 10
+"""Niceness of what is woken often and briefly: a kernel that wakes it on an engine's processor, while another has none to run,
+leaves the engine waiting. Where all processors are taken it still gets a tenth of one, and at once if it asked for less."""
 SERVER = "server-"
 """What the names of processes begin with that keep a server of the profile."""
 
@@ -29,7 +32,9 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
     """The processes of the lab at `locations`, in an order that respects `after`."""
     numbers = ports(locations)
     broker_argv = choose(locations, settings).argv()
-    broker = ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"]) if broker_argv else None
+    broker = (
+        ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"], niceness=STANDS_BACK) if broker_argv else None
+    )
     queue = ("broker",) if broker else ()
 
     def ours(
@@ -40,9 +45,10 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         port: int | None = None,
         settled: tuple[str, ...] = (),
         slow: bool = False,
+        niceness: int = 0,
     ) -> ProcessSpec:
         argv = (sys.executable, "-m", f"medkg_lab.{module}", *locations.arguments(), *arguments)
-        return ProcessSpec(name, argv, after, port, settled, slow)
+        return ProcessSpec(name, argv, after, port, settled, slow, niceness)
 
     servers = _servers(locations, settings)
     loaded = tuple(f"{SERVER}{name}" for name in servers)
@@ -53,9 +59,9 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
             ours(f"{SERVER}{name}", "services", "--name", name, slow=True, settled=loaded[max(0, n - 1) : n])
             for n, name in enumerate(servers)
         ),
-        ours("ledgerd", "ledger"),
+        ours("ledgerd", "ledger", niceness=STANDS_BACK),
         ours("knowledge", "knowledge", after=("ledgerd",)),
-        ours("bridge", "bridge", after=(*queue, "ledgerd")),
+        ours("bridge", "bridge", after=(*queue, "ledgerd"), niceness=STANDS_BACK),
         *(
             ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",), settled=loaded)
             for name in compute_engines(settings.compute_engines)

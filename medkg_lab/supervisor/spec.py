@@ -9,6 +9,7 @@ class ProcessSpec:
 
     `settled` names those that it comes after as well, but which may fail: it starts once each of them is ready, or has failed.
     `slow` says that nobody waits for it when the lab starts, nor for a process that waits for it: a model may load for minutes.
+    `niceness` is how far it stands back for others when processors are short (0 to 19, as of nice(1)).
     """
 
     name: str
@@ -17,3 +18,4 @@ class ProcessSpec:
     port: int | None = None
     settled: tuple[str, ...] = ()
     slow: bool = False
+    niceness: int = 0

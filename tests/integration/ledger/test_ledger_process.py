@@ -176,6 +176,24 @@ def test_lazy_commands_share_commits(client: LedgerClient) -> None:
     assert client.health()["figures"]["commits"] - before < 50
 
 
+def test_what_may_wait_goes_with_what_may_not(client: LedgerClient) -> None:
+    submit(client, "a")
+    batch = claim(client)["batch_id"]
+    assert client.drain() == [], "with nothing pending there is nothing to wait for"
+    head, commits = client.counts()["head"], client.health()["figures"]["commits"]
+    client.emit(batch, [started("ingest", ["a"])], within_s=3600.0)
+    client.emit(batch, [completed("ingest", ["a"])], within_s=3600.0)
+    assert client.counts()["head"] == head
+    client.emit(batch, [started("parse", ["a"])], urgent=True)
+    wait_until(lambda: client.counts()["head"] == head + 3, what="all three")
+    assert client.health()["figures"]["commits"] == commits + 1
+    client.emit(batch, [completed("parse", ["a"])], within_s=0.01)
+    wait_until(lambda: client.counts()["head"] == head + 4, what="what waited long enough")
+    client.emit(batch, [started("chunk", ["a"])], within_s=3600.0)
+    assert client.drain(batch) == []
+    assert client.counts()["head"] == head + 5
+
+
 def test_readers_tell_their_positions(ledger: LedgerProcess, client: LedgerClient) -> None:
     client.position("outbox", 2)
     client.flush()

@@ -34,13 +34,14 @@ if mode == "stubborn":
 print('{"ready": "x"}', flush=True)
 signal.pause() if mode != "stubborn" else [time.sleep(1) for _ in iter(int, 1)]
 '''
-def spec(name, mode, after=()):
-    return ProcessSpec(name, (sys.executable, "-c", child, mode), after)
+def spec(name, mode, after=(), niceness=0):
+    return ProcessSpec(name, (sys.executable, "-c", child, mode), after, niceness=niceness)
 
 process.setup_logging()
 locations = locate(sys.argv[1])
 locations.create()
-specs = (spec("first", "good"), spec("second", "good", ("first",)), spec("refusing", "refuse"), spec("stubborn", "stubborn"))
+second = spec("second", "good", ("first",), niceness=7)
+specs = (spec("first", "good"), second, spec("refusing", "refuse"), spec("stubborn", "stubborn"))
 asyncio.run(Supervisor(locations, Settings(), specs).run())
 """
 
@@ -82,6 +83,14 @@ def test_a_killed_process_is_started_again(lab: Lab) -> None:
     wait_until(lambda: pid_of(client, "first") not in (old, None), 20, "it has a new pid")
     wait_until(lambda: states(client)["first"] == "ready", 20, "it is ready again")
     assert next(one["restarts"] for one in client.status()["processes"] if one["name"] == "first") == 1
+
+
+def test_a_process_stands_back_as_far_as_its_spec_says(lab: Lab) -> None:
+    _, client, _ = lab
+    first, second = pid_of(client, "first"), pid_of(client, "second")
+    assert first is not None
+    assert second is not None
+    assert os.getpriority(os.PRIO_PROCESS, second) - os.getpriority(os.PRIO_PROCESS, first) == 7
 
 
 def test_exit_78_is_shown_and_not_retried(lab: Lab) -> None:
