@@ -16,6 +16,9 @@ from medkg_lab.topology.profiles import Profile
 
 logger = logging.getLogger(__name__)
 
+MOST_KNOWN = 1024
+"""Choices that are remembered; an offline run makes its definitions anew for each batch."""
+
 
 @dataclass(frozen=True)
 class BuiltStage:
@@ -48,6 +51,8 @@ class Workshop:
         # By identity, since comparing definitions costs more than a short stage: they never change, and are held here.
         place = id(definition), id(profile)
         if place not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[place] = definition, profile, self._chosen(definition, profile)
         return self._known[place][2]
 
@@ -84,7 +89,7 @@ class Workshop:
 
     def _build(self, implementation: Implementation, options: dict[str, object]) -> BuiltStage:
         parsed = implementation.parse_options(options)
-        if implementation.gpu is not None:
+        if implementation.needs(parsed):
             # Imported only where a GPU is asked for: the guard loads the driver's library.
             from medkg_lab.gpu import guard
 

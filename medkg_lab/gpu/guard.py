@@ -7,14 +7,11 @@ from medkg_lab.gpu.nvml import Device, Survey, survey
 from medkg_lab.stages.registry import GpuNeed, Implementation
 
 
-def require(implementation: Implementation, options: Any = None) -> None:
+def require(implementation: Implementation, options: Any) -> None:
     """Return when `implementation` with `options` needs no GPU, or there is one that will do. Raises GpuUnavailable."""
-    if implementation.gpu is None:
-        return
-    further = None if options is None else implementation.also_gpu(options)
-    found = survey()
-    for need in (implementation.gpu, further):
-        if need is not None:
+    if needs := implementation.needs(options):
+        found = survey()
+        for need in needs:
             judge(implementation.name, need, found)
 
 

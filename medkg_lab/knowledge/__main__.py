@@ -19,6 +19,8 @@ from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.stages.contracts import StageType
+from medkg_lab.stages.index.implementation import INDEX
+from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.topology.catalog import Catalog
 
 _LAST_PAGE_SECONDS = 2.0
@@ -33,8 +35,10 @@ def main() -> None:
     _, locations = process.arguments("knowledge")
     chosen = settings.load(locations)
     folder = locations.data / "knowledge"
-    embedding = Catalog(locations).profile(chosen.profile).stages[StageType.EMBED]
-    knowledge = Knowledge(folder, Encoders.standard(locations.cache, embedding), chosen.profile, chosen.search)
+    stages = Catalog(locations).profile(chosen.profile).stages
+    encoders, index = Encoders.standard(locations.cache, stages[StageType.EMBED]), stages[StageType.INDEX]
+    ours = IndexOptions.model_validate(index.with_) if index.implementation == INDEX.name else IndexOptions()
+    knowledge = Knowledge(folder, encoders, chosen.profile, chosen.search, ours.vectors_on_gpu)
     try:
         failure = asyncio.run(_serve(knowledge, locations))
     finally:

@@ -27,6 +27,31 @@ class KnowledgeUnavailable(ServiceError):
     """The knowledge process did not store the batch: {detail}. `medkg-lab status` shows whether it runs."""
 
 
+class _VectorsError(LabError):
+    """The vectors cannot be searched: {detail}."""
+
+    failure_kind: ClassVar[str] = "gpu_unavailable"
+    """Without its GPU nothing is indexed, and nothing else takes its place."""
+
+
+class FaissWithoutGpu(_VectorsError):
+    """The vectors were to be searched on GPU {device}, but FAISS {version} {found}. Fetch what the gpu profile needs with
+    `uv pip sync requirements/gpu.lock`, check the driver with `nvidia-smi`, or take `vectors_on_gpu` out of the profile's index
+    options; they are never searched on the processor instead."""
+
+
+class VectorsLost(_VectorsError):
+    """GPU {device} failed while it held the vectors: {detail}. `medkg-lab restart knowledge` puts them there again from the
+    store, which has them all."""
+
+
+class VectorsOutOfMemory(_VectorsError):
+    """GPU {device} has no room for the vectors: {detail}. Leave it more memory, set a larger `vectors_on_gpu.memory_mib` so that
+    this shows at the start, and `medkg-lab restart knowledge`; the store has all vectors."""
+
+    failure_kind: ClassVar[str] = "gpu_oom"
+
+
 class NoKnowledgeProcess(LabError):
     """This stage stores what it gets in the knowledge process, but this process has none to talk to. Run the stage in a lab."""
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from medkg_lab import rpc
-from medkg_lab.errors import DocumentError
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import UnusableDocument
 from medkg_lab.models.ir import Chunk, Edge, Frozen, Mention, Node
 from medkg_lab.stages.contracts import SparseVectors
@@ -104,10 +104,10 @@ class GraphDocument(Owned):
 D = TypeVar("D", bound=Owned)
 
 
-def check(kind: type[D], documents: Sequence[Any]) -> tuple[dict[int, D], dict[int, DocumentError]]:
+def check(kind: type[D], documents: Sequence[Any]) -> tuple[dict[int, D], dict[int, LabError]]:
     """Check each of `documents` by itself: those that can be stored, by their number in the call, and the others' errors."""
     good: dict[int, D] = {}
-    bad: dict[int, DocumentError] = {}
+    bad: dict[int, LabError] = {}
     for number, given in enumerate(documents):
         try:
             good[number] = kind.model_validate(given)
@@ -124,7 +124,7 @@ def unusable(given: Any, error: ValidationError) -> UnusableDocument:
     return UnusableDocument(doc_id=name or "a document", detail=f"{where}: {first['msg']}")
 
 
-def outcomes(counts: dict[int, tuple[str, int]], bad: dict[int, DocumentError]) -> list[dict[str, Any]]:
+def outcomes(counts: dict[int, tuple[str, int]], bad: dict[int, LabError]) -> list[dict[str, Any]]:
     """One answer per document, in the order of the call: `{doc_id, count}`, or `{error}` as errors travel."""
     answers: dict[int, dict[str, Any]] = {
         n: {"doc_id": doc_id, "count": count} for n, (doc_id, count) in counts.items()

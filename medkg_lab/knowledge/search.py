@@ -150,7 +150,10 @@ class Searcher:
         return Read(terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse})
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
-        model = self._indexes.vectors.model
+        vectors = self._indexes.vectors
+        if vectors.failure is not None:
+            return None, f"off: {vectors.failure}"
+        model = vectors.model
         if model is None:
             return None, _EMPTY
         vector = self._encoders.embed(model, query)

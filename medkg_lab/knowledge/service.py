@@ -1,25 +1,31 @@
 """The knowledge store with its indexes, kept in step: what the server's operations do."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge import messages, passages, publishing, staging
 from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import KnowledgeDamaged, KnowledgeInUse, UnusableDocument
+from medkg_lab.knowledge.flat import OnProcessor
 from medkg_lab.knowledge.graph import Graph
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.messages import GraphDocument, TextDocument
 from medkg_lab.knowledge.search import Indexes, Searcher
+from medkg_lab.knowledge.shards import on_gpu
 from medkg_lab.knowledge.sparse import SparseIndex
-from medkg_lab.knowledge.vectors import VectorIndex
+from medkg_lab.knowledge.vectors import Make, VectorIndex
 from medkg_lab.settings import SearchSettings
+from medkg_lab.stages.index.options import VectorsOnGpu
 
+_LOG = logging.getLogger(__name__)
 _COUNTS = """
 WITH g AS (SELECT id, tenant, doc_id FROM generation WHERE state = 'published')
 SELECT (SELECT count(*) FROM g),
@@ -39,7 +45,12 @@ class Knowledge:
     """
 
     def __init__(
-        self, folder: Path, encoders: Encoders, profile: str, settings: SearchSettings = _DEFAULT_SEARCH
+        self,
+        folder: Path,
+        encoders: Encoders,
+        profile: str,
+        settings: SearchSettings = _DEFAULT_SEARCH,
+        vectors_on_gpu: VectorsOnGpu | None = None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = _hold(folder / "lock", folder)
@@ -49,7 +60,7 @@ class Knowledge:
             os.close(self._held)
             raise
         self._texts = TextIndex.follow(folder / "bm25", self.database, settings.boosts)
-        self._vectors = VectorIndex.follow(folder, self.database)
+        self._vectors = VectorIndex.follow(folder, self.database, _where(vectors_on_gpu))
         self._sparse = SparseIndex.follow(self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
@@ -59,6 +70,9 @@ class Knowledge:
     def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
         """Stage documents for search; one answer per document, `{doc_id, count}` or `{error}`. Raises BatchFenced."""
         checked, bad = messages.check(TextDocument, documents)
+        if (failure := self._vectors.failure) is not None:
+            bad |= dict.fromkeys(checked, failure)
+            checked = {}
         good = {}
         for number, document in checked.items():
             try:
@@ -111,6 +125,7 @@ class Knowledge:
             "chunks": passages.chunk_count(self.database),
             "text_chunks": len(self._texts),
             "vector_chunks": len(self._vectors),
+            "vectors_off": None if self._vectors.failure is None else str(self._vectors.failure),
             "sparse_chunks": len(self._sparse),
             "sparse_model": self._sparse.model,
             "model": manifest and manifest[0],
@@ -123,6 +138,17 @@ class Knowledge:
         self._texts.close()
         self.database.close()
         os.close(self._held)
+
+
+def _where(gpu: VectorsOnGpu | None) -> Make | LabError:
+    """What makes the index of vectors, or why there can be none. Everything else that is stored can be searched without."""
+    if gpu is None:
+        return OnProcessor
+    try:
+        return on_gpu(gpu)
+    except LabError as error:
+        _LOG.error("%s", error)
+        return error
 
 
 def _hold(path: Path, folder: Path) -> int:

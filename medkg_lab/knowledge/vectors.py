@@ -1,74 +1,73 @@
-"""Search by meaning: exact inner products over unit vectors, in a FAISS index that follows the store."""
+"""Search by meaning: exact inner products over unit vectors, in an index that follows the store."""
 
 import hashlib
 import logging
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import faiss as _faiss
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge import files, passages
 from medkg_lab.knowledge.database import Database
+from medkg_lab.knowledge.flat import Flat, Hits, Matrix, OnProcessor, faiss
 from medkg_lab.knowledge.passages import Block
-
-# The generated wrappers take other arguments than their signatures say.
-faiss: Any = _faiss
-# One search is too short to be worth sharing out, and threads that wait for more would take cores from other processes.
-faiss.omp_set_num_threads(1)
 
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_AT_LEAST = 2_000
-_DEAD_SHARE = 0.2
 _FORMAT = f"1, of FAISS {faiss.__version__.split('.')[0]}"
 """What a snapshot must be to be read: of this layout, and of a FAISS whose own format is the same."""
 
-Matrix = npt.NDArray[np.float32]
 Manifest = tuple[str, int]
+Make = Callable[[int], Flat]
 
 
 class VectorIndex:
-    """All vectors ever added, by chunk key, and which of them are live.
+    """Which vectors are live, and the index that searches them; `swap` must not run beside a search.
 
-    A replaced document's vectors stay in the index until they are a fifth of it, because taking vectors out costs a pass over
-    all; a search only looks at live ones. `swap` must not run beside a search.
+    `make` gives an empty index of a dimension, or is why there can be none. `failure` says that nothing is searched, and why: a
+    GPU that is missing or has failed has no substitute. The store goes on without.
+
+    An index on the processor is kept as a snapshot; one on a GPU is made from the store at every start.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, make: Make | LabError = OnProcessor) -> None:
         self._snapshot = folder / "vectors.faiss"
         self._facts = folder / "vectors.json"
+        self._make = make
         self._manifest: Manifest | None = None
-        self._index: Any = None
+        self._flat: Flat | None = None
         self._live: dict[int, Block] = {}
         self._starts: list[int] = []
-        self._selectors: dict[tuple[str, tuple[str, ...] | None], tuple[Any, int]] = {}
         self._unsaved = 0
+        self.failure: LabError | None = make if isinstance(make, LabError) else None
         self.revision = 0
 
     @classmethod
-    def follow(cls, folder: Path, database: Database) -> "VectorIndex":
+    def follow(cls, folder: Path, database: Database, make: Make | LabError = OnProcessor) -> "VectorIndex":
         """Take the snapshot, if there is a sound one of this store, and bring it to the store's revision."""
-        index = cls(folder)
+        index = cls(folder, make)
         revision, manifest = database.position("revision"), database.manifest()
-        index._load(revision, manifest)
         live = passages.blocks(database)
-        held = set() if index._index is None else set(faiss.vector_to_array(index._index.id_map).tolist())
-        index._live = {block.first_key: block for block in live if block.first_key in held}
-        missing = [block for block in live if block.first_key not in held]
+        if make is OnProcessor and (data := index._kept(revision, manifest)) is not None:
+            flat = OnProcessor.restored(data, live)
+            index._manifest, index._flat = manifest, flat
+            index._live = {block.first_key: block for block in flat.blocks}
+        missing = [block for block in live if block.first_key not in index._live]
         index.swap(revision, manifest, cls.fetch(database, missing, manifest), ())
         index.maintain()
         return index
 
-    def _load(self, revision: int, manifest: Manifest | None) -> None:
+    def _kept(self, revision: int, manifest: Manifest | None) -> bytes | None:
+        """The snapshot's index, if it can be used."""
         try:
             facts = orjson.loads(self._facts.read_bytes())
             data = self._snapshot.read_bytes()
         except FileNotFoundError:
-            return
+            return None
         except orjson.JSONDecodeError:
             facts, data = {"format": _FORMAT}, b""
         found = facts.get("format") if isinstance(facts, dict) else None
@@ -78,11 +77,12 @@ class VectorIndex:
                 found,
                 _FORMAT,
             )
-        elif facts.get("sha256") != hashlib.sha256(data).hexdigest():
+            return None
+        if facts.get("sha256") != hashlib.sha256(data).hexdigest():
             _LOG.warning("the vector snapshot is damaged; the index is built from the store")
-        elif facts["revision"] <= revision and manifest == (facts["model"], facts["dimension"]):
-            self._manifest = manifest
-            self._index = faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
+            return None
+        ours = facts["revision"] <= revision and manifest == (facts["model"], facts["dimension"])
+        return data if ours else None
 
     @staticmethod
     def fetch(database: Database, blocks: Sequence[Block], manifest: Manifest | None) -> Iterable[tuple[Block, Matrix]]:
@@ -100,19 +100,30 @@ class VectorIndex:
         replaced: Iterable[int],
     ) -> None:
         """Make blocks of vectors live, and those with the first keys in `replaced` not."""
-        if manifest is not None and manifest != self._manifest:
-            self._manifest = manifest
-            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(manifest[1]))
-        for first_key in replaced:
-            self._live.pop(first_key, None)
-        for block, matrix in added:
-            if block.first_key not in self._live:
-                self._index.add_with_ids(matrix, np.arange(block.first_key, block.first_key + block.chunks))
-                self._live[block.first_key] = block
-                self._unsaved += block.chunks
+        dropped = [block for first_key in replaced if (block := self._live.pop(first_key, None)) is not None]
+        fresh = [(block, matrix) for block, matrix in added if block.first_key not in self._live]
+        self._live |= {block.first_key: block for block, _ in fresh}
+        self._unsaved += sum(block.chunks for block, _ in fresh)
         self._starts = sorted(self._live)
-        self._selectors.clear()
         self.revision = revision
+        with self._failing():
+            if manifest is not None and manifest != self._manifest:
+                self._manifest = manifest
+                self._flat = self._make(manifest[1]) if callable(self._make) else None
+            if self._flat is not None:
+                for block in dropped:
+                    self._flat.drop(block)
+                for block, matrix in fresh:
+                    self._flat.add(block, matrix)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What an index raises ends its use."""
+        try:
+            yield
+        except LabError as error:
+            _LOG.error("%s", error)
+            self.failure, self._flat, self._make = error, None, error
 
     @property
     def model(self) -> str | None:
@@ -132,52 +143,29 @@ class VectorIndex:
     def __len__(self) -> int:
         return sum(block.chunks for block in self._live.values())
 
-    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> list[tuple[int, float]]:
+    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> Hits:
         """The keys of the `limit` live chunks of the tenant and sources with the largest inner products, best first, ties by key.
 
         `vector` is of shape (dimension,). The condition holds before ranking: whoever asks for 10 of 50 gets 10.
         """
-        selector, count = self._selector(tenant, None if sources is None else tuple(sorted(sources)))
-        if not count:
-            return []
-        parameters = faiss.SearchParameters(sel=selector)
-        scores, keys = self._index.search(vector[np.newaxis], min(limit, count), params=parameters)
-        found = [(int(k), float(s)) for k, s in zip(keys[0], scores[0], strict=True) if k >= 0]
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
-
-    def _selector(self, tenant: str, sources: tuple[str, ...] | None) -> tuple[Any, int]:
-        known = self._selectors.get((tenant, sources))
-        if known is None:
-            chosen = [b for b in self._live.values() if b.tenant == tenant and (sources is None or b.source in sources)]
-            allowed = np.zeros(max((b.first_key + b.chunks for b in chosen), default=0), dtype=bool)
-            for block in chosen:
-                allowed[block.first_key : block.first_key + block.chunks] = True
-            selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little")) if chosen else None
-            known = self._selectors[tenant, sources] = (selector, int(allowed.sum()))
-        return known
+        with self._failing():
+            if self._flat is not None:
+                return self._flat.search(vector, limit, tenant, sources)
+        return []
 
     def maintain(self) -> None:
         """Leave dead vectors behind, and keep a snapshot, when enough has changed to be worth it."""
-        if self._index is None:
-            return
-        if self._index.ntotal - len(self) > _DEAD_SHARE * self._index.ntotal:
-            self._compact()
-        if self._unsaved >= max(_SNAPSHOT_AT_LEAST, self._index.ntotal // 4):
+        with self._failing():
+            if self._flat is not None:
+                self._flat.tidy()
+        if self._unsaved >= max(_SNAPSHOT_AT_LEAST, len(self) // 4):
             self.save()
-
-    def _compact(self) -> None:
-        fresh = faiss.IndexIDMap2(faiss.IndexFlatIP(self._index.d))
-        keys = [np.arange(block.first_key, block.first_key + block.chunks) for block in self._live.values()]
-        if keys:
-            live = np.concatenate(keys)
-            fresh.add_with_ids(self._index.reconstruct_batch(live), live)
-        self._index = fresh
 
     def save(self) -> None:
         """Keep a snapshot: the index, then the facts that vouch for it; a crash between the two makes neither count."""
-        if self._index is None or self._manifest is None:
+        if not isinstance(self._flat, OnProcessor) or self._manifest is None:
             return
-        data = faiss.serialize_index(self._index).tobytes()
+        data = self._flat.serialize()
         facts = {
             "format": _FORMAT,
             "revision": self.revision,

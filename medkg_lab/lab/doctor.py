@@ -10,7 +10,12 @@ from importlib.metadata import version as installed
 from medkg_lab.errors import LabError
 from medkg_lab.gpu.guard import judge
 from medkg_lab.gpu.nvml import survey
-from medkg_lab.lab.hardware import selftest_claims, selftest_sparse, selftest_vectors
+from medkg_lab.lab.hardware import (
+    selftest_claims,
+    selftest_sparse,
+    selftest_vectors,
+    selftest_vectors_on_gpu,
+)
 from medkg_lab.locations import Locations
 from medkg_lab.services.errors import ServerUnstartable
 from medkg_lab.settings import Settings
@@ -20,6 +25,7 @@ from medkg_lab.stages.embed.endpoint import probe as probe_embedding
 from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
 from medkg_lab.stages.embed.weights import WEIGHTS_SHA256, checked_bytes, model_folder
 from medkg_lab.stages.extract.implementation import LlmOptions
+from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.profiles import Profile, Server
 
@@ -60,9 +66,8 @@ def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callabl
     for choice in profile.stages.values():
         implementation = registry.find(choice.implementation)
         options = implementation.parse_options(choice.with_)
-        for need in (implementation.gpu, implementation.also_gpu(options)):
-            if need is not None:
-                yield _gpu_name(implementation, need), partial(_gpu, implementation.name, need)
+        for need in implementation.needs(options):
+            yield _gpu_name(implementation, need), partial(_gpu, implementation.name, need)
         yield from _selftests(options)
     for server in profile.servers:
         yield f"server {server.name}", partial(_command, server)
@@ -78,6 +83,8 @@ def _selftests(options: registry.Options) -> Iterator[tuple[str, Callable[[], st
         yield "embedding endpoint", partial(_embeds, options)
         if options.sparse is not None:
             yield "sparse model", partial(selftest_sparse, options.sparse)
+    elif isinstance(options, IndexOptions) and options.vectors_on_gpu is not None:
+        yield "vectors on the GPU", partial(selftest_vectors_on_gpu, options.vectors_on_gpu)
     elif isinstance(options, LlmOptions):
         yield "language model endpoint", partial(selftest_claims, options)
     elif isinstance(options, MiniLMOptions):

@@ -8,13 +8,14 @@ from medkg_lab.stages.extract.claims import read_claims, request_body
 from medkg_lab.stages.extract.endpoint import ask, probe, short
 from medkg_lab.stages.extract.errors import LlmUnusable
 from medkg_lab.stages.extract.implementation import LlmOptions
+from medkg_lab.stages.index.options import VectorsOnGpu
 
 NEVER_RUN_ON_A_GPU = (
     "openai.embedder against a vLLM server with Qwen3-Embedding",
     "the sparse model of openai.embedder on cuda",
     "extract.llm against a vLLM server with structured output",
     "mineru-api with the standard tier",
-    "FAISS from the package faiss-gpu",
+    "vectors_on_gpu of knowledge.index: FAISS's flat index on a GPU",
     "the servers of the gpu profile under the supervisor",
     "NVML with a device: what a guard reads of a real one",
 )
@@ -43,6 +44,25 @@ def selftest_vectors() -> str:
     if found != 1:
         raise VectorsUnusable(detail="it did not find a vector that it holds")
     return f"FAISS {faiss.__version__} finds a vector again"
+
+
+def selftest_vectors_on_gpu(options: VectorsOnGpu) -> str:
+    """Search three vectors on the GPU for one of them.
+
+    Raises GpuUnavailable, FaissWithoutGpu, VectorsLost, VectorsOutOfMemory and VectorsUnusable.
+    """
+    # Imported here, as FAISS may not load at all: that is what `selftest_vectors` tells.
+    import numpy as np
+
+    from medkg_lab.knowledge.passages import Block
+    from medkg_lab.knowledge.shards import on_gpu
+
+    rows = np.eye(3, dtype=np.float32)
+    index = on_gpu(options)(3)
+    index.add(Block(first_key=10, chunks=3, tenant="default", source="selftest", doc_id="selftest"), rows)
+    if index.search(rows[1], 1, "default", None) != [(11, 1.0)]:
+        raise VectorsUnusable(detail=f"GPU {options.device} did not find a vector that it holds")
+    return f"GPU {options.device} finds a vector again"
 
 
 def selftest_sparse(options: SpladeOptions) -> str:

@@ -261,7 +261,8 @@ class Replay:
 
     def _needs_gpu(self, stage: StageDefinition, batch: Batch) -> bool:
         choice = self.definitions.choice(stage, batch, None)
-        return find(choice.implementation).gpu is not None
+        implementation = find(choice.implementation)
+        return bool(implementation.needs(implementation.parse_options(choice.with_)))
 
     def _reads_file(self, stage: StageDefinition, step: Step) -> bool:
         content = self._jobs[step.job].document.submission.content

@@ -82,7 +82,7 @@ class Implementation:
     """One way to do a stage type: `build` makes the stage, once per process, from resources and validated options.
 
     `probe` is called with the options before that: it raises unless what the stage needs outside of the lab is there.
-    `also_gpu` names, by the options, a further need of a GPU.
+    `gpu` is what every such stage needs, `also_gpu` names, by the options, a further need.
     """
 
     name: str
@@ -95,6 +95,10 @@ class Implementation:
     device: str = "cpu"
     probe: Callable[[Any], None] | None = None
     also_gpu: Callable[[Any], GpuNeed | None] = lambda _: None
+
+    def needs(self, options: Any) -> list[GpuNeed]:
+        """What a stage with these options needs of a GPU."""
+        return [need for need in (self.gpu, self.also_gpu(options)) if need is not None]
 
     def parse_options(self, given: Mapping[str, Any]) -> Options:
         """Validate `with:` options. Raises BadOptions."""

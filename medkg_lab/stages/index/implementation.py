@@ -9,7 +9,8 @@ from medkg_lab.knowledge.client import connected, refused
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
 from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
-from medkg_lab.stages.registry import Implementation, KnowledgeStore, Options, Resources
+from medkg_lab.stages.index.options import IndexOptions
+from medkg_lab.stages.registry import GpuNeed, Implementation, KnowledgeStore, Resources
 
 
 class KnowledgeIndex:
@@ -72,10 +73,17 @@ def _build(resources: Resources, options: Any) -> KnowledgeIndex:
     return KnowledgeIndex(resources.knowledge or connected(resources.knowledge_socket))
 
 
+def _vectors_gpu(options: IndexOptions) -> GpuNeed | None:
+    wanted = options.vectors_on_gpu
+    # Served: the knowledge process holds the memory, and may have taken it already.
+    return None if wanted is None else GpuNeed(wanted.memory_mib, served=True, device=wanted.device)
+
+
 INDEX = Implementation(
     name="knowledge.index",
     stage_type=StageType.INDEX,
     summary="BM25 and vector search in the knowledge process",
     build=_build,
-    options=Options,
+    options=IndexOptions,
+    also_gpu=_vectors_gpu,
 )

@@ -17,17 +17,17 @@ LARGE = Device(1, "H100", 81559, 80000)
 
 def test_a_stage_without_a_need_passes_anywhere() -> None:
     assert MINILM.gpu is None
-    require(MINILM)
+    require(MINILM, MINILM.parse_options({}))
 
 
 def test_the_guard_agrees_with_what_nvml_shows_here() -> None:
     found = survey()
     assert OPENAI.gpu is not None
     if any(device.total_mib >= OPENAI.gpu.memory_mib for device in found.devices):
-        require(OPENAI)
+        require(OPENAI, OPENAI.parse_options({}))
     else:
         with pytest.raises(GpuUnavailable, match=r"openai\.embedder"):
-            require(OPENAI)
+            require(OPENAI, OPENAI.parse_options({}))
     assert (found.absent is None) == (found.driver is not None)
 
 

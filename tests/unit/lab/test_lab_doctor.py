@@ -76,7 +76,15 @@ def test_every_part_of_the_gpu_profile_is_tested_and_named(tmp_path: Path) -> No
         "GPU for openai.embedder",
         "GPU for openai.embedder (0)",
         "GPU for extract.llm",
+        "GPU for knowledge.index (0)",
     }
-    for name in ("sparse model", "server embedding", "server language-model", "server mineru", "MinerU server"):
+    for name in (
+        "vectors on the GPU",
+        "sparse model",
+        "server embedding",
+        "server language-model",
+        "server mineru",
+        "MinerU server",
+    ):
         assert found[name].ok or found[name].remedy
     assert found["vector index"].ok
