@@ -57,7 +57,9 @@ class Emitter:
             self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
             if batch_id in self._failed:
                 raise self._failed.pop(batch_id)
-            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events, "lazy": not urgent})
+            # What has waited here need not wait in the ledger as well: the answer would hold up an urgent one behind it.
+            lazy = not urgent and not within_s
+            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events, "lazy": lazy})
             self._send_by(0.0 if urgent or len(self._pending) >= MOST_AT_ONCE else time.monotonic() + within_s)
 
     def drain(self, batch_id: str | None) -> list[str]:
