@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,14 +63,18 @@ def _edit(given: argparse.Namespace, kind: str, name: str) -> int:
         _open_editor(draft)
         text = draft.read_text(encoding="utf-8", errors="replace")
         if text == start.text:
+            shutil.rmtree(draft.parent)
             say("Nothing was changed.")
             return exit_codes.OK
         try:
-            return _tell(save(lab, which, text, start.digest), given.json)
+            saved = save(lab, which, text, start.digest)
         except DefinitionInvalid as error:
             print_text("\n".join(map(str, error.problems)))
             if not _again():
                 raise DraftKept(count=len(error.problems), draft=draft, name=which) from None
+        else:
+            shutil.rmtree(draft.parent)
+            return _tell(saved, given.json)
 
 
 def _open_editor(draft: Path) -> None:

@@ -130,16 +130,21 @@ def test_the_command_line_edits_applies_restores_and_lists(tmp_path: Path, monke
     lab = TestLab(home, tmp_path / "cache")
     for name in ("VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
-    environment = lab.environment | {"EDITOR": editor(tmp_path, "policy: local\n", "policy: local-io\n")}
+    drafts = tmp_path / "drafts"
+    drafts.mkdir()
+    first = editor(tmp_path, "policy: local\n", "policy: local-io\n")
+    environment = lab.environment | {"EDITOR": first, "TMPDIR": str(drafts)}
     monkeypatch.setattr(TestLab, "environment", property(lambda self: environment))
     saved = lab.ok("pipeline", "edit", "auto")
     assert saved["changes"] == ["stage parse: policy 'local' -> 'local-io'"]
     assert lab.run("pipeline", "edit", "auto").code == 0
+    assert list(drafts.iterdir()) == [], "a draft that was saved, or that changes nothing, is not kept"
     environment["EDITOR"] = editor(tmp_path, "policy: polite-api", "policy: polite-apy")
     refused = lab.run("pipeline", "edit", "auto")
     assert refused.code == 1
     assert "unknown-policy" in refused.out
     assert "pipeline apply auto" in refused.err
+    assert [draft.name for draft in drafts.glob("*/*")] == ["auto.yaml"]
     environment["EDITOR"] = "/nonexistent/editor"
     assert "could not be used" in lab.run("pipeline", "edit", "auto").err
     restored = lab.ok("pipeline", "restore", "auto", saved["before"])
