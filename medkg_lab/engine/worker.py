@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from medkg_lab.engine.ahead import Ahead
@@ -146,7 +147,7 @@ class Worker:
     def _run(self, batch: dict[str, Any]) -> None:
         batch_id = str(batch["batch_id"])
         try:
-            run = BatchRun(self._bench, batch, lambda here, after: self._look_ahead(batch, here, after))
+            run = BatchRun(self._bench, batch, partial(self._look_ahead, batch))
             run.run()
             self._last_used = run.used
             self._unsettled.append(batch_id)

@@ -26,7 +26,7 @@ MOST = 2048
 MOST_DEAD = MOST // 4
 """Dropped vectors that an index may have: they are asked for beside the hits and thrown away."""
 SCRATCH_BYTES = 64 * 1024 * 1024
-"""FAISS's working memory on the GPU; of itself it takes a tenth of the GPU, which the models need."""
+"""FAISS's working memory on the GPU; of itself it takes more, which the models need."""
 
 MakeIndex = Callable[[int], Any]
 """Makes an empty inner product index of a dimension, such as faiss.GpuIndexFlatIP."""
@@ -92,7 +92,7 @@ class Shards:
             try:
                 yield
             except RuntimeError as error:  # what FAISS raises for every failure of CUDA
-                kind = VectorsOutOfMemory if "memory" in str(error) else VectorsLost
+                kind = VectorsOutOfMemory if "out of memory" in str(error) else VectorsLost
                 raise kind(device=self._device, detail=" ".join(str(error).split())[-300:]) from error
 
     def add(self, block: Block, matrix: Matrix) -> None:

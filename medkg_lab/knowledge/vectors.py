@@ -107,12 +107,13 @@ class VectorIndex:
         self._starts = sorted(self._live)
         self.revision = revision
         with self._failing():
+            if self._flat is not None:
+                for block in dropped:
+                    self._flat.drop(block)
             if manifest is not None and manifest != self._manifest:
                 self._manifest = manifest
                 self._flat = self._make(manifest[1]) if callable(self._make) else None
             if self._flat is not None:
-                for block in dropped:
-                    self._flat.drop(block)
                 for block, matrix in fresh:
                     self._flat.add(block, matrix)
 

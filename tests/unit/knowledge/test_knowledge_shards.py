@@ -105,6 +105,7 @@ def test_a_gpu_that_fails_ends_its_use(tmp_path: Path) -> None:
     for text, kind in (
         ("Error: 'err == cudaSuccess' failed", VectorsLost),
         ("cudaMalloc error out of memory", VectorsOutOfMemory),
+        ("CUDA error 700 an illegal memory access was encountered", VectorsLost),
     ):
 
         class Failing(faiss.IndexFlatIP):  # type: ignore[misc]
@@ -124,6 +125,16 @@ def test_a_gpu_that_fails_ends_its_use(tmp_path: Path) -> None:
         index.maintain()
         assert len(index) == 0
         assert index.search(unit(np.ones((1, DIMENSION)))[0], 5, "a", None) == []
+
+
+def test_another_model_begins_with_an_empty_index(tmp_path: Path) -> None:
+    index = VectorIndex(tmp_path, lambda dimension: Shards(dimension, flat, 0))
+    old = Block(first_key=1, chunks=2, tenant="a", source="x", doc_id="d")
+    new = Block(first_key=3, chunks=1, tenant="a", source="x", doc_id="d")
+    index.swap(1, ("old", DIMENSION), [(old, unit(np.ones((2, DIMENSION))))], [])
+    index.swap(2, ("new", 2), [(new, unit(np.ones((1, 2))))], [1])
+    assert index.failure is None
+    assert [key for key, _ in index.search(unit(np.ones((1, 2)))[0], 5, "a", None)] == [3]
 
 
 def test_a_missing_gpu_is_told_and_replaced_by_nothing(tmp_path: Path) -> None:
