@@ -12,8 +12,13 @@ from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.errors import LedgerClosing
+from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.kinds import KINDS
 
+RESTART_SECONDS = 30.0
+"""How long a ledger may be away: the supervisor starts one that was killed again."""
+PAUSE_SECONDS = 0.2
 FINAL = {"completed", "failed", "dead", "cancelled"}
 _MOVES = {
     "job.completed",
@@ -65,25 +70,38 @@ def wait_for(
 ) -> Progress:
     """Follow the ledger's events until every job has ended or needs a person; `seen` is given each step.
 
-    Raises JobsUnfinished after `seconds`.
+    A ledger that is started again meanwhile is waited for. Raises JobsUnfinished after `seconds`, and PeerUnreachable or
+    LedgerClosing when it stays away.
     """
     progress = Progress()
     until = time.monotonic() + seconds
     head = int(ledger.events(after=2**62, limit=1, wait_s=0)["head"])
     _look(ledger, progress, job_ids)
+    there = time.monotonic()
     while progress.unfinished():
         if seen is not None:
             seen(progress)
         if time.monotonic() > until:
             raise JobsUnfinished(count=len(progress.unfinished()), seconds=round(seconds))
-        page = ledger.events(after=head, limit=2000, wait_s=1.0)["events"]
-        touched = {job for event in page if event["type"] in _MOVES for job in event["jobs"] if job in progress.states}
-        head = int(page[-1]["seq"]) if page else head
-        unknown = {job_id for job_id, state in progress.states.items() if state == "on_queue"}
-        _look(ledger, progress, touched | unknown)
+        try:
+            head = _step(ledger, progress, head)
+            there = time.monotonic()
+        except (PeerUnreachable, LedgerClosing):
+            if time.monotonic() - there > RESTART_SECONDS:
+                raise
+            time.sleep(PAUSE_SECONDS)
     if seen is not None:
         seen(progress)
     return progress
+
+
+def _step(ledger: LedgerClient, progress: Progress, head: int) -> int:
+    """Take in what came after event `head`; the number of the last one."""
+    page = ledger.events(after=head, limit=2000, wait_s=1.0)["events"]
+    touched = {job for event in page if event["type"] in _MOVES for job in event["jobs"] if job in progress.states}
+    unknown = {job_id for job_id, state in progress.states.items() if state == "on_queue"}
+    _look(ledger, progress, touched | unknown)
+    return int(page[-1]["seq"]) if page else head
 
 
 def wait_with_expansions(

@@ -15,6 +15,7 @@ import pytest
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
+from medkg_lab.lab.wait import wait_for
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.rpc import BadRequest, PeerUnreachable
@@ -212,6 +213,17 @@ def test_a_client_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient
     job = client.get("a")
     assert job is not None
     assert job["state"] == "cancelled"
+
+
+def test_who_waits_for_a_job_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient) -> None:
+    submit(client, "a")
+    seen: list[dict[str, str]] = []
+    answer = waiting_call(wait_for, ledger.client(), ["a"], 60.0, lambda progress: seen.append(dict(progress.states)))
+    wait_until(lambda: bool(seen), what="the first look")
+    ledger.kill()
+    ledger.start()
+    client.cancel("a", "me", "no")
+    assert answer.result(60).states == {"a": "cancelled"}
 
 
 def test_nobody_there(short_tmp: Any) -> None:
