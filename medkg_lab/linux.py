@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_LISTEN = "0A"
+_LOOPBACK_V6 = "00000000000000000000000001000000"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -81,6 +83,30 @@ def lock_from(lines: Iterable[str], inode: int, among: Collection[int]) -> FileL
         else:
             holder = int(pid)
     return FileLock(holder, tuple(waiting))
+
+
+def listener_uid(port: int) -> int | None:
+    """The user whose socket listens on TCP `port` of a loopback or wildcard address; None when nothing listens there.
+
+    Of several listeners, one that is not ours is the one that counts. Source: proc(5), /proc/net/tcp and tcp6, where state 0A
+    is LISTEN, addresses are hexadecimal and the eighth field is the uid.
+    """
+    found = {uid for name in ("tcp", "tcp6") for uid in _listeners(Path("/proc/net") / name, port)}
+    return next((uid for uid in found if uid != os.getuid()), os.getuid() if found else None)
+
+
+def _listeners(table: Path, port: int) -> list[int]:
+    try:
+        lines = table.read_text().splitlines()[1:]
+    except OSError:
+        return []
+    rows = [line.split() for line in lines]
+    return [int(row[7]) for row in rows if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
+
+
+def _reaches_loopback(local: str, port: int) -> bool:
+    address, _, number = local.rpartition(":")
+    return int(number, 16) == port and (not int(address, 16) or address[-8:].endswith("7F") or address == _LOOPBACK_V6)
 
 
 def kill_group(pid: int, number: int) -> None:

@@ -1,8 +1,6 @@
 """The settings of a lab: `settings.yaml` in its config folder, all of it optional, unknown keys refused."""
 
 import json
-import os
-import secrets
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medkg_lab.credentials import broker_password_file
 from medkg_lab.errors import LabError
+from medkg_lab.files import write_private
 from medkg_lab.locations import Locations
 
 BROKER_USER = "medkg-lab"
@@ -265,43 +265,6 @@ def _ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     except FileNotFoundError:
         write_private(path, json.dumps(dict(zip(names, _free_ports(len(names)), strict=True))))
         return _ports(path, names)
-
-
-def broker_password_file(locations: Locations) -> Path:
-    """The file with the embedded broker's password; made once per lab and readable by its owner alone."""
-    path = locations.state / "broker.password"
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32))
-    return path
-
-
-def dagster_token(locations: Locations) -> str:
-    """The token that opens Dagster's pages; made once per lab and readable by its owner alone."""
-    path = locations.state / "dagster.token"
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        write_private(path, secrets.token_urlsafe(32))
-        return dagster_token(locations)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Create `path` with mode 0600, complete or not at all; an existing file is left as it is."""
-    if path.exists():
-        return  # also on a full disk
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass  # another process was first: its value stands
-    finally:
-        temporary.unlink()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -37,3 +37,12 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("MEDKG_SHARED_DATA is not set")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of cases, inputs that once went wrong; tests that need it skip when it is not there."""
+    folder = os.environ.get("MEDKG_SHARED_CASES")
+    if not folder:
+        pytest.skip("MEDKG_SHARED_CASES is not set")
+    return Path(folder).resolve()

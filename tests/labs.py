@@ -36,7 +36,11 @@ class TestLab:
     @property
     def environment(self) -> dict[str, str]:
         """What its commands see: an empty HOME, so that nothing outside the lab's folder is used."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "MEDKG_SHARED_DATA") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "LANG", "MEDKG_SHARED_DATA", "MEDKG_SHARED_CASES")
+            if name in os.environ
+        }
         return kept | {
             "MEDKG_LAB_HOME": str(self.home),
             "MEDKG_LAB_CACHE": str(self.cache),

@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from medkg_lab import settings
+from medkg_lab import credentials, settings
 from medkg_lab.bench.figures import at_most, latencies
 from medkg_lab.bench.lane import Lane
 from medkg_lab.bench.scratch import ScratchLab
@@ -56,7 +56,7 @@ def _ask(scratch: ScratchLab, query: str, variables: Mapping[str, Any]) -> tuple
     request = urllib.request.Request(
         f"http://127.0.0.1:{settings.ports(locations)['dagster']}/graphql",
         json.dumps({"query": query, "variables": variables}).encode(),
-        {"content-type": "application/json", "authorization": f"Bearer {settings.dagster_token(locations)}"},
+        {"content-type": "application/json", "authorization": f"Bearer {credentials.dagster_token(locations)}"},
     )
     began = time.perf_counter()
     with urllib.request.urlopen(request, timeout=60) as response:

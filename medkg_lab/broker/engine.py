@@ -15,16 +15,10 @@ from typing import Protocol
 from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
 from medkg_lab.broker.redpanda.config import Plan
 from medkg_lab.broker.redpanda.installation import Installation, find
+from medkg_lab.credentials import broker_password_file
+from medkg_lab.files import write_private
 from medkg_lab.locations import Locations
-from medkg_lab.settings import (
-    Address,
-    BrokerSettings,
-    Settings,
-    broker_password_file,
-    ports,
-    redpanda_ports,
-    write_private,
-)
+from medkg_lab.settings import Address, BrokerSettings, Settings, ports, redpanda_ports
 
 RECORD = "engine.json"
 _INSTALLATION = "installation.json"

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medkg_lab import settings
+from medkg_lab import credentials, settings
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.ledger.client import LedgerClient
@@ -68,7 +68,7 @@ class Lab:
     def dagster_page(self, page: str) -> str:
         """The address of a page of Dagster, such as `/runs/ID`, with the token that opens it."""
         port = settings.ports(self.locations)["dagster"]
-        return f"http://127.0.0.1:{port}{page}?token={settings.dagster_token(self.locations)}"
+        return f"http://127.0.0.1:{port}{page}?token={credentials.dagster_token(self.locations)}"
 
     def require_running(self) -> None:
         """Raise LabNotRunning unless a supervisor answers."""

@@ -16,7 +16,7 @@ from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.app import create_app_from_workspace_process_context
 
-from medkg_lab import process, rpc, settings
+from medkg_lab import credentials, process, rpc, settings
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
@@ -53,7 +53,9 @@ def main() -> None:
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
         Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
-        app = TokenGate(create_app_from_workspace_process_context(context), settings.dagster_token(locations), chosen)
+        app = TokenGate(
+            create_app_from_workspace_process_context(context), credentials.dagster_token(locations), chosen
+        )
         logger.info("pages ready after %.1f s", time.monotonic() - began)
         asyncio.run(_serve(app, chosen, locations, instance, recorder))
         stopping.stop()

@@ -5,7 +5,7 @@ import asyncio
 import fcntl
 import os
 
-from medkg_lab import linux, process, settings
+from medkg_lab import credentials, linux, process, settings
 from medkg_lab.supervisor.processes import lab_processes
 from medkg_lab.supervisor.server import Supervisor
 
@@ -25,7 +25,7 @@ def main() -> None:
     except BlockingIOError:
         raise process.CannotRun(process="labd", detail=f"another one runs the lab at {locations.home}.") from None
     chosen = settings.load(locations)
-    settings.dagster_token(locations)
+    credentials.renew(locations)
     supervisor = Supervisor(locations, chosen, lab_processes(locations, chosen))
     asyncio.run(supervisor.run())
 

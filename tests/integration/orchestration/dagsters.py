@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from medkg_lab import rpc, settings
+from medkg_lab import credentials, rpc, settings
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.runs import visible_run_id
 from medkg_lab.topology.catalog import Catalog
@@ -87,6 +87,6 @@ def dagster() -> Iterator[Dagster]:
     with running_ledger(home) as lab, lab.client() as client:
         lab.engine()
         lab.start("medkg_lab.orchestration")
-        port, token = settings.ports(lab.locations)["dagster"], settings.dagster_token(lab.locations)
+        port, token = settings.ports(lab.locations)["dagster"], credentials.dagster_token(lab.locations)
         yield Dagster(lab, client, port, token)
     shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The checks, one module per area; `tests.cases.case.case` registers them."""

@@ -1,0 +1,20 @@
+"""The lab's secrets: private files, and new ones at every start."""
+
+import stat
+from pathlib import Path
+
+from medkg_lab import credentials
+from medkg_lab.locations import locate
+
+
+def test_a_secret_is_private_and_stays_until_it_is_renewed(short_tmp: Path) -> None:
+    locations = locate(short_tmp)
+    token, password = credentials.dagster_token(locations), credentials.broker_password_file(locations).read_text()
+    assert len(token) > 30
+    assert token != password
+    assert credentials.dagster_token(locations) == token
+    credentials.renew(locations)
+    assert credentials.dagster_token(locations) != token
+    assert credentials.broker_password_file(locations).read_text() != password
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in locations.state.iterdir()}
+    assert modes == {0o600}
