@@ -1,13 +1,12 @@
 """The one way to the outside over HTTP: limits, typed errors, and a record of every exchange.
 
 Neither proxies nor credentials are taken from the environment. An address may only be asked when it is public, or when its host
-is one that the settings name: an address in a foreign record must not reach into this machine or its network.
+is one that the settings name: an address in a foreign record must not reach into this machine or its network. Each redirect is
+judged like a first address.
 """
 
 import contextlib
 import email.utils
-import ipaddress
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +15,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from medkg_lab.errors import LabError
+from medkg_lab.sources.addresses import AddressRefused, PoolTransport, PublicBackend, is_port, port_of, why_refused
 from medkg_lab.sources.errors import (
     AnswerTooBig,
     BadAnswer,
@@ -37,7 +38,8 @@ MAX_REDIRECTS = 5
 class HttpOutside:
     """`Outside` over HTTP; safe to share between threads.
 
-    `trusted` holds the `host` or `host:port` of services that the settings name; these may be on private addresses.
+    `trusted` holds the `host:port` of services that the settings name; these may be on private addresses. They have connections
+    of their own, so that no other request is ever sent over one of them.
     """
 
     def __init__(
@@ -51,7 +53,10 @@ class HttpOutside:
         self._log: ExchangeLog = log or NoLog()
         self._now = now
         headers = {"user-agent": user_agent}
-        self._client = httpx.Client(trust_env=False, follow_redirects=False, headers=headers)
+        self._public, self._named = (
+            httpx.Client(trust_env=False, follow_redirects=False, headers=headers, transport=PoolTransport(backend))
+            for backend in (PublicBackend(), httpcore.SyncBackend())
+        )
         self._labels = threading.local()
 
     def __enter__(self) -> Self:
@@ -64,7 +69,8 @@ class HttpOutside:
 
     def close(self) -> None:
         """Close the connections that were kept open."""
-        self._client.close()
+        self._public.close()
+        self._named.close()
 
     @contextlib.contextmanager
     def labelled(self, **labels: str | int) -> Iterator[Self]:
@@ -121,35 +127,46 @@ class HttpOutside:
         body: bytes | None,
     ) -> httpx.Request:
         try:
-            return self._client.build_request(method, url, params=params, headers=headers, content=body)
+            return self._public.build_request(method, url, params=params, headers=headers, content=body)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ForbiddenAddress(url=url, detail=str(error)) from None
 
     def _converse(
         self, request: httpx.Request, until: float, timeout: float, max_bytes: int, endpoint: bool
     ) -> OutsideAnswer:
-        own = frozenset({request.url.netloc.decode("ascii").lower()}) if endpoint else frozenset()
+        trusted = self._trusted | ({_place(request.url)} if endpoint else set())
         for _ in range(MAX_REDIRECTS + 1):
-            _check_address(request.url, self._trusted | own)
-            answer, following = self._exchange(request, until, timeout, max_bytes)
+            client = self._client(request.url, trusted)
+            answer, following = self._exchange(client, request, until, timeout, max_bytes)
             if following is None:
                 return answer
             request = following
         raise BadAnswer(host=request.url.host, detail=f"more than {MAX_REDIRECTS} redirects")
 
+    def _client(self, url: httpx.URL, trusted: frozenset[str]) -> httpx.Client:
+        """The connections that may be used for an address. Raises ForbiddenAddress."""
+        reason = why_refused(url)
+        if url.scheme in ("http", "https") and _place(url) in trusted and is_port(port_of(url)):
+            return self._named
+        if reason:
+            raise ForbiddenAddress(url=without_secrets(str(url)), detail=reason)
+        return self._public
+
     def _exchange(
-        self, request: httpx.Request, until: float, timeout: float, max_bytes: int
+        self, client: httpx.Client, request: httpx.Request, until: float, timeout: float, max_bytes: int
     ) -> tuple[OutsideAnswer, httpx.Request | None]:
         host = request.url.host
         left = max(0.001, until - time.monotonic())
         request.extensions = request.extensions | {"timeout": httpx.Timeout(left).as_dict()}
         try:
-            response = self._client.send(request, stream=True)
+            response = client.send(request, stream=True)
             try:
                 following = response.next_request
                 body = b"" if following else _read(response, until, timeout, max_bytes)
             finally:
                 response.close()
+        except AddressRefused as error:
+            raise ForbiddenAddress(url=without_secrets(str(request.url)), detail=str(error)) from None
         except httpx.TimeoutException:
             raise OutsideTimeout(host=host, seconds=timeout) from None
         except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.InvalidURL) as error:
@@ -189,9 +206,16 @@ class HttpOutside:
 
 
 def trusted_hosts(base_urls: Mapping[str, str] | list[str]) -> frozenset[str]:
-    """The hosts of addresses that the settings name, as `HttpOutside` wants them."""
-    urls = base_urls.values() if isinstance(base_urls, Mapping) else base_urls
-    return frozenset(urlsplit(url).netloc.rpartition("@")[2].lower() for url in urls)
+    """The `host:port` of addresses that the settings name, as `HttpOutside` wants them; what is not an address names none."""
+    found = set()
+    for url in base_urls.values() if isinstance(base_urls, Mapping) else base_urls:
+        with contextlib.suppress(httpx.InvalidURL, UnicodeError):
+            found.add(_place(httpx.URL(url)))
+    return frozenset(found)
+
+
+def _place(url: httpx.URL) -> str:
+    return f"{url.host.lower()}:{port_of(url)}"
 
 
 def _read(response: httpx.Response, until: float, timeout: float, max_bytes: int) -> bytes:
@@ -232,17 +256,3 @@ def seconds_to_wait(retry_after: str, now: float) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - now)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _check_address(url: httpx.URL, trusted: frozenset[str]) -> None:
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ForbiddenAddress(url=without_secrets(str(url)), detail="it is neither http nor https")
-    host = url.host.lower()
-    if host in trusted or url.netloc.decode("ascii").lower() in trusted:
-        return
-    try:
-        found = socket.getaddrinfo(host, url.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ServiceUnavailable(host=host, detail=f"no address for this name: {error}") from None
-    if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
-        raise ForbiddenAddress(url=without_secrets(str(url)), detail="its host is on a private address")

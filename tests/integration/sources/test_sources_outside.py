@@ -2,9 +2,12 @@
 
 import gzip
 import socket
+import ssl
+import threading
 
 import pytest
 
+from medkg_lab.sources import addresses
 from medkg_lab.sources.errors import (
     AnswerTooBig,
     BadAnswer,
@@ -166,3 +169,123 @@ def test_proxies_of_the_environment_are_ignored(service, monkeypatch):
     service.answers["/a"] = [Answer(b"direct")]
     with HttpOutside(trusted=frozenset({service.host})) as outside:
         assert ask(outside, service).body == b"direct"
+
+
+class Names:
+    """Stands for the look-up of names: each name of ours has a list of answers, one for each time that it is looked up."""
+
+    def __init__(self, monkeypatch, **answers):
+        self.asked, self._answers, self._real = [], answers, socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host, port, *args, **more):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name not in self._answers:
+            return self._real(host, port, *args, **more)
+        self.asked.append(name)
+        given = self._answers[name][min(len(self.asked), len(self._answers[name])) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in given.split()]
+
+
+def test_a_name_is_looked_up_once_and_the_checked_address_is_asked(service, monkeypatch):
+    """The second answer of the name server is a private address, where a service of ours listens."""
+    service.answers["/a"] = [Answer(b"internal")]
+    names = Names(monkeypatch, **{"rebind.test": ["192.0.1.1", "127.0.0.1"]})
+    url = service.url.replace("127.0.0.1", "rebind.test") + "/a"
+    with HttpOutside() as outside, pytest.raises((ServiceUnavailable, OutsideTimeout)):
+        outside.request("GET", url, timeout=0.3, max_bytes=10)
+    assert names.asked == ["rebind.test"]
+    assert service.asked == []
+
+
+@pytest.mark.parametrize("answer", ["127.0.0.1", "8.8.8.8 127.0.0.1", "10.0.0.1 8.8.8.8", "224.0.0.1"])
+def test_every_address_of_a_name_must_be_public(service, monkeypatch, answer):
+    names = Names(monkeypatch, **{"mixed.test": [answer]})
+    with HttpOutside() as outside, pytest.raises(ForbiddenAddress):
+        outside.request("GET", service.url.replace("127.0.0.1", "mixed.test") + "/a", timeout=1, max_bytes=10)
+    assert names.asked == ["mixed.test"]
+    assert service.asked == []
+
+
+def test_the_host_header_keeps_the_name(service, monkeypatch):
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    Names(monkeypatch, **{"paper.test": ["127.0.0.1"]})
+    service.answers["/a"] = [Answer(b"hello")]
+    with HttpOutside() as outside:
+        url = service.url.replace("127.0.0.1", "paper.test") + "/a"
+        assert outside.request("GET", url, timeout=5, max_bytes=10).body == b"hello"
+    assert service.asked[0].headers["host"] == service.host.replace("127.0.0.1", "paper.test")
+
+
+def test_tls_asks_for_the_name(monkeypatch):
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    Names(monkeypatch, **{"paper.test": ["127.0.0.1"]})
+    seen = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sni_callback = lambda connection, name, _: seen.append(name)
+
+    def shake(listener):
+        connection, _ = listener.accept()
+        try:
+            context.wrap_socket(connection, server_side=True)
+        except OSError:
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, HttpOutside() as outside:
+        thread = threading.Thread(target=shake, args=(listener,))
+        thread.start()
+        with pytest.raises(ServiceUnavailable):
+            outside.request("GET", f"https://paper.test:{listener.getsockname()[1]}/", timeout=5, max_bytes=10)
+        thread.join(10)
+    assert seen == ["paper.test"]
+
+
+def test_a_connection_to_an_endpoint_is_not_used_for_a_foreign_address(service):
+    service.answers["/a"] = [Answer(b"hello")]
+    with HttpOutside() as outside:
+        assert ask(outside, service, endpoint=True).body == b"hello"
+        with pytest.raises(ForbiddenAddress):
+            ask(outside, service)
+    assert len(service.asked) == 1
+
+
+def test_a_host_that_the_settings_name_is_trusted_on_its_port_alone(service):
+    trusted = trusted_hosts(["http://127.0.0.1/", "http://h:port/", "https://LOCALHOST:81/x"])
+    assert trusted == {"127.0.0.1:80", "localhost:81"}
+    with HttpOutside(trusted=trusted) as outside, pytest.raises(ForbiddenAddress):
+        ask(outside, service)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://2130706433:{}",
+        "http://0x7f000001:{}",
+        "http://0177.0.0.1:{}",
+        "http://127.1:{}",
+        "http://0:{}",
+        "http://[::1]:{}",
+        "http://[::ffff:7f00:1]:{}",
+        "http://[::127.0.0.1]:{}",
+        "http://[64:ff9b::127.0.0.1]:{}",
+        "http://[2002:7f00:1::]:{}",
+        "http://localhost.:{}",
+        "http://LOCALHOST:{}",
+        "http://①②⑦.0.0.1:{}",
+        "http://127。0。0。1:{}",
+        "http://user@127.0.0.1:{}",
+        "http://x.localhost:{}",
+        "http://127.0.0.1.:{}",
+        "http://[::]:{}",
+        "http://[fe80::1%25lo]:{}",
+    ],
+)
+def test_no_spelling_reaches_this_machine(service, url):
+    with HttpOutside() as outside, pytest.raises((ForbiddenAddress, ServiceUnavailable)):
+        outside.request("GET", url.format(service.url.rpartition(":")[2]) + "/a", timeout=2, max_bytes=10)
+    assert service.asked == []
+
+
+def test_a_port_that_there_is_not_is_refused_for_everyone():
+    with HttpOutside(trusted=frozenset({"127.0.0.1:99999"})) as outside, pytest.raises(ForbiddenAddress):
+        outside.request("GET", "http://127.0.0.1:99999/", timeout=1, max_bytes=10, endpoint=True)
