@@ -2,8 +2,11 @@
 
 import contextlib
 import ctypes
+import errno
 import os
+import resource
 import signal
+import stat
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LISTEN = "0A"
+_ESTABLISHED = "01"
+_OPENAT2 = 437
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x08
 _LOOPBACK_V6 = "00000000000000000000000001000000"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -96,17 +102,92 @@ def listener_uid(port: int) -> int | None:
 
 
 def _listeners(table: Path, port: int) -> list[int]:
+    return [int(row[7]) for row in _rows(table) if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
+
+
+def _rows(table: Path) -> list[list[str]]:
     try:
-        lines = table.read_text().splitlines()[1:]
+        return [line.split() for line in table.read_text().splitlines()[1:]]
     except OSError:
         return []
-    rows = [line.split() for line in lines]
-    return [int(row[7]) for row in rows if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
 
 
 def _reaches_loopback(local: str, port: int) -> bool:
     address, _, number = local.rpartition(":")
     return int(number, 16) == port and (not int(address, 16) or address[-8:].endswith("7F") or address == _LOOPBACK_V6)
+
+
+def connection_uid(client: tuple[str, int], server_port: int) -> int | None:
+    """The user whose end of a loopback connection is at `client`, seen from the listener at `server_port`; None when unknown.
+
+    Source: proc(5), /proc/net/tcp and tcp6, where state 01 is ESTABLISHED; a socket that was closed no longer has its user.
+    """
+    rows = (row for name in ("tcp", "tcp6") for row in _rows(Path("/proc/net") / name))
+    ends = (f"{client[1]:04X}", f"{server_port:04X}")
+    found = {
+        int(row[7])
+        for row in rows
+        if row[3] == _ESTABLISHED and (row[1].rpartition(":")[2], row[2].rpartition(":")[2]) == ends
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def raise_open_files(wanted: int = 8192) -> int:
+    """Let this process have `wanted` files open, as far as its hard limit goes; the limit that it has then (getrlimit(2))."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
+
+
+class _OpenHow(ctypes.Structure):
+    """openat2(2), struct open_how."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_beneath(folder: int, path: str) -> int:
+    """Open the file at the relative `path` below the folder open as `folder`, for reading.
+
+    No part of the path may be a symbolic link or lead upwards, also when someone renames folders meanwhile. A FIFO without a
+    writer does not make it wait. Raises OSError: ELOOP or ENOTDIR for a link, EXDEV for a path that leads out.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        return _openat2(folder, path, flags)
+    except OSError as error:
+        # ENOSYS before Linux 5.6; containers answer EPERM to calls that their filter does not know.
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+    return _walk(folder, path, flags)
+
+
+def _openat2(folder: int, path: str, flags: int) -> int:
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS
+    how = _OpenHow(flags=flags, mode=0, resolve=resolve)
+    handle = _libc.syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    if handle < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int(handle)
+
+
+def _walk(folder: int, path: str, flags: int) -> int:
+    """What openat2(2) does, folder by folder, for kernels without it."""
+    *folders, name = path.split("/")
+    if any(part in ("", "..") for part in (*folders, name)):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    with contextlib.ExitStack() as stack:
+        for part in folders:
+            try:
+                folder = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            except NotADirectoryError:
+                if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+                raise
+            stack.callback(os.close, folder)
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
 
 
 def kill_group(pid: int, number: int) -> None:

@@ -1,11 +1,14 @@
 """Local files and folders as documents: what `submit PATH` hands to the queue."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medkg_lab import linux
 from medkg_lab.sources import sniff
 from medkg_lab.sources.documents import LocalDocument, documents_in
 from medkg_lab.sources.errors import PathNotFound
@@ -13,6 +16,14 @@ from medkg_lab.sources.errors import PathNotFound
 MAX_BYTES = 512 * 1024 * 1024
 """Bytes in one file at most: what the artifact store takes as one value."""
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z"}
+
+
+class OverLimit(OSError):
+    """A file that is larger than what is read."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(errno.EFBIG, f"larger than {limit} bytes")
+        self.size = size
 
 
 @dataclass(frozen=True)
@@ -34,12 +45,13 @@ class Expansion:
     def __iter__(self) -> Iterator[LocalDocument]:
         self.skipped.clear()
         root = self.path if self.path.is_dir() else self.path.parent
-        for file in _files(self.path, self.skipped):
-            yield from self._documents(file, root)
+        with open_folder(root) as folder:
+            for file in _files(self.path, self.skipped):
+                yield from self._documents(file, root, folder)
 
-    def _documents(self, file: Path, root: Path) -> Iterator[LocalDocument]:
+    def _documents(self, file: Path, root: Path, folder: int) -> Iterator[LocalDocument]:
         try:
-            data = read_regular(file, self.max_bytes)
+            data = read_beneath(folder, str(file.relative_to(root)), self.max_bytes)
         except OSError as error:
             self.skipped.append(Skipped(file, error.strerror or str(error)))
             return
@@ -60,19 +72,33 @@ def expand(path: Path, max_bytes: int = MAX_BYTES) -> Expansion:
     return Expansion(path.resolve(), max_bytes)
 
 
-def read_regular(path: Path, max_bytes: int) -> bytes:
-    """The bytes of the regular file at `path`, which must not be a symbolic link.
+@contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    """A descriptor of the folder at `path`, to read files below it with `read_beneath`. Raises OSError."""
+    handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
-    Raises OSError, also for a file over the limit.
+
+def read_beneath(folder: int, path: str, max_bytes: int) -> bytes:
+    """The bytes of the regular file at the relative `path` below an open folder; no part of the path may be a symbolic link.
+
+    Raises OSError, and OverLimit for a file that is too large.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
+    handle = linux.open_beneath(folder, path)
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "not a regular file")
-        data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
-        if found.st_size > max_bytes or len(data) > max_bytes:
-            raise OSError(0, f"larger than {max_bytes} bytes")
+        # Only now: a file object that cannot be made of a folder would leave the descriptor open.
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+    finally:
+        os.close(handle)
+    if found.st_size > max_bytes or len(data) > max_bytes:
+        raise OverLimit(max(found.st_size, len(data)), max_bytes)
     return data
 
 
