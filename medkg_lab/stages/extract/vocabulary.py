@@ -1,6 +1,7 @@
 """Vocabularies: medical concepts, their MeSH ids and other names. A small one is bundled, a larger one can be imported."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -66,6 +67,9 @@ class Vocabulary:
         return ((term, concept.node_id) for concept in self.by_id.values() for term in concept.terms)
 
 
+_VERSION = re.compile("[0-9a-f]{12}")
+
+
 @cache
 def bundled() -> Vocabulary:
     """The vocabulary that comes with the lab."""
@@ -83,7 +87,8 @@ def load(folder: Path | None, version: str) -> Vocabulary:
     if version == BUNDLED:
         return bundled()
     path = (folder or Path()) / f"{version}.tsv"
-    if folder is None or not path.is_file():
+    # A pipeline file names the version, and must not name a file elsewhere with it.
+    if folder is None or not _VERSION.fullmatch(version) or not path.is_file():
         raise VocabularyMissing(version=version, path=path)
     data = path.read_bytes()
     if version_of(data) != version:

@@ -183,3 +183,11 @@ def test_a_vocabulary_that_was_changed_or_is_gone_is_not_used(tmp_path: Path) ->
             load(folder, "0123456789ab")
         assert isinstance(refused.value, LabError)
     assert load(None, "current") is bundled()
+
+
+@pytest.mark.parametrize("version", ["../secret", "sub/../../secret", "", ".", "0123456789AB", "0123456789ab\n"])
+def test_a_version_names_no_file_elsewhere(tmp_path: Path, version: str) -> None:
+    (tmp_path / "secret.tsv").write_text("x")
+    (tmp_path / "in").mkdir()
+    with pytest.raises(VocabularyMissing):
+        load(tmp_path / "in", version)
