@@ -23,6 +23,17 @@ def dagster_token(locations: Locations) -> str:
     return _made(_dagster(locations)).read_text().strip()
 
 
+def dagster_host(locations: Locations) -> str:
+    """The host name of this lab's Dagster pages, chosen once: names below `localhost` lead to this machine (RFC 6761).
+
+    It is not a secret. No other lab and no other port has it, so none of them gets the pages' cookie.
+    """
+    path = locations.state / "dagster.host"
+    if not path.exists():
+        write_private(path, f"lab-{secrets.token_hex(6)}.localhost")
+    return path.read_text().strip()
+
+
 def _broker(locations: Locations) -> Path:
     return locations.state / "broker.password"
 

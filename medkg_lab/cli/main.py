@@ -9,6 +9,7 @@ from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
     bench,
     broker,
+    dagster,
     demo,
     doctor,
     eval,
@@ -35,6 +36,7 @@ MODULES = (
     screen,
     demo,
     lab,
+    dagster,
     submit,
     jobs,
     gate,

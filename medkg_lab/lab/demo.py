@@ -74,9 +74,8 @@ def _summary(lab: Lab, progress: Progress, searches: Sequence[Mapping[str, Any]]
         "gates": _gates(lab),
         "counts": lab.knowledge.counts(),
         "searches": [_search(lab, one["query"]) for one in searches],
-        "dagster_url": lab.dagster_url,
         "home": str(lab.locations.home),
-    }
+    } | lab.dagster.link()
 
 
 def _search(lab: Lab, query: str) -> dict[str, Any]:

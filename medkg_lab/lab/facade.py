@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medkg_lab import credentials, settings
+from medkg_lab import settings
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
+from medkg_lab.lab.dagster_access import DagsterAccess
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
 from medkg_lab.rpc import DEFAULT_DEADLINE, Client
@@ -61,14 +62,9 @@ class Lab:
         return self.settings.bootstrap(self.locations)
 
     @property
-    def dagster_url(self) -> str:
-        """Dagster's address with the token that opens it."""
-        return self.dagster_page("/")
-
-    def dagster_page(self, page: str) -> str:
-        """The address of a page of Dagster, such as `/runs/ID`, with the token that opens it."""
-        port = settings.ports(self.locations)["dagster"]
-        return f"http://127.0.0.1:{port}{page}?token={credentials.dagster_token(self.locations)}"
+    def dagster(self) -> DagsterAccess:
+        """The way to Dagster's pages."""
+        return DagsterAccess(self.locations, self.supervisor)
 
     def require_running(self) -> None:
         """Raise LabNotRunning unless a supervisor answers."""

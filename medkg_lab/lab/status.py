@@ -20,8 +20,11 @@ PATIENCE = 3.0
 """Seconds to wait for the ledger: a status that hangs tells less than one that says who does not answer."""
 
 
-def status(lab: Lab) -> dict[str, Any]:
-    """Everything `medkg-lab status` shows. Raises LabNotRunning; parts that cannot be asked now are null with the reason."""
+def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
+    """Everything `medkg-lab status` shows. Raises LabNotRunning; parts that cannot be asked now are null with the reason.
+
+    `with_link` adds a one-time address of Dagster, of which there are not enough for whoever asks all the time.
+    """
     supervised = lab.supervisor.status()
     engine = choose(lab.locations, lab.settings)
     answer = {
@@ -36,12 +39,13 @@ def status(lab: Lab) -> dict[str, Any]:
         }
         | engine.details(),
         "ports": settings.ports(lab.locations),
-        "dagster_url": lab.dagster_url,
         "disk_free_mb": shutil.disk_usage(lab.locations.data).free // 1_000_000,
         "jobs": None,
         "gates": None,
         "lag": None,
     }
+    if with_link:
+        answer |= lab.dagster.link()
     try:
         ledger = LedgerClient(lab.locations.socket("ledger"), deadline=PATIENCE)
         counts = ledger.counts()

@@ -8,7 +8,8 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -16,15 +17,25 @@ from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.app import create_app_from_workspace_process_context
 
-from medkg_lab import credentials, process, rpc, settings
+from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.locations import Locations
+from medkg_lab.orchestration.connections import (
+    BACKLOG,
+    MAX_CONNECTIONS,
+    MAX_HEAD,
+    MAX_WAITING,
+    LimitedConnection,
+    OnceAMinute,
+    WaitingConnections,
+    listeners,
+)
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
+from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
 from medkg_lab.orchestration.readback import MAX_RUNS, read_runs
 from medkg_lab.orchestration.recorder import Recorder
 from medkg_lab.orchestration.reload import Reloader
-from medkg_lab.orchestration.web import TokenGate
+from medkg_lab.orchestration.web import WebGuard
 from medkg_lab.orchestration.workspace import load_target
 from medkg_lab.topology.catalog import Catalog
 
@@ -33,6 +44,9 @@ logger = logging.getLogger("dagsterd")
 NAME = "dagsterd"
 POLL_SECONDS = 2.0
 STOP_SECONDS = 1
+KEEP_ALIVE_SECONDS = 5
+MAX_MESSAGE = 1024 * 1024
+"""Bytes of one message that a page sends over its websocket at most."""
 
 
 def main() -> None:
@@ -42,7 +56,11 @@ def main() -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     stopping = process.Stopping()
     stopping.listen()
+    for strangers_write in ("asyncio", "uvicorn.error"):
+        logging.getLogger(strangers_write).addFilter(OnceAMinute())
+    open_files = linux.raise_open_files()
     chosen = settings.ports(locations)["dagster"]
+    sockets = listeners(chosen)
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         instance = stack.enter_context(open_instance(locations))
@@ -53,11 +71,13 @@ def main() -> None:
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
         Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
-        app = TokenGate(
-            create_app_from_workspace_process_context(context), credentials.dagster_token(locations), chosen
-        )
+        pages = create_app_from_workspace_process_context(context)
+        token, name = credentials.dagster_token(locations), credentials.dagster_host(locations)
+        guard = WebGuard(pages, token, name, chosen, Logins())
         logger.info("pages ready after %.1f s", time.monotonic() - began)
-        asyncio.run(_serve(app, chosen, locations, instance, recorder))
+        server = _Server(guard, min(MAX_WAITING, open_files // 4))
+        handlers = _handlers(instance, recorder) | _login_handler(guard)
+        asyncio.run(_serve(server, sockets, locations.socket(NAME), handlers))
         stopping.stop()
         # Both are daemon threads that hold nothing to be saved: the recorder's writes are whole or not at all.
         daemons.stop(STOP_SECONDS)
@@ -65,31 +85,55 @@ def main() -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server with limits that says when it listens."""
+
+    def __init__(self, app: WebGuard, most_waiting: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=LimitedConnection,
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE,
+                ws_per_message_deflate=False,
+                log_level="warning",
+                log_config=None,
+                # An address may carry a one-time code.
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                limit_concurrency=MAX_CONNECTIONS,
+                h11_max_incomplete_event_size=MAX_HEAD,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self.server_state = WaitingConnections(most_waiting)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            process.announce(NAME, url=f"http://{self.config.host}:{self.config.port}/")
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()
+            process.announce(NAME, url=f"http://{host}:{port}/")
 
 
-async def _serve(app: Any, port: int, locations: Locations, instance: DagsterInstance, recorder: Recorder) -> None:
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    readers = await rpc.serve(locations.socket(NAME), _handlers(instance, recorder))
+async def _serve(
+    server: _Server, sockets: list[socket.socket], path: Path, handlers: Mapping[str, rpc.Handler]
+) -> None:
+    readers = await rpc.serve(path, handlers)
     async with readers:
-        await _Server(config).serve()
+        await server.serve(sockets)
 
 
-def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
+def _login_handler(guard: WebGuard) -> dict[str, rpc.Handler]:
+    async def login(args: dict[str, Any]) -> dict[str, Any]:
+        """An address for a browser; only the lab's user is answered on the socket."""
+        return {"url": guard.login_url(str(args.get("page", "/"))), "seconds": CODE_SECONDS}
+
+    return {"login": login}
+
+
+def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, rpc.Handler]:
     async def runs(args: dict[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(read_runs, instance, args.get("after"), int(args.get("limit", MAX_RUNS)))
 

@@ -1,94 +1,231 @@
-"""The guard before Dagster's pages: a token on every request and websocket, and only from this machine's own address.
+"""The guard before Dagster's pages: every request and websocket brings a session or the token, and comes from this lab.
 
-A page of Dagster can start and end runs, so a foreign web site must not reach it through the browser: the Host header is
-checked against DNS rebinding, the Origin header against cross-site requests.
+A page of Dagster can start and end runs, so neither a foreign web site nor another user of the machine may reach it. Who may do
+what, `admission` decides; this module reads requests for it and carries out what it decides.
 """
 
+import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from http.cookies import CookieError, SimpleCookie
+import os
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
+
+from medkg_lab.orchestration.admission import Asked, Guarded, Verdict, judge
+from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-COOKIE = "medkg_lab_token"
-PARAMETER = "token"
-HOSTS = ("127.0.0.1", "localhost")
+CODE = "code"
+"""The parameter of an address that carries a one-time code."""
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request's body at most; a launch with a large configuration has some 100 kB."""
+BODY_SECONDS = 30.0
+MAX_WEBSOCKETS = 64
 POLICY_VIOLATION = 1008
 """The websocket close code for a refused connection (RFC 6455, section 7.4.1)."""
-_REFUSED = b"This page needs the lab's token: open it from `medkg-lab status`, or with ?token=... in the address.\n"
+SECURITY_HEADERS = (
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Headers of every answer, in place of Dagster's own."""
+NO_FRAMES = (b"content-security-policy", b"frame-ancestors 'none'")
+"""Stands beside the policy of Dagster's pages: a browser keeps to both."""
+_REFUSALS = {
+    Verdict.LOGIN_NEEDED: (
+        401,
+        "Open Dagster with `medkg-lab dagster open`, or with d in the screen: an address opens it once, within "
+        f"{CODE_SECONDS:.0f} seconds, and for the user who runs the lab.\n",
+    ),
+    Verdict.FOREIGN: (
+        403,
+        "This request comes from another site or names another host. Open Dagster with `medkg-lab dagster open`, or paste the "
+        "address that `medkg-lab dagster url` prints into the address bar.\n",
+    ),
+    Verdict.POST_NEEDED: (405, "GraphQL is asked by POST.\n"),
+}
+_LEADING = re.compile(r"^(?:/|%2F|%5C|%09|%0A|%0D|%20|\.{1,2}(?=/|$))+")
+"""What must not follow the first slash of a path."""
+_HEADERS_OF = {401: [(b"www-authenticate", b"Bearer")], 405: [(b"allow", b"POST")]}
 
 
-class TokenGate:
-    """An ASGI application that lets only requests with the token through to `app`.
+class WebGuard:
+    """An ASGI application that lets only the lab's own user and programs through to `app`.
 
-    The token comes as `Authorization: Bearer`, as a cookie, or once as `?token=` in the address, which is then moved into the
-    cookie. The cookie is of the port's host alone, unreadable for scripts, and never sent from other sites.
+    `name` is the host name of this lab's pages alone, so that no other port of the machine and no other lab gets their cookie.
+    A program sends the token as `Authorization: Bearer`; a browser exchanges the one-time code in its address for a session.
     """
 
-    def __init__(self, app: App, token: str, port: int) -> None:
+    def __init__(self, app: App, token: str, name: str, port: int, logins: Logins) -> None:
         self._app = app
-        self._token = token
-        self._hosts = {f"{host}:{port}" for host in HOSTS}
-        self._origins = {f"http://{host}" for host in self._hosts}
+        self._token = token.encode()
+        self._logins = logins
+        self._websockets = 0
+        self._guarded = Guarded(
+            f"{name}:{port}", frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
+        )
+        self.cookie = f"medkg_lab_{name.partition('.')[0]}"
+
+    def login_url(self, page: str = "/") -> str:
+        """The address of a page with a new one-time code in it."""
+        path, _, query = page.partition("?")
+        rest = f"{query}&" if query else ""
+        return f"http://{self._guarded.host}{_safe_path(path.encode())}?{rest}{CODE}={self._logins.new_code()}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        asked = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-        if not self._allowed(headers, asked):
-            await _refuse(scope, send)
-        elif scope["type"] == "http" and PARAMETER in asked:
-            await self._move_token(scope, asked, send)
+        codes = _values(scope.get("query_string", b""), CODE)
+        asked = self._read(scope, codes)
+        verdict = judge(asked, self._guarded)
+        if verdict is not Verdict.ALLOWED:
+            await _refuse(scope, verdict, send)
+        elif scope["type"] == "websocket":
+            await self._serve_websocket(scope, receive, send)
+        elif codes and asked.method == "GET":
+            await self._log_in(scope, codes, asked, send)
         else:
+            await self._serve(scope, receive, send)
+
+    def _read(self, scope: Scope, codes: list[str]) -> Asked:
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        session = any(map(self._logins.is_session, _cookies(headers.get("cookie", []), self.cookie)))
+        code = len(codes) == 1 and scope.get("method") == "GET" and self._logins.is_code(codes[0])
+        # Both may have been read by someone else: the session from a server on another port, the code from a process list.
+        own = (session or code) and _from_owner(scope)
+        return Asked(
+            headers=headers,
+            method=scope.get("method", "GET"),
+            path=scope["path"],
+            has_query=bool(scope.get("query_string")),
+            is_websocket=scope["type"] == "websocket",
+            token=self._has_token(headers.get("authorization", [])),
+            session=session and own,
+            code=code and own,
+        )
+
+    def _has_token(self, values: list[str]) -> bool:
+        scheme, _, given = (values[0] if values else "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
+
+    async def _log_in(self, scope: Scope, codes: list[str], asked: Asked, send: Send) -> None:
+        """Send the browser to the same page without the code; a browser that is logged in already may bring a used one."""
+        location = _without_code(scope)
+        headers = [(b"location", location), (b"cache-control", b"no-store")]
+        session = self._logins.exchange(codes[0]) if asked.code else None
+        if session is not None:
+            cookie = f"{self.cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
+            headers.append((b"set-cookie", cookie.encode()))
+        await _answer(send, 303, headers, "")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in SECURITY_HEADERS}
+                kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in ours]
+                message = {**message, "headers": [*kept, *SECURITY_HEADERS, NO_FRAMES]}
+            await send(message)
+
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                read = await _read_body(receive)
+        except TimeoutError:
+            await _answer(send, 408, [], "The request did not arrive in time.\n")
+            return
+        if read is None:
+            await _answer(send, 413, [], f"A request has {MAX_BODY} bytes at most.\n")
+            return
+        messages = iter(read)
+
+        async def receive_again() -> Message:
+            message = next(messages, None)
+            return message if message is not None else await receive()
+
+        await self._app(scope, receive_again, send_guarded)
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._websockets >= MAX_WEBSOCKETS:
+            await _refuse(scope, Verdict.FOREIGN, send)
+            return
+        self._websockets += 1
+        try:
             await self._app(scope, receive, send)
-
-    def _allowed(self, headers: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-        if headers.get("host") not in self._hosts:
-            return False
-        if "origin" in headers and headers["origin"] not in self._origins:
-            return False
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = [bearer if scheme.lower() == "bearer" else "", asked.get(PARAMETER, ""), _cookie(headers)]
-        return any(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
-
-    async def _move_token(self, scope: Scope, asked: Mapping[str, str], send: Send) -> None:
-        """Send the browser to the same page without the token in its address, where history and logs would keep it."""
-        rest = urlencode({name: value for name, value in asked.items() if name != PARAMETER})
-        # A path that began with two slashes would name another host.
-        path = "/" + scope["path"].lstrip("/")
-        cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
-        headers = [
-            ("location", f"{path}?{rest}" if rest else path),
-            ("set-cookie", cookie),
-            ("cache-control", "no-store"),
-        ]
-        await _answer(send, 303, headers, b"")
+        finally:
+            self._websockets -= 1
 
 
-def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+def _from_owner(scope: Scope) -> bool:
+    """Whether the other end of the connection belongs to the lab's user, or to root, who may read everything anyway."""
+    peer_uid = scope.get("state", {}).get("peer_uid")
+    return peer_uid is not None and peer_uid() in (os.getuid(), 0)
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _read_body(receive: Receive) -> list[Message] | None:
+    """The messages of a whole request; None when its body is too large."""
+    messages, size = [], 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return messages
+
+
+def _cookies(headers: list[str], name: str) -> list[str]:
+    """The values of the cookie `name`; whatever else stands in the headers (RFC 6265, section 5.4) is passed over."""
+    pairs = (pair.strip().partition("=") for header in headers for pair in header.split(";"))
+    return [value.strip('"') for found, _, value in pairs if found == name]
+
+
+def _values(query: bytes, name: str) -> list[str]:
+    """The values of a parameter of an address."""
+    pairs = (part.partition("=") for part in query.decode("latin-1").split("&"))
+    return [unquote_plus(value) for found, _, value in pairs if unquote_plus(found) == name]
+
+
+def _without_code(scope: Scope) -> bytes:
+    """The path and query of a request without the one-time code."""
+    raw = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
+    parts = scope.get("query_string", b"").split(b"&")
+    kept = [part for part in parts if part and not _values(part, CODE)]
+    query = quote_from_bytes(b"&".join(kept), safe="%=&+:/?@!$'()*,;~[]{}|")
+    return f"{_safe_path(raw)}{'?' if query else ''}{query}".encode("ascii")
+
+
+def _safe_path(raw: bytes) -> str:
+    """A path, given in its encoded form, as it can stand in a Location header: one slash first, and ASCII alone.
+
+    Two slashes, or a slash and a backslash, would name another host; a line break would begin another header.
+    """
+    parts = (quote_from_bytes(unquote_to_bytes(part), safe=":@!$&'()*+,;=~") for part in raw.split(b"/"))
+    return "/" + _LEADING.sub("", "/".join(parts))
+
+
+async def _refuse(scope: Scope, verdict: Verdict, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-    else:
-        await _answer(send, 401, [("content-type", "text/plain"), ("www-authenticate", "Bearer")], _REFUSED)
+        return
+    status, text = _REFUSALS[verdict]
+    await _answer(send, status, [*_HEADERS_OF.get(status, []), (b"cache-control", b"no-store")], text)
 
 
-async def _answer(send: Send, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:
+    """A short answer of the guard's own. The connection ends with it, so that whoever is refused does not hold one."""
+    own = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    raw = [*own, *headers, *SECURITY_HEADERS, NO_FRAMES]
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": text.encode()})

@@ -1,14 +1,13 @@
 """The keys that mean the same everywhere: why, logs, events, raw, copy, Dagster, help, jump, zoom, theme."""
 
 import json
-import os
-import webbrowser
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.content import Content
 from textual.widget import Widget
 
+from medkg_lab.lab.dagster_access import open_in_browser
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.status import explain_job, explain_process
 from medkg_lab.lab.why import why_process
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 WHY_WIDTH = 78
 RAW_WIDTH = 104
 JUMP_LETTERS = "asdfghjkl"
-REMOTE = ("SSH_CONNECTION", "SSH_TTY")
 
 
 class Things:
@@ -135,14 +133,10 @@ class Things:
         app = self._app
 
         def show(url: str) -> None:
-            if any(os.environ.get(name) for name in REMOTE) or not webbrowser.open(url):
-                app.tell(f"Dagster is at {url}")
+            if not open_in_browser(url):
+                app.tell(f"Dagster is at {url} (opens it once, within a minute)")
 
-        def look(lab: Lab) -> str:
-            lab.require_running()
-            return lab.dagster_page(page)
-
-        app.asker.ask("dagster", look, show, app.toast_error)
+        app.asker.ask("dagster", lambda lab: lab.dagster.url(page), show, app.toast_error)
 
     def do_help(self) -> None:
         """Show what this mode is and which keys work now."""

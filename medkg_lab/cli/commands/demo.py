@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.commands.lab import print_dagster
 from medkg_lab.cli.output import print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -115,11 +116,12 @@ def _print_places(summary: Mapping[str, Any], kept: bool) -> None:
     home = summary["home"]
     print_text(f"\nData: {home}")
     if kept:
-        print_text(f"Dagster: {summary['dagster_url']}")
+        print_dagster(summary)
         print_text(
             f"The lab is running. Look at it with `medkg-lab watch --home {home}`, stop it with `medkg-lab down --home {home}`"
         )
     else:
         print_text(
-            f"The lab is stopped. Start it again with `medkg-lab up --home {home}`; Dagster is then at {summary['dagster_url']}"
+            f"The lab is stopped. Start it again with `medkg-lab up --home {home}`, "
+            f"and open Dagster with `medkg-lab dagster open --home {home}`"
         )

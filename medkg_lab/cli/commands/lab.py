@@ -51,10 +51,10 @@ def _up(given: argparse.Namespace) -> int:
     lab.supervisor.wait_ready()
     status = lab.supervisor.status()
     if given.json:
-        print_json({"ok": True, "home": status["home"], "pid": status["pid"], "dagster_url": lab.dagster_url})
+        print_json({"ok": True, "home": status["home"], "pid": status["pid"], **lab.dagster.link()})
     else:
         say(f"the lab at {status['home']} is up")
-        print_text(f"Dagster: {lab.dagster_url}")
+        print_dagster(lab.dagster.link())
     return exit_codes.OK
 
 
@@ -92,7 +92,7 @@ def _watch(given: argparse.Namespace) -> int:
 
     lab = Lab.at(given.home)
     while True:
-        found = status.status(lab)
+        found = status.status(lab, with_link=False)
         if given.json:
             print_json_line(found)
         else:
@@ -115,7 +115,15 @@ def _print_status(found: Mapping[str, Any]) -> None:
             print_text(f"{name}: not known now ({found.get('ledger_error', '')})")
         else:
             print_text(f"{name}: " + (", ".join(f"{count} {what}" for what, count in counts.items()) or "none"))
-    print_text(f"Dagster: {found['dagster_url']}")
+    print_dagster(found)
+
+
+def print_dagster(found: Mapping[str, Any]) -> None:
+    """Print how Dagster is opened, or why it cannot be now."""
+    if url := found.get("dagster_url"):
+        print_text(f"Dagster: {url} (opens it once, within a minute; `medkg-lab dagster open` again)")
+    else:
+        print_text(f"Dagster: {found.get('dagster_error') or '`medkg-lab dagster open`'}")
 
 
 def _logs(given: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """A lab whose dagsterd and engine run, and how a test asks it."""
 
+import http.client
 import json
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,6 +35,24 @@ class Dagster:
     def ask(self, path: str = "/", **headers: str) -> tuple[int, str]:
         """The status and text of a page; `authorized` headers come from `bearer`."""
         return self._fetch(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers))
+
+    def login_url(self, page: str = "/") -> str:
+        """An address that opens a page once."""
+        with rpc.Client(self.lab.locations.socket("dagsterd")) as client:
+            return str(client.call("login", page=page)["url"])
+
+    def log_in(self) -> dict[str, str]:
+        """Log in as a browser does, and return the headers that its pages' requests have."""
+        address = urlsplit(self.login_url())
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(
+            "GET", f"{address.path}?{address.query}", headers={"host": address.netloc, "sec-fetch-site": "none"}
+        )
+        answer = connection.getresponse()
+        assert answer.status == 303, answer.read()
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        connection.close()
+        return {"host": address.netloc, "cookie": cookie, "sec-fetch-site": "same-origin"}
 
     @property
     def bearer(self) -> dict[str, str]:

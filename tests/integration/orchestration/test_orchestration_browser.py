@@ -1,4 +1,4 @@
-"""Dagster's pages in a real browser: in by the token's address, a run with its stages, and nothing for who has no token."""
+"""Dagster's pages in a real browser: in by a one-time address, a run with its stages, and nothing for who has none."""
 
 import contextlib
 import itertools
@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -117,17 +118,18 @@ _REEXECUTE = """mutation($params: ExecutionParams!){launchRunReexecution(executi
   __typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"""
 
 
-def test_a_person_with_the_token_sees_runs_and_re_executes_one(dagster: Dagster, tmp_path: Path) -> None:
+def test_a_person_who_logged_in_sees_runs_and_re_executes_one(dagster: Dagster, tmp_path: Path) -> None:
     job_id = dagster.submit("auto", "a text")
     doc_id = dagster.until(job_id, "completed")["doc_id"]
     run_id = visible_run_id(job_id, 0, 1)
     wait_until(lambda: (run := dagster.run(job_id)) and run["status"] == "SUCCESS", 20, "the run to be recorded")
     with browser(tmp_path / "person") as page:
-        page.open(f"http://127.0.0.1:{dagster.port}/runs?token={dagster.token}")
+        address = urlsplit(dagster.login_url("/runs"))
+        page.open(address.geturl())
         page.shows(run_id[:8], "auto")
-        assert dagster.token not in page.value("location.href")
-        assert dagster.token not in page.value("document.cookie"), "no script can read the token"
-        page.open(f"http://127.0.0.1:{dagster.port}/runs/{run_id}")
+        assert page.value("location.href") == f"http://{address.netloc}/runs"
+        assert page.value("document.cookie") == "", "no script can read the session"
+        page.open(f"http://{address.netloc}/runs/{run_id}")
         page.shows("Success", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
         selector = {"repositoryLocationName": "medkg-lab", "repositoryName": "__repository__", "jobName": "auto"}
         metadata = {"parentRunId": run_id, "rootRunId": run_id, "tags": [{"key": "medkg/job_id", "value": job_id}]}
@@ -146,19 +148,20 @@ def test_a_person_with_the_token_sees_runs_and_re_executes_one(dagster: Dagster,
             30,
             "the next run with all of its steps",
         )
-        page.open(f"http://127.0.0.1:{dagster.port}/runs/{again['run_id']}")
+        page.open(f"http://{address.netloc}/runs/{again['run_id']}")
         page.shows("Success", doc_id)
 
 
-def test_a_browser_without_the_token_gets_nothing(dagster: Dagster, tmp_path: Path) -> None:
+def test_a_browser_that_did_not_log_in_gets_nothing(dagster: Dagster, tmp_path: Path) -> None:
     job_id = dagster.submit("auto", "another text")
     dagster.until(job_id, "completed")
     with browser(tmp_path / "stranger") as page:
-        page.open(f"http://127.0.0.1:{dagster.port}/runs/{visible_run_id(job_id, 0, 1)}")
-        page.shows("needs the lab's token")
+        name = urlsplit(dagster.login_url()).netloc
+        page.open(f"http://{name}/runs/{visible_run_id(job_id, 0, 1)}")
+        page.shows("medkg-lab dagster open")
         assert page.graphql("{version}")["status"] == 401
         opened = page.value(
-            f"new Promise(done => {{const s = new WebSocket('ws://127.0.0.1:{dagster.port}/graphql', 'graphql-ws');"
+            f"new Promise(done => {{const s = new WebSocket('ws://{name}/graphql', 'graphql-ws');"
             " s.onopen = () => done('open'); s.onerror = () => done('refused')})"
         )
         assert opened == "refused"

@@ -3,52 +3,85 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import websockets
 
+from medkg_lab import credentials
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
+from medkg_lab.orchestration.dagsterd import MAX_MESSAGE
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
-from medkg_lab.orchestration.web import COOKIE
 from medkg_lab.stages.kinds import KINDS
 from tests.integration.orchestration.dagsters import Dagster
 from tests.waiting import wait_until
 
 
-def test_the_pages_need_the_token(dagster: Dagster) -> None:
-    assert dagster.ask()[0] == 401
-    assert dagster.ask(authorization="Bearer wrong")[0] == 401
-    assert dagster.ask(**dagster.bearer, origin="http://evil.example")[0] == 401
-    assert dagster.ask(**dagster.bearer, host=f"evil.example:{dagster.port}")[0] == 401
+def test_the_pages_need_the_token_or_a_session(dagster: Dagster) -> None:
+    assert dagster.ask(host=credentials.dagster_host(dagster.lab.locations) + f":{dagster.port}")[0] == 401
+    assert dagster.ask(authorization="Bearer wrong")[0] == 403, "this host is for who has the token"
+    assert dagster.ask(**dagster.bearer, origin="http://evil.example")[0] == 403
+    assert dagster.ask(**dagster.bearer, host=f"evil.example:{dagster.port}")[0] == 403
     status, text = dagster.ask(**dagster.bearer)
     assert status == 200
     assert "<html" in text
-    assert dagster.ask(cookie=f"{COOKIE}={dagster.token}")[0] == 200
-    assert dagster.ask(f"/runs?token={dagster.token}")[0] == 401, (
-        "the redirect is followed here without the cookie it set"
-    )
+    browser = dagster.log_in()
+    assert dagster.token not in str(browser)
+    assert dagster.ask(**browser)[0] == 200
+    assert dagster.ask(**browser | {"sec-fetch-site": "same-site"})[0] == 403
+    assert dagster.ask(**browser | {"host": f"127.0.0.1:{dagster.port}"})[0] == 403
+    assert dagster.ask(f"/runs?token={dagster.token}", **browser | {"cookie": ""})[0] == 401
+    assert dagster.ask(**browser | {"cookie": f"medkg_lab_token={dagster.token}"})[0] == 401
+
+
+@pytest.mark.parametrize("query", ["{version}", "mutation{reloadWorkspace{__typename}}", "mutation{setNuxSeen}", ""])
+def test_nothing_is_asked_of_graphql_by_get(dagster: Dagster, query: str) -> None:
+    path = "/graphql?" + urlencode({"query": query})
+    for headers in (dagster.bearer, dagster.log_in(), {}):
+        assert dagster.ask(path, **headers)[0] == 405
+    assert dagster.ask(path.replace("graphql", "%67raphql"), **dagster.bearer)[0] == 405
 
 
 def test_websockets_need_it_too(dagster: Dagster) -> None:
-    address = f"ws://127.0.0.1:{dagster.port}/graphql"
-
-    async def talk(headers: dict[str, str], **options: Any) -> Any:
-        protocol = websockets.Subprotocol("graphql-ws")
-        given = {"additional_headers": headers, "subprotocols": [protocol], **options}
-        async with websockets.connect(address, **given) as connection:
+    async def talk(host: str, headers: dict[str, str], origin: str | None) -> Any:
+        given: dict[str, Any] = {"additional_headers": headers, "subprotocols": [websockets.Subprotocol("graphql-ws")]}
+        target = {"host": "127.0.0.1", "port": dagster.port, "origin": origin}
+        async with websockets.connect(f"ws://{host}/graphql", **given, **target) as connection:
             await connection.send(json.dumps({"type": "connection_init", "payload": {}}))
             return json.loads(await connection.recv())["type"]
 
-    cookie = {"cookie": f"{COOKIE}={dagster.token}"}
-    foreign = websockets.Origin("http://evil.example")
-    for headers, options in (({}, {}), (cookie, {"origin": foreign}), ({**cookie, "host": "evil.example"}, {})):
+    browser, programs = dagster.log_in(), f"127.0.0.1:{dagster.port}"
+    own, cookie = browser["host"], {"cookie": browser["cookie"]}
+    for host, headers, origin in (
+        (programs, {}, None),
+        (own, {}, f"http://{own}"),
+        (own, cookie, None),
+        (own, cookie, "http://evil.example"),
+        (own, cookie | {"sec-fetch-site": "same-site"}, f"http://{own}"),
+        (f"evil.example:{dagster.port}", cookie, f"http://evil.example:{dagster.port}"),
+        (programs, cookie, f"http://{programs}"),
+    ):
         with pytest.raises(websockets.InvalidStatus) as refused:
-            asyncio.run(talk(headers, **options))
+            asyncio.run(talk(host, headers, origin))
         assert refused.value.response.status_code == 403
-    assert asyncio.run(talk(cookie)) == "connection_ack"
-    own = websockets.Origin(f"http://127.0.0.1:{dagster.port}")
-    assert asyncio.run(talk(cookie, origin=own)) == "connection_ack"
+    assert asyncio.run(talk(own, cookie, f"http://{own}")) == "connection_ack"
+    assert asyncio.run(talk(programs, dagster.bearer, None)) == "connection_ack"
+
+
+def test_a_message_on_a_websocket_is_bounded(dagster: Dagster) -> None:
+    async def shout() -> int | None:
+        address = f"ws://127.0.0.1:{dagster.port}/graphql"
+        protocol = websockets.Subprotocol("graphql-ws")
+        async with websockets.connect(
+            address, additional_headers=dagster.bearer, subprotocols=[protocol]
+        ) as connection:
+            await connection.send("x" * (MAX_MESSAGE + 1))
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await connection.recv()
+            return closed.value.rcvd.code if closed.value.rcvd else None
+
+    assert asyncio.run(shout()) == 1009
 
 
 def test_the_pipelines_are_jobs_and_can_be_reloaded(dagster: Dagster) -> None:
