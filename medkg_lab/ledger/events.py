@@ -4,7 +4,7 @@ An event says what happened, once: to one or more jobs, or to what they share (t
 is an event that was decided on but has no place in the log yet.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -144,15 +144,30 @@ def from_row(row: Row) -> Event:
     return Event(seq, id_, ts, EventType(kind), stage, batch, tuple(orjson.loads(jobs)), orjson.loads(data))
 
 
-def without(values: Mapping[str, Any], jobs: Iterable[str], dropped: frozenset[str]) -> dict[str, Any]:
-    """`values` without the entries of the `dropped` jobs in those lists that have one entry per job."""
-    named = list(jobs)
-    keep = [place for place, job in enumerate(named) if job not in dropped]
-    return {
-        key: [value[place] for place in keep] if key in PER_JOB and isinstance(value, list) else value
-        for key, value in values.items()
+PER_JOB = frozenset(
+    {
+        *("attempts", "content", "correlations", "counts", "docs", "entries", "executions", "ms", "refs", "specs"),
+        *("tenants", "versions"),
     }
+)
+"""The keys of events' data that hold one entry per job: lists in the order of the event's jobs, or objects by job id.
+
+Whoever gives an event to only some of its jobs goes by this list; an entry that is not here goes to all of them.
+"""
 
 
-PER_JOB = frozenset({"ms", "counts", "refs", "content"})
-"""The keys of an engine's event data that hold one entry per job, in the order of the event's jobs."""
+def of_jobs(data: Mapping[str, Any], named: Sequence[str], kept: Collection[str]) -> dict[str, Any]:
+    """`data` of an event that names the jobs `named`, with the entries of the `kept` ones alone.
+
+    What should have an entry per job and does not is dropped: nobody knows whose it is.
+    """
+    places = [place for place, job in enumerate(named) if job in kept]
+    made: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in PER_JOB:
+            made[key] = value
+        elif isinstance(value, Mapping):
+            made[key] = {job: entry for job, entry in value.items() if job in kept}
+        elif isinstance(value, Sequence) and len(value) == len(named):
+            made[key] = [value[place] for place in places]
+    return made

@@ -1,11 +1,13 @@
 """From a running lab to an archive: all that some jobs need to be run again elsewhere."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
+from pydantic import ValidationError
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import find_job
@@ -13,19 +15,17 @@ from medkg_lab.repro import manifest as names
 from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
-from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in
+from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in, with_records
 from medkg_lab.stages.contracts import StageType
+from medkg_lab.stages.kinds import KINDS
 
-_HASH = re.compile(rb'"([0-9a-f]{64})"')
-_NAMING = ("payload", "submissions")
-"""The kinds of value that name further artifacts."""
 _SECRET_SETTINGS = {"email": "removed@example.org", "api_key": "removed"}
 
 
 @dataclass
 class _Export:
     """What was gathered so far: `batches` are all jobs of each batch that has one of these, `records` number, batch and hash of
-    each exchange that is told of."""
+    each exchange that is told of, `shared_with` the other jobs that a call was made for as well."""
 
     lab: Lab
     jobs: dict[str, dict[str, Any]]
@@ -35,9 +35,21 @@ class _Export:
     records: list[tuple[int, str, str]] = field(default_factory=list)
     members: dict[str, bytes] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    shared_with: set[str] = field(default_factory=set)
 
 
-def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Archive:
+@dataclass(frozen=True)
+class Gathered:
+    """An archive, and the jobs that are not in it although calls were made for them together with those that are.
+
+    Their ids follow from what they are about, so no archive names them.
+    """
+
+    archive: Archive
+    shared_with: tuple[str, ...]
+
+
+def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
     """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob and LabNotRunning."""
     jobs = {job["job_id"]: job for job in (find_job(lab, name) for name in wanted)}
     export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
@@ -54,7 +66,7 @@ def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Archive:
         export.blobs.close()
     export.members[names.EVENTS] = lines(export.events)
     export.members[names.SETTINGS] = orjson.dumps(_settings(lab), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-    return Archive(_manifest(export), export.members)
+    return Gathered(Archive(_manifest(export), export.members), tuple(sorted(export.shared_with)))
 
 
 def sizes(archive: Archive) -> dict[str, int]:
@@ -104,29 +116,44 @@ def _take_artifacts(export: _Export) -> None:
     for sha256 in dict.fromkeys(artifacts_in(export.events)):
         _keep(export, sha256, "the artifact")
     for event in export.events:
-        if event["type"] == "stage.completed" and event["data"]["kind"] in _NAMING:
+        if event["type"] == "stage.completed":
             for ref in event["data"]["refs"]:
-                data = _keep(export, ref, "the artifact") or b""
-                for found in _HASH.findall(data):
-                    _keep(export, found.decode(), "the artifact")
+                for sha256 in _named_in(event["data"]["kind"], _keep(export, ref, "the artifact")):
+                    _keep(export, sha256, "the artifact")
+
+
+def _named_in(kind: str, data: bytes | None) -> Iterator[str]:
+    """The artifacts that a value of this kind names in the fields made for it: any other text of it may be anyone's."""
+    try:
+        if data is not None and kind == "payload":
+            yield KINDS[kind].decode(data).sha256
+        elif data is not None and kind == "submissions":
+            contents = [one.content for one in KINDS[kind].decode(data)]
+            yield from (one.sha256 for one in contents if one is not None and one.sha256 is not None)
+    except ValidationError:
+        return
 
 
 def _take_exchanges(export: _Export) -> None:
     told: list[dict[str, Any]] = []
+    chosen: set[str] = set()
     together = _asked_together(export)
     for seq, batch, sha256 in export.records:
+        others = [job for job in export.batches.get(batch, ()) if job not in export.jobs]
         data = export.blobs.find(sha256)
         if data is None:
-            export.missing.append(f"the exchange record {sha256}")
+            export.missing.append("an exchange record of a shared batch" if others else f"the exchange record {sha256}")
             continue
         record = orjson.loads(data)
-        others = [job for job in export.batches.get(batch, ()) if job not in export.jobs]
         if others and record["labels"].get("stage") in together:
-            shared = f"calls of stage {record['labels']['stage']} that were made for other jobs as well"
-            export.missing.append(f"{shared}; export them too to run it again: {' '.join(others)}")
+            # Its request and its answer hold the texts of all of them.
+            export.missing.append(f"calls of stage {record['labels']['stage']} that were made for other jobs as well")
+            export.shared_with.update(others)
+            continue
         if record["labels"].get("job") not in export.jobs:
             continue
         told.append({**record, "seq": seq})
+        chosen.add(sha256)
         if record["asked"]:
             _keep(export, record["asked"], "the request's body")
         if record["kept"]:
@@ -135,6 +162,7 @@ def _take_exchanges(export: _Export) -> None:
             export.missing.append(f"the answer to {record['url']}, which was too large to be recorded")
     if not export.lab.settings.recording.enabled:
         export.missing.append("exchanges with the outside, because `recording.enabled` is off")
+    export.events = [with_records(event, chosen) for event in export.events]
     export.members[names.EXCHANGES] = lines(told)
 
 
@@ -171,11 +199,20 @@ def _settings(lab: Lab) -> dict[str, Any]:
     """The settings that the jobs' stages depend on, without the secrets among them."""
     chosen = lab.settings
     secrets = {
-        name: {key: _SECRET_SETTINGS.get(key, value) if value else value for key, value in values.items()}
-        for name, values in chosen.sources.items()
+        name: {key: _public(key, value) for key, value in values.items()} for name, values in chosen.sources.items()
     }
-    pdf = chosen.pdf.model_dump(mode="json")
+    pdf = {key: _public(key, value) for key, value in chosen.pdf.model_dump(mode="json").items()}
     return {"profile": chosen.profile, "sources": secrets, "pdf": pdf, "batch_limit": chosen.batch_limit}
+
+
+def _public(key: str, value: Any) -> Any:
+    """A setting of a source as an archive may have it: an address without user name and password."""
+    if value and key in _SECRET_SETTINGS:
+        return _SECRET_SETTINGS[key]
+    if isinstance(value, str) and "@" in urlsplit(value).netloc:
+        parts = urlsplit(value)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return value
 
 
 def _manifest(export: _Export) -> Manifest:

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from medkg_lab.ledger.events import of_jobs
+
 Event = dict[str, Any]
 
-_PER_JOB = frozenset({"ms", "counts", "refs", "content", "specs", "entries", "attempts", "versions"})
-"""The keys of events' data that hold one entry per job, in the order of the event's jobs."""
 _WHOLE = "batch_size"
 """How many jobs the batch of a claim had, where the slice does not have all of them."""
 
@@ -14,26 +14,40 @@ _WHOLE = "batch_size"
 def cut(event: Mapping[str, Any], jobs: Collection[str]) -> Event | None:
     """The event for these jobs alone; None when it concerns none of them."""
     named = list(event["jobs"])
-    places = [place for place, job in enumerate(named) if job in jobs]
-    if not places:
+    kept = [job for job in named if job in jobs]
+    if not kept:
         return None
-    data = {
-        key: [value[place] for place in places]
-        if key in _PER_JOB and isinstance(value, list) and len(value) == len(named)
-        else value
-        for key, value in event["data"].items()
-    }
-    if event["type"] == "job.claimed" and len(places) < len(named):
+    if len(kept) == len(named):
+        return dict(event)
+    data = of_jobs(event["data"], named, kept)
+    if event["type"] == "job.claimed":
         data[_WHOLE] = len(named)
-    return {**event, "jobs": [named[place] for place in places], "data": data}
+    if event["type"] == "stage.retrying":
+        # One error for all that a call was made for: its words may be about any of them.
+        data["reason"] = f"the call was made for {len(named)} jobs together; what it said may concern the others"
+    return {**event, "jobs": kept, "data": data}
 
 
 def records_in(event: Mapping[str, Any]) -> list[str]:
     """The exchange records that an event names."""
-    data = event["data"]
-    evidence = data.get("evidence")
-    named = [data.get("exchanges"), evidence.get("exchanges") if isinstance(evidence, dict) else None]
-    return [record for records in named if isinstance(records, list) for record in records]
+    return [record for places in _naming_records(event["data"]) for record in places["exchanges"]]
+
+
+def with_records(event: Event, chosen: Collection[str]) -> Event:
+    """The event with the `chosen` ones of the exchange records that it names."""
+    made = {**event, "data": dict(event["data"])}
+    if isinstance(evidence := made["data"].get("evidence"), dict):
+        made["data"]["evidence"] = dict(evidence)
+    for place in _naming_records(made["data"]):
+        place["exchanges"] = [record for record in place["exchanges"] if record in chosen]
+    return made
+
+
+def _naming_records(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The objects of an event's data that name exchange records."""
+    for place in (data, data.get("evidence")):
+        if isinstance(place, dict) and isinstance(place.get("exchanges"), list):
+            yield place
 
 
 def artifacts_in(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -14,13 +14,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser = commands.add_parser("events", parents=[common], help="show the ledger's events, a line each")
     parser.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C")
     parser.add_argument("--after", type=int, metavar="SEQ", help="start after this event (default: the last 50)")
-    parser.add_argument("--job", help="only events of this job")
+    parser.add_argument("--job", help="only events of this job, without the other jobs of its batches")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Print events; with `--json` each line is one JSON object."""
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.repro.slices import cut
 
     ledger = Lab.at(given.home).ledger
     after = given.after
@@ -30,6 +31,7 @@ def run(given: argparse.Namespace) -> int:
     while True:
         page = ledger.events(after=after, limit=1000, wait_s=1.0 if given.follow else 0, job_id=given.job)
         for event in page["events"]:
+            event = (cut(event, {given.job}) or event) if given.job else event
             print_json_line(event) if given.json else print_text(_line(event))
         if page["events"]:
             after = int(page["events"][-1]["seq"])

@@ -65,7 +65,7 @@ def _pipeline(given: argparse.Namespace) -> int:
         if not jobs:
             say(f"there is no job of {topology.name} to rehearse with")
             return exit_codes.FAILED
-        made = export.gather(lab, jobs, topics=False)
+        made = export.gather(lab, jobs, topics=False).archive
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(made, locate(home))
         return _told(given, bench, Choices(topologies={topology.name: topology}, beyond=True))

@@ -73,7 +73,8 @@ def _export(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.repro import archive, export
 
-    made, replaced = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics), None
+    gathered = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics)
+    made, replaced = gathered.archive, None
     if given.redact:
         from medkg_lab.repro.redact import redact
         from medkg_lab.repro.settle import settle
@@ -84,7 +85,10 @@ def _export(given: argparse.Namespace) -> int:
     parts, missing = export.sizes(made), made.manifest.missing
     if not given.json:
         _tell(parts, missing, replaced if given.preview else None)
+        if gathered.shared_with:
+            say(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
     summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
+    summary |= {"shared_with": gathered.shared_with}
     if given.preview:
         if given.json:
             print_json({**summary, "replaced": replaced})

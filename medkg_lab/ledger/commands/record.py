@@ -8,7 +8,7 @@ from typing import Any, Self
 from medkg_lab.ledger.commands.command import Args, Command, illegal
 from medkg_lab.ledger.commands.gates import condition_opens
 from medkg_lab.ledger.errors import BatchNotOwned, StageNotInBatch
-from medkg_lab.ledger.events import PER_JOB, Draft, Event, EventType, without
+from medkg_lab.ledger.events import PER_JOB, Draft, Event, EventType, of_jobs
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import Batch, JobState, State
 
@@ -91,7 +91,7 @@ class Record(Command):
         if strange:
             raise BatchNotOwned(batch_id=self.batch_id, what=f"job {strange[0]}")
         jobs = tuple(job_id for job_id in draft.jobs if job_id in held)
-        return replace(draft, jobs=jobs, data=without(draft.data, draft.jobs, dropped)) if jobs else None
+        return replace(draft, jobs=jobs, data=of_jobs(draft.data, draft.jobs, held)) if jobs else None
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         written = set(chain.from_iterable(event.jobs for event in events))

@@ -1,6 +1,8 @@
 """Incidents that happened in a real lab beside a faulty server: each is exported, run again elsewhere, and its cause is named."""
 
 import json
+import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -205,10 +207,16 @@ def test_calls_that_jobs_share_are_said_and_run_again_together(world: World, tmp
     claims = [one["jobs"] for one in events(lab) if one["data"].get("pipeline") == "shared"]
     together = next(jobs for jobs in claims if len(jobs) > 1)
     preview = lab.ok("repro", "export", together[1], "--preview", "--out", str(tmp_path / "none.mklab"))
-    [said] = [one for one in preview["missing"] if "made for other jobs as well" in one]
-    assert together[0] in said
-    assert together[1] not in said
+    assert [one for one in preview["missing"] if "made for other jobs as well" in one]
+    assert preview["shared_with"] == sorted(job for job in together if job != together[1])
     assert not (tmp_path / "none.mklab").exists()
+    for job in together:
+        alone = tmp_path / f"{job}.mklab"
+        lab.ok("repro", "export", job, "--out", str(alone))
+        own = lab.ok("jobs", "show", job)["doc_id"].partition(":")[2]
+        packed = zipfile.ZipFile(alone)
+        told = {key for one in packed.namelist() for key in re.findall(rb"NCT770001\d\d", packed.read(one))}
+        assert told == {own.encode()}
     out = tmp_path / "together.mklab"
     assert lab.ok("repro", "export", *together, "--out", str(out))["missing"] == []
     assert lab.run("repro", "verify", str(out)).code == 0

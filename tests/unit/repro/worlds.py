@@ -115,7 +115,11 @@ def incident(
             source="clinicaltrials",
             key=one["protocolSection"]["identificationModule"]["nctId"],
             pipeline=chosen.name,
-            content=Content(sha256=sha(blob), media_type="application/json", name="study.json"),
+            content=Content(
+                sha256=sha(blob),
+                media_type="application/json",
+                name=f"file-{one['protocolSection']['identificationModule']['nctId']}.json",
+            ),
         )
         for one, blob in zip(studies, blobs, strict=True)
     ]
