@@ -190,7 +190,9 @@ class Settings(Section):
         default=10.0, ge=1, le=600, description="Seconds without a heartbeat after which a batch is taken back."
     )
     stage_deadline_seconds: float = Field(
-        default=600.0, ge=1, description="Seconds after which a running stage no longer renews its lease."
+        default=600.0,
+        ge=1,
+        description="Seconds that a stage may take for a document, or for a batch that it takes at once.",
     )
     batch_limit: int = Field(default=48, ge=1, le=512, description="Jobs in one batch at most.")
     allowed_roots: tuple[Path, ...] = Field(

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+from functools import partial
 
 from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
@@ -17,6 +18,7 @@ from medkg_lab.engine.sizing import Sizing
 from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.engine.worker import Stop, Worker, stop_in_time
 from medkg_lab.engine.workshop import Workshop
+from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
@@ -39,9 +41,15 @@ KEEPER_DEADLINE = 2.0
 """Seconds a question about shared breakers and rates may take before the engine goes on without an answer."""
 
 
-def end_overdue(batch_id: str) -> None:
+def end_overdue(ledger: LedgerClient, batch_id: str, job_id: str | None) -> None:
     """End this process: a stage of the batch went on beyond its deadline, and the ledger gives the batch to another engine."""
-    logging.getLogger("engine").critical("batch %s ran over its deadline: this engine ends, with the stage", batch_id)
+    log = logging.getLogger("engine")
+    log.critical("batch %s ran over its deadline at job %s: this engine ends, with the stage", batch_id, job_id)
+    if job_id is not None:
+        try:
+            ledger.surrender(batch_id, None, job_id)
+        except LabError as error:
+            log.warning("the ledger was not told which job it was, and will find it by halves: %s", error)
     logging.shutdown()
     os._exit(OVERDUE)
 
@@ -73,7 +81,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         definitions=definitions,
         workshop=Workshop(resources),
         driver=driver,
-        lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, end_overdue),
+        lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, partial(end_overdue, heart)),
         sizing=Sizing(chosen.batch_limit),
         outside=SharedOutside(
             chosen.sources, recording.store if recording else None, chosen.recording.max_answer_mib * 1024 * 1024

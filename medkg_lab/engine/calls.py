@@ -32,7 +32,10 @@ class Outcome(NamedTuple):
 
 
 class StageCalls:
-    """One stage for one batch. `offline` says that nothing will go to the network, so no rate limit applies."""
+    """One stage for one batch. `offline` says that nothing will go to the network, so no rate limit applies.
+
+    `on_document` is called with the place of a document before the stage is called for it alone.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class StageCalls:
         offline: bool,
         on_retry: OnRetry,
         registry: BreakerRegistry,
+        on_document: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._stage = built.stage
         self._many = built.many
@@ -48,6 +52,7 @@ class StageCalls:
         self._policy = policy
         self._offline = offline
         self._on_retry = on_retry
+        self._on_document = on_document
         self._registry = registry
         self._places: Sequence[int] = ()
         self._isolate = built.implementation.lane is Lane.NETWORK and not offline
@@ -85,6 +90,7 @@ class StageCalls:
 
     def _alone(self, place: int, context: StageContext, item: Any) -> Outcome:
         self._places = (place,)
+        self._on_document(place)
         call = self._calling(f"{self._name}:{item.source}") if self._by_source else self._call
         began = time.perf_counter()
         try:

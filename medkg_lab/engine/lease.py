@@ -11,6 +11,8 @@ from medkg_lab.rpc import PeerUnreachable
 logger = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 3
+HEAD_START = 2.0
+"""Seconds that the ledger waits beyond a deadline, so that the engine can say by which document it was missed."""
 
 
 class Lease:
@@ -18,11 +20,16 @@ class Lease:
 
     `lost` says that the batch is another's now; `cancelled` are its jobs that were cancelled. A stage that runs beyond
     `stage_seconds` no longer renews the lease: the ledger takes the batch back and counts that as a loss. Nothing can stop such a
-    stage but the end of its process, so `overdue` is called with the batch.
+    stage but the end of its process, so `overdue` is called with the batch and the job that the stage was at, where it takes them
+    one by one: each of them has the whole deadline.
     """
 
     def __init__(
-        self, ledger: LedgerClient, lease_seconds: float, stage_seconds: float, overdue: Callable[[str], None]
+        self,
+        ledger: LedgerClient,
+        lease_seconds: float,
+        stage_seconds: float,
+        overdue: Callable[[str, str | None], None],
     ) -> None:
         self._ledger = ledger
         self._pause = lease_seconds / BEATS_PER_LEASE
@@ -31,6 +38,7 @@ class Lease:
         self._changed = threading.Condition()
         self._batch: str | None = None
         self._deadline: float | None = None
+        self._job: str | None = None
         self._closed = False
         self.lost = False
         self.cancelled: frozenset[str] = frozenset()
@@ -40,7 +48,7 @@ class Lease:
     def begin(self, batch_id: str) -> None:
         """Renew this batch's lease from now on."""
         with self._changed:
-            self._batch, self.lost, self.cancelled = batch_id, False, frozenset()
+            self._batch, self._job, self.lost, self.cancelled = batch_id, None, False, frozenset()
             self._deadline = time.monotonic() + self._stage_seconds
             self._changed.notify()
 
@@ -49,9 +57,10 @@ class Lease:
         with self._changed:
             self._deadline = None
 
-    def stage(self) -> None:
-        """A stage starts: its deadline counts from now."""
+    def stage(self, job_id: str | None = None) -> None:
+        """A stage starts, for all jobs or this one: its deadline counts from now."""
         with self._changed:
+            self._job = job_id
             self._deadline = time.monotonic() + self._stage_seconds
 
     def end(self) -> None:
@@ -85,7 +94,7 @@ class Lease:
             if left is None or left > 0:
                 self._renew(batch, left)
             else:
-                self._overdue(batch)
+                self._overdue(batch, self._job)
 
     def _left(self) -> float | None:
         """Seconds until the deadline, if there is one."""
@@ -98,7 +107,7 @@ class Lease:
 
     def _renew(self, batch: str, left: float | None) -> None:
         try:
-            answer = self._ledger.heartbeat(batch, left)
+            answer = self._ledger.heartbeat(batch, None if left is None else left + HEAD_START)
         except PeerUnreachable as error:
             logger.warning("the lease of batch %s could not be renewed: %s", batch, error)
             return

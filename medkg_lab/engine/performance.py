@@ -46,8 +46,12 @@ def perform(
     context: ContextOf,
     on_retry: OnRetry,
     registry: BreakerRegistry,
+    on_document: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Call the stage for all documents; those whose inputs cannot be had get that as their outcome."""
+    """Call the stage for all documents; those whose inputs cannot be had get that as their outcome.
+
+    `on_document` is called with the job of each document that the stage is called for alone.
+    """
     inputs = [_input(stage, document, artifacts) for document in documents]
     ready = [place for place, given in enumerate(inputs) if not isinstance(given, Exception)]
     outcomes = {place: Outcome(0.0, error=given) for place, given in enumerate(inputs) if isinstance(given, Exception)}
@@ -56,7 +60,11 @@ def perform(
         on_retry([ready[place] for place in places], attempt, delay, error)
 
     if ready:
-        calls = StageCalls(built, policy, documents[0].offline, retrying, registry)
+
+        def started(place: int) -> None:
+            on_document(documents[ready[place]].job_id)
+
+        calls = StageCalls(built, policy, documents[0].offline, retrying, registry, started)
         contexts = [context(stage, documents[place]) for place in ready]
         outcomes |= dict(zip(ready, calls.run(contexts, [inputs[place] for place in ready]), strict=True))
     return [outcomes[place] for place in range(len(documents))]

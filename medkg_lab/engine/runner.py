@@ -178,7 +178,15 @@ class BatchRun:
             self._predict(stage.name, len(documents))
             began = time.perf_counter()
             outcomes = perform(
-                stage, built, policy, documents, self._bench.artifacts, self._context, retrying, self._bench.circuits
+                stage,
+                built,
+                policy,
+                documents,
+                self._bench.artifacts,
+                self._context,
+                retrying,
+                self._bench.circuits,
+                self._bench.lease.stage,
             )
         self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
         self.used.append(name)

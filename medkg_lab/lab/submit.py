@@ -123,7 +123,7 @@ def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", lab: Lab, 
 
 
 def _local(common: dict[str, Any], document: LocalDocument, sha256: str) -> Submission:
-    content = Content(sha256=sha256, media_type=document.media_type, name=document.name)
+    content = Content(sha256=sha256, media_type=document.media_type, size=len(document.data), name=document.name)
     pipeline = common["pipeline"] or document.pipeline
     return _made(**common | {"pipeline": pipeline}, source=document.source, key=document.key, content=content)
 

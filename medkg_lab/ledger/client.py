@@ -132,9 +132,11 @@ class LedgerClient:
         """Renew the lease of a batch, but not beyond `deadline_s` seconds from now: {owned, cancelled: [job_id]}."""
         return self._object(self._ask("heartbeat", batch_id=batch_id, deadline_s=deadline_s))
 
-    def surrender(self, batch_id: str, stage: str | None = None, *, id: str | None = None) -> Json:
-        """Hand a batch back. Raises BatchNotOwned."""
-        return self._object(self._command("surrender", id, batch_id=batch_id, stage=stage))
+    def surrender(
+        self, batch_id: str, stage: str | None = None, over: str | None = None, *, id: str | None = None
+    ) -> Json:
+        """Hand a batch back; `over` is the job whose document ran over its deadline. Raises BatchNotOwned."""
+        return self._object(self._command("surrender", id, batch_id=batch_id, stage=stage, over=over))
 
     def record(self, batch_id: str, events: Sequence[Mapping[str, Any]], *, id: str | None = None) -> Json:
         """Record what was done, after all that was emitted before: {seq, dropped: [job_id]}. Raises BatchNotOwned."""

@@ -146,8 +146,8 @@ def from_row(row: Row) -> Event:
 
 PER_JOB = frozenset(
     {
-        *("attempts", "content", "correlations", "counts", "docs", "entries", "executions", "ms", "refs", "specs"),
-        *("tenants", "versions"),
+        *("attempts", "content", "correlations", "counts", "docs", "entries", "executions", "ms", "over", "refs"),
+        *("specs", "tenants", "versions"),
     }
 )
 """The keys of events' data that hold one entry per job: lists in the order of the event's jobs, or objects by job id.

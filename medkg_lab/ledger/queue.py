@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 class GroupKey(NamedTuple):
     """Jobs with the same key may share a batch.
 
-    `run_id` keeps the jobs of a launched run together, `cohort` the half of a lost batch; both keep others out.
+    `run_id` keeps the jobs of a launched run together, `cohort` a part of a lost batch or a job that is to be alone; both keep
+    others out.
     """
 
     lane: str

@@ -155,8 +155,9 @@ class Job:
         """Which jobs this one may share a batch with."""
         spec = self.spec
         done = tuple(sorted(self.done))
+        cohort = self.id if spec.is_large and self.run_id is None else self.cohort
         return GroupKey(
-            self.lane, self.run_id, self.cohort, spec.pipeline, spec.pipeline_version, self.segment, spec.offline, done
+            self.lane, self.run_id, cohort, spec.pipeline, spec.pipeline_version, self.segment, spec.offline, done
         )
 
 

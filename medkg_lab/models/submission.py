@@ -18,6 +18,7 @@ class Content(Frozen):
     sha256: str | None = Field(default=None, pattern=SHA256)
     uri: str | None = Field(default=None, pattern=r"^file://", max_length=4096)
     media_type: str = "application/octet-stream"
+    size: int | None = Field(default=None, ge=0, description="Bytes; what is large is worked on alone.")
     name: str = Field(default="", max_length=1024)
 
     @model_validator(mode="after")

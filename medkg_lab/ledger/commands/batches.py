@@ -129,10 +129,14 @@ def _last_content(state: State, job: Job) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Surrender(Command):
-    """Hand a batch back, in order: its jobs are queued again and nothing counts against them."""
+    """Hand a batch back, in order: its jobs are queued again and nothing counts against them.
+
+    `over` names the job whose document ran over its deadline, which is another matter: it is tried again alone.
+    """
 
     batch_id: str
     stage: str | None
+    over: str | None
 
     op = "surrender"
     first_events = frozenset({EventType.BATCH_EXPIRED})
@@ -140,13 +144,15 @@ class Surrender(Command):
     @classmethod
     def parse(cls, args: Mapping[str, Any]) -> Self:
         read = Args(cls.op, args)
-        return cls(read.id(), read.text("batch_id"), read.maybe_text("stage"))
+        return cls(read.id(), read.text("batch_id"), read.maybe_text("stage"), read.maybe_text("over"))
 
     def decide(self, state: State, plans: Plans) -> list[Draft]:
         batch = state.batches.get(self.batch_id)
         if batch is None:
             raise BatchNotOwned(batch_id=self.batch_id, what="any job")
-        return expire(state, batch, "surrendered", self.stage)
+        if self.over not in batch.jobs:
+            return expire(state, batch, "surrendered", self.stage)
+        return expire(state, batch, "deadline", self.stage or batch.stage, self.over)
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {}
@@ -176,10 +182,15 @@ class Expire(Command):
         return None
 
 
-def expire(state: State, batch: Batch, reason: str, stage: str | None) -> list[Draft]:
-    """The events of a lost batch: its jobs are queued again; one that was alone once too often is dead."""
+def expire(state: State, batch: Batch, reason: str, stage: str | None, over: str | None = None) -> list[Draft]:
+    """The events of a lost batch: its jobs are queued again; one that was alone once too often is dead.
+
+    `over` is the job that it was lost by, where that is known.
+    """
     jobs = tuple(batch.jobs)
-    data = {"worker": batch.worker, "stage": stage, "reason": reason, "alone": len(jobs) == 1}
+    data: dict[str, Any] = {"worker": batch.worker, "stage": stage, "reason": reason, "alone": len(jobs) == 1}
+    if over is not None:
+        data["over"] = [job == over for job in jobs]
     drafts = [Draft(EventType.BATCH_EXPIRED, jobs, data, batch=batch.id)]
     losses = state.jobs[jobs[0]].losses + 1
     if len(jobs) == 1 and reason != "surrendered" and losses >= MAX_LOSSES:

@@ -1,5 +1,7 @@
 """What happens to batches: claimed, lost, and their stages run."""
 
+from collections.abc import Sequence
+
 from medkg_lab.ledger.events import Event
 from medkg_lab.ledger.fold.moves import end_runs, jobs_of, move, per_job, ticket_of
 from medkg_lab.ledger.state import (
@@ -38,12 +40,14 @@ def job_claimed(state: State, event: Event) -> None:
 
 
 def batch_expired(state: State, event: Event) -> None:
-    """The jobs still in a batch are queued again, in halves unless it was handed back in order."""
+    """The jobs still in a batch are queued again: in halves, or in order, or the one alone that the batch was lost by."""
     counted, suspicious = alone(event), event.data["reason"] != "surrendered"
+    over: Sequence[bool] = event.data.get("over") or ()
     first_half = (len(event.jobs) + 1) // 2
     for place, job in enumerate(jobs_of(state, event)):
         end_runs(job, "lost", event.ts)
-        cohort = f"{event.batch}/{int(place >= first_half)}" if suspicious else None
+        suspect = over[place] if over else suspicious
+        cohort = f"{event.batch}/{int(not over and place >= first_half)}" if suspect else None
         move(
             state,
             job,

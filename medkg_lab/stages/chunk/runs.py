@@ -28,37 +28,46 @@ class TableRun:
     section: tuple[str, ...]
 
 
+@dataclass
+class _Open:
+    """A run that may still grow: the last one of text, since tables between blocks do not part them."""
+
+    blocks: list[int]
+    section: tuple[str, ...]
+    only_title: bool
+
+    def takes(self, block: Block, within_sections: bool) -> bool:
+        """Whether the block goes on where this run ends."""
+        return self.section == block.section or self.only_title or not within_sections
+
+    def add(self, number: int, block: Block) -> None:
+        """Take the block in; a title is followed by the section of what comes after it."""
+        self.section = block.section if self.only_title else self.section
+        self.only_title = self.only_title and block.kind is BlockKind.TITLE
+        self.blocks.append(number)
+
+
 def find_runs(blocks: Sequence[Block], within_sections: bool, references: bool) -> list[Run | TableRun]:
     """Group `blocks` into runs of one section each, and tables; headings are no text, the title joins the first run.
 
     With `within_sections` off, running text goes on across sections; a run is then named after its first.
     """
     captions = {table: table - 1 for table in _tables(blocks) if _is_caption_of(blocks, table)}
+    passed_over = set(captions.values())
     left_out = {BlockKind.HEADING, BlockKind.TABLE} | (set() if references else {BlockKind.REFERENCE})
-    runs: list[Run | TableRun] = []
+    runs: list[_Open | TableRun] = []
+    last: _Open | None = None
     for number, block in enumerate(blocks):
         if block.kind is BlockKind.TABLE:
             runs.append(TableRun(number, captions.get(number), block.section))
-        elif block.kind in left_out or number in captions.values() or not block.text.strip():
+        elif block.kind in left_out or number in passed_over or not block.text.strip():
             continue
+        elif last is not None and last.takes(block, within_sections):
+            last.add(number, block)
         else:
-            _extend(runs, number, block, blocks, within_sections)
-    return runs
-
-
-def _extend(
-    runs: list[Run | TableRun], number: int, block: Block, blocks: Sequence[Block], within_sections: bool
-) -> None:
-    """Put a block into the last run of text, or open a new one; tables between them do not part them."""
-    place = next((i for i in reversed(range(len(runs))) if isinstance(runs[i], Run)), None)
-    last = runs[place] if place is not None else None
-    if place is not None and isinstance(last, Run):
-        only_title = all(blocks[i].kind is BlockKind.TITLE for i in last.blocks)
-        if last.section == block.section or only_title or not within_sections:
-            section = block.section if only_title else last.section
-            runs[place] = Run((*last.blocks, number), section)
-            return
-    runs.append(Run((number,), block.section))
+            last = _Open([number], block.section, block.kind is BlockKind.TITLE)
+            runs.append(last)
+    return [Run(tuple(run.blocks), run.section) if isinstance(run, _Open) else run for run in runs]
 
 
 def _tables(blocks: Sequence[Block]) -> Iterator[int]:

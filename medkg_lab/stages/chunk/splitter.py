@@ -1,7 +1,9 @@
 """The chunk stage: runs of text split by haystack, tables by rows, every passage traced back to its blocks."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tokenizers import Tokenizer
 
@@ -10,10 +12,11 @@ from medkg_lab.stages.chunk.errors import NothingToChunk
 from medkg_lab.stages.chunk.options import SplitterOptions
 from medkg_lab.stages.chunk.runs import BLOCK_JOIN, ROW_JOIN, Run, TableRun, find_runs
 from medkg_lab.stages.chunk.splitters import Splitter
-from medkg_lab.stages.chunk.tables import table_parts
+from medkg_lab.stages.chunk.tables import LONGEST_HEAD, table_parts
 from medkg_lab.stages.chunk.tokens import SPECIAL_TOKENS, Range, TokenMap
 from medkg_lab.stages.chunk.windows import gather
 from medkg_lab.stages.contracts import StageContext
+from medkg_lab.stages.limits import check_size
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class HaystackSplitter:
         self._limit = options.max_tokens - SPECIAL_TOKENS
 
     def execute(self, context: StageContext, item: Document) -> tuple[Chunk, ...]:
-        """Chunk one document. Raises NothingToChunk when it has no text."""
+        """Chunk one document. Raises NothingToChunk, TooManyBlocks and TooMuchText."""
         return self.chunk(item)
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
-        """The document's passages in reading order. Raises NothingToChunk."""
+        """The document's passages in reading order. Raises NothingToChunk, TooManyBlocks and TooMuchText."""
+        check_size(document.blocks)
         passages: list[Passage] = []
         for run in find_runs(document.blocks, self._options.within_sections, self._options.include_references):
             passages += self._table(document, run) if isinstance(run, TableRun) else self._text(document, run)
@@ -51,10 +55,10 @@ class HaystackSplitter:
         return tuple(_chunk(document, number, passage) for number, passage in enumerate(passages))
 
     def _text(self, document: Document, run: Run) -> Iterator[Passage]:
-        texts = [document.blocks[number].text for number in run.blocks]
-        tokens = TokenMap(BLOCK_JOIN.join(texts), self._tokenizer)
+        joined = Joined(run.blocks, [document.blocks[number].text for number in run.blocks])
+        tokens = TokenMap(joined.text, self._tokenizer)
         for start, end in self._ranges(tokens):
-            if spans := _spans(run.blocks, texts, start, end):
+            if spans := joined.spans(start, end):
                 yield Passage(spans, run.section, is_table=False)
 
     def _ranges(self, tokens: TokenMap) -> list[Range]:
@@ -76,12 +80,14 @@ class HaystackSplitter:
         caption = document.blocks[run.caption] if run.caption is not None else None
         tokens = TokenMap(block.text, self._tokenizer)
         before = TokenMap(caption.text, self._tokenizer).count(0, len(caption.text)) if caption else 0
-        head = _whole(run.caption, caption) if before <= self._limit // 2 else ()
+        fits = caption is not None and before <= self._limit // 2 and len(caption.text) <= LONGEST_HEAD
+        head = _whole(run.caption, caption) if fits else ()
         if caption and not head:
             yield from self._text(document, Run((run.table - 1,), run.section))
         header_rows = block.table.header_rows if block.table else 0
+        joined = Joined((run.table,), (block.text,))
         for ranges in table_parts(tokens, header_rows, self._limit - (before if head else 0)):
-            spans = tuple(span for r in ranges for span in _spans((run.table,), (block.text,), *r))
+            spans = tuple(span for each in ranges for span in joined.spans(*each))
             if spans:
                 yield Passage((*head, *spans), run.section, is_table=True)
 
@@ -105,21 +111,28 @@ def _chunk(document: Document, number: int, passage: Passage) -> Chunk:
     )
 
 
-def _spans(numbers: Sequence[int], texts: Sequence[str], start: int, end: int) -> tuple[ChunkSpan, ...]:
-    """The parts of the blocks that `start:end` of their joined text covers, without white space at their ends."""
-    spans = []
-    offset = 0
-    for number, text in zip(numbers, texts, strict=True):
-        a, b = max(start - offset, 0), min(end - offset, len(text))
-        piece = text[a:b] if a < b else ""
-        if kept := piece.strip():
-            a += len(piece) - len(piece.lstrip())
-            spans.append(ChunkSpan(block=number, start=a, end=a + len(kept)))
-        offset += len(text) + len(BLOCK_JOIN)
-    return tuple(spans)
+class Joined:
+    """The texts of some blocks as one text, which knows what of each block a stretch of it covers."""
+
+    def __init__(self, numbers: Sequence[int], texts: Sequence[str]) -> None:
+        self.text = BLOCK_JOIN.join(texts)
+        self._numbers, self._texts = numbers, texts
+        self._starts = list(accumulate((len(text) + len(BLOCK_JOIN) for text in texts[:-1]), initial=0))
+
+    def spans(self, start: int, end: int) -> tuple[ChunkSpan, ...]:
+        """The parts of the blocks that `start:end` covers, without white space at their ends."""
+        found = []
+        for place in range(max(bisect_right(self._starts, start) - 1, 0), bisect_left(self._starts, end)):
+            text, offset = self._texts[place], self._starts[place]
+            a, b = max(start - offset, 0), min(end - offset, len(text))
+            piece = text[a:b] if a < b else ""
+            if kept := piece.strip():
+                a += len(piece) - len(piece.lstrip())
+                found.append(ChunkSpan(block=self._numbers[place], start=a, end=a + len(kept)))
+        return tuple(found)
 
 
 def _whole(number: int | None, block: Block | None) -> tuple[ChunkSpan, ...]:
     if number is None or block is None:
         return ()
-    return _spans((number,), (block.text,), 0, len(block.text))
+    return Joined((number,), (block.text,)).spans(0, len(block.text))

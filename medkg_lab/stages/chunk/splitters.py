@@ -1,10 +1,12 @@
 """Haystack's splitters as one thing: a text in, ranges of characters out.
 
-Of haystack's ways to split, these work offline: its `sentence` and `token` units fetch models from the network, so sentences come
-from a function of ours and tokens are counted with the embedding model's own tokenizer.
+Of haystack's ways to split, these work offline: its `sentence` and `token` units fetch models from the network, so sentences are
+a function of ours and tokens are counted with the embedding model's own tokenizer. That function is called directly: haystack,
+calling it, looks for each sentence in the text again and counts the pages before it, which takes quadratic time.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from medkg_lab.stages.chunk.options import SplitBy
@@ -20,9 +22,10 @@ _LEVELS = 3
 def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int) -> Splitter:
     """Make the splitter for `split_by`; importing haystack takes a second or more.
 
-    For `sentence` and `section` the ranges are single sentences, since haystack does not gather what a function returns; else
-    passages.
+    For `sentence` and `section` the ranges are single sentences, and nothing is imported; else passages.
     """
+    if split_by == "sentence" or split_by == "section":
+        return _sentence_ranges
     switch_telemetry_off()
     from haystack import Document
     from haystack.components.preprocessors import (
@@ -33,8 +36,6 @@ def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int)
 
     component: Any
     match split_by:
-        case "sentence" | "section":
-            component = DocumentSplitter(split_by="function", splitting_function=split_sentences)
         case "recursive":
             separators = ["\n\n", "\n", " "]
             component = RecursiveDocumentSplitter(
@@ -55,6 +56,11 @@ def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int)
         return [(start := part.meta["split_idx_start"], start + len(part.content)) for part in made]
 
     return split
+
+
+def _sentence_ranges(text: str) -> list[Range]:
+    ends = list(accumulate(map(len, split_sentences(text))))
+    return list(pairwise([0, *ends]))
 
 
 def _within_parents(made: Sequence[Any]) -> list[Range]:

@@ -7,6 +7,8 @@ from medkg_lab.stages.chunk.windows import gather
 
 _LARGEST_HEADER = 0.5
 """A header that takes more than this share of a passage is not repeated."""
+LONGEST_HEAD = 4000
+"""Characters of a header or caption that is repeated at most: a word of any length is one token."""
 
 
 def table_parts(tokens: TokenMap, header_rows: int, limit: int) -> list[tuple[Range, ...]]:
@@ -15,7 +17,7 @@ def table_parts(tokens: TokenMap, header_rows: int, limit: int) -> list[tuple[Ra
     header: tuple[Range, ...] = ()
     if 0 < header_rows < len(rows):
         top = (rows[0][0], rows[header_rows - 1][1])
-        if tokens.count(*top) <= limit * _LARGEST_HEADER:
+        if tokens.count(*top) <= limit * _LARGEST_HEADER and top[1] - top[0] <= LONGEST_HEAD:
             header, rows = (top,), rows[header_rows:]
     left = limit - (tokens.count(*header[0]) if header else 0)
     windows = gather(rows, tokens.count, length=len(rows), overlap=0, threshold=0, limit=left)

@@ -3,6 +3,7 @@
 from medkg_lab.models.ir import Document
 from medkg_lab.models.submission import Payload
 from medkg_lab.stages.contracts import StageContext
+from medkg_lab.stages.limits import check_size
 from medkg_lab.stages.parse.ctgov import read_study
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownFormat
 from medkg_lab.stages.parse.jats import parse_jats
@@ -26,7 +27,11 @@ def parse(data: bytes, doc_id: str, source: str) -> Document:
     match found:
         case Format.JSON:
             value = parse_json(data)
-            return read_alone(value, doc_id, source) if shape_of(value) else read_study(value, doc_id, source)
+            if not shape_of(value):
+                return read_study(value, doc_id, source)
+            document = read_alone(value, doc_id, source)
+            check_size(document.blocks)
+            return document
         case Format.XML:
             return parse_jats(data, doc_id, source)
         case Format.EMPTY:

@@ -3,6 +3,7 @@
 import re
 
 from medkg_lab.models.ir import Block, BlockKind, Table
+from medkg_lab.stages.limits import Size, check_cells
 from medkg_lab.stages.parse.record import Record
 from medkg_lab.stages.parse.text import squeeze, table_text
 
@@ -19,11 +20,14 @@ class Blocks:
 
     def __init__(self) -> None:
         self.items: list[Block] = []
+        self._size = Size()
 
     def add(self, kind: BlockKind, text: str, section: Section, record: Record, table: Table | None = None) -> None:
-        """Add a block unless its text is empty."""
+        """Add a block unless its text is empty. Raises TooManyBlocks and TooMuchText."""
         if text:
-            self.items.append(Block(kind=kind, text=text, section=section, place=record.place, table=table))
+            block = Block(kind=kind, text=text, section=section, place=record.place, table=table)
+            self._size.add(block)
+            self.items.append(block)
 
     def heading(self, section: Section, record: Record) -> None:
         """Open `section`, unless the block before is in it already."""
@@ -52,15 +56,16 @@ class Blocks:
                 self.add(BlockKind.LIST_ITEM if is_item else kind, entry, current, record)
 
     def table(self, rows: list[tuple[str, ...]], section: Section, record: Record) -> None:
-        """A table whose first row is its header; a table of a header alone is left out."""
+        """A table whose first row is its header; a table of a header alone is left out. Raises TooManyCells."""
         if len(rows) > 1:
+            check_cells(sum(map(len, rows)))
             table = Table(rows=tuple(rows), header_rows=1)
             self.add(BlockKind.TABLE, table_text(table), section, record, table)
 
 
 def _entries(text: str) -> list[tuple[str, bool]]:
     """Paragraphs and list items: a blank line or a bullet starts a new one, other line breaks are only layout."""
-    entries: list[tuple[str, bool]] = []
+    entries: list[tuple[list[str], bool]] = []
     fresh = True
     for line in text.splitlines():
         bullet = _BULLET.match(line)
@@ -69,8 +74,8 @@ def _entries(text: str) -> list[tuple[str, bool]]:
             fresh = True
             continue
         if fresh or bullet or _CRITERIA.match(content):
-            entries.append((content, bullet is not None))
+            entries.append(([content], bullet is not None))
         else:
-            entries[-1] = (f"{entries[-1][0]} {content}", entries[-1][1])
+            entries[-1][0].append(content)
         fresh = bool(_CRITERIA.match(content))
-    return entries
+    return [(" ".join(lines), is_item) for lines, is_item in entries]

@@ -5,8 +5,9 @@ from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryXml, NotA
 from medkg_lab.stages.parse.jats_body import BodyReader
 from medkg_lab.stages.parse.jats_front import Front, read_front
 from medkg_lab.stages.parse.jats_inline import inline_text
+from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze
-from medkg_lab.stages.parse.xml import Element, Tree, child, children, local_name, parse_xml
+from medkg_lab.stages.parse.xml import Element, child, children, local_name, parse_xml
 
 _FLOATS = "Figures and tables"
 _MAX_ROOT_NAME = 60
@@ -15,11 +16,11 @@ _MAX_ROOT_NAME = 60
 def parse_jats(data: bytes, doc_id: str, source: str) -> Document:
     """Read one article. Raises a DocumentError that says what the file is instead, or where it breaks off."""
     article = find_article(parse_xml(data))
-    tree = article.getroottree()
-    front = read_front(article, tree)
-    reader = BodyReader(tree)
+    paths = Paths()
+    front = read_front(article, paths)
+    reader = BodyReader(paths)
     _read_abstracts(reader, article)
-    _read_parts(reader, article, ())
+    _read_parts(reader, article, (), paths)
     warnings = []
     if not reader.blocks and not front.title:
         raise EmptyDocument(what="article", detail="there is no title, abstract or body")
@@ -34,7 +35,7 @@ def parse_jats(data: bytes, doc_id: str, source: str) -> Document:
         language=front.language,
         identifiers=front.identifiers,
         metadata=front.metadata,
-        blocks=(*_title_block(front, tree), *reader.blocks),
+        blocks=(*_title_block(front, paths), *reader.blocks),
         codes=tuple(front.codes),
         warnings=tuple(warnings),
     )
@@ -64,10 +65,10 @@ def find_article(root: Element) -> Element:
     raise NotAnArticle(detail=f"its root element is <{name[:_MAX_ROOT_NAME]}>")
 
 
-def _title_block(front: Front, tree: Tree) -> tuple[Block, ...]:
+def _title_block(front: Front, paths: Paths) -> tuple[Block, ...]:
     if not front.title or front.title_element is None:
         return ()
-    place = Place(element=tree.getpath(front.title_element))
+    place = Place(element=paths.of(front.title_element))
     return (Block(kind=BlockKind.TITLE, text=front.title, place=place),)
 
 
@@ -85,7 +86,7 @@ def _read_abstracts(reader: BodyReader, article: Element) -> None:
     reader.paragraph_kind = BlockKind.PARAGRAPH
 
 
-def _read_parts(reader: BodyReader, article: Element, section: tuple[str, ...]) -> None:
+def _read_parts(reader: BodyReader, article: Element, section: tuple[str, ...], paths: Paths) -> None:
     """Body, back matter and floats; sub-articles follow as top sections of their own."""
     for part in article:
         match local_name(part):
@@ -94,11 +95,11 @@ def _read_parts(reader: BodyReader, article: Element, section: tuple[str, ...]) 
             case "floats-group" | "floats-wrap":
                 reader.walk(part, (*section, _FLOATS))
             case "sub-article" | "response":
-                _read_sub_article(reader, part)
+                _read_sub_article(reader, part, paths)
 
 
-def _read_sub_article(reader: BodyReader, article: Element) -> None:
-    front = read_front(article, article.getroottree())
+def _read_sub_article(reader: BodyReader, article: Element, paths: Paths) -> None:
+    front = read_front(article, paths)
     kind = str(front.metadata.get("article_type", "sub-article")).replace("-", " ").capitalize()
     name = front.title or kind
     title = front.title_element
@@ -106,4 +107,4 @@ def _read_sub_article(reader: BodyReader, article: Element) -> None:
     head = child(article, "front-stub", "front")
     for abstract in children(head, "abstract") if head is not None else ():
         reader.container(abstract, (name,), "Abstract")
-    _read_parts(reader, article, (name,))
+    _read_parts(reader, article, (name,), paths)

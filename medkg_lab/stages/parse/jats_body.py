@@ -7,10 +7,12 @@ Tag library: https://jats.nlm.nih.gov/archiving/tag-library/
 from collections.abc import Callable, Mapping
 
 from medkg_lab.models.ir import Block, BlockKind, Place, Table
+from medkg_lab.stages.limits import Size
 from medkg_lab.stages.parse.jats_inline import INLINE, formula_text, inline_text, own_text
 from medkg_lab.stages.parse.jats_table import read_table
+from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze, table_text, words
-from medkg_lab.stages.parse.xml import Element, Tree, child, children, local_name
+from medkg_lab.stages.parse.xml import Element, child, children, local_name
 
 Section = tuple[str, ...]
 
@@ -35,10 +37,11 @@ _DEFAULT_TITLES: Mapping[str, str] = {
 class BodyReader:
     """Collects the blocks of one article; `paragraph_kind` is what running text becomes."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, paths: Paths) -> None:
         self.blocks: list[Block] = []
         self.paragraph_kind = BlockKind.PARAGRAPH
-        self._tree = tree
+        self._paths = paths
+        self._size = Size()
         self._rules: Mapping[str, Callable[[Element, Section], None]] = {
             "p": self._paragraph,
             "list": self._list,
@@ -84,10 +87,12 @@ class BodyReader:
         self.walk(item, deeper)
 
     def add(self, kind: BlockKind, text: str, section: Section, element: Element, table: Table | None = None) -> None:
-        """Add a block unless its text is empty."""
+        """Add a block unless its text is empty. Raises TooManyBlocks and TooMuchText."""
         if text:
-            place = Place(element=self._tree.getpath(element))
-            self.blocks.append(Block(kind=kind, text=text, section=section, place=place, table=table))
+            place = Place(element=self._paths.of(element))
+            block = Block(kind=kind, text=text, section=section, place=place, table=table)
+            self._size.add(block)
+            self.blocks.append(block)
 
     def _paragraph(self, item: Element, section: Section, kind: BlockKind | None = None, prefix: str = "") -> None:
         """Running text; a block within it (a list, a displayed formula) stands between the parts before and after it."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from medkg_lab.models.ir import Code, Place
 from medkg_lab.stages.parse.jats_inline import inline_text
-from medkg_lab.stages.parse.xml import Element, Tree, child, children, descend, local_name
+from medkg_lab.stages.parse.paths import Paths
+from medkg_lab.stages.parse.xml import Element, child, children, descend, local_name
 
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -26,7 +27,7 @@ class Front:
     codes: list[Code] = field(default_factory=list)
 
 
-def read_front(article: Element, tree: Tree) -> Front:
+def read_front(article: Element, paths: Paths) -> Front:
     """Read `article`'s front matter; anything may be missing."""
     front = Front(language=(article.get(_LANG) or "en").strip().lower().replace("_", "-") or "en")
     if kind := article.get("article-type"):
@@ -41,7 +42,7 @@ def read_front(article: Element, tree: Tree) -> Front:
     _journal(front.metadata, head)
     _article(front.metadata, meta)
     _licence(front.metadata, meta)
-    front.codes = _keywords(meta, front.language, tree)
+    front.codes = _keywords(meta, front.language, paths)
     return front
 
 
@@ -117,7 +118,7 @@ def _licence(metadata: Metadata, meta: Element) -> None:
         metadata["licence_text"] = text[:_LICENCE_CHARACTERS]
 
 
-def _keywords(meta: Element, language: str, tree: Tree) -> list[Code]:
+def _keywords(meta: Element, language: str, paths: Paths) -> list[Code]:
     codes = []
     for group in children(meta, "kwd-group"):
         same = (group.get(_LANG) or language).lower()[:2] == language[:2]
@@ -125,7 +126,7 @@ def _keywords(meta: Element, language: str, tree: Tree) -> list[Code]:
             continue
         for item in group.iter():
             if local_name(item) in ("kwd", "compound-kwd") and (term := inline_text(item)):
-                place = Place(element=tree.getpath(item))
+                place = Place(element=paths.of(item))
                 codes.append(Code(scheme="free", code=None, term=term, role="keyword", place=place))
     return codes
 

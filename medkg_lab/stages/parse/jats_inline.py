@@ -25,6 +25,8 @@ _SPACED = words("surname given-names name string-name etal prefix suffix break h
 _SILENT = words("object-id index-term")
 _TEX_BODY = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
 _POWER = re.compile(r"\d\s*$")
+_NEAR = 256
+"""Characters before a superscript that are looked at."""
 _EXPONENT = re.compile(r"^[−–+-]?\d+$")
 
 
@@ -90,7 +92,7 @@ def _superscript(item: Element, before: str) -> str:
     text = squeeze("".join(_pieces(item, "")))
     if child(item, "xref") is not None and re.match(r"\d", text):
         return f" [{text}]"
-    return f"^{text}" if _POWER.search(before) and _EXPONENT.match(text) else text
+    return f"^{text}" if _POWER.search(before[-_NEAR:]) and _EXPONENT.match(text) else text
 
 
 def _tex(item: Element) -> str:

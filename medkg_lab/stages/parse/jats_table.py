@@ -1,6 +1,7 @@
 """JATS tables (the XHTML table model) as rows of cells."""
 
 from medkg_lab.models.ir import Table
+from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.jats_inline import inline_text
 from medkg_lab.stages.parse.xml import Element, children, local_name
 
@@ -10,13 +11,14 @@ _MAX_CELLS = 100_000
 
 
 def read_table(element: Element) -> Table | None:
-    """The table's cells; a cell that spans several rows or columns stands in each. None when it has no text.
+    """The table's cells; a cell that spans several rows or columns stands in each. None when it has no text. Raises TooManyCells.
 
     The first rows are the header: those in `thead`, or leading rows of `th` alone.
     """
     head, body = _rows(element)
     rows = _spread(head + body)
     width = max((len(row) for row in rows), default=0)
+    check_cells(width * len(rows))
     if not any(any(row) for row in rows) or not width:
         return None
     header = len(head) or _leading_header_rows(body)
@@ -50,7 +52,7 @@ def _spread(elements: list[Element]) -> list[list[str]]:
     """Rows of texts with spans filled in; `below` holds, by column, the text that still reaches down and for how many rows."""
     rows: list[list[str]] = []
     below: dict[int, tuple[str, int]] = {}
-    cells = 0
+    cells = filled = 0
     for element in elements:
         row: list[str] = []
         for cell in children(element, "td", "th"):
@@ -64,6 +66,8 @@ def _spread(elements: list[Element]) -> list[list[str]]:
             cells += across
         _fill(row, below)
         rows.append(row)
+        filled += len(row)
+        check_cells(filled)
     return rows
 
 

@@ -124,3 +124,19 @@ def test_an_open_breaker_ends_the_halving() -> None:
     assert stage.calls == 3
     assert len(outcomes) == 48
     assert {getattr(outcome.error, "failure_kind", None) for outcome in outcomes} <= {"breaker_open", "service"}
+
+
+def test_a_stage_that_takes_documents_one_by_one_says_at_which_it_is() -> None:
+    seen: list[int] = []
+
+    class Alone:
+        def execute(self, context: Any, item: int) -> int:
+            assert seen[-1] == item
+            return item
+
+    stage: Any = Alone()
+    built = BuiltStage(stage, Implementation("alone", StageType.CHUNK, "", lambda resources, options: stage))
+    calls = StageCalls(built, policy(), True, lambda *_: None, BreakerRegistry(), seen.append)
+    contexts: list[Any] = [None] * 3
+    assert [outcome.value for outcome in calls.run(contexts, [0, 1, 2])] == [0, 1, 2]
+    assert seen == [0, 1, 2]

@@ -3,8 +3,10 @@
 import pytest
 
 from medkg_lab.ledger import errors
+from medkg_lab.ledger.commands.batches import MAX_LOSSES
 from medkg_lab.ledger.events import EventType
 from medkg_lab.ledger.leases import Leases
+from medkg_lab.ledger.spec import LARGE
 from medkg_lab.ledger.state import Batch
 from tests.unit.ledger.worlds import World, completed, ids, started
 
@@ -172,3 +174,36 @@ def test_a_batch_without_a_lease_gets_a_fresh_one(batch: Batch) -> None:
     assert leases.until("b") == 110.0
     assert leases.expired({}, 200.0) == []
     assert leases.until("b") is None
+
+
+def test_a_large_document_shares_its_batch_with_no_other(world: World) -> None:
+    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE}}
+    said = {"source": "file", "key": "x", "metadata": {"size": str(LARGE), "note": f'"size":{LARGE}'}}
+    world.submit("a", "b", submission=said)
+    world.submit("c", "d", submission=large)
+    world.submit("e")
+    assert [ids(world.claim()) for _ in range(3)] == [["a", "b", "e"], ["c"], ["d"]]
+
+
+def test_jobs_that_were_launched_together_stay_so_whatever_their_size(world: World) -> None:
+    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE}}
+    world.submit("a", "b", submission=large)
+    world.do("launch", run_id="r", job_ids=["a", "b"], by="someone")
+    assert ids(world.claim()) == ["a", "b"]
+
+
+def test_the_document_that_ran_over_its_deadline_is_tried_alone_and_the_others_go_on(world: World) -> None:
+    world.submit(*"abcd")
+    batch = world.claim()
+    world.record(batch, started("ingest", ids(batch)))
+    world.do("surrender", batch_id=batch["batch_id"], stage=None, over="c")
+    event = world.log()[-1]
+    assert (event.data["reason"], event.data["stage"], event.data["over"]) == ("deadline", "ingest", [0, 0, 1, 0])
+    world.submit("e")
+    assert sorted(ids(world.claim()) for _ in range(2)) == [["a", "b", "d", "e"], ["c"]]
+    for _ in range(MAX_LOSSES):
+        assert world.job("c").state.value != "dead"
+        batch = world.claim(limit=1) if world.job("c").state.value == "queued" else {"batch_id": world.job("c").batch}
+        world.do("surrender", batch_id=batch["batch_id"], stage=None, over="c")
+    assert world.job("c").state.value == "dead"
+    assert {world.job(each).losses for each in "abde"} == {0}

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.events import Draft, Encoded, EventType, command_of, encode, from_row, stamp, to_row, without
+from medkg_lab.ledger.events import Draft, Encoded, EventType, command_of, encode, from_row, stamp, to_row
 from medkg_lab.ledger.migrations import MIGRATIONS, migrate
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.ring import Ring
@@ -33,11 +33,6 @@ def test_the_events_of_a_command_share_its_id() -> None:
     events = stamp([Draft(EventType.JOB_DEAD, ()), Draft(EventType.JOB_DEAD, ())], "c", 7, 1.0)
     assert [(event.seq, event.id) for event in events] == [(8, "c"), (9, "c~1")]
     assert {command_of(event.id) for event in events} == {"c"}
-
-
-def test_dropped_jobs_take_their_entries_with_them() -> None:
-    data = {"ms": [1, 2, 3], "kind": "x", "refs": ["p", "q", "r"]}
-    assert without(data, ("a", "b", "c"), frozenset("b")) == {"ms": [1, 3], "kind": "x", "refs": ["p", "r"]}
 
 
 def test_migrations_are_recorded_and_done_once(tmp_path: Path) -> None:

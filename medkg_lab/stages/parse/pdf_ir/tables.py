@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 from medkg_lab.models.ir import Table
+from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.pdf_ir.text import mend
 
 _MAX_SPAN = 100
@@ -75,8 +76,9 @@ class _Rows(HTMLParser):
             self._cell = None
 
     def table(self) -> Table | None:
-        """The table, or None when no cell has text."""
+        """The table, or None when no cell has text. Raises TooManyCells."""
         width = max((column + 1 for row in self.rows for column in row), default=0)
+        check_cells(width * len(self.rows))
         rows = tuple(tuple(row.get(column, "") for column in range(width)) for row in self.rows)
         if not any(cell for row in rows for cell in row):
             return None
