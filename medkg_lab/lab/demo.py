@@ -11,6 +11,7 @@ from typing import Any
 from medkg_lab.lab import submit as submitting
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.wait import Progress, wait_for
+from medkg_lab.models.identity import plain
 from medkg_lab.topology import bundled
 
 DEADLINE = 600.0
@@ -134,7 +135,7 @@ def check(summary: Mapping[str, Any], expected: Mapping[str, Any], opened: int) 
     if gates["opened_by_hand"] != opened or not opened or not gates["opened_by_condition"]:
         unmet.append(f"gates should open by hand and by condition, but were {gates}")
     for wanted, answer in zip(expected["searches"], summary["searches"], strict=True):
-        if not {hit["doc_id"] for hit in answer["hits"]} & set(wanted["any_of"]):
+        if not {plain(hit["doc_id"]) for hit in answer["hits"]} & set(wanted["any_of"]):
             unmet.append(f"{wanted['query']!r} found none of {wanted['any_of']}")
     unmet += [f"there are no {name}" for name, count in summary["counts"].items() if not count]
     return unmet

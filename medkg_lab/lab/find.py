@@ -1,10 +1,23 @@
 """Who acts, and which job a name means."""
 
 import getpass
-from typing import Any
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.identity import FILE_SOURCE
+
+_LOOKED_AT = 1000
+_SHOWN = 10
+
+
+class SeveralDocuments(LabError):
+    """{name} is the name of {count} documents: {ids}. Write the whole id of the one that you mean."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
 
 
 class NoSuchJob(LabError):
@@ -17,12 +30,60 @@ def person() -> str:
 
 
 def find_job(lab: Lab, name: str) -> dict[str, Any]:
-    """The job with the id `name`, or the newest one of the document `name`. Raises NoSuchJob."""
+    """The job with the id `name`, or the newest one of the document `name`. Raises NoSuchJob and SeveralDocuments."""
     job: dict[str, Any] | None = lab.ledger.get(name)
     if job is None:
-        of_document = lab.ledger.jobs(doc=name, limit=1)
-        if not of_document:
-            raise NoSuchJob(job_id=name)
-        job = lab.ledger.get(of_document[0]["job_id"])
+        job = lab.ledger.get(_newest(lab, name)["job_id"])
     assert job is not None, "a listed job can be read"
     return job
+
+
+def find_document(lab: Lab, name: str) -> str:
+    """The id of the document `name`, which may be written without the hash behind it. Raises NoSuchJob and SeveralDocuments."""
+    return str(_newest(lab, name)["doc_id"])
+
+
+def replaced_version(lab: Lab, job: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The newest older job of the same document with another content: {job_id, created_at}; None without one."""
+    older = lab.ledger.jobs(doc=job["doc_id"], tenant=job["tenant_id"], limit=_LOOKED_AT, after=job["job_id"])
+    for one in older:
+        if one["doc_id"] == job["doc_id"] and _differ(one, job):
+            return {"job_id": one["job_id"], "created_at": one["created_at"]}
+    return None
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the contents of two jobs are known and differ: as they were submitted, or else as they were fetched."""
+    submitted = one["content"], other["content"]
+    fetched = (one["outputs"] or {}).get("payload"), (other["outputs"] or {}).get("payload")
+    first, second = submitted if None not in submitted else fetched
+    return None not in (first, second) and first != second
+
+
+def find_node(lab: Lab, name: str) -> str:
+    """The graph's node for `name`: a document's may be written without the hash behind it, anything else is left as it is.
+
+    Raises SeveralDocuments.
+    """
+    prefix, _, rest = name.partition(":")
+    if prefix not in ("doc", FILE_SOURCE):
+        return name
+    try:
+        return f"doc:{find_document(lab, rest if prefix == 'doc' else name)}"
+    except NoSuchJob:
+        return name
+
+
+def _newest(lab: Lab, name: str) -> dict[str, Any]:
+    """The newest job of the document `name`: of that id, or else of that name. Raises NoSuchJob and SeveralDocuments."""
+    jobs = lab.ledger.jobs(doc=unicodedata.normalize("NFC", name), limit=_LOOKED_AT)
+    exact = [job for job in jobs if job["doc_id"] == name]
+    if exact:
+        return exact[0]
+    ids = list(dict.fromkeys(job["doc_id"] for job in jobs))
+    if len(ids) > 1:
+        shown = ", ".join(ids[:_SHOWN]) + (" and more" if len(ids) > _SHOWN else "")
+        raise SeveralDocuments(name=name, count=len(ids), ids=shown)
+    if not jobs:
+        raise NoSuchJob(job_id=name)
+    return jobs[0]

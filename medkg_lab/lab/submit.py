@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.find import find_document
+from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.sources.catalog import ADAPTERS
@@ -37,12 +41,17 @@ class BadSubmission(LabError):
 
 @dataclass(frozen=True)
 class Submitted:
-    """A request that is on the queue: the job it stands for, and whether that job was there before."""
+    """A request that is on the queue: the job it stands for, whether that job was there before, and what its content is.
+
+    `content` is `new`, `known` or `replaces`, and empty for what is yet to be fetched; `note` says more, for a person.
+    """
 
     job_id: str
     doc_id: str
     pipeline: str
     already: bool
+    content: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Options:
     again: bool = False
     limit: int = 100
     tenant: str = "default"
+    replaces: str | None = None
 
 
 @dataclass
@@ -68,7 +78,8 @@ class Outcome:
 def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     """Put a request for every document of `targets` on the work queue; returns once the broker has all of them on disk.
 
-    What the work queue would set aside is refused before anything is put there. Raises UnknownTarget, UnknownSource,
+    What the work queue would set aside is refused before anything is put there. Raises NoSuchJob and SeveralDocuments for what
+    `replaces` names, UnknownTarget, UnknownSource,
     UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, and what the broker's client raises when the broker does not
     take them.
     """
@@ -78,11 +89,14 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     if options.pipeline is not None:
         lab.catalog.topology(options.pipeline)
     lab.require_running()
+    paths = [one for one in resolved if isinstance(one, Path)]
+    if options.replaces is not None:
+        common |= {"replaces": _replaced(lab, options.replaces, paths, len(resolved))}
     queue = _Queue(lab, is_new=options.again)
-    outcome = Outcome(queue.put(remote))
-    for path in resolved:
-        if isinstance(path, Path):
-            _submit_path(path, common, queue, lab, outcome)
+    outcome = Outcome(queue.put([Identified(one, "new") for one in remote]))
+    identities = Identities(lab.ledger, options.tenant)
+    for path in paths:
+        _submit_path(path, common, queue, identities, outcome)
     queue.flush()
     return outcome
 
@@ -109,14 +123,22 @@ def _request(common: dict[str, Any], target: Remote) -> Submission:
     return _made(**common, source=target.source, key=target.key, query=target.query)
 
 
-def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", lab: Lab, outcome: Outcome) -> None:
-    store = _open_store(lab.locations.data / "artifacts")
+def _replaced(lab: Lab, name: str, paths: Sequence[Path], targets: int) -> str:
+    """The id of the document that one file is the new version of. Raises BadSubmission, NoSuchJob and SeveralDocuments."""
+    documents = list(islice(expand(paths[0]), 2)) if targets == len(paths) == 1 else []
+    if len(documents) != 1:
+        raise BadSubmission(field="--replaces", detail="a new version is one file with one document in it")
+    return find_document(lab, name)
+
+
+def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", identities: Identities, outcome: Outcome) -> None:
+    store = _open_store(queue.artifacts)
     try:
         documents = expand(path)
         for group in _groups(documents):
             hashes = store.put_many([document.data for document in group])
             requests = [_local(common, one, sha256) for one, sha256 in zip(group, hashes, strict=True)]
-            outcome.jobs += queue.put(requests)
+            outcome.jobs += queue.put(identities.of(requests))
         outcome.skipped += documents.skipped
     finally:
         store.close()
@@ -160,23 +182,39 @@ class _Queue:
         self._is_new = is_new
         self._topic = Topics(lab.settings.broker.topic_prefix).requests
         self._producer = Producer(lab.bootstrap)
+        self._sent: set[str] = set()
 
-    def put(self, requests: Sequence[Submission]) -> list[Submitted]:
-        named = [(one, pipeline_of(one, self._lab.catalog)) for one in requests]
-        ids = [one.job_id(pipeline) for one, pipeline in named]
-        known = set() if self._is_new else _known(self._lab, ids)
-        for (request, _), job_id in zip(named, ids, strict=True):
-            if job_id not in known:
-                value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))
-                self._producer.send(self._topic, value, key=request.doc_id.encode())
-        return [
-            Submitted(job_id, request.doc_id, pipeline, job_id in known)
-            for (request, pipeline), job_id in zip(named, ids, strict=True)
-        ]
+    @property
+    def artifacts(self) -> Path:
+        """Where the bytes of what is submitted are kept."""
+        return self._lab.locations.data / "artifacts"
+
+    def put(self, identified: Sequence[Identified]) -> list[Submitted]:
+        return [self._put(one, pipeline_of(one.submission, self._lab.catalog)) for one in identified]
+
+    def _put(self, one: Identified, pipeline: str) -> Submitted:
+        request = one.submission
+        ids = [each.job_id(pipeline) for each in (one.before, request) if each is not None]
+        known = [job_id for job_id in ids if job_id in self._sent or (not self._is_new and self._is_known(job_id))]
+        job_id = known[0] if known else ids[-1]
+        if not known:
+            self._sent.add(job_id)
+            value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))
+            self._producer.send(self._topic, value, key=request.doc_id.encode())
+        content = one.what if request.content is not None else ""
+        return Submitted(job_id, request.doc_id, pipeline, bool(known), content, _note(one, bool(known)))
+
+    def _is_known(self, job_id: str) -> bool:
+        return self._lab.ledger.get(job_id) is not None
 
     def flush(self) -> None:
         self._producer.flush()
 
 
-def _known(lab: Lab, job_ids: Sequence[str]) -> set[str]:
-    return {job_id for job_id in job_ids if lab.ledger.get(job_id) is not None}
+def _note(one: Identified, known: bool) -> str:
+    """What a person should know of a document beside its id."""
+    if one.other:
+        return f"the content of {one.other}, which has another name"
+    if one.replaced is not None and not known:
+        return f"replaces the version of {datetime.fromtimestamp(one.replaced.since):%Y-%m-%d %H:%M:%S}"
+    return "already there" if known else "known content, worked on again" if one.what == "known" else ""

@@ -34,6 +34,10 @@ FILTERS = {
 """What a list of jobs can be narrowed down by, with the columns."""
 
 
+_NAMED = "? IN (doc_id, if(source = 'file', 'file:' || doc_key, doc_id))"
+"""Jobs of the document of this id, and of all files of this name, whatever the hash of their content."""
+
+
 class Desk:
     """Answers questions in threads of its own, each with a connection that sees the views at one moment.
 
@@ -75,7 +79,7 @@ class Desk:
 def _jobs(
     connection: duckdb.DuckDBPyConnection, filters: dict[str, str], limit: int, after: str | None
 ) -> list[dict[str, Any]]:
-    where = [f"{FILTERS[name]} = ?" for name in filters]
+    where = [_NAMED if name == "doc" else f"{FILTERS[name]} = ?" for name in filters]
     parameters: list[Any] = list(filters.values())
     if after is not None:
         where.append("age < (SELECT age FROM job WHERE job_id = ?)")

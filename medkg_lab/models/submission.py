@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medkg_lab.models.identity import FILE_SOURCE, file_id, place_id
 from medkg_lab.models.ir import Frozen
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -31,7 +32,9 @@ class Content(Frozen):
 class Submission(Frozen):
     """One request on the work queue: a document by source and key, or a query that stands for many.
 
-    `source` is an adapter's name (`clinicaltrials`, `pmc`, `unpaywall`, `core`) or `file`; `key` the document's id there.
+    `source` is an adapter's name (`clinicaltrials`, `pmc`, `unpaywall`, `core`) or `file`; `key` the document's id there, under
+    which a registry's newer content replaces the older one. The key of a `file` is only its name: with other content it is
+    another document, unless `replaces` names the one that it is a new version of.
     `pipeline` defaults to the one whose `applicable_sources` name the source. `again` holds any text that makes a repeated
     submission a new job.
     """
@@ -47,6 +50,12 @@ class Submission(Frozen):
     correlation_id: str | None = Field(default=None, max_length=128)
     priority: int = Field(default=0, ge=-100, le=100)
     again: str | None = Field(default=None, max_length=128)
+    replaces: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9-]{0,63}:.",
+        max_length=2048,
+        description="The id of the document that this is a new version of.",
+    )
     metadata: dict[str, str] = Field(default_factory=dict, max_length=32)
 
     @model_validator(mode="after")
@@ -57,13 +66,21 @@ class Submission(Frozen):
 
     @property
     def doc_id(self) -> str:
-        """The document's id in the lab: `<source>:<key>`."""
+        """The document's id in the lab: `<source>:<key>`, for a file with the beginning of its content's hash."""
+        if self.replaces is not None:
+            return self.replaces
+        if self.source == FILE_SOURCE and self.content is not None and self.key:
+            if self.content.sha256 is not None:
+                return file_id(self.key, self.content.sha256)
+            return place_id(self.key, self.content.uri or "")
         return f"{self.source}:{self.key}" if self.key else f"{self.source}?{self.query}"
 
     def job_id(self, pipeline: str) -> str:
         """The job that this submission stands for in `pipeline`: the same submission gives the same id."""
         content = self.content.sha256 if self.content else None
         parts: list[Any] = [self.tenant_id, self.source, self.key, self.query, pipeline, content, self.again]
+        if self.replaces is not None:
+            parts.append(self.replaces)
         return str(uuid.uuid5(_JOB_NAMESPACE, json.dumps(parts, ensure_ascii=True)))
 
 

@@ -4,17 +4,18 @@ What cannot be recognised is still one document, so that it ends as a job that f
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
 
+from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.sources import jats, sniff, studies
 from medkg_lab.sources.xml import NotXml, local_name, parse_xml
 
 AUTO = "auto"
 PDF_PIPELINE = "pdf-two-phase"
-FILE_SOURCE = "file"
 TRIALS_SOURCE = "clinicaltrials"
 ARTICLES_SOURCE = "pmc"
 _MAX_KEY = 1024
@@ -22,7 +23,7 @@ _MAX_KEY = 1024
 
 @dataclass(frozen=True)
 class LocalDocument:
-    """One document found in local bytes: `source` and `key` make its id, `pipeline` is the one made for its format."""
+    """One document found in local bytes: `source` and `key` name it, `pipeline` is the one made for its format."""
 
     data: bytes
     media_type: str
@@ -42,7 +43,8 @@ def documents_in(data: bytes, name: str, key: str) -> Iterator[LocalDocument]:
 
 
 def bounded_key(key: str) -> str:
-    """`key` as a submission can carry it: at most 1,024 characters; a longer one ends in its hash."""
+    """`key` as a submission can carry it: its characters composed, at most 1,024 of them; a longer one ends in its hash."""
+    key = unicodedata.normalize("NFC", key)
     if len(key) <= _MAX_KEY:
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -97,7 +99,8 @@ def _in_xml(data: bytes, name: str, key: str) -> list[LocalDocument] | None:
 def _article(article: jats.Article, name: str, key: str) -> LocalDocument:
     if not article.recognised:
         return _unrecognised(article.data, sniff.XML, name, bounded_key(key))
-    return LocalDocument(article.data, jats.MEDIA_TYPE, name, ARTICLES_SOURCE, bounded_key(article.key or key), AUTO)
+    source = ARTICLES_SOURCE if article.key else FILE_SOURCE
+    return LocalDocument(article.data, jats.MEDIA_TYPE, name, source, bounded_key(article.key or key), AUTO)
 
 
 _FINDERS = {sniff.PDF: _in_pdf, sniff.JSON: _in_json, sniff.XML: _in_xml}

@@ -57,9 +57,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _node(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_node
 
-    knowledge = Lab.at(given.home).knowledge
-    found = knowledge.neighbours(given.node, limit=given.limit, tenant=given.tenant)
+    lab = Lab.at(given.home)
+    found = lab.knowledge.neighbours(find_node(lab, given.node), limit=given.limit, tenant=given.tenant)
     if given.json:
         print_json(found)
         return exit_codes.OK
@@ -76,8 +77,11 @@ def _neighbour(one: dict[str, Any]) -> tuple[Any, ...]:
 
 def _path(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_node
 
-    found = Lab.at(given.home).knowledge.path(given.source, given.target, max_hops=given.hops, tenant=given.tenant)
+    lab = Lab.at(given.home)
+    source, target = find_node(lab, given.source), find_node(lab, given.target)
+    found = lab.knowledge.path(source, target, max_hops=given.hops, tenant=given.tenant)
     if given.json:
         print_json(found)
     elif found["hops"] is None:
@@ -90,8 +94,11 @@ def _path(given: argparse.Namespace) -> int:
 
 def _why(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_node
 
-    found = Lab.at(given.home).knowledge.why(given.source, given.target, tenant=given.tenant)
+    lab = Lab.at(given.home)
+    source, target = find_node(lab, given.source), find_node(lab, given.target)
+    found = lab.knowledge.why(source, target, tenant=given.tenant)
     if given.json:
         print_json(found)
         return exit_codes.OK

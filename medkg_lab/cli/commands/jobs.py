@@ -75,7 +75,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job
+    from medkg_lab.lab.find import find_job, replaced_version
 
     if given.chunk is not None and not given.stage:
         raise ChunkWithoutStage(chunk=given.chunk)
@@ -84,8 +84,9 @@ def _show(given: argparse.Namespace) -> int:
     if given.stage:
         show_output(lab, job, given.stage, given.chunk, given.json)
         return exit_codes.OK
+    replaced = replaced_version(lab, job)
     if given.json:
-        print_json(job)
+        print_json({**job, "replaces": replaced})
         return exit_codes.OK
     names = (
         "job_id",
@@ -102,6 +103,7 @@ def _show(given: argparse.Namespace) -> int:
     print_fields(
         {name: job.get(name) for name in names}
         | {"created": clock(job["created_at"]), "updated": clock(job["updated_at"])}
+        | {"replaces": replaced and f"the version of {clock(replaced['created_at'])} (job {replaced['job_id']})"}
     )
     if job["stages"]:
         print_text("")

@@ -30,6 +30,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.add_argument(
         "--again", action="store_true", help="run again even when the same content was completed before"
     )
+    parser.add_argument(
+        "--replaces", metavar="DOC_ID", help="the one file is a new version of this document, and takes its place"
+    )
     parser.add_argument("--wait", action="store_true", help="wait until every job has ended or needs a person")
     parser.add_argument(
         "--timeout", type=float, default=3600.0, metavar="SECONDS", help="how long to wait (default 3600)"
@@ -51,19 +54,23 @@ def run(given: argparse.Namespace) -> int:
         again=given.again,
         limit=given.limit,
         tenant=given.tenant,
+        replaces=given.replaces,
     )
     outcome = submit.submit(lab, given.target, options)
     skipped = [{"path": str(one.path), "reason": one.reason} for one in outcome.skipped]
     for one in skipped:
-        say(f"left out {one['path']}: {one['reason']}")
+        say(f"skipped {one['path']}: {one['reason']}")
     if given.wait:
+        for job in outcome.jobs:
+            if job.note:
+                say(f"{job.doc_id}: {job.note}")
         return _wait(given, lab, outcome, skipped, started)
     jobs = [one.__dict__ for one in outcome.jobs]
     if given.json:
         print_json({"jobs": jobs, "skipped": skipped})
     else:
-        rows = ((one.job_id, one.doc_id, one.pipeline, "already there" if one.already else "") for one in outcome.jobs)
-        print_table(("job", "document", "pipeline", ""), rows)
+        rows = ((one.job_id, one.doc_id, one.pipeline, one.content or None, one.note) for one in outcome.jobs)
+        print_table(("job", "document", "pipeline", "content", ""), rows)
     return exit_codes.OK if jobs or not skipped else exit_codes.FAILED
 
 
@@ -95,6 +102,7 @@ def _wait(
                 "waiting_for_a_person": waiting,
                 "skipped": skipped,
                 "already": sum(one.already for one in outcome.jobs),
+                "documents": [{"doc_id": one.doc_id, "content": one.content, "note": one.note} for one in outcome.jobs],
                 "seconds": round(seconds, 2),
                 "docs_per_second": round(len(progress.states) / seconds, 2),
             }

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.sources import sniff
 from medkg_lab.sources.adapter import Adapter
-from medkg_lab.sources.documents import FILE_SOURCE, LocalDocument, documents_in
+from medkg_lab.sources.documents import LocalDocument, documents_in
 from medkg_lab.sources.errors import NoContent, UnknownSource
 from medkg_lab.sources.roots import read_allowed
 from medkg_lab.stages.contracts import StageContext
@@ -61,12 +62,16 @@ def _may_hold_many(data: bytes) -> bool:
 
 
 def _submission(context: StageContext, item: Submission, document: LocalDocument) -> Submission:
-    content = Content(sha256=context.store(document.data), media_type=document.media_type, name=document.name)
+    content = Content(
+        sha256=context.store(document.data), media_type=document.media_type, size=len(document.data), name=document.name
+    )
     return item.model_copy(
         update={
             "source": document.source,
             "key": document.key,
             "query": None,
+            # What many documents came in is a version of none of them.
+            "replaces": None,
             "content": content,
             "pipeline": item.pipeline or document.pipeline,
         }

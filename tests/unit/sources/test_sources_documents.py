@@ -82,7 +82,7 @@ def test_what_is_not_recognised_is_one_document_all_the_same(data, name, pipelin
 )
 def test_article_key(ids, key):
     found = only(article(*ids).encode(), "a.nxml")
-    assert (found.source, found.key, found.pipeline) == ("pmc", key, "auto")
+    assert (found.source, found.key, found.pipeline) == ("pmc" if ids else "file", key, "auto")
 
 
 def test_references_do_not_lend_their_ids():
@@ -94,7 +94,7 @@ def test_article_set_is_split_and_keeps_its_doctype():
     head = '<!DOCTYPE pmc-articleset PUBLIC "-//NLM//DTD ARTICLE SET 2.0//EN" "https://example.org/x.dtd">'
     data = f"{head}<pmc-articleset>{article(PMC, body='&nbsp;1')}<!-- c -->{article(body='2')}<Reply/></pmc-articleset>"
     found = list(documents_in(data.encode(), "set.xml", "set.xml"))
-    assert [(d.source, d.key) for d in found] == [("pmc", "PMC123"), ("pmc", "set.xml#2"), ("file", "set.xml#3")]
+    assert [(d.source, d.key) for d in found] == [("pmc", "PMC123"), ("file", "set.xml#2"), ("file", "set.xml#3")]
     again = parse_xml(found[0].data)
     assert again.tag == "article"
     assert b"&nbsp;" in found[0].data

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medkg_lab.models.identity import plain
 from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir import content_list, content_list_v2, pdf_info
@@ -43,7 +44,12 @@ def read_alone(value: Any, doc_id: str, source: str) -> Document:
     Raises what `read_ir` does, and EmptyDocument when it holds no text.
     """
     known = PdfSource(
-        doc_id, doc_id.partition(":")[2] or doc_id, _pages_named(value), frozenset(), _tool(value), _version(value)
+        doc_id,
+        plain(doc_id).partition(":")[2] or doc_id,
+        _pages_named(value),
+        frozenset(),
+        _tool(value),
+        _version(value),
     )
     reading = read_ir(value, known)
     if not reading.document.blocks:
