@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.topology import bundled
 from tests.labs import TestLab
 from tests.waiting import wait_until
 
@@ -192,7 +193,7 @@ def test_a_call_that_leaves_everything_out_fails(demo: Demo, tmp_path: Path) -> 
 
 def test_files_of_one_name_are_two_documents_until_a_person_says_otherwise(demo: Demo, tmp_path: Path) -> None:
     lab, _ = demo
-    papers = sorted((DEMO / "papers").glob("[dm]*.pdf"))
+    papers = sorted((bundled.folder() / "demo" / "papers").glob("[dm]*.pdf"))
     for place, paper in zip("ab", papers, strict=True):
         (tmp_path / place).mkdir()
         # A remark behind the end makes other bytes of it, so that the demo's own documents stay as they are.
