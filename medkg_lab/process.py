@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
+from medkg_lab.interpreter import restart_if_unsuitable
 from medkg_lab.locations import Locations, locate
 
 
@@ -42,6 +43,7 @@ class Stopping:
 
 def arguments(process: str, parser: argparse.ArgumentParser | None = None) -> tuple[argparse.Namespace, Locations]:
     """Parse the command line of `process`; every process takes `--home`."""
+    restart_if_unsuitable()
     parser = parser or argparse.ArgumentParser(prog=process)
     parser.add_argument("--home", help="the folder of the lab; without it the platform's usual places are used")
     given = parser.parse_args()

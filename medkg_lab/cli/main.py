@@ -30,7 +30,15 @@ from medkg_lab.cli.commands import (
     verify,
 )
 from medkg_lab.cli.output import print_json, say
+from medkg_lab.cli.parser import Parser
+from medkg_lab.cli.signals import end_on_signals
+from medkg_lab.cli.streams import discard_output, usable_streams
 from medkg_lab.errors import LabError
+from medkg_lab.interpreter import restart_if_unsuitable
+from medkg_lab.text import one_line
+
+TRACEBACK = "MEDKG_LAB_TRACEBACK"
+"""Set, the environment variable has faults of the program printed with their traceback."""
 
 MODULES = (
     screen,
@@ -68,7 +76,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="medkg-lab",
         description="A desktop lab that runs a whole medical-document pipeline with its real parts beside it.",
         epilog=EPILOG,
@@ -76,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medkg-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     home = "the lab's folder (default: MEDKG_LAB_HOME, else the platform's places)"
     parser.add_argument("--home", default=None, help=home)
     # Suppressed, because a command's own default would overwrite what was given before the command.
@@ -88,7 +96,42 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; without `argv` the process's own, which may restart the process."""
+    if argv is None:
+        restart_if_unsuitable()
+        end_on_signals()
+    with usable_streams():
+        try:
+            return _to_the_end(argv)
+        except Exception as error:  # process boundary: the user gets a sentence, a test the error
+            if argv is not None or os.environ.get(TRACEBACK):
+                raise
+            say(f"medkg-lab: {_unexpected(error)}")
+            return exit_codes.FAILED
+        finally:
+            discard_output()
+
+
+def _to_the_end(argv: Sequence[str] | None) -> int:
+    """Run a command until its output is written."""
+    code = exit_codes.OK
+    try:
+        try:
+            code = _run(argv)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        return code  # the reader of our output (`| head`) is gone: not an error
+    except OSError as error:
+        # A full disk or a folder that may not be written: the system's own words say it best.
+        say(f"medkg-lab: {error}. Make room or fix the permissions, then try again.")
+        return code or exit_codes.FAILED
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     given = parser.parse_args(argv)
     if given.command is None:
@@ -96,24 +139,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(given, "run"):
         parser.parse_args([given.command, "--help"])
     try:
-        code = int(given.run(given) or exit_codes.OK)
-        sys.stdout.flush()
-        return code
+        return int(given.run(given) or exit_codes.OK)
     except LabError as error:
         if given.json:
             print_json({"ok": False, "error": {"type": type(error).__name__, "message": str(error)}})
         say(f"medkg-lab: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (`| head`) is gone: not an error, and the interpreter must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.OK
-    except OSError as error:
-        # A full disk or a folder that may not be written: the system's own words say it best.
-        say(f"medkg-lab: {error}. Make room or mend the permissions, then try again.")
-        return exit_codes.FAILED
+
+
+def _unexpected(error: Exception) -> str:
+    """A fault of the program in a sentence, with the place where it was found."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = one_line(f"{type(error).__name__}: {error}", 300)
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
+    return f"{words} ({where}). This is a fault of medkg-lab; with {TRACEBACK}=1 the command prints all that is known."
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How results are printed: JSON on request, else plain tables; foreign text is made safe on the way."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from medkg_lab.cli.streams import unfiltered
 from medkg_lab.text import one_line, sanitize
 
 NARROWEST = 8
@@ -29,12 +31,28 @@ def _escaped(value: Any, indent: int | None = None) -> str:
 
 def say(text: str) -> None:
     """Tell the person something that is not data."""
-    print(sanitize(text), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a stderr that cannot be written must not hide how the command ended
+        print(sanitize(text), file=sys.stderr, flush=True)
 
 
 def print_text(text: str) -> None:
     """Print text, made safe, on stdout."""
     print(sanitize(text))
+
+
+def print_file(text: str) -> None:
+    """Print the text of a file: made safe on a terminal, elsewhere in UTF-8 whatever the locale, as its format says."""
+    if sys.stdout.isatty():
+        sys.stdout.write(text)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+
+
+def print_styled(text: str) -> None:
+    """Print text with our own control sequences on stdout; what is foreign in it was made safe before."""
+    sys.stdout.flush()
+    print(text, end="", file=unfiltered(sys.stdout), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], widest: int = 72) -> None:

@@ -1,4 +1,4 @@
-"""The exported graph in the formats of other tools (GraphML, CSV for Neo4j, JSON-LD): pure functions over an export."""
+"""The exported graph as JSON lines, GraphML, CSV for Neo4j or JSON-LD: pure functions over an export."""
 
 import csv
 import io
@@ -23,6 +23,14 @@ _IRIS = {
 }
 _OTHER_IRI = "urn:medkg-lab:"
 _VOCABULARY = "urn:medkg-lab:vocabulary:"
+
+
+def lines(export: Export) -> dict[str, str]:
+    """One file of JSON lines (https://jsonlines.org), in ASCII without control characters: the nodes, then the edges."""
+    made = ({"type": part[:-1], **one} for part in ("nodes", "edges") for one in export[part])
+    text = "".join(f"{json.dumps(one, default=str)}\n" for one in made)
+    # JSON escapes all control characters but this one; it can only stand inside a string.
+    return {"graph.jsonl": text.replace("\x7f", "\\u007f")}
 
 
 def graphml(export: Export) -> dict[str, str]:
@@ -138,5 +146,10 @@ def _told(edge: Mapping[str, Any]) -> dict[str, str]:
     return {"relation": edge["relation"], "documents": ";".join(edge["documents"]), "evidence": ";".join(places)}
 
 
-FORMATS: Mapping[str, Callable[[Export], dict[str, str]]] = {"graphml": graphml, "neo4j": neo4j, "jsonld": jsonld}
+FORMATS: Mapping[str, Callable[[Export], dict[str, str]]] = {
+    "lines": lines,
+    "graphml": graphml,
+    "neo4j": neo4j,
+    "jsonld": jsonld,
+}
 """Files by name, for each format by name."""

@@ -23,6 +23,7 @@ from medkg_lab.tui.asker import Asker
 from medkg_lab.tui.choosing import USUAL, chosen_look
 from medkg_lab.tui.commands import Palette as ActionProvider
 from medkg_lab.tui.commands import completions, perform
+from medkg_lab.tui.driver import TerminalDriver
 from medkg_lab.tui.frame import Bar, FooterLine, NowLine, TypeLine
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.modes import MODES
@@ -54,7 +55,7 @@ class LabApp(Things, Moments, App[None]):
         self, lab: Lab, start: bool = True, modes: Sequence[type[Mode]] = MODES, look: ScreenSettings = USUAL
     ) -> None:
         """`look` is how it looks; its theme `auto` stands for the default one. Raises KeysInvalid."""
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.look = look
         self._plain = PlainFilter()
         if look.reduced_motion:
@@ -356,5 +357,9 @@ def run(home: str | Path | None = None, start: bool = True, theme: str | None = 
     """Open the screen of the lab at `home`; returns when it was left. Raises KeysInvalid."""
     lab = Lab.at(home, DEADLINE)
     app = LabApp(lab, start=start, look=chosen_look(lab, theme))
-    app.run()
+    try:
+        app.run()
+    finally:
+        if isinstance(app._driver, TerminalDriver):
+            app._driver.leave()
     return app.return_code or 0

@@ -21,7 +21,7 @@ def wanted() -> bool:
     """Whether MEDKG_LAB_ASCII is set, or the locale's encoding has nothing but ASCII to be sure of."""
     if os.environ.get(VARIABLE):
         return True
-    return "utf" not in (locale.getpreferredencoding(False) or "").lower()
+    return "utf" not in locale.getencoding().lower()
 
 
 def _lines() -> Iterator[tuple[str, str]]:

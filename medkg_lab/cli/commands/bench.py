@@ -7,6 +7,7 @@ from typing import Any
 from medkg_lab import exit_codes
 from medkg_lab.bench import BENCHES
 from medkg_lab.cli.output import print_json, print_table, print_text
+from medkg_lab.cli.parser import Parser
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 def run(given: argparse.Namespace) -> int:
     """Measure, in a lab of its own, and print the figures; exit code 1 when a target is missed, not when it cannot be judged."""
     module = importlib.import_module(BENCHES[given.name])
-    parser = argparse.ArgumentParser(prog=f"medkg-lab bench {given.name}", description=module.__doc__)
+    parser = Parser(prog=f"medkg-lab bench {given.name}", description=module.__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     module.add_arguments(parser)
     own = parser.parse_args(given.options)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_json, print_json_line, print_table, say
+from medkg_lab.cli.streams import standard_input
 from medkg_lab.text import one_line
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _shown(text: str | None) -> str:
 def _produce(given: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
 
-    value = sys.stdin.buffer.read() if given.value is None else given.value.encode()
+    value = standard_input().read() if given.value is None else given.value.encode()
     place = produce(_lab(given).bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
     if given.json:
         print_json(place)

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.lab import print_dagster
 from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.streams import unfiltered
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
@@ -61,7 +63,7 @@ class _Display:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        self._console = Console(stderr=True)
+        self._console = Console(file=unfiltered(sys.stderr))
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._bars.start()

@@ -89,7 +89,7 @@ def _open_editor(draft: Path) -> None:
 
 def _again() -> bool:
     """Whether the person wants to go on editing; without a terminal nobody can be asked."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return False
     say("Enter edits again, q leaves it.")
     return sys.stdin.readline().strip().lower() not in {"q", "n", "no"}

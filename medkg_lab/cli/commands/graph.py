@@ -1,14 +1,13 @@
 """`medkg-lab graph node | path | why | export`."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text, say
+from medkg_lab.cli.output import print_file, print_json, print_table, print_text, say
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.formats import FORMATS
 
@@ -43,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     export = group.add_parser("export", parents=[common], help="give out all nodes and edges with what says so")
     export.add_argument(
         "--format",
-        choices=("lines", *FORMATS),
+        choices=tuple(FORMATS),
         default="lines",
         help="JSON lines (default), GraphML, CSV for Neo4j, JSON-LD",
     )
@@ -121,27 +120,27 @@ def _export(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     exported = Lab.at(given.home, _EXPORT_SECONDS).knowledge.graph_export(given.limit, given.tenant)
-    if given.json:
+    files = {} if given.json and given.out is None else FORMATS[given.format](exported)
+    if given.out is not None:
+        written = _write(files, given.out)
+        if given.json:
+            print_json({"files": written, "truncated": exported["truncated"]})
+    elif given.json:
         print_json(exported)
-    elif given.format == "lines":
-        for part in ("nodes", "edges"):
-            for one in exported[part]:
-                print_json_line({"type": part[:-1], **one})
+    elif len(files) > 1:
+        raise SeveralFiles(names=" and ".join(files))
     else:
-        _give_out(FORMATS[given.format](exported), given.out)
+        for text in files.values():
+            print_file(text)
     if exported["truncated"]:
-        say(f"there is more: only {given.limit} nodes and edges were given out; raise --limit")
+        say(f"there is more: only {given.limit} nodes and edges were exported; raise --limit")
     return exit_codes.FAILED if exported["truncated"] else exit_codes.OK
 
 
-def _give_out(files: Mapping[str, str], folder: Path | None) -> None:
-    """Write the files into `folder`, or print the only one. Raises SeveralFiles."""
-    if folder is None:
-        if len(files) > 1:
-            raise SeveralFiles(names=" and ".join(files))
-        sys.stdout.writelines(files.values())
-        return
+def _write(files: Mapping[str, str], folder: Path) -> list[str]:
+    """Write the files into `folder`, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
         say(f"{folder / name}")
+    return [str(folder / name) for name in files]

@@ -1,6 +1,7 @@
 """`medkg-lab up | down | status | watch | logs | restart | paths`."""
 
 import argparse
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_json_line, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_json_line, print_styled, print_table, print_text, say
 from medkg_lab.errors import LabError
 
 
@@ -96,7 +97,7 @@ def _watch(given: argparse.Namespace) -> int:
         if given.json:
             print_json_line(found)
         else:
-            print("\x1b[H\x1b[2J", end="")
+            print_styled("\x1b[H\x1b[2J" if sys.stdout.isatty() else "")
             _print_status(found)
         time.sleep(given.every)
 

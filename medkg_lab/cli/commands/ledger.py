@@ -8,6 +8,7 @@ from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.parser import text_path
 from medkg_lab.errors import LabError
 
 REBUILD_WITHIN = 600.0
@@ -27,7 +28,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     rebuild = group.add_parser("rebuild", parents=[common], help="drop the tables and make them again from the events")
     rebuild.set_defaults(run=_rebuild)
     snapshot = group.add_parser("snapshot", parents=[common], help="copy the ledger, consistently, while it runs")
-    snapshot.add_argument("folder", nargs="?", type=Path, help="a new folder (default: one among the ledger's files)")
+    snapshot.add_argument(
+        "folder", nargs="?", type=text_path, help="a new folder (default: one among the ledger's files)"
+    )
     snapshot.set_defaults(run=_snapshot)
     recover = group.add_parser("recover", parents=[common], help="bring a damaged ledger back")
     recover.add_argument(

@@ -1,13 +1,14 @@
 """`medkg-lab repro bisect | step`: looking for the change that made the difference, and looking on while an incident runs."""
 
 import argparse
-import sys
+import io
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_fields, print_json, print_table, print_text
+from medkg_lab.cli.streams import standard_input
 
 if TYPE_CHECKING:
     from medkg_lab.repro.bisect import Candidate, Finding
@@ -105,9 +106,10 @@ def _step(given: argparse.Namespace) -> int:
 
     bench = Workbench.at(given.home)
     stops = {f"before {stage}" for stage in given.before} | {f"after {stage}" for stage in given.after}
-    if sys.stdin.isatty():
+    lines = io.TextIOWrapper(standard_input(), encoding="utf-8", errors="replace")
+    if lines.isatty():
         print_text(HELP)
-    run = Stepper(bench, iter(sys.stdin), print_text, stops).run(choices(given, bench.incident))
+    run = Stepper(bench, iter(lines), print_text, stops).run(choices(given, bench.incident))
     if given.json:
         print_json({"run": run.id, "jobs": run.states, "steps": len(run.steps)})
     else:

@@ -4,13 +4,15 @@ import argparse
 import sys
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.streams import unfiltered_streams
 from medkg_lab.errors import LabError
 
 THEMES = ("dark", "light", "contrast")
 
 
 class NoTerminal(LabError):
-    """The screen needs a terminal, and this is none. `medkg-lab status`, `medkg-lab watch` and `medkg-lab --help` work here."""
+    """The screen needs a terminal, and this is not one. `medkg-lab status`, `medkg-lab watch` and `medkg-lab --help` work
+    here."""
 
     exit_code = exit_codes.USAGE
 
@@ -29,8 +31,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def run(given: argparse.Namespace) -> int:
     """Open the screen until it is left."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise NoTerminal
     from medkg_lab.tui.app import run as open_screen
 
-    return open_screen(given.home, start=not given.no_start, theme=given.theme)
+    with unfiltered_streams():
+        return open_screen(given.home, start=not given.no_start, theme=given.theme)

@@ -8,7 +8,7 @@ from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_json, print_text, say
+from medkg_lab.cli.output import print_json, print_styled, print_text, say
 from medkg_lab.text import sanitize
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -78,7 +78,7 @@ def _show_hit(number: int, hit: dict[str, Any]) -> None:
         places = (f"{word} in {', '.join(fields)}" for word, fields in explanation["words"].items())
         print_text(f"   words: {'; '.join(places) or 'none stands in it'}")
     emphasised = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    print(f"   {marked(hit['snippet'], hit['marks'], emphasised)}\n")
+    print_styled(f"   {marked(hit['snippet'], hit['marks'], emphasised)}\n\n")
 
 
 def marked(text: str, marks: Sequence[Sequence[int]], emphasised: bool) -> str:

@@ -26,7 +26,8 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print_json(answer)
     elif given.csv:
-        writer = csv.writer(sys.stdout)
+        # RFC 4180 ends lines with CRLF; a terminal has no use for the CR.
+        writer = csv.writer(sys.stdout, lineterminator="\n" if sys.stdout.isatty() else "\r\n")
         writer.writerow(answer["columns"])
         writer.writerows(answer["rows"])
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_json, print_table, say
+from medkg_lab.cli.parser import text_or_file
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
@@ -16,7 +17,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     """Add the command."""
     parser = commands.add_parser("submit", parents=[common], help="put documents on the work queue")
     parser.add_argument(
-        "target", nargs="+", help="files, folders, ids (NCT…, PMC…, a DOI), or with --query search words"
+        "target",
+        nargs="+",
+        type=text_or_file,
+        help="files, folders, ids (NCT…, PMC…, a DOI), or with --query search words",
     )
     parser.add_argument(
         "--source", help="the source of an id or query: clinicaltrials, pmc, pmc-fulltext, unpaywall, core"

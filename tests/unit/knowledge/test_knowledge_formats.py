@@ -94,4 +94,16 @@ def test_iris(node: str, expected: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_empty_graph_has_every_format(name: str) -> None:
-    assert all(FORMATS[name]({"nodes": [], "edges": [], "truncated": False}).values())
+    files = FORMATS[name]({"nodes": [], "edges": [], "truncated": False})
+    assert all(files.values()) or files == {"graph.jsonl": ""}
+
+
+def test_lines_are_ascii_without_control_characters_and_nodes_come_first() -> None:
+    node = {"node_id": "n", "kind": "k", "name": "é\x1b\x7f\u202e", "documents": 1}
+    (text,) = FORMATS["lines"](
+        {"nodes": [node], "edges": [{"source": "n", "target": "n"}], "truncated": False}
+    ).values()
+    assert all(" " <= each <= "~" for line in text.splitlines() for each in line)
+    first, second = map(json.loads, text.splitlines())
+    assert first == {"type": "node", **node}
+    assert second["type"] == "edge"
