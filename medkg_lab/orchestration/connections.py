@@ -12,7 +12,7 @@ import logging
 import socket
 from typing import Any
 
-from uvicorn import Config
+from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -31,6 +31,10 @@ BACKLOG = 64
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Browsers take a name below `localhost` for either address, so the lab has to hold the port of both."""
 REPEAT_SECONDS = 60.0
+KEEP_ALIVE_SECONDS = 5
+STOP_SECONDS = 1
+MAX_MESSAGE = 1024 * 1024
+"""Bytes of one message that a page sends over its websocket at most."""
 
 
 class WaitingConnections(ServerState):
@@ -106,6 +110,35 @@ class LimitedConnection(H11Protocol):
         if self.client is None or self.server is None or self.server[1] is None:
             return None
         return linux.connection_uid(self.client, self.server[1])
+
+
+class PagesServer(Server):
+    """A server of an ASGI application with these limits, in a process that may have `open_files` files open."""
+
+    def __init__(self, app: Any, open_files: int) -> None:
+        super().__init__(
+            Config(
+                app,
+                http=LimitedConnection,
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE,
+                ws_per_message_deflate=False,
+                log_level="warning",
+                log_config=None,
+                # An address may carry a one-time code.
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                limit_concurrency=MAX_CONNECTIONS,
+                h11_max_incomplete_event_size=MAX_HEAD,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self.server_state: WaitingConnections = WaitingConnections(min(MAX_WAITING, open_files // 4))
+        for strangers_write in ("asyncio", "uvicorn.error"):
+            logging.getLogger(strangers_write).addFilter(OnceAMinute())
 
 
 def listeners(port: int) -> list[socket.socket]:

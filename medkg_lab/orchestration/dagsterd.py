@@ -12,23 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.orchestration.connections import (
-    BACKLOG,
-    MAX_CONNECTIONS,
-    MAX_HEAD,
-    MAX_WAITING,
-    LimitedConnection,
-    OnceAMinute,
-    WaitingConnections,
-    listeners,
-)
+from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
@@ -43,10 +33,6 @@ logger = logging.getLogger("dagsterd")
 
 NAME = "dagsterd"
 POLL_SECONDS = 2.0
-STOP_SECONDS = 1
-KEEP_ALIVE_SECONDS = 5
-MAX_MESSAGE = 1024 * 1024
-"""Bytes of one message that a page sends over its websocket at most."""
 
 
 def main() -> None:
@@ -56,8 +42,6 @@ def main() -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     stopping = process.Stopping()
     stopping.listen()
-    for strangers_write in ("asyncio", "uvicorn.error"):
-        logging.getLogger(strangers_write).addFilter(OnceAMinute())
     open_files = linux.raise_open_files()
     chosen = settings.ports(locations)["dagster"]
     sockets = listeners(chosen)
@@ -75,7 +59,7 @@ def main() -> None:
         token, name = credentials.dagster_token(locations), credentials.dagster_host(locations)
         guard = WebGuard(pages, token, name, chosen, Logins())
         logger.info("pages ready after %.1f s", time.monotonic() - began)
-        server = _Server(guard, min(MAX_WAITING, open_files // 4))
+        server = _Server(guard, open_files)
         handlers = _handlers(instance, recorder) | _login_handler(guard)
         asyncio.run(_serve(server, sockets, locations.socket(NAME), handlers))
         stopping.stop()
@@ -84,31 +68,8 @@ def main() -> None:
         thread.join(STOP_SECONDS)
 
 
-class _Server(uvicorn.Server):
-    """A server with limits that says when it listens."""
-
-    def __init__(self, app: WebGuard, most_waiting: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=LimitedConnection,
-                ws="websockets-sansio",
-                ws_max_size=MAX_MESSAGE,
-                ws_per_message_deflate=False,
-                log_level="warning",
-                log_config=None,
-                # An address may carry a one-time code.
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                limit_concurrency=MAX_CONNECTIONS,
-                h11_max_incomplete_event_size=MAX_HEAD,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=STOP_SECONDS,
-            )
-        )
-        self.server_state = WaitingConnections(most_waiting)
+class _Server(PagesServer):
+    """A server that says when it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -11,7 +11,7 @@ import websockets
 from medkg_lab import credentials
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
-from medkg_lab.orchestration.dagsterd import MAX_MESSAGE
+from medkg_lab.orchestration.connections import MAX_MESSAGE
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
 from medkg_lab.stages.kinds import KINDS
 from tests.integration.orchestration.dagsters import Dagster

@@ -39,7 +39,8 @@ def test_help_imports_nothing_heavy() -> None:
     "arguments",
     [
         ("status",), ("down",), ("jobs", "list"), ("gate", "list"), ("search", "x"), ("sql", "select 1"), ("verify",),
-        ("events",), ("graph", "node", "x"), ("restart", "broker"), ("broker", "topics"), ("submit", "NCT01234567"),
+        ("events",), ("graph", "node", "x"), ("restart", "broker"), ("dagster", "url"), ("dagster", "open"), ("dagster", "token"),
+        ("broker", "topics"), ("submit", "NCT01234567"),
     ],
 )  # fmt: skip
 def test_without_a_lab_every_command_says_how_to_start_one(short_tmp: Path, arguments: tuple[str, ...]) -> None:
