@@ -26,11 +26,14 @@ MAX_HEAD = 32 * 1024
 MAX_WAITING = 512
 """Connections at most that have not sent a whole request."""
 MAX_CONNECTIONS = 1024
-BACKLOG = 64
-"""Connections that are accepted at a time: fewer than a full row, so that a new one is not overtaken by what comes after it."""
+ACCEPTED_AT_ONCE = 64
+"""Far fewer than wait at most, so that a new connection is heard before those that come after it take its place."""
+QUEUE = 1024
+"""Connections that the kernel holds until they are accepted: with a shorter queue it lets clients try again after a second."""
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Browsers take a name below `localhost` for either address, so the lab has to hold the port of both."""
 REPEAT_SECONDS = 60.0
+STRANGERS_WRITE = ("asyncio", "uvicorn.error")
 KEEP_ALIVE_SECONDS = 5
 STOP_SECONDS = 1
 MAX_MESSAGE = 1024 * 1024
@@ -129,7 +132,7 @@ class PagesServer(Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,
                 limit_concurrency=MAX_CONNECTIONS,
                 h11_max_incomplete_event_size=MAX_HEAD,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -137,8 +140,12 @@ class PagesServer(Server):
             )
         )
         self.server_state: WaitingConnections = WaitingConnections(min(MAX_WAITING, open_files // 4))
-        for strangers_write in ("asyncio", "uvicorn.error"):
-            logging.getLogger(strangers_write).addFilter(OnceAMinute())
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections. asyncio has one number for both queues, so the kernel's is set again afterwards."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(QUEUE)
 
 
 def listeners(port: int) -> list[socket.socket]:
@@ -166,7 +173,7 @@ def _listener(family: socket.AddressFamily, address: str, port: int) -> socket.s
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address, port))
-        listener.listen(BACKLOG)
+        listener.listen(QUEUE)
     except OSError:
         listener.close()
         raise
@@ -205,3 +212,9 @@ class OnceAMinute(logging.Filter):
             record.msg = f"{record.getMessage()} ({repeats} more like this since the last one)"
             record.args = None
         return True
+
+
+def limit_repeated_lines(seconds: float = REPEAT_SECONDS) -> None:
+    """Have the logs of asyncio and uvicorn, where strangers can cause lines, write each kind of line once a minute."""
+    for name in STRANGERS_WRITE:
+        logging.getLogger(name).addFilter(OnceAMinute(seconds))

@@ -18,7 +18,7 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, listeners
+from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, limit_repeated_lines, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
@@ -42,6 +42,7 @@ def main() -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     stopping = process.Stopping()
     stopping.listen()
+    limit_repeated_lines()
     open_files = linux.raise_open_files()
     chosen = settings.ports(locations)["dagster"]
     sockets = listeners(chosen)

@@ -17,7 +17,14 @@ from websockets.sync.client import connect
 
 from medkg_lab import exit_codes, linux
 from medkg_lab.orchestration import connections
-from medkg_lab.orchestration.connections import MAX_HEAD, OnceAMinute, PagesServer, listeners
+from medkg_lab.orchestration.connections import (
+    MAX_HEAD,
+    STRANGERS_WRITE,
+    OnceAMinute,
+    PagesServer,
+    limit_repeated_lines,
+    listeners,
+)
 from medkg_lab.process import CannotRun
 from tests.waiting import wait_until
 
@@ -150,10 +157,13 @@ def test_a_long_head_is_refused(served: Served) -> None:
 
 
 def test_rubbish_is_written_down_once(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    limit_repeated_lines()
     with caplog.at_level(logging.WARNING, "uvicorn.error"):
         for connection in served.open(200, b"rubbish\r\n\r\n"):
             with connection:
                 wait_until(lambda connection=connection: ended(connection), 10, "the connection to be ended")
+    for name in STRANGERS_WRITE:
+        logging.getLogger(name).filters.clear()
     assert len([record for record in caplog.records if record.name == "uvicorn.error"]) == 1
 
 
@@ -170,8 +180,9 @@ import resource, logging
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 256))
 logging.basicConfig()
 from medkg_lab import linux
-from medkg_lab.orchestration.connections import PagesServer, listeners
+from medkg_lab.orchestration.connections import PagesServer, limit_repeated_lines, listeners
 from tests.integration.orchestration.test_orchestration_connections import page
+limit_repeated_lines()
 PagesServer(page, linux.raise_open_files()).run(listeners({port}))
 """
 
