@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import websockets
 
-from medkg_lab import credentials
+from medkg_lab import credentials, exit_codes, settings
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.locations import locate
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.orchestration.connections import MAX_MESSAGE
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
@@ -242,3 +247,14 @@ def test_it_ends_cleanly_and_in_time(dagster: Dagster) -> None:
     process.terminate()
     assert process.wait(5) == 0
     assert "Traceback" not in dagster.lab.log("medkg_lab.orchestration").replace("LaunchNeedsJob", "")
+
+
+def test_a_port_that_is_taken_ends_dagsterd_for_good_with_the_reason(short_tmp: Path) -> None:
+    lab = locate(short_tmp)
+    lab.create()
+    port = settings.ports(lab)["dagster"]
+    with socket.create_server(("127.0.0.1", port)):
+        command = [sys.executable, "-m", "medkg_lab.orchestration", *lab.arguments()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == exit_codes.NO_RESTART
+    assert f"port {port} is taken by another program" in done.stderr.splitlines()[-1]
