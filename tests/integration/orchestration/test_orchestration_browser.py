@@ -10,12 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from medkg_lab.orchestration.runs import visible_run_id
+from tests.http_service import Answer, http_service
 from tests.integration.orchestration.dagsters import Dagster
 from tests.waiting import wait_until
 
@@ -165,3 +166,43 @@ def test_a_browser_that_did_not_log_in_gets_nothing(dagster: Dagster, tmp_path: 
             " s.onopen = () => done('open'); s.onerror = () => done('refused')})"
         )
         assert opened == "refused"
+
+
+_DELETE = 'mutation{deletePipelineRun(runId:"%s"){__typename}}'
+
+
+def test_a_page_on_another_port_of_the_same_name_changes_nothing(dagster: Dagster, tmp_path: Path) -> None:
+    """A browser takes it for the same site, and sends it and its requests the session's cookie."""
+    job_id = dagster.submit("auto", "a third text")
+    dagster.until(job_id, "completed")
+    run_id = visible_run_id(job_id, 0, 1)
+    wait_until(lambda: (run := dagster.run(job_id)) and run["status"] == "SUCCESS", 20, "the run to be recorded")
+    with http_service() as service, browser(tmp_path / "victim") as page:
+        service.answers["/"] = [
+            Answer(b"<html><body>a harmless page</body></html>", headers={"content-type": "text/html"})
+        ]
+        address = urlsplit(dagster.login_url("/runs"))
+        own = f"http://{address.netloc}"
+        page.open(address.geturl())
+        page.shows(run_id[:8])
+        page.open(f"http://{address.hostname}:{urlsplit(service.url).port}/")
+        page.shows("a harmless page")
+        assert "cookie" in service.asked[0].headers, "the browser counts a host's ports as one"
+        query = f"{own}/graphql?query=" + quote(_DELETE % run_id)
+        tried = [
+            f"fetch({json.dumps(query)}, {{method: '{method}', mode: 'no-cors', credentials: 'include'}})"
+            for method in ("GET", "POST")
+        ]
+        tried.append(f"new Promise(end => {{const i = new Image(); i.onerror = end; i.src = {json.dumps(query)}}})")
+        for script in tried:
+            page.value(f"{script}.then(() => 'asked', () => 'refused')")
+        opened = page.value(
+            f"new Promise(done => {{const s = new WebSocket('ws://{address.netloc}/graphql', 'graphql-ws');"
+            " s.onopen = () => done('open'); s.onerror = () => done('refused')})"
+        )
+        assert opened == "refused"
+        frame = f"const f = document.createElement('iframe'); f.src = '{own}/runs'; document.body.append(f);"
+        page.value(f"new Promise(end => {{{frame} f.onload = end}}).then(() => 1)")
+        page.open(f"{own}/runs")
+        page.shows(run_id[:8])
+    assert dagster.run(job_id) is not None
