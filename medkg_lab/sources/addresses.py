@@ -7,6 +7,7 @@ connection would let a name server give a public address to the check and a priv
 import contextlib
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -134,9 +135,9 @@ def public_addresses(host: str, port: int) -> list[str]:
 class PoolTransport(httpx.BaseTransport):
     """httpx over a pool of connections that a given backend makes, without anything from the environment."""
 
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend, context: ssl.SSLContext) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

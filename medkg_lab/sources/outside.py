@@ -53,8 +53,11 @@ class HttpOutside:
         self._log: ExchangeLog = log or NoLog()
         self._now = now
         headers = {"user-agent": user_agent}
+        context = httpx.create_ssl_context(trust_env=False)
         self._public, self._named = (
-            httpx.Client(trust_env=False, follow_redirects=False, headers=headers, transport=PoolTransport(backend))
+            httpx.Client(
+                trust_env=False, follow_redirects=False, headers=headers, transport=PoolTransport(backend, context)
+            )
             for backend in (PublicBackend(), httpcore.SyncBackend())
         )
         self._labels = threading.local()
