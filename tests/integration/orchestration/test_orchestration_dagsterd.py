@@ -1,6 +1,7 @@
 """dagsterd as a process: its pages behind the guard, its sensor, its launcher and its recorder, with a real engine and ledger."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import websockets
 
-from medkg_lab import credentials, exit_codes, settings
+from medkg_lab import credentials, exit_codes, linux, settings
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
@@ -87,6 +88,23 @@ def test_a_message_on_a_websocket_is_bounded(dagster: Dagster) -> None:
             return closed.value.rcvd.code if closed.value.rcvd else None
 
     assert asyncio.run(shout()) == 1009
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\0\0"])
+def test_a_crowd_that_sends_no_request_neither_keeps_others_out_nor_fills_the_log(
+    dagster: Dagster, first: bytes
+) -> None:
+    log = dagster.lab.home / "medkg_lab.orchestration.log"
+    before = log.stat().st_size
+    linux.raise_open_files()
+    with contextlib.ExitStack() as stack:
+        for _ in range(1500):
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", dagster.port), timeout=10))
+            with contextlib.suppress(OSError):
+                one.sendall(first)
+        assert dagster.ask("/server_info", **dagster.bearer)[0] == 200
+        assert dagster.ask(**dagster.log_in())[0] == 200
+    assert log.stat().st_size - before < 10_000
 
 
 def test_the_pipelines_are_jobs_and_can_be_reloaded(dagster: Dagster) -> None:
