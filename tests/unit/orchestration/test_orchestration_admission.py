@@ -111,6 +111,7 @@ OWN = f"origin: http://{NAME}"
             for facts in ({}, SESSION, TOKEN)
         ),
         ("sec-fetch-site: same-site", {"path": "/graphql", "has_query": True} | SESSION, POST),
+        ("", {"path": "/graphql\n", "has_query": True} | TOKEN, POST),
         ("sec-fetch-site: same-origin", {"path": "/graphql"} | SESSION, ALLOWED),
         (OWN, {"method": "POST", "path": "/graphql"} | SESSION, ALLOWED),
         ("", {"method": "POST", "path": "/graphql"} | SESSION, FOREIGN),
