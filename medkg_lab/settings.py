@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medkg_lab import yaml_source
 from medkg_lab.credentials import broker_password_file
 from medkg_lab.errors import LabError
 from medkg_lab.files import write_private
@@ -18,6 +18,9 @@ BROKER_USER = "medkg-lab"
 """The one account of the embedded broker."""
 REDPANDA_PORTS = "redpanda-ports.json"
 """Where in the state folder Redpanda's further ports are kept."""
+
+MOST_MIB = 1024 * 1024
+MOST_DAYS = 36_500.0
 
 
 class SettingsInvalid(LabError):
@@ -73,7 +76,9 @@ class BrokerSettings(Section):
     redpanda_binary: Path | None = Field(
         default=None, description="Redpanda's program itself, when it is not in `redpanda_home`."
     )
-    redpanda_memory_mib: int = Field(default=1024, ge=512, description="Memory in MiB that Redpanda may use.")
+    redpanda_memory_mib: int = Field(
+        default=1024, ge=512, le=MOST_MIB, description="Memory in MiB that Redpanda may use."
+    )
     redpanda_start_seconds: float = Field(
         default=60.0, gt=0, le=600, description="Seconds within which Redpanda must be ready."
     )
@@ -88,7 +93,9 @@ class PdfSettings(Section):
     base_url: str = Field(default="http://127.0.0.1:8765", description="Address of the MinerU server.")
     tier: Literal["flash", "standard"] = Field(default="flash", description="MinerU's tier; `standard` needs a GPU.")
     timeout_seconds: float = Field(default=120, gt=0, le=3600, description="Wall-clock seconds one PDF may take.")
-    memory_mib: int = Field(default=4096, ge=256, description="Address space in MiB that the conversion may use.")
+    memory_mib: int = Field(
+        default=4096, ge=256, le=MOST_MIB, description="Address space in MiB that the conversion may use."
+    )
     max_bytes: int = Field(default=200 * 1024 * 1024, gt=0, description="Size in bytes of the largest PDF accepted.")
 
 
@@ -96,10 +103,15 @@ class RecordingSettings(Section):
     """The record of what was exchanged with the outside, from which an incident can be run again."""
 
     enabled: bool = Field(default=True, description="Whether exchanges with the outside are kept.")
-    max_mib: int = Field(default=1024, ge=8, description="Size in MiB of all that is kept; the oldest goes first.")
-    max_days: float = Field(default=30.0, gt=0, description="Days after which a recorded exchange goes.")
+    max_mib: int = Field(
+        default=1024, ge=8, le=MOST_MIB, description="Size in MiB of all that is kept; the oldest goes first."
+    )
+    max_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a recorded exchange goes.")
     max_answer_mib: int = Field(
-        default=64, ge=0, description="Size in MiB beyond which an answer's bytes are not kept, only their hash."
+        default=64,
+        ge=0,
+        le=MOST_MIB,
+        description="Size in MiB beyond which an answer's bytes are not kept, only their hash.",
     )
 
 
@@ -107,7 +119,7 @@ class DagsterSettings(Section):
     """How much history Dagster's pages keep; the ledger keeps all of it."""
 
     keep_runs: int = Field(default=20_000, ge=10, description="Runs that are kept at most, at about 22 KB each.")
-    keep_days: float = Field(default=30.0, gt=0, description="Days after which a finished run goes.")
+    keep_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a finished run goes.")
 
 
 class FieldBoosts(Section):
@@ -192,6 +204,7 @@ class Settings(Section):
     stage_deadline_seconds: float = Field(
         default=600.0,
         ge=1,
+        le=86_400,
         description="Seconds that a stage may take for a document, or for a batch that it takes at once.",
     )
     batch_limit: int = Field(default=48, ge=1, le=512, description="Jobs in one batch at most.")
@@ -241,14 +254,18 @@ def load(locations: Locations) -> Settings:
     path = locations.config / "settings.yaml"
     if not path.exists():
         return Settings()
+    source = yaml_source.read(path)
+    for problem in source.problems:
+        if problem.rule != "empty":
+            detail = f"line {problem.line}, column {problem.column}: {problem.message}"
+            raise SettingsInvalid(path=path, detail=detail)
     try:
-        given = yaml.safe_load(path.read_text()) or {}
-        return Settings.model_validate(given)
-    except yaml.YAMLError as error:
-        raise SettingsInvalid(path=path, detail=" ".join(str(error).split())) from None
+        return Settings.model_validate(source.value or {})
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsInvalid(path=path, detail=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        place = source.problem(first["loc"], "", "")
+        detail = f"line {place.line}, column {place.column}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise SettingsInvalid(path=path, detail=detail) from None
 
 
 def ports(locations: Locations) -> dict[str, int]:

@@ -106,7 +106,7 @@ class RedpandaEngine:
         """Version and path of the Redpanda that ran last."""
         try:
             return dict(json.loads((self.plan.folder / _INSTALLATION).read_text()))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError, TypeError):
             return {}  # it never started, or the note is damaged: the next start writes it anew
 
     def argv(self) -> list[str] | None:
@@ -209,5 +209,5 @@ def replace_private(path: Path, text: str) -> None:
 def _read(path: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["engine"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineRecordDamaged(path=path, detail=repr(error)) from error

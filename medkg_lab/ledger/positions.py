@@ -17,7 +17,7 @@ class Positions:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known = _load(path)
+        self._known = load(path)
         self._saved = dict(self._known)
 
     def set(self, view: str, seq: int) -> None:
@@ -48,9 +48,9 @@ class Positions:
             self._saved = known
 
 
-def _load(path: Path) -> dict[str, int]:
+def load(path: Path) -> dict[str, int]:
+    """The positions at `path`; none where there is no such file, or a damaged one, since they are told again."""
     try:
-        values = orjson.loads(path.read_bytes())
-    except (FileNotFoundError, orjson.JSONDecodeError):
+        return {str(view): int(seq) for view, seq in orjson.loads(path.read_bytes()).items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return {}
-    return {str(view): int(seq) for view, seq in values.items()} if isinstance(values, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from medkg_lab.ledger import files, folds, views
+from medkg_lab.ledger import files, folds, positions, views
 from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
 from medkg_lab.ledger.core import FOLDS, Core
 from medkg_lab.ledger.errors import NothingToRecover, RecoveryFailed
@@ -228,5 +228,4 @@ def _install(fresh: Path, folder: Path, head: int) -> str:
 def _cap_positions(path: Path, head: int) -> None:
     """No reader may wait for events that will be others."""
     if path.exists():
-        known = orjson.loads(path.read_bytes())
-        files.write_json(path, {view: min(int(seq), head) for view, seq in known.items()})
+        files.write_json(path, {view: min(seq, head) for view, seq in positions.load(path).items()})

@@ -1,29 +1,12 @@
 """What can be wrong with a definition file, and the errors that say so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
+from medkg_lab.yaml_source import MAX_PROBLEMS, Problem
 
-MAX_PROBLEMS = 50
-"""How many problems of one sort are looked for in one file: enough to mend, and no hostile file can ask for more work."""
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing wrong in a file: `line` and `column` count from 1; `rule` is a stable short name; `suggestion` may be empty."""
-
-    file: str
-    line: int
-    column: int
-    rule: str
-    message: str
-    suggestion: str = ""
-
-    def __str__(self) -> str:
-        hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: [{self.rule}] {self.message}{hint}"
+__all__ = ["MAX_PROBLEMS", "Problem"]
 
 
 class DefinitionInvalid(LabError):

@@ -14,7 +14,7 @@ from medkg_lab.topology.models import MAX_STAGES, SharedSequence, StageDefinitio
 from medkg_lab.topology.policy_files import load_policies
 from medkg_lab.topology.rules import Entry, Material, broken_rules
 from medkg_lab.topology.schema import check, error_keys, near
-from medkg_lab.topology.source import Source, Where, parse, read
+from medkg_lab.yaml_source import Source, Where, parse, read
 
 SHARED_FOLDER = "shared"
 

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.errors import PolicyFileInvalid
 from medkg_lab.topology.schema import check
-from medkg_lab.topology.source import parse, read
+from medkg_lab.yaml_source import parse, read
 
 _POLICIES = TypeAdapter(Policies)
 

@@ -12,7 +12,7 @@ from medkg_lab.topology.errors import Problem, ProfileInvalid
 from medkg_lab.topology.models import SHARED_NAME, StageDefinition
 from medkg_lab.topology.rules import implementation_problems
 from medkg_lab.topology.schema import check
-from medkg_lab.topology.source import Source, parse, read
+from medkg_lab.yaml_source import Source, parse, read
 
 LOOPBACK_URL = r"^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[^\s]*)?$"
 
@@ -44,7 +44,7 @@ class Server(Frozen):
     command: tuple[Annotated[str, Field(max_length=4096)], ...] = Field(min_length=1, max_length=100)
     ready_url: str = Field(pattern=LOOPBACK_URL, max_length=1024)
     ready_seconds: float = Field(default=300.0, ge=1.0, le=3600.0)
-    gpu_memory_mib: int = Field(default=0, ge=0)
+    gpu_memory_mib: int = Field(default=0, ge=0, le=1024 * 1024)
 
 
 class Profile(Frozen):

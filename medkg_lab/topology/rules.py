@@ -13,7 +13,7 @@ from medkg_lab.topology import graph
 from medkg_lab.topology.errors import MAX_PROBLEMS, Problem
 from medkg_lab.topology.models import StageDefinition
 from medkg_lab.topology.schema import near
-from medkg_lab.topology.source import Source, Where
+from medkg_lab.yaml_source import Source, Where
 
 PDF_FIELD = "pdf_ir_ready"
 """The ledger field whose gate hands on the document that was made of a PDF meanwhile."""

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from medkg_lab.topology.errors import MAX_PROBLEMS, Problem
-from medkg_lab.topology.source import Source, Where
+from medkg_lab.yaml_source import Source, Where
 
 M = TypeVar("M")
 
@@ -27,7 +27,11 @@ def check(source: Source, adapter: TypeAdapter[M], value: Any, where: Where) -> 
     Types are strict as in JSON: the text "1" is no number.
     """
     try:
-        return Checked(adapter.validate_json(json.dumps(value), strict=True), [])
+        text = json.dumps(value)
+    except ValueError as error:
+        return Checked(None, [source.problem(where, "scalar", f"a value cannot be written as JSON: {error}")])
+    try:
+        return Checked(adapter.validate_json(text, strict=True), [])
     except ValidationError as error:
         details = error.errors(include_url=False)[:MAX_PROBLEMS]
         return Checked(None, [_problem(source, where, detail, adapter) for detail in details])

@@ -5,15 +5,23 @@ import json
 
 from pydantic import BaseModel
 
+from medkg_lab.errors import LabError
 from medkg_lab.topology.models import Topology
 
 DIGITS = 12
 
 
+class DefinitionUnwritable(LabError):
+    """This definition has no version, because a value in it cannot be written as JSON: {detail}. Correct the value."""
+
+
 def to_json(definition: BaseModel) -> str:
-    """The one JSON text of a definition: keys sorted, no spaces, all fields written out."""
+    """The one JSON text of a definition: keys sorted, no spaces, all fields written out. Raises DefinitionUnwritable."""
     content = definition.model_dump(mode="json", by_alias=True)
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise DefinitionUnwritable(detail=str(error)) from None
 
 
 def from_json(text: str | bytes) -> Topology:

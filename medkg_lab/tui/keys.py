@@ -134,7 +134,11 @@ def load(path: Path) -> tuple[Action, ...]:
         return ACTIONS
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # not only TOML's own: a number of 5,000 digits, 1,000 brackets
         raise KeysInvalid(path=path, detail=" ".join(str(error).split())) from None
     try:
         return rebound(given)

@@ -163,6 +163,9 @@ async def test_keys_are_rebound_by_id_and_clashes_are_refused(short_tmp: Path) -
         ('nosuch = "f5"', "no action called 'nosuch'"),
         ("why = 5", "must be a text"),
         ("why = ", "keys.toml"),
+        ("why = " + "9" * 5000, "keys.toml"),
+        ("why = " + "[" * 5000, "keys.toml"),
+        ("why = '\0'", "keys.toml"),
     ):
         file.write_text(text)
         with pytest.raises(keys.KeysInvalid, match=words):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import LAST_EVENT, between
 from medkg_lab.cli.output import clock, print_json_line, print_text
 from medkg_lab.text import one_line
 
@@ -13,7 +14,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     """Add the command."""
     parser = commands.add_parser("events", parents=[common], help="show the ledger's events, a line each")
     parser.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C")
-    parser.add_argument("--after", type=int, metavar="SEQ", help="start after this event (default: the last 50)")
+    parser.add_argument(
+        "--after", type=between(0, LAST_EVENT), metavar="SEQ", help="start after this event (default: the last 50)"
+    )
     parser.add_argument("--job", help="only events of this job, without the other jobs of its batches")
     parser.set_defaults(run=run)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import print_json, print_json_line, print_styled, print_table, print_text, say
 from medkg_lab.errors import LabError
 
@@ -30,12 +31,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     status.set_defaults(run=_status)
     watch = commands.add_parser("watch", parents=[common], help="show the status again and again until Ctrl-C")
     watch.add_argument(
-        "--every", type=float, default=1.0, metavar="SECONDS", help="seconds between two looks (default 1)"
+        "--every", type=seconds(0.1), default=1.0, metavar="SECONDS", help="seconds between two looks (default 1)"
     )
     watch.set_defaults(run=_watch)
     logs = commands.add_parser("logs", parents=[common], help="show a process's log")
     logs.add_argument("name", nargs="?", help="the process; without it the last lines of every log")
-    logs.add_argument("--lines", type=int, default=50, help="how many lines (default 50)")
+    logs.add_argument("--lines", type=between(0, MOST), default=50, help="how many lines (default 50)")
     logs.set_defaults(run=_logs)
     restart = commands.add_parser("restart", parents=[common], help="restart one process of the lab")
     restart.add_argument("name", help="the process")

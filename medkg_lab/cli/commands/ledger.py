@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import MOST, between
 from medkg_lab.cli.output import print_fields, print_json, print_table, print_text, say
 from medkg_lab.cli.parser import text_path
 from medkg_lab.errors import LabError
@@ -41,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     recover.set_defaults(run=_recover)
     prune = group.add_parser("prune", parents=[common], help="move events that every view has seen to the archive")
-    prune.add_argument("--keep", type=int, help="how many of the newest events stay (default 50000)")
+    prune.add_argument("--keep", type=between(0, MOST), help="how many of the newest events stay (default 50000)")
     prune.set_defaults(run=_prune)
 
 

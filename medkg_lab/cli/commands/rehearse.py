@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import MOST, between
 from medkg_lab.cli.output import print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def add_pipeline(group: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     """Add `pipeline rehearse`."""
     parser = group.add_parser("rehearse", parents=[common], help="run the last recorded jobs on a changed pipeline")
     parser.add_argument("file", type=Path, help="the changed pipeline's file")
-    parser.add_argument("--last", type=int, default=LAST, help=f"how many of its newest jobs (default {LAST})")
+    parser.add_argument(
+        "--last", type=between(1, MOST), default=LAST, help=f"how many of its newest jobs (default {LAST})"
+    )
     parser.add_argument("--archive", type=Path, help="the jobs of this archive instead of the lab's")
     parser.set_defaults(run=_pipeline)
 

@@ -5,6 +5,7 @@ import csv
 import sys
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import MOST, between
 from medkg_lab.cli.output import print_json, print_table, say
 
 
@@ -13,7 +14,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser = commands.add_parser("sql", parents=[common], help="ask the ledger's tables with a SELECT")
     tables = "job, stage_run, gate, document, artifact, provenance, event_archive"
     parser.add_argument("statement", help=f"one SELECT; tables: {tables}")
-    parser.add_argument("--limit", type=int, default=1000, help="how many rows at most (default 1000)")
+    parser.add_argument("--limit", type=between(1, MOST), default=1000, help="how many rows at most (default 1000)")
     parser.add_argument("--csv", action="store_true", help="print CSV on stdout")
     parser.set_defaults(run=run)
 

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import print_json, print_table, say
 from medkg_lab.cli.parser import text_or_file
 
@@ -27,7 +28,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     parser.add_argument("--query", action="store_true", help="the targets are queries at the source")
     parser.add_argument(
-        "--limit", type=int, default=100, help="how many documents a query stands for at most (default 100)"
+        "--limit",
+        type=between(1, MOST),
+        default=100,
+        help="how many documents a query stands for at most (default 100)",
     )
     parser.add_argument("--pipeline", help="the pipeline to use instead of the one made for the source")
     parser.add_argument("--tenant", default="default", help="the tenant the documents belong to")
@@ -39,7 +43,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     parser.add_argument("--wait", action="store_true", help="wait until every job has ended or needs a person")
     parser.add_argument(
-        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="how long to wait (default 3600)"
+        "--timeout", type=seconds(), default=3600.0, metavar="SECONDS", help="how long to wait (default 3600)"
     )
     parser.set_defaults(run=run)
 

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.topology.source import MAX_BYTES, MAX_DEPTH, parse, read
+from medkg_lab.yaml_source import MAX_BYTES, MAX_DEPTH, parse, read
 
 JSON = st.recursive(
     st.none()
@@ -68,7 +68,7 @@ def test_places_are_lines_and_columns_from_one() -> None:
         ("a: 1\n b: 2\n", "yaml", 2, 3),
         ("a: 'x\n", "yaml", 2, 1),
         ("a: 1\n---\nb: 2\n", "yaml", 2, 1),
-        ("a: \x07\n", "yaml", 1, 1),
+        ("a: \x07\n", "yaml", 1, 4),
         ("", "empty", 1, 1),
         ("# nothing\n", "empty", 1, 1),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "too-deep", 1, MAX_DEPTH + 1),
@@ -99,3 +99,38 @@ def test_files(tmp_path: Path) -> None:
     assert [problem.rule for problem in read(path).problems] == ["too-large"]
     path.write_bytes("﻿a: ü\n".encode())
     assert read(path).value == {"a": "ü"}
+
+
+HUGE = (
+    "1:" * 3000 + "1", "0x" + "f" * 5000, "0b" + "1" * 900, "9" * 5000, "9" * 900, "-" + "9" * 20, "18446744073709551616",
+    "1" * 500 + ".0", "1.0e+400", "-1.0e+999999999", ".inf", "-.inf", ".nan", "1:" * 400 + "1.5", "0" * 2000, "1_" * 2000 + "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", HUGE, ids=lambda number: number[:12])
+@pytest.mark.parametrize("form", ["a: {}\n", "- x\n- {}\n", "a: {{b: {}}}\n", "a:\n  - - {}\n"])
+def test_a_number_that_no_part_can_store_is_a_problem_with_a_place(number: str, form: str) -> None:
+    source = parse(form.format(number), "f")
+    assert [problem.rule for problem in source.problems] in (["number"], ["scalar"])
+    assert source.problems[0].line == form[: form.index("{}")].count("\n") + 1
+    assert len(str(source.problems[0])) < 300
+
+
+def test_numbers_up_to_64_bits_are_numbers_and_long_texts_are_texts() -> None:
+    text = f"a: {2**63 - 1}\nb: {-(2**63)}\nc: '{'9' * 5000}'\nd: {'x' * 5000}\n"
+    assert parse(text, "f").problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"), [("a: 1\nb: x\0\n", 2, 5), ("\x07", 1, 1), ("a:\n\tb: 2\n", 2, 1), ("a: [1,\n", 2, 1)]
+)
+def test_what_is_not_yaml_has_a_place(text: str, line: int, column: int) -> None:
+    (problem,) = parse(text, "f").problems
+    assert (problem.line, problem.column) == (line, column)
+
+
+def test_aliases_that_multiply_are_refused_before_they_do() -> None:
+    laughs = "a: &a [x]\n" + "".join(
+        f"{b}: &{b} [*{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    assert {problem.rule for problem in parse(laughs, "f").problems} == {"anchor", "alias"}

@@ -13,10 +13,31 @@ from typing import Any
 
 import yaml
 
-from medkg_lab.topology.errors import MAX_PROBLEMS, Problem
-
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+MAX_NUMBER_CHARACTERS = 1000
+"""Characters of a number at most: Python takes time in the square of the length to read a longer one, and refuses to write it."""
+INTEGERS = range(-(2**63), 2**63)
+"""The whole numbers that every part of the lab can store and send: 64 bits."""
+MAX_PROBLEMS = 50
+"""How many problems of one sort are looked for in one file: enough to fix, and no hostile file can ask for more work."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in a file: `line` and `column` count from 1; `rule` is a stable short name; `suggestion` may be empty."""
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: [{self.rule}] {self.message}{hint}"
+
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
@@ -28,6 +49,8 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
     f"{_PREFIX}bool": _CONSTRUCTOR.construct_yaml_bool,
     f"{_PREFIX}null": _CONSTRUCTOR.construct_yaml_null,
 }
+
+_NUMBERS = (f"{_PREFIX}int", f"{_PREFIX}float")
 
 Where = tuple[str | int, ...]
 """A place in a file: mapping keys and list positions from the top."""
@@ -78,15 +101,22 @@ def parse(text: str, file: str) -> Source:
         if not source.problems:
             _build(source, yaml.compose(text, Loader=_LOADER))
     except (yaml.YAMLError, ValueError) as error:
-        source.problems.append(_syntax_problem(error, file))
+        source.problems.append(_syntax_problem(error, text, file))
     return source
 
 
-def _syntax_problem(error: Exception, file: str) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else _unreadable_place(text)
     message = getattr(error, "problem", None) or " ".join(str(error).split())
     return Problem(file, line, column, "yaml", f"this is not YAML: {message}", "check indentation, colons and quotes")
+
+
+def _unreadable_place(text: str) -> tuple[int, int]:
+    """Line and column of the first character that YAML forbids (YAML 1.1, 5.1); the library gives no place for it."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _refusals(text: str, file: str) -> Iterator[Problem]:
@@ -149,13 +179,22 @@ def _mapping(source: Source, node: Any, where: Where) -> dict[str, Any]:
 
 
 def _scalar(source: Source, node: Any, where: Where) -> Any:
+    shown = repr(node.value[:40])
+    if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER_CHARACTERS:
+        message = f"{shown}… has {len(node.value)} characters, more than a number may have ({MAX_NUMBER_CHARACTERS})"
+        source.problems.append(source.problem(where, "number", message, "quote it to make it a text"))
+        return None
     construct = _SCALARS.get(node.tag)
     try:
         value = construct(node) if construct else None
     except (ValueError, KeyError, OverflowError):
         construct = None
     if construct is None or (isinstance(value, float) and not math.isfinite(value)):
-        message = f"{node.value[:40]!r} is neither a text, a number, true, false nor null"
+        message = f"{shown} is neither a text, a number, true, false nor null"
         source.problems.append(source.problem(where, "scalar", message, "quote it to make it a text"))
+        return None
+    if isinstance(value, int) and value not in INTEGERS:
+        message = f"{shown} is a number of more than 64 bits"
+        source.problems.append(source.problem(where, "number", message, "choose a smaller one, or quote it"))
         return None
     return value
