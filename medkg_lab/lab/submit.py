@@ -1,5 +1,6 @@
 """Submitting: local documents and remote ids become requests on the work queue."""
 
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import find_document
 from medkg_lab.lab.identity import Identified, Identities
+from medkg_lab.lab.room import require_room
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.sources.catalog import ADAPTERS
@@ -31,6 +33,8 @@ GROUP_BYTES = 8 * 1024 * 1024
 GROUP_DOCUMENTS = 64
 """Local documents are kept in groups of at most so many bytes and documents: one append and one fdatasync each."""
 WRITERS = 8
+FLUSH_S = 60.0
+POLL_S = 0.2
 
 
 class BadSubmission(LabError):
@@ -80,7 +84,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
 
     What the work queue would set aside is refused before anything is put there. Raises NoSuchJob and SeveralDocuments for what
     `replaces` names, UnknownTarget, UnknownSource,
-    UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, and what the broker's client raises when the broker does not
+    UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, NoRoomOnDisk, and what the broker's client raises when the broker does not
     take them.
     """
     resolved = [resolve(target, options.source, options.is_query) for target in targets]
@@ -89,6 +93,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     if options.pipeline is not None:
         lab.catalog.topology(options.pipeline)
     lab.require_running()
+    require_room(lab.locations)
     paths = [one for one in resolved if isinstance(one, Path)]
     if options.replaces is not None:
         common |= {"replaces": _replaced(lab, options.replaces, paths, len(resolved))}
@@ -208,6 +213,11 @@ class _Queue:
         return self._lab.ledger.get(job_id) is not None
 
     def flush(self) -> None:
+        """Wait for the broker, as long as the disk has room: a broker without room answers only when there is some."""
+        until = time.monotonic() + FLUSH_S
+        while len(self._producer) and time.monotonic() < until:
+            self._producer.poll(POLL_S)
+            require_room(self._lab.locations)
         self._producer.flush()
 
 

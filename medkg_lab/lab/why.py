@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.errors import LabError
 from medkg_lab.ledger.errors import ROOM
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import State
@@ -13,6 +14,11 @@ DISK_LOW_MB = 2000.0
 """Free space that is worth a word."""
 DISK_FULL_MB = ROOM / 1e6
 """The ledger takes nothing while less than this is free."""
+
+
+class NoRoomOnDisk(LabError):
+    """The disk of {path} is full: {free_mb:.0f} MB are left, and nothing is taken until there is room. Nothing is lost; make
+    room, and it goes on by itself."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +150,7 @@ def why_rate(rate: Mapping[str, Any]) -> str:
 def why_disk(path: object, free_mb: float) -> str | None:
     """Say what too little room on the disk of `path` means; None while there is enough."""
     if free_mb < DISK_FULL_MB:
-        return (
-            f"The disk of {path} is full: {free_mb:.0f} MB are left, and nothing is taken until there is room. Nothing is "
-            "lost; make room, and it goes on by itself."
-        )
+        return str(NoRoomOnDisk(path=path, free_mb=free_mb))
     if free_mb < DISK_LOW_MB:
         return f"The disk of {path} has only {free_mb:.0f} MB left; with less than {DISK_FULL_MB:.0f} nothing is taken."
     return None

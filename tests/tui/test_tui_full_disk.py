@@ -1,38 +1,31 @@
 """The screen of a lab whose disk fills up and gets room again: a real lab on a file system small enough to be filled."""
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from medkg_lab.topology import bundled
-from tests.faults.ledger.test_ledger_crashes import fill_up
+from tests.disks import NoMount, fill_up, small_disk
 from tests.labs import TestLab
 from tests.tui.screens import Screen, opened
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.full, pytest.mark.timeout(600)]
-SIZE = "size=400m,mode=700"
 
 
 @pytest.fixture
-def small_lab() -> Iterator[TestLab]:
+def small_lab(short_tmp: Path) -> Iterator[TestLab]:
     """A lab that runs on a file system of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
-    home = folder / "lab"
-    home.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", SIZE, "tmpfs", str(home)], capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    lab = TestLab(home, folder / "cache")
+    lab = TestLab(short_tmp / "lab", short_tmp / "cache")
     try:
-        lab.ok("up")
-        yield lab
-    finally:
-        lab.run("down")
-        subprocess.run(["umount", "-l", str(home)], check=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        with small_disk(lab.home):
+            try:
+                lab.ok("up")
+                yield lab
+            finally:
+                lab.run("down")
+    except NoMount:
+        pytest.skip("no file system can be mounted here")
 
 
 async def submit(screen: Screen, path: Path) -> None:

@@ -108,9 +108,13 @@ def _shown(text: str | None) -> str:
 
 def _produce(given: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
+    from medkg_lab.lab.room import require_room
 
+    lab = _lab(given)
+    if lab.settings.broker.engine != "external":
+        require_room(lab.locations)
     value = standard_input().read() if given.value is None else given.value.encode()
-    place = produce(_lab(given).bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
+    place = produce(lab.bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
     if given.json:
         print_json(place)
     else:

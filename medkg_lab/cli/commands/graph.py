@@ -1,6 +1,7 @@
 """`medkg-lab graph node | path | why | export`."""
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -141,6 +142,11 @@ def _write(files: Mapping[str, str], folder: Path) -> list[str]:
     """Write the files into `folder`, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        unfinished = folder / f".{name}.{os.getpid()}"
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(folder / name)
+        finally:
+            unfinished.unlink(missing_ok=True)
         say(f"{folder / name}")
     return [str(folder / name) for name in files]

@@ -1,6 +1,5 @@
 """The ledger is killed while it writes: nothing that was acknowledged is lost, nothing happens twice."""
 
-import errno
 import signal
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import DiskFull, GateNotWaiting
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.state import State
+from tests.disks import fill_up
 from tests.integration.ledger.harness import LedgerProcess, register, submit, to_gate
 from tests.unit.ledger.worlds import EVIDENCE, canonical, completed, done, started
 from tests.waiting import wait_until
@@ -245,16 +245,6 @@ def test_a_file_system_that_is_full(short_tmp: Path) -> None:
             assert process.stop() == 0
     finally:
         subprocess.run(["umount", "-l", str(home)], check=True)
-
-
-def fill_up(path: Path) -> None:
-    """Write until nothing more goes in."""
-    with path.open("wb", buffering=0) as handle:
-        try:
-            while handle.write(bytes(1 << 20)):
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
 
 
 _FULL_DISK = """

@@ -23,6 +23,7 @@ from medkg_lab.cli.main import main
         (["watch", "--every", "inf"], "'inf' is not a number of seconds"),
         (["watch", "--every=-1"], "'-1' is not a number of seconds"),
         (["submit", "x", "--timeout", "1e999"], "'1e999' is not a number of seconds"),
+        (["submit", "x", "--query", "--limit", "0"], "'0' is not a number from 1"),
         (["submit", "x", "--limit", "99999999999999999999"], "is not a number from 1"),
         (["logs", "--lines=-1"], "'-1' is not a number from 0"),
         (["events", "--after", "99999999999999999999"], "is not a number from 0"),

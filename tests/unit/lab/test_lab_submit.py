@@ -16,7 +16,6 @@ STUDY = '{"protocolSection": {"identificationModule": {"nctId": "NCT77777777"}}}
         (["NCT77777777", "--pipeline", "nope"], "nope"),
         (["NCT77777777", "--pipeline", "No Pipeline"], "pipeline is refused"),
         (["sepsis", "--query", "--source", "nope"], "There is no source called 'nope'. Use one of: clinicaltrials"),
-        (["sepsis", "--query", "--limit", "0"], "limit is refused"),
         (["NCT77777777", "--tenant", ""], "tenant_id is refused"),
         (["", "NCT77777777"], "'' is neither a file nor an id"),
         (["NCT7777777"], "neither a file nor an id"),
