@@ -1,8 +1,51 @@
-"""Small private files of the lab: written with mode 0600, whole or not at all."""
+"""Files: private ones of the lab, written with mode 0600, whole or not at all; and ones that anybody names, read with limits."""
 
 import os
 import secrets
+import stat
 from pathlib import Path
+from typing import BinaryIO
+
+TEXT_BYTES = 64 * 1024 * 1024
+"""Bytes that a file of text may have which a person wrote or a tool left."""
+
+
+class NotReadable(OSError):
+    """What a path names is no regular file, or one that is too large."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(0, reason)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def open_regular(path: Path, max_bytes: int, follow: bool = True) -> BinaryIO:
+    """Open the regular file at `path` for reading, of at most so many bytes; a link leads to one only if `follow` says so.
+
+    A pipe or a device would wait, or give bytes, for ever. Raises OSError, which is NotReadable for what is no such file.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    handle = os.open(path, flags)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= max_bytes:
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise NotReadable(f"larger than {max_bytes} bytes" if stat.S_ISREG(found.st_mode) else "not a regular file")
+
+
+def read_regular(path: Path, max_bytes: int, follow: bool = True) -> bytes:
+    """The bytes of the regular file at `path`. Raises what open_regular does, also for a file that grows beyond the limit."""
+    with open_regular(path, max_bytes, follow) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise NotReadable(f"larger than {max_bytes} bytes")
+    return data
+
+
+def read_text(path: Path, max_bytes: int = TEXT_BYTES) -> str:
+    """The text of the regular file at `path`, in UTF-8. Raises what open_regular does, and UnicodeDecodeError."""
+    return read_regular(path, max_bytes).decode("utf-8")
 
 
 def write_private(path: Path, text: str) -> None:

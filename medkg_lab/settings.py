@@ -230,7 +230,7 @@ def _external_security(given: BrokerSecurity) -> dict[str, str]:
     found = {}
     if given.protocol.startswith("sasl"):
         try:
-            password = given.password_file.read_text().strip() if given.password_file else ""
+            password = read_text(given.password_file, 65_536).strip() if given.password_file else ""
         except OSError as error:
             raise SettingsInvalid(path=given.password_file, detail=f"the password cannot be read: {error}") from None
         found = _login(given.protocol, given.mechanism, given.username, password)

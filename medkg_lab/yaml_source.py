@@ -5,6 +5,7 @@ is no larger than what it shows.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from medkg_lab.files import open_regular
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -77,7 +80,7 @@ def read(path: Path) -> Source:
     """Read the YAML file at `path`; what is wrong with it stands in `problems`, that it cannot be read too."""
     source = Source(str(path))
     try:
-        with path.open("rb") as stream:
+        with open_regular(path, sys.maxsize) as stream:
             text = stream.read(MAX_BYTES + 1).decode("utf-8-sig")
     except OSError as error:
         source.problems.append(source.problem((), "unreadable", f"the file cannot be read: {error.strerror}"))

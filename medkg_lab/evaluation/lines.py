@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from medkg_lab.evaluation.errors import DatasetUnreadable
+from medkg_lab.files import open_regular
 
 MAX_BYTES = 2 * 1024**3
 """The largest file that is read, after decompression; BEIR's largest corpora are far beyond one laptop."""
@@ -18,7 +19,7 @@ def text_lines(path: Path, part: str) -> Iterator[str]:
     """The lines of a file without their ends. Raises DatasetUnreadable."""
     left = MAX_BYTES
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_regular(path, MAX_BYTES) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as file:
             while line := file.readline(left + 1):
                 left -= len(line)
                 if left < 0:

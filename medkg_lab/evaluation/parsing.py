@@ -13,6 +13,7 @@ import orjson
 from lxml import etree
 
 from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.files import read_regular
 from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.sniff import Format, sniff
@@ -146,9 +147,15 @@ def _once(words: Sequence[str]) -> list[tuple[str, ...]]:
     return [gram for gram in _grams(words) if counts[gram] == 1]
 
 
+_MOST_BYTES = 512 * 1024 * 1024
+
+
 def of_file(path: Path) -> Completeness:
     """The completeness of a study or an article; a file that cannot be parsed has a problem instead."""
-    data = path.read_bytes()
+    try:
+        data = read_regular(path, _MOST_BYTES)
+    except OSError as error:
+        return Completeness(path.name, {}, str(error.strerror))
     try:
         document = parse(data, f"file:{path.name}", "file")
     except DocumentError as error:

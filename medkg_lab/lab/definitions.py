@@ -17,6 +17,7 @@ import yaml
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
+from medkg_lab.files import TEXT_BYTES, read_regular
 from medkg_lab.lab.facade import Lab
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology import versions
@@ -129,7 +130,7 @@ def opened(lab: Lab, which: Definition) -> Opened:
     """The definition's file as it is now; of a new one the place where it will lie and an empty text."""
     own = lab.locations.config / which.file
     path = own if own.exists() else _bundled(lab, which)
-    content = path.read_bytes() if path.exists() else b""
+    content = read_regular(path, TEXT_BYTES) if path.exists() else b""
     return Opened(path, content.decode("utf-8-sig", errors="replace"), _digest(content), path == own)
 
 

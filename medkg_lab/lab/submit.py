@@ -83,9 +83,8 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     """Put a request for every document of `targets` on the work queue; returns once the broker has all of them on disk.
 
     What the work queue would set aside is refused before anything is put there. Raises NoSuchJob and SeveralDocuments for what
-    `replaces` names, UnknownTarget, UnknownSource,
-    UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, NoRoomOnDisk, and what the broker's client raises when the broker does not
-    take them.
+    `replaces` names, UnknownTarget, UnknownSource, UnknownPipeline, TopologyInvalid, BadSubmission, LabNotRunning, NoRoomOnDisk,
+    and what the broker's client raises when the broker does not take them.
     """
     resolved = [resolve(target, options.source, options.is_query) for target in targets]
     common = _common(options)

@@ -1,6 +1,7 @@
 """Reading an older ledger's entries from a file: JSON lines, or a table of a DuckDB or SQLite database."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from medkg_lab.files import open_regular
 from medkg_lab.ledger.errors import LegacyUnreadable
 
 MAX_LINE = 4 * 1024 * 1024
@@ -21,7 +23,7 @@ _CHUNK = 1000
 def entries(path: Path, table: str | None = None) -> Iterator[dict[str, Any] | str]:
     """The entries in order; for a line that cannot be read, the reason instead. Raises LegacyUnreadable."""
     try:
-        with path.open("rb") as handle:
+        with open_regular(path, sys.maxsize) as handle:
             head = handle.read(16)
         if head == _SQLITE:
             yield from _sqlite(path, table)
@@ -34,7 +36,7 @@ def entries(path: Path, table: str | None = None) -> Iterator[dict[str, Any] | s
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any] | str]:
-    with path.open("rb") as handle:
+    with open_regular(path, sys.maxsize) as handle:
         while line := handle.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
                 raise LegacyUnreadable(path=path, detail=f"a line is longer than {MAX_LINE} bytes")

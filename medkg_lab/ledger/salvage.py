@@ -14,12 +14,12 @@ def salvage(path: Path, work: Path) -> tuple[Path, int] | None:
 
     None when nothing opens.
     """
-    if not path.exists():
+    if not path.is_file():
         return None
     copy = work / "sound.duckdb"
     shutil.copyfile(path, copy)
     log = path.with_name(path.name + ".wal")
-    written = log.read_bytes() if log.exists() else b""
+    written = log.read_bytes() if log.is_file() else b""
     log_copy = copy.with_name(copy.name + ".wal")
 
     def opens(cut: int) -> bool:

@@ -6,9 +6,11 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from lxml import etree
 
+from medkg_lab.files import open_regular
 from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import read_ntriples
 from medkg_lab.mesh.record import Record, concepts
@@ -65,8 +67,8 @@ def _merge(known: Record, added: Record) -> None:
 
 def _records(path: Path) -> Iterator[Record]:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            stream = io.BufferedReader(_Bounded(file))
+        with open_regular(path, MAX_BYTES) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as file:
+            stream = io.BufferedReader(_Bounded(cast(io.BufferedIOBase, file)))
             yield from _read(stream)
     except etree.XMLSyntaxError as error:
         raise MeshUnreadable(path=path, detail=f"line {error.lineno}: {error.msg}") from None

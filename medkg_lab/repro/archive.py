@@ -18,11 +18,14 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
+from medkg_lab.files import open_regular
 from medkg_lab.repro.errors import ArchiveRefused, ArchiveTooNew, ArchiveUnreadable, OutputExists
 from medkg_lab.repro.manifest import FORMAT, MANIFEST, Manifest
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 6
+_LARGEST = 4 * 1024**3
+"""Bytes of a file that is looked at at all."""
 _ALLOWED = re.compile(
     r"manifest\.json|settings\.json|redaction\.json|exchanges\.jsonl|ledger/events\.jsonl"
     r"|topics/[A-Za-z0-9._-]{1,200}\.jsonl|definitions/(topology|policies|profile)/[A-Za-z0-9._+-]{1,200}\.json"
@@ -90,9 +93,9 @@ def _entry(name: str, data: bytes = b"") -> zipfile.ZipInfo:
 def read(path: Path, limits: Limits = STANDARD) -> Archive:
     """Read an archive whole. Raises ArchiveRefused with the reason, ArchiveTooNew and ArchiveUnreadable; it writes nothing."""
     try:
-        with zipfile.ZipFile(path) as opened:
+        with open_regular(path, _LARGEST) as file, zipfile.ZipFile(file) as opened:
             infos = opened.infolist()
-            if (reason := objection(infos, path.stat().st_size, limits)) is not None:
+            if (reason := objection(infos, os.fstat(file.fileno()).st_size, limits)) is not None:
                 raise ArchiveRefused(path=path, reason=reason)
             manifest = _manifest(path, _member(path, opened, opened.getinfo(MANIFEST)))
             names = {info.filename for info in infos} - {MANIFEST}

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.errors import LabError
+from medkg_lab.files import read_regular, read_text
 from medkg_lab.ledger.legacy import LegacyEntry
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.repro import manifest as names
@@ -112,7 +113,7 @@ def assemble(parts: Parts) -> Archive:
 def _entry(parts: Parts, told: Sequence[StageEvent]) -> LegacyEntry:
     if parts.entry is not None:
         try:
-            text = parts.entry.read_text("utf-8").strip()
+            text = read_text(parts.entry).strip()
             return LegacyEntry.model_validate(json.loads(text.splitlines()[0] if _is_lines(text) else text))
         except (OSError, ValueError, IndexError) as error:
             detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
@@ -171,9 +172,10 @@ def _tell(work: _Work, parts: Parts, stamps: dict[str, Any]) -> None:
 def _submission(work: _Work, parts: Parts) -> Submission:
     content = None
     if parts.payload is not None:
-        data = parts.payload.read_bytes()
-        if len(data) > _MOST_BYTES:
-            raise NotAssembled(path=parts.payload, detail=f"it has {len(data)} bytes")
+        try:
+            data = read_regular(parts.payload, _MOST_BYTES)
+        except OSError as error:
+            raise NotAssembled(path=parts.payload, detail=error.strerror or error) from None
         content = Content(sha256=work.keep(data), media_type=sniff.media_type(data), name=parts.payload.name)
     else:
         work.missing.append("the source payload: ingest, parsing and all that follows cannot be run")

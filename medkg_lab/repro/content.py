@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medkg_lab.ledger.events import EventType
 from medkg_lab.models.submission import SHA256, Submission
+from medkg_lab.repro import history
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.order import OutOfOrder, check_members, check_order
+from medkg_lab.repro.slices import artifacts_in
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.settings import PdfSettings
 from medkg_lab.topology.models import Topology
@@ -73,7 +77,30 @@ def objection(archive: Archive) -> str | None:
             return f"{name} is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         except (KeyError, TypeError, ValueError) as error:
             return f"{name} is wrong: {type(error).__name__}: {error}"
+    try:
+        _check_whole(archive)
+    except OutOfOrder as error:
+        return f"{names.EVENTS} cannot be run again: {error}"
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return f"{names.EVENTS} is wrong: {type(error).__name__}: {error}"
     return None
+
+
+def _check_whole(archive: Archive) -> None:
+    """What the parts must have in common: events in order, about the jobs of the manifest, naming what is there."""
+    told = [orjson.loads(line) for line in archive.members.get(names.EVENTS, b"").splitlines()]
+    prefix = f"{names.DEFINITIONS}topology/"
+    topologies = [orjson.loads(data) for name, data in archive.members.items() if name.startswith(prefix)]
+    jobs = [job.job_id for job in archive.manifest.jobs]
+    check_order(told, jobs, [(one["name"], one["version"]) for one in topologies], archive.manifest.origin == "export")
+    history.read(told)
+    exchanged = [orjson.loads(line) for line in archive.members.get(names.EXCHANGES, b"").splitlines()]
+    bodies = [
+        one[part] for one in exchanged if one["kept"] for part in ("asked", "body") if one["size"] or part == "asked"
+    ]
+    wanted = [*artifacts_in(told), *filter(None, bodies)]
+    blobs = [name.removeprefix(names.ARTIFACTS) for name in archive.members if name.startswith(names.ARTIFACTS)]
+    check_members(wanted, blobs, archive.manifest.missing)
 
 
 def _check(name: str, data: bytes) -> None:

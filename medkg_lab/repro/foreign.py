@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medkg_lab.files import read_regular, read_text
 from medkg_lab.repro.errors import NotAssembled
 
 PREFIX = "org.medicalkg.orchestration."
@@ -116,16 +117,19 @@ def seconds(value: Any) -> float:
 def converter_output(folder: Path) -> tuple[str, bytes]:
     """The name and bytes of the JSON that a converter left in `folder`, or of `folder` if it is a file. Raises NotAssembled."""
     if folder.is_file():
-        return folder.name, folder.read_bytes()
+        try:
+            return folder.name, read_regular(folder, _MOST_BYTES)
+        except OSError as error:
+            raise NotAssembled(path=folder, detail=error.strerror or error) from None
     for pattern in _OUTPUTS:
         for path in sorted(folder.rglob(pattern)):
             if path.is_file() and path.stat().st_size <= _MOST_BYTES:
-                return path.name, path.read_bytes()
+                return path.name, read_regular(path, _MOST_BYTES)
     raise NotAssembled(path=folder, detail="there is no JSON of a converter in it")
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise NotAssembled(path=path, detail=str(error)) from None

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from medkg_lab.errors import LabError
+from medkg_lab.files import TEXT_BYTES, read_regular
 from medkg_lab.repro import versions
 from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.replay import Replay
@@ -98,7 +99,7 @@ class Stepper:
             case ["output" | "o", *job]:
                 self._show_output(self._job(job))
             case ["set", kind, path, *job]:
-                self._replay.put(self._job(job), kind, KINDS[kind].decode(Path(path).read_bytes()))
+                self._replay.put(self._job(job), kind, KINDS[kind].decode(read_regular(Path(path), TEXT_BYTES)))
             case ["topology", named]:
                 self._replay.definitions.choose(versions.topology(self.bench.incident, named))
             case ["events", *count]:

@@ -96,13 +96,14 @@ def _again() -> bool:
 
 
 def _apply(given: argparse.Namespace) -> int:
+    from medkg_lab.files import read_text
     from medkg_lab.lab.definitions import Definition, Kind, save
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import Problem, TopologyInvalid
 
     which = Definition(Kind.PIPELINE, given.name)
     try:
-        text = given.file.read_text(encoding="utf-8")
+        text = read_text(given.file)
     except (OSError, UnicodeDecodeError) as error:
         raise TopologyInvalid(
             str(given.file), [Problem(str(given.file), 1, 1, "unreadable", f"the file cannot be read: {error}")]

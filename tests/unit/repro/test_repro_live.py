@@ -94,9 +94,9 @@ def fetched(service: HttpService, *statuses: int) -> Archive:
         event(1, "job.submitted", [job], {"specs": [spec]}),
         event(2, "job.claimed", [job], claim, batch="b1"),
         event(3, "stage.started", [job], {"t0": T0 + 3}, **at),
-        *(event(4, "stage.retrying", [job], failed, **at) for status in statuses if status != 200),
-        event(5, "stage.completed", [job], {**done, "implementation": "ingest.sources", "device": "cpu"}, **at),
-        event(6, "job.completed", [job], {"unchanged": False, "content": [sha(body)]}),
+        *(event(4 + n, "stage.retrying", [job], failed, **at) for n, status in enumerate(statuses) if status != 200),
+        event(50, "stage.completed", [job], {**done, "implementation": "ingest.sources", "device": "cpu"}, **at),
+        event(51, "job.completed", [job], {"unchanged": False, "content": [sha(body)]}),
     ]
     entry = JobEntry(
         job_id=job,

@@ -102,7 +102,10 @@ def test_a_gpu_stage_answers_from_its_recording_and_is_marked(made: Archive, tmp
     seen = {"t0": T0 + 90, "t1": T0 + 91, "ms": [1.0], "counts": [1], "refs": [sha(data)], "kind": "embeddings"}
     seen |= {"implementation": "openai.embedder", "device": "cuda"}
     events = [orjson.loads(line) for line in made.members[names.EVENTS].splitlines()]
-    events.insert(-1, event(90, "stage.completed", [job.job_id], seen, stage="embed", batch="b1"))
+    events[1]["data"]["stages"].append("embed")
+    began = event(90, "stage.started", [job.job_id], {"t0": T0 + 90}, stage="embed", batch="b1")
+    ended = event(91, "stage.completed", [job.job_id], seen, stage="embed", batch="b1")
+    events[-1:] = [began, ended, {**events[-1], "seq": 92, "id": "e92"}]
     whole = changed(changed(made, names.ARTIFACTS + sha(data), data), names.EVENTS, lines(events))
     embed = {"name": "embed", "type": "EmbedStage", "depends_on": ["chunk"], "implementation": "openai.embedder"}
     stages = [*topology(split_length=3).model_dump(mode="json", by_alias=True)["stages"], embed]
