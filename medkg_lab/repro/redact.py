@@ -9,13 +9,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
+from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.forms import NOT_SOUGHT, left
 from medkg_lab.repro.manifest import PDF_STAND_IN, JobEntry, Manifest, Redacted, entries, lines
 from medkg_lab.repro.secrets import Pseudonyms, Secret, in_text, in_value
 from medkg_lab.sources.exchanges import request_key
@@ -24,6 +26,7 @@ from medkg_lab.stages.extract.vocabulary import bundled
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
 _WORD_OF_A_FORMAT = re.compile(r"[a-z]{1,40}")
+_SMALL = re.compile(r"[a-zß-öø-ÿ]{2,}(?![\w'’])")
 _MARKUP = frozenset("<>&\"'")
 
 
@@ -32,12 +35,20 @@ class RedactionIncomplete(LabError):
     {part} holds."""
 
 
+class RedactionUnsure(LabError):
+    """{count} places have a word such as MRN, SSN or DOB with a value that no rule knows, and nothing was written: {places}. Look
+    at them with `--preview`, and write the archive all the same with `--redact-incomplete`."""
+
+    exit_code: ClassVar[int] = exit_codes.GATE_REFUSED
+
+
 @dataclass(frozen=True)
 class Redaction:
-    """A redacted archive, and for the eyes of whoever redacts: what stands for what, by kind."""
+    """A redacted archive, and for the eyes of whoever redacts: what stands for what, by kind, and what may have been missed."""
 
     archive: Archive
     replaced: Mapping[str, list[tuple[str, str]]]
+    unsure: tuple[str, ...] = ()
 
 
 def redact(archive: Archive) -> Redaction:
@@ -45,7 +56,13 @@ def redact(archive: Archive) -> Redaction:
     worker = _Redactor(archive)
     members = worker.members()
     counts = dict(sorted(worker.pseudonyms.counts.items()))
-    report = {"counts": counts, "changed_chunks": worker.changed_chunks(), "stand_ins": sorted(set(worker.stand_ins))}
+    unsure = worker.unsure()
+    report: dict[str, Any] = {
+        "counts": counts,
+        "changed_chunks": worker.changed_chunks(),
+        "stand_ins": sorted(set(worker.stand_ins)),
+    }
+    report |= {"not_sought": NOT_SOUGHT, "unsure": len(unsure)}
     members[names.REDACTION] = orjson.dumps(report, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     for name, data in members.items():
         if left := worker.pseudonyms.survivors(f"{name} {_readable(data)}"):
@@ -57,7 +74,7 @@ def redact(archive: Archive) -> Redaction:
     made = Manifest.model_validate({**vars(archive.manifest), **changes})
     if left := worker.pseudonyms.survivors(made.encode().decode()):
         raise RedactionIncomplete(count=len(left), part=names.MANIFEST)
-    return Redaction(Archive(made, members), worker.preview())
+    return Redaction(Archive(made, members), worker.preview(), unsure)
 
 
 class _Redactor:
@@ -71,7 +88,8 @@ class _Redactor:
         self._new: dict[str, tuple[str, bytes]] = {}
         self.stand_ins: list[str] = []
         key = hashlib.sha256(b"".join(sorted(self._blobs.values()))).digest()
-        self.pseudonyms = Pseudonyms(self._secrets(), key, _medical_words(), self._own_words())
+        secrets = self._secrets()
+        self.pseudonyms = Pseudonyms(secrets, key, _medical_words(), self._own_words(), self._ordinary_words(secrets))
 
     def members(self) -> dict[str, bytes]:
         """All members anew, with their hashes."""
@@ -110,6 +128,11 @@ class _Redactor:
         for one in self.pseudonyms.secrets:
             found.setdefault(one.kind, []).append((one.text, self.pseudonyms.applied(one.text)))
         return dict(sorted(found.items()))
+
+    def unsure(self) -> tuple[str, ...]:
+        """Where a label such as MRN has a value behind it that is no secret by any rule."""
+        known = {one.text.lower() for one in self.pseudonyms.secrets}
+        return tuple(dict.fromkeys(place for text in self._texts() for place in left(text, known)))
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets, its hashes renewed."""
@@ -185,6 +208,17 @@ class _Redactor:
                 found |= _secrets_in(part)
         return found
 
+    def _texts(self) -> Iterator[str]:
+        """Every text of the archive, those within JSON one by one."""
+        for name, data in self._archive.members.items():
+            for part in data.splitlines() if name.endswith(".jsonl") else (data,):
+                yield from _texts_in(part)
+
+    def _ordinary_words(self, secrets: set[Secret]) -> frozenset[str]:
+        """Of the names that were found in sentences, those that the texts use as words in small letters."""
+        spoken = {one.text.lower() for one in secrets if one.spoken}
+        return frozenset(spoken & {word for text in self._texts() for word in _SMALL.findall(text)} if spoken else ())
+
     def _own_words(self) -> frozenset[str]:
         """The words of formats: keys anywhere, and what stands alone where the lab itself writes, such as a stage's name."""
         found = set(_words(self._archive.manifest.model_dump(mode="json"), values=True))
@@ -217,6 +251,29 @@ def _secrets_in(data: bytes) -> set[Secret]:
         return in_value(vectors[0])
     decoded = _decoded(data)
     return in_text(_plain_markup(decoded[0])) if decoded is not None else set()
+
+
+def _texts_in(data: bytes) -> Iterator[str]:
+    if (value := _json(data)) is not None:
+        yield from _strings(_unfolded(value))
+    elif (vectors := _vectors(data)) is not None:
+        yield from _strings(vectors[0])
+    elif (decoded := _decoded(data)) is not None:
+        yield _plain_markup(decoded[0])
+
+
+def _strings(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from _strings(inner)
+        case list():
+            for inner in value:
+                yield from _strings(inner)
+        case str():
+            yield value
+        case _:
+            pass
 
 
 def _readable(data: bytes) -> str:

@@ -6,47 +6,41 @@ offset into a text stays right. It is different at every letter and digit, and t
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ahocorasick
 
-EMAIL = "e-mail"
-PHONE = "phone"
-TOKEN = "token"
-PATH = "path"
-NAME = "name"
+from medkg_lab.repro import forms
+from medkg_lab.repro.forms import BIRTH, NAME, NUMBER, PHONE
 
-_AT = r"(?:@|%40|&#64;|&#x40;)"
-_PATTERNS: Mapping[str, re.Pattern[str]] = {
-    EMAIL: re.compile(
-        rf"[A-Za-z0-9](?:[A-Za-z0-9._+\-]|%2[Bb]){{0,63}}{_AT}[A-Za-z0-9\-]{{1,63}}(?:\.[A-Za-z0-9\-]{{1,63}})+"
-    ),
-    PHONE: re.compile(
-        r"(?<![\w+])(?:\+\d[\d ().\-]{7,18}\d|\(\d{2,4}\)[ \-]?\d{3}[ .\-]?\d{3,4}|\d{3}[.\-]\d{3}[.\-]\d{4})(?![\w\-])"
-    ),
-    TOKEN: re.compile(
-        r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_\-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bxox[abprs]-[A-Za-z0-9\-]{10,}|\bAKIA[A-Z0-9]{16}\b"
-        r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)?|\bglpat-[A-Za-z0-9_\-]{16,}"
-    ),
-    PATH: re.compile(
-        r"(?:(?<=file://)|(?<![\w.:/]))/(?:home|Users|root|mnt|media|srv|tmp|var|opt|data)/[^\s\"'<>|,;)\]}]{2,}"
-        r"|\b[A-Z]:\\[^\s\"'<>|]{3,}"
-    ),
-}
-_ASSIGNED = re.compile(
-    r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=\-]{8,})"
-    r"|\b(?:api[_-]?key|access[_-]?token|token|secret|passw(?:or)?d|signature)[\"']?\s*[=:]\s*[\"']?([^\s\"'&,;}]{6,})"
-)
 _NAME_KEYS = frozenset({"investigatorfullname", "surname", "given_names", "given-names", "given", "family", "creator"})
 _ACTOR_KEY = "by"
 """Who did something in the lab: a person's account, unless it is one of the lab's own processes."""
 _PROCESSES = re.compile(r"(?:ledger|pdf|repro|dagster|labd|engine)\b.*")
+_PERSON_KEYS = frozenset(
+    {"patient", "patientname", "patient_name", "investigator", "physician", "reportedby", "reported_by"}
+)
+_BIRTH_KEYS = frozenset({"birthdate", "birth_date", "dateofbirth", "date_of_birth", "dob"})
+_NUMBER_KEYS = frozenset(
+    {
+        "mrn",
+        "ssn",
+        "nhsnumber",
+        "nhs_number",
+        "patientid",
+        "patient_id",
+        "medicalrecordnumber",
+        "medical_record_number",
+        "passport",
+    }
+)
 _PHONE_KEYS = frozenset({"phone", "telephone", "phoneext", "fax", "mobile"})
 _PEOPLE = frozenset(
     {
         "overallofficials",
+        "officials",
         "centralcontacts",
         "contacts",
         "pointofcontact",
@@ -58,6 +52,31 @@ _PEOPLE = frozenset(
 )
 _PEOPLE_NAMES = frozenset({"name", "fullname", "full_name", "literal"})
 _XML_NAMES = re.compile(r"<(surname|given-names|string-name|prefix|suffix)\b[^>]*>([^<]{2,200})</\1>")
+_FULL_NAME = re.compile(r"(?:[^\W\d_][\w.'’\-]*,?\s*){1,5}")
+_DEGREES = frozenset(
+    {
+        *(
+            "MD",
+            "PhD",
+            "MSc",
+            "MPH",
+            "RN",
+            "DO",
+            "MBBS",
+            "MBChB",
+            "FRCP",
+            "FRCS",
+            "BSc",
+            "MA",
+            "MS",
+            "DDS",
+            "DMD",
+            "PharmD",
+        ),
+        *("DPhil", "DrPH", "MBA", "ScD", "EdD", "PsyD", "BN", "NP", "PA", "Dr", "Prof", "Jr", "Sr", "II", "III"),
+    }
+)
+"""What stands beside a name and is none."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ANY_CASE = 4
 """Letters of a name from which on it is meant in any case; a shorter one, such as `Li`, only as it is written."""
@@ -72,18 +91,22 @@ _TURNS = 50
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that must not survive, and what it is. A `word` counts only where no letter or digit adjoins it."""
+    """A text that must not survive, and what it is. A `word` counts only where no letter or digit adjoins it.
+
+    `spoken` says that it was found in a sentence: it counts only as it is written, and not where it is an ordinary word.
+    """
 
     text: str
     kind: str
     word: bool = False
+    spoken: bool = False
 
 
 def in_text(text: str) -> set[Secret]:
     """The secrets that a text shows by their form."""
-    found = {Secret(match.group(), kind) for kind, pattern in _PATTERNS.items() for match in pattern.finditer(text)}
-    for match in _ASSIGNED.finditer(text):
-        found.add(Secret(match.group(1) or match.group(2), TOKEN))
+    found = {Secret(secret, kind, word) for secret, kind, word in forms.found(text)}
+    for name in forms.people(text):
+        found |= {replace(one, spoken=True) for one in _name(name)}
     for match in _XML_NAMES.finditer(text):
         found |= _name(match.group(2))
     return {one for one in found if any(letter.isalnum() for letter in one.text)}
@@ -116,6 +139,11 @@ def _by_place(key: str, value: Any, within: str) -> set[Secret]:
         return set()
     if key in _NAME_KEYS or (key in _PEOPLE_NAMES and within in _PEOPLE):
         return _name(value)
+    if key in _PERSON_KEYS and _FULL_NAME.fullmatch(value.strip()):
+        return _name(value)
+    if key in _BIRTH_KEYS or key in _NUMBER_KEYS:
+        kind = BIRTH if key in _BIRTH_KEYS else NUMBER
+        return {Secret(value.strip(), kind, word=True)} if any(letter.isdigit() for letter in value) else set()
     if key == _ACTOR_KEY and not _PROCESSES.fullmatch(value):
         return {Secret(value.strip(), NAME, word=True)}
     if key in _PHONE_KEYS and sum(letter.isdigit() for letter in value) >= 5:
@@ -124,8 +152,8 @@ def _by_place(key: str, value: Any, within: str) -> set[Secret]:
 
 
 def _name(text: str) -> set[Secret]:
-    """The parts of a person's name but for initials: a source may give it whole, in parts, or turned round."""
-    return {Secret(part, NAME, word=True) for part in _WORD.findall(text) if len(part) > 1}
+    """The parts of a person's name but for initials and degrees: a source may give it whole, in parts, or turned round."""
+    return {Secret(part, NAME, word=True) for part in _WORD.findall(text) if len(part) > 1 and part not in _DEGREES}
 
 
 class Pseudonyms:
@@ -133,6 +161,7 @@ class Pseudonyms:
 
     `spared` are words, folded, that are no secrets by themselves although they are part of a name. `own` are words in small
     letters that formats use, such as `page`: a name that is the same word counts only as it is written, such as `Page`.
+    `ordinary` are words in small letters that texts use: what was only found in a sentence and is one of them is no name.
     """
 
     def __init__(
@@ -141,17 +170,19 @@ class Pseudonyms:
         key: bytes,
         spared: frozenset[str] = frozenset(),
         own: frozenset[str] = frozenset(),
+        ordinary: frozenset[str] = frozenset(),
     ) -> None:
         self._key = key
+        kept = {one for one in secrets if not (one.spoken and one.text.lower() in ordinary)}
         self.secrets = sorted(
-            {one for one in secrets if not (one.word and (one.text.casefold() in spared or one.text in own))},
+            {one for one in kept if not (one.word and (one.text.casefold() in spared or one.text in own))},
             key=lambda one: (-len(one.text), one.text, one.kind),
         )
         self._texts = {one.text.lower() for one in self.secrets}
         self.counts: dict[str, int] = {}
         self._automaton = ahocorasick.Automaton()
         for one in reversed(self.secrets):
-            as_written = len(one.text) < _ANY_CASE or one.text.lower() in own
+            as_written = one.kind == NAME and (one.spoken or len(one.text) < _ANY_CASE or one.text.lower() in own)
             exact = one.text if one.word and as_written else ""
             self._automaton.add_word(_folded(one.text), (len(one.text), one.kind, one.word, exact))
         self._automaton.make_automaton()
@@ -192,10 +223,11 @@ class Pseudonyms:
         return self.standing_for(text)
 
     def standing_for(self, text: str) -> str:
-        """The pseudonym of `text`: the same but for case whatever the case of its letters."""
+        """The pseudonym of `text`: the same but for case whatever the case of its letters, and whether or not it is escaped."""
+        meant = text.replace("\\", "")
         for turn in range(_TURNS):
-            stream = hashlib.shake_256(self._key + bytes([turn]) + text.lower().encode()).digest(len(text))
-            found = "".join(_other(letter, stream[place]) for place, letter in enumerate(text))
+            stream = iter(hashlib.shake_256(self._key + bytes([turn]) + meant.lower().encode()).digest(len(meant)))
+            found = "".join(letter if letter == "\\" else _other(letter, next(stream)) for letter in text)
             if found.lower() not in self._texts:
                 break
         return found

@@ -27,7 +27,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     export.add_argument("job", nargs="+", help="a job's id, or a document's for its newest job")
     export.add_argument("--out", type=Path, required=True, help="the archive to write, such as incident.mklab")
     export.add_argument("--no-topics", action="store_true", help="leave the slices of the topics out")
-    export.add_argument("--redact", action="store_true", help="replace e-mails, phones, names, tokens and paths")
+    export.add_argument(
+        "--redact",
+        action="store_true",
+        help="replace what has a known form: e-mails, phones, names in known fields and after titles, personal numbers, dates of "
+        "birth, addresses, accounts, keys and paths. This is no de-identification: names in running text, ages, places and other "
+        "dates stay. Read the archive before you give it away",
+    )
+    export.add_argument(
+        "--redact-incomplete",
+        action="store_true",
+        help="write the archive although words such as MRN or DOB have values that no rule knows",
+    )
     export.add_argument(
         "--preview", action="store_true", help="show sizes, what is missing and what is replaced, and write nothing"
     )
@@ -75,23 +86,28 @@ def _export(given: argparse.Namespace) -> int:
 
     gathered = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics)
     made, replaced = gathered.archive, None
-    if given.redact:
-        from medkg_lab.repro.redact import redact
+    unsure: Sequence[str] = ()
+    if given.redact or given.redact_incomplete:
+        from medkg_lab.repro.redact import RedactionUnsure, redact
         from medkg_lab.repro.settle import settle
 
         redaction = redact(made)
-        replaced = redaction.replaced
+        replaced, unsure = redaction.replaced, redaction.unsure
+        if unsure and not (given.redact_incomplete or given.preview):
+            raise RedactionUnsure(count=len(unsure), places="; ".join(unsure[:SHOWN]))
         made = redaction.archive if given.preview else settle(made, redaction.archive)
     parts, missing = export.sizes(made), made.manifest.missing
     if not given.json:
         _tell(parts, missing, replaced if given.preview else None)
         if gathered.shared_with:
             say(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
+        if replaced is not None:
+            _warn(unsure)
     summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
     summary |= {"shared_with": gathered.shared_with}
     if given.preview:
         if given.json:
-            print_json({**summary, "replaced": replaced})
+            print_json({**summary, "replaced": replaced, "unsure": unsure})
         return exit_codes.OK
     written = archive.write(given.out, made)
     if given.json:
@@ -110,6 +126,15 @@ def _tell(
     print_table(("part", "bytes"), [*parts.items(), ("in all, unpacked", sum(parts.values()))])
     for one in missing:
         say(f"missing: {one}")
+
+
+def _warn(unsure: Sequence[str]) -> None:
+    """Say what redaction does not do, and where it may have missed something."""
+    from medkg_lab.repro.forms import NOT_SOUGHT
+
+    say(f"redaction is no de-identification; it does not look for {'; '.join(NOT_SOUGHT)}")
+    for place in unsure:
+        say(f"unsure: {place}")
 
 
 def _import(given: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.models.identity import plain
 from medkg_lab.topology import bundled
 from tests.labs import TestLab
 from tests.waiting import wait_until
@@ -44,7 +45,7 @@ def test_every_expectation_of_the_demo_held(demo: Demo) -> None:
 
 def test_the_reasons_of_the_failures_name_what_is_wrong(demo: Demo) -> None:
     _, summary = demo
-    reasons = {one["doc_id"].rpartition(":")[2]: one["reason"].lower() for one in summary["failures"]}
+    reasons = {plain(one["doc_id"]).rpartition(":")[2]: one["reason"].lower() for one in summary["failures"]}
     assert "password" in reasons["encrypted.pdf"] or "encrypted" in reasons["encrypted.pdf"]
     assert "damaged" in reasons["truncated.pdf"] or "truncated" in reasons["truncated.pdf"]
     assert "study" in reasons["not-a-study.json"]
