@@ -18,7 +18,8 @@ GOOD = "<p>We gave metformin to adults with diabetes. They walked every day.</p>
 
 def article(number: int, body: str) -> str:
     """A JATS article with a PMC id of its own."""
-    meta = f'<article-id pub-id-type="pmc">{number}</article-id><title-group><article-title>T {number}</article-title></title-group>'
+    title = f"<title-group><article-title>T {number}</article-title></title-group>"
+    meta = f'<article-id pub-id-type="pmc">{number}</article-id>{title}'
     return f"<article><front><article-meta>{meta}</article-meta></front><body>{body}</body></article>"
 
 
