@@ -20,13 +20,12 @@ class NotReadable(OSError):
         return str(self.strerror)
 
 
-def open_regular(path: Path, max_bytes: int, follow: bool = True) -> BinaryIO:
-    """Open the regular file at `path` for reading, of at most so many bytes; a link leads to one only if `follow` says so.
+def open_regular(path: Path, max_bytes: int) -> BinaryIO:
+    """Open the regular file at `path`, or that a link there leads to, for reading; it has at most so many bytes.
 
     A pipe or a device would wait, or give bytes, for ever. Raises OSError, which is NotReadable for what is no such file.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    handle = os.open(path, flags)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     found = os.fstat(handle)
     if stat.S_ISREG(found.st_mode) and found.st_size <= max_bytes:
         return os.fdopen(handle, "rb")
@@ -34,9 +33,9 @@ def open_regular(path: Path, max_bytes: int, follow: bool = True) -> BinaryIO:
     raise NotReadable(f"larger than {max_bytes} bytes" if stat.S_ISREG(found.st_mode) else "not a regular file")
 
 
-def read_regular(path: Path, max_bytes: int, follow: bool = True) -> bytes:
+def read_regular(path: Path, max_bytes: int) -> bytes:
     """The bytes of the regular file at `path`. Raises what open_regular does, also for a file that grows beyond the limit."""
-    with open_regular(path, max_bytes, follow) as file:
+    with open_regular(path, max_bytes) as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise NotReadable(f"larger than {max_bytes} bytes")
