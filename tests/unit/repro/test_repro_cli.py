@@ -62,7 +62,7 @@ def test_bisect_names_the_change(home: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_step_reads_commands(home: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("continue\ninput\ncontinue\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"continue\ninput\ncontinue\n")))
     assert main(["repro", "step", "--before", "parse", "--home", home]) == 0
     text = capsys.readouterr().out
     assert "before parse of 1 jobs" in text
