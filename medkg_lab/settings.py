@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medkg_lab import yaml_source
 from medkg_lab.credentials import broker_password_file
 from medkg_lab.errors import LabError
-from medkg_lab.files import write_private
+from medkg_lab.files import read_text, write_private
 from medkg_lab.locations import Locations
 
 BROKER_USER = "medkg-lab"
