@@ -1,3 +1,8 @@
 """medkg-lab: a desktop lab for a whole medical-document pipeline."""
 
+from medkg_lab import telemetry
+
 __version__ = "0.1.0"
+
+# Before any library is imported that would report its use.
+telemetry.switch_off()

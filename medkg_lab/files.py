@@ -47,6 +47,10 @@ def read_text(path: Path, max_bytes: int = TEXT_BYTES) -> str:
     return read_regular(path, max_bytes).decode("utf-8")
 
 
+_TAIL_STEP_BYTES = 64 * 1024
+_MOST_TAIL_BYTES = 16 * 1024 * 1024
+
+
 def write_private(path: Path, text: str) -> None:
     """Create `path` with mode 0600, whole or not at all; an existing file is left as it is."""
     if path.exists():
@@ -74,3 +78,16 @@ def _write_beside(path: Path, text: str) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return temporary
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last `count` lines of the file at `path`; only the part that holds them is read, from its end."""
+    found = b""
+    with path.open("rb") as file:
+        start = file.seek(0, os.SEEK_END)
+        while start > 0 and found.count(b"\n") <= count and len(found) < _MOST_TAIL_BYTES:
+            start = max(0, start - _TAIL_STEP_BYTES)
+            file.seek(start)
+            found = file.read(_TAIL_STEP_BYTES) + found
+    lines = found.decode(errors="replace").splitlines()
+    return lines[-count:] if count > 0 else []

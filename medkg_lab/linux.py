@@ -50,6 +50,23 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
+def process_state(pid: int) -> str:
+    """How process `pid` stands (proc(5), stat field 3), such as S for sleeping or T for stopped; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that `pid` has used (proc(5), stat fields 14 and 15); 0 when there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def same_process(pid: int, started: int, boot: str) -> bool:
     """Whether `pid` still is the process that had this start time in this boot."""
     return boot == boot_id() and start_time(pid) == started
@@ -97,12 +114,12 @@ def listener_uid(port: int) -> int | None:
     Of several listeners, one that is not ours is the one that counts. Source: proc(5), /proc/net/tcp and tcp6, where state 0A
     is LISTEN, addresses are hexadecimal and the eighth field is the uid.
     """
-    found = {uid for name in ("tcp", "tcp6") for uid in _listeners(Path("/proc/net") / name, port)}
+    found = {int(row[7]) for name in ("tcp", "tcp6") for row in _listening(Path("/proc/net") / name, port)}
     return next((uid for uid in found if uid != os.getuid()), os.getuid() if found else None)
 
 
-def _listeners(table: Path, port: int) -> list[int]:
-    return [int(row[7]) for row in _rows(table) if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
+def _listening(table: Path, port: int) -> list[list[str]]:
+    return [row for row in _rows(table) if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
 
 
 def _rows(table: Path) -> list[list[str]]:
@@ -194,3 +211,38 @@ def kill_group(pid: int, number: int) -> None:
     """Send a signal to the process group that `pid` leads; a group that is gone is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+@dataclass(frozen=True)
+class PortHolder:
+    """Who listens on a port: `pid` and `program` are known only of processes that this user may look into."""
+
+    uid: int
+    pid: int | None = None
+    program: str = ""
+
+
+def port_holder(port: int) -> PortHolder | None:
+    """Who listens on TCP `port` of a loopback or wildcard address; None when nobody does (proc(5), /proc/PID/fd)."""
+    rows = [row for name in ("tcp", "tcp6") for row in _listening(Path("/proc/net") / name, port)]
+    if not rows:
+        return None
+    sockets = {f"socket:[{row[9]}]" for row in rows}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and sockets & set(_open_files(entry)):
+            return PortHolder(int(rows[0][7]), int(entry.name), _program(entry))
+    return PortHolder(int(rows[0][7]))
+
+
+def _open_files(process: Path) -> list[str]:
+    try:
+        return [os.readlink(one) for one in (process / "fd").iterdir()]
+    except OSError:
+        return []
+
+
+def _program(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return ""

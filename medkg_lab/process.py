@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from medkg_lab import exit_codes
+from medkg_lab import exit_codes, heartbeat, rpc
 from medkg_lab.errors import LabError
 from medkg_lab.interpreter import restart_if_unsuitable
 from medkg_lab.locations import Locations, locate
@@ -59,16 +59,21 @@ def setup_logging() -> None:
     )
 
 
-def announce(process: str, **facts: object) -> None:
-    """Print the line that says the process is ready."""
+def announce(process: str, alive: Callable[[], bool] = lambda: True, /, **facts: object) -> None:
+    """Print the line that says the process is ready, and give signs of life from now on, where there is no loop while `alive`."""
     print(json.dumps({"ready": process, "pid": os.getpid(), **facts}), flush=True)
+    heartbeat.start(alive)
 
 
 def run(process: str, main: Callable[[], None]) -> None:
-    """Run a process's main function; a LabError ends it with its exit code and its message as the last line."""
+    """Run a process's main function; a LabError ends it with its exit code, its message in the log, and for the
+    supervisor on stdout."""
+    os.umask(0o077)
     setup_logging()
     try:
         main()
     except LabError as error:
         logging.getLogger(process).error("%s", error)
+        if heartbeat.VARIABLE in os.environ:
+            print(json.dumps({"failed": rpc.describe(error)}), flush=True)
         raise SystemExit(error.exit_code) from None

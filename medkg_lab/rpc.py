@@ -7,6 +7,7 @@ folder, and its server refuses a peer with another uid. An error class known to 
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 import socket
@@ -22,6 +23,7 @@ import orjson
 
 from medkg_lab import errors
 from medkg_lab.errors import LabError
+from medkg_lab.listener import Listener
 
 MAX_LINE = 256 * 1024 * 1024
 """Bytes in one message at most: a batch of 48 long articles with their vectors stays well below it."""
@@ -45,10 +47,8 @@ class BadRequest(LabError):
     """The request was not understood: {detail}. Client and server may be of different versions; restart the lab."""
 
 
-async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
+async def serve(path: Path, handlers: Mapping[str, Handler]) -> Listener:
     """Listen at `path`, replacing a socket that a crash left, and answer each request by the handler of its op."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if _peer_uid(writer.get_extra_info("socket")) != os.getuid():
@@ -58,11 +58,7 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
         with contextlib.suppress(asyncio.CancelledError):
             await _converse(reader, writer, handlers)
 
-    previous = os.umask(0o177)
-    try:
-        return await asyncio.start_unix_server(connected, str(path), limit=MAX_LINE)
-    finally:
-        os.umask(previous)
+    return await Listener(path, connected, MAX_LINE).open()
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -218,6 +214,8 @@ class Client:
             try:
                 connection.settimeout(max(0.001, until - time.monotonic()))
                 connection.connect(str(self.path))
+                if _peer_uid(connection) != os.getuid():
+                    raise PermissionError(errno.EACCES, "it belongs to another user")
             except OSError:
                 connection.close()
                 raise

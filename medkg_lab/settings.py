@@ -4,18 +4,20 @@ import json
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medkg_lab import yaml_source
 from medkg_lab.credentials import broker_password_file
 from medkg_lab.errors import LabError
-from medkg_lab.files import read_text, write_private
-from medkg_lab.locations import Locations
+from medkg_lab.files import read_text, replace_private, write_private
+from medkg_lab.locations import SETTINGS, Locations
 
 BROKER_USER = "medkg-lab"
 """The one account of the embedded broker."""
+PORTS = "ports.json"
+"""Where in the state folder the ports of the last start are kept."""
 REDPANDA_PORTS = "redpanda-ports.json"
 """Where in the state folder Redpanda's further ports are kept."""
 
@@ -122,6 +124,19 @@ class DagsterSettings(Section):
     keep_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a finished run goes.")
 
 
+class PortSettings(Section):
+    """The TCP ports on the loopback address; one that is not set is chosen by the lab and kept while it is free."""
+
+    broker: int | None = Field(default=None, ge=1, le=65535, description="Where the lab's own broker listens.")
+    dagster: int | None = Field(default=None, ge=1, le=65535, description="Where Dagster's pages are.")
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.broker is not None and self.broker == self.dagster:
+            raise ValueError("broker and dagster need two different ports")
+        return self
+
+
 class FieldBoosts(Section):
     """What a word counts in each field of a passage, for the leg that searches by words."""
 
@@ -185,6 +200,7 @@ class Settings(Section):
         default="cpu", pattern=r"^[a-z][a-z0-9-]*$", description="Which profile chooses the stage implementations."
     )
     broker: BrokerSettings = Field(default=BrokerSettings(), description="The broker.")
+    ports: PortSettings = Field(default=PortSettings(), description="The TCP ports that the lab listens on.")
     pdf: PdfSettings = Field(default=PdfSettings(), description="PDF conversion.")
     search: SearchSettings = Field(default=SearchSettings(), description="Search.")
     recording: RecordingSettings = Field(
@@ -251,26 +267,52 @@ def _login(protocol: str, mechanism: str, username: str, password: str) -> dict[
 
 def load(locations: Locations) -> Settings:
     """Read the lab's settings. Raises SettingsInvalid."""
-    path = locations.config / "settings.yaml"
-    if not path.exists():
+    where = path(locations)
+    if not where.exists():
         return Settings()
-    source = yaml_source.read(path)
+    source = yaml_source.read(where)
     for problem in source.problems:
         if problem.rule != "empty":
             detail = f"line {problem.line}, column {problem.column}: {problem.message}"
-            raise SettingsInvalid(path=path, detail=detail)
+            raise SettingsInvalid(path=where, detail=detail)
     try:
-        return Settings.model_validate(source.value or {})
+        return _absolute(Settings.model_validate(source.value or {}), where.parent)
     except ValidationError as error:
         first = error.errors()[0]
         place = source.problem(first["loc"], "", "")
         detail = f"line {place.line}, column {place.column}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise SettingsInvalid(path=path, detail=detail) from None
+        raise SettingsInvalid(path=where, detail=detail) from None
+
+
+_Section = TypeVar("_Section", bound=Section)
+
+
+def _absolute(section: _Section, folder: Path) -> _Section:
+    """`section` with relative paths read as below `folder`: processes with different current folders must agree on them."""
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, Section):
+            return _absolute(value, folder)
+        if isinstance(value, tuple):
+            return tuple(map(resolved, value))
+        return folder / value.expanduser() if isinstance(value, Path) else value
+
+    return section.model_copy(update={name: resolved(getattr(section, name)) for name in type(section).model_fields})
+
+
+def path(locations: Locations) -> Path:
+    """The file with the lab's settings; it need not exist."""
+    return locations.config / SETTINGS
 
 
 def ports(locations: Locations) -> dict[str, int]:
-    """The TCP ports of this lab: free ones are chosen once and kept, so that addresses outlive a restart."""
-    return _ports(locations.state / "ports.json", ("broker", "dagster"))
+    """The TCP ports of this lab: those of its last start, else free ones that are chosen now and kept for it."""
+    return _ports(locations.state / PORTS, ("broker", "dagster"))
+
+
+def write_ports(locations: Locations, chosen: dict[str, int]) -> None:
+    """Keep the ports that a lab starts with."""
+    replace_private(locations.state / PORTS, json.dumps(chosen))
 
 
 def redpanda_ports(locations: Locations) -> dict[str, int]:
@@ -278,20 +320,31 @@ def redpanda_ports(locations: Locations) -> dict[str, int]:
     return _ports(locations.state / REDPANDA_PORTS, ("rpc", "admin"))
 
 
+def renew_redpanda_ports(locations: Locations) -> None:
+    """Choose Redpanda's further ports anew."""
+    (locations.state / REDPANDA_PORTS).unlink(missing_ok=True)
+    redpanda_ports(locations)
+
+
 def _ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     try:
-        return {name: int(port) for name, port in json.loads(path.read_text()).items()}
+        kept = json.loads(path.read_text())
+        return {name: int(kept[name]) for name in names}
     except FileNotFoundError:
-        write_private(path, json.dumps(dict(zip(names, _free_ports(len(names)), strict=True))))
-        return _ports(path, names)
+        found: list[int] = []
+        for _ in names:
+            found.append(free_port(*found))
+        write_private(path, json.dumps(dict(zip(names, found, strict=True))))
+    except (ValueError, KeyError, TypeError):
+        path.unlink(missing_ok=True)  # damaged: addresses change, and nothing else depends on it
+    return _ports(path, names)
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+def free_port(*but: int) -> int:
+    """A port on the loopback address that nothing listens on now, other than those given."""
+    while True:
+        with socket.socket() as tried:
+            tried.bind(("127.0.0.1", 0))
+            port = int(tried.getsockname()[1])
+        if port not in but:
+            return port

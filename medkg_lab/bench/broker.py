@@ -7,11 +7,9 @@ alternate, so that a slow moment of the disk or of the machine meets both.
 import argparse
 import contextlib
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +19,7 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from medkg_lab import launch
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import TopicSpec, make_topics
@@ -50,8 +49,10 @@ class Options:
 @contextlib.contextmanager
 def running_broker(folder: Path, *options: str) -> Iterator[str]:
     """A broker of its own on an empty folder, by its address."""
-    program = [sys.executable, "-m", "medkg_lab.broker.embedded", "--data", str(folder), "--port", "0", *options]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    program = launch.python("medkg_lab.broker.embedded", "--data", str(folder.absolute()), "--port", "0", *options)
+    process = subprocess.Popen(
+        program, env=launch.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert process.stdout is not None, "it was asked for"
     try:
         yield f"127.0.0.1:{json.loads(process.stdout.readline())['port']}"
@@ -146,7 +147,7 @@ def bystander(folder: Path) -> Iterator[list[float]]:
 
 def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
     """The time from sending to having, over all consumers; each is a group of its own and gets every record."""
-    context = multiprocessing.get_context("spawn")
+    context = launch.spawning()
     found: Queue[list[float]] = context.Queue()
     count = int(OFFERED_PER_SECOND * seconds)
     with running_broker(folder, *options) as bootstrap:

@@ -7,9 +7,7 @@ behind a slow answer counts with its wait.
 
 import argparse
 import json
-import multiprocessing
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from medkg_lab import rpc
+from medkg_lab import launch, rpc
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
@@ -95,8 +93,10 @@ def running_ledger(folder: Path) -> Iterator[Path]:
     """A ledger's process on a home of its own; its socket."""
     home = folder / "home"
     with (folder / "ledgerd.log").open("wb") as log:
-        command = [sys.executable, "-m", "medkg_lab.ledger", "--home", str(home)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        command = launch.python("medkg_lab.ledger", "--home", str(home))
+        process = subprocess.Popen(
+            command, cwd=folder, env=launch.environment(), stdout=subprocess.PIPE, stderr=log, text=True
+        )
     assert process.stdout is not None, "it was asked for"
     try:
         json.loads(process.stdout.readline())
@@ -164,7 +164,7 @@ def single_rows(folder: Path) -> float:
 
 def _together(work: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[Times]:
     """Run functions in processes of their own, let them go at once, and return what each found, in order."""
-    context = multiprocessing.get_context("spawn")
+    context = launch.spawning()
     barrier, answers = context.Barrier(len(work)), context.Queue()
     processes = [
         context.Process(target=_run, args=(function, given, barrier, place, answers))

@@ -11,7 +11,6 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medkg_lab import launch
 from medkg_lab.bench.figures import at_least, at_most, machine, spread
 
 ROWS, COLUMNS = 40, 120
@@ -83,7 +83,7 @@ def measure(options: Options) -> dict[str, Any]:
 
 def _first_paint(home: Path) -> float:
     """Seconds from starting the command to the frame that says how things are."""
-    command = [sys.executable, "-m", "medkg_lab.cli.main", "screen", "--no-start", "--home", str(home)]
+    command = launch.python("medkg_lab.cli.main", "screen", "--no-start", "--home", str(home))
     began = time.monotonic()
     with _Terminal(command) as terminal:
         terminal.wait(lambda: SIGN in terminal.head, 30)
@@ -94,13 +94,13 @@ def _streamed(home: Path, options: Options) -> dict[str, Any]:
     """Play the scenario and return what the screen wrote down."""
     socket, out = home / "log.sock", home / "seen.json"
     source = subprocess.Popen(
-        [sys.executable, "-m", "medkg_lab.bench.screen_source", str(socket)], stdout=subprocess.PIPE, text=True
+        launch.python("medkg_lab.bench.screen_source", str(socket)), stdout=subprocess.PIPE, text=True
     )
     try:
         assert source.stdout is not None
         source.stdout.readline()
         given = (home / "lab", socket, out, options.seconds, options.rate, options.burst, options.flood)
-        command = [sys.executable, "-m", "medkg_lab.bench.screen_child", *map(str, given)]
+        command = launch.python("medkg_lab.bench.screen_child", *map(str, given))
         with _Terminal(command) as terminal:
             terminal.process.wait()
             if not out.exists():
@@ -118,7 +118,7 @@ class _Terminal:
     def __init__(self, command: Sequence[str]) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environment = {**launch.environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
         )

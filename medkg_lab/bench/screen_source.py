@@ -81,7 +81,7 @@ async def _serve(path: Path) -> None:
     server = await rpc.serve(path, {"events": source.events, "go": source.go})
     print("ready", flush=True)
     async with server:
-        await server.serve_forever()
+        await asyncio.Event().wait()
 
 
 def main() -> None:

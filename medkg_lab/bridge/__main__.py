@@ -11,6 +11,7 @@ from medkg_lab.bridge.outbox import Outbox
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import Topics, ensure_topics
 from medkg_lab.errors import LabError
+from medkg_lab.heartbeat import Rounds
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.topology.catalog import Catalog
 
@@ -45,20 +46,21 @@ def main() -> None:
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics)
     failures: list[BaseException] = []
 
-    def guarded(side: Callable[[Callable[[float], bool]], None]) -> None:
+    def guarded(side: Callable[[Callable[[float], bool]], None], stops: Rounds) -> None:
         try:
-            side(stopping)
+            side(stops)
         except BaseException as error:  # noqa: BLE001 - a side that ends by a bug must end the process, not hang it
             failures.append(error)
             stopping.stop()
 
+    rounds = (Rounds(stopping), Rounds(stopping))
     sides = [
-        threading.Thread(target=guarded, args=(side,), name=name)
-        for name, side in (("intake", intake.run), ("outbox", outbox.run))
+        threading.Thread(target=guarded, args=(side, stops), name=name)
+        for (name, side), stops in zip((("intake", intake.run), ("outbox", outbox.run)), rounds, strict=True)
     ]
     for side in sides:
         side.start()
-    process.announce("bridge")
+    process.announce("bridge", lambda: all(one.go_on() for one in rounds))
     for side in sides:
         side.join()
     consumer.close()

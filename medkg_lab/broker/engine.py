@@ -6,12 +6,12 @@ losing every event. A further engine is one more class with the shape of `Broker
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from medkg_lab import launch
 from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
 from medkg_lab.broker.redpanda.config import Plan
 from medkg_lab.broker.redpanda.installation import Installation, find
@@ -69,8 +69,7 @@ class EmbeddedEngine:
         options = [] if self.auto_create else ["--no-auto-create"]
         if self.password_file is not None:
             options += ["--password-file", str(self.password_file)]
-        program = [sys.executable, "-m", "medkg_lab.broker.embedded"]
-        return [*program, "--data", str(self.data), *options, "--port", number]
+        return launch.python("medkg_lab.broker.embedded", "--data", str(self.data), *options, "--port", number)
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class RedpandaEngine:
 
     def argv(self) -> list[str] | None:
         """The command that runs it."""
-        return [sys.executable, "-m", "medkg_lab.broker.redpanda", *self.arguments]
+        return launch.python("medkg_lab.broker.redpanda", *self.arguments)
 
 
 @dataclass(frozen=True)

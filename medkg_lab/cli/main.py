@@ -97,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without `argv` the process's own, which may restart the process."""
+    os.umask(0o077)
     if argv is None:
         restart_if_unsuitable()
         end_on_signals()

@@ -45,8 +45,8 @@ class Workshop:
     def stage(self, definition: StageDefinition, profile: Profile) -> BuiltStage:
         """The stage that `definition` asks for, or `profile` where it leaves the choice.
 
-        Raises UnknownImplementation, WrongStageType, BadOptions, GpuUnavailable, what the implementation's probe raises, or
-        StageUnbuildable. A failure is not kept: the next batch tries again, as a GPU may be back by then.
+        Raises UnknownImplementation, WrongStageType, BadOptions, PackageMissing, GpuUnavailable, what the implementation's probe
+        raises, or StageUnbuildable. A failure is not kept: the next batch tries again, as a GPU may be back by then.
         """
         # By identity, since comparing definitions costs more than a short stage: they never change, and are held here.
         place = id(definition), id(profile)
@@ -89,6 +89,7 @@ class Workshop:
 
     def _build(self, implementation: Implementation, options: dict[str, object]) -> BuiltStage:
         parsed = implementation.parse_options(options)
+        implementation.require_packages()
         if implementation.needs(parsed):
             # Imported only where a GPU is asked for: the guard loads the driver's library.
             from medkg_lab.gpu import guard

@@ -8,20 +8,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from medkg_lab import process, rpc, settings
 from medkg_lab.knowledge.effects import Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.follower import Follower
 from medkg_lab.knowledge.progress import Progress
-from medkg_lab.knowledge.server import READERS, handlers
-from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.index.implementation import INDEX
 from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.topology.catalog import Catalog
+
+if TYPE_CHECKING:
+    from medkg_lab.knowledge.service import Knowledge
 
 _LAST_PAGE_SECONDS = 2.0
 """How long the follower may take, at the end, to finish the page it is at."""
@@ -33,6 +35,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.umask(0o077)
     _, locations = process.arguments("knowledge")
+    # Not before an error of its can be told: FAISS need not be there.
+    from medkg_lab.knowledge.service import Knowledge
+
     chosen = settings.load(locations)
     folder = locations.data / "knowledge"
     stages = Catalog(locations).profile(chosen.profile).stages
@@ -47,8 +52,10 @@ def main() -> None:
         raise failure
 
 
-async def _serve(knowledge: Knowledge, locations: Locations) -> BaseException | None:
+async def _serve(knowledge: "Knowledge", locations: Locations) -> BaseException | None:
     """Answer and follow the ledger until a signal; returns what made following impossible, if anything did."""
+    from medkg_lab.knowledge.server import READERS, handlers
+
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -36,8 +36,15 @@ class _VectorsError(LabError):
 
 class FaissWithoutGpu(_VectorsError):
     """The vectors were to be searched on GPU {device}, but FAISS {version} {found}. Fetch what the gpu profile needs with
-    `uv pip sync requirements/gpu.lock`, check the driver with `nvidia-smi`, or take `vectors_on_gpu` out of the profile's index
+    `pip install 'medkg-lab[gpu]'`, check the driver with `nvidia-smi`, or take `vectors_on_gpu` out of the profile's index
     options; they are never searched on the processor instead."""
+
+
+class FaissMissing(LabError):
+    """The vectors cannot be searched, because FAISS cannot be loaded: {detail}. Install it with `pip install 'medkg-lab[cpu]'` in
+    the lab's environment, or with `medkg-lab[gpu]` for the gpu profile, and `medkg-lab restart knowledge`."""
+
+    exit_code = exit_codes.NO_RESTART
 
 
 class VectorsLost(_VectorsError):

@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-import faiss as _faiss
 import numpy as np
 import numpy.typing as npt
 
+from medkg_lab.knowledge.errors import FaissMissing
 from medkg_lab.knowledge.passages import Block
+
+try:
+    import faiss as _faiss
+except ImportError as error:
+    raise FaissMissing(detail=str(error)) from None
 
 # The generated wrappers take other arguments than their signatures say.
 faiss: Any = _faiss

@@ -29,7 +29,7 @@ from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.profiles import Profile, Server
 
-_SYNC = "uv pip sync requirements/cpu.lock"
+_INSTALL = "pip install --force-reinstall --no-deps"
 _SECONDS = 5.0
 _MOST_BYTES = 1024 * 1024
 
@@ -56,7 +56,7 @@ def _judged(name: str, check: Callable[[], str]) -> Finding:
     except LabError as error:
         return Finding(name, False, type(error).__name__, str(error))
     except PackageNotFoundError as error:
-        return Finding(name, False, f"the package {error} is not installed", f"`{_SYNC}`")
+        return Finding(name, False, f"the package {error} is not installed", f"`{_INSTALL} {error}`")
 
 
 def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -66,6 +66,8 @@ def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callabl
     for choice in profile.stages.values():
         implementation = registry.find(choice.implementation)
         options = implementation.parse_options(choice.with_)
+        for package in implementation.packages:
+            yield f"package {package.module}", partial(_package, implementation, package)
         for need in implementation.needs(options):
             yield _gpu_name(implementation, need), partial(_gpu, implementation.name, need)
         yield from _selftests(options)
@@ -89,6 +91,12 @@ def _selftests(options: registry.Options) -> Iterator[tuple[str, Callable[[], st
         yield "language model endpoint", partial(selftest_claims, options)
     elif isinstance(options, MiniLMOptions):
         yield "MiniLM weights", _weights
+
+
+def _package(implementation: registry.Implementation, package: registry.Package) -> str:
+    if not package.is_installed():
+        raise registry.PackageMissing(name=implementation.name, package=package.module, install=package.install)
+    return "installed"
 
 
 def _gpu_name(implementation: registry.Implementation, need: registry.GpuNeed) -> str:

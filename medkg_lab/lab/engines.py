@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+from medkg_lab import launch
 from medkg_lab.broker.copying import Copied, copy
 from medkg_lab.broker.engine import BrokerEngine, EmbeddedEngine, named, switch
 from medkg_lab.broker.errors import CopyRefused
@@ -36,7 +37,7 @@ def running(engine: BrokerEngine) -> Iterator[Address]:
     if argv is None:
         yield engine.address
         return
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
+    process = subprocess.Popen(argv, env=launch.environment(), stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
     assert process.stdout is not None, "it was asked for"
     try:
         line = process.stdout.readline()

@@ -25,8 +25,8 @@ _SENTENCE = "Metformin reduced HbA1c in adults with type 2 diabetes."
 
 
 class VectorsUnusable(LabError):
-    """The vector index does not work: {detail}. Fetch what the profile needs with `uv pip sync requirements/cpu.lock`, or with
-    `requirements/gpu.lock` for the gpu profile."""
+    """The vector index does not work: {detail}. Install FAISS with `pip install 'medkg-lab[cpu]'`, or with
+    `medkg-lab[gpu]` for the gpu profile."""
 
 
 def selftest_vectors() -> str:

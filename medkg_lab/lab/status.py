@@ -39,13 +39,19 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
         }
         | engine.details(),
         "ports": settings.ports(lab.locations),
-        "disk_free_mb": shutil.disk_usage(lab.locations.data).free // 1_000_000,
+        "disk_free_mb": int(free_mb(lab)),
+        "logs_mb": round(logs_mb(lab), 1),
+        "notes": supervised["notes"],
         "jobs": None,
         "gates": None,
         "lag": None,
     }
     if with_link:
         answer |= lab.dagster.link()
+    ledgerd = next(one for one in supervised["processes"] if one["name"] == "ledgerd")
+    if ledgerd["state"] == State.SILENT:
+        answer["ledger_error"] = why_process(ledgerd)
+        return answer
     try:
         ledger = LedgerClient(lab.locations.socket("ledger"), deadline=PATIENCE)
         counts = ledger.counts()
@@ -110,13 +116,29 @@ def _held_up(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         found.append(f"{', '.join(sorted(waiting))} waits for the GPU, which {has_gpu} has.")
     if processes.get("ledgerd", {}).get("state") != State.READY:
         return found
-    found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one["state"] == "open"]
-    return found + [why_rate(one) for one in lab.ledger.rates()]
+    try:
+        found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one["state"] == "open"]
+        return found + [why_rate(one) for one in lab.ledger.rates()]
+    except LabError as error:
+        return [*found, f"Whether circuits are open is not known: {error}"]
 
 
 def _disk(lab: Lab) -> list[str]:
-    sentence = why_disk(lab.locations.data, shutil.disk_usage(lab.locations.data).free / 1e6)
+    folders = {lab.locations.data, lab.locations.state}
+    found = [(shutil.disk_usage(folder).free / 1e6, folder) for folder in folders]
+    sentence = why_disk(min(found)[1], min(found)[0])
     return [sentence] if sentence else []
+
+
+def free_mb(lab: Lab) -> float:
+    """Room in MB on the disk of the data or on that of the logs, whichever has less."""
+    return min(shutil.disk_usage(folder).free for folder in (lab.locations.data, lab.locations.state)) / 1e6
+
+
+def logs_mb(lab: Lab) -> float:
+    """What all logs take, in MB."""
+    folder = lab.locations.log("labd").parent
+    return sum(path.stat().st_size for path in folder.glob("*.log*")) / 1e6
 
 
 def blockers(lab: Lab) -> list[str]:
@@ -126,7 +148,10 @@ def blockers(lab: Lab) -> list[str]:
     found += [*_disk(lab), *_held_up(lab, {one["name"]: one for one in processes})]
     if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
         return found
-    for state in ("waiting_gate", "queued", "running"):
-        for job in lab.ledger.jobs(state=state, limit=BLOCKED_SHOWN):
-            found.append(f"{job['doc_id']}: {explain_job(lab, lab.ledger.get(job['job_id']) or job)}")
+    try:
+        for state in ("waiting_gate", "queued", "running"):
+            for job in lab.ledger.jobs(state=state, limit=BLOCKED_SHOWN):
+                found.append(f"{job['doc_id']}: {explain_job(lab, lab.ledger.get(job['job_id']) or job)}")
+    except LabError as error:
+        found.append(f"What the jobs wait for is not known: {error}")
     return found

@@ -115,6 +115,8 @@ def _down(name: str, processes: Mapping[str, Mapping[str, Any]]) -> str:
     if seen is None or seen["state"] == State.READY:
         return ""
     reason = f": {seen['reason']}" if seen.get("reason") else ""
+    if seen["state"] == State.SILENT:
+        return f"Process {name} {seen['reason']}."
     if seen["state"] == State.STARTING:
         return f"Process {name} is starting{reason or ' and loads its models'}; the job goes on when it is ready."
     return f"Process {name} is {seen['state']}{reason}. `medkg-lab restart {name}` or `medkg-lab logs {name}`."
@@ -125,6 +127,8 @@ def why_process(seen: Mapping[str, Any]) -> str:
     name, state = seen["name"], seen["state"]
     if state == State.READY:
         return f"{name} is ready."
+    if state == State.SILENT:
+        return f"{name} {seen['reason']}."
     reason = f": {seen['reason']}" if seen.get("reason") else ""
     remedy = f" `medkg-lab restart {name}` once that is mended." if state == State.GIVEN_UP else ""
     return f"{name} is {state}{reason}.{remedy}"

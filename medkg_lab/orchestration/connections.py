@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from medkg_lab import linux
+from medkg_lab.port_use import in_use
 from medkg_lab.process import CannotRun
 
 HEAD_SECONDS = 10.0
@@ -183,10 +184,8 @@ def _listener(family: socket.AddressFamily, address: str, port: int) -> socket.s
 def _why_taken(port: int, error: OSError) -> str:
     if error.errno != errno.EADDRINUSE:
         return f"port {port} of this machine's loopback address cannot be used: {error.strerror}."
-    uid = linux.listener_uid(port)
-    whose = "" if uid is None else f" of the user with the uid {uid}"
-    remedy = "End it, or choose another port with `ports.dagster` in settings.yaml."
-    return f"port {port} is taken by another program{whose}. {remedy}"
+    remedy = "End that, or choose another port with `ports.dagster` in settings.yaml."
+    return f"port {port} is taken by another program: {in_use(port)}. {remedy}"
 
 
 class OnceAMinute(logging.Filter):

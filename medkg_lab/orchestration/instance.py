@@ -19,14 +19,12 @@ def folder(locations: Locations) -> Path:
 def open_instance(locations: Locations) -> DagsterInstance:
     """Write Dagster's configuration and open its instance.
 
-    Sets the variables by which Dagster and the lab's code location find the folder, and those that keep Dagster from sending
-    anything anywhere.
+    Sets the variables by which Dagster and the lab's code location find the folder.
     """
     home = folder(locations)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / CONFIG_FILE).write_text(yaml.safe_dump(configuration(locations)))
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     os.environ[HOME_VARIABLE] = str(locations.home)
     return DagsterInstance.get()
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from medkg_lab import linux
+from medkg_lab import launch, linux
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _LOOK = 0.1
@@ -50,7 +49,7 @@ def run_module(
     The whole process group is killed at the end, whatever the end was, so that no worker of the module survives. Raises
     TimedOut after `timeout` seconds and Stopped when `stopping()` becomes true.
     """
-    command = [sys.executable, "-P", "-m", module, *arguments]
+    command = launch.python(module, *arguments)
     stderr = folder / "stderr"
     with stderr.open("wb") as sink:
         child = subprocess.Popen(
@@ -83,7 +82,8 @@ def _wait(child: subprocess.Popen[bytes], until: float, stopping: Callable[[], b
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | {"HOME": str(folder), "TMPDIR": str(folder), "DOCVORTEX_PDF_RENDER_THREADS": "1"}
+    own = {"HOME": str(folder), "TMPDIR": str(folder), "DOCVORTEX_PDF_RENDER_THREADS": "1"}
+    return launch.environment(kept | own)
 
 
 def _tail(path: Path) -> str:

@@ -2,14 +2,13 @@
 
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from medkg_lab import linux
+from medkg_lab import launch, linux
 from medkg_lab.errors import LabError
 from medkg_lab.gpu.errors import GpuUnavailable
 from medkg_lab.gpu.guard import judge
@@ -23,8 +22,6 @@ from medkg_lab.topology.profiles import Server
 
 logger = logging.getLogger(__name__)
 
-QUIET = {"HF_HUB_OFFLINE": "1", "MINERU_MODEL_SOURCE": "local", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-"""What a server's environment says: no model is fetched at run time, and nothing is reported to anyone."""
 _LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 5.0
 _MOST_BYTES = 1024 * 1024
@@ -74,7 +71,7 @@ def _running(server: Server) -> Iterator["subprocess.Popen[bytes]"]:
             server.command,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
-            env=os.environ | QUIET,
+            env=_environment(),
             preexec_fn=linux.die_with_parent,
         )
     except OSError as error:
@@ -88,6 +85,11 @@ def _running(server: Server) -> Iterator["subprocess.Popen[bytes]"]:
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The server's environment. A script of the user's may import what lies beside it, unlike the lab's own processes."""
+    return {name: value for name, value in launch.environment().items() if name != "PYTHONSAFEPATH"}
 
 
 def _wait_ready(server: Server, running: "subprocess.Popen[bytes]", stopping: Stopping) -> None:

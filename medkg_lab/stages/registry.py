@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +19,8 @@ from medkg_lab.errors import LabError
 from medkg_lab.stages.contracts import Lane, Stage, StageType
 
 GROUP = "medkg_lab.stages"
+CPU_PACKAGES = "pip install 'medkg-lab[cpu]'"
+"""How the packages of the cpu profile are installed, the weights aside."""
 
 
 class UnknownImplementation(LabError):
@@ -34,6 +37,13 @@ class WrongStageType(LabError):
 
 class BadOptions(LabError):
     """The options of {name!r} are wrong: {detail}. The reference lists what it takes."""
+
+
+class PackageMissing(LabError):
+    """The implementation {name!r} needs the package {package}, which is not installed. Install it with `{install}` in the lab's
+    environment, and retry the jobs."""
+
+    failure_kind: ClassVar[str] = "not_configured"
 
 
 class Options(BaseModel):
@@ -53,6 +63,18 @@ class GpuNeed:
     memory_mib: int
     served: bool = False
     device: int | None = None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that the lab itself can do without: the `module` that it brings, and the command that installs it."""
+
+    module: str
+    install: str
+
+    def is_installed(self) -> bool:
+        """Whether its module can be imported; nothing is."""
+        return find_spec(self.module) is not None
 
 
 class KnowledgeStore(Protocol):
@@ -82,7 +104,8 @@ class Implementation:
     """One way to do a stage type: `build` makes the stage, once per process, from resources and validated options.
 
     `probe` is called with the options before that: it raises unless what the stage needs outside of the lab is there.
-    `gpu` is what every such stage needs, `also_gpu` names, by the options, a further need.
+    `gpu` is what every such stage needs, `also_gpu` names, by the options, a further need. `packages` are those beyond the lab's
+    own that it cannot do without.
     """
 
     name: str
@@ -95,6 +118,13 @@ class Implementation:
     device: str = "cpu"
     probe: Callable[[Any], None] | None = None
     also_gpu: Callable[[Any], GpuNeed | None] = lambda _: None
+    packages: tuple[Package, ...] = ()
+
+    def require_packages(self) -> None:
+        """Raise PackageMissing for the first package that is not installed."""
+        for package in self.packages:
+            if not package.is_installed():
+                raise PackageMissing(name=self.name, package=package.module, install=package.install)
 
     def needs(self, options: Any) -> list[GpuNeed]:
         """What a stage with these options needs of a GPU."""

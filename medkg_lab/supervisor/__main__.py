@@ -4,10 +4,16 @@ import argparse
 import asyncio
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from medkg_lab import credentials, linux, process, settings
+from medkg_lab import credentials, heartbeat, linux, process, running, settings
+from medkg_lab.locations import Locations
+from medkg_lab.supervisor.children import clear_leftovers
+from medkg_lab.supervisor.port_choice import choose_ports
 from medkg_lab.supervisor.processes import lab_processes
 from medkg_lab.supervisor.server import Supervisor
+from medkg_lab.supervisor.spec import LOCK
 
 
 def main() -> None:
@@ -19,15 +25,44 @@ def main() -> None:
     given, locations = process.arguments("labd", parser)
     if given.die_with_parent:
         linux.die_with_parent()
-    lock = os.open(locations.state / "labd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.chdir(locations.home)
+    with _lock(locations):
+        chosen = settings.load(locations)
+        credentials.renew(locations)
+        clear_leftovers(locations)
+        notes = choose_ports(locations, chosen)
+        supervisor = Supervisor(locations, chosen, lab_processes(locations, chosen), notes)
+        running.write(locations.state, locations.home, locations.runtime)
+        try:
+            asyncio.run(supervisor.run(lambda: _ready(supervisor)))
+        finally:
+            running.remove(locations.state)
+
+
+@contextmanager
+def _lock(locations: Locations) -> Iterator[None]:
+    """Be the one supervisor of the lab. Raises CannotRun when there is another."""
+    handle = os.open(locations.state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise process.CannotRun(process="labd", detail=f"another one runs the lab at {locations.home}.") from None
-    chosen = settings.load(locations)
-    credentials.renew(locations)
-    supervisor = Supervisor(locations, chosen, lab_processes(locations, chosen))
-    asyncio.run(supervisor.run())
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = running.read(locations.state)
+            who = f"process {found.pid}" if found else "one that this process cannot see, perhaps in a container,"
+            raise process.CannotRun(process="labd", detail=f"{who} runs the lab at {locations.home}.") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _ready(supervisor: Supervisor) -> None:
+    """Tell whoever started this process, who reads no further; what is printed from now on goes to the log."""
+    os.environ.pop(heartbeat.VARIABLE, None)
+    process.announce("labd")
+    log = supervisor.open_log("labd")
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
 
 
 if __name__ == "__main__":

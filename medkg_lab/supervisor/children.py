@@ -11,15 +11,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medkg_lab import exit_codes, linux
+from medkg_lab import exit_codes, heartbeat, launch, linux
+from medkg_lab.files import replace_private
 from medkg_lab.locations import Locations
-from medkg_lab.supervisor.decide import HEALTHY_AFTER, Action, Kill, Observed, Start, State, Terminate
+from medkg_lab.supervisor.decide import (
+    BUSY_SHARE,
+    HEALTHY_AFTER,
+    SILENT_S,
+    Action,
+    Kill,
+    Observed,
+    Start,
+    State,
+    Terminate,
+)
+from medkg_lab.supervisor.log_pipes import LogPipes
 from medkg_lab.supervisor.spec import ProcessSpec
 
 log = logging.getLogger(__name__)
 
-LOG_BYTES = 16 * 1024 * 1024
-"""Size at which a process's log is put aside when the process starts again; one older log is kept."""
+RECORD = "children.json"
+"""Where in the state folder the running processes are written down."""
+LEFTOVER_S = 5.0
 
 
 @dataclass
@@ -32,6 +45,25 @@ class Child:
     starts: int = 0
     started_at: float = 0.0
     reason: str = ""
+    failure: str = ""
+    beats: bool = False
+    heard: float = 0.0
+    cpu_heard: float = 0.0
+
+    def signed(self, awake: float) -> None:
+        """It gave a sign of life, `awake` seconds into the supervisor's own running time."""
+        self.heard = awake
+        if self.pid is not None:
+            self.cpu_heard = linux.cpu_seconds(self.pid)
+
+    def observe(self, awake: float) -> None:
+        """See how long it has been silent, and whether it computes all the same."""
+        watched = self.beats and self.pid is not None and self.seen.state is State.READY
+        silent = max(0.0, awake - self.heard) if watched else 0.0
+        busy = False
+        if silent >= SILENT_S and self.pid is not None:
+            busy = linux.cpu_seconds(self.pid) - self.cpu_heard > BUSY_SHARE * silent
+        self.seen = replace(self.seen, silent=silent, busy=busy)
 
 
 class Children:
@@ -40,7 +72,9 @@ class Children:
     def __init__(self, locations: Locations, specs: Iterable[ProcessSpec], changed: Callable[[], None]) -> None:
         self._locations = locations
         self._changed = changed
-        self._record = locations.state / "children.json"
+        self._awake = AwakeTime()
+        self._log_pipes = LogPipes(locations)
+        self._record = locations.state / RECORD
         self._tasks: set[asyncio.Task[None]] = set()
         self.by_name = {spec.name: Child(spec) for spec in specs}
 
@@ -55,27 +89,33 @@ class Children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGTERM)
             case Kill() if child.pid is not None:
+                if child.seen.state is State.READY:
+                    child.failure = f"it had not answered for {child.seen.silent:.0f} s, and was ended"
+                    log.warning("%s has not answered for %.0f s and is ended", child.spec.name, child.seen.silent)
                 child.seen = replace(child.seen, killed=True)
                 linux.kill_group(child.pid, signal.SIGKILL)
 
-    def clear_leftovers(self) -> None:
-        """End what a crash of an earlier supervisor left running; a pid that now belongs to another process is left alone."""
-        try:
-            left = json.loads(self._record.read_text())
-        except (FileNotFoundError, ValueError):
-            return
-        for name, (pid, started, boot) in left.items():
-            if linux.same_process(pid, started, boot):
-                log.warning("ending %s (pid %s), left by an earlier supervisor", name, pid)
-                linux.kill_group(pid, signal.SIGKILL)
+    def observe(self) -> None:
+        """Bring what is known of each process up to date."""
+        self._awake.advance()
+        self._log_pipes.check()
+        for child in self.by_name.values():
+            child.observe(self._awake.seconds)
+
+    def open_log(self, name: str) -> int:
+        """The writing end of a pipe whose content becomes the log `name`."""
+        return self._log_pipes.open(name)
+
+    def close_logs(self) -> None:
+        """Let the log writer end once it has written everything."""
+        self._log_pipes.close()
 
     async def _start(self, child: Child) -> None:
-        path = self._locations.log(child.spec.name)
-        _put_aside(path)
         child.starts += 1
         child.started_at = time.time()
+        child.failure, child.beats = "", False
         self._set(child, State.STARTING)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = self._log_pipes.open(child.spec.name)
 
         def prepare() -> None:
             linux.die_with_parent()
@@ -89,7 +129,8 @@ class Children:
                 stderr=handle,
                 preexec_fn=prepare,
                 process_group=0,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                cwd=self._locations.home,
+                env=launch.environment() | {heartbeat.VARIABLE: "1"},
             )
         except OSError as error:
             self._exited(child, exit_codes.NO_RESTART, f"cannot be started: {error}")
@@ -106,14 +147,19 @@ class Children:
         assert process.stdout is not None
         try:
             while line := await process.stdout.readline():
+                child.beats = child.beats or line == heartbeat.LINE
+                child.signed(self._awake.seconds)
                 if line.startswith(b'{"ready"') and child.seen.state is State.STARTING:
                     child.reason = ""
                     self._set(child, State.READY)
+                elif line.startswith(b'{"failed"'):
+                    child.failure = _failure(line)
         except ValueError:
             log.warning("%s printed an endless line", child.spec.name)
         code = await process.wait()
         linux.kill_group(process.pid, signal.SIGKILL)
-        self._exited(child, code, _last_line(self._locations.log(child.spec.name)))
+        await self._log_pipes.whole(child.spec.name)
+        self._exited(child, code, child.failure or _last_line(self._locations.log(child.spec.name)))
 
     def _exited(self, child: Child, code: int, reason: str) -> None:
         asked = child.seen.state is State.STOPPING
@@ -141,7 +187,56 @@ class Children:
             for name, child in self.by_name.items()
             if child.pid is not None
         }
-        self._record.write_text(json.dumps(running))
+        with contextlib.suppress(OSError):  # without room on the disk: what it is for is a crash of this process
+            replace_private(self._record, json.dumps(running))
+
+
+def clear_leftovers(locations: Locations) -> None:
+    """End what a crash of an earlier supervisor left running; a pid that now belongs to another process is left alone."""
+    for name, pid in _left(locations.state / RECORD):
+        log.warning("ending %s (pid %s), left by an earlier supervisor", name, pid)
+        linux.kill_group(pid, signal.SIGKILL)
+        until = time.monotonic() + LEFTOVER_S
+        while linux.start_time(pid) is not None and time.monotonic() < until:
+            time.sleep(0.01)  # what it listens on is free only then
+
+
+def _left(record: Path) -> list[tuple[str, int]]:
+    try:
+        entries = [
+            (str(name), int(pid), started, boot)
+            for name, (pid, started, boot) in json.loads(record.read_text()).items()
+        ]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []  # there is none, or it is damaged
+    return [(name, pid) for name, pid, started, boot in entries if linux.same_process(pid, started, boot)]
+
+
+class AwakeTime:
+    """Seconds during which the supervisor itself ran: neither a suspended machine nor a stopped supervisor adds any.
+
+    A process is silent while nobody could hear it, and that must not count against it.
+    """
+
+    LONGEST_STEP_S = 1.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self.seconds = 0.0
+
+    def advance(self) -> None:
+        """Count the time since the last call, as far as it can have been spent running."""
+        now = self._clock()
+        self.seconds += min(self.LONGEST_STEP_S, max(0.0, now - self._last))
+        self._last = now
+
+
+def _failure(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["failed"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _describe(code: int) -> str:
@@ -156,9 +251,3 @@ def _last_line(path: Path) -> str:
     except OSError:
         return ""
     return lines[-1].strip() if lines else ""
-
-
-def _put_aside(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_size > LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))

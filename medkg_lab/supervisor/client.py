@@ -1,21 +1,29 @@
 """Starting, asking and stopping a lab's supervisor."""
 
 import contextlib
+import json
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from medkg_lab import linux
-from medkg_lab.errors import LabNotRunning
+from medkg_lab import errors, folders, heartbeat, launch, linux, running
+from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.locations import Locations
 from medkg_lab.rpc import Client, PeerUnreachable
-from medkg_lab.supervisor.errors import LabNotReady, SupervisorFailed
+from medkg_lab.running import Running
+from medkg_lab.supervisor.errors import LabNotReady, LabOfAnotherUser, LabSilent, SupervisorFailed
+from medkg_lab.supervisor.readiness import STARTS_S, Readiness
 
-START_DEADLINE = 20.0
-READY_DEADLINE = 120.0
+ANSWER_S = 5.0
+"""Seconds in which a supervisor answers; it does nothing that takes long."""
+START_S = 30.0
+"""Seconds in which one that has just been started answers, unless it is still computing."""
+END_S = 30.0
+_LOOK_S = 0.1
 
 
 class SupervisorClient:
@@ -23,73 +31,95 @@ class SupervisorClient:
 
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
-        self._rpc = Client(locations.socket("labd"), deadline=10)
+        self._client: Client | None = None
+
+    def process(self) -> Running | None:
+        """The process that runs the lab, whether it answers or not; None when there is none."""
+        return running.read(self._locations.state)
 
     def is_running(self) -> bool:
-        """Whether a supervisor answers."""
+        """Whether a supervisor answers. Raises LabSilent when there is one that does not."""
         try:
-            self._rpc.call("status", deadline=5)
-        except PeerUnreachable:
+            self.status()
+        except LabNotRunning:
             return False
         return True
 
     def status(self) -> dict[str, Any]:
-        """The state of every process. Raises LabNotRunning."""
+        """The state of every process. Raises LabNotRunning, LabSilent, LabOfAnotherUser."""
         return self._ask("status")
 
     def restart(self, name: str) -> dict[str, Any]:
-        """Restart one process. Raises LabNotRunning, UnknownProcess."""
+        """Restart one process. Raises LabNotRunning, LabSilent, LabOfAnotherUser, UnknownProcess."""
         return self._ask("restart", name=name)
 
     def down(self) -> None:
-        """Stop every process, and the supervisor. Raises LabNotRunning."""
-        pid = self.status()["pid"]
-        # It may end between stopping the last process and answering.
-        with contextlib.suppress(LabNotRunning):
-            self._ask("down", deadline=30.0)
-        self._wait(lambda: not _alive(pid), 10, "the supervisor did not end")
+        """Stop every process, and the supervisor: by a signal where it does not answer.
 
-    def up(self, die_with_parent: bool = False) -> None:
-        """Start the supervisor unless it runs; returns when it answers. Raises SupervisorFailed."""
-        if self.is_running():
+        Raises LabNotRunning, LabOfAnotherUser, SupervisorFailed.
+        """
+        owner = self.process()
+        try:
+            pid = self.status()["pid"]
+            # It may end between stopping the last process and answering.
+            with contextlib.suppress(LabNotRunning, LabSilent):
+                self._ask("down", deadline=END_S)
+        except LabSilent:
+            if owner is None:
+                raise
+            pid = owner.pid
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)  # one that was stopped sees the first signal only then
+        self._wait(
+            lambda: linux.start_time(pid) is None,
+            END_S,
+            f"process {pid} did not end within {END_S:.0f} s; `kill -9 {pid}` ends it, and nothing that was acknowledged is lost",
+        )
+
+    def up(self, die_with_parent: bool = False, seconds: float = STARTS_S) -> None:
+        """Start the supervisor unless it runs; returns when it answers.
+
+        Raises SupervisorFailed, LabSilent, LabOfAnotherUser, and what the supervisor ended with.
+        """
+        if self._runs_or_starts(seconds):
             return
         self._locations.create()
-        argv = [sys.executable, "-m", "medkg_lab.supervisor", *self._locations.arguments()]
         path = self._locations.log("labd")
+        argv = launch.python("medkg_lab.supervisor", *self._locations.arguments())
         with path.open("ab") as log:
-            os.chmod(path, 0o600)
             child = subprocess.Popen(
                 [*argv, *(["--die-with-parent"] if die_with_parent else [])],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
+                cwd=self._locations.home,
+                env=launch.environment() | {heartbeat.VARIABLE: "1"},
                 start_new_session=True,
             )
+        assert child.stdout is not None, "it was asked for"
+        with child.stdout:
+            line = self._first_line(child, seconds)
+        if not line.startswith(b'{"ready"') and not self._runs_or_starts(seconds):
+            child.wait()
+            raise _why_ended(line, path) or SupervisorFailed(
+                detail=f"it ended with exit code {child.returncode}", log=path
+            )
 
-        def answered() -> bool:
-            if child.poll() is not None and not self.is_running():
-                raise SupervisorFailed(detail=f"it ended with exit code {child.returncode}", log=path)
-            return self.is_running()
+    def wait_ready(self, seconds: float = STARTS_S, seen: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Wait until every process is ready, while they get on; `seen` is given each status on the way.
 
-        self._wait(answered, START_DEADLINE, f"no answer after {START_DEADLINE:.0f} s")
-
-    def wait_ready(self, seconds: float = READY_DEADLINE, seen: Callable[[dict[str, Any]], None] | None = None) -> None:
-        """Wait until every process is ready; `seen` is given each status on the way. Raises LabNotReady.
-
-        A server that loads a model is not waited for, nor what waits for it: that may take minutes.
+        A server that loads a model is not waited for, nor what waits for it: that may take minutes. Raises LabNotReady once one
+        cannot become ready, and LabStarting when none gets on any more or `seconds` are over.
         """
-        until = time.monotonic() + seconds
+        readiness = Readiness(seconds)
         while True:
             status = self.status()
             if seen is not None:
                 seen(status)
-            waiting = [one for one in status["processes"] if one["state"] != "ready" and not one["slow"]]
-            if not waiting:
+            if readiness.reached(status["processes"], time.monotonic()):
                 return
-            if time.monotonic() > until or all(one["state"] == "given_up" for one in waiting):
-                listed = "; ".join(f"{one['name']} ({one['state']}: {one['reason']})" for one in waiting)
-                raise LabNotReady(seconds=round(seconds), processes=listed)
-            time.sleep(0.1)
+            time.sleep(_LOOK_S)
 
     def wait_restarted(self, name: str, starts: int, seconds: float = 60.0) -> None:
         """Wait until a process that had been started `starts` times was started again and is ready. Raises LabNotReady."""
@@ -99,15 +129,70 @@ class SupervisorClient:
             if found["restarts"] >= starts and found["state"] == "ready":
                 return
             if time.monotonic() > until or (found["restarts"] >= starts and found["state"] == "given_up"):
-                raise LabNotReady(seconds=round(seconds), processes=f"{name} ({found['state']}: {found['reason']})")
-            time.sleep(0.1)
+                raise LabNotReady(processes=f"{name} ({found['state']}: {found['reason']})")
+            time.sleep(_LOOK_S)
 
-    def _ask(self, op: str, deadline: float | None = None, **args: Any) -> dict[str, Any]:
+    def _runs_or_starts(self, seconds: float) -> bool:
+        """Whether a supervisor answers; one that has just been started by somebody else is waited for."""
+        until = time.monotonic() + min(seconds, START_S)
+        while True:
+            try:
+                return self.is_running()
+            except LabSilent:
+                owner = self.process()
+                if owner is not None and (owner.is_frozen() or time.monotonic() > until):
+                    raise
+                time.sleep(_LOOK_S)
+
+    def _first_line(self, child: "subprocess.Popen[bytes]", seconds: float) -> bytes:
+        """What the new supervisor prints first; nothing when it ends without a word."""
+        assert child.stdout is not None, "it was asked for"
+        os.set_blocking(child.stdout.fileno(), False)
+        found = b""
+        quiet, used, until = time.monotonic(), 0.0, time.monotonic() + seconds
+        while not found.endswith(b"\n"):
+            ended = child.poll() is not None
+            found += child.stdout.read() or b""
+            if ended:
+                break
+            if (now := linux.cpu_seconds(child.pid)) > used:
+                quiet, used = time.monotonic(), now
+            if time.monotonic() > until or time.monotonic() - quiet > START_S:
+                raise LabSilent(home=self._locations.home, pid=child.pid, detail="it is still starting, or hangs")
+            time.sleep(0.02)
+        return found
+
+    def _ask(self, op: str, deadline: float = ANSWER_S, **args: Any) -> dict[str, Any]:
+        owner = self.process()
+        if owner is not None and owner.is_frozen():
+            raise self._frozen(owner)
         try:
-            answer: dict[str, Any] = self._rpc.call(op, deadline=deadline, **args)
-        except PeerUnreachable:
-            raise LabNotRunning(home=self._locations.home) from None
+            answer: dict[str, Any] = self._rpc().call(op, deadline=deadline, **args)
+        except PeerUnreachable as error:
+            raise self._unreachable(str(error)) from None
         return answer
+
+    def _rpc(self) -> Client:
+        """A client of the socket where the supervisor has it now."""
+        path = self._locations.socket("labd")
+        if self._client is None or self._client.path != path:
+            self._client = Client(path)
+        return self._client
+
+    def _unreachable(self, detail: str) -> LabError:
+        """What is wrong when the supervisor could not be asked."""
+        if (owner := self.process()) is not None:
+            if owner.is_frozen():
+                return self._frozen(owner)
+            return LabSilent(home=self._locations.home, pid=owner.pid, detail=f"{detail} `medkg-lab down` ends it")
+        with contextlib.suppress(OSError):
+            if (uid := self._locations.state.stat().st_uid) != os.getuid():
+                return LabOfAnotherUser(home=self._locations.home, owner=folders.user_name(uid))
+        return LabNotRunning(home=self._locations.home)
+
+    def _frozen(self, owner: Running) -> LabSilent:
+        detail = f"it was stopped by a signal or a debugger. `kill -CONT {owner.pid}` lets it go on, `medkg-lab down` ends it"
+        return LabSilent(home=self._locations.home, pid=owner.pid, detail=detail)
 
     def _wait(self, condition: Callable[[], bool], seconds: float, detail: str) -> None:
         until = time.monotonic() + seconds
@@ -117,5 +202,11 @@ class SupervisorClient:
             time.sleep(0.05)
 
 
-def _alive(pid: int) -> bool:
-    return linux.start_time(pid) is not None
+def _why_ended(line: bytes, log: Path) -> LabError | None:
+    """The error that a supervisor ended with, by the line that it printed; None when it printed none."""
+    try:
+        given = json.loads(line)["failed"]
+        known = errors.by_name(given["type"])
+        return known(**given["fields"]) if known is not None else SupervisorFailed(detail=given["message"], log=log)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -3,6 +3,7 @@
 The cases for a process, when the lab should run:
   never started          -> start it once all that it comes after are ready, and those that it lets settle are that, or failed
   starting, ready        -> leave it
+  ready, but hung        -> end it; it is started again
   exited, may restart    -> start it again when its back-off is over
   exited with NO_RESTART -> leave it and show why
 When the lab should stop:
@@ -19,6 +20,14 @@ FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 30.0
 HEALTHY_AFTER = 60.0
 """Seconds a process must have run for its earlier failures to be forgotten."""
+SILENT_S = 10.0
+"""Seconds without a sign of life after which that is shown; a process gives one every two seconds."""
+HUNG_S = 60.0
+"""Seconds without a sign of life after which a process that does nothing is ended."""
+BUSY_HUNG_S = 300.0
+"""The same for one that computes: a machine that is short of processors, or a long call into a library, may be all it is."""
+BUSY_SHARE = 0.02
+"""Of its silent time, what a process that computes has spent on a processor at least."""
 GRACE = 4.0
 """Seconds between asking a process to end and killing it."""
 
@@ -29,6 +38,8 @@ class State(StrEnum):
     ABSENT = "absent"
     STARTING = "starting"
     READY = "ready"
+    SILENT = "silent"
+    """Only in what is shown: a process that is ready, but gave no sign of life for SILENT_S, or was stopped."""
     STOPPING = "stopping"
     EXITED = "exited"
     GIVEN_UP = "given_up"
@@ -39,12 +50,22 @@ RUNNING = {State.STARTING, State.READY, State.STOPPING}
 
 @dataclass(frozen=True)
 class Observed:
-    """What is known of a process; times are seconds of the monotonic clock; `failures` counts exits without a healthy run."""
+    """What is known of a process; times are seconds of the monotonic clock; `failures` counts exits without a healthy run.
+
+    `silent` is the seconds for which one that is ready gave no sign of life, `busy` whether it computed meanwhile.
+    """
 
     state: State = State.ABSENT
     since: float = 0.0
     failures: int = 0
     killed: bool = False
+    silent: float = 0.0
+    busy: bool = False
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it has been silent for so long that it will not answer any more."""
+        return self.state is State.READY and self.silent >= (BUSY_HUNG_S if self.busy else HUNG_S)
 
 
 @dataclass(frozen=True)
@@ -110,6 +131,8 @@ def _run(spec: ProcessSpec, observed: Mapping[str, Observed], restart: bool, now
             return Start(spec.name) if restart else None
         case State.STOPPING:
             return _kill_when_due(spec, seen, now)
+        case State.READY if seen.is_hung and not restart:
+            return None if seen.killed else Kill(spec.name)
         case _:
             return Terminate(spec.name) if restart else None
 

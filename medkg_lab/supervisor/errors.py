@@ -10,8 +10,37 @@ class SupervisorFailed(LabError):
     """The lab's supervisor did not do as it was asked: {detail}. Its log is {log}."""
 
 
+class PortTaken(LabError):
+    """Port {port}, which `{setting}` in {path} names, cannot be used: {detail}. Stop that, or name another port there; without
+    one the lab chooses a free port."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
+
+
 class LabNotReady(LabError):
-    """These processes of the lab are not ready after {seconds} s: {processes}. `medkg-lab logs NAME` shows why."""
+    """These processes of the lab will not become ready: {processes}. `medkg-lab logs NAME` shows why."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
+
+
+class LabStarting(LabError):
+    """The lab is still starting after {seconds} s: {processes}. It goes on by itself: `medkg-lab status` shows how far it is,
+    and `medkg-lab up --timeout SECONDS` waits for longer."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
+
+
+class LabSilent(LabError):
+    """The lab at {home} runs as process {pid}, but its supervisor does not answer: {detail}."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
+
+
+class LabOfAnotherUser(LabError):
+    """The lab at {home} belongs to user {owner}. Only that user can reach it: run the command as {owner}, or choose another lab
+    with `--home`."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
 
 
 class UnknownProcess(LabError):

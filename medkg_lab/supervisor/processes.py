@@ -1,7 +1,6 @@
 """Which processes a lab has, how each is started, and which must be ready before it."""
 
-import sys
-
+from medkg_lab import launch
 from medkg_lab.broker.engine import choose
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings, ports
@@ -47,7 +46,7 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         slow: bool = False,
         niceness: int = 0,
     ) -> ProcessSpec:
-        argv = (sys.executable, "-m", f"medkg_lab.{module}", *locations.arguments(), *arguments)
+        argv = tuple(launch.python(f"medkg_lab.{module}", *locations.arguments(), *arguments))
         return ProcessSpec(name, argv, after, port, settled, slow, niceness)
 
     servers = _servers(locations, settings)

@@ -3,15 +3,16 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 
-from medkg_lab import process, rpc
+from medkg_lab import linux, process, rpc
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings
-from medkg_lab.supervisor.children import Child, Children
-from medkg_lab.supervisor.decide import RUNNING, State, decide, missing
+from medkg_lab.supervisor.children import Child, Children, clear_leftovers
+from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT_S, State, decide, missing
 from medkg_lab.supervisor.errors import UnknownProcess
 from medkg_lab.supervisor.spec import ProcessSpec
 
@@ -21,7 +22,10 @@ TICK = 0.2
 class Supervisor:
     """Keeps the lab's processes as they should be until it is told to stop."""
 
-    def __init__(self, locations: Locations, settings: Settings, specs: tuple[ProcessSpec, ...]) -> None:
+    def __init__(
+        self, locations: Locations, settings: Settings, specs: tuple[ProcessSpec, ...], notes: Sequence[str] = ()
+    ) -> None:
+        """`notes` are sentences about this start that a person should read."""
         self._locations = locations
         self._settings = settings
         self._specs = specs
@@ -31,16 +35,17 @@ class Supervisor:
         self._wanted = True
         self._restarting: set[str] = set()
         self._started = time.time()
+        self._notes = tuple(notes)
 
-    async def run(self) -> None:
-        """Run the lab until `down` or SIGTERM; returns when every process has ended."""
+    async def run(self, ready: Callable[[], None] = lambda: process.announce("labd")) -> None:
+        """Run the lab until `down` or SIGTERM; returns when every process has ended. `ready` is called once it answers."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
-        self._children.clear_leftovers()
+        clear_leftovers(self._locations)
         handlers = {"status": self._status, "restart": self._restart, "down": self._down}
         server = await rpc.serve(self._locations.socket("labd"), handlers)
-        process.announce("labd")
+        ready()
         while self._wanted or self._any_running():
             await self._step()
             try:
@@ -53,8 +58,14 @@ class Supervisor:
         await asyncio.sleep(0)  # the answer to `down` is written before the socket goes
         server.close()
         self._locations.socket("labd").unlink(missing_ok=True)
+        self._children.close_logs()
+
+    def open_log(self, name: str) -> int:
+        """The writing end of a pipe whose content becomes the log `name`."""
+        return self._children.open_log(name)
 
     async def _step(self) -> None:
+        self._children.observe()
         observed = {name: child.seen for name, child in self._children.by_name.items()}
         restarting, self._restarting = frozenset(self._restarting), set()
         for action in decide(self._specs, observed, self._wanted, restarting, time.monotonic()):
@@ -88,24 +99,40 @@ class Supervisor:
             "since": self._started,
             "stopping": not self._wanted,
             "profile": self._settings.profile,
+            "notes": list(self._notes),
             "processes": [_describe(child, self._children) for child in self._children.by_name.values()],
         }
 
 
 def _describe(child: Child, children: Children) -> dict[str, Any]:
     rss, cpu = _usage(child.pid)
+    stopped = child.pid is not None and linux.process_state(child.pid) in ("T", "t")
+    silence = _silence(child, stopped)
     return {
         "name": child.spec.name,
-        "state": child.seen.state.value,
+        "state": (State.SILENT if silence else child.seen.state).value,
         "pid": child.pid,
         "restarts": max(0, child.starts - 1),
+        "failures": child.seen.failures,
+        "silent_seconds": round(child.seen.silent, 1),
+        "after": list(child.spec.after),
         "rss_mb": rss,
         "cpu_seconds": cpu,
         "port": child.spec.port,
-        "reason": child.reason or _waiting_for(child, children),
+        "reason": silence or child.reason or _waiting_for(child, children),
         "since": child.started_at or None,
         "slow": child.spec.slow or any(name in child.spec.settled for name in _waited_for(child, children)),
     }
+
+
+def _silence(child: Child, stopped: bool) -> str:
+    """How long a process that should answer has not; empty when it does."""
+    seen = child.seen
+    if seen.state is not State.READY or not (stopped or seen.silent >= SILENT_S):
+        return ""
+    limit = BUSY_HUNG_S if seen.busy else HUNG_S
+    why = f", because it was stopped: `kill -CONT {child.pid}` lets it go on" if stopped else ""
+    return f"has not answered for {seen.silent:.0f} s{why}; it is restarted after {limit:.0f} s"
 
 
 def _waiting_for(child: Child, children: Children) -> str:

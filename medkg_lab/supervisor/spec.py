@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LOCK = "labd.lock"
+"""The file in the state folder that the lab's one supervisor has locked."""
+
 
 @dataclass(frozen=True)
 class ProcessSpec:

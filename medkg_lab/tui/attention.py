@@ -46,7 +46,7 @@ def _disk(seen: Snapshot) -> list[Need]:
 def _processes(seen: Snapshot) -> list[Need]:
     found = []
     for one in seen.processes:
-        if one["state"] not in {"exited", "given_up"}:
+        if one["state"] not in {"exited", "given_up", "silent"}:
             continue
         state = glyphs.of_process(one["state"])
         reason = one_line(one["reason"] or "it ended", 200)

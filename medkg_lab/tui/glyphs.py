@@ -38,6 +38,7 @@ BREAKER_OPEN = State("▲", "open", "warn", "!")
 FAILED = State("✗", "failed", "bad", "x")
 FAILS = State("✗", "fails", "bad", "x")
 MISSING = State("✗", "missing", "bad", "x")
+SILENT = State("?", "silent", "warn", "?")
 GIVEN_UP = State("✗", "given up", "bad", "x")
 DEAD = State("†", "dead", "dead", "+")
 CANCELLED = State("⊘", "cancelled", "dead", "/")
@@ -74,6 +75,7 @@ _PROCESSES = {
     "absent": WAITING,
     "starting": STARTING,
     "ready": UP,
+    "silent": SILENT,
     "stopping": STOPPING,
     "exited": BACKOFF,
     "given_up": GIVEN_UP,

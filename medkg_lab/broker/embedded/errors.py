@@ -12,7 +12,8 @@ class DataFolderInUse(LabError):
 
 
 class AddressUnusable(LabError):
-    """The broker cannot listen on {host}:{port}: {detail}. Stop what uses the port or configure another one."""
+    """The broker cannot listen on {host}:{port}: {detail}. Stop that, or name another port
+    by `ports.broker` in settings.yaml, and start the lab again."""
 
     exit_code = exit_codes.NO_RESTART
 

@@ -19,6 +19,7 @@ from medkg_lab.broker.embedded.log import PartitionLog
 from medkg_lab.broker.embedded.meta import Meta
 from medkg_lab.broker.embedded.service import Service
 from medkg_lab.broker.embedded.store import Store
+from medkg_lab.port_use import problem_with
 
 _log = logging.getLogger("medkg_lab.broker")
 _SETTLE_SECONDS = 2.5
@@ -110,7 +111,9 @@ class _Server:
                 self._connected, service.host, service.port, limit=_STREAM_BUFFER
             )
         except OSError as error:
-            raise AddressUnusable(host=service.host, port=service.port, detail=error.strerror) from error
+            raise AddressUnusable(
+                host=service.host, port=service.port, detail=problem_with(service.port) or error.strerror
+            ) from error
         service.port = self._listener.sockets[0].getsockname()[1]
         self._housekeeper = asyncio.create_task(self._keep_house())
         announce(self._facts(loop.time() - began))

