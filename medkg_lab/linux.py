@@ -229,16 +229,19 @@ def port_holder(port: int) -> PortHolder | None:
         return None
     sockets = {f"socket:[{row[9]}]" for row in rows}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and sockets & set(_open_files(entry)):
+        if entry.name.isdigit() and sockets & set(open_files(int(entry.name))):
             return PortHolder(int(rows[0][7]), int(entry.name), _program(entry))
     return PortHolder(int(rows[0][7]))
 
 
-def _open_files(process: Path) -> list[str]:
-    try:
-        return [os.readlink(one) for one in (process / "fd").iterdir()]
-    except OSError:
-        return []
+def open_files(pid: int) -> list[str]:
+    """What process `pid` has open, as far as this user may know (proc(5), /proc/PID/fd)."""
+    found = []
+    with contextlib.suppress(OSError):
+        for one in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed by now, such as the one that listed the folder
+                found.append(os.readlink(f"/proc/{pid}/fd/{one}"))
+    return found
 
 
 def _program(process: Path) -> str:

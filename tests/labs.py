@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,20 @@ class TestLab:
             "HOME": str(self.home / "nobody"),
         }
 
-    def popen(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a command."""
+    def popen(
+        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> "subprocess.Popen[str]":
+        """Start a command, with more in its environment and in another folder if asked to."""
         command = [sys.executable, "-m", "medkg_lab.cli.main", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=self.environment)
+        seen = self.environment | dict(env or {})
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=seen, cwd=cwd)
 
-    def run(self, *arguments: str, timeout: float = 300) -> Done:
+    def run(
+        self, *arguments: str, timeout: float = 300, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Done:
         """Run a command to its end."""
-        process = self.popen(*arguments)
+        process = self.popen(*arguments, env=env, cwd=cwd)
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

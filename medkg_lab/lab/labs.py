@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medkg_lab import running
 from medkg_lab.errors import LabError
+from medkg_lab.linux import open_files
 from medkg_lab.rpc import Client
 from medkg_lab.running import Running
 from medkg_lab.supervisor.spec import LOCK
@@ -39,7 +40,7 @@ def _supervisors() -> Iterator[Running]:
             if _MODULE not in (entry / "cmdline").read_bytes().split(b"\0"):
                 continue
             # Its state folder is where its lock lies: the command line does not name the platform's usual places.
-            opened = [Path(os.readlink(one)) for one in (entry / "fd").iterdir()]
+            opened = map(Path, open_files(int(entry.name)))
         except OSError:
             continue  # it has just ended
         for path in opened:

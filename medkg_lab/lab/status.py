@@ -11,7 +11,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.supervisor.decide import State
+from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
 GPU_LOCK = "gpu.lock"
@@ -49,7 +49,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
     if with_link:
         answer |= lab.dagster.link()
     ledgerd = next(one for one in supervised["processes"] if one["name"] == "ledgerd")
-    if ledgerd["state"] == State.SILENT:
+    if ledgerd["state"] == SILENT:
         answer["ledger_error"] = why_process(ledgerd)
         return answer
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.errors import ROOM
 from medkg_lab.stages.contracts import Lane
-from medkg_lab.supervisor.decide import State
+from medkg_lab.supervisor.decide import SILENT, State
 from medkg_lab.supervisor.processes import SERVER
 
 DISK_LOW_MB = 2000.0
@@ -115,7 +115,7 @@ def _down(name: str, processes: Mapping[str, Mapping[str, Any]]) -> str:
     if seen is None or seen["state"] == State.READY:
         return ""
     reason = f": {seen['reason']}" if seen.get("reason") else ""
-    if seen["state"] == State.SILENT:
+    if seen["state"] == SILENT:
         return f"Process {name} {seen['reason']}."
     if seen["state"] == State.STARTING:
         return f"Process {name} is starting{reason or ' and loads its models'}; the job goes on when it is ready."
@@ -127,7 +127,7 @@ def why_process(seen: Mapping[str, Any]) -> str:
     name, state = seen["name"], seen["state"]
     if state == State.READY:
         return f"{name} is ready."
-    if state == State.SILENT:
+    if state == SILENT:
         return f"{name} {seen['reason']}."
     reason = f": {seen['reason']}" if seen.get("reason") else ""
     remedy = f" `medkg-lab restart {name}` once that is mended." if state == State.GIVEN_UP else ""

@@ -20,6 +20,8 @@ FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 30.0
 HEALTHY_AFTER = 60.0
 """Seconds a process must have run for its earlier failures to be forgotten."""
+SILENT = "silent"
+"""What is shown instead of `ready` of a process that gave no sign of life for SILENT_S, or was stopped."""
 SILENT_S = 10.0
 """Seconds without a sign of life after which that is shown; a process gives one every two seconds."""
 HUNG_S = 60.0
@@ -38,8 +40,6 @@ class State(StrEnum):
     ABSENT = "absent"
     STARTING = "starting"
     READY = "ready"
-    SILENT = "silent"
-    """Only in what is shown: a process that is ready, but gave no sign of life for SILENT_S, or was stopped."""
     STOPPING = "stopping"
     EXITED = "exited"
     GIVEN_UP = "given_up"

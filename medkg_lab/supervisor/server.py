@@ -12,7 +12,7 @@ from medkg_lab import linux, process, rpc
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor.children import Child, Children, clear_leftovers
-from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT_S, State, decide, missing
+from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT, SILENT_S, State, decide, missing
 from medkg_lab.supervisor.errors import UnknownProcess
 from medkg_lab.supervisor.spec import ProcessSpec
 
@@ -110,7 +110,7 @@ def _describe(child: Child, children: Children) -> dict[str, Any]:
     silence = _silence(child, stopped)
     return {
         "name": child.spec.name,
-        "state": (State.SILENT if silence else child.seen.state).value,
+        "state": SILENT if silence else child.seen.state.value,
         "pid": child.pid,
         "restarts": max(0, child.starts - 1),
         "failures": child.seen.failures,

@@ -1,10 +1,14 @@
 """The supervisor's decisions, case by case and as properties."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.supervisor.children import AwakeTime
 from medkg_lab.supervisor.decide import (
+    BUSY_HUNG_S,
     GRACE,
+    HUNG_S,
     LONGEST_BACKOFF,
     RUNNING,
     Action,
@@ -112,9 +116,35 @@ def test_nothing_runs_before_what_it_needs_and_nothing_ends_before_what_needs_it
                     dependants = [spec for spec in SPECS if action.name in spec.after]
                     assert not any(observed[spec.name].state in RUNNING for spec in dependants)
             case Kill():
-                assert state is State.STOPPING
+                assert state is State.STOPPING or observed[action.name].is_hung
 
 
 @given(st.integers(0, 10_000))
 def test_the_backoff_grows_and_is_bounded(failures: int) -> None:
     assert 0 < backoff(failures) <= backoff(failures + 1) <= LONGEST_BACKOFF
+
+
+@pytest.mark.parametrize(("busy", "limit"), [(False, HUNG_S), (True, BUSY_HUNG_S)])
+def test_a_process_that_hangs_is_ended_once(busy: bool, limit: float) -> None:
+    def actions(silent: float, killed: bool = False) -> list[Action]:
+        return decide((A,), {"a": Observed(State.READY, 0, killed=killed, silent=silent, busy=busy)}, True, NOBODY, 0)
+
+    assert actions(limit - 1) == []
+    assert actions(limit) == [Kill("a")]
+    assert actions(limit + 1, killed=True) == []
+
+
+def test_only_one_that_is_ready_can_hang() -> None:
+    for state in (State.ABSENT, State.STARTING, State.EXITED, State.GIVEN_UP):
+        assert not any(
+            isinstance(one, Kill) for one in decide((A,), {"a": Observed(state, 0, silent=1e9)}, True, NOBODY, 0)
+        )
+
+
+def test_a_pause_of_the_machine_or_the_supervisor_counts_as_no_silence() -> None:
+    now = [0.0]
+    awake = AwakeTime(lambda: now[0])
+    for step in (0.2, 0.2, 3600.0, 0.2):
+        now[0] += step
+        awake.advance()
+    assert awake.seconds == pytest.approx(0.6 + AwakeTime.LONGEST_STEP_S)

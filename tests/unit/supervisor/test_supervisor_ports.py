@@ -1,0 +1,93 @@
+"""Which ports a lab starts with."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from medkg_lab import settings
+from medkg_lab.locations import Locations, locate
+from medkg_lab.orchestration.dagsterd import listen
+from medkg_lab.port_use import PortUnusable
+from medkg_lab.settings import PortSettings, Settings, SettingsInvalid
+from medkg_lab.supervisor.errors import PortTaken
+from medkg_lab.supervisor.port_choice import choose_ports
+
+
+@contextmanager
+def taken(port: int = 0) -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+@pytest.fixture
+def places(short_tmp: Path) -> Locations:
+    made = locate(short_tmp)
+    made.create()
+    return made
+
+
+def test_ports_are_kept_while_they_are_free(places: Locations) -> None:
+    before = settings.ports(places)
+    assert choose_ports(places, Settings()) == []
+    assert settings.ports(places) == before
+
+
+def test_a_chosen_port_that_is_taken_is_replaced_with_a_word(places: Locations) -> None:
+    before = settings.ports(places)
+    with taken(before["broker"]):
+        (note,) = choose_ports(places, Settings())
+    assert f"Port {before['broker']} of broker" in note
+    assert f"process {os.getpid()}" in note
+    now = settings.ports(places)
+    assert now["broker"] != before["broker"]
+    assert now["dagster"] == before["dagster"]
+
+
+def test_a_set_port_is_used_or_its_holder_named(places: Locations) -> None:
+    with taken() as port:
+        with pytest.raises(PortTaken, match=rf"Port {port}.*ports\.dagster.*process {os.getpid()}") as caught:
+            choose_ports(places, Settings(ports=PortSettings(dagster=port)))
+    assert caught.value.exit_code == 3
+    assert choose_ports(places, Settings(ports=PortSettings(dagster=port))) == []
+    assert settings.ports(places)["dagster"] == port
+
+
+def test_a_set_port_that_the_other_has_moves_the_other(places: Locations) -> None:
+    broker = settings.ports(places)["broker"]
+    assert len(choose_ports(places, Settings(ports=PortSettings(dagster=broker)))) == 1
+    now = settings.ports(places)
+    assert now["dagster"] == broker != now["broker"]
+
+
+def test_two_set_ports_must_differ(places: Locations) -> None:
+    settings.path(places).write_text("ports: {broker: 4000, dagster: 4000}\n")
+    with pytest.raises(SettingsInvalid, match="two different ports"):
+        settings.load(places)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"broker": "x"}', '{"broker": 1}'])
+def test_damaged_ports_are_chosen_anew(places: Locations, damage: str) -> None:
+    (places.state / settings.PORTS).write_text(damage)
+    found = settings.ports(places)
+    assert json.loads((places.state / settings.PORTS).read_text()) == found
+    assert set(found) == {"broker", "dagster"}
+
+
+def test_dagsters_process_says_which_port_and_never_starts_again(places: Locations) -> None:
+    with taken() as port, pytest.raises(PortUnusable, match=rf"port {port}.*ports\.dagster") as caught:
+        listen(port)
+    assert caught.value.exit_code == 78
+
+
+def test_relative_paths_of_the_settings_are_below_their_file(places: Locations) -> None:
+    settings.path(places).write_text("broker: {security: {password_file: secret}}\nallowed_roots: [papers, /data]\n")
+    found = settings.load(places)
+    assert found.broker.security.password_file == places.config / "secret"
+    assert found.allowed_roots == (places.config / "papers", Path("/data"))
