@@ -86,8 +86,8 @@ def last_lines(path: Path, count: int) -> list[str]:
     with path.open("rb") as file:
         start = file.seek(0, os.SEEK_END)
         while start > 0 and found.count(b"\n") <= count and len(found) < _MOST_TAIL_BYTES:
-            start = max(0, start - _TAIL_STEP_BYTES)
+            end, start = start, max(0, start - _TAIL_STEP_BYTES)
             file.seek(start)
-            found = file.read(_TAIL_STEP_BYTES) + found
+            found = file.read(end - start) + found
     lines = found.decode(errors="replace").splitlines()
     return lines[-count:] if count > 0 else []

@@ -26,6 +26,14 @@ def main() -> None:
     if given.die_with_parent:
         linux.die_with_parent()
     os.chdir(locations.home)
+    try:
+        _run(locations)
+    except OSError as error:
+        # A full disk, or folders that may not be written: whoever starts the lab reads this instead of a traceback.
+        raise process.CannotRun(process="labd", detail=f"{error}. Make room or fix the permissions.") from error
+
+
+def _run(locations: Locations) -> None:
     with _lock(locations):
         chosen = settings.load(locations)
         credentials.renew(locations)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medkg_lab import errors, folders, heartbeat, launch, linux, running
+from medkg_lab import errors, exit_codes, folders, heartbeat, launch, linux, running
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.locations import Locations
 from medkg_lab.rpc import Client, PeerUnreachable
@@ -207,6 +207,8 @@ def _why_ended(line: bytes, log: Path) -> LabError | None:
     try:
         given = json.loads(line)["failed"]
         known = errors.by_name(given["type"])
-        return known(**given["fields"]) if known is not None else SupervisorFailed(detail=given["message"], log=log)
+        if known is not None and known.exit_code != exit_codes.NO_RESTART:
+            return known(**given["fields"])
+        return SupervisorFailed(detail=given["message"], log=log)
     except (ValueError, KeyError, TypeError):
         return None

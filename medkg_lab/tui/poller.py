@@ -75,9 +75,12 @@ class Poller:
         now = time.time()
         try:
             status: Mapping[str, Any] | None = self._lab.supervisor.status()
-        except LabError:
-            status = None
-        seen = replace(self._seen, at=now, lab=status, trouble="")
+            trouble = ""
+        except LabNotRunning:
+            status, trouble = None, ""
+        except LabError as error:
+            status, trouble = None, str(error)
+        seen = replace(self._seen, at=now, lab=status, trouble=trouble)
         if status is not None:
             seen = self._ledger(self._with_cpu(seen))
             seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))

@@ -12,7 +12,6 @@ from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import clock, print_json, print_json_line, print_styled, print_table, print_text, say
 from medkg_lab.errors import LabError
-from medkg_lab.files import last_lines
 
 
 class NoSuchLog(LabError):
@@ -164,6 +163,8 @@ def _logs(given: argparse.Namespace) -> int:
 
 def _tail(path: Path, count: int) -> list[str]:
     """The last `count` lines of a log, which may go on in its older part; no more is read than they need."""
+    from medkg_lab.files import last_lines
+
     lines = last_lines(path, count)
     if len(lines) < count and (older := path.with_name(f"{path.name}.1")).exists():
         return [*last_lines(older, count - len(lines)), *lines]

@@ -1,0 +1,33 @@
+"""The end of a file is read without the rest of it."""
+
+from pathlib import Path
+
+import pytest
+
+from medkg_lab import files
+from medkg_lab.files import last_lines
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 999, 1000, 1001])
+def test_the_last_lines_are_those_of_the_whole_file(tmp_path: Path, count: int) -> None:
+    lines = [f"line {number} {'x' * (number % 300)}" for number in range(1000)]
+    (tmp_path / "log").write_text("\n".join(lines) + "\n")
+    assert last_lines(tmp_path / "log", count) == lines[len(lines) - min(count, 1000) :]
+
+
+def test_of_a_large_file_little_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        file.truncate(5 * 1024 * 1024 * 1024)  # a hole: nothing is written
+        file.seek(0, 2)
+        file.write(b"\nlast\n")
+    monkeypatch.setattr(files, "_MOST_TAIL_BYTES", 1024 * 1024)
+    assert last_lines(path, 1) == ["last"]
+    assert len(last_lines(path, 50)) <= 3
+
+
+def test_what_is_not_text_is_shown_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"a\xff\nb")
+    assert last_lines(tmp_path / "log", 5) == ["a\ufffd", "b"]
+    (tmp_path / "log").write_bytes(b"")
+    assert last_lines(tmp_path / "log", 5) == []
