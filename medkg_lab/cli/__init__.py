@@ -9,7 +9,11 @@ def _forget_current_folder() -> None:
 
     Only what Python has loaded by now may be used here: anything else could come from that folder.
     """
-    here, package_parent = os.getcwd(), os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed: nothing can come from it
+        here = ""
+    package_parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if sys.path and not sys.flags.safe_path and sys.path[0] in ("", here) and here != package_parent:
         del sys.path[0]
 

@@ -11,8 +11,8 @@ import pytest
 
 from medkg_lab import settings
 from medkg_lab.locations import Locations, locate
-from medkg_lab.orchestration.dagsterd import listen
-from medkg_lab.port_use import PortUnusable
+from medkg_lab.orchestration.connections import listeners
+from medkg_lab.process import CannotRun
 from medkg_lab.settings import PortSettings, Settings, SettingsInvalid
 from medkg_lab.supervisor.errors import PortTaken
 from medkg_lab.supervisor.port_choice import choose_ports
@@ -81,8 +81,11 @@ def test_damaged_ports_are_chosen_anew(places: Locations, damage: str) -> None:
 
 
 def test_dagsters_process_says_which_port_and_never_starts_again(places: Locations) -> None:
-    with taken() as port, pytest.raises(PortUnusable, match=rf"port {port}.*ports\.dagster") as caught:
-        listen(port)
+    with (
+        taken() as port,
+        pytest.raises(CannotRun, match=rf"port {port}.*process {os.getpid()}.*ports\.dagster") as caught,
+    ):
+        listeners(port)
     assert caught.value.exit_code == 78
 
 
@@ -91,3 +94,16 @@ def test_relative_paths_of_the_settings_are_below_their_file(places: Locations) 
     found = settings.load(places)
     assert found.broker.security.password_file == places.config / "secret"
     assert found.allowed_roots == (places.config / "papers", Path("/data"))
+
+
+def test_a_port_that_is_taken_on_the_other_loopback_address_is_not_free(places: Locations) -> None:
+    before = settings.ports(places)
+    with socket.socket(socket.AF_INET6) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            other.bind(("::1", before["dagster"]))
+        except OSError:
+            pytest.skip("there is no IPv6")
+        other.listen()
+        assert len(choose_ports(places, Settings())) == 1
+    assert settings.ports(places)["dagster"] != before["dagster"]
