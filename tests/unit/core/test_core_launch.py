@@ -13,7 +13,7 @@ from medkg_lab import launch, telemetry
 from tests.static import rules
 
 ONLY = {"medkg_lab/launch.py", "medkg_lab/interpreter.py", "medkg_lab/orchestration/workspace.py"}
-"""The one that starts processes, one that repeats a command line as it was, and one that only writes down which Python made a run."""
+"""The one that starts processes, one that repeats a command line as it was, and one that writes down which Python made a run."""
 
 
 def test_only_one_module_makes_command_lines_of_python() -> None:
