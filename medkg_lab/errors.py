@@ -38,6 +38,14 @@ class ServiceError(LabError):
 
     failure_kind: ClassVar[str] = "service"
     """What the job's `failure_kind` becomes once the policy's tries are spent. Such an error is retried and counted."""
+    part: ClassVar[str | None] = None
+    """The process of the lab that the service is, if it is the lab's own: then the job is run again once that is whole."""
+
+
+class PartAway(LabError):
+    """A process of this lab does not answer: {detail}. It is started again by itself; `medkg-lab status` shows its state."""
+
+    # Nothing is wrong with a document whose stage meets it, nor with a service outside: its batch is given back.
 
 
 class LabNotRunning(LabError):

@@ -3,6 +3,9 @@
 A request is `{"id": n, "op": name, "args": {...}}`, its answer `{"id": n, "result": ...}` or
 `{"id": n, "error": {"type", "message", "fields"}}`. Answers may come out of order. A socket has mode 0600, lies in a 0700
 folder, and its server refuses a peer with another uid. An error class known to the client is raised there as itself.
+
+A server that ends answers whatever it did not do with PeerClosing. It is a PeerUnreachable: who waits for a process that was
+killed also waits for one that was stopped, and neither has to know which of the two it was.
 """
 
 import asyncio
@@ -21,8 +24,8 @@ from typing import Any, Self
 
 import orjson
 
-from medkg_lab import errors
-from medkg_lab.errors import LabError
+from medkg_lab import errors, exit_codes
+from medkg_lab.errors import LabError, PartAway
 from medkg_lab.listener import Listener
 
 MAX_LINE = 256 * 1024 * 1024
@@ -32,11 +35,31 @@ MOST_AT_ONCE = 256
 """Requests of one connection that are worked on at once; the next is read when one of them is answered, so that a client that
 sends faster than it is served, or does not read its answers, has to wait."""
 
+ENCODING = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
-class PeerUnreachable(LabError):
+class PeerUnreachable(PartAway):
     """The process behind {path} did not answer {op} within {seconds} s: {detail}. `medkg-lab status` shows whether it runs."""
+
+
+class PeerClosing(PeerUnreachable):
+    """The process is stopping and takes no more requests. It is asked again when it is back; `medkg-lab status` shows whether it
+    is."""
+
+
+class NotEncodable(LabError):
+    """{op} cannot be sent: {what} holds what JSON cannot: {detail}. Leave out characters that are not text (half of a surrogate
+    pair, as a file name in another encoding gives), and numbers beyond 64 bits."""
+
+    exit_code = exit_codes.USAGE
+
+
+class MessageTooLarge(LabError):
+    """{what} has {size} bytes, and a message has {limit} at most. Ask for less at once."""
+
+    exit_code = exit_codes.USAGE
 
 
 class RemoteFailure(LabError):
@@ -47,18 +70,87 @@ class BadRequest(LabError):
     """The request was not understood: {detail}. Client and server may be of different versions; restart the lab."""
 
 
-async def serve(path: Path, handlers: Mapping[str, Handler]) -> Listener:
-    """Listen at `path`, replacing a socket that a crash left, and answer each request by the handler of its op."""
+class Server:
+    """The listening end of a socket, with the conversations on it."""
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+        self._listening: Listener | None = None
+        self.closing = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def listen(self, path: Path) -> None:
+        """Listen at `path`, replacing a socket that a crash left."""
+        self._listening = await Listener(path, self._connected, MAX_LINE).open()
+
+    def close(self) -> None:
+        """Take no more connections. From here on a request is answered with PeerClosing unless its handler still succeeds or
+        refuses it: what is asked of a process that ends was not done."""
+        self.closing = True
+        if self._listening is not None:
+            self._listening.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if _peer_uid(writer.get_extra_info("socket")) != os.getuid():
             writer.close()
             return
         # A closing server cancels its conversations, which asyncio up to 3.11 would log as errors of their own.
         with contextlib.suppress(asyncio.CancelledError):
-            await _converse(reader, writer, handlers)
+            await _converse(reader, writer, self)
 
-    return await Listener(path, connected, MAX_LINE).open()
+    async def answer(self, line: bytes) -> bytes:
+        """The answer to one request, encoded. Whatever cannot be answered is answered with an error."""
+        request_id: Any = None
+        try:
+            request = _parse(line)
+            request_id = request["id"]
+            handler = self._handlers.get(request["op"])
+            if handler is None:
+                raise BadRequest(detail=f"unknown op {request['op']!r}")
+            return _encoded(request_id, "result", await handler(request.get("args") or {}))
+        except asyncio.CancelledError:
+            # Cancelled is what waits in a thread pool when that is shut down; a conversation's own end has nobody to answer.
+            if not self.closing:
+                raise
+            return _encoded(request_id, "error", describe(PeerClosing()))
+        except LabError as error:
+            return _encoded(request_id, "error", describe(error))
+        except Exception as error:  # noqa: BLE001 - process boundary: a handler's bug must not end the server
+            if self.closing:
+                return _encoded(request_id, "error", describe(PeerClosing()))
+            detail = _printable(f"{type(error).__name__}: {error}")
+            fields = {"type": "RemoteFailure", "message": detail, "fields": {"detail": detail}}
+            return _encoded(request_id, "error", fields)
+
+
+async def serve(path: Path, handlers: Mapping[str, Handler]) -> Server:
+    """Listen at `path` and answer each request by the handler of its op."""
+    server = Server(handlers)
+    await server.listen(path)
+    return server
+
+
+def _encoded(request_id: Any, kind: str, content: Any) -> bytes:
+    """An answer as it travels. Raises NotEncodable and MessageTooLarge."""
+    try:
+        line = orjson.dumps({"id": request_id, kind: content}, option=ENCODING) + b"\n"
+    except TypeError as error:
+        raise NotEncodable(op="The answer", what="it", detail=_printable(str(error))) from error
+    if len(line) > MAX_LINE:
+        raise MessageTooLarge(what="The answer", size=len(line), limit=MAX_LINE)
+    return line
+
+
+def _printable(text: str) -> str:
+    """`text` with what UTF-8 cannot hold written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -67,9 +159,7 @@ def _peer_uid(connection: socket.socket) -> int:
     return int(uid)
 
 
-async def _converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]
-) -> None:
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Server) -> None:
     tasks: set[asyncio.Task[None]] = set()
     places = asyncio.Semaphore(MOST_AT_ONCE)
     transport = writer.transport
@@ -81,7 +171,7 @@ async def _converse(
 
     try:
         while line := await _next_line(reader, transport, places):
-            task = asyncio.create_task(_respond(line, writer, handlers))
+            task = asyncio.create_task(_respond(line, writer, server))
             tasks.add(task)
             task.add_done_callback(answered)
     except (ConnectionError, ValueError):
@@ -105,22 +195,10 @@ async def _next_line(
     return await reader.readline()
 
 
-async def _respond(line: bytes, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]) -> None:
-    request_id: Any = None
-    try:
-        request = _parse(line)
-        request_id = request["id"]
-        handler = handlers.get(request["op"])
-        if handler is None:
-            raise BadRequest(detail=f"unknown op {request['op']!r}")
-        answer: dict[str, Any] = {"id": request_id, "result": await handler(request.get("args") or {})}
-    except LabError as error:
-        answer = {"id": request_id, "error": describe(error)}
-    except Exception as error:  # noqa: BLE001 - process boundary: a handler's bug must not end the server
-        detail = f"{type(error).__name__}: {error}"
-        answer = {"id": request_id, "error": {"type": "RemoteFailure", "message": detail, "fields": {"detail": detail}}}
+async def _respond(line: bytes, writer: asyncio.StreamWriter, server: Server) -> None:
+    answer = await server.answer(line)
     with contextlib.suppress(ConnectionError):
-        writer.write(orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+        writer.write(answer)
         await writer.drain()
 
 
@@ -129,19 +207,26 @@ def _parse(line: bytes) -> dict[str, Any]:
         request = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise BadRequest(detail=str(error)) from None
-    if not isinstance(request, dict) or "id" not in request or not isinstance(request.get("op"), str):
+    if not isinstance(request, dict) or not isinstance(request.get("op"), str):
         raise BadRequest(detail="a request is an object with id and op")
+    if "id" not in request or not isinstance(request["id"], str | int | float | None):
+        raise BadRequest(detail="the id of a request is a number or a text")
     return request
 
 
 def describe(error: LabError) -> dict[str, Any]:
     """Put `error` into the form in which it travels."""
-    fields = {name: value if _plain(value) else str(value) for name, value in error.fields.items()}
-    return {"type": type(error).__name__, "message": str(error), "fields": fields}
+    fields = {name: _travels(value) for name, value in error.fields.items()}
+    return {"type": type(error).__name__, "message": _printable(str(error)), "fields": fields}
 
 
-def _plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool | list | dict)
+def _travels(value: object) -> Any:
+    """A field of an error as it is sent: as it is where JSON can hold it, else as text."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return _printable(str(value))
+    return value
 
 
 class Client:
@@ -176,33 +261,36 @@ class Client:
     def call(self, op: str, *, deadline: float | None = None, **args: Any) -> Any:
         """Ask for `op` and return its result.
 
-        Raises PeerUnreachable when the server cannot be reached or does not answer within `deadline` seconds, and whatever
-        LabError the server answered with. The request is sent again only when the connection could not be made: whether a
-        request that got no answer took effect is for the caller's command id to settle.
+        Raises PeerUnreachable when the server cannot be reached, is closing (PeerClosing) or does not answer within `deadline`
+        seconds, NotEncodable and MessageTooLarge, and whatever LabError the server answered with. The request is sent again only
+        when the connection could not be made: whether a request that got no answer took effect is for the caller's command id
+        to settle.
         """
         seconds = self.deadline if deadline is None else deadline
+        request_id = next(self._ids)
+        request = _request(request_id, op, args)
         with self._lock:
             until = time.monotonic() + seconds
             try:
-                return self._ask(op, args, until)
+                return self._ask(op, request, until)
             except OSError as error:
                 self.close()
                 detail = "no answer in time" if isinstance(error, TimeoutError) else str(error)
                 raise PeerUnreachable(path=self.path, op=op, seconds=seconds, detail=detail) from error
+            except PeerClosing:
+                # The next call finds the process that comes after this one.
+                self.close()
+                raise
             except LabError:
                 raise
             except BaseException:
                 self.close()
                 raise
 
-    def _ask(self, op: str, args: dict[str, Any], until: float) -> Any:
+    def _ask(self, op: str, request: bytes, until: float) -> Any:
         connection = self._connect(until)
-        request_id = next(self._ids)
-        request = orjson.dumps(
-            {"id": request_id, "op": op, "args": args}, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-        )
         connection.settimeout(max(0.001, until - time.monotonic()))
-        connection.sendall(request + b"\n")
+        connection.sendall(request)
         answer = orjson.loads(self._read_line(connection, until))
         if error := answer.get("error"):
             raise self._revive(error, op)
@@ -232,6 +320,9 @@ class Client:
             if not chunk:
                 raise ConnectionResetError("the connection was closed")
             self._buffer += chunk
+            if len(self._buffer) > MAX_LINE:
+                self.close()
+                raise MessageTooLarge(what=f"The answer of {self.path}", size=f"over {MAX_LINE}", limit=MAX_LINE)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
@@ -242,3 +333,23 @@ class Client:
             with contextlib.suppress(KeyError):
                 return known(**error.get("fields", {}))
         return RemoteFailure(path=self.path, op=op, detail=error["message"])
+
+
+def _request(request_id: int, op: str, args: Mapping[str, Any]) -> bytes:
+    """A request as it travels. Raises NotEncodable, which names the argument, and MessageTooLarge."""
+    try:
+        line = orjson.dumps({"id": request_id, "op": op, "args": args}, option=ENCODING) + b"\n"
+    except TypeError as error:
+        what = next((f"argument {name!r}" for name, value in args.items() if not _encodes(value)), "a name")
+        raise NotEncodable(op=op, what=what, detail=_printable(str(error))) from error
+    if len(line) > MAX_LINE:
+        raise MessageTooLarge(what=f"The request {op}", size=len(line), limit=MAX_LINE)
+    return line
+
+
+def _encodes(value: object) -> bool:
+    try:
+        orjson.dumps(value, option=ENCODING)
+    except TypeError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.definitions import Definitions
+from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.lease import Lease
 from medkg_lab.engine.outside import SharedOutside
 from medkg_lab.engine.runner import Bench
@@ -36,6 +37,13 @@ HEARTBEAT_DEADLINE = 2.0
 
 OVERDUE = 70
 """The exit code of an engine that ended itself: the supervisor starts another."""
+
+LEDGER_PATIENCE = 600.0
+"""Seconds for which an engine goes on sending to a ledger that is away: without it there is nothing else to do, and what is not
+delivered would be done again."""
+
+PART_PATIENCE = 60.0
+"""Seconds that a stage waits for another process of the lab before its batch is given back; half a stage's deadline at most."""
 
 KEEPER_DEADLINE = 2.0
 """Seconds a question about shared breakers and rates may take before the engine goes on without an answer."""
@@ -64,7 +72,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         if recording is not None:
             recording.commit()
 
-    ledger = LedgerClient(locations.socket("ledger"), before_emit=make_durable)
+    ledger = LedgerClient(locations.socket("ledger"), LEDGER_PATIENCE, before_emit=make_durable)
     driver = Driver()
     resources = Resources(
         cache=locations.cache,
@@ -72,6 +80,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         allowed_roots=chosen.allowed_roots,
         vocabularies=locations.data / "vocabularies",
         source_settings=chosen.sources,
+        patience=min(PART_PATIENCE, chosen.stage_deadline_seconds / 2),
     )
     heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
     definitions = Definitions(ledger, Catalog(locations), chosen.profile, driver)
@@ -110,14 +119,15 @@ def main() -> None:
         bench = build(locations, chosen, given.name, stop)
     except (SettingsInvalid, DefinitionInvalid, UnknownProfile) as error:
         raise CannotRun(process=given.name, detail=str(error)) from error
-    worker = Worker(bench, given.name, Lane(given.lane), chosen.lease_seconds, stop)
+    handback = Handback(locations.state / f"{given.name}.handback.json")
+    worker = Worker(bench, given.name, Lane(given.lane), chosen.lease_seconds, stop, handback)
     # Dagster takes over the signal handlers of a run in the main thread, so batches run in another.
     thread = threading.Thread(target=worker.loop, name="batches", daemon=True)
     thread.start()
     process.announce(given.name, lane=given.lane)
     while thread.is_alive() and not stop.wait(1.0):
         pass
-    stop_in_time(thread, bench, lambda: LedgerClient(locations.socket("ledger"), deadline=1.0))
+    stop_in_time(thread, bench, worker, lambda: LedgerClient(locations.socket("ledger"), deadline=1.0))
     bench.lease.close()
     bench.outside.close()
     bench.artifacts.close()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from medkg_lab.engine.errors import WrongOutcomes
 from medkg_lab.engine.workshop import BuiltStage
-from medkg_lab.errors import LabError, ServiceError
+from medkg_lab.errors import LabError, PartAway, ServiceError
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
@@ -119,7 +119,7 @@ class StageCalls:
         try:
             results = self._call.call(call)
         except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
-            if len(places) == 1 or isinstance(error, BreakerOpen):
+            if len(places) == 1 or isinstance(error, BreakerOpen | PartAway):
                 told = self._told(error)
                 outcomes.update({place: Outcome(_since(began) / len(places), error=told) for place in places})
                 return

@@ -1,6 +1,9 @@
 """What can go wrong in an engine, beyond what its stages raise."""
 
-from medkg_lab.errors import LabError
+import errno
+
+from medkg_lab.errors import LabError, ServiceError
+from medkg_lab.resilience.errors import BreakerOpen
 
 
 class BatchLost(LabError):
@@ -9,7 +12,7 @@ class BatchLost(LabError):
 
 
 class BatchSurrendered(LabError):
-    """Batch {batch_id} was given back because the engine is stopping. Its documents go on in the next engine."""
+    """Batch {batch_id} was given back: {why}. Its documents go on in another batch."""
 
 
 class MissingInput(LabError):
@@ -34,10 +37,29 @@ def failure_kind(error: BaseException) -> str:
     return str(getattr(error, "failure_kind", "internal"))
 
 
+def own_part(error: BaseException) -> str | None:
+    """The process of the lab that failed, where neither the document nor a service outside is at fault."""
+    if isinstance(error, BreakerOpen):
+        # The circuit of a stage that stores in the knowledge process opens when that process failed.
+        return "knowledge" if str(error.fields["key"]).startswith("knowledge.") else None
+    return error.part if isinstance(error, ServiceError) else None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the machine has run out of something, for which no document is to blame."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+
+
 def reason(error: BaseException) -> str:
-    """The text of `error` for a person: the message of the lab's own errors, the class and message of others."""
+    """The text of `error` for a person: the message of the lab's own errors, the class and message of others.
+
+    It can always be sent: a file's name in another encoding is written with escapes.
+    """
     text = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-    return text[:MAX_REASON]
+    return text[:MAX_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 MAX_REASON = 2000

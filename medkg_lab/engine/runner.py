@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -14,14 +14,14 @@ from medkg_lab.engine import transitions
 from medkg_lab.engine.calls import Outcome
 from medkg_lab.engine.definitions import PAYLOAD, Definitions, Pipeline
 from medkg_lab.engine.documents import Document, read
-from medkg_lab.engine.errors import BatchLost, BatchSurrendered
+from medkg_lab.engine.errors import BatchLost, BatchSurrendered, is_full
 from medkg_lab.engine.lease import Lease
 from medkg_lab.engine.outside import DocumentOutside, SharedOutside
 from medkg_lab.engine.performance import Failed, Kept, keep, perform
 from medkg_lab.engine.sizing import Sizing
 from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.engine.workshop import BuiltStage, Workshop
-from medkg_lab.errors import LabError
+from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.executor import BreakerRegistry
@@ -81,6 +81,7 @@ class BatchRun:
         stages = map(self._pipeline.topology.stage, self._left)
         self._implementations = {stage.name: self._profile.choice(stage).implementation for stage in stages}
         self._documents = [document for job in batch["jobs"] if (document := self._read(job)) is not None]
+        self._refused: LabError | OSError | None = None
         self.used: list[str] = []
 
     def run(self) -> None:
@@ -112,12 +113,18 @@ class BatchRun:
             return
         outcomes = self._perform(stage, built, policy, documents)
         kept, failed = keep(stage.type, documents, outcomes, self._bench.artifacts)
+        if full := next((each.error for each in failed if is_full(each.error)), None):
+            raise full
+        away = next((each.error for each in failed if isinstance(each.error, PartAway)), None)
         first = len(self._pending)
-        self._fail(failed, name, t0)
+        self._fail([each for each in failed if not isinstance(each.error, PartAway)], name, t0)
         self._complete(kept, name, t0, built)
-        if exchanges := self._bench.outside.exchanges():
+        exchanges = self._bench.outside.exchanges()
+        if exchanges and len(self._pending) > first:
             self._pending[first]["data"]["exchanges"] = exchanges
         self._leave_early(stage, kept)
+        if away is not None:
+            self._give_back(str(away))
 
     def _read(self, job: Mapping[str, Any]) -> Document | None:
         try:
@@ -143,12 +150,17 @@ class BatchRun:
         if self._bench.lease.lost:
             raise BatchLost(batch_id=self._id)
         if self._bench.hurry():
-            self._flush(urgent=True)
-            self._bench.ledger.drain()
-            self._bench.ledger.surrender(self._id, None)
-            raise BatchSurrendered(batch_id=self._id)
+            self._give_back("the engine is stopping")
         for document in self._present():
             document.gone = document.job_id in self._bench.lease.cancelled
+
+    def _give_back(self, why: str) -> NoReturn:
+        """Give the batch back behind what is told of it. Raises BatchSurrendered."""
+        self._flush(urgent=True)
+        self._bench.ledger.drain(self._id)
+        if self._present():
+            self._bench.ledger.surrender(self._id, None)
+        raise BatchSurrendered(batch_id=self._id, why=why)
 
     def _conditional(self, stage: StageDefinition) -> list[Document]:
         """The documents for which the stage's condition holds; the others skip it."""
@@ -170,7 +182,11 @@ class BatchRun:
         def retrying(places: Sequence[int], attempt: int, delay: float, error: BaseException) -> None:
             jobs = [documents[place].job_id for place in places]
             self._tell(transitions.stage_retrying(stage.name, jobs, attempt, delay, error))
-            self._flush()
+            try:
+                self._flush()
+            except (LabError, OSError) as refused:
+                # Raised here it would become the outcome of the call that is tried again, and fail its documents.
+                self._refused = refused
 
         name = built.implementation.name
         with self._turn(built):
@@ -188,6 +204,8 @@ class BatchRun:
                 self._bench.circuits,
                 self._bench.lease.stage,
             )
+        if self._refused is not None:
+            raise self._refused
         self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
         self.used.append(name)
         return outcomes

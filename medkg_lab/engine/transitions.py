@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medkg_lab.engine.errors import failure_kind, reason
+from medkg_lab.engine.errors import failure_kind, own_part, reason
 from medkg_lab.topology.models import StageDefinition
 
 Transition = dict[str, Any]
@@ -60,7 +60,7 @@ def failed(stage: str, job: str, t0: float, t1: float, attempt: int, error: Base
     why = {"kind": failure_kind(error), "error": type(error).__name__, "reason": reason(error)}
     return [
         _event("stage.failed", stage, [job], {"t0": t0, "t1": t1, "attempt": attempt, **why}),
-        _event("job.failed", None, [job], {**why, "stage": stage}),
+        _event("job.failed", None, [job], {**why, "stage": stage, "own": own_part(error)}),
     ]
 
 

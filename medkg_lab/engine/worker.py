@@ -11,11 +11,11 @@ from typing import Any
 
 from medkg_lab.engine.ahead import Ahead
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
+from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.runner import BACKLOG, BatchRun, Bench
-from medkg_lab.errors import LabError
+from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, EmissionLost
-from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,10 @@ WAIT_SECONDS = 1.0
 """How long a claim waits for a job: the ledger answers at once when one comes."""
 PAUSE_SECONDS = 1.0
 DISK_PAUSE_SECONDS = 5.0
-HURRY_SECONDS = 2.0
+HURRY_SECONDS = 1.5
 """After a stop, a batch has this long to end by itself before it is given back at the next stage."""
-STOP_SECONDS = 4.0
-"""After a stop, a stage that still runs is left behind with its batch given back."""
+STOP_SECONDS = 2.5
+"""After a stop, a stage that still runs is left behind with its batch given back, before the supervisor kills the process."""
 IDLE_STOP_SECONDS = 1.5
 """After a stop, a claim that the ledger does not answer is left behind."""
 
@@ -62,8 +62,11 @@ class Stop:
 class Worker:
     """Claims batches of one lane and runs them, in the thread that calls `loop`."""
 
-    def __init__(self, bench: Bench, name: str, lane: Lane, lease_seconds: float, stop: Stop) -> None:
+    def __init__(
+        self, bench: Bench, name: str, lane: Lane, lease_seconds: float, stop: Stop, handback: Handback
+    ) -> None:
         self._bench = bench
+        self._handback = handback
         self._name = name
         self._lane = lane
         self._lease_seconds = lease_seconds
@@ -88,15 +91,16 @@ class Worker:
         gc.freeze()
         while not self._stop.asked():
             try:
+                self._handback.give(self._bench.ledger)
                 self._once()
-            except PeerUnreachable as error:
-                logger.warning("waiting for the ledger: %s", error)
+            except PartAway as error:
+                logger.warning("waiting for another process of the lab: %s", error)
                 self._stop.wait(PAUSE_SECONDS)
             except LabError as error:
                 logger.error("%s", error)
                 self._stop.wait(PAUSE_SECONDS)
         if (batch := self._ahead.take()) is not None:
-            self._bench.ledger.surrender(batch["batch_id"])
+            self._return(batch["batch_id"])
         self._settle()
 
     def _once(self) -> None:
@@ -151,14 +155,16 @@ class Worker:
             run.run()
             self._last_used = run.used
             self._unsettled.append(batch_id)
-        except (BatchLost, BatchNotOwned, EmissionLost) as error:
+        except (BatchLost, BatchNotOwned) as error:
             logger.warning("batch %s was lost: %s", batch_id, error)
         except BatchSurrendered as error:
             logger.info("%s", error)
+            self._stop.wait(PAUSE_SECONDS)
         except OSError as error:
             self._give_back(batch_id, error)
-        except PeerUnreachable:
-            raise
+        except (PartAway, EmissionLost) as error:
+            logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
+            self._handback.owe(batch_id)
         except Exception:
             # The engine's own fault: the batch runs out and comes back in halves, so that a document that brings it about is
             # found and set aside instead of ending every engine that takes it.
@@ -166,34 +172,54 @@ class Worker:
 
     def _settle(self) -> None:
         """Wait until the ledger has all of the last batches. Called after a claim, so that the two take one commit."""
-        batches, self._unsettled = self._unsettled, []
-        for batch_id in batches:
+        while self._unsettled:
+            batch_id = self._unsettled[0]
             try:
                 self._bench.ledger.drain(batch_id)
-            except (BatchNotOwned, EmissionLost) as error:
+            except BatchNotOwned as error:
                 logger.warning("batch %s was lost at its end: %s", batch_id, error)
+            except EmissionLost as error:
+                logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
+                self._handback.owe(batch_id)
             except OSError as error:
                 self._give_back(batch_id, error)
+            self._unsettled.remove(batch_id)
+
+    def leave(self, ledger: LedgerClient) -> None:
+        """Give back whatever the engine still holds, as it ends in the middle of it; what the ledger cannot be told of now is
+        left to the next engine. From any thread."""
+        held = [self._bench.lease.batch, *self._unsettled]
+        for batch_id in held:
+            if batch_id is not None:
+                self._handback.owe(batch_id)
+        try:
+            self._handback.give(ledger)
+            logger.warning("%d batches were given back in the middle of their work", len(held))
+        except LabError as error:
+            logger.warning("what this engine holds is left for the next one to give back: %s", error)
 
     def _give_back(self, batch_id: str, error: OSError) -> None:
         """Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents."""
         logger.error("batch %s is given back, its outputs cannot be kept: %s", batch_id, error)
-        self._bench.ledger.surrender(batch_id, None)
+        self._return(batch_id)
         self._stop.wait(DISK_PAUSE_SECONDS)
 
+    def _return(self, batch_id: str) -> None:
+        """Give a batch back, later if the ledger is away."""
+        self._handback.owe(batch_id)
+        try:
+            self._handback.give(self._bench.ledger)
+        except PartAway as error:
+            logger.warning("batch %s is given back later: %s", batch_id, error)
 
-def stop_in_time(thread: threading.Thread, bench: Bench, ledger: Callable[[], LedgerClient]) -> None:
+
+def stop_in_time(thread: threading.Thread, bench: Bench, worker: Worker, ledger: Callable[[], LedgerClient]) -> None:
     """Wait for the loop to end; past the time that a stop allows, give its batch back and end the process."""
     thread.join(IDLE_STOP_SECONDS)
     if thread.is_alive() and bench.lease.batch is not None:
         thread.join(STOP_SECONDS - IDLE_STOP_SECONDS)
     if not thread.is_alive():
         return
-    if (batch := bench.lease.batch) is not None:
-        try:
-            ledger().surrender(batch, None)
-            logger.warning("batch %s was given back in the middle of a stage", batch)
-        except LabError as error:
-            logger.warning("batch %s could not be given back: %s", batch, error)
+    worker.leave(ledger())
     logging.shutdown()
     os._exit(0)

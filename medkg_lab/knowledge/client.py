@@ -1,5 +1,6 @@
 """The knowledge process's client; importing it loads nothing heavy."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ from medkg_lab.knowledge.errors import NoKnowledgeProcess
 
 _WRITE_DEADLINE = 120.0
 _MARGIN = 5.0
+_PAUSE = 0.1
 
 
 def refused(answer: Mapping[str, Any]) -> LabError | None:
@@ -23,21 +25,23 @@ def refused(answer: Mapping[str, Any]) -> LabError | None:
     return kind(**error["fields"])
 
 
-def connected(socket: Path | None) -> "KnowledgeClient":
-    """The client of the process at `socket`. Raises NoKnowledgeProcess when there is none."""
+def connected(socket: Path | None, patience: float) -> "KnowledgeClient":
+    """The client of the process at `socket`, whose writes wait up to `patience` seconds for it. Raises NoKnowledgeProcess."""
     if socket is None:
         raise NoKnowledgeProcess()
-    return KnowledgeClient(socket)
+    return KnowledgeClient(socket, patience=patience)
 
 
 class KnowledgeClient:
     """One method per operation of the knowledge process at socket `path`; safe to share between threads.
 
-    Every method raises PeerUnreachable when the process does not answer, and the operation's own errors.
+    What writes waits up to `patience` seconds for a process that cannot be reached or closes: it is being started again. Every
+    method raises PeerUnreachable when the process does not answer, and the operation's own errors.
     """
 
-    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE) -> None:
+    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE, patience: float = 0.0) -> None:
         self._rpc = rpc.Client(path, deadline)
+        self._patience = patience
 
     def __enter__(self) -> Self:
         return self
@@ -51,11 +55,22 @@ class KnowledgeClient:
 
     def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Stage documents for search; per document `{doc_id, count}`, or `{error}` when it is refused. Raises BatchFenced."""
-        return list(self._rpc.call("index", deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+        return self._write("index", batch_id, documents)
 
     def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Stage documents' parts of the graph; answers as `index` does. Raises BatchFenced."""
-        return list(self._rpc.call("graph", deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+        return self._write("graph", batch_id, documents)
+
+    def _write(self, op: str, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Have documents staged. What got no answer is sent again: a batch that is staged twice is staged once."""
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return list(self._rpc.call(op, deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+            except rpc.PeerUnreachable:
+                if time.monotonic() + _PAUSE >= until:
+                    raise
+                time.sleep(_PAUSE)
 
     def search(
         self,

@@ -24,7 +24,9 @@ class BatchFenced(LabError):
 
 
 class KnowledgeUnavailable(ServiceError):
-    """The knowledge process did not store the batch: {detail}. `medkg-lab status` shows whether it runs."""
+    """The knowledge process did not store the batch: {detail}. `medkg-lab logs knowledge` shows what it met."""
+
+    part: ClassVar[str | None] = "knowledge"
 
 
 class _VectorsError(LabError):

@@ -9,7 +9,7 @@ from medkg_lab import settings
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.lab.dagster_access import DagsterAccess
-from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.client import RETURN_SECONDS, LedgerClient
 from medkg_lab.locations import Locations, locate
 from medkg_lab.rpc import DEFAULT_DEADLINE, Client
 from medkg_lab.settings import Address, Settings
@@ -41,9 +41,10 @@ class Lab:
 
     @cached_property
     def ledger(self) -> LedgerClient:
-        """The job ledger. Raises LabNotRunning at once when there is no lab to ask."""
+        """The job ledger, which is waited for while it restarts. Raises LabNotRunning at once when there is no lab to ask."""
         self.require_running()
-        return LedgerClient(self.locations.socket("ledger"), self.deadline)
+        patience = RETURN_SECONDS if self.deadline >= DEFAULT_DEADLINE else 0.0
+        return LedgerClient(self.locations.socket("ledger"), self.deadline, patience=patience)
 
     @cached_property
     def knowledge(self) -> KnowledgeClient:

@@ -12,7 +12,7 @@ from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.errors import LedgerClosing
+from medkg_lab.ledger.own_failures import runs_again
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.kinds import KINDS
 
@@ -51,7 +51,13 @@ class Progress:
 
     def unfinished(self) -> list[str]:
         """Jobs that still move, or wait for something other than a person."""
-        return [job_id for job_id, state in self.states.items() if state not in FINAL and not self.needs_person(job_id)]
+        return [job_id for job_id in self.states if not self._has_ended(job_id) and not self.needs_person(job_id)]
+
+    def _has_ended(self, job_id: str) -> bool:
+        """Whether the job has ended for good: one that failed by the lab's own fault is run again by itself."""
+        job = self.jobs.get(job_id, {})
+        again = self.states[job_id] == "failed" and runs_again(job.get("own"), job.get("own_retries", 0))
+        return self.states[job_id] in FINAL and not again
 
     def needs_person(self, job_id: str) -> bool:
         """Whether the job waits at a gate that only a person can open: its text is there, but not whole."""
@@ -70,8 +76,8 @@ def wait_for(
 ) -> Progress:
     """Follow the ledger's events until every job has ended or needs a person; `seen` is given each step.
 
-    A ledger that is started again meanwhile is waited for. Raises JobsUnfinished after `seconds`, and PeerUnreachable or
-    LedgerClosing when it stays away.
+    A ledger that is started again meanwhile is waited for. Raises JobsUnfinished after `seconds`, and PeerUnreachable when it
+    stays away.
     """
     progress = Progress()
     until = time.monotonic() + seconds
@@ -86,7 +92,7 @@ def wait_for(
         try:
             head = _step(ledger, progress, head)
             there = time.monotonic()
-        except (PeerUnreachable, LedgerClosing):
+        except PeerUnreachable:
             if time.monotonic() - there > RESTART_SECONDS:
                 raise
             time.sleep(PAUSE_SECONDS)

@@ -6,6 +6,7 @@ from typing import Any
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.errors import ROOM
+from medkg_lab.ledger.own_failures import PAUSES, runs_again
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import SILENT, State
 from medkg_lab.supervisor.processes import SERVER
@@ -53,9 +54,11 @@ def why_job(
         case "completed":
             return "It has completed."
         case "failed":
-            return f"It failed at {job.get('stage') or 'the start'} ({job['failure_kind']}): {job['reason']}"
+            return (
+                f"It failed at {job.get('stage') or 'the start'} ({job['failure_kind']}): {job['reason']}{_again(job)}"
+            )
         case "dead":
-            return f"It was given up: {job['reason']} Retry it with `medkg-lab jobs retry {job['job_id']}`."
+            return f"It was given up: {job['reason']}{_again(job) or _RETRY.format(**job)}"
         case "cancelled":
             return f"It was cancelled: {job.get('reason') or 'no reason was given'}."
         case "waiting_gate":
@@ -64,6 +67,17 @@ def why_job(
             return _why_running(job, now, held)
         case _:
             return _why_queued(job, processes, queued_before)
+
+
+_RETRY = " Retry it with `medkg-lab jobs retry {job_id}`."
+
+
+def _again(job: Mapping[str, Any]) -> str:
+    """What is added for a job that the lab runs again by itself."""
+    retries = int(job.get("own_retries") or 0)
+    if not runs_again(job.get("own"), retries):
+        return ""
+    return f" That was the lab's own {job['own']}: the lab runs it again by itself, {PAUSES[retries]:.0f} s after it ended."
 
 
 def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], now: float) -> str:

@@ -13,6 +13,8 @@ from medkg_lab.ledger import errors
 from medkg_lab.ledger.emitter import Emitter
 
 RETRY_PAUSE = 0.1
+RETURN_SECONDS = 10.0
+"""How long a ledger that was just there is thought to be restarting."""
 Json = dict[str, Any]
 
 __all__ = ["Json", "LedgerClient", "errors"]
@@ -21,8 +23,9 @@ __all__ = ["Json", "LedgerClient", "errors"]
 class LedgerClient:
     """A blocking client of the ledger; safe to share between threads, which do not wait for each other.
 
-    A command that gets no answer is sent again, with the same id, until `deadline` seconds are over: it takes effect once. Every
-    method raises PeerUnreachable when the ledger cannot be reached, and what the ledger refuses as the error that it names.
+    A command that gets no answer is sent again, with the same id, until `deadline` seconds are over: it takes effect once. A
+    question to a ledger that closes is asked again when it is back, for `deadline` and RETURN_SECONDS at most.
+    Every method raises PeerUnreachable when the ledger cannot be reached, and what the ledger refuses as the error that it names.
     """
 
     def __init__(
@@ -30,10 +33,13 @@ class LedgerClient:
         path: Path,
         deadline: float = rpc.DEFAULT_DEADLINE,
         before_emit: Callable[[], None] = lambda: None,
+        patience: float = 0.0,
     ) -> None:
+        """`patience` is the seconds for which a question waits for a ledger that cannot be reached."""
         self.path = path
         self.deadline = deadline
         self._before_emit = before_emit
+        self._patience = patience
         self._idle: list[rpc.Client] = []
         self._lock = threading.Lock()
         self._emitter: Emitter | None = None
@@ -66,6 +72,13 @@ class LedgerClient:
     def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
         """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
         return self._object(self._command("retry", id, job_id=job_id, from_stage=from_stage, by=by))
+
+    def retry_many(
+        self, job_ids: Sequence[str], state: str, kind: str | None = None, *, by: str, id: str | None = None
+    ) -> list[str]:
+        """Run those of the jobs again that are (still) in `state`, and of `kind`: their ids."""
+        answer = self._command("retry_many", id, job_ids=list(job_ids), state=state, kind=kind, by=by)
+        return list(self._object(answer)["job_ids"])
 
     def cancel(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
         """End an unfinished job. Raises IllegalTransition."""
@@ -349,7 +362,7 @@ class LedgerClient:
                 args["wait_s"] = max(0.0, min(wait_s, until - time.monotonic() - self.deadline))
             try:
                 return self._call(op, args, max(0.01, until - time.monotonic()))
-            except (rpc.PeerUnreachable, errors.LedgerClosing):
+            except rpc.PeerUnreachable:
                 if time.monotonic() + RETRY_PAUSE >= until:
                     raise
                 time.sleep(RETRY_PAUSE)
@@ -362,16 +375,24 @@ class LedgerClient:
         return self._question(op, {**args, "wait_s": wait_s}, self.deadline + wait_s)
 
     def _question(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
-        """Ask; once more at once if all that failed was a connection from before the ledger's last restart."""
+        """Ask; again at once if all that failed was a connection from before the ledger's last restart, and again and again
+        for as long as it may be restarting."""
         until = time.monotonic() + seconds
-        kept = bool(self._idle)
-        try:
-            return self._call(op, args, seconds)
-        except rpc.PeerUnreachable:
-            if not kept or time.monotonic() + RETRY_PAUSE >= until:
-                raise
-        self._forget_connections()
-        return self._call(op, args, until - time.monotonic())
+        again = bool(self._idle)
+        began, gone = 0.0, 0.0
+        while True:
+            try:
+                return self._call(op, args, max(0.01, until - time.monotonic()))
+            except rpc.PeerUnreachable as error:
+                waits = RETURN_SECONDS if isinstance(error, rpc.PeerClosing) else self._patience
+                began = began or time.monotonic()
+                gone = min(until, max(gone, began + waits))
+                if time.monotonic() + RETRY_PAUSE >= (until if again else gone):
+                    raise
+            self._forget_connections()
+            if not again:
+                time.sleep(RETRY_PAUSE)
+            again = False
 
     def _forget_connections(self) -> None:
         with self._lock:

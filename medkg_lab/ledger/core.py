@@ -1,7 +1,7 @@
 """The ledger without threads and sockets: recovery, deciding, folding, keeping. For one thread alone."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -12,11 +12,13 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger import folds
 from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
+from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.errors import ROOM, CommandIdReused, DiskFull, LedgerError, LedgerPruned
 from medkg_lab.ledger.events import MAKES_JOBS, Encoded, Event, command_of, encode, stamp, to_row
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.leases import Leases
+from medkg_lab.ledger.own_failures import due
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.projection import Projection
 from medkg_lab.ledger.state import Job, State
@@ -28,6 +30,7 @@ from medkg_lab.ledger.window import SIZE, Window
 log = logging.getLogger(__name__)
 
 FOLDS = "folds"
+OWN_RETRIES_AT_ONCE = 100
 KEPT_FINISHED = 1000
 """Finished jobs that stay in memory: those that are asked for most."""
 
@@ -51,6 +54,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class _New:
     events: list[Event]
+    encoded: list[Encoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Core:
         self.leases = Leases()
         self.tally = Tally()
         self._last_ts = 0.0
+        self.whole: Callable[[str], bool] = lambda part: True
         self._catch_up()
         self.window = Window(self._events.last(SIZE))
 
@@ -143,7 +148,7 @@ class Core:
         past = self._past(requests)
         ts = max(now, self._last_ts)
         decided = [past.get(request.command.id) or self._decide(request.command, ts) for request in requests]
-        encoded = [encode(event) for each in decided if isinstance(each, _New) for event in each.events]
+        encoded = [event for each in decided if isinstance(each, _New) for event in each.encoded]
         if encoded:
             self.store.append([to_row(each) for each in encoded])
         outcomes = [self._outcome(request.command, each) for request, each in zip(requests, decided, strict=True)]
@@ -174,18 +179,20 @@ class Core:
             return _Repeated(span)
         try:
             drafts = command.decide(self.state, self.plans)
+            # Before it is folded: what cannot be written down never happened.
+            events = stamp(drafts, command.id, self.state.seq, ts)
+            encoded = list(map(encode, events))
         except LabError as error:
             return error
         except Exception as error:
             # Process boundary: a command that cannot even be decided must not end the ledger for all others.
             log.exception("command %s could not be decided", command.op)
             return LedgerError(detail=f"{type(error).__name__}: {error}")
-        events = stamp(drafts, command.id, self.state.seq, ts)
         for event in events:
             self._fold(event)
         if events:
             self.window.add(command.id, events)
-        return _New(events)
+        return _New(events, encoded)
 
     def _outcome(self, command: Command, decided: _Decided) -> Outcome:
         if isinstance(decided, LabError):
@@ -213,6 +220,12 @@ class Core:
         """The commands that take lost batches back."""
         over = self.leases.expired(self.state.batches, clock)
         return [Request(Expire(uuid4().hex, batch_id, reason)) for batch_id, reason in over]
+
+    def own_failures(self, now: float) -> list[Request]:
+        """The commands that run jobs again which ended by the fault of a process of the lab, now that it is whole."""
+        ready = due(self.state.own_failures, now, OWN_RETRIES_AT_ONCE)
+        jobs = [job for job in map(self.find, ready) if job is not None]
+        return [Request(RetryOwn(uuid4().hex, job.id)) for job in jobs if self.whole(job.own or "")]
 
     def find(self, job_id: str) -> Job | None:
         """The job, from memory or from the views."""

@@ -27,6 +27,8 @@ def describe_job(job: Job, lease_until: float | None, with_stages: bool = True) 
         "failure_kind": job.failure_kind,
         "reason": job.reason,
         "error": job.error,
+        "own": job.own,
+        "own_retries": job.own_retries,
         "gate": describe_gate(job, gate) if gate else None,
         "batch": job.batch,
         "run_id": job.run_id,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from medkg_lab import errors as lab_errors
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
@@ -51,15 +53,17 @@ class Emitter:
     ) -> None:
         """Hand in a record that is sent within so many seconds; an urgent one waits for no others, here or in the ledger.
 
-        Raises what went wrong with earlier ones of its batch.
+        Raises what went wrong with earlier ones of its batch, and NotEncodable for events that cannot be sent: nobody would be
+        there to hear of it when they are.
         """
+        encoded = _encoded(events)
         with self._changed:
             self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
             if batch_id in self._failed:
                 raise self._failed.pop(batch_id)
             # What has waited here need not wait in the ledger as well: the answer would hold up an urgent one behind it.
             lazy = not urgent and not within_s
-            self._pending.append({"id": command_id, "batch_id": batch_id, "events": events, "lazy": lazy})
+            self._pending.append({"id": command_id, "batch_id": batch_id, "events": encoded, "lazy": lazy})
             self._send_by(0.0 if urgent or len(self._pending) >= MOST_AT_ONCE else time.monotonic() + within_s)
 
     def drain(self, batch_id: str | None) -> list[str]:
@@ -116,7 +120,11 @@ class Emitter:
             return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
 
     def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:
-        """Deliver `records`, again and again until they are answered or the deadline is over."""
+        """Deliver `records`, again and again until they are answered or the deadline is over.
+
+        A ledger that closed while it worked on them is away like any other that gave no answer: those that it had carried out
+        it knows again by their ids.
+        """
         until = time.monotonic() + self._deadline
         lazy = all(record["lazy"] for record in records)
         while True:
@@ -124,8 +132,9 @@ class Emitter:
                 answers = client.call(
                     "records", deadline=max(0.01, until - time.monotonic()), records=records, lazy=lazy
                 )
+                _raise_closing(answers)
                 break
-            except (rpc.PeerUnreachable, LedgerClosing) as error:
+            except rpc.PeerUnreachable as error:
                 if time.monotonic() + RETRY_PAUSE >= until:
                     return self._give_up(error)
             time.sleep(RETRY_PAUSE)
@@ -154,6 +163,21 @@ class Emitter:
             self._failed |= {record["batch_id"]: lost for record in self._pending}
             self._pending.clear()
             self._changed.notify_all()
+
+
+def _encoded(events: list[dict[str, Any]]) -> orjson.Fragment:
+    """The events as they are sent, each time that they are. Raises NotEncodable."""
+    try:
+        return orjson.Fragment(orjson.dumps(events, option=rpc.ENCODING))
+    except TypeError as error:
+        raise rpc.NotEncodable(op="record", what="an event", detail=str(error)) from error
+
+
+def _raise_closing(answers: list[dict[str, Any]]) -> None:
+    """Raise LedgerClosing if one of the outcomes is that."""
+    for answer in answers:
+        if "error" in answer and isinstance(_revive(answer["error"]), rpc.PeerClosing):
+            raise LedgerClosing()
 
 
 def _revive(error: dict[str, Any]) -> LabError:

@@ -2,6 +2,7 @@
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
+from medkg_lab.rpc import PeerClosing
 
 ROOM = 64 * 1024 * 1024
 """Bytes that must be free on the disk for a command to be carried out."""
@@ -109,7 +110,7 @@ class QueryTimeout(LedgerError):
     """The query was stopped after {seconds} s. Narrow it down or give it more time."""
 
 
-class LedgerClosing(LedgerError):
+class LedgerClosing(PeerClosing):
     """The ledger is stopping and takes no more commands. Try again when it is back."""
 
 

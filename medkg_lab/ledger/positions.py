@@ -1,5 +1,6 @@
 """How far each reader of the log has come, and how far back it remembers, as the readers tell it."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,10 +20,16 @@ class Positions:
         self._path = path
         self._known = load(path)
         self._saved = dict(self._known)
+        self._heard: dict[str, float] = {}
 
     def set(self, view: str, seq: int) -> None:
         """Note how far `view` is; on disk with the next `save`."""
         self._known[view] = seq
+        self._heard[view] = time.monotonic()
+
+    def heard_within(self, view: str, seconds: float) -> bool:
+        """Whether `view` has told its position in the last `seconds`: it does so all the time while its process is whole."""
+        return time.monotonic() - self._heard.get(view, -seconds) < seconds
 
     def all(self) -> Mapping[str, int]:
         """All positions by view."""

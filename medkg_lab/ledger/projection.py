@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 from medkg_lab.ledger.events import MAKES_JOBS, Event, EventType
 from medkg_lab.ledger.plans import Plans
-from medkg_lab.ledger.records import batches_record, breakers_record, job_record, releases_record
+from medkg_lab.ledger.records import (
+    batches_record,
+    breakers_record,
+    job_record,
+    own_failures_record,
+    releases_record,
+)
 from medkg_lab.ledger.state import DocumentKey, Job, State
 from medkg_lab.ledger.tables import (
     ARTIFACT,
@@ -39,6 +45,7 @@ _BATCH_EVENTS = frozenset(
     }
 )
 _BREAKER_EVENTS = frozenset(each for each in EventType if each.value.startswith("breaker."))
+_OWN_FAILURE_EVENTS = frozenset({EventType.JOB_FAILED, EventType.JOB_DEAD, EventType.JOB_REQUEUED})
 _RELEASE_EVENTS = frozenset({EventType.GATE_RELEASED, EventType.RUN_LAUNCHED, EventType.JOB_CANCELLED})
 
 
@@ -62,6 +69,7 @@ class Projection:
     batches: bool = False
     releases: bool = False
     breakers: bool = False
+    own_failures: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.jobs or self.added or self.breakers)
@@ -72,6 +80,7 @@ class Projection:
         self.batches |= event.type in _BATCH_EVENTS
         self.releases |= event.type in _RELEASE_EVENTS
         self.breakers |= event.type in _BREAKER_EVENTS
+        self.own_failures |= event.type in _OWN_FAILURE_EVENTS
         if event.type is EventType.DEFINITION_REGISTERED:
             data = event.data
             row = (data["kind"], data["name"], data["version"], data["content"], event.seq)
@@ -118,7 +127,7 @@ class Projection:
         }
         changes = Changes(state.seq, {table: each for table, each in rows.items() if each})
         self.jobs, self.runs, self.documents, self.added = {}, {}, {}, {}
-        self.batches = self.releases = self.breakers = False
+        self.batches = self.releases = self.breakers = self.own_failures = False
         return changes
 
     def _stage_rows(self, state: State) -> list[Row]:
@@ -136,4 +145,5 @@ class Projection:
         batches = [("batches", batches_record(state.batches))] if self.batches else []
         releases = [("releases", releases_record(state.releases))] if self.releases else []
         breakers = [("breakers", breakers_record(state.breakers))] if self.breakers else []
-        return [*batches, *releases, *breakers]
+        own = [("own_failures", own_failures_record(state.own_failures))] if self.own_failures else []
+        return [*batches, *releases, *breakers, *own]

@@ -69,6 +69,17 @@ def breakers_from(record: str) -> dict[tuple[str, str], Circuit]:
     return {(circuit.policy, circuit.key): circuit for circuit in made}
 
 
+def own_failures_record(waiting: Mapping[str, float]) -> str:
+    """The jobs that the lab runs again by itself."""
+    return orjson.dumps(waiting).decode()
+
+
+def own_failures_from(record: str) -> dict[str, float]:
+    """The jobs of a record that the lab runs again by itself."""
+    values: dict[str, float] = orjson.loads(record)
+    return values
+
+
 def _list(record: str) -> list[dict[str, Any]]:
     values: list[dict[str, Any]] = orjson.loads(record)
     return values

@@ -15,13 +15,13 @@ from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
-from medkg_lab.ledger.commands.jobs import Cancel, Retry, Submit
+from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
 from medkg_lab.ledger.gateway import Gateway, wait_of, within
 from medkg_lab.ledger.keeping import Keeping
-from medkg_lab.ledger.positions import Positions
+from medkg_lab.ledger.positions import READERS, Positions
 from medkg_lab.ledger.questions import Questions
 
 PLAIN_COMMANDS: tuple[type[Command], ...] = (
@@ -35,9 +35,12 @@ PLAIN_COMMANDS: tuple[type[Command], ...] = (
     GateFail,
     Launch,
     Retry,
+    RetryMany,
     Cancel,
 )
 """The commands whose op does nothing but carry them out."""
+HEARD_SECONDS = 5.0
+"""A reader of the log that has not told its position for so long is thought to be away."""
 SAVE_EVERY = 0.25
 """Seconds between two savings of the readers' positions."""
 
@@ -55,6 +58,7 @@ class Server:
         self._questions = Questions(core, self._gateway, self._positions)
         self._circuits = Circuits(self._gateway)
         self._keeping = Keeping(core, self._gateway, self._positions)
+        core.whole = self._is_whole
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`; `ready` is called when the socket is open."""
@@ -73,6 +77,10 @@ class Server:
     def stop(self) -> None:
         """End `run`; for the event loop's thread."""
         self._gateway.stop()
+
+    def _is_whole(self, part: str) -> bool:
+        """Whether a process of the lab works, as far as the ledger hears of it; from any thread."""
+        return part not in READERS or self._positions.heard_within(part, HEARD_SECONDS)
 
     def _close(self) -> None:
         self._questions.close()
@@ -124,11 +132,18 @@ class Server:
         """Several records in order, each with an outcome of its own: {result} or {error}."""
         lazy = bool(args.get("lazy"))
         each = Args("records", args).mappings("records")
-        return list(await asyncio.gather(*(self._outcome(self._gateway.command(Record, one, lazy)) for one in each)))
+        # All of them are waited for, also when one is refused because the ledger closes: the answer is then that it is closing.
+        outcomes = [self._outcome(self._gateway.command(Record, one, lazy)) for one in each]
+        found = await asyncio.gather(*outcomes, return_exceptions=True)
+        if failed := next((one for one in found if isinstance(one, BaseException)), None):
+            raise failed
+        return [one for one in found if isinstance(one, dict)]
 
     async def _outcome(self, answer: Awaitable[Any]) -> dict[str, Any]:
         try:
             return {"result": await answer}
+        except rpc.PeerClosing:
+            raise
         except LabError as error:
             return {"error": rpc.describe(error)}
 

@@ -91,6 +91,9 @@ class Job:
 
     `done` maps the stages and gates that are behind it to (kind, sha256) of what they gave. `cohort` names the half of a lost
     batch that the job is in; `losses` counts the batches that were lost while the job was alone in them.
+
+    `own` names the process of the lab that was at fault when the job ended without success; `own_retries` counts how often the
+    lab has run the job again for that by itself, since a person last did.
     """
 
     spec: JobSpec
@@ -125,6 +128,8 @@ class Job:
     failure_kind: str | None = None
     reason: str | None = None
     error: str | None = None
+    own: str | None = None
+    own_retries: int = 0
 
     @property
     def id(self) -> str:
@@ -246,7 +251,11 @@ DocumentKey = tuple[str, str]
 
 @dataclass(slots=True)
 class State:
-    """All unfinished jobs, and the finished ones that were not forgotten yet (`finished`, oldest first)."""
+    """All unfinished jobs, and the finished ones that were not forgotten yet (`finished`, oldest first).
+
+    `own_failures` are the jobs that the lab is going to run again by itself, with the time, in seconds since the epoch, from
+    which on it may.
+    """
 
     seq: int = 0
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -257,6 +266,7 @@ class State:
     definitions: dict[tuple[str, str, str], Definition] = field(default_factory=dict)
     documents: OrderedDict[DocumentKey, Published | None] = field(default_factory=OrderedDict)
     breakers: dict[tuple[str, str], Circuit] = field(default_factory=dict)
+    own_failures: dict[str, float] = field(default_factory=dict)
     finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
     job_counts: Counter[str] = field(default_factory=Counter)
     gate_counts: Counter[str] = field(default_factory=Counter)

@@ -15,7 +15,7 @@ import duckdb
 
 from medkg_lab.ledger.archive import Archive, quoted
 from medkg_lab.ledger.projection import Changes
-from medkg_lab.ledger.records import batches_from, breakers_from, job_from, releases_from
+from medkg_lab.ledger.records import batches_from, breakers_from, job_from, own_failures_from, releases_from
 from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, StageRun, State
 from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
 
@@ -163,6 +163,7 @@ class ViewReader:
         state.batches = batches_from(memory.get("batches", "[]"))
         state.releases = releases_from(memory.get("releases", "[]"))
         state.breakers = breakers_from(memory.get("breakers", "[]"))
+        state.own_failures = own_failures_from(memory.get("own_failures", "{}"))
         names = ", ".join(f"'{each.value}'" for each in sorted(FINISHED))
         for job in sorted(self._jobs(f"state NOT IN ({names})", []), key=lambda job: job.ticket):
             state.adopt(job)

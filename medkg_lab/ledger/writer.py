@@ -23,6 +23,7 @@ LINGER = 0.010
 PROJECT_EVERY = 1.0
 """Seconds from one writing of the views to the next while there is something to write."""
 CHECK_LEASES_EVERY = 0.1
+CHECK_OWN_FAILURES_EVERY = 1.0
 STALLED = 1.5
 """Seconds between two checks of the leases from which on the ledger itself was held up: nobody loses a batch for that."""
 ROUND = 512
@@ -83,7 +84,7 @@ class Writer(threading.Thread):
         self._projecting = False
         self._projector = _Projector(core, self._projector_done)
         self._written = False
-        self._projected_at = self._leases_at = 0.0
+        self._projected_at = self._leases_at = self._own_failures_at = 0.0
 
     def put(self, item: Item) -> None:
         """Hand in something to do; from any thread. Raises LedgerClosing."""
@@ -123,7 +124,7 @@ class Writer(threading.Thread):
         items = self._gather()
         clock = time.monotonic()
         due = self._due_leases(clock)
-        items += [Item(_ignore, request=request) for request in due]
+        items += [Item(_ignore, request=request) for request in (*due, *self._own_failures(clock))]
         if items:
             self._work(items, clock)
         self._keep_views(time.monotonic())
@@ -162,6 +163,13 @@ class Writer(threading.Thread):
             self.core.leases.prolong(since)
         self._leases_at = clock
         return self.core.overdue(clock)
+
+    def _own_failures(self, clock: float) -> list[Request]:
+        """The jobs to run again by themselves, looked for now and then."""
+        if not self.core.state.own_failures or clock - self._own_failures_at < CHECK_OWN_FAILURES_EVERY:
+            return []
+        self._own_failures_at = clock
+        return self.core.own_failures(time.time())
 
     def _work(self, items: Sequence[Item], clock: float) -> None:
         commands = [(item, item.request) for item in items if item.request is not None]

@@ -88,7 +88,8 @@ class KnowledgeStore(Protocol):
 class Resources:
     """What the process offers to the stages it builds: folders and sockets, never other stages.
 
-    `knowledge` is the store itself, in a process that runs without the others; else it is behind `knowledge_socket`.
+    `knowledge` is the store itself, in a process that runs without the others; else it is behind `knowledge_socket`, and waited
+    for up to `patience` seconds while it restarts.
     """
 
     cache: Path
@@ -97,6 +98,7 @@ class Resources:
     allowed_roots: tuple[Path, ...] = ()
     vocabularies: Path | None = None
     source_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    patience: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from uuid import UUID, uuid5
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.errors import BatchNotOwned
 from medkg_lab.ledger.events import Draft, Event, EventType
+from medkg_lab.ledger.own_failures import ENGINE, MAX_LOSSES
 from medkg_lab.ledger.plans import Plan, Plans
 from medkg_lab.ledger.queue import GroupKey
 from medkg_lab.ledger.state import Batch, DocumentKey, Job, State
 
-MAX_LOSSES = 3
-"""So many batches may be lost while a job is alone in them; then it is dead."""
 MAX_CLAIM = 1024
 MAX_LEASE = 3600.0
 LANES = ("network", "compute")
@@ -194,6 +193,8 @@ def expire(state: State, batch: Batch, reason: str, stage: str | None, over: str
     drafts = [Draft(EventType.BATCH_EXPIRED, jobs, data, batch=batch.id)]
     losses = state.jobs[jobs[0]].losses + 1
     if len(jobs) == 1 and reason != "surrendered" and losses >= MAX_LOSSES:
+        # A document that runs over its deadline does so each time; an engine may also have been ended by something else.
+        own = ENGINE if reason == "lease" else None
         why = f"{losses} times an engine was lost while it worked on this job alone, last in stage {stage or '(none yet)'}"
-        drafts.append(Draft(EventType.JOB_DEAD, jobs, {"reason": why, "losses": losses}, stage=stage))
+        drafts.append(Draft(EventType.JOB_DEAD, jobs, {"reason": why, "losses": losses, "own": own}, stage=stage))
     return drafts

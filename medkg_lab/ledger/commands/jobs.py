@@ -1,11 +1,12 @@
 """Submitting, cancelling and retrying jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
 from medkg_lab.ledger.events import Draft, Event, EventType
+from medkg_lab.ledger.own_failures import BY, ENGINE, MAX_LOSSES, PAUSES
 from medkg_lab.ledger.plans import Plan, Plans
 from medkg_lab.ledger.spec import JobSpec
 from medkg_lab.ledger.state import FINISHED, Job, JobState, State
@@ -114,6 +115,76 @@ class Retry(Command):
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"job_id": self.job_id, "from_stage": events[0].data["from_stage"]}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryMany(Command):
+    """Run again those of the named jobs that are still in `state`, and of `kind` if it is given; the others stay."""
+
+    jobs: tuple[str, ...]
+    state: str
+    kind: str | None
+    by: str
+
+    op = "retry_many"
+    first_events = frozenset({EventType.JOB_REQUEUED})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        jobs, state = read.texts("job_ids"), read.text("state")
+        if len(jobs) > MAX_JOBS or len(set(jobs)) != len(jobs):
+            raise read.wrong(f"job_ids names more than {MAX_JOBS} jobs, or one twice")
+        if state not in FINISHED:
+            raise read.wrong(f"state must be one of {', '.join(sorted(FINISHED))}, not {state!r:.80}")
+        return cls(read.id(), jobs, state, read.maybe_text("kind"), read.text("by"))
+
+    def job_ids(self) -> Iterable[str]:
+        return self.jobs
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        found = [job for job in map(state.jobs.get, self.jobs) if job is not None and job.state == self.state]
+        chosen = [job for job in found if self.kind is None or job.failure_kind == self.kind]
+        return [draft for job in chosen for draft in requeue(job, plans, None, self.by)]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_ids": [event.jobs[0] for event in events if event.type is EventType.JOB_REQUEUED]}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOwn(Command):
+    """Run a job again, as the lab does by itself, that ended because a process of the lab was at fault."""
+
+    job_id: str
+
+    op = "retry_own"
+    first_events = frozenset({EventType.JOB_REQUEUED})
+    frequent = True
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        return cls(read.id(), read.text("job_id"))
+
+    def job_ids(self) -> Iterable[str]:
+        return (self.job_id,)
+
+    def decide(self, state: State, plans: Plans) -> list[Draft]:
+        job = state.jobs.get(self.job_id)
+        if job is None or job.id not in state.own_failures:
+            return []
+        requeued, *others = requeue(job, plans, None, BY)
+        retries = job.own_retries + 1
+        why = (
+            f"the lab's own {job.own} was at fault, not the document: run again by itself ({retries} of {len(PAUSES)})"
+        )
+        data = {**requeued.data, "why": why, "own_retries": retries}
+        if job.own == ENGINE:
+            data["losses"] = MAX_LOSSES - 1
+        return [replace(requeued, data=data), *others]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {}
 
 
 def requeue(job: Job, plans: Plans, from_stage: str | None, by: str) -> list[Draft]:

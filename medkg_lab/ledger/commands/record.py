@@ -130,6 +130,8 @@ def _draft(batch_id: str, raw: Mapping[str, Any]) -> Draft:
             raise read.wrong(f"{key} of {name} cannot be {data.get(key)!r:.80}")
         if key in PER_JOB and len(data[key]) != len(jobs):
             raise read.wrong(f"{key} of {name} has {len(data[key])} entries for {len(jobs)} jobs")
+    if not isinstance(data.get("own"), str | None):
+        raise read.wrong(f"own of {name} cannot be {data['own']!r:.80}")
     if kind is EventType.GATE_WAITING and not {"ledger_field", "equals"} <= data["condition"].keys():
         raise read.wrong("condition of gate.waiting needs ledger_field and equals")
     return Draft(kind, jobs, data, stage, batch_id)

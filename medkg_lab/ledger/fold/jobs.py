@@ -2,6 +2,7 @@
 
 from medkg_lab.ledger.events import Event
 from medkg_lab.ledger.fold.moves import end_runs, gate_to, jobs_of, move, per_job, ticket_of
+from medkg_lab.ledger.own_failures import due_at
 from medkg_lab.ledger.spec import JobSpec
 from medkg_lab.ledger.state import Definition, GateState, Job, JobState, Published, State
 
@@ -98,13 +99,23 @@ def job_failed(state: State, event: Event) -> None:
     for job in jobs_of(state, event):
         end_runs(job, "failed", event.ts)
         failure = {"failure_kind": data["kind"], "reason": data["reason"], "error": data["error"]}
-        move(state, job, JobState.FAILED, stage=data["stage"], worker=None, **failure)
+        move(state, job, JobState.FAILED, stage=data["stage"], worker=None, own=data.get("own"), **failure)
+        _note_own(state, job, event.ts)
 
 
 def job_dead(state: State, event: Event) -> None:
     """Jobs are given up: they brought down every engine that took them."""
     for job in jobs_of(state, event):
-        move(state, job, JobState.DEAD, failure_kind="worker_lost", reason=event.data["reason"])
+        own = event.data.get("own")
+        move(state, job, JobState.DEAD, failure_kind="worker_lost", reason=event.data["reason"], own=own)
+        _note_own(state, job, event.ts)
+
+
+def _note_own(state: State, job: Job, at: float) -> None:
+    """Have the lab run the job again by itself, if it was the lab's own fault."""
+    due = due_at(job.own, job.own_retries, at)
+    if due is not None:
+        state.own_failures[job.id] = due
 
 
 def job_cancelled(state: State, event: Event) -> None:
@@ -125,6 +136,7 @@ def job_requeued(state: State, event: Event) -> None:
         for name in data["clear"]:
             job.fields.pop(name, None)
             job.evidence.pop(name, None)
+        state.own_failures.pop(job.id, None)
         move(
             state,
             job,
@@ -135,7 +147,9 @@ def job_requeued(state: State, event: Event) -> None:
             done={stage: output for stage, output in job.done.items() if stage in data["keep"]},
             execution=job.execution + 1,
             attempt=0,
-            losses=0,
+            losses=data.get("losses", 0),
+            own=None,
+            own_retries=data.get("own_retries", 0),
             cohort=None,
             run_id=None,
             batch=None,

@@ -29,7 +29,10 @@ class KnowledgeIndex:
     def execute_many(
         self, contexts: Sequence[StageContext], items: Sequence[IndexInput]
     ) -> Sequence[Receipt | LabError]:
-        """Stage documents; UnusableDocument or MixedModels stand for one of them. Raises KnowledgeUnavailable and BatchFenced."""
+        """Stage documents; UnusableDocument or MixedModels stand for one of them.
+
+        Raises PartAway, KnowledgeUnavailable and BatchFenced.
+        """
         outcomes: dict[int, Receipt | LabError] = {}
         messages: dict[int, dict[str, Any]] = {}
         for number, (context, item) in enumerate(zip(contexts, items, strict=True)):
@@ -40,7 +43,7 @@ class KnowledgeIndex:
                 outcomes[number] = UnusableDocument(doc_id=context.doc_id, detail=detail)
         try:
             answers = self._client.index(contexts[0].batch_id, list(messages.values())) if messages else []
-        except (rpc.PeerUnreachable, rpc.RemoteFailure) as error:
+        except rpc.RemoteFailure as error:
             raise KnowledgeUnavailable(detail=str(error)) from error
         for number, answer in zip(messages, answers, strict=True):
             outcomes[number] = refused(answer) or _receipt(answer, items[number])
@@ -70,7 +73,7 @@ def _receipt(answer: Mapping[str, Any], item: IndexInput) -> Receipt:
 
 
 def _build(resources: Resources, options: Any) -> KnowledgeIndex:
-    return KnowledgeIndex(resources.knowledge or connected(resources.knowledge_socket))
+    return KnowledgeIndex(resources.knowledge or connected(resources.knowledge_socket, resources.patience))
 
 
 def _vectors_gpu(options: IndexOptions) -> GpuNeed | None:

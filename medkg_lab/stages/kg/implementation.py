@@ -25,11 +25,11 @@ class KnowledgeGraph:
         return outcome
 
     def execute_many(self, contexts: Sequence[StageContext], items: Sequence[KGInput]) -> Sequence[Receipt | LabError]:
-        """Stage documents; UnusableDocument stands for one of them. Raises KnowledgeUnavailable and BatchFenced."""
+        """Stage documents; UnusableDocument stands for one of them. Raises PartAway, KnowledgeUnavailable and BatchFenced."""
         messages = [_message(context, item) for context, item in zip(contexts, items, strict=True)]
         try:
             answers = self._client.graph(contexts[0].batch_id, messages) if messages else []
-        except (rpc.PeerUnreachable, rpc.RemoteFailure) as error:
+        except rpc.RemoteFailure as error:
             raise KnowledgeUnavailable(detail=str(error)) from error
         return [refused(answer) or _receipt(item, answer["count"]) for answer, item in zip(answers, items, strict=True)]
 
@@ -46,7 +46,7 @@ def _receipt(item: KGInput, count: int) -> Receipt:
 
 
 def _build(resources: Resources, options: Any) -> KnowledgeGraph:
-    return KnowledgeGraph(resources.knowledge or connected(resources.knowledge_socket))
+    return KnowledgeGraph(resources.knowledge or connected(resources.knowledge_socket, resources.patience))
 
 
 GRAPH = Implementation(

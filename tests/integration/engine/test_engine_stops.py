@@ -5,13 +5,14 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medkg_lab.engine.__main__ import OVERDUE
 from medkg_lab.ledger.client import LedgerClient
-from tests.integration.engine.processes import Lab, all_events, register, spec, states, topology
+from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
 from tests.waiting import wait_until
 
 WHOLE = topology("whole", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
@@ -97,6 +98,30 @@ def test_a_stop_in_the_middle_of_a_stage_gives_the_batch_back_in_time(lab: Lab, 
     assert expired["data"]["reason"] == "surrendered"
     for job_id in jobs:
         client.cancel(job_id, by="test", why="end of the test")
+
+
+def test_what_a_stopped_engine_could_not_give_back_the_next_one_does(short_tmp: Path) -> None:
+    """The ledger is away as well, as when a whole lab is stopped or restarted: nothing counts against the documents."""
+    with running_ledger(short_tmp / "home") as lab:
+        lab.settings(profile="tiny", lease_seconds=60.0)
+        with lab.client() as client:
+            register(client, WHOLE)
+            engine = lab.engine()
+            (job_id,) = submit(client, "hold")
+            wait_until(lambda: held(lab, client, [job_id]), 30, "the stage to hold")
+            ledger = lab._running[0]
+            ledger.terminate()
+            assert ledger.wait(30) == 0
+            engine.terminate()
+            assert engine.wait(30) == 0
+            assert (lab.locations.state / "engine-compute.handback.json").exists()
+            lab.flag("release").touch()
+            lab.start("medkg_lab.ledger")
+            lab.engine()
+            wait_until(lambda: all_in(client, [job_id], "completed"), 60, "the job to complete")
+            (expired,) = events_of(client, [job_id], "batch.expired")
+            assert expired["data"]["reason"] == "surrendered"
+            assert not (lab.locations.state / "engine-compute.handback.json").exists()
 
 
 def test_a_stage_that_runs_over_its_deadline_ends_with_its_engine_and_is_counted(

@@ -140,7 +140,7 @@ class FakeLedger:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._changed = asyncio.Event()
-        self._server: asyncio.Server | None = None
+        self._server: rpc.Server | None = None
 
     def start(self) -> None:
         self._thread.start()

@@ -1,12 +1,16 @@
 """The index and graph stages against a real knowledge process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from medkg_lab.engine.errors import own_part
+from medkg_lab.errors import PartAway
 from medkg_lab.knowledge.errors import (
     BatchFenced,
     KnowledgeUnavailable,
@@ -15,6 +19,7 @@ from medkg_lab.knowledge.errors import (
     UnusableDocument,
 )
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Extraction, Node, Place
+from medkg_lab.rpc import RemoteFailure
 from medkg_lab.stages.contracts import BatchStage, Embeddings, IndexInput, KGInput, Receipt, StageContext, StageType
 from medkg_lab.stages.index.implementation import INDEX
 from medkg_lab.stages.kg.implementation import GRAPH
@@ -119,13 +124,40 @@ def test_an_error_stands_for_its_document_and_a_lost_batch_for_all(lab: tuple[Kn
         index.execute(contexts[0], items[0])
 
 
-def test_a_process_that_is_away_is_a_service_that_is_away(lab: tuple[KnowledgeProcess, FakeLedger]) -> None:
+def test_a_process_that_is_away_is_nobody_s_fault(lab: tuple[KnowledgeProcess, FakeLedger]) -> None:
     process, _ = lab
     index = INDEX.build(resources(process), INDEX.parse_options({}))
-    with pytest.raises(KnowledgeUnavailable):
+    with pytest.raises(PartAway):
         index.execute(context("file:a"), index_input("file:a", "aspirin"))
     graph = GRAPH.build(resources(process), GRAPH.parse_options({}))
-    with pytest.raises(KnowledgeUnavailable):
+    with pytest.raises(PartAway):
         graph.execute(context("file:a"), graph_input("file:a"))
     with pytest.raises(NoKnowledgeProcess):
         INDEX.build(Resources(cache=process.locations.cache), INDEX.parse_options({}))
+
+
+def test_a_stage_waits_for_a_process_that_restarts(lab: tuple[KnowledgeProcess, FakeLedger]) -> None:
+    process, _ = lab
+    process.start()
+    index = INDEX.build(replace(resources(process), patience=60.0), INDEX.parse_options({}))
+    assert index.execute(context("file:a"), index_input("file:a", "aspirin"))
+    process.stop()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(index.execute, context("file:b"), index_input("file:b", "aspirin"))
+        process.start()
+        receipt = waiting.result(60)
+    assert isinstance(receipt, Receipt)
+    assert receipt.count == 1
+
+
+def test_one_that_fails_at_everything_is_the_lab_s_own_fault() -> None:
+    class Failing:
+        def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+            raise RemoteFailure(path="knowledge.sock", op="index", detail="OSError: no room")
+
+        graph = index
+
+    index = INDEX.build(Resources(cache=Path(), knowledge=Failing()), INDEX.parse_options({}))
+    with pytest.raises(KnowledgeUnavailable) as raised:
+        index.execute(context("file:a"), index_input("file:a", "aspirin"))
+    assert own_part(raised.value) == "knowledge"

@@ -5,14 +5,16 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medkg_lab import rpc
+from medkg_lab import exit_codes, rpc
 from medkg_lab.errors import LabError
+from tests.waiting import wait_until
 
 
 class Refused(LabError):
@@ -35,6 +37,32 @@ async def _never(args: dict[str, Any]) -> Any:
     await asyncio.Event().wait()
 
 
+async def _give(args: dict[str, Any]) -> Any:
+    deep: list[Any] = []
+    for _ in range(500):
+        deep = [deep]
+    return {"big": 2**200, "text": "\ud800", "object": object(), "deep": deep, "set": {1}}[args["what"]]
+
+
+async def _grow(args: dict[str, Any]) -> Any:
+    return "x" * args["size"]
+
+
+async def _refuse_oddly(args: dict[str, Any]) -> Any:
+    raise Refused(who="\ud800")
+
+
+HANDLERS: dict[str, rpc.Handler] = {
+    "echo": _echo,
+    "refuse": _refuse,
+    "bug": _bug,
+    "never": _never,
+    "give": _give,
+    "grow": _grow,
+    "refuse_oddly": _refuse_oddly,
+}
+
+
 @pytest.fixture
 def path(short_tmp: Path) -> Iterator[Path]:
     """A served socket."""
@@ -44,7 +72,7 @@ def path(short_tmp: Path) -> Iterator[Path]:
 
     def run() -> None:
         async def main() -> None:
-            server = await rpc.serve(target, {"echo": _echo, "refuse": _refuse, "bug": _bug, "never": _never})
+            server = await rpc.serve(target, HANDLERS)
             started.set()
             await ended.wait()
             server.close()
@@ -142,3 +170,98 @@ def test_another_user_is_refused(path: Path) -> None:
             os._exit(0)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("what", ["big", "text", "object", "deep", "set"])
+def test_an_answer_that_cannot_be_encoded_is_an_error_at_once(path: Path, what: str) -> None:
+    with rpc.Client(path, deadline=60) as client:
+        with pytest.raises(rpc.NotEncodable, match="The answer"):
+            client.call("give", what=what)
+        assert client.call("echo", ok=1) == {"ok": 1}
+
+
+def test_an_error_that_cannot_be_encoded_still_arrives(path: Path) -> None:
+    with rpc.Client(path, deadline=60) as client, pytest.raises(Refused, match="ud800"):
+        client.call("refuse_oddly")
+
+
+@pytest.mark.parametrize("value", ["\udcff.txt", 2**70, object(), {"a": ["\ud800"]}])
+def test_a_request_that_cannot_be_encoded_is_an_error_before_it_is_sent(short_tmp: Path, value: object) -> None:
+    with pytest.raises(rpc.NotEncodable, match="argument 'odd'") as raised:
+        rpc.Client(short_tmp / "nobody", deadline=60).call("echo", fine=1, odd=value)
+    assert raised.value.exit_code == exit_codes.USAGE
+
+
+def test_messages_have_a_largest_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rpc.Client(path) as client:
+        monkeypatch.setattr(rpc, "MAX_LINE", 1000)
+        with pytest.raises(rpc.MessageTooLarge, match="The request echo"):
+            client.call("echo", text="x" * 2000)
+        with pytest.raises(rpc.MessageTooLarge, match="The answer"):
+            client.call("grow", size=2000)
+        assert client.call("echo", ok=1) == {"ok": 1}
+
+
+@pytest.fixture
+def closing(short_tmp: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A server that works in a thread pool, and what closes it but leaves its conversations open."""
+    loop, target, pool = asyncio.new_event_loop(), short_tmp / "s", ThreadPoolExecutor(1)
+    busy, release = threading.Event(), threading.Event()
+
+    def work() -> str:
+        busy.set()
+        release.wait(30)
+        return "done"
+
+    async def handle(args: dict[str, Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(rpc.serve(target, {"work": handle, "echo": _echo}), loop).result(10)
+
+    def close() -> None:
+        assert busy.wait(30)
+        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)
+        threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}).start()
+        release.set()
+
+    yield target, close
+    release.set()
+
+    async def end() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_what_a_closing_server_does_not_do_is_away(closing: tuple[Path, Callable[[], None]]) -> None:
+    path, close = closing
+    clients = [rpc.Client(path, deadline=30) for _ in range(4)]
+    for client in clients:
+        assert client.call("echo", ok=1) == {"ok": 1}
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(clients[0].call, "work")
+        close_soon = threads.submit(close)
+        close_soon.result(30)
+        assert first.result(30) == "done", "what was being done is answered"
+    wait_until(lambda: _refused(clients[1]), what="the pool to be shut")
+    assert isinstance(_refused(clients[2]), rpc.PeerUnreachable), (
+        "whoever waits for a killed process waits for this one"
+    )
+
+
+def _refused(client: rpc.Client) -> LabError | None:
+    try:
+        client.call("work")
+    except LabError as error:
+        assert isinstance(error, rpc.PeerUnreachable), repr(error)
+        return error
+    return None

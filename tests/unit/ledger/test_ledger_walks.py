@@ -41,6 +41,8 @@ class Walk:
             self.surrender: 1,
             self.vanish: 2,
             self.retry: 4,
+            self.retry_own: 2,
+            self.retry_many: 1,
             self.cancel: 2,
             self.set_field: 6,
             self.gate: 10,
@@ -126,7 +128,8 @@ class Walk:
             case "retry":
                 return [retrying]
             case _:
-                return [*failed(stage, jobs[0]), *([completed(stage, jobs[1:])] if jobs[1:] else [])]
+                own = self.random.choice([None, "knowledge"])
+                return [*failed(stage, jobs[0], own), *([completed(stage, jobs[1:])] if jobs[1:] else [])]
 
     def lose(self) -> None:
         self.world.expire()
@@ -145,6 +148,13 @@ class Walk:
     def retry(self) -> None:
         stage = self.random.choice([None, None, "ingest", "download", "gate", "chunk", "nonsense"])
         self.attempt("retry", job_id=self.a_job(), from_stage=stage, by="someone")
+
+    def retry_own(self) -> None:
+        self.world.carry_out(*self.world.core.own_failures(1e12))
+
+    def retry_many(self) -> None:
+        args = {"job_ids": sorted({self.a_job(), self.a_job()}), "state": "failed", "kind": "bad_input"}
+        self.attempt("retry_many", **args, by="someone")
 
     def cancel(self) -> None:
         self.attempt("cancel", job_id=self.a_job(), by="someone", why="changed my mind")

@@ -13,7 +13,7 @@ from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
-from medkg_lab.ledger.commands.jobs import Cancel, Retry, Submit
+from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, RetryOwn, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
     for each in (
         Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register,
-        BreakerReport, BreakerProbe, Import,
+        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn,
     )
 }  # fmt: skip
 
@@ -113,12 +113,12 @@ def ref(stage: str, job_id: str) -> str:
     return f"{stage}:{job_id}"
 
 
-def failed(stage: str, job_id: str) -> list[dict[str, Any]]:
-    """The events that a stage failed for a job, and the job with it."""
+def failed(stage: str, job_id: str, own: str | None = None) -> list[dict[str, Any]]:
+    """The events that a stage failed for a job, and the job with it; `own` is the lab's process that was at fault."""
     why = {"kind": "bad_input", "reason": "it is empty", "error": "EmptyDocument"}
     return [
         {"type": "stage.failed", "stage": stage, "jobs": [job_id], "data": {"t0": 1.0, "t1": 2.0, "attempt": 1, **why}},
-        {"type": "job.failed", "stage": None, "jobs": [job_id], "data": {**why, "stage": stage}},
+        {"type": "job.failed", "stage": None, "jobs": [job_id], "data": {**why, "stage": stage, "own": own}},
     ]
 
 
@@ -239,6 +239,7 @@ def canonical(state: State) -> dict[str, Any]:
         "open_gates": set(state.open_gates),
         "definitions": state.definitions,
         "breakers": state.breakers,
+        "own_failures": state.own_failures,
         "job_counts": +state.job_counts,
         "gate_counts": +state.gate_counts,
         "queue": {key: {p: list(ages) for p, ages in group.items()} for key, group in state.queue._groups.items()},
