@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.rpc import PeerUnreachable
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Lease:
     def _renew(self, batch: str, left: float | None) -> None:
         try:
             answer = self._ledger.heartbeat(batch, None if left is None else left + HEAD_START)
-        except PeerUnreachable as error:
+        except LabError as error:
             logger.warning("the lease of batch %s could not be renewed: %s", batch, error)
             return
         with self._changed:

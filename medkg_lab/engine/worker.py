@@ -188,13 +188,12 @@ class Worker:
     def leave(self, ledger: LedgerClient) -> None:
         """Give back whatever the engine still holds, as it ends in the middle of it; what the ledger cannot be told of now is
         left to the next engine. From any thread."""
-        held = [self._bench.lease.batch, *self._unsettled]
-        for batch_id in held:
-            if batch_id is not None:
-                self._handback.owe(batch_id)
+        current = self._bench.lease.batch
+        for batch_id in [*self._unsettled, *([current] if current is not None else [])]:
+            self._handback.owe(batch_id)
+            logger.warning("batch %s is given back in the middle of its work", batch_id)
         try:
             self._handback.give(ledger)
-            logger.warning("%d batches were given back in the middle of their work", len(held))
         except LabError as error:
             logger.warning("what this engine holds is left for the next one to give back: %s", error)
 

@@ -316,8 +316,13 @@ class LedgerClient:
         """Tell how far `view` is."""
         self._ask("position", view=view, seq=seq)
 
+    def rows(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Json:
+        """As `query`, for SELECTs of the lab's own making: answered within the ledger, and so in a fraction of the time."""
+        args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
+        return self._object(self._question("rows", args, self.deadline + timeout_s))
+
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Json:
-        """{columns, rows, truncated} of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
+        """{columns, rows, truncated} of a SELECT. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout."""
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
         return self._object(self._question("query", args, self.deadline + timeout_s))
 

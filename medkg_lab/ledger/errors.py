@@ -106,6 +106,12 @@ class QueryFailed(LedgerError):
     exit_code = exit_codes.USAGE
 
 
+class QueryTooLarge(LedgerError):
+    """The query was stopped: {detail}. Ask for less: fewer rows or columns, or a part of a text by `substr`."""
+
+    exit_code = exit_codes.USAGE
+
+
 class QueryTimeout(LedgerError):
     """The query was stopped after {seconds} s. Narrow it down or give it more time."""
 

@@ -1,4 +1,4 @@
-"""Questions to the views: the lab's own lists, and SQL from outside behind a fence."""
+"""The lab's own questions to the views: lists of jobs and gates, and its own SELECTs behind a fence."""
 
 import asyncio
 import threading
@@ -10,9 +10,11 @@ import duckdb
 import orjson
 
 from medkg_lab.ledger.archive import COLUMNS, Archive
+from medkg_lab.ledger.cells import plain_row
 from medkg_lab.ledger.describe import describe_job
-from medkg_lab.ledger.errors import QueryFailed, QueryRefused, QueryTimeout
+from medkg_lab.ledger.errors import QueryFailed, QueryTimeout
 from medkg_lab.ledger.records import job_from
+from medkg_lab.ledger.selects import check
 from medkg_lab.ledger.tables import GATE
 from medkg_lab.ledger.views import Views
 
@@ -21,7 +23,6 @@ T = TypeVar("T")
 ARCHIVE_TABLE = "event_archive"
 MAX_ROWS = 100_000
 MAX_SECONDS = 300.0
-MAX_SQL = 100_000
 MAX_GATES = 10_000
 FILTERS = {
     "state": "state",
@@ -41,13 +42,13 @@ _NAMED = "? IN (doc_id, if(source = 'file', 'file:' || doc_key, doc_id))"
 class Desk:
     """Answers questions in threads of its own, each with a connection that sees the views at one moment.
 
-    SQL from outside waits for other SQL, never for the lab's own lists, and no commit waits for either.
+    A SELECT waits for other SELECTs, never for the lists, and no commit waits for either.
     """
 
     def __init__(self, views: Views) -> None:
         self._views = views
         self._own = ThreadPoolExecutor(1, "views")
-        self._foreign = ThreadPoolExecutor(2, "query")
+        self._selects = ThreadPoolExecutor(2, "rows")
 
     async def jobs(self, filters: dict[str, str], limit: int, after: str | None) -> list[dict[str, Any]]:
         """The newest jobs that fit `filters`, from the one after job `after` on."""
@@ -57,10 +58,10 @@ class Desk:
         """The gates in `state`, or all; those that wait longest first."""
         return await self._in(self._own, lambda connection: _gates(connection, state))
 
-    async def query(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
+    async def rows(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
         """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
         return await self._in(
-            self._foreign, lambda connection: _query(connection, self._views.archive, sql, parameters, limit, timeout_s)
+            self._selects, lambda connection: _rows(connection, self._views.archive, sql, parameters, limit, timeout_s)
         )
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
@@ -73,7 +74,7 @@ class Desk:
     def close(self) -> None:
         """Wait for what is being answered."""
         self._own.shutdown(cancel_futures=True)
-        self._foreign.shutdown(cancel_futures=True)
+        self._selects.shutdown(cancel_futures=True)
 
 
 def _jobs(
@@ -103,7 +104,7 @@ def _gate(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **parsed}
 
 
-def _query(
+def _rows(
     connection: duckdb.DuckDBPyConnection,
     archive: Archive,
     sql: str,
@@ -111,7 +112,7 @@ def _query(
     limit: int,
     timeout_s: float,
 ) -> dict[str, Any]:
-    _check(connection, sql)
+    check(connection, sql)
     connection.execute(archive_view(archive)).fetchall()
     stopped = threading.Event()
 
@@ -133,7 +134,7 @@ def _query(
         raise QueryFailed(detail=str(error)) from None
     finally:
         timer.cancel()
-    return {"columns": columns, "rows": [_plain(row) for row in rows[:limit]], "truncated": len(rows) > limit}
+    return {"columns": columns, "rows": [plain_row(row) for row in rows[:limit]], "truncated": len(rows) > limit}
 
 
 def archive_view(archive: Archive) -> str:
@@ -141,29 +142,3 @@ def archive_view(archive: Archive) -> str:
     nothing = "(SELECT 0::BIGINT, '', 0::DOUBLE, '', '', '', '', '' LIMIT 0)"
     source = archive.relation() or f"{nothing} AS none({COLUMNS})"
     return f"CREATE OR REPLACE TEMP VIEW {ARCHIVE_TABLE} AS SELECT {COLUMNS} FROM {source}"
-
-
-def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Refuse all but one SELECT. Raises QueryRefused and QueryFailed."""
-    if len(sql) > MAX_SQL:
-        raise QueryRefused(detail=f"it is longer than {MAX_SQL} characters")
-    try:
-        statements = connection.extract_statements(sql)
-    except duckdb.Error as error:
-        raise QueryFailed(detail=str(error)) from None
-    if len(statements) != 1:
-        raise QueryRefused(detail=f"it has {len(statements)} statements")
-    if statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryRefused(detail=f"it is a {statements[0].type.name}")
-
-
-def _plain(row: Sequence[Any]) -> list[Any]:
-    return [value if isinstance(value, str | int | float | bool | type(None)) else _text(value) for value in row]
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return _plain(value)
-    if isinstance(value, dict):
-        return {str(key): inner for key, inner in zip(value, _plain(list(value.values())), strict=True)}
-    return value.hex() if isinstance(value, bytes) else str(value)

@@ -71,6 +71,7 @@ class Server:
                 await loop.run_in_executor(None, self._save)
         finally:
             server.close()
+            self._questions.stop_queries()
             self._socket.unlink(missing_ok=True)
             await loop.run_in_executor(None, self._close)
 

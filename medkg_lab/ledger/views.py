@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -92,6 +93,12 @@ class Views:
         self._open()
         self.seq = self.reader().position()
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Between two writings: inside the block the files stay as they are. From any thread."""
+        with self._writing:
+            yield
+
     def copy_to(self, target: Path) -> int:
         """Copy the file as it stands between two writings; the number of the last event in it. From any thread."""
         with self._writing:
@@ -139,8 +146,13 @@ def remove(path: Path) -> None:
         each.unlink(missing_ok=True)
 
 
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a DuckDB file."""
+    return path.with_name(path.name + ".wal")
+
+
 def _both(path: Path) -> tuple[Path, Path]:
-    return path, path.with_name(path.name + ".wal")
+    return path, log_of(path)
 
 
 class ViewReader:

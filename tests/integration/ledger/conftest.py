@@ -1,5 +1,7 @@
 """Fixtures of the ledger's integration tests."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,17 @@ def ledger(short_tmp: Path) -> Iterator[LedgerProcess]:
         with process.client() as client:
             register(client)
         yield process
+
+
+@pytest.fixture(scope="module")
+def shared_ledger() -> Iterator[LedgerClient]:
+    """A client of a ledger that several tests share: they only ask."""
+    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
+    with LedgerProcess(folder / "home") as process:
+        process.start()
+        with process.client() as made:
+            yield made
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
