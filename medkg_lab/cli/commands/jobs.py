@@ -1,7 +1,7 @@
 """`medkg-lab jobs list | show | why | retry | cancel`."""
 
 import argparse
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.job_outputs import show_output
@@ -9,11 +9,21 @@ from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
 from medkg_lab.errors import LabError
 
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+
 _STATES = ("queued", "running", "waiting_gate", "completed", "failed", "dead", "cancelled")
 
 
 class ChunkWithoutStage(LabError):
     """--chunk {chunk} says nothing without the stage that made it. Add `--stage` with the name of the pipeline's chunk stage."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class RetryUnclear(LabError):
+    """It is not clear what to retry. Name one job, with `--from` if it is to start from a stage, or all jobs in a state by
+    `--state failed` or `--state dead`, which `--kind` and `--pipeline` narrow down."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
 
@@ -40,11 +50,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     why = group.add_parser("why", parents=[common], help="say in a sentence why a job is not moving, or how it ended")
     why.add_argument("job", help="a job's id, or a document's for its newest job")
     why.set_defaults(run=_why)
-    retry = group.add_parser("retry", parents=[common], help="run a job again, from a stage")
-    retry.add_argument("job", help="a job's id, or a document's for its newest job")
+    retry = group.add_parser(
+        "retry", parents=[common], help="run a job again, from a stage, or all that failed or were given up"
+    )
+    retry.add_argument("job", nargs="?", help="a job's id, or a document's for its newest job")
     retry.add_argument(
         "--from", dest="stage", help="the stage to start from (default: the first that is not completed)"
     )
+    retry.add_argument("--state", choices=("failed", "dead"), help="instead of one job, all jobs in this state")
+    retry.add_argument("--kind", help="with --state: only jobs that failed with this kind, such as internal or service")
+    retry.add_argument("--pipeline", help="with --state: only jobs of this pipeline")
     retry.set_defaults(run=_retry)
     cancel = group.add_parser("cancel", parents=[common], help="cancel a job")
     cancel.add_argument("job", help="a job's id, or a document's for its newest job")
@@ -132,10 +147,27 @@ def _retry(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.find import find_job, person
 
+    alone = given.state is None
+    if (given.job is None) == alone or (alone and (given.kind or given.pipeline)) or (given.stage and not alone):
+        raise RetryUnclear()
     lab = Lab.at(given.home)
+    if not alone:
+        return _retry_all(given, lab)
     job = find_job(lab, given.job)
     lab.ledger.retry(job["job_id"], from_stage=given.stage, by=person())
     return _told(given, job, "runs again")
+
+
+def _retry_all(given: argparse.Namespace, lab: "Lab") -> int:
+    from medkg_lab.lab.find import person
+    from medkg_lab.lab.retries import retry_all
+
+    jobs = retry_all(lab.ledger, person(), given.state, given.kind, given.pipeline)
+    if given.json:
+        print_json({"ok": True, "retried": len(jobs), "job_ids": jobs})
+    else:
+        say(f"{len(jobs)} jobs run again")
+    return exit_codes.OK
 
 
 def _cancel(given: argparse.Namespace) -> int:

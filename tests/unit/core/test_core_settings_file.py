@@ -44,7 +44,7 @@ def test_what_is_wrong_has_a_place(tmp_path: Path, content: bytes, place: str) -
 
 def test_a_folder_in_its_place_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "config" / "settings.yaml").mkdir(parents=True)
-    with pytest.raises(SettingsInvalid, match="cannot be read: Is a directory"):
+    with pytest.raises(SettingsInvalid, match="cannot be read: not a regular file"):
         load(locate(tmp_path))
 
 
