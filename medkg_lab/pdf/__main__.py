@@ -3,7 +3,7 @@
 from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.broker.client import Consumer
+from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
@@ -11,6 +11,7 @@ from medkg_lab.pdf.converter import Bounds, Converter, DocvortexConverter
 from medkg_lab.pdf.exchanges import Exchanges, recorded
 from medkg_lab.pdf.loop import Loop
 from medkg_lab.pdf.mineru import MineruConverter
+from medkg_lab.pdf.wakeups import Wakeups
 from medkg_lab.pdf.worker import Worker
 from medkg_lab.settings import Settings
 from medkg_lab.sources.outside import trusted_hosts
@@ -36,13 +37,16 @@ def main() -> None:
     chosen = settings.load(locations)
     stopping = process.Stopping()
     stopping.listen()
-    consumer = Consumer(chosen.bootstrap(locations), GROUP, [Topics(chosen.broker.topic_prefix).pdf_requests])
+    bootstrap, topics = chosen.bootstrap(locations), Topics(chosen.broker.topic_prefix)
+    consumer = Consumer(bootstrap, GROUP, [topics.pdf_requests])
     artifacts = ArtifactStore(locations.data / "artifacts", writer="pdf")
     converter, exchanges = converter_for(chosen, locations)
-    worker = Worker(LedgerClient(locations.socket("ledger")), artifacts, converter, exchanges)
+    ledger = LedgerClient(locations.socket("ledger"))
+    wakeups = Wakeups(consumer, Producer(bootstrap), topics.deadletter, ledger, artifacts)
+    worker = Worker(ledger, artifacts, converter, exchanges)
     process.announce("pdf", tool=chosen.pdf.tool)
     try:
-        Loop(consumer, worker, stopping).run()
+        Loop(wakeups, worker, stopping).run()
     finally:
         artifacts.close()
 

@@ -32,6 +32,11 @@ class PdfTooSlow(DocumentError):
     failure_kind: ClassVar[str] = "timeout"
 
 
+class NoPdf(DocumentError):
+    """The job waits for the text of a PDF, and no stage before the gate gave it one. Change the pipeline, then submit the
+    document again."""
+
+
 class ConverterFailed(ServiceError):
     """The PDF converter did not do its part: {detail}. Look at `medkg-lab logs pdf`, then retry the job."""
 
@@ -49,4 +54,9 @@ class ConversionStopped(ServiceError):
 
 
 class NotAPdfRequest(ServiceError):
-    """The message is no PDF request: {detail}. Only the lab's bridge should write to this topic."""
+    """The message is not a PDF request: {detail}. Only the lab's bridge should write to this topic."""
+
+
+class PdfRequestDisagrees(ServiceError):
+    """The message asks for a PDF with another {fields} than job {job_id} has in the ledger. It was dropped, and the job is served
+    as the ledger says; somebody else wrote to this topic."""

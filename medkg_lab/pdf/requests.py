@@ -1,28 +1,32 @@
-"""What the PDF process is asked for: one message on `pdf.requests.v1` per job that waits at a PDF gate."""
-
-from typing import Literal
+"""The messages on `pdf.requests.v1`: one for each job that comes to a PDF gate. They wake the PDF process and do nothing else."""
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medkg_lab.models.submission import SHA256
-from medkg_lab.pdf.errors import NotAPdfRequest
+from medkg_lab.pdf.errors import NotAPdfRequest, PdfRequestDisagrees
+from medkg_lab.pdf.waiting import WaitingPdf
 
 _MAX_REQUEST = 64 * 1024
+_COMPARED = ("doc_id", "tenant_id", "pipeline", "gate", "content", "name")
 
 
 class PdfRequest(BaseModel):
-    """A PDF to convert, for the job that waits for it; `content` is the PDF's sha256 in the artifact store."""
+    """What a message says of a PDF to convert; the ledger's record of the job is what counts."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: Literal["medkg.pdf.request/1"] = Field(alias="schema")
     job_id: str = Field(min_length=1, max_length=64)
-    doc_id: str = Field(min_length=1, max_length=2048)
+    doc_id: str
     tenant_id: str
     pipeline: str
     gate: str
-    content: str = Field(pattern=SHA256)
+    content: str
     name: str = ""
+
+    def check(self, waiting: WaitingPdf) -> None:
+        """Raise PdfRequestDisagrees when it says something else than the job's own record."""
+        fields = [name for name in _COMPARED if getattr(self, name) != getattr(waiting, name)]
+        if fields:
+            raise PdfRequestDisagrees(fields=", ".join(fields), job_id=waiting.job_id)
 
 
 def parse(message: bytes) -> PdfRequest:

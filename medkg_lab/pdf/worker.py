@@ -1,13 +1,12 @@
-"""One PDF request from start to end: convert, keep the document and the converter's output, tell the ledger.
+"""One PDF from start to end: convert, keep the document and the converter's output, tell the ledger.
 
-The ledger is asked first, so a request that comes again - the topic delivers at least once - does nothing twice.
+What is converted follows from the job's record in the ledger alone, which is asked first: nothing is done twice.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
 from medkg_lab.errors import DocumentError, ServiceError
@@ -15,7 +14,7 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.pdf.converter import Conversion, Converter
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
 from medkg_lab.pdf.exchanges import Exchanges
-from medkg_lab.pdf.requests import PdfRequest
+from medkg_lab.pdf.waiting import FIELD, WaitingPdf, still_waits, waiting_pdf
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading
@@ -23,13 +22,12 @@ from medkg_lab.stages.parse.pdf_ir.reading import read_ir
 
 log = logging.getLogger(__name__)
 
-FIELD = "pdf_ir_ready"
 ACTOR = "pdf"
 _OCR_ADVISED = "the converter finds the PDF's text thin or doubtful; OCR may give more"
 
 
 class Outcome(StrEnum):
-    """How a request ended."""
+    """How a job's PDF ended."""
 
     READY = "ready"
     PAGES_MISSING = "pages_missing"
@@ -39,33 +37,34 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Worker:
-    """Handles requests one at a time."""
+    """Converts PDFs one at a time."""
 
     ledger: LedgerClient
     artifacts: ArtifactStore
     converter: Converter
     exchanges: Exchanges = field(default_factory=Exchanges)
 
-    def handle(self, request: PdfRequest, stopping: Callable[[], bool]) -> Outcome:
-        """Bring the request to its end; when this returns, the ledger has acknowledged it.
+    def handle(self, job_id: str, stopping: Callable[[], bool]) -> Outcome:
+        """Convert the PDF that the job waits for; when this returns, the ledger has acknowledged it.
 
-        Raises ConversionStopped, MineruUnreachable and what asking the ledger raises: then the request is still to be done.
+        Raises ConversionStopped, MineruUnreachable and what asking the ledger raises: then it is still to be done.
         """
-        job = self.ledger.get(request.job_id)
+        job = self.ledger.get(job_id)
         if job is None or not still_waits(job):
             return Outcome.NOT_WAITING
         try:
-            with self.exchanges.of(request.job_id, request.gate):
-                conversion = self.converter.convert(self.artifacts.get(request.content), stopping)
-            reading = read_conversion(conversion, request.doc_id, request.name)
+            waiting = waiting_pdf(job, self.artifacts.get)
+            with self.exchanges.of(job_id, waiting.gate):
+                conversion = self.converter.convert(self.artifacts.get(waiting.content), stopping)
+            reading = read_conversion(conversion, waiting.doc_id, waiting.name)
         except (ConversionStopped, MineruUnreachable):
             raise
         except (DocumentError, ServiceError, ArtifactMissing, ArtifactDamaged) as error:
             kind = getattr(error, "failure_kind", "artifact")
-            return self._fail(request, kind, f"{type(error).__name__}: {error}")
-        return self._tell(request, conversion, reading)
+            return self._fail(job_id, kind, f"{type(error).__name__}: {error}")
+        return self._tell(waiting, conversion, reading)
 
-    def _tell(self, request: PdfRequest, conversion: Conversion, reading: Reading) -> Outcome:
+    def _tell(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
         encoded = KINDS["document"].encode(reading.document)
         document, raw = self.artifacts.put_many([encoded, conversion.raw])
         evidence = {
@@ -75,27 +74,21 @@ class Worker:
             "missing_pages": list(reading.missing_pages),
             "tool": conversion.tool,
             "tool_version": conversion.tool_version,
-            "source": request.content,
+            "source": waiting.content,
             **self._exchanged(),
         }
         complete = not reading.missing_pages
-        self.ledger.set_field(request.job_id, FIELD, complete, by=ACTOR, evidence=evidence)
+        self.ledger.set_field(waiting.job_id, FIELD, complete, by=ACTOR, evidence=evidence)
         return Outcome.READY if complete else Outcome.PAGES_MISSING
 
-    def _fail(self, request: PdfRequest, kind: str, reason: str) -> Outcome:
-        log.info("the PDF of job %s gives no document: %s", request.job_id, reason)
-        self.ledger.gate_fail(request.job_id, by=ACTOR, kind=kind, reason=reason, evidence=self._exchanged())
+    def _fail(self, job_id: str, kind: str, reason: str) -> Outcome:
+        log.info("the PDF of job %s gives no document: %s", job_id, reason)
+        self.ledger.gate_fail(job_id, by=ACTOR, kind=kind, reason=reason, evidence=self._exchanged())
         return Outcome.FAILED
 
     def _exchanged(self) -> dict[str, list[str]]:
         records = self.exchanges.taken()
         return {"exchanges": records} if records else {}
-
-
-def still_waits(job: Mapping[str, Any]) -> bool:
-    """Whether the job waits at a gate for a document that nobody has made yet."""
-    gate = job.get("gate") or {}
-    return job["state"] == "waiting_gate" and gate.get("state") == "waiting" and not gate.get("evidence")
 
 
 def read_conversion(conversion: Conversion, doc_id: str, name: str) -> Reading:

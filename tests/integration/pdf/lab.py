@@ -1,5 +1,6 @@
 """A ledger and a broker as real processes, a job that waits at a PDF gate, and the PDF process itself."""
 
+import hashlib
 import json
 import os
 import signal
@@ -16,8 +17,8 @@ import orjson
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import job_spec
-from medkg_lab.broker.client import Producer
-from medkg_lab.broker.topics import PDF_REQUESTS, ensure_topics
+from medkg_lab.broker.client import Producer, Record, read_all
+from medkg_lab.broker.topics import DEAD_LETTERS, PDF_REQUESTS, ensure_topics
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
 from medkg_lab.models.submission import Content, Payload, Submission
@@ -65,12 +66,12 @@ class PdfLab:
         process.send_signal(signal.SIGTERM)
         return process.wait(15)
 
-    def waiting_job(self, pdf: bytes, name: str = "paper.pdf") -> str:
-        """A job that waits at the PDF gate for `pdf`."""
+    def waiting_job(self, pdf: bytes, name: str = "paper.pdf", is_lost: bool = False) -> str:
+        """A job that waits at the PDF gate for `pdf`; the store no longer has a PDF that `is_lost`."""
         topology = Catalog(self.locations).topology(PIPELINE)
         version = versions.version_of(topology)
         self.ledger.register("topology", PIPELINE, version, versions.to_json(topology))
-        sha = self.store.put(pdf)
+        sha = hashlib.sha256(pdf).hexdigest() if is_lost else self.store.put(pdf)
         submission = Submission(source="file", key=name, content=Content(sha256=sha, name=name), pipeline=PIPELINE)
         spec = job_spec(submission, topology, time.time())
         self.ledger.submit([spec])
@@ -111,6 +112,10 @@ class PdfLab:
         """Put bytes on the topic of PDF requests."""
         with Producer(self.bootstrap) as producer:
             producer.send(PDF_REQUESTS, message, key=key)
+
+    def dead_letters(self) -> list[Record]:
+        """What was set aside."""
+        return list(read_all(self.bootstrap, DEAD_LETTERS))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """What the ledger knows of the job."""

@@ -63,13 +63,10 @@ def test_every_bad_ending_is_told(lab):
     part = lab.waiting_job(pdf([PAPER, SCAN]), "part.pdf")
     locked = lab.waiting_job(pdf([PAPER], encrypt="secret"), "locked.pdf")
     cut = lab.waiting_job(b"%PDF-1.4\n1 0 obj", "cut.pdf")
-    gone = lab.waiting_job(pdf([PAPER]), "gone.pdf")
+    gone = lab.waiting_job(pdf([PAPER, PAPER, PAPER]), "gone.pdf", is_lost=True)
     lab.start_pdf()
-    lab.send(b"not a request")
-    for job_id in (scan, part, locked, cut):
+    for job_id in (scan, part, locked, cut, gone):
         lab.request(job_id)
-    lab.request(gone, content="0" * 64)
-    lab.request(gone, job_id="nobody")
     ended = {
         name: lab.settled(job_id) for name, job_id in (("scan", scan), ("locked", locked), ("cut", cut), ("gone", gone))
     }
@@ -88,17 +85,70 @@ def test_every_bad_ending_is_told(lab):
     assert lab.ledger.gate_open(part, by="me", partial=True)["won"]
 
 
-def test_offset_is_kept_only_after_the_ledger_has_it(lab):
-    job_id = lab.waiting_job(pdf([PAPER]), "first.pdf")
-    lab.request(job_id)
-    process = lab.start_pdf()
-    lab.settled(job_id)
-    assert lab.stop(process) == 0
-    other = lab.waiting_job(pdf([PAPER]), "later.pdf")
-    lab.request(other)
-    with Consumer(lab.bootstrap, GROUP, [PDF_REQUESTS]) as consumer:
-        records = wait_until(lambda: consumer.poll(0.5), 20, "the request that nobody has dealt with")
-    assert [orjson.loads(record.value or b"")["job_id"] for record in records] == [other]
+def test_a_message_that_disagrees_with_the_ledger_is_set_aside_and_the_job_is_served(lab):
+    """What somebody who writes to the topic says of a job changes nothing about the document that the job gets."""
+    other = lab.store.put(pdf([[("text", "Chronic obstructive pulmonary disease is another disease.")]]))
+    job_id = lab.waiting_job(pdf([PAPER]), "asthma.pdf")
+    before = len(lab.dead_letters())
+    forged = [
+        {"content": other},
+        {"doc_id": "file:other.pdf"},
+        {"name": "other.pdf"},
+        {"tenant_id": "t2"},
+        {"pipeline": "other"},
+        {"gate": "other"},
+        {"content": other, "doc_id": "", "name": "\u202e", "tenant_id": "", "gate": "", "pipeline": ""},
+    ]
+    for change in forged:
+        lab.request(job_id, **change)
+    lab.request(job_id, job_id="nobody")
+    lab.send(b"not a request", job_id)
+    lab.start_pdf()
+    job = lab.settled(job_id)
+    document = KINDS["document"].decode(lab.store.get(job["gate"]["evidence"]["document"]))
+    assert job["gate"]["evidence"]["source"] == job["content"]
+    assert document.doc_id == "file:asthma.pdf"
+    assert "Asthma" in " ".join(block.text for block in document.blocks)
+    # The messages that come after the job was served are not compared with anything any more.
+    letters = wait_until(lambda: lab.dead_letters()[before:], 20, "the dead letters")
+    assert {letter.header("medkg-error") for letter in letters} <= {b"PdfRequestDisagrees", b"NotAPdfRequest"}
+
+
+def test_a_message_that_disagrees_names_what_it_says_otherwise(lab):
+    scan = lab.waiting_job(pdf([PAPER] * 30), "long.pdf")
+    job_id = lab.waiting_job(pdf([PAPER]), "next.pdf")
+    before = len(lab.dead_letters())
+    lab.request(job_id, content="0" * 64, name="x")
+    lab.start_pdf()
+    (letter,) = wait_until(lambda: lab.dead_letters()[before:], 20, "the dead letter")
+    assert b"another content, name than job" in (letter.header("medkg-reason") or b"")
+    assert (letter.header("medkg-origin") or b"").startswith(PDF_REQUESTS.encode())
+    for each in (scan, job_id):
+        assert lab.settled(each)["gate"]["state"] == "open"
+
+
+def test_a_job_whose_message_was_lost_or_taken_is_served_all_the_same(lab):
+    before = lab.waiting_job(pdf([PAPER]), "before.pdf")
+    lab.start_pdf()
+    assert lab.settled(before)["gate"]["state"] == "open"
+    later = lab.waiting_job(pdf([PAPER]), "later.pdf")
+    assert lab.settled(later)["gate"]["state"] == "open"
+
+
+def test_others_in_the_group_take_nothing_away(lab):
+    lab.start_pdf()
+    thieves = [Consumer(lab.bootstrap, GROUP, [PDF_REQUESTS]) for _ in range(8)]
+    try:
+        job_ids = [lab.waiting_job(pdf([PAPER]), f"{number}.pdf") for number in range(3)]
+        for job_id in job_ids:
+            lab.request(job_id)
+        for thief in thieves:
+            thief.commit(thief.poll(0.5))
+        for job_id in job_ids:
+            assert lab.settled(job_id)["gate"]["state"] == "open"
+    finally:
+        for thief in thieves:
+            thief.close()
 
 
 def test_stop_in_the_middle_leaves_the_request(lab):
