@@ -7,12 +7,14 @@ from collections.abc import Callable
 from medkg_lab import process, settings
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.intake import GROUP, Intake
-from medkg_lab.bridge.outbox import Outbox
-from medkg_lab.broker.client import Consumer, Producer
+from medkg_lab.bridge.outbox import Outbox, Signing
+from medkg_lab.broker.client import Producer
+from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
 from medkg_lab.errors import LabError
 from medkg_lab.heartbeat import Rounds
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.signing import LEDGER_LOG, REQUESTS, signer
 from medkg_lab.topology.catalog import Catalog
 
 log = logging.getLogger("medkg_lab.bridge")
@@ -40,10 +42,12 @@ def main() -> None:
     stopping = process.Stopping()
     stopping.listen()
     _make_topics(bootstrap, chosen.broker.topic_prefix, stopping)
-    consumer = Consumer(bootstrap, GROUP, [topics.requests])
-    intake = Intake(consumer, Producer(bootstrap), LedgerClient(locations.socket("ledger")), Catalog(locations), topics)
+    signing = Signing(signer(locations, LEDGER_LOG), signer(locations, REQUESTS), locations.state)
+    reader = PartitionReader(bootstrap, topics.requests, GROUP)
+    ledger = LedgerClient(locations.socket("ledger"))
+    intake = Intake(reader, Producer(bootstrap), ledger, Catalog(locations), topics, signing.requests)
     artifacts = ArtifactStore(locations.data / "artifacts")
-    outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics)
+    outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)
     failures: list[BaseException] = []
 
     def guarded(side: Callable[[Callable[[float], bool]], None], stops: Rounds) -> None:
@@ -63,7 +67,7 @@ def main() -> None:
     process.announce("bridge", lambda: all(one.go_on() for one in rounds))
     for side in sides:
         side.join()
-    consumer.close()
+    reader.close()
     if failures:
         raise failures[0]
 

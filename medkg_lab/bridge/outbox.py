@@ -1,23 +1,29 @@
 """The outbox: every ledger event reaches the topics, in order and at least once.
 
-It is a view of the ledger with a saved position. The position moves only after the broker acknowledged everything before it.
+It is a view of the ledger with a saved place, which moves only after the broker acknowledged everything before it. The raw events
+are signed in a chain; after a crash some come again, with the same bytes and signatures.
 """
 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from medkg_lab import linux
-from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
+from medkg_lab.bridge.messages import request_message
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import JobInfo, is_published, messages
+from medkg_lab.ledger import epochs
+from medkg_lab.ledger.chain import Link, signed
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.signing import Signer
 from medkg_lab.stages.kinds import KINDS
 
 log = logging.getLogger(__name__)
@@ -31,44 +37,78 @@ KNOWN_JOBS = 20_000
 """How many jobs' names are kept at hand; others are asked of the ledger."""
 
 
+@dataclass(frozen=True)
+class Signing:
+    """What the outbox signs with: the log, the requests that follow from a query, and the state folder with the log's epoch."""
+
+    log: Signer
+    requests: Signer
+    state: Path
+
+
 class Outbox:
     """Publishes the ledger's events until `stopping` says so."""
 
-    def __init__(self, ledger: LedgerClient, producer: Producer, artifacts: ArtifactStore, topics: Topics) -> None:
+    def __init__(
+        self,
+        ledger: LedgerClient,
+        producer: Producer,
+        artifacts: ArtifactStore,
+        topics: Topics,
+        signing: Signing,
+    ) -> None:
         self._ledger = ledger
         self._producer = producer
         self._artifacts = artifacts
         self._topics = topics
+        self._signing = signing
         self._jobs: OrderedDict[str, JobInfo] = OrderedDict()
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Publish until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""
         linux.yield_to_others()
-        position: int | None = None
+        bookmark: Mapping[str, Any] | None = None
+        last: Link | None = None
         while not stopping(0):
             try:
-                if position is None:
-                    position = int(self._ledger.positions().get(VIEW, 0))
-                events = self._ledger.events(after=position, limit=BATCH, wait_s=0.5)["events"]
+                if last is None:
+                    bookmark, last = self._resume()
+                events = self._ledger.events(after=last.seq, limit=BATCH, wait_s=0.5)["events"]
                 if events:
-                    self.publish(events)
-                    position = int(events[-1]["seq"])
-                    self._ledger.position(VIEW, position)
+                    last = self.publish(events, last)
+                    before, bookmark = bookmark, _bookmark(last)
+                    self._ledger.bookmark(VIEW, before, bookmark)
+                    self._ledger.position(VIEW, last.seq)
                     stopping(GATHER)
             except LabError as error:
                 log.warning("outbox waits: %s", error)
-                position = None
+                last = None
                 stopping(PAUSE)
 
-    def publish(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Put `events` on the topics; returns once the broker has acknowledged all of them."""
+    def _resume(self) -> tuple[Mapping[str, Any] | None, Link]:
+        """The bookmark, and the place in the chain to go on from: the bookmark's, or the start of a new epoch."""
+        bookmark, head = self._ledger.bookmarks().get(VIEW), int(self._ledger.counts()["head"])
+        epoch = epochs.current(self._signing.state)
+        known = _link(bookmark)
+        if known is not None and epoch is not None and known.epoch == epoch.number and known.seq <= head:
+            return bookmark, known
+        position = min(int(self._ledger.positions().get(VIEW, 0)), head)
+        first = Link.first(epochs.begin(self._signing.state, position))
+        self._ledger.bookmark(VIEW, bookmark, _bookmark(first))
+        return _bookmark(first), first
+
+    def publish(self, events: Iterable[Mapping[str, Any]], last: Link) -> Link:
+        """Put `events`, which follow `last`, on the topics; returns the place of the last one once the broker has all of them."""
         for event in events:
-            self._producer.send(self._topics.ledger_log, orjson.dumps(event), key=str(event["seq"]).encode())
+            value = orjson.dumps(event)
+            last, headers = signed(self._signing.log, last, int(event["seq"]), value)
+            self._producer.send(self._topics.ledger_log, value, key=str(event["seq"]).encode(), headers=headers)
             self._learn(event)
             if is_published(event["type"]):
                 self._publish_cloud_events(event)
             self._follow_up(event)
         self._producer.flush()
+        return last
 
     def _publish_cloud_events(self, event: Mapping[str, Any]) -> None:
         info = {job_id: self._info(job_id) for job_id in event["jobs"]}
@@ -92,7 +132,12 @@ class Outbox:
         if job is None or "payload" not in job["outputs"]:
             log.warning("job %s waits for a PDF's text, but has no PDF", job_id)
             return
-        payload = KINDS["payload"].decode(self._artifacts.get(job["outputs"]["payload"]))
+        try:
+            payload = KINDS["payload"].decode(self._artifacts.get(job["outputs"]["payload"]))
+        except (ArtifactMissing, ArtifactDamaged) as error:
+            # The PDF process finds the job without being woken, and fails it with this reason.
+            log.warning("job %s waits for a PDF's text: %s", job_id, error)
+            return
         request = {
             "schema": "medkg.pdf.request/1",
             "job_id": job_id,
@@ -106,14 +151,20 @@ class Outbox:
         self._producer.send(self._topics.pdf_requests, orjson.dumps(request), key=job_id.encode())
 
     def _submit_expansion(self, job_id: str, ref: str) -> None:
-        for submission in KINDS["submissions"].decode(self._artifacts.get(ref)):
+        try:
+            submissions = KINDS["submissions"].decode(self._artifacts.get(ref))
+        except (ArtifactMissing, ArtifactDamaged) as error:
+            log.error("the documents that job %s found are not submitted: %s", job_id, error)
+            self._dead_letter(job_id, str(error), type(error).__name__)
+            return
+        for submission in submissions:
             follow = submission.model_copy(update={"correlation_id": submission.correlation_id or job_id})
-            value = orjson.dumps(follow.model_dump(mode="json", exclude_none=True))
-            self._producer.send(self._topics.requests, value, key=follow.doc_id.encode())
+            message = request_message(follow, self._signing.requests)
+            self._producer.send(self._topics.requests, message.value, key=message.key, headers=message.headers)
 
-    def _dead_letter(self, job_id: str, reason: str) -> None:
+    def _dead_letter(self, job_id: str, reason: str, error: str = "WorkerLost") -> None:
         job = self._ledger.get(job_id)
-        headers = {"medkg-reason": reason.encode()[:2000], "medkg-error": b"WorkerLost", "medkg-job": job_id.encode()}
+        headers = {"medkg-reason": reason.encode()[:2000], "medkg-error": error.encode(), "medkg-job": job_id.encode()}
         value = orjson.dumps(job["submission"]) if job else b""
         self._producer.send(self._topics.deadletter, value, key=job_id.encode(), headers=headers)
 
@@ -139,6 +190,21 @@ class Outbox:
         self._jobs.move_to_end(info.job_id)
         while len(self._jobs) > KNOWN_JOBS:
             self._jobs.popitem(last=False)
+
+
+def _bookmark(link: Link) -> dict[str, Any]:
+    return {"epoch": link.epoch, "seq": link.seq, "mac": link.mac.hex()}
+
+
+def _link(bookmark: Mapping[str, Any] | None) -> Link | None:
+    try:
+        return (
+            None
+            if bookmark is None
+            else Link(int(bookmark["epoch"]), int(bookmark["seq"]), bytes.fromhex(bookmark["mac"]))
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 class JobUnknown(LabError):

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 from medkg_lab import launch
@@ -37,7 +36,7 @@ def running(engine: BrokerEngine) -> Iterator[Address]:
     if argv is None:
         yield engine.address
         return
-    process = subprocess.Popen(argv, env=launch.environment(), stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
+    process = subprocess.Popen(argv, env=launch.environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None, "it was asked for"
     try:
         line = process.stdout.readline()

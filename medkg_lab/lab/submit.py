@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from medkg_lab import exit_codes
 from medkg_lab.artifacts.store import ArtifactStore, WriterInUse
+from medkg_lab.bridge.messages import request_message
 from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
@@ -24,6 +24,7 @@ from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.room import require_room
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
+from medkg_lab.signing import REQUESTS, signer
 from medkg_lab.sources.catalog import ADAPTERS
 from medkg_lab.sources.documents import LocalDocument
 from medkg_lab.sources.errors import UnknownSource
@@ -186,6 +187,7 @@ class _Queue:
         self._is_new = is_new
         self._topic = Topics(lab.settings.broker.topic_prefix).requests
         self._producer = Producer(lab.bootstrap)
+        self._signer = signer(lab.locations, REQUESTS)
         self._sent: set[str] = set()
 
     @property
@@ -203,8 +205,8 @@ class _Queue:
         job_id = known[0] if known else ids[-1]
         if not known:
             self._sent.add(job_id)
-            value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))
-            self._producer.send(self._topic, value, key=request.doc_id.encode())
+            message = request_message(request, self._signer)
+            self._producer.send(self._topic, message.value, key=message.key, headers=message.headers)
         content = one.what if request.content is not None else ""
         return Submitted(job_id, request.doc_id, pipeline, bool(known), content, _note(one, bool(known)))
 

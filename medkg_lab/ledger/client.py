@@ -321,6 +321,15 @@ class LedgerClient:
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
         return self._object(self._question("rows", args, self.deadline + timeout_s))
 
+    def bookmarks(self) -> dict[str, Json]:
+        """Where each reader stands, in its own words."""
+        return self._object(self._ask("bookmarks"))
+
+    def bookmark(self, reader: str, previous: Mapping[str, Any] | None, value: Mapping[str, Any]) -> None:
+        """Replace the bookmark of `reader`. Raises BookmarkMoved when it is not `previous` any more."""
+        before = None if previous is None else dict(previous)
+        self._ask("bookmark", reader=reader, previous=before, value=dict(value))
+
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Json:
         """{columns, rows, truncated} of a SELECT. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout."""
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}

@@ -200,7 +200,8 @@ class Core:
         events = decided.events
         if isinstance(decided, _Repeated):
             events = events or self._events.at(decided.span)
-            if events[0].type not in command.first_events:
+            others = any(job_id not in self.state.jobs for job_id in command.job_ids())
+            if others or events[0].type not in command.first_events:
                 return Outcome(error=CommandIdReused(id=command.id, type=events[0].type.value))
         unknown = [key for key in command.documents(self.state, events) if key not in self.state.documents]
         if unknown:

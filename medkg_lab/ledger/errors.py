@@ -120,6 +120,11 @@ class LedgerClosing(PeerClosing):
     """The ledger is stopping and takes no more commands. Try again when it is back."""
 
 
+class BookmarkMoved(LedgerError):
+    """The bookmark of {reader} is another than it knows: the ledger was restarted or recovered since. It reads its bookmark again
+    and goes on from there."""
+
+
 class EmissionLost(LedgerError):
     """{count} events could not be delivered to the ledger within {seconds} s: {detail}. The batch will be run again."""
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 import orjson
 
 from medkg_lab import rpc
+from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
 from medkg_lab.ledger.core import Core
@@ -47,9 +48,10 @@ class _Select:
 class Questions:
     """Answers for one ledger."""
 
-    def __init__(self, core: Core, gateway: Gateway, positions: Positions) -> None:
+    def __init__(self, core: Core, gateway: Gateway, positions: Positions, bookmarks: Bookmarks) -> None:
         self._gateway = gateway
         self._positions = positions
+        self._bookmarks = bookmarks
         self._desk = Desk(core.views)
         self._pool = QueryPool(core.views, core.folder)
         self._events = core.store.reader()
@@ -75,6 +77,8 @@ class Questions:
             "events": self.events,
             "positions": self.positions,
             "position": self.position,
+            "bookmarks": self.bookmarks,
+            "bookmark": self.bookmark,
             "counts": self.counts,
             "query": self.query,
             "rows": self.rows,
@@ -156,6 +160,17 @@ class Questions:
         """A reader tells how far it is."""
         read = Args("position", args)
         self._positions.set(read.text("view"), int(read.number("seq", 0, 2**62)))
+        return {}
+
+    async def bookmarks(self, args: dict[str, Any]) -> Mapping[str, Any]:
+        """The bookmarks of all readers."""
+        return self._bookmarks.all()
+
+    async def bookmark(self, args: dict[str, Any]) -> dict[str, Any]:
+        """A reader replaces its bookmark."""
+        read = Args("bookmark", args)
+        previous = None if read.any("previous") is None else read.mapping("previous")
+        self._bookmarks.replace(read.text("reader"), previous, read.mapping("value"))
         return {}
 
     async def counts(self, args: dict[str, Any]) -> Any:

@@ -1,9 +1,11 @@
 """Bringing a damaged ledger back: what is sound of it, the rest from the archive, snapshots and the topic of raw events."""
 
+import contextlib
+import itertools
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,16 @@ from typing import Any
 import duckdb
 import orjson
 
-from medkg_lab.ledger import files, folds, positions, views
+from medkg_lab.ledger import bookmarks, files, folds, log_source, positions, views
 from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
 from medkg_lab.ledger.core import FOLDS, Core
 from medkg_lab.ledger.errors import NothingToRecover, RecoveryFailed
 from medkg_lab.ledger.keeping import EVENTS, FOLD, MANIFEST, SNAPSHOTS
+from medkg_lab.ledger.log_source import EventLog
 from medkg_lab.ledger.migrations import migrate
 from medkg_lab.ledger.recovery import Range, Source, beyond, plan
 from medkg_lab.ledger.salvage import salvage
-from medkg_lab.ledger.store import COLUMN_TYPES, lock
+from medkg_lab.ledger.store import lock
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +31,6 @@ MARK = "ledger.duckdb.hwm"
 VIEWS = "views.duckdb"
 POSITIONS = "positions.json"
 _OWN = (LEDGER, f"{LEDGER}.wal", MARK)
-_CHUNK = 2000
-_UNNEST = ", ".join(f"unnest(?::{kind}[])" for kind in (*COLUMN_TYPES, "BIGINT"))
 _ISLANDS = """
 SELECT min(seq), max(seq) FROM (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island
 FROM (SELECT DISTINCT seq FROM {relation})) GROUP BY island ORDER BY 1
@@ -47,13 +48,14 @@ class _Work:
 
 
 def recover(
-    folder: Path, topic: Iterable[bytes] | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
+    folder: Path, topic: EventLog | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
 ) -> dict[str, Any]:
     """Put a sound ledger in the place of a damaged one, while no ledger runs on `folder`.
 
-    `topic` is the records of `ledger.log.v1`, oldest first; `snapshots` are looked through besides those in `folder`. The old
-    files are kept beside it. When acknowledged events are missing nothing is changed unless `accept_loss`. The report is
-    {installed, head, promised, lost, taken, unusable, problems, kept}. Raises LedgerInUse, NothingToRecover, RecoveryFailed.
+    Of `topic` only what the lab signed counts, up to the last event that was acknowledged. `snapshots` are looked through besides
+    those in `folder`. The old files are kept beside it. When acknowledged events are missing nothing is changed unless
+    `accept_loss`. The report is {installed, head, promised, lost, taken, unusable, problems, kept}. Raises LedgerInUse,
+    NothingToRecover, RecoveryFailed.
     """
     handle = lock(folder / LEDGER)
     part = folder / "recovery.part"
@@ -66,7 +68,9 @@ def recover(
         with duckdb.connect(str(fresh / LEDGER)) as connection:
             migrate(connection, LEDGER)
             work = _Work(fresh, connection)
-            _gather(work, folder, part, topic, [*sorted((folder / SNAPSHOTS).glob("*"), reverse=True), *snapshots])
+            _gather(work, folder, part, [*sorted((folder / SNAPSHOTS).glob("*"), reverse=True), *snapshots])
+            if topic is not None:
+                _add_topic(work, part, topic, promised)
             report = _fill(work, folder, promised)
         _prove(fresh, folder, int(report["head"]))
         installed = report["lost"] is None or accept_loss
@@ -81,7 +85,7 @@ def _promised(path: Path) -> int:
     return int.from_bytes(path.read_bytes()[:8], "little") if path.exists() else 0
 
 
-def _gather(work: _Work, folder: Path, part: Path, topic: Iterable[bytes] | None, snapshots: Sequence[Path]) -> None:
+def _gather(work: _Work, folder: Path, part: Path, snapshots: Sequence[Path]) -> None:
     """Find what has events: first what is left of the ledger itself."""
     found = salvage(folder / LEDGER, part)
     if found is None:
@@ -96,9 +100,7 @@ def _gather(work: _Work, folder: Path, part: Path, topic: Iterable[bytes] | None
             _add_archive(work, f"snapshot {snapshot.name}", Archive(snapshot / EVENTS))
             _take_fold(snapshot, folder / FOLDS)
         else:
-            work.problems[f"snapshot {snapshot.name}"] = "it is no snapshot"
-    if topic is not None:
-        _add_topic(work, part, topic)
+            work.problems[f"snapshot {snapshot.name}"] = "it is not a snapshot"
 
 
 def _add_archive(work: _Work, name: str, archive: Archive) -> None:
@@ -110,33 +112,11 @@ def _add_archive(work: _Work, name: str, archive: Archive) -> None:
         _add(work, name, read)
 
 
-def _add_topic(work: _Work, part: Path, topic: Iterable[bytes]) -> None:
-    work.connection.execute(f"ATTACH {quoted(part / 'topic.duckdb')} AS staged").fetchall()
-    work.connection.execute("CREATE TABLE staged.event AS SELECT *, 0::BIGINT AS place FROM event LIMIT 0").fetchall()
-    try:
-        for number, rows in enumerate(_rows(topic)):
-            columns = [*map(list, zip(*rows, strict=True)), [number * _CHUNK + n for n in range(len(rows))]]
-            work.connection.execute(f"INSERT INTO staged.event SELECT {_UNNEST}", columns).fetchall()
-    except Exception as error:
-        # Boundary to the broker, which may be down or damaged too: what was read until then still counts.
-        log.exception("the topic could not be read to its end")
-        work.problems["topic"] = f"{type(error).__name__}: {error}"
-    # A later record of an event stands for a ledger that was recovered with a loss, and went on.
-    newest = "QUALIFY row_number() OVER (PARTITION BY seq ORDER BY place DESC) = 1"
-    _add(work, "topic", f"(SELECT {COLUMNS} FROM staged.event {newest})")
-
-
-def _rows(topic: Iterable[bytes]) -> Iterator[list[list[Any]]]:
-    rows: list[list[Any]] = []
-    for record in topic:
-        event = orjson.loads(record)
-        jobs, data = orjson.dumps(event["jobs"]).decode(), orjson.dumps(event["data"]).decode()
-        rows.append([*(event[key] for key in ("seq", "id", "ts", "type", "stage", "batch")), jobs, data])
-        if len(rows) == _CHUNK:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+def _add_topic(work: _Work, part: Path, topic: EventLog, promised: int) -> None:
+    remarks = log_source.stage(work.connection, part / "topic.duckdb", topic, promised)
+    if remarks:
+        work.problems["topic"] = "; ".join(remarks)
+    _add(work, "topic", log_source.RELATION)
 
 
 def _add(work: _Work, name: str, read: str) -> None:
@@ -210,11 +190,12 @@ def _prove(fresh: Path, folder: Path, head: int) -> None:
 
 def _install(fresh: Path, folder: Path, head: int) -> str:
     """Put the recovered files in place; where the old ones are kept."""
-    kept = folder / f"damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    kept.mkdir(mode=0o700)
+    kept = _new_folder(folder, f"damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     for name in _OWN:
         if (folder / name).exists():
             shutil.copyfile(folder / name, kept / name)
+    # The intake reads the work queue again, which makes no job twice, and the outbox begins a new epoch.
+    (folder / bookmarks.FILE).unlink(missing_ok=True)
     for name in (LEDGER, VIEWS):
         files.sync(fresh / name)
         views.remove(folder / name)
@@ -223,6 +204,16 @@ def _install(fresh: Path, folder: Path, head: int) -> str:
     _cap_positions(folder / POSITIONS, head)
     files.sync(folder)
     return str(kept)
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder called `name`, or with a number behind it when there is one already."""
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+            return path
+    raise AssertionError("numbers do not end")
 
 
 def _cap_positions(path: Path, head: int) -> None:

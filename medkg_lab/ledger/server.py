@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.bookmarks import FILE, Bookmarks
 from medkg_lab.ledger.circuits import Circuits
 from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.command import Args, Command
@@ -55,7 +56,8 @@ class Server:
         self._has_room = core.store.has_room
         self._gateway = Gateway(core)
         self._positions = Positions(folder / "positions.json")
-        self._questions = Questions(core, self._gateway, self._positions)
+        self._bookmarks = Bookmarks(folder / FILE)
+        self._questions = Questions(core, self._gateway, self._positions, self._bookmarks)
         self._circuits = Circuits(self._gateway)
         self._keeping = Keeping(core, self._gateway, self._positions)
         core.whole = self._is_whole
@@ -90,9 +92,10 @@ class Server:
         self._save()
 
     def _save(self) -> None:
-        """Save the positions; on a full disk they stay in memory, which is harmless."""
+        """Save positions and bookmarks; on a full disk they stay in memory, which is harmless."""
         if self._has_room():
             self._positions.save()
+            self._bookmarks.save()
 
     def handlers(self) -> dict[str, rpc.Handler]:
         """The ops by name."""

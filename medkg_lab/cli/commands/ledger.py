@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from medkg_lab.cli.parser import text_path
 from medkg_lab.errors import LabError
 
 REBUILD_WITHIN = 600.0
-TOPIC_WITHIN = 5.0
-"""Seconds that a broker that does not answer, or goes silent, is waited for: there are other sources."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -39,6 +36,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     recover.add_argument(
         "--accept-loss", action="store_true", help="go on without the events that cannot be brought back"
+    )
+    recover.add_argument(
+        "--accept-more", action="store_true", help="also use signed events beyond the last that was acknowledged"
+    )
+    recover.add_argument(
+        "--accept-unsigned",
+        action="store_true",
+        help="also use records of the topic that older versions wrote without a signature; nothing shows who wrote them",
     )
     recover.set_defaults(run=_recover)
     prune = group.add_parser("prune", parents=[common], help="move events that every view has seen to the archive")
@@ -112,12 +117,14 @@ def _snapshot(given: argparse.Namespace) -> int:
 
 
 def _recover(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.event_log import event_log
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.recover import recover
 
     lab = Lab.at(given.home)
     snapshots = [path.absolute() for path in given.snapshot]
-    report = recover(lab.locations.data / "ledger", _raw_events(lab), snapshots, given.accept_loss)
+    with event_log(lab, given.accept_unsigned, given.accept_more) as topic:
+        report = recover(lab.locations.data / "ledger", topic, snapshots, given.accept_loss)
     if report["installed"] and lab.supervisor.is_running():
         lab.supervisor.restart("ledgerd")
     if given.json:
@@ -141,14 +148,6 @@ def _told(report: dict[str, Any]) -> str:
     return (
         f"events {first} to {last} cannot be brought back{beyond}. Nothing was changed; --accept-loss goes on without"
     )
-
-
-def _raw_events(lab: Any) -> Iterator[bytes]:
-    from medkg_lab.broker.reading import read_all
-    from medkg_lab.broker.topics import Topics
-
-    topic = Topics(lab.settings.broker.topic_prefix).ledger_log
-    yield from (record.value for record in read_all(lab.bootstrap, topic, TOPIC_WITHIN) if record.value is not None)
 
 
 def _prune(given: argparse.Namespace) -> int:

@@ -2,23 +2,17 @@
 
 import json
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 from socket import MSG_WAITALL
-from typing import Any
 
-import pytest
 from crc32c import crc32c
 from kafka.record.memory_records import MemoryRecordsBuilder
 
-from medkg_lab.bridge.intake import GROUP, MAX_REQUEST
-from medkg_lab.broker.client import Producer, group_listing, read_all
-from medkg_lab.broker.record import UNREADABLE_HEADERS, Record
-from medkg_lab.broker.topics import DEAD_LETTERS, REQUESTS
-from tests.brokers import BrokerProcess
-from tests.integration.engine.processes import Lab
+from medkg_lab.bridge.intake import MAX_REQUEST
+from medkg_lab.broker.client import read_all
+from medkg_lab.broker.record import UNREADABLE_HEADERS
+from medkg_lab.broker.topics import REQUESTS
+from tests.integration.bridge.bridges import Bridge, put
 from tests.unit.broker.test_broker_codec import encode_request
-from tests.waiting import wait_until
 
 POISONED = 30
 """So many that the interpreter has specialised the calls that read them."""
@@ -42,49 +36,6 @@ POISON: dict[str, tuple[bytes | None, str]] = {
     "too large": (json.dumps(GOOD | {"metadata": {"a": "b" * MAX_REQUEST}}).encode(), "limit"),
     "as large as the topic takes": (b"x" * (1024 * 1024 + 3900), "limit"),
 }
-
-
-class Bridge:
-    """The real bridge between a broker and a ledger of their own."""
-
-    def __init__(self, broker: BrokerProcess, lab: Lab) -> None:
-        self.broker = broker
-        self.lab = lab
-
-    def dead_letters(self) -> list[Record]:
-        return list(read_all(self.broker.bootstrap, DEAD_LETTERS))
-
-    def wait_until_done(self) -> None:
-        """Until everything on the work queue has been read and committed."""
-        wait_until(self._is_done, 60, "the work queue is done with")
-
-    def _is_done(self) -> bool:
-        listed = [one for one in group_listing(self.broker.bootstrap) if one["group"] == GROUP and one.get("topic")]
-        return bool(listed) and all(one["lag"] == 0 for one in listed)
-
-    def jobs(self) -> set[str]:
-        with self.lab.client() as client:
-            return {job["doc_id"] for job in client.jobs(limit=100)}
-
-
-@pytest.fixture
-def bridge(broker: BrokerProcess, short_tmp: Path) -> Iterator[Bridge]:
-    broker.start()
-    lab = Lab(short_tmp / "home")
-    lab.settings(broker={"engine": "external", "bootstrap": broker.bootstrap})
-    try:
-        lab.start("medkg_lab.ledger")
-        lab.start("medkg_lab.bridge")
-        yield Bridge(broker, lab)
-    finally:
-        lab.stop()
-
-
-def put(bootstrap: str, *records: dict[str, Any]) -> None:
-    """Put records on the first partition of the work queue, behind one another."""
-    with Producer(bootstrap) as producer:
-        for record in records:
-            producer.send(REQUESTS, partition=0, **record)
 
 
 def test_every_kind_of_poison_is_a_dead_letter_and_what_follows_is_done(bridge: Bridge) -> None:

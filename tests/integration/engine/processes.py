@@ -89,6 +89,10 @@ class Lab:
         """Start an engine."""
         return self.start("medkg_lab.engine", "--name", f"engine-{lane}", "--lane", lane)
 
+    def process(self, module: str) -> "subprocess.Popen[str]":
+        """The process of `module` that was started last."""
+        return next(one for one in reversed(self._running) if module in list(map(str, one.args)))  # type: ignore[arg-type]
+
     def client(self) -> LedgerClient:
         """A client of the lab's ledger."""
         return LedgerClient(self.locations.socket("ledger"), deadline=10)

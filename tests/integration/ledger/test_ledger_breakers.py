@@ -3,16 +3,19 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medkg_lab.bridge.outbox import Outbox
+from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.events.cloudevents import is_published
 from medkg_lab.knowledge.effects import effects
 from medkg_lab.lab.verify import fold
+from medkg_lab.ledger.chain import START, Link
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import MalformedCommand
+from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess
 from tests.waiting import wait_until
 
@@ -92,7 +95,8 @@ def test_its_events_pass_all_who_follow_the_log(client: LedgerClient) -> None:
     class Names:
         ledger_log = "log"
 
-    Outbox(client, Sink(), None, Names()).publish(moves)  # type: ignore[arg-type]
+    signing = Signing(Signer(bytes(32), "log"), Signer(bytes(32), "requests"), Path("/nowhere"))
+    Outbox(client, Sink(), None, Names(), signing).publish(moves, Link(1, 0, START))  # type: ignore[arg-type]
     assert sent == ["log breaker.opened", "log breaker.half_open", "log breaker.closed", "flushed"]
     client.flush()
     assert client.positions()["tables"] == events[-1]["seq"]

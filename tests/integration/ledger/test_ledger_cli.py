@@ -3,11 +3,20 @@
 import json
 from pathlib import Path
 
+import orjson
 import pytest
 
 from medkg_lab import exit_codes
 from medkg_lab.bench.ledger import PER_JOB, Options, measure
+from medkg_lab.broker.client import Producer
+from medkg_lab.broker.engine import choose
+from medkg_lab.broker.topics import LEDGER_LOG as TOPIC
+from medkg_lab.broker.topics import ensure_topics
 from medkg_lab.cli.main import main
+from medkg_lab.lab.engines import running
+from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.chain import Epoch, Link, signed
+from medkg_lab.signing import LEDGER_LOG, signer
 from tests.integration.ledger.harness import LedgerProcess, submit
 
 
@@ -49,6 +58,32 @@ def test_what_cannot_be_recovered_is_told(killed: LedgerProcess, capsys: pytest.
     killed.start()
     with killed.client() as client:
         assert client.counts()["head"] == head
+
+
+def test_a_lab_that_is_down_runs_its_broker_to_get_the_events_back(
+    killed: LedgerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed.start()
+    with killed.client() as client:
+        events = client.events(0, limit=10_000)["events"]
+    killed.kill()
+    lab, last = Lab.at(killed.home), Link.first(Epoch(1, 0))
+    with running(choose(lab.locations, lab.settings)) as address:
+        ensure_topics(address)
+        with Producer(address) as producer:
+            for event in events:
+                value = orjson.dumps(event)
+                last, headers = signed(signer(lab.locations, LEDGER_LOG), last, event["seq"], value)
+                producer.send(TOPIC, value, headers=headers)
+            forged = {**events[-1], "seq": last.seq + 1, "id": "forged"}
+            producer.send(TOPIC, orjson.dumps(forged), headers=headers)
+    log = killed.folder / "ledger.duckdb.wal"
+    log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
+    code, report = call(capsys, "ledger", "recover", "--home", str(killed.home), "--json")
+    assert (code, report["installed"], report["lost"], report["head"]) == (exit_codes.OK, True, None, last.seq)
+    killed.start()
+    with killed.client() as client:
+        assert client.events(0, limit=10_000)["events"] == events
 
 
 @pytest.mark.parametrize("argv", [("snapshot",), ("prune",), ("migrate", "old.jsonl")])

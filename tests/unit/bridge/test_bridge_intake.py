@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.bridge.intake import MAX_REQUEST, NotARequest, parse
+from medkg_lab.bridge.intake import MAX_REQUEST, Intake, NotARequest, parse
 from medkg_lab.bridge.specs import job_spec, pipeline_of
+from medkg_lab.broker.record import Record
+from medkg_lab.broker.topics import Topics
 from medkg_lab.locations import locate
 from medkg_lab.models.submission import Submission
+from medkg_lab.rpc import PeerUnreachable
+from medkg_lab.signing import Signer
 from medkg_lab.topology.catalog import Catalog
 
 SHA = "0" * 64
@@ -92,3 +96,32 @@ def test_a_pdf_goes_to_the_pipeline_with_the_gate(catalog: Catalog) -> None:
     content = {"sha256": SHA, "media_type": "application/pdf"}
     submission = Submission.model_validate({"source": "file", "key": "a.pdf", "content": content})
     assert pipeline_of(submission, catalog) == "pdf-two-phase"
+
+
+class AwayLedger:
+    """A ledger that does not answer."""
+
+    def register(self, *_: object) -> None:
+        raise PeerUnreachable(path="ledger.sock", op="register", seconds=1, detail="gone")
+
+
+class Letters:
+    """What would be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes | None] = []
+
+    def send(self, topic: str, value: bytes | None, **_: object) -> None:
+        self.sent.append(value)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_request_is_not_set_aside_because_the_ledger_is_away(catalog: Catalog) -> None:
+    letters = Letters()
+    signer = Signer(bytes(32), "requests")
+    intake = Intake(None, letters, AwayLedger(), catalog, Topics(), signer)  # type: ignore[arg-type]
+    with pytest.raises(PeerUnreachable):
+        intake.accept([Record("requests", 0, 0, 1, None, b'{"source": "pmc", "key": "PMC1"}')])
+    assert letters.sent == []

@@ -106,3 +106,10 @@ def test_the_window_keeps_the_newest() -> None:
     window = Window([(5, "a"), (6, "a~1"), (7, "b")], size=2)
     assert (window.span("a"), window.span("b"), window.start, window.complete) == (range(5, 7), range(7, 8), 5, False)
     assert Window().complete
+
+
+def test_an_id_that_comes_again_with_other_jobs_is_refused_and_ends_nothing(world: World) -> None:
+    world.do("submit", id="same", jobs=_specs("p"))
+    with pytest.raises(errors.CommandIdReused):
+        world.do("submit", id="same", jobs=_specs("other"))
+    assert world.do("submit", id="same", jobs=_specs("p"))[0]["job_id"] == "p"
