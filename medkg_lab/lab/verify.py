@@ -1,6 +1,6 @@
-"""The completeness proof: what the ledger says happened, the events topic and Dagster's run history say too.
+"""The completeness proof: what the ledger says happened, the work queue, the events topic and Dagster's run history say too.
 
-The comparison is pure; `collect` reads the three sides.
+The comparison is pure; `collect` reads the sides.
 """
 
 import time
@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medkg_lab.broker.client import read_all
+from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.reading import lowest
-from medkg_lab.broker.topics import Topics
+from medkg_lab.broker.topics import EVENTS, Topics, lab_topics
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_id, is_published
+from medkg_lab.lab import removed, requests
 from medkg_lab.lab.facade import Lab
 from medkg_lab.orchestration.runs import visible_run_id
 
@@ -42,6 +44,10 @@ Run = tuple[str, int, int]
 
 class ViewsBehind(LabError):
     """The view {view} is {lag} events behind the ledger and does not catch up. `medkg-lab status` shows if its process runs."""
+
+
+class IntakeBehind(LabError):
+    """{unread} requests on the work queue are still to be read, and it does not go on. `medkg-lab logs bridge` shows why."""
 
 
 @dataclass(frozen=True, order=True)
@@ -197,40 +203,80 @@ def _named(execution: Execution) -> dict[str, Any]:
 
 
 def verify(lab: Lab) -> dict[str, Any]:
-    """Read all three sides of a running lab and compare them. Raises ViewsBehind when a view does not catch up."""
+    """Read all sides of a running lab and compare them. Raises IntakeBehind, ViewsBehind."""
     _wait_for_views(lab)
+    present = {one["topic"] for one in topic_listing(lab.bootstrap)}
     topics = Topics(lab.settings.broker.topic_prefix)
-    published = [
-        (record.partition, name.decode())
-        for record in read_all(lab.bootstrap, topics.events)
-        if (name := record.header("ce_id")) is not None
-    ]
-    emptied = {partition for partition, low in lowest(lab.bootstrap, topics.events).items() if low > 0}
+    queue = _compare_requests(lab) if {topics.requests, topics.deadletter} <= present else None
+    records = list(read_all(lab.bootstrap, topics.events)) if topics.events in present else []
+    published = [(one.partition, name.decode()) for one in records if (name := one.header("ce_id")) is not None]
+    lows = lowest(lab.bootstrap, topics.events) if topics.events in present else {}
     marks = dict(lab.ledger.low_waters())
     events = list(_ledger_events(lab, marks["ledger"]))
-    marks["topic"] = topic_mark(events, published, emptied)
+    marks["topic"] = topic_mark(events, published, {partition for partition, low in lows.items() if low > 0})
     ledger = fold(events, max(marks.values()))
     topic = Counter(one for _, one in published)
     runs = {run["run_id"]: run for run in lab.dagster_runs()}
     if marks["ledger"]:
         topic = Counter(without_leading(published, ledger.cloud_ids | ledger.old_ids))
         runs = {run_id: run for run_id, run in runs.items() if run["job_id"] in ledger.jobs}
-    differences = compare(ledger, topic, runs)
+    size = max(removed.sizes(records).values(), default=0)
+    found = [
+        *_nothing_to_prove(topics.events, events, published),
+        *(queue.differences if queue else ()),
+        *_removed(lab, events, {one for _, one in published}, marks, size),
+        *compare(ledger, topic, runs),
+    ]
     return {
-        "ok": not differences,
+        "ok": not found,
+        "requests": vars(queue) | {"differences": len(queue.differences)} if queue else None,
         "jobs": len(ledger.jobs),
         "stage_executions": len(ledger.executions),
         "cloudevents": {"distinct": len(topic), "redelivered": sum(topic.values()) - len(topic)},
         "dagster_runs": len(runs),
         "low_water": marks,
-        "differences": differences[:MAX_LISTED],
-        "differences_in_all": len(differences),
+        "differences": found[:MAX_LISTED],
+        "differences_in_all": len(found),
     }
 
 
+def _compare_requests(lab: Lab) -> requests.Compared:
+    return requests.compare(Topics(lab.settings.broker.topic_prefix).requests, *requests.collect(lab))
+
+
+def _nothing_to_prove(
+    topic: str, events: Sequence[Mapping[str, Any]], published: Sequence[object]
+) -> Iterator[dict[str, Any]]:
+    """A topic without a single CloudEvent proves nothing, however well the rest agrees."""
+    happened = sum(is_published(event["type"]) for event in events)
+    if happened and not published:
+        yield {"what": "nothing to prove", "topic": topic, "events_in_ledger": happened}
+
+
+def _removed(
+    lab: Lab, events: Sequence[Mapping[str, Any]], present: set[str], marks: Mapping[str, int], size: int
+) -> Iterator[dict[str, Any]]:
+    """The lab's topics that are gone, and what somebody deleted from the others."""
+    if lab.settings.broker.engine == "external":
+        # Nobody here knows the retention of a cluster that others run.
+        yield from removed.differences(lab, float("inf"))
+        return
+    now = time.time()
+    spec = next(one for one in lab_topics(lab.settings.broker.topic_prefix) if one.name.endswith(EVENTS))
+    if gone := removed.removed_events(events, present, marks["topic"], now, spec, size):
+        yield {"what": "CloudEvents deleted before their time", "topic": spec.name, "events": gone}
+    is_whole = bool(events) and not marks["ledger"]
+    yield from removed.differences(lab, now - float(events[0]["ts"]) if is_whole else float("inf"))
+
+
 def _wait_for_views(lab: Lab) -> None:
-    head = int(lab.ledger.counts()["head"])
+    """Wait until the intake has read the work queue, and then until the views have seen what followed."""
     until = time.monotonic() + CATCH_UP
+    while unread := requests.unread(lab):
+        if time.monotonic() > until:
+            raise IntakeBehind(unread=unread)
+        time.sleep(0.1)
+    head = int(lab.ledger.counts()["head"])
     for view in ("outbox", "recorder"):
         while (position := int(lab.ledger.positions().get(view, 0))) < head:
             if time.monotonic() > until:

@@ -11,13 +11,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser = commands.add_parser(
         "verify",
         parents=[common],
-        help="prove that ledger, events topic and Dagster say the same of every stage execution",
+        help="prove that work queue, ledger, events topic and Dagster say the same of every request and stage execution",
     )
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Compare the three and print the differences; exit code 1 when there are any."""
+    """Compare them and print the differences; exit code 1 when there are any."""
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.verify import verify
 
@@ -26,10 +26,11 @@ def run(given: argparse.Namespace) -> int:
         print_json(found)
     else:
         events = found["cloudevents"]
+        queue = found["requests"] or {"requests": 0, "dead": 0, "waiting": 0}
         print_text(
-            f"{found['jobs']} jobs, {found['stage_executions']} stage executions, {events['distinct']} CloudEvents "
-            f"({events['redelivered']} redelivered), {found['dagster_runs']} Dagster runs: "
-            f"{found['differences_in_all'] or 'no'} differences"
+            f"{queue['requests']} requests ({queue['dead']} set aside, {queue['waiting']} to be read), {found['jobs']} jobs, "
+            f"{found['stage_executions']} stage executions, {events['distinct']} CloudEvents ({events['redelivered']} "
+            f"redelivered), {found['dagster_runs']} Dagster runs: {found['differences_in_all'] or 'no'} differences"
         )
         for one in found["differences"]:
             print_text("  " + ", ".join(f"{name}: {value}" for name, value in one.items()))
