@@ -4,10 +4,12 @@ The attacker has everything that the lab's own clients have: another user of the
 """
 
 import json
+import multiprocessing
 import os
 import threading
 import time
 import uuid
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,8 @@ def login(lab: TestLab) -> dict[str, Any]:
     return {name: value for name, value in client_settings(Lab.at(lab.home).bootstrap).items() if name != "error_cb"}
 
 
-def forge_pdf_requests(settings: dict[str, Any], other: str, over: Path) -> int:
-    """Take the requests of the PDF process's group and send them again with the content `other`, until there is a file `over`."""
+def forge_pdf_requests(settings: dict[str, Any], other: str, over: Event) -> int:
+    """Take the requests of the PDF process's group and send them again with the content `other`, until it is `over`."""
     group = {"group.id": PDF_GROUP, "auto.offset.reset": "latest", "enable.auto.commit": False}
     consumers = [Consumer({**settings, **group, "session.timeout.ms": 6000}) for _ in range(8)]
     producer = Producer(settings)
@@ -43,7 +45,7 @@ def forge_pdf_requests(settings: dict[str, Any], other: str, over: Path) -> int:
         consumer.subscribe(["pdf.requests.v1"])
     forged = 0
     until = time.monotonic() + ATTACK_S
-    while time.monotonic() < until and not over.exists():
+    while time.monotonic() < until and not over.is_set():
         for message in [found for consumer in consumers if (found := consumer.poll(0.05)) and not found.error()]:
             request = json.loads(message.value())
             if request["content"] == other:
@@ -73,7 +75,7 @@ def forged_pdf_request(context: Context) -> Outcome:
     with context.lab() as lab:
         lab.ok("submit", str(PAPERS / "copd-azithromycin.pdf"), "--tenant", "t1", "--wait")
         other = lab.ok("jobs", "show", "file:copd-azithromycin.pdf")["content"]
-        over, attacked = context.scratch / "over", []
+        over, attacked = multiprocessing.get_context("fork").Event(), []
         settings = login(lab)
 
         def attack() -> None:
@@ -89,13 +91,19 @@ def forged_pdf_request(context: Context) -> Outcome:
                 (folder / name).write_bytes((PAPERS / name).read_bytes())
             lab.ok("submit", str(folder), "--tenant", "t2", "--wait", "--timeout", "120")
         finally:
-            over.touch()
+            over.set()
             thread.join()
         wrong = [name for name, word in WORDS.items() if not is_own(lab, f"file:{name}", word)]
         letters = [dict(one["headers"]) for one in lab.ok("broker", "tail", "ingest.deadletter.v1", "--count", "100")]
         reasons = {letter.get("medkg-error") for letter in letters}
         proof = lab.run("verify")
-    right = not wrong and attacked[0] not in (0, None) and proof.code == 0 and reasons <= {"PdfRequestDisagrees"}
+    right = (
+        not wrong
+        and isinstance(attacked[0], int)
+        and attacked[0] > 0
+        and proof.code == 0
+        and reasons <= {"PdfRequestDisagrees"}
+    )
     return Outcome(
         right,
         f"{attacked[0]} requests taken and forged; {len(WORDS) - len(wrong)} of {len(WORDS)} gates opened with their own "
