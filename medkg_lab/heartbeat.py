@@ -22,7 +22,7 @@ STUCK_S = 600.0
 _tasks: set[asyncio.Task[None]] = set()
 
 
-class Rounds:
+class LoopWatchdog:
     """Wraps the question whether a thread should stop, which it asks in each round, to know when it last did."""
 
     def __init__(self, stopping: Callable[[float], bool]) -> None:
@@ -34,7 +34,7 @@ class Rounds:
         self._asked = time.monotonic()
         return self._stopping(seconds)
 
-    def go_on(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the thread went round lately."""
         return time.monotonic() - self._asked < STUCK_S
 

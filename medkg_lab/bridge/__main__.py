@@ -12,7 +12,7 @@ from medkg_lab.broker.client import Producer
 from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
 from medkg_lab.errors import LabError
-from medkg_lab.heartbeat import Rounds
+from medkg_lab.heartbeat import LoopWatchdog
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.signing import LEDGER_LOG, REQUESTS, signer
 from medkg_lab.topology.catalog import Catalog
@@ -50,21 +50,21 @@ def main() -> None:
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)
     failures: list[BaseException] = []
 
-    def guarded(side: Callable[[Callable[[float], bool]], None], stops: Rounds) -> None:
+    def guarded(side: Callable[[Callable[[float], bool]], None], stops: LoopWatchdog) -> None:
         try:
             side(stops)
         except BaseException as error:  # noqa: BLE001 - a side that ends by a bug must end the process, not hang it
             failures.append(error)
             stopping.stop()
 
-    rounds = (Rounds(stopping), Rounds(stopping))
+    watchdogs = (LoopWatchdog(stopping), LoopWatchdog(stopping))
     sides = [
         threading.Thread(target=guarded, args=(side, stops), name=name)
-        for (name, side), stops in zip((("intake", intake.run), ("outbox", outbox.run)), rounds, strict=True)
+        for (name, side), stops in zip((("intake", intake.run), ("outbox", outbox.run)), watchdogs, strict=True)
     ]
     for side in sides:
         side.start()
-    process.announce("bridge", lambda: all(one.go_on() for one in rounds))
+    process.announce("bridge", lambda: all(one.is_alive() for one in watchdogs))
     for side in sides:
         side.join()
     reader.close()

@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def _forget_current_folder() -> None:
+def _remove_current_folder() -> None:
     """Take the current folder off the path, where `python -m` puts it; a checkout that the package itself comes from stays.
 
     Only what Python has loaded by now may be used here: anything else could come from that folder.
@@ -20,4 +20,4 @@ def _forget_current_folder() -> None:
 
 if sys.argv[0] == "-m":
     # While a module is being found for `-m`; the installed command has its own folder there, and an importer's path is its own.
-    _forget_current_folder()
+    _remove_current_folder()

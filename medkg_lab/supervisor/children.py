@@ -50,7 +50,7 @@ class Child:
     heard: float = 0.0
     cpu_heard: float = 0.0
 
-    def signed(self, awake: float) -> None:
+    def heard_from(self, awake: float) -> None:
         """It gave a sign of life, `awake` seconds into the supervisor's own running time."""
         self.heard = awake
         if self.pid is not None:
@@ -148,7 +148,7 @@ class Children:
         try:
             while line := await process.stdout.readline():
                 child.beats = child.beats or line == heartbeat.LINE
-                child.signed(self._awake.seconds)
+                child.heard_from(self._awake.seconds)
                 if line.startswith(b'{"ready"') and child.seen.state is State.STARTING:
                     child.reason = ""
                     self._set(child, State.READY)
@@ -158,7 +158,7 @@ class Children:
             log.warning("%s printed an endless line", child.spec.name)
         code = await process.wait()
         linux.kill_group(process.pid, signal.SIGKILL)
-        await self._log_pipes.whole(child.spec.name)
+        await self._log_pipes.flushed(child.spec.name)
         self._exited(child, code, child.failure or _last_line(self._locations.log(child.spec.name)))
 
     def _exited(self, child: Child, code: int, reason: str) -> None:

@@ -23,7 +23,7 @@ ANSWER_S = 5.0
 START_S = 30.0
 """Seconds in which one that has just been started answers, unless it is still computing."""
 END_S = 30.0
-_LOOK_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class SupervisorClient:
@@ -119,7 +119,7 @@ class SupervisorClient:
                 seen(status)
             if readiness.reached(status["processes"], time.monotonic()):
                 return
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_INTERVAL_S)
 
     def wait_restarted(self, name: str, starts: int, seconds: float = 60.0) -> None:
         """Wait until a process that had been started `starts` times was started again and is ready. Raises LabNotReady."""
@@ -130,7 +130,7 @@ class SupervisorClient:
                 return
             if time.monotonic() > until or (found["restarts"] >= starts and found["state"] == "given_up"):
                 raise LabNotReady(processes=f"{name} ({found['state']}: {found['reason']})")
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_INTERVAL_S)
 
     def _runs_or_starts(self, seconds: float) -> bool:
         """Whether a supervisor answers; one that has just been started by somebody else is waited for."""
@@ -142,7 +142,7 @@ class SupervisorClient:
                 owner = self.process()
                 if owner is not None and (owner.is_frozen() or time.monotonic() > until):
                     raise
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_INTERVAL_S)
 
     def _first_line(self, child: "subprocess.Popen[bytes]", seconds: float) -> bytes:
         """What the new supervisor prints first; nothing when it ends without a word."""

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _PIPE_BYTES = 1024 * 1024
 """What processes can write while the writer is held up."""
 _END_S = 3.0
-_WHOLE_S = 2.0
+_FLUSH_S = 2.0
 """Seconds to wait for the last lines of a process that ended."""
 
 
@@ -29,7 +29,7 @@ class LogPipes:
         self._control: socket.socket | None = None
         self._writer: subprocess.Popen[bytes] | None = None
         self._readers: dict[str, int] = {}
-        self._whole: dict[str, asyncio.Event] = {}
+        self._flushed: dict[str, asyncio.Event] = {}
 
     def open(self, name: str) -> int:
         """The writing end of a new pipe whose content becomes the log `name`; the caller closes it."""
@@ -38,7 +38,7 @@ class LogPipes:
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._forget(name)
         self._readers[name] = reader
-        self._whole[name] = asyncio.Event()
+        self._flushed[name] = asyncio.Event()
         self.check()
         self._send(name, reader)
         return writer
@@ -66,15 +66,15 @@ class LogPipes:
                 start_new_session=True,
             )
         with contextlib.suppress(RuntimeError):  # outside of a loop nobody waits for a log
-            asyncio.get_running_loop().add_reader(ours, self._heard, ours)
+            asyncio.get_running_loop().add_reader(ours, self._on_flushed, ours)
         for name, reader in self._readers.items():
             self._send(name, reader)
 
-    async def whole(self, name: str) -> None:
+    async def flushed(self, name: str) -> None:
         """Wait until all that a process which ended has written stands in its log, for a short while."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WHOLE_S):
-                await self._whole[name].wait()
+            async with asyncio.timeout(_FLUSH_S):
+                await self._flushed[name].wait()
         self._forget(name)
 
     def close(self) -> None:
@@ -91,13 +91,13 @@ class LogPipes:
             with contextlib.suppress(OSError):  # a writer that has just ended: the next check starts another
                 socket.send_fds(self._control, [name.encode()], [reader])
 
-    def _heard(self, control: socket.socket) -> None:
+    def _on_flushed(self, control: socket.socket) -> None:
         try:
             name = control.recv(256).decode()
         except OSError:
             name = ""
-        if name in self._whole:
-            self._whole[name].set()
+        if name in self._flushed:
+            self._flushed[name].set()
         elif not name:
             asyncio.get_running_loop().remove_reader(control)
 

@@ -52,8 +52,8 @@ def test_nobody_else_is_given_signs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_thread_that_no_longer_goes_round_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("medkg_lab.heartbeat.time.monotonic", lambda: now[0])
-    rounds = heartbeat.Rounds(lambda seconds: seconds > 0)
+    rounds = heartbeat.LoopWatchdog(lambda seconds: seconds > 0)
     now[0] = heartbeat.STUCK_S
-    assert not rounds.go_on()
+    assert not rounds.is_alive()
     assert (rounds(0), rounds(1)) == (False, True)
-    assert rounds.go_on()
+    assert rounds.is_alive()
