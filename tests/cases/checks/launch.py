@@ -362,6 +362,7 @@ def taken_runtime(context: Context) -> bool:
         places.create()
         return str(places.runtime)
 
+    locate(home / "lab")  # what it imports is not readable for everyone
     taken.mkdir(mode=0o755)
     try:
         found = Path(context.as_other_user(runtime))
