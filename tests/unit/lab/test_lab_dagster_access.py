@@ -50,17 +50,23 @@ def listening(locations: Locations) -> Iterator[None]:
     async def login(args: dict[str, Any]) -> dict[str, Any]:
         return {"url": f"http://lab.localhost{args['page']}?code=1"}
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    loop, opened, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with await rpc.serve(locations.socket("dagsterd"), {"login": login}):
+            opened.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    path = locations.socket("dagsterd")
-    server = asyncio.run_coroutine_threadsafe(rpc.serve(path, {"login": login}), loop).result(10)
-    with socket.create_server(("127.0.0.1", settings.ports(locations)["dagster"])):
-        yield
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    assert opened.wait(10)
+    try:
+        with socket.create_server(("127.0.0.1", settings.ports(locations)["dagster"])):
+            yield
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
 
 
 def test_a_ready_dagster_of_our_own_is_opened(locations: Locations) -> None:
