@@ -6,7 +6,9 @@ import errno
 import os
 import resource
 import signal
+import socket
 import stat
+import struct
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,10 +16,20 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LISTEN = "0A"
+_LOOPBACK = "0100007F"
 _ESTABLISHED = "01"
 _OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x08
+_UNREACHED = 4
 _LOOPBACK_V6 = "00000000000000000000000001000000"
+_NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST = 4, 20, 1
+_NLMSG_HEAD = 16
+_ALL_STATES = 0xFFFFFFFF
+_LOCALHOST = "127.0.0.1"
+_ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+"""No interface and no cookie (INET_DIAG_NOCOOKIE): the end of an inet_diag_sockid."""
+_UID_AT = _NLMSG_HEAD + 4 + 48 + 12
+"""Where `idiag_uid` stands in an answer: behind four bytes, the socket's id, and three numbers."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -109,17 +121,22 @@ def lock_from(lines: Iterable[str], inode: int, among: Collection[int]) -> FileL
 
 
 def listener_uid(port: int) -> int | None:
-    """The user whose socket listens on TCP `port` of a loopback or wildcard address; None when nothing listens there.
+    """The user whose socket gets what connects to TCP `port` of 127.0.0.1; None when nothing listens there.
 
-    Of several listeners, one that is not ours is the one that counts. Source: proc(5), /proc/net/tcp and tcp6, where state 0A
-    is LISTEN, addresses are hexadecimal and the eighth field is the uid.
+    The kernel prefers the listener with the most exact address, so one of another user's on `::` or 127.0.0.2 changes
+    nothing while 127.0.0.1 itself is taken. Of several that are alike, one that is not ours counts. Source: proc(5),
+    /proc/net/tcp and tcp6, where state 0A is LISTEN, addresses are hexadecimal and the eighth field is the uid.
     """
-    found = {int(row[7]) for name in ("tcp", "tcp6") for row in _listening(Path("/proc/net") / name, port)}
-    return next((uid for uid in found if uid != os.getuid()), os.getuid() if found else None)
+    found = [(_rank(row[1], port), int(row[7])) for row in _listening(port)]
+    best = {uid for rank, uid in found if rank == min(found)[0]}
+    return next((uid for uid in best if uid != os.getuid()), os.getuid() if best else None)
 
 
-def _listening(table: Path, port: int) -> list[list[str]]:
-    return [row for row in _rows(table) if row[3] == _LISTEN and _reaches_loopback(row[1], port)]
+def _listening(port: int) -> list[list[str]]:
+    """The listeners on `port` that somebody on this machine reaches by a loopback address, the most exact first."""
+    rows = [row for name in ("tcp", "tcp6") for row in _rows(Path("/proc/net") / name) if row[3] == _LISTEN]
+    reached = [row for row in rows if _rank(row[1], port) < _UNREACHED]
+    return sorted(reached, key=lambda row: _rank(row[1], port))
 
 
 def _rows(table: Path) -> list[list[str]]:
@@ -129,16 +146,28 @@ def _rows(table: Path) -> list[list[str]]:
         return []
 
 
-def _reaches_loopback(local: str, port: int) -> bool:
+def _rank(local: str, port: int) -> int:
+    """How exactly a listener at `local` has `port` of 127.0.0.1: 0 has it itself, `_UNREACHED` has nothing of loopback."""
     address, _, number = local.rpartition(":")
-    return int(number, 16) == port and (not int(address, 16) or address[-8:].endswith("7F") or address == _LOOPBACK_V6)
+    if int(number, 16) != port:
+        return _UNREACHED
+    if address[-8:] == _LOOPBACK:
+        return 0
+    if not int(address, 16):
+        return 1 if len(address) == len(_LOOPBACK) else 2
+    return 3 if address.endswith("7F") or address == _LOOPBACK_V6 else _UNREACHED
 
 
 def connection_uid(client: tuple[str, int], server_port: int) -> int | None:
     """The user whose end of a loopback connection is at `client`, seen from the listener at `server_port`; None when unknown.
 
-    Source: proc(5), /proc/net/tcp and tcp6, where state 01 is ESTABLISHED; a socket that was closed no longer has its user.
+    A socket that was closed no longer has its user. Sources: sock_diag(7), and where the kernel does not answer that, proc(5),
+    /proc/net/tcp and tcp6, where state 01 is ESTABLISHED.
     """
+    try:
+        return _diagnosed_uid(client, (_LOCALHOST, server_port))
+    except (OSError, struct.error):
+        pass  # not IPv4, no such connection, or a kernel that answers no such question
     rows = (row for name in ("tcp", "tcp6") for row in _rows(Path("/proc/net") / name))
     ends = (f"{client[1]:04X}", f"{server_port:04X}")
     found = {
@@ -147,6 +176,21 @@ def connection_uid(client: tuple[str, int], server_port: int) -> int | None:
         if row[3] == _ESTABLISHED and (row[1].rpartition(":")[2], row[2].rpartition(":")[2]) == ends
     }
     return found.pop() if len(found) == 1 else None
+
+
+def _diagnosed_uid(client: tuple[str, int], server: tuple[str, int]) -> int | None:
+    """The kernel's answer about one connection over IPv4, which takes as long however many there are. Raises OSError."""
+    ask = struct.pack(">HH4s12x4s12x", client[1], server[1], socket.inet_aton(client[0]), socket.inet_aton(server[0]))
+    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + ask + _ANY_SOCKET
+    head = struct.pack("=IHHII", _NLMSG_HEAD + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(1)
+        kernel.send(head + body)
+        answer = kernel.recv(8192)
+    if struct.unpack_from("=4xH", answer)[0] != _SOCK_DIAG_BY_FAMILY:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    state, uid = answer[_NLMSG_HEAD + 1], struct.unpack_from("=I", answer, _UID_AT)[0]
+    return int(uid) if state == int(_ESTABLISHED, 16) else None
 
 
 def raise_open_files(wanted: int = 8192) -> int:
@@ -224,7 +268,7 @@ class PortHolder:
 
 def port_holder(port: int) -> PortHolder | None:
     """Who listens on TCP `port` of a loopback or wildcard address; None when nobody does (proc(5), /proc/PID/fd)."""
-    rows = [row for name in ("tcp", "tcp6") for row in _listening(Path("/proc/net") / name, port)]
+    rows = _listening(port)
     if not rows:
         return None
     sockets = {f"socket:[{row[9]}]" for row in rows}

@@ -4,7 +4,8 @@ import errno
 import os
 import socket
 
-from medkg_lab import linux
+from medkg_lab import exit_codes, linux
+from medkg_lab.errors import LabError
 from medkg_lab.folders import user_name
 
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
@@ -37,3 +38,17 @@ def in_use(port: int) -> str:
     if holder.pid is not None:
         return f"process {holder.pid} ({holder.program}) listens on it"
     return f"a process of user {user_name(holder.uid)} listens on it" if holder.uid != os.getuid() else "it is in use"
+
+
+class PortTakenByOther(LabError):
+    """Port {port}, where {what} of this lab should listen, belongs to a program of another user (uid {uid}), so nothing is sent
+    there. Run `medkg-lab down` and `medkg-lab up` for another port, or have that program ended: `ss -ltnp 'sport = :{port}'`."""
+
+    exit_code = exit_codes.NOT_READY
+
+
+def require_own(port: int, what: str) -> None:
+    """See that nobody else listens on `port` of the loopback address; that nothing does is fine. Raises PortTakenByOther."""
+    uid = linux.listener_uid(port)
+    if uid not in (None, os.getuid()):
+        raise PortTakenByOther(port=port, what=what, uid=uid)

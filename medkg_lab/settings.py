@@ -8,14 +8,11 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from medkg_lab import yaml_source
-from medkg_lab.credentials import broker_password_file
+from medkg_lab import credentials, yaml_source
 from medkg_lab.errors import LabError
 from medkg_lab.files import read_text, replace_private, write_private
 from medkg_lab.locations import SETTINGS, Locations
 
-BROKER_USER = "medkg-lab"
-"""The one account of the embedded broker."""
 PORTS = "ports.json"
 """Where in the state folder the ports of the last start are kept."""
 REDPANDA_PORTS = "redpanda-ports.json"
@@ -65,12 +62,20 @@ class BrokerSettings(Section):
     topic_prefix: str = Field(
         default="", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic's name, for shared clusters."
     )
-    sasl: bool = Field(
-        default=False,
-        description="Whether the embedded broker asks for a password, for a workstation with several users.",
+    authentication: Literal["scram", "none"] = Field(
+        default="scram",
+        description="How the embedded broker knows its clients: by SCRAM-SHA-256, or, with `none`, not at all.",
+    )
+    producer_password_file: Path | None = Field(
+        default=None,
+        description="File with a lasting password for account `producer`, relative to the config folder; without it a new one "
+        "is made at each start.",
     )
     auto_create_topics: bool = Field(
         default=True, description="Whether the embedded broker makes a topic that a client asks for, as Kafka does."
+    )
+    other_topics_mib: int = Field(
+        default=4096, ge=1, description="Size in MiB of all topics together that are not the lab's, embedded broker."
     )
     redpanda_home: Path | None = Field(
         default=None, description="Folder with an unpacked Redpanda, such as `/opt/redpanda`."
@@ -84,6 +89,13 @@ class BrokerSettings(Section):
     redpanda_start_seconds: float = Field(
         default=60.0, gt=0, le=600, description="Seconds within which Redpanda must be ready."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "sasl" in given:
+            raise ValueError("sasl has become authentication: scram (now the default) or none; remove sasl")
+        return given
 
 
 class PdfSettings(Section):
@@ -184,10 +196,14 @@ class ScreenSettings(Section):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a Kafka-protocol broker is: `servers` as `host:port[,host:port]`, and librdkafka's settings to be let in."""
+    """Where a Kafka-protocol broker is: `servers` as `host:port[,host:port]`, and librdkafka's settings to be let in.
+
+    `own_port` is the port of a broker that this lab runs itself: nothing is sent there while another user's program has it.
+    """
 
     servers: str
     security: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    own_port: int | None = None
 
     def __str__(self) -> str:
         return self.servers
@@ -235,11 +251,21 @@ class Settings(Section):
         """Where the broker listens, and how to be let in. Raises SettingsInvalid when a named password file is missing."""
         if self.broker.engine == "external":
             return Address(self.broker.bootstrap, tuple(_external_security(self.broker.security).items()))
-        servers = f"127.0.0.1:{ports(locations)['broker']}"
-        if self.broker.engine == "embedded" and self.broker.sasl:
-            password = broker_password_file(locations).read_text().strip()
-            return Address(servers, tuple(_login("sasl_plaintext", "PLAIN", BROKER_USER, password).items()))
-        return Address(servers)
+        port = ports(locations)["broker"]
+        security: dict[str, str] = {}
+        if self.broker.engine == "embedded" and self.broker.authentication == "scram":
+            password = credentials.password(credentials.password_file(locations, credentials.LAB_ACCOUNT))
+            security = scram_login(credentials.LAB_ACCOUNT, password)
+        return Address(f"127.0.0.1:{port}", tuple(security.items()), port)
+
+    def producer_password_file(self, locations: Locations) -> Path:
+        """The file with the password of the embedded broker's account for producers."""
+        pinned = self.broker.producer_password_file
+        return (
+            locations.config / pinned.expanduser()
+            if pinned
+            else credentials.password_file(locations, credentials.PRODUCER_ACCOUNT)
+        )
 
 
 def _external_security(given: BrokerSecurity) -> dict[str, str]:
@@ -254,6 +280,11 @@ def _external_security(given: BrokerSecurity) -> dict[str, str]:
         found = {"security.protocol": given.protocol}
     files = {"ca": given.ca_file, "certificate": given.certificate_file, "key": given.key_file}
     return found | {f"ssl.{name}.location": str(path) for name, path in files.items() if path is not None}
+
+
+def scram_login(username: str, password: str) -> dict[str, str]:
+    """librdkafka's settings to log in to the embedded broker."""
+    return _login("sasl_plaintext", "SCRAM-SHA-256", username, password)
 
 
 def _login(protocol: str, mechanism: str, username: str, password: str) -> dict[str, str]:

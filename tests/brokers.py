@@ -13,27 +13,54 @@ from typing import Any
 import pytest
 from kafka.record.memory_records import MemoryRecordsBuilder
 
+from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.credentials import LAB_ACCOUNT as LAB
+from medkg_lab.credentials import PRODUCER_ACCOUNT as PRODUCER
+from medkg_lab.files import write_private
+from medkg_lab.settings import Address, scram_login
 from tests.waiting import wait_until
 
 MODULE = "medkg_lab.broker.embedded"
 
 
 class BrokerProcess:
-    """One broker on a folder; it keeps its port over restarts. `prelude` is Python that runs before the broker's main."""
+    """One broker on a folder; it keeps its port over restarts. `prelude` is Python that runs before the broker's main.
 
-    def __init__(self, folder: Path, *options: str, prelude: str = "") -> None:
+    It asks for a login unless `open_to_all` says otherwise, which is for tests that speak to its socket with bare hands.
+    """
+
+    def __init__(self, folder: Path, *options: str, prelude: str = "", open_to_all: bool = False) -> None:
         self.data = folder / "broker"
-        self.options = options
+        self.passwords = {} if open_to_all else {name: f"the-password-of-{name}" for name in (LAB, PRODUCER)}
+        self.options = (*self._access(folder), *options)
         self.prelude = prelude
         self.facts: dict[str, Any] = {}
         self._port = 0
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
 
+    def as_external(self) -> dict[str, Any]:
+        """The settings of a lab for which this is an external cluster."""
+        login = {"protocol": "sasl_plaintext", "mechanism": "SCRAM-SHA-256", "username": LAB}
+        security = login | {"password_file": str(self._folder / f"{LAB}.password")}
+        return {"engine": "external", "bootstrap": str(self.bootstrap), "security": security}
+
+    def _access(self, folder: Path) -> list[str]:
+        options = []
+        for name, password in self.passwords.items():
+            write_private(folder / f"{name}.password", password)
+            options += [f"--{name}-password-file", str(folder / f"{name}.password")]
+        return options or ["--no-authentication"]
+
     @property
-    def bootstrap(self) -> str:
-        """The address for clients."""
-        return f"127.0.0.1:{self._port}"
+    def bootstrap(self) -> Address:
+        """The address for the lab's clients, with what it takes to be let in."""
+        return self.address(LAB)
+
+    def address(self, account: str) -> Address:
+        """The address for clients that log in as `account`."""
+        login = scram_login(account, self.passwords[account]) if self.passwords else {}
+        return Address(f"127.0.0.1:{self._port}", tuple(login.items()))
 
     @property
     def process(self) -> "subprocess.Popen[str]":
@@ -102,16 +129,41 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     process.close()
 
 
-def make_topic(bootstrap: str, topic: str, partitions: int = 1, **config: str) -> None:
+@pytest.fixture
+def open_broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    """One that asks nobody to log in, not started yet."""
+    process = BrokerProcess(tmp_path, open_to_all=True)
+    yield process
+    process.close()
+
+
+def librdkafka(bootstrap: Bootstrap, **settings: Any) -> dict[str, Any]:
+    """What a bare librdkafka client is made with; dots of setting names are written as underscores."""
+    security = dict(bootstrap.security) if isinstance(bootstrap, Address) else {}
+    given = {name.replace("_", "."): value for name, value in settings.items()}
+    return {"bootstrap.servers": str(bootstrap), "log_level": 0, **security, **given}
+
+
+def python_login(bootstrap: Bootstrap) -> dict[str, Any]:
+    """What a client of aiokafka or kafka-python is made with."""
+    login = {"bootstrap_servers": str(bootstrap)}
+    if isinstance(bootstrap, Address) and bootstrap.security:
+        given = dict(bootstrap.security)
+        login |= {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": given["sasl.mechanism"]}
+        login |= {"sasl_plain_username": given["sasl.username"], "sasl_plain_password": given["sasl.password"]}
+    return login
+
+
+def make_topic(bootstrap: Bootstrap, topic: str, partitions: int = 1, **config: str) -> None:
     """Make a topic; dots of setting names are written as underscores."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
     settings = {name.replace("_", "."): value for name, value in config.items()}
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = AdminClient(librdkafka(bootstrap))
     admin.create_topics([NewTopic(topic, partitions, config=settings)])[topic].result(20)
 
 
-def send_each(bootstrap: str, topic: str, *values: bytes) -> None:
+def send_each(bootstrap: Bootstrap, topic: str, *values: bytes) -> None:
     """Send `values` to partition 0 in a batch each, every one acknowledged before the next."""
     from medkg_lab.broker.client import Producer
 

@@ -1,11 +1,11 @@
 """Where exchanges with the outside are kept: packs of their own, bounded by size and age, the oldest gone first."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.clocks import SteadyClock
 from medkg_lab.settings import RecordingSettings
 
 FOLDER = "exchanges"
@@ -42,13 +42,13 @@ class Recording:
     """The exchanges of one process, which is named by `writer`; safe to share between threads."""
 
     def __init__(
-        self, root: Path, writer: str, limits: RecordingSettings, now: Callable[[], float] = time.time
+        self, root: Path, writer: str, limits: RecordingSettings, now: Callable[[], float] | None = None
     ) -> None:
         self._most = limits.max_mib * _MIB
         self._age = limits.max_days * _DAY
-        self._now = now
         self._pack_bytes = min(_LARGEST_PACK, self._most // _PACKS)
         self._packs = root / FOLDER / "packs"
+        self._now = now or SteadyClock(max((path.stat().st_mtime for path in self._packs.glob("*.pack")), default=None))
         self._writer = writer
         self._written = 0
         self.prune(opening=True)

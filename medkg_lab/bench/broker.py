@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import tempfile
@@ -23,6 +24,9 @@ from medkg_lab import launch
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import TopicSpec, make_topics
+from medkg_lab.credentials import LAB_ACCOUNT
+from medkg_lab.files import replace_private
+from medkg_lab.settings import Address, scram_login
 
 RECORD_BYTES = 1024
 ROUNDS = 3
@@ -47,22 +51,27 @@ class Options:
 
 
 @contextlib.contextmanager
-def running_broker(folder: Path, *options: str) -> Iterator[str]:
-    """A broker of its own on an empty folder, by its address."""
-    program = launch.python("medkg_lab.broker.embedded", "--data", str(folder.absolute()), "--port", "0", *options)
+def running_broker(folder: Path, *options: str) -> Iterator[Address]:
+    """A broker of its own on an empty folder, by its address; its clients log in, as those of a lab do."""
+    password = secrets.token_urlsafe(32)
+    secret = folder.absolute().with_name(f"{folder.name}.password")
+    replace_private(secret, password)
+    where = ("--data", str(folder.absolute()), "--port", "0", "--lab-password-file", str(secret))
+    program = launch.python("medkg_lab.broker.embedded", *where, *options)
+    login = tuple(scram_login(LAB_ACCOUNT, password).items())
     process = subprocess.Popen(
         program, env=launch.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None, "it was asked for"
     try:
-        yield f"127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        yield Address(f"127.0.0.1:{json.loads(process.stdout.readline())['port']}", login)
     finally:
         process.terminate()
         process.wait()
         process.stdout.close()
 
 
-def produce_rate(bootstrap: str, topic: str, records: int) -> float:
+def produce_rate(bootstrap: Address, topic: str, records: int) -> float:
     """Records per second that are acknowledged with acks=all, from the first one sent to the last answer."""
     make_topics(bootstrap, [_topic(topic)])
     value = bytes(range(256)) * (RECORD_BYTES // 256)
@@ -91,7 +100,7 @@ def throughput(folder: Path, records: int) -> dict[str, Any]:
     return {name: [round(rate) for rate in found] for name, found in rates.items()}
 
 
-def _receive(bootstrap: str, group: str, topic: str, count: int, found: "Queue[list[float]]") -> None:
+def _receive(bootstrap: Address, group: str, topic: str, count: int, found: "Queue[list[float]]") -> None:
     """A consumer process: how many seconds each record took, by the clock that all processes share."""
     took: list[float] = []
     ready = False
@@ -108,7 +117,7 @@ def _receive(bootstrap: str, group: str, topic: str, count: int, found: "Queue[l
     found.put(took)
 
 
-def _offer(bootstrap: str, topic: str, count: int) -> float:
+def _offer(bootstrap: Address, topic: str, count: int) -> float:
     """Send `count` records evenly, and return how many went out per second."""
     padding = b"x" * (RECORD_BYTES - 20)
     with Producer(bootstrap) as producer:

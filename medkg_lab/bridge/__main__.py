@@ -1,4 +1,4 @@
-"""`python -m medkg_lab.bridge`: intake and outbox, each in a thread."""
+"""`python -m medkg_lab.bridge`: intake, outbox and who looks after the topics, each in a thread."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from medkg_lab import process, settings
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
+from medkg_lab.bridge.topics import TopicKeeper
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
@@ -48,6 +49,7 @@ def main() -> None:
     intake = Intake(reader, Producer(bootstrap), ledger, Catalog(locations), topics, signing.requests)
     artifacts = ArtifactStore(locations.data / "artifacts")
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)
+    keeper = TopicKeeper(bootstrap, chosen.broker.topic_prefix)
     failures: list[BaseException] = []
 
     def guarded(side: Callable[[Callable[[float], bool]], None], stops: LoopWatchdog) -> None:
@@ -57,10 +59,11 @@ def main() -> None:
             failures.append(error)
             stopping.stop()
 
-    watchdogs = (LoopWatchdog(stopping), LoopWatchdog(stopping))
+    named = (("intake", intake.run), ("outbox", outbox.run), ("topics", keeper.run))
+    watchdogs = tuple(LoopWatchdog(stopping) for _ in named)
     sides = [
         threading.Thread(target=guarded, args=(side, stops), name=name)
-        for (name, side), stops in zip((("intake", intake.run), ("outbox", outbox.run)), watchdogs, strict=True)
+        for (name, side), stops in zip(named, watchdogs, strict=True)
     ]
     for side in sides:
         side.start()

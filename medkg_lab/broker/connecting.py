@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from medkg_lab.port_use import require_own
 from medkg_lab.settings import Address
 
 _log = logging.getLogger("medkg_lab.broker.client")
@@ -20,6 +21,8 @@ _QUIET: dict[str, Any] = {
 
 
 def client_settings(bootstrap: Bootstrap) -> dict[str, Any]:
-    """The settings that are common to producers, consumers and administration."""
+    """The settings that are common to producers, consumers and administration. Raises PortTakenByOther."""
+    if isinstance(bootstrap, Address) and bootstrap.own_port is not None:
+        require_own(bootstrap.own_port, "the broker")
     security = dict(bootstrap.security) if isinstance(bootstrap, Address) else {}
     return {"bootstrap.servers": str(bootstrap), **_QUIET, **security}

@@ -5,22 +5,23 @@ losing every event. A further engine is one more class with the shape of `Broker
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from medkg_lab import launch
+from medkg_lab.broker.embedded.scram import MECHANISM
 from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
 from medkg_lab.broker.redpanda.config import Plan
 from medkg_lab.broker.redpanda.installation import Installation, find
-from medkg_lab.credentials import broker_password_file
-from medkg_lab.files import write_private
+from medkg_lab.credentials import LAB_ACCOUNT, password_file
+from medkg_lab.files import replace_private, write_private
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Address, BrokerSettings, Settings, ports, redpanda_ports
 
 RECORD = "engine.json"
+OPEN_TO_ALL = "open to every user of this machine (broker.authentication: none)"
 _INSTALLATION = "installation.json"
 
 
@@ -46,13 +47,24 @@ class BrokerEngine(Protocol):
 
 
 @dataclass(frozen=True)
+class PasswordFiles:
+    """Where the embedded broker reads the passwords of its two accounts."""
+
+    lab: Path
+    producer: Path
+
+
+@dataclass(frozen=True)
 class EmbeddedEngine:
     """The lab's own broker as a child process, with its data in `data`."""
 
     data: Path
     address: Address
-    password_file: Path | None = None
+    password_files: PasswordFiles | None
+    topic_prefix: str = ""
+    other_topics_mib: int = 4096
     auto_create: bool = True
+    access: str = MECHANISM
     name: str = "embedded"
 
     def durability(self) -> str:
@@ -60,15 +72,20 @@ class EmbeddedEngine:
         return "acks=all: acknowledged after fdatasync on this machine's disk, one copy; nothing acknowledged is lost"
 
     def details(self) -> dict[str, str]:
-        """Whether it asks for a password."""
-        return {"access": "SASL/PLAIN" if self.password_file else "open on loopback"}
+        """Who is let in."""
+        return {"access": self.access}
 
     def argv(self, port: str | None = None) -> list[str]:
         """The command that runs it; on another `port` than usual when one is given."""
         number = port or self.address.servers.rpartition(":")[2]
         options = [] if self.auto_create else ["--no-auto-create"]
-        if self.password_file is not None:
-            options += ["--password-file", str(self.password_file)]
+        if self.password_files is not None:
+            options += ["--lab-password-file", str(self.password_files.lab)]
+            options += ["--producer-password-file", str(self.password_files.producer)]
+        else:
+            options += ["--no-authentication"]
+        options += [f"--topic-prefix={self.topic_prefix}"] if self.topic_prefix else []
+        options += ["--max-other-bytes", str(self.other_topics_mib * 1024 * 1024)]
         return launch.python("medkg_lab.broker.embedded", "--data", str(self.data), *options, "--port", number)
 
 
@@ -84,7 +101,7 @@ class RedpandaEngine:
     @property
     def address(self) -> Address:
         """The address on the loopback interface."""
-        return Address(f"127.0.0.1:{self.plan.kafka}")
+        return Address(f"127.0.0.1:{self.plan.kafka}", own_port=self.plan.kafka)
 
     def installation(self) -> Installation:
         """The Redpanda that the settings name. Raises RedpandaNotFound."""
@@ -134,9 +151,23 @@ class ExternalEngine:
 
 
 def _embedded(locations: Locations, settings: Settings) -> BrokerEngine:
-    password_file = broker_password_file(locations) if settings.broker.sasl else None
-    address = settings.bootstrap(locations)
-    return EmbeddedEngine(folder(locations) / "embedded", address, password_file, settings.broker.auto_create_topics)
+    broker, passwords = settings.broker, None
+    if broker.authentication == "scram":
+        passwords = PasswordFiles(password_file(locations, LAB_ACCOUNT), settings.producer_password_file(locations))
+    return EmbeddedEngine(
+        embedded_folder(locations),
+        settings.bootstrap(locations),
+        passwords,
+        broker.topic_prefix,
+        broker.other_topics_mib,
+        broker.auto_create_topics,
+        access(broker),
+    )
+
+
+def access(broker: BrokerSettings) -> str:
+    """Who the embedded broker lets in, in words."""
+    return MECHANISM if broker.authentication == "scram" else OPEN_TO_ALL
 
 
 def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
@@ -172,6 +203,11 @@ def folder(locations: Locations) -> Path:
     return locations.data / "broker"
 
 
+def embedded_folder(locations: Locations) -> Path:
+    """Where the embedded broker keeps its data."""
+    return folder(locations) / "embedded"
+
+
 def named(name: str, locations: Locations, settings: Settings) -> BrokerEngine:
     """The engine called `name`, whichever is configured. Raises BadBrokerSetting."""
     broker = settings.broker.model_copy(update={"engine": name})
@@ -195,14 +231,6 @@ def choose(locations: Locations, settings: Settings) -> BrokerEngine:
 def switch(locations: Locations, name: str) -> None:
     """Write down that the lab's events are now with the engine called `name`."""
     replace_private(folder(locations) / RECORD, json.dumps({"engine": name}))
-
-
-def replace_private(path: Path, text: str) -> None:
-    """Put `text` at `path` with mode 0600, whole or not at all. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    write_private(fresh, text)
-    os.replace(fresh, path)
 
 
 def _read(path: Path) -> str:

@@ -107,22 +107,47 @@ def ensure_topics(bootstrap: Bootstrap, prefix: str = "", timeout: float = 30.0)
 
 def make_topics(bootstrap: Bootstrap, wanted: Sequence[TopicSpec], timeout: float = 30.0) -> list[str]:
     """Make those of the `wanted` topics that are not there; otherwise as `ensure_topics`."""
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+    return TopicMaker(bootstrap, wanted).make_missing(timeout)
 
-    admin = AdminClient(client_settings(bootstrap))
-    try:
-        found = {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=timeout).topics.items()}
-    except KafkaException as error:
-        raise BrokerUnreachable(bootstrap=bootstrap, detail=error.args[0].str()) from error
-    for spec in wanted:
-        if spec.in_order and found.get(spec.name, spec.partitions) != spec.partitions:
-            raise TopicOutOfOrder(topic=spec.name, found=found[spec.name], wanted=spec.partitions)
-    missing = [spec for spec in wanted if spec.name not in found]
-    if not missing:
-        return []
-    asked = [NewTopic(spec.name, num_partitions=spec.partitions, config=spec.config) for spec in missing]
-    return [name for name, future in admin.create_topics(asked, request_timeout=timeout).items() if _made(name, future)]
+
+class TopicMaker:
+    """Makes those of the `wanted` topics that are not there, as often as it is asked to, over one connection."""
+
+    def __init__(self, bootstrap: Bootstrap, wanted: Sequence[TopicSpec]) -> None:
+        from confluent_kafka.admin import AdminClient
+
+        self._bootstrap = bootstrap
+        self._wanted = wanted
+        self._admin = AdminClient(client_settings(bootstrap))
+
+    def missing(self, timeout: float) -> set[str]:
+        """The names of those that are not there. Raises BrokerUnreachable."""
+        return {spec.name for spec in self._wanted} - set(self._partitions(timeout))
+
+    def make_missing(self, timeout: float) -> list[str]:
+        """The names of those that were made. Raises BrokerUnreachable, TopicNotMade, TopicOutOfOrder."""
+        from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
+        found = self._partitions(timeout)
+        for spec in self._wanted:
+            if spec.in_order and found.get(spec.name, spec.partitions) != spec.partitions:
+                raise TopicOutOfOrder(topic=spec.name, found=found[spec.name], wanted=spec.partitions)
+        missing = [spec for spec in self._wanted if spec.name not in found]
+        if not missing:
+            return []
+        asked = [NewTopic(spec.name, num_partitions=spec.partitions, config=spec.config) for spec in missing]
+        answers = self._admin.create_topics(asked, request_timeout=timeout)
+        return [name for name, future in answers.items() if _made(name, future)]
+
+    def _partitions(self, timeout: float) -> dict[str, int]:
+        """How many partitions each topic of the broker has."""
+        from confluent_kafka import KafkaException
+
+        try:
+            found = self._admin.list_topics(timeout=timeout).topics
+        except KafkaException as error:
+            raise BrokerUnreachable(bootstrap=self._bootstrap, detail=error.args[0].str()) from error
+        return {name: len(topic.partitions) for name, topic in found.items()}
 
 
 def _made(name: str, future: "Future[Any]") -> bool:

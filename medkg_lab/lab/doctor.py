@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
+from medkg_lab.broker.engine import access
 from medkg_lab.errors import LabError
 from medkg_lab.gpu.guard import judge
 from medkg_lab.gpu.nvml import survey
@@ -73,6 +74,8 @@ def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callabl
         yield from _selftests(options)
     for server in profile.servers:
         yield f"server {server.name}", partial(_command, server)
+    if settings.broker.engine == "embedded":
+        yield "broker access", partial(access, settings.broker)
     if (profile.pdf.tool or settings.pdf.tool) == "docvortex":
         yield "docvortex", partial(installed, "docvortex")
     else:

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from medkg_lab import linux, settings
-from medkg_lab.broker.engine import choose
+from medkg_lab.broker.engine import choose, embedded_folder
+from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate
+from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
+REMOVALS_SHOWN_SECONDS = 24 * 3600
 GPU_LOCK = "gpu.lock"
 """The file in the state folder that the engines' GPU slot locks."""
 PATIENCE = 3.0
@@ -141,11 +143,18 @@ def logs_mb(lab: Lab) -> float:
     return sum(path.stat().st_size for path in folder.glob("*.log*")) / 1e6
 
 
+def _removed(lab: Lab) -> list[str]:
+    """What was deleted from topics of the embedded broker within the last day."""
+    now = time.time()
+    found = removals(embedded_folder(lab.locations) / REMOVALS)
+    return [why_removed(one, now) for one in found if now - one.at < REMOVALS_SHOWN_SECONDS]
+
+
 def blockers(lab: Lab) -> list[str]:
     """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
     processes = lab.supervisor.status()["processes"]
     found = [why_process(one) for one in processes if one["state"] != "ready"]
-    found += [*_disk(lab), *_held_up(lab, {one["name"]: one for one in processes})]
+    found += [*_removed(lab), *_disk(lab), *_held_up(lab, {one["name"]: one for one in processes})]
     if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
         return found
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.broker.removals import Removal
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.errors import ROOM
 from medkg_lab.ledger.own_failures import PAUSES, runs_again
@@ -172,6 +173,17 @@ def why_disk(path: object, free_mb: float) -> str | None:
     if free_mb < DISK_LOW_MB:
         return f"The disk of {path} has only {free_mb:.0f} MB left; with less than {DISK_FULL_MB:.0f} nothing is taken."
     return None
+
+
+def why_removed(removal: Removal, now: float) -> str:
+    """Say what somebody deleted from a topic, and how to find out what it changes."""
+    when = f"{_ago(max(0.0, now - removal.at))} ago by account {removal.account}"
+    remedy = "`medkg-lab verify` shows what that changes."
+    if removal.partition is None:
+        return (
+            f"Topic {removal.topic} was deleted {when}, with {removal.records} records, and made again empty. {remedy}"
+        )
+    return f"{removal.records} records of {removal.topic}-{removal.partition} were deleted {when}. {remedy}"
 
 
 def _ago(seconds: float) -> str:

@@ -17,6 +17,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from medkg_lab import credentials, linux, process, rpc, settings
+from medkg_lab.clocks import SteadyClock
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, limit_repeated_lines, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
@@ -50,7 +51,9 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         instance = stack.enter_context(open_instance(locations))
         keep = settings.load(locations).dagster
-        recorder = Recorder(instance, folder(locations), LedgerClient(locations.socket("ledger")), keep)
+        recorder = Recorder(
+            instance, folder(locations), LedgerClient(locations.socket("ledger")), keep, ages=SteadyClock()
+        )
         thread = recorder.start(stopping)
         context = stack.enter_context(WorkspaceProcessContext(instance, load_target()))
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)

@@ -55,10 +55,12 @@ class Recorder:
         client: LedgerClient,
         keep: DagsterSettings = USUAL,
         now: Callable[[], float] = time.time,
+        ages: Callable[[], float] | None = None,
     ) -> None:
+        """`ages` is the clock that says what is too old to be kept, in place of `now`."""
         self._instance = instance
         self._now = now
-        self._pruner = Pruner(folder, keep, self._in_use, lambda seq: client.low_water(VIEW, seq), now)
+        self._pruner = Pruner(folder, keep, self._in_use, lambda seq: client.low_water(VIEW, seq), ages or now)
         self._prune_at = now()
         self._client = client
         self._writer = Writer(folder)

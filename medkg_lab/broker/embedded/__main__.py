@@ -12,10 +12,10 @@ import resource
 from pathlib import Path
 
 from medkg_lab import process
-from medkg_lab.broker.embedded.errors import NoPassword, NotLoopback
+from medkg_lab.broker.embedded.errors import NotLoopback
 from medkg_lab.broker.embedded.limits import Limits
 from medkg_lab.broker.embedded.server import Settings, lock_folder, run
-from medkg_lab.settings import BROKER_USER
+from medkg_lab.credentials import LAB_ACCOUNT, PRODUCER_ACCOUNT, password
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,19 +47,31 @@ def _parse(arguments: list[str] | None) -> Settings:
         "--housekeeping-seconds", type=float, default=limits.housekeeping_seconds, help="pause between checks"
     )
     parser.add_argument(
+        "--max-other-bytes", type=int, default=limits.other_bytes, help="bytes of all topics that are not the lab's"
+    )
+    parser.add_argument("--login-seconds", type=float, default=limits.login_seconds, help="time to log in")
+    parser.add_argument("--idle-seconds", type=float, default=limits.idle_seconds, help="time to ask nothing")
+    parser.add_argument(
         "--no-fsync", action="store_true", help="acknowledge without syncing, to measure what syncing costs"
     )
     parser.add_argument(
         "--no-auto-create", action="store_true", help="do not make topics because a client asks for them"
     )
+    parser.add_argument("--topic-prefix", default="", help="what the names of the lab's own topics begin with")
     parser.add_argument(
-        "--password-file", type=Path, help=f"ask clients for SASL/PLAIN as {BROKER_USER} with the password in this file"
+        "--producer-password-file", type=Path, help=f"file with the password of account {PRODUCER_ACCOUNT}"
     )
+    access = parser.add_mutually_exclusive_group(required=True)
+    access.add_argument("--lab-password-file", type=Path, help=f"file with the password of account {LAB_ACCOUNT}")
+    access.add_argument("--no-authentication", action="store_true", help="ask nobody to log in")
     given = parser.parse_args(arguments)
     chosen = Limits(
         request_bytes=given.max_request_bytes,
         free_bytes=given.min_free_bytes,
         housekeeping_seconds=given.housekeeping_seconds,
+        other_bytes=given.max_other_bytes,
+        login_seconds=given.login_seconds,
+        idle_seconds=given.idle_seconds,
     )
     return Settings(
         data=given.data,
@@ -68,20 +80,16 @@ def _parse(arguments: list[str] | None) -> Settings:
         limits=chosen,
         fsync=not given.no_fsync,
         auto_create=not given.no_auto_create,
-        password=_password(given.password_file),
+        passwords=_passwords(given),
+        topic_prefix=given.topic_prefix,
     )
 
 
-def _password(path: Path | None) -> str | None:
-    if path is None:
+def _passwords(given: argparse.Namespace) -> dict[str, str] | None:
+    if given.no_authentication:
         return None
-    try:
-        password = path.read_text().strip()
-    except OSError as error:
-        raise NoPassword(path=path, detail=error.strerror) from None
-    if not password:
-        raise NoPassword(path=path, detail="it is empty")
-    return password
+    files = {LAB_ACCOUNT: given.lab_password_file, PRODUCER_ACCOUNT: given.producer_password_file}
+    return {account: password(path) for account, path in files.items() if path is not None}
 
 
 def _check_loopback(host: str) -> None:

@@ -25,12 +25,6 @@ class NotLoopback(LabError):
     exit_code = exit_codes.NO_RESTART
 
 
-class NoPassword(LabError):
-    """The broker's password cannot be taken from {path}: {detail}. Remove the file to have a new one made at the next start."""
-
-    exit_code = exit_codes.NO_RESTART
-
-
 class MetaDamaged(LabError):
     """{path} cannot be read: {detail}. It holds the topics and the committed offsets; bring it back from a copy, or move the
     broker's data folder away to begin with an empty one."""

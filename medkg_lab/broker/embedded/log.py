@@ -13,7 +13,7 @@ from medkg_lab.broker.embedded import disk, times
 from medkg_lab.broker.embedded.batch import Batch
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Damaged, Refused, StorageFailed
-from medkg_lab.broker.embedded.producers import Producers
+from medkg_lab.broker.embedded.producers import KnownProducer, Producers
 from medkg_lab.broker.embedded.recovery import Recovered, write_checkpoint
 from medkg_lab.broker.embedded.segment import Segment
 from medkg_lab.broker.embedded.topic_config import TopicConfig
@@ -82,9 +82,20 @@ class PartitionLog:
         return sum(segment.size for segment in self._segments)
 
     @property
+    def newest_change_ms(self) -> int | None:
+        """The latest time that one of the files carries; None when none was written. Raises OSError."""
+        times = [segment.path.stat().st_mtime_ns // 1_000_000 for segment in self._segments if segment.size]
+        return max(times, default=None)
+
+    @property
     def repeats(self) -> int:
         """How many batches came again and were not stored again."""
         return self._producers.repeats
+
+    def producers(self) -> list[KnownProducer]:
+        """The idempotent producers that are remembered. Raises Refused when the partition is offline."""
+        self.check_online()
+        return self._producers.known()
 
     def adopt(self, recovered: Recovered, log_start: int) -> None:
         """Take over what recovery found; `log_start` is where DeleteRecords had moved the beginning, if anywhere."""
@@ -289,13 +300,16 @@ class PartitionLog:
     def retain(self, now_ms: int) -> int:
         """Remove whole closed files that the topic's limits no longer keep; returns how many. Raises OSError.
 
+        `now_ms` is what the clock of ages shows.
+
         Also begins a new file when the newest is older than the topic allows, so that time can take it later.
         """
         if self.offline:
             return 0
-        self._roll_by_age(now_ms)
+        ages = {segment: segment.age_ms(now_ms) for segment in self._segments}
+        self._roll_by_age(ages[self._segments[-1]])
         removed = 0
-        while len(self._segments) > 1 and self._may_go(self._segments[0], now_ms):
+        while len(self._segments) > 1 and self._may_go(self._segments[0], ages[self._segments[0]]):
             self._segments.pop(0).remove()
             removed += 1
         if removed:
@@ -304,13 +318,13 @@ class PartitionLog:
             self._notify()
         return removed
 
-    def _roll_by_age(self, now_ms: int) -> None:
+    def _roll_by_age(self, age_ms: int) -> None:
         newest = self._segments[-1]
         limits = [limit for limit in (self.config.segment_ms, self.config.retention_ms) if limit >= 0]
-        if newest.size and newest not in self._unsynced and limits and now_ms - newest.last_change_ms() > min(limits):
+        if newest.size and newest not in self._unsynced and limits and age_ms > min(limits):
             self.roll()
 
-    def _may_go(self, oldest: Segment, now_ms: int) -> bool:
+    def _may_go(self, oldest: Segment, age_ms: int) -> bool:
         if oldest in self._unsynced:
             return False
         if oldest.next_offset <= self.log_start:
@@ -319,7 +333,7 @@ class PartitionLog:
             return False
         if self.config.retention_bytes >= 0 and self.size - oldest.size >= self.config.retention_bytes:
             return True
-        return 0 <= self.config.retention_ms < now_ms - oldest.last_change_ms()
+        return 0 <= self.config.retention_ms < age_ms
 
     def check_new_start(self, offset: int) -> int:
         """The log start that DeleteRecords asks for with `offset`; -1 stands for the high watermark. Raises Refused."""
@@ -337,6 +351,7 @@ class PartitionLog:
     def checkpoint(self) -> None:
         """Keep what the next start would otherwise find by reading every batch. Raises OSError."""
         if not self.offline and not self._unsynced:
+            self._segments[-1].carry_age()
             write_checkpoint(self.folder, self._segments, self._producers)
 
     def close(self) -> None:

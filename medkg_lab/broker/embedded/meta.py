@@ -77,6 +77,15 @@ class Meta:
         self._db.execute("insert or ignore into setting values (?, ?)", (name, make()))
         return str(self._db.execute("select value from setting where name = ?", (name,)).fetchone()[0])
 
+    def setting(self, name: str) -> str | None:
+        """A value that was kept under `name`, None when there is none."""
+        row = self._db.execute("select value from setting where name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Keep `value` under `name`."""
+        self._db.execute("insert or replace into setting values (?, ?)", (name, value))
+
     def topics(self) -> list[TopicRow]:
         """Every topic."""
         rows = self._db.execute("select name, partitions, config, deleting from topic order by name").fetchall()

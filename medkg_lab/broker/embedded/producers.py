@@ -22,6 +22,15 @@ class _Producer:
     """(first sequence, last sequence, base offset), oldest first."""
 
 
+@dataclass(frozen=True)
+class KnownProducer:
+    """One producer as administrators see it."""
+
+    id: int
+    epoch: int
+    last_sequence: int
+
+
 class Producers:
     """The producers of one partition, the least recently heard one forgotten when there are more than `limit`."""
 
@@ -76,6 +85,10 @@ class Producers:
         self._known.move_to_end(batch.producer_id)
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
+
+    def known(self) -> list[KnownProducer]:
+        """Those that are remembered, the least recently heard one first."""
+        return [KnownProducer(pid, one.epoch, one.batches[-1][1]) for pid, one in self._known.items()]
 
     def summary(self) -> list[Any]:
         """What a checkpoint keeps, least recently heard producer first."""

@@ -77,6 +77,7 @@ def _restore(folder: Path, summary: dict[str, Any], producer_limit: int) -> Reco
         if segment.path.stat().st_size != entry["size"]:
             return None
         segment.restore(entry)
+        segment.take_age()
         segments.append(segment)
     producers = Producers(producer_limit)
     producers.restore(summary["producers"])
@@ -113,6 +114,8 @@ def _read_segment(segment: Segment, producers: Producers, newest: bool) -> int:
     disk.sync_file(segment.path)
     segment.durable_size = segment.size
     segment.close()
+    if not newest:
+        segment.take_age()  # what a crash left of the newest was written just now, as far as anyone knows
     return size - segment.size
 
 

@@ -31,6 +31,9 @@ class Segment:
         self.durable_size = 0
         self.next_offset = base_offset
         self.max_timestamp = _NO_TIME
+        self._changed_ms: int | None = None
+        """When it was last written, by the clock of ages; None until that clock is looked at."""
+        self._carries_age = False
         self._descriptor: int | None = None
         self._offsets = array("q")
         self._positions = array("q")
@@ -63,6 +66,7 @@ class Segment:
         except OSError:
             os.ftruncate(descriptor, self.size)
             raise
+        self._changed_ms, self._carries_age = None, False
         self.note(batch._replace(base_offset=offset), self.size)
 
     def note(self, batch: Batch, position: int) -> None:
@@ -124,13 +128,27 @@ class Segment:
                 return position, batch
         return None
 
-    def last_change_ms(self) -> int:
-        """When the file was last written, in milliseconds since 1970. Raises OSError.
+    def age_ms(self, now_ms: int) -> int:
+        """How long ago the file was last written, where `now_ms` is what the broker's clock of ages shows. Raises OSError.
 
         Ages count from here and not from the records' own times: those are the producers' word, and a replay of old events
-        must not vanish at once.
+        must not vanish at once. A closed file carries the time as its own, so that it is known after a restart.
         """
-        return self.path.stat().st_mtime_ns // 1_000_000
+        if self._changed_ms is None or self._changed_ms > now_ms:
+            self._changed_ms, self._carries_age = now_ms, False
+        if self._descriptor is None:
+            self.carry_age()
+        return now_ms - self._changed_ms
+
+    def carry_age(self) -> None:
+        """Put the time of the last change, as far as it is known, on the file. Raises OSError."""
+        if self._changed_ms is not None and not self._carries_age:
+            os.utime(self.path, ns=(self._changed_ms * 1_000_000,) * 2)
+            self._carries_age = True
+
+    def take_age(self) -> None:
+        """Take over the time that the file carries. Raises OSError."""
+        self._changed_ms, self._carries_age = self.path.stat().st_mtime_ns // 1_000_000, True
 
     def remove(self) -> None:
         """Delete the file. Raises OSError."""

@@ -5,11 +5,15 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from medkg_lab import linux
+from medkg_lab.broker.embedded.accounts import Accounts
 from medkg_lab.broker.embedded.connection import Connection
 from medkg_lab.broker.embedded.coordinator import Coordinator
 from medkg_lab.broker.embedded.errors import AddressUnusable, DataFolderInUse, DiskFailed
@@ -17,13 +21,20 @@ from medkg_lab.broker.embedded.flusher import Flusher
 from medkg_lab.broker.embedded.limits import Limits
 from medkg_lab.broker.embedded.log import PartitionLog
 from medkg_lab.broker.embedded.meta import Meta
+from medkg_lab.broker.embedded.places import Places
 from medkg_lab.broker.embedded.service import Service
 from medkg_lab.broker.embedded.store import Store
+from medkg_lab.broker.removals import REMOVALS, Removals
+from medkg_lab.broker.topics import Topics, lab_topics
 from medkg_lab.port_use import problem_with
+from medkg_lab.repeats import Repeats
 
 _log = logging.getLogger("medkg_lab.broker")
 _SETTLE_SECONDS = 2.5
 _STREAM_BUFFER = 256 * 1024
+_BACKLOG = 512
+_ACCEPT_PAUSE = 1.0
+_KEEP_AGES_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,9 @@ class Settings:
     limits: Limits
     fsync: bool = True
     auto_create: bool = True
-    password: str | None = field(default=None, repr=False)
+    passwords: Mapping[str, str] | None = field(default=None, repr=False)
+    """By account; without any, everyone is let in as the lab."""
+    topic_prefix: str = ""
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -54,6 +67,14 @@ def lock_folder(folder: Path) -> IO[str]:
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listener at the first address that `host` has. Raises OSError."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
 
 
 async def run(settings: Settings, announce: Callable[[dict[str, object]], None]) -> None:
@@ -76,7 +97,8 @@ class _Server:
     def __init__(self, settings: Settings, meta: Meta) -> None:
         self._settings = settings
         flusher = Flusher(self._sync_failed, settings.fsync)
-        store = Store(settings.data, meta, flusher, settings.limits)
+        ours = {spec.name: spec.partitions for spec in lab_topics(settings.topic_prefix)}
+        store = Store(settings.data, meta, flusher, settings.limits, ours)
         coordinator = Coordinator(meta, settings.limits)
         self.service = Service(
             settings.host,
@@ -86,12 +108,16 @@ class _Server:
             store,
             flusher,
             coordinator,
+            Removals(settings.data / REMOVALS),
+            Topics(settings.topic_prefix).requests,
+            Repeats(_log),
             auto_create=settings.auto_create,
-            password=settings.password,
+            accounts=Accounts.of(settings.passwords) if settings.passwords else None,
         )
-        self._listener: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-        self._housekeeper: asyncio.Task[None] | None = None
+        self._places: Places[Connection] = Places(settings.limits)
+        self._listener: socket.socket | None = None
+        self._connections: dict[asyncio.Task[None], Connection | None] = {}
+        self._tasks: list[asyncio.Task[None]] = []
 
     def _sync_failed(self, log: PartitionLog, reason: str) -> None:
         """What a disk holds after a failed sync is known only after a new start, so the process ends."""
@@ -107,15 +133,15 @@ class _Server:
             loop.add_signal_handler(number, service.stopping.set)
         service.store.open()
         try:
-            self._listener = await asyncio.start_server(
-                self._connected, service.host, service.port, limit=_STREAM_BUFFER
-            )
+            self._listener = _listen(service.host, service.port)
         except OSError as error:
             raise AddressUnusable(
                 host=service.host, port=service.port, detail=problem_with(service.port) or error.strerror
             ) from error
-        service.port = self._listener.sockets[0].getsockname()[1]
-        self._housekeeper = asyncio.create_task(self._keep_house())
+        service.port = self._listener.getsockname()[1]
+        if not service.accounts:
+            _log.warning("nobody is asked to log in: every user of this machine may read, write and delete")
+        self._tasks = [asyncio.create_task(work()) for work in (self._accept, self._keep_house)]
         announce(self._facts(loop.time() - began))
 
     def _facts(self, seconds: float) -> dict[str, object]:
@@ -129,23 +155,58 @@ class _Server:
             "offline": {f"{log.topic}-{log.partition}": log.offline for log in logs if log.offline},
         }
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= self.service.limits.connections or self.service.stopping.is_set():
-            _log.warning("a connection was refused: there are %d", len(self._connections))
-            writer.close()
+    async def _accept(self) -> None:
+        """Take connections one after the other; when there is no descriptor for one, wait instead of trying at once again."""
+        loop = asyncio.get_running_loop()
+        assert self._listener is not None, "it was made before"
+        while True:
+            try:
+                connection, address = await loop.sock_accept(self._listener)
+            except OSError as error:
+                self.service.repeats.warning("no connection can be taken: %s", error.strerror)
+                await asyncio.sleep(_ACCEPT_PAUSE)
+                continue
+            task = asyncio.create_task(self._serve(connection, address))
+            self._connections[task] = None
+            task.add_done_callback(self._connections.pop)
+
+    async def _serve(self, accepted: socket.socket, address: tuple[str, int]) -> None:
+        uid = linux.connection_uid(address[:2], self.service.port)
+        try:
+            reader, writer = await asyncio.open_connection(sock=accepted, limit=_STREAM_BUFFER)
+        except OSError:
+            accepted.close()
             return
         task = asyncio.current_task()
-        assert task is not None, "asyncio calls this in a task of its own"
-        self._connections.add(task)
+        assert task is not None, "it was made for this"
+        connection = self._connections[task] = Connection(self.service, self._places, reader, writer)
+        victim = self._places.arrive(connection, uid)
+        if victim is not None:
+            self.service.repeats.warning("a connection of uid %s was closed: too many are not let in", uid)
+            victim.abort()
         try:
-            await Connection(self.service, reader, writer).run()
+            await connection.run()
         finally:
-            self._connections.discard(task)
+            self._places.leave(connection)
 
     async def _keep_house(self) -> None:
+        kept = 0.0
         while True:
             await asyncio.sleep(self.service.limits.housekeeping_seconds)
+            self._close_overdue()
+            self.service.repeats.write_due()
             self.service.store.housekeeping()
+            if time.monotonic() - kept > _KEEP_AGES_SECONDS:
+                kept = time.monotonic()
+                await self.service.store.keep_ages()
+
+    def _close_overdue(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in [one for one in self._connections.values() if one is not None]:
+            reason = connection.overdue(now)
+            if reason is not None:
+                self.service.repeats.warning("a connection was closed: %s", reason)
+                connection.abort()
 
     async def until_stopped(self) -> None:
         await self.service.stopping.wait()
@@ -154,15 +215,16 @@ class _Server:
         """Answer what is under way, make it durable, and write the checkpoints unless the disk failed."""
         service = self.service
         service.stopping.set()
-        if self._housekeeper:
-            self._housekeeper.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._listener:
             self._listener.close()
         if self._connections:
-            await asyncio.wait(self._connections, timeout=_SETTLE_SECONDS)
+            await asyncio.wait([*self._connections], timeout=_SETTLE_SECONDS)
         await self._settle()
         if not service.failure:
             service.store.checkpoint()
+            await service.store.keep_ages()
         service.store.close()
         service.flusher.close()
         service.meta.close()

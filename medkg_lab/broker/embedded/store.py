@@ -6,10 +6,12 @@ import re
 import shutil
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from medkg_lab.broker.embedded import disk, recovery
+from medkg_lab.broker.embedded.ages import AgeClock, Reading
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Damaged, Refused
 from medkg_lab.broker.embedded.flusher import Flusher
@@ -21,7 +23,17 @@ from medkg_lab.broker.embedded.topic_config import TopicConfig
 
 _log = logging.getLogger("medkg_lab.broker")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_AGES = "ages"
 DEFAULT_PARTITIONS = 1
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    """Milliseconds since boot, suspended ones too: nothing sets this clock."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 def is_topic_name(name: str) -> bool:
@@ -41,13 +53,19 @@ class Topic:
 class Store:
     """The topics under `root`; `open` finds those of an earlier run again."""
 
-    def __init__(self, root: Path, meta: Meta, flusher: Flusher, limits: Limits) -> None:
+    def __init__(
+        self, root: Path, meta: Meta, flusher: Flusher, limits: Limits, ours: Mapping[str, int] | None = None
+    ) -> None:
+        """`ours` names the lab's own topics with their partitions, for which there is always room."""
         self.topics: dict[str, Topic] = {}
         self.disk_is_low = False
         self._root = root
         self._meta = meta
         self._flusher = flusher
         self._limits = limits
+        self._ours = dict(ours or {})
+        self._other_bytes = 0
+        self._ages: AgeClock | None = None
         self._changing = asyncio.Lock()
 
     def open(self) -> None:
@@ -63,6 +81,29 @@ class Store:
             if folder.name not in self.topics:
                 _log.warning("%s belongs to no topic and is left alone", folder)
         self.look_at_disk()
+        self._count_others()
+        self._ages = self._begin_ages()
+
+    def _begin_ages(self) -> AgeClock:
+        changes = [log.newest_change_ms for log in self.logs() if not log.offline]
+        newest = max((change for change in changes if change is not None), default=None)
+        return AgeClock(self._saved_ages(), newest, _wall_ms(), _steady_ms())
+
+    def _saved_ages(self) -> Reading | None:
+        text = self._meta.setting(_AGES)
+        try:
+            return None if text is None else Reading.parse(text)
+        except ValueError:
+            return None  # as at the first start: ages begin anew
+
+    async def keep_ages(self) -> None:
+        """Note what the clock of ages shows, for the next start; without it ages begin anew there."""
+        if self._ages is None:
+            return
+        try:
+            await self._meta.run(self._meta.put_setting, _AGES, str(self._ages.reading(_wall_ms(), _steady_ms())))
+        except sqlite3.Error as error:
+            _log.error("the clock of ages was not kept: %s", error)
 
     def _open_topic(self, row: TopicRow) -> None:
         topic = self.topics[row.name] = Topic(row.name, row.config)
@@ -124,14 +165,38 @@ class Store:
             raise Refused(Code.TOPIC_ALREADY_EXISTS, f"topic {name} exists")
         TopicConfig.parse(config)
         wanted = DEFAULT_PARTITIONS if partitions == -1 else partitions
-        self._check_room(wanted, wanted)
+        self._check_room(name, wanted, wanted)
         return wanted
 
-    def _check_room(self, of_topic: int, added: int) -> None:
+    def _check_room(self, name: str, of_topic: int, added: int) -> None:
         if not 1 <= of_topic <= self._limits.partitions_per_topic:
             raise Refused(Code.INVALID_PARTITIONS, f"a topic has 1 to {self._limits.partitions_per_topic} partitions")
-        if len(self.logs()) + added > self._limits.partitions:
+        most = self._limits.partitions
+        if name not in self._ours:  # room is kept for those of the lab's topics that are not there
+            most -= sum(count for topic, count in self._ours.items() if topic not in self.topics)
+        if len(self.logs()) + added > most:
             raise Refused(Code.INVALID_PARTITIONS, f"the broker keeps {self._limits.partitions} partitions at most")
+
+    def is_ours(self, topic: str) -> bool:
+        """Whether it is one of the lab's own topics."""
+        return topic in self._ours
+
+    def check_bytes(self, log: PartitionLog, size: int) -> None:
+        """Raise Refused when `size` bytes more would be too many for the topics that are not the lab's."""
+        if log.topic in self._ours:
+            return
+        if self._other_bytes + size > self._limits.other_bytes:
+            most = self._limits.other_bytes
+            raise Refused(Code.POLICY_VIOLATION, f"topics that are not the lab's have {most} bytes at most together")
+        self._other_bytes += size
+
+    def _count_others(self) -> None:
+        logs = [log for log in self.logs() if log.topic not in self._ours and not log.offline]
+        self._other_bytes = sum(log.size for log in logs)
+
+    async def make_asked_for(self, name: str) -> Topic:
+        """Make a topic because a client asked for it, bounded since nobody thought about its size. Raises Refused."""
+        return await self.create(name, -1, {"retention.bytes": str(self._limits.auto_topic_bytes)})
 
     async def create(self, name: str, partitions: int, config: dict[str, str]) -> Topic:
         """Make a topic that is there after any crash once this returns. Raises Refused."""
@@ -146,7 +211,7 @@ class Store:
         topic = self.topic(name)
         if partitions <= len(topic.logs):
             raise Refused(Code.INVALID_PARTITIONS, f"topic {name} has {len(topic.logs)} partitions already")
-        self._check_room(partitions, partitions - len(topic.logs))
+        self._check_room(name, partitions, partitions - len(topic.logs))
         return topic
 
     async def grow(self, name: str, partitions: int) -> None:
@@ -223,7 +288,12 @@ class Store:
     def housekeeping(self) -> None:
         """Look at the disk and apply every topic's retention."""
         self.look_at_disk()
-        now_ms = time.time_ns() // 1_000_000
+        self._count_others()
+        assert self._ages is not None, "the store was opened"
+        jump = self._ages.jump(_wall_ms(), _steady_ms())
+        if jump:
+            _log.warning("the clock was set by %.0f s; how old records are does not follow it", jump / 1000)
+        now_ms = self._ages.now(_steady_ms())
         for log in self.logs():
             try:
                 log.retain(now_ms)

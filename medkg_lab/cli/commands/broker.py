@@ -1,16 +1,19 @@
-"""`medkg-lab broker topics | groups | tail | produce | copy`."""
+"""`medkg-lab broker topics | groups | tail | produce | access | copy`."""
 
 import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_json_line, print_table, say
+from medkg_lab.cli.output import print_fields, print_json, print_json_line, print_table, print_text, say
 from medkg_lab.cli.streams import standard_input
 from medkg_lab.text import one_line
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+
+
+CLIENTS = ("kcat", "librdkafka", "java", "confluent-kafka", "aiokafka", "kafka-python")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -30,6 +33,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     produce.add_argument("--key", help="the record's key")
     produce.add_argument("value", nargs="?", help="the record's value (default: stdin)")
     produce.set_defaults(run=_produce)
+    access = group.add_parser("access", parents=[common], help="show how a program outside of the lab submits requests")
+    access.add_argument("--client", choices=CLIENTS, help="only what this client is set up with, ready to paste")
+    access.add_argument("--show-password", action="store_true", help="with the password itself, not only its file")
+    access.set_defaults(run=_access)
     copy = group.add_parser("copy", parents=[common], help="carry all topics over to another broker engine")
     engines = ("embedded", "redpanda", "external")
     copy.add_argument("--from", dest="source", choices=engines, required=True, help="the engine that has the topics")
@@ -119,6 +126,27 @@ def _produce(given: argparse.Namespace) -> int:
         print_json(place)
     else:
         say(f"kept at {place['partition']}@{place['offset']}")
+    return exit_codes.OK
+
+
+def _access(given: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from medkg_lab.lab.access import producer_access
+
+    found = producer_access(_lab(given), given.show_password)
+    clients = {name: text for name, text in found.clients.items() if given.client in (None, name)}
+    if given.json:
+        print_json({**asdict(found), "clients": clients})
+    elif given.client is not None:
+        print_text(clients.get(given.client, f"nothing is asked: connect to {found.bootstrap}"))
+    else:
+        print_fields({name: value for name, value in asdict(found).items() if name != "clients"})
+        print_text(f"\n{found.clients['kcat']}\n\nFor others: --client {' | '.join(CLIENTS)}")
+        if not found.lasting:
+            say(
+                "The password is new at each start; broker.producer_password_file in settings.yaml sets one that lasts."
+            )
     return exit_codes.OK
 
 

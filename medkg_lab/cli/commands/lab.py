@@ -126,6 +126,8 @@ def _print_status(found: Mapping[str, Any]) -> None:
         f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left"
     )
     print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
+    if access := found["broker"].get("access"):
+        print_text(f"broker access: {access}")
     for name in ("jobs", "gates", "lag"):
         counts = found[name]
         if counts is None:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from medkg_lab.broker.connecting import Bootstrap
 from tests.brokers import BrokerProcess
 
 
 @pytest.fixture(scope="package")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bootstrap]:
     """The address of a running broker."""
     if external := os.environ.get("MEDKG_TEST_BOOTSTRAP"):
         yield external

@@ -10,6 +10,9 @@ import aiokafka
 import confluent_kafka
 import kafka
 
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, python_login
+
 SECONDS = 20
 LINGER_MS = 50
 """So that several records share a batch."""
@@ -26,9 +29,9 @@ class Message:
     offset: int = -1
 
 
-def confluent_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+def confluent_write(bootstrap: Bootstrap, topic: str, messages: Sequence[Message], compression: str) -> None:
     settings = {
-        "bootstrap.servers": bootstrap,
+        **librdkafka(bootstrap),
         "enable.idempotence": True,
         "compression.type": compression,
         "log_level": 0,
@@ -49,9 +52,9 @@ def confluent_write(bootstrap: str, topic: str, messages: Sequence[Message], com
     assert errors == [None] * len(messages)
 
 
-def confluent_read(bootstrap: str, topic: str, count: int) -> list[Message]:
+def confluent_read(bootstrap: Bootstrap, topic: str, count: int) -> list[Message]:
     settings = {
-        "bootstrap.servers": bootstrap,
+        **librdkafka(bootstrap),
         "group.id": f"read-{topic}",
         "auto.offset.reset": "earliest",
         "log_level": 0,
@@ -75,10 +78,10 @@ def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(asyncio.wait_for(work(), SECONDS))
 
 
-def aiokafka_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+def aiokafka_write(bootstrap: Bootstrap, topic: str, messages: Sequence[Message], compression: str) -> None:
     async def work() -> None:
         producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **python_login(bootstrap),
             enable_idempotence=True,
             compression_type=None if compression == "none" else compression,
             max_request_size=2_000_000,
@@ -99,9 +102,9 @@ def aiokafka_write(bootstrap: str, topic: str, messages: Sequence[Message], comp
     run(work)
 
 
-def aiokafka_read(bootstrap: str, topic: str, count: int) -> list[Message]:
+def aiokafka_read(bootstrap: Bootstrap, topic: str, count: int) -> list[Message]:
     async def work() -> list[Message]:
-        consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", check_crcs=True)
+        consumer = aiokafka.AIOKafkaConsumer(**python_login(bootstrap), auto_offset_reset="earliest", check_crcs=True)
         await consumer.start()
         try:
             place = aiokafka.TopicPartition(topic, 0)
@@ -114,9 +117,9 @@ def aiokafka_read(bootstrap: str, topic: str, count: int) -> list[Message]:
     return list(run(work))
 
 
-def kafka_python_write(bootstrap: str, topic: str, messages: Sequence[Message], compression: str) -> None:
+def kafka_python_write(bootstrap: Bootstrap, topic: str, messages: Sequence[Message], compression: str) -> None:
     producer = kafka.KafkaProducer(
-        bootstrap_servers=bootstrap,
+        **python_login(bootstrap),
         acks="all",
         compression_type=None if compression == "none" else compression,
         max_request_size=2_000_000,
@@ -131,8 +134,8 @@ def kafka_python_write(bootstrap: str, topic: str, messages: Sequence[Message], 
     producer.close()
 
 
-def kafka_python_read(bootstrap: str, topic: str, count: int) -> list[Message]:
-    consumer = kafka.KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=SECONDS * 1000, check_crcs=True)
+def kafka_python_read(bootstrap: Bootstrap, topic: str, count: int) -> list[Message]:
+    consumer = kafka.KafkaConsumer(**python_login(bootstrap), consumer_timeout_ms=SECONDS * 1000, check_crcs=True)
     consumer.assign([kafka.TopicPartition(topic, 0)])
     consumer.seek_to_beginning()
     found = []
@@ -144,8 +147,8 @@ def kafka_python_read(bootstrap: str, topic: str, count: int) -> list[Message]:
     return found
 
 
-def confluent_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
-    reader = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "seek", "log_level": 0})
+def confluent_seek(bootstrap: Bootstrap, topic: str, times: Sequence[int]) -> list[int | None]:
+    reader = confluent_kafka.Consumer({**librdkafka(bootstrap), "group.id": "seek"})
     # A request may ask for one time per partition only.
     asked = [confluent_kafka.TopicPartition(topic, 0, time_) for time_ in times]
     found = [reader.offsets_for_times([place], timeout=SECONDS)[0].offset for place in asked]
@@ -153,9 +156,9 @@ def confluent_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int
     return [None if offset < 0 else offset for offset in found]
 
 
-def aiokafka_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
+def aiokafka_seek(bootstrap: Bootstrap, topic: str, times: Sequence[int]) -> list[int | None]:
     async def work() -> list[int | None]:
-        reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        reader = aiokafka.AIOKafkaConsumer(**python_login(bootstrap))
         await reader.start()
         try:
             place = aiokafka.TopicPartition(topic, 0)
@@ -167,8 +170,8 @@ def aiokafka_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int 
     return list(run(work))
 
 
-def kafka_python_seek(bootstrap: str, topic: str, times: Sequence[int]) -> list[int | None]:
-    reader = kafka.KafkaConsumer(bootstrap_servers=bootstrap)
+def kafka_python_seek(bootstrap: Bootstrap, topic: str, times: Sequence[int]) -> list[int | None]:
+    reader = kafka.KafkaConsumer(**python_login(bootstrap))
     place = kafka.TopicPartition(topic, 0)
     found = [reader.offsets_for_times({place: time_})[place] for time_ in times]
     reader.close()

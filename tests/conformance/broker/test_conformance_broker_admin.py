@@ -49,20 +49,21 @@ from kafka.errors import (
 )
 from kafka.structs import TopicPartitionReplica
 
-from tests.brokers import make_topic
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import WRITERS, Message
 
 pytestmark = pytest.mark.usefixtures("embedded_only")
 
 
 @pytest.fixture
-def confluent(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def confluent(bootstrap: Bootstrap) -> AdminClient:
+    return AdminClient({**librdkafka(bootstrap)})
 
 
 @pytest.fixture
-def python(bootstrap: str) -> Any:
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+def python(bootstrap: Bootstrap) -> Any:
+    admin = KafkaAdminClient(**python_login(bootstrap))
     yield admin
     admin.close()
 
@@ -78,7 +79,7 @@ def code_of(work: Any) -> int:
     return int(caught.value.args[0].code())
 
 
-def write(bootstrap: str, topic: str, *times: int) -> None:
+def write(bootstrap: Bootstrap, topic: str, *times: int) -> None:
     WRITERS["confluent"](bootstrap, topic, [Message(None, b"v", timestamp=time_) for time_ in times], "none")
 
 
@@ -91,7 +92,7 @@ def change(topic: str, name: str, value: str | None, how: AlterConfigOpType) -> 
     return ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
 
 
-def test_a_topics_settings_are_changed_one_by_one(bootstrap: str, confluent: AdminClient) -> None:
+def test_a_topics_settings_are_changed_one_by_one(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "tuned", segment_bytes="5000")
     only(confluent.incremental_alter_configs([change("tuned", "retention.ms", "1234", AlterConfigOpType.SET)]))
     assert (setting(confluent, "tuned", "retention.ms"), setting(confluent, "tuned", "segment.bytes")) == (
@@ -106,7 +107,7 @@ def test_a_topics_settings_are_changed_one_by_one(bootstrap: str, confluent: Adm
     assert code_of(lambda: only(confluent.incremental_alter_configs([nowhere]))) == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
-def test_words_are_added_to_a_list_and_taken_away(bootstrap: str, confluent: AdminClient) -> None:
+def test_words_are_added_to_a_list_and_taken_away(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "worded")
     only(confluent.incremental_alter_configs([change("worded", "cleanup.policy", "compact", AlterConfigOpType.APPEND)]))
     assert setting(confluent, "worded", "cleanup.policy") == "delete,compact"
@@ -118,7 +119,7 @@ def test_words_are_added_to_a_list_and_taken_away(bootstrap: str, confluent: Adm
     assert code_of(lambda: only(confluent.incremental_alter_configs([no_list]))) == KafkaError.INVALID_CONFIG
 
 
-def test_a_change_is_seen_by_what_was_asked_behind_it(bootstrap: str, confluent: AdminClient) -> None:
+def test_a_change_is_seen_by_what_was_asked_behind_it(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     for number in range(5):
         make_topic(bootstrap, f"behind-{number}")
         write(bootstrap, f"behind-{number}", 1, 2, 3)
@@ -128,7 +129,7 @@ def test_a_change_is_seen_by_what_was_asked_behind_it(bootstrap: str, confluent:
         assert (only(deleting).low_watermark, only(asking).offset) == (2, 2)
 
 
-def test_settings_have_types_and_the_broker_says_where_it_listens(bootstrap: str, python: Any) -> None:
+def test_settings_have_types_and_the_broker_says_where_it_listens(bootstrap: Bootstrap, python: Any) -> None:
     make_topic(bootstrap, "typed")
     asked = [PythonResource(ConfigResourceType.TOPIC, "typed"), PythonResource(ConfigResourceType.BROKER, 0)]
     found = python.describe_configs(asked, config_filter="all")
@@ -142,7 +143,7 @@ def test_settings_have_types_and_the_broker_says_where_it_listens(bootstrap: str
     assert list(python.list_config_resources([ConfigResourceType.BROKER])) == ["broker"]
 
 
-def test_python_describes_topics_page_by_page(bootstrap: str, python: Any) -> None:
+def test_python_describes_topics_page_by_page(bootstrap: Bootstrap, python: Any) -> None:
     make_topic(bootstrap, "paged-a", 3)
     make_topic(bootstrap, "paged-b", 2)
     found: list[tuple[str, int]] = []
@@ -160,7 +161,7 @@ def test_python_describes_topics_page_by_page(bootstrap: str, python: Any) -> No
     assert missing["error_code"] == UnknownTopicOrPartitionError.errno
 
 
-def test_a_partition_can_be_moved_only_to_where_it_is(bootstrap: str, python: Any) -> None:
+def test_a_partition_can_be_moved_only_to_where_it_is(bootstrap: Bootstrap, python: Any) -> None:
     make_topic(bootstrap, "moved")
     place = kafka.TopicPartition("moved", 0)
     assert python.alter_partition_reassignments({place: [0]}) == {place: None}
@@ -171,18 +172,18 @@ def test_a_partition_can_be_moved_only_to_where_it_is(bootstrap: str, python: An
     assert python.alter_replica_log_dirs({replica: "/elsewhere"}) == {replica: LogDirNotFoundError}
 
 
-def test_a_changed_setting_holds_for_the_next_record(bootstrap: str, confluent: AdminClient) -> None:
+def test_a_changed_setting_holds_for_the_next_record(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "shrunk")
     WRITERS["confluent"](bootstrap, "shrunk", [Message(None, b"x" * 5000)], "none")
     only(confluent.incremental_alter_configs([change("shrunk", "max.message.bytes", "2000", AlterConfigOpType.SET)]))
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap)})
     errors: list[Any] = []
     producer.produce("shrunk", b"x" * 5000, on_delivery=lambda error, _: errors.append(error.code()))
     producer.flush(20)
     assert errors == [KafkaError.MSG_SIZE_TOO_LARGE]
 
 
-def test_all_settings_of_a_topic_are_replaced(bootstrap: str, python: Any, confluent: AdminClient) -> None:
+def test_all_settings_of_a_topic_are_replaced(bootstrap: Bootstrap, python: Any, confluent: AdminClient) -> None:
     make_topic(bootstrap, "replaced", segment_bytes="5000")
     resource = ConfigResource(ResourceType.TOPIC, "replaced", set_config={"retention.ms": "77"})
     with pytest.deprecated_call():
@@ -196,7 +197,7 @@ def test_all_settings_of_a_topic_are_replaced(bootstrap: str, python: Any, confl
     assert setting(confluent, "replaced", "retention.ms") == "88"
 
 
-def test_a_groups_offsets_are_set_listed_and_removed(bootstrap: str, python: Any, confluent: AdminClient) -> None:
+def test_a_groups_offsets_are_set_listed_and_removed(bootstrap: Bootstrap, python: Any, confluent: AdminClient) -> None:
     make_topic(bootstrap, "placed", 2)
     write(bootstrap, "placed", 1, 2, 3)
     wanted = ConsumerGroupTopicPartitions("placers", [TopicPartition("placed", 0, 2), TopicPartition("placed", 1, 0)])
@@ -208,10 +209,10 @@ def test_a_groups_offsets_are_set_listed_and_removed(bootstrap: str, python: Any
     assert (left[0].partition, left[1].offset) == (1, 0)
 
 
-def test_offsets_that_a_member_reads_on_from_are_not_removed(bootstrap: str, python: Any) -> None:
+def test_offsets_that_a_member_reads_on_from_are_not_removed(bootstrap: Bootstrap, python: Any) -> None:
     make_topic(bootstrap, "in-use")
     write(bootstrap, "in-use", 1)
-    reader = kafka.KafkaConsumer("in-use", bootstrap_servers=bootstrap, group_id="busy", auto_offset_reset="earliest")
+    reader = kafka.KafkaConsumer("in-use", **python_login(bootstrap), group_id="busy", auto_offset_reset="earliest")
     assert next(reader).offset == 0
     reader.commit()
     place = kafka.TopicPartition("in-use", 0)
@@ -220,7 +221,7 @@ def test_offsets_that_a_member_reads_on_from_are_not_removed(bootstrap: str, pyt
     assert python.delete_group_offsets("busy", [place])[place] is not GroupSubscribedToTopicError
 
 
-def test_offsets_are_listed_by_every_kind_of_question(bootstrap: str, confluent: AdminClient) -> None:
+def test_offsets_are_listed_by_every_kind_of_question(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "asked")
     write(bootstrap, "asked", 100, 900, 300)
     place = TopicPartition("asked", 0)
@@ -235,7 +236,7 @@ def test_offsets_are_listed_by_every_kind_of_question(bootstrap: str, confluent:
         assert only(confluent.list_offsets({place: kind})).offset == offset
 
 
-def test_groups_are_listed_by_state_and_type(bootstrap: str, confluent: AdminClient) -> None:
+def test_groups_are_listed_by_state_and_type(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "listed")
     wanted = ConsumerGroupTopicPartitions("sorted-out", [TopicPartition("listed", 0, 0)])
     only(confluent.alter_consumer_group_offsets([wanted]))
@@ -251,7 +252,7 @@ def test_groups_are_listed_by_state_and_type(bootstrap: str, confluent: AdminCli
     assert not listed(types={consumer})
 
 
-def test_cluster_topics_and_groups_say_what_may_be_done(bootstrap: str, confluent: AdminClient) -> None:
+def test_cluster_topics_and_groups_say_what_may_be_done(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "free")
     cluster = confluent.describe_cluster(include_authorized_operations=True).result(20)
     topic = only(confluent.describe_topics(TopicCollection(["free"]), include_authorized_operations=True))
@@ -261,7 +262,7 @@ def test_cluster_topics_and_groups_say_what_may_be_done(bootstrap: str, confluen
     assert AclOperation.READ in group.authorized_operations
 
 
-def test_python_describes_the_cluster_and_its_log_folder(bootstrap: str, python: Any) -> None:
+def test_python_describes_the_cluster_and_its_log_folder(bootstrap: Bootstrap, python: Any) -> None:
     make_topic(bootstrap, "weighed", 2)
     write(bootstrap, "weighed", 1)
     assert [f"{node['host']}:{node['port']}" for node in python.describe_cluster()["brokers"]] == [bootstrap]
@@ -272,7 +273,7 @@ def test_python_describes_the_cluster_and_its_log_folder(bootstrap: str, python:
     assert sizes[1] == 0
 
 
-def test_the_only_broker_needs_no_election(bootstrap: str, confluent: AdminClient) -> None:
+def test_the_only_broker_needs_no_election(bootstrap: Bootstrap, confluent: AdminClient) -> None:
     make_topic(bootstrap, "led")
     places = [TopicPartition("led", 0), TopicPartition("led", 7)]
     answers = confluent.elect_leaders(ElectionType.PREFERRED, places).result(20)
@@ -298,8 +299,8 @@ def test_access_control_is_refused(confluent: AdminClient, python: Any) -> None:
     assert python.create_acls([same])["failed"] == [SecurityDisabledError]
 
 
-def test_transactions_are_refused_to_kafka_python(bootstrap: str) -> None:
-    producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, transactional_id="t")
+def test_transactions_are_refused_to_kafka_python(bootstrap: Bootstrap) -> None:
+    producer = kafka.KafkaProducer(**python_login(bootstrap), transactional_id="t")
     with pytest.raises(TransactionalIdAuthorizationFailedError):
         producer.init_transactions()
     producer.close(timeout=1)
@@ -311,9 +312,9 @@ def test_what_is_not_offered_is_said_at_once(python: Any) -> None:
             ask()
 
 
-def test_the_newer_group_protocol_is_refused_and_does_not_hang(bootstrap: str) -> None:
+def test_the_newer_group_protocol_is_refused_and_does_not_hang(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "newer")
-    settings = {"bootstrap.servers": bootstrap, "group.id": "newer", "group.protocol": "consumer", "log_level": 0}
+    settings = {**librdkafka(bootstrap), "group.id": "newer", "group.protocol": "consumer"}
     consumer = confluent_kafka.Consumer(settings)
     consumer.subscribe(["newer"])
     until = time.monotonic() + 20
@@ -327,8 +328,8 @@ def test_the_newer_group_protocol_is_refused_and_does_not_hang(bootstrap: str) -
     assert "not supported" in error.str()
 
 
-def test_share_groups_are_refused_and_do_not_hang(bootstrap: str) -> None:
-    consumer = confluent_kafka.ShareConsumer({"bootstrap.servers": bootstrap, "group.id": "shared", "log_level": 0})
+def test_share_groups_are_refused_and_do_not_hang(bootstrap: Bootstrap) -> None:
+    consumer = confluent_kafka.ShareConsumer({**librdkafka(bootstrap), "group.id": "shared"})
     consumer.subscribe(["newer"])
 
     def ask() -> None:
@@ -341,15 +342,15 @@ def test_share_groups_are_refused_and_do_not_hang(bootstrap: str) -> None:
 
 
 @pytest.mark.parametrize("version", [(0, 11), (1, 0), (2, 0), (2, 8)])
-def test_a_client_that_speaks_an_older_protocol_is_served(bootstrap: str, version: tuple[int, int]) -> None:
+def test_a_client_that_speaks_an_older_protocol_is_served(bootstrap: Bootstrap, version: tuple[int, int]) -> None:
     topic = f"older-{version[0]}.{version[1]}"
     make_topic(bootstrap, topic)
-    producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, api_version=version)
+    producer = kafka.KafkaProducer(**python_login(bootstrap), api_version=version)
     producer.send(topic, b"v").get(20)
     producer.close()
     reader = kafka.KafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap,
+        **python_login(bootstrap),
         api_version=version,
         group_id=topic,
         auto_offset_reset="earliest",

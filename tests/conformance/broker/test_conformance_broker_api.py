@@ -18,19 +18,20 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from tests.brokers import make_topic
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import SEEKERS, WRITERS, Message
 
 T0 = 1_700_000_000_000
 
 
 @pytest.fixture
-def admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def admin(bootstrap: Bootstrap) -> AdminClient:
+    return AdminClient({**librdkafka(bootstrap)})
 
 
-def consumer(bootstrap: str, **settings: Any) -> Any:
-    base = {"bootstrap.servers": bootstrap, "group.id": "api", "enable.auto.commit": False, "log_level": 0}
+def consumer(bootstrap: Bootstrap, **settings: Any) -> Any:
+    base = {**librdkafka(bootstrap), "group.id": "api", "enable.auto.commit": False}
     return confluent_kafka.Consumer(base | {name.replace("_", "."): value for name, value in settings.items()})
 
 
@@ -42,7 +43,7 @@ def error_of(future: "Future[Any]") -> int:
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 @pytest.mark.parametrize("writer", WRITERS)
-def test_a_time_is_found_to_the_record(bootstrap: str, writer: str, compression: str) -> None:
+def test_a_time_is_found_to_the_record(bootstrap: Bootstrap, writer: str, compression: str) -> None:
     topic = f"times-{writer}-{compression}"
     make_topic(bootstrap, topic)
     # One batch and then several, so that the record lies at the beginning, inside and at the end of one.
@@ -57,7 +58,7 @@ def test_a_time_is_found_to_the_record(bootstrap: str, writer: str, compression:
         assert seek(bootstrap, topic, [T0 + each for each in wanted]) == expected, seeker
 
 
-def test_begin_end_and_an_offset_out_of_range(bootstrap: str) -> None:
+def test_begin_end_and_an_offset_out_of_range(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "range")
     WRITERS["confluent"](bootstrap, "range", [Message(None, b"%d" % number) for number in range(5)], "none")
     reader = consumer(bootstrap, auto_offset_reset="earliest")
@@ -68,9 +69,9 @@ def test_begin_end_and_an_offset_out_of_range(bootstrap: str) -> None:
     reader.close()
 
 
-def test_a_waiting_reader_is_woken_by_a_record_and_not_by_its_time_out(bootstrap: str) -> None:
+def test_a_waiting_reader_is_woken_by_a_record_and_not_by_its_time_out(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "wake")
-    reader = kafka.KafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=60_000, request_timeout_ms=90_000)
+    reader = kafka.KafkaConsumer(**python_login(bootstrap), fetch_max_wait_ms=60_000, request_timeout_ms=90_000)
     reader.assign([kafka.TopicPartition("wake", 0)])
     reader.seek_to_beginning()
     assert reader.poll(timeout_ms=500) == {}
@@ -87,9 +88,9 @@ def test_a_waiting_reader_is_woken_by_a_record_and_not_by_its_time_out(bootstrap
 
 
 @pytest.mark.parametrize("acks", ["0", "1", "all"])
-def test_every_kind_of_acknowledgement_is_offered(bootstrap: str, acks: str) -> None:
+def test_every_kind_of_acknowledgement_is_offered(bootstrap: Bootstrap, acks: str) -> None:
     make_topic(bootstrap, f"acks-{acks}")
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "acks": acks, "log_level": 0})
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap), "acks": acks})
     producer.produce(f"acks-{acks}", b"v")
     assert producer.flush(20) == 0
     reader = consumer(bootstrap)
@@ -100,14 +101,14 @@ def test_every_kind_of_acknowledgement_is_offered(bootstrap: str, acks: str) -> 
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_topic_that_is_not_there_is_made_for_who_asks_for_that(
-    bootstrap: str, admin: AdminClient, allowed: bool
+    bootstrap: Bootstrap, admin: AdminClient, allowed: bool
 ) -> None:
     topic = f"asked-for-{allowed}"
     settings = {
         "allow.auto.create.topics": allowed,
         "topic.metadata.propagation.max.ms": 500 if not allowed else 20_000,
     }
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0} | settings)
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap)} | settings)
     errors: list[Any] = []
     producer.produce(topic, b"v", on_delivery=lambda error, _: errors.append(error and error.code()))
     assert producer.flush(20) == 0
@@ -115,7 +116,7 @@ def test_a_topic_that_is_not_there_is_made_for_who_asks_for_that(
     assert (topic in admin.list_topics(timeout=20).topics) == allowed
 
 
-def test_topics_are_made_described_grown_and_removed(bootstrap: str, admin: AdminClient) -> None:
+def test_topics_are_made_described_grown_and_removed(bootstrap: Bootstrap, admin: AdminClient) -> None:
     asked = [NewTopic("made", 2, 1, config={"retention.ms": "1234"}), NewTopic("bad name", 1), NewTopic("made.2", 1, 3)]
     answers = admin.create_topics(asked, request_timeout=20)
     answers["made"].result(20)
@@ -139,7 +140,7 @@ def test_topics_are_made_described_grown_and_removed(bootstrap: str, admin: Admi
     assert error_of(admin.delete_topics(["made"])["made"]) == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
-def test_a_topic_made_again_begins_empty(bootstrap: str, admin: AdminClient) -> None:
+def test_a_topic_made_again_begins_empty(bootstrap: Bootstrap, admin: AdminClient) -> None:
     for _ in range(2):
         make_topic(bootstrap, "again")
         WRITERS["confluent"](bootstrap, "again", [Message(None, b"v")] * 3, "none")
@@ -148,7 +149,7 @@ def test_a_topic_made_again_begins_empty(bootstrap: str, admin: AdminClient) -> 
         admin.delete_topics(["again"])["again"].result(20)
 
 
-def test_records_are_deleted_up_to_an_offset(bootstrap: str, admin: AdminClient) -> None:
+def test_records_are_deleted_up_to_an_offset(bootstrap: Bootstrap, admin: AdminClient) -> None:
     make_topic(bootstrap, "shortened")
     WRITERS["confluent"](bootstrap, "shortened", [Message(None, b"%d" % number) for number in range(9)], "none")
     place = TopicPartition("shortened", 0, 4)
@@ -159,7 +160,7 @@ def test_records_are_deleted_up_to_an_offset(bootstrap: str, admin: AdminClient)
     reader.close()
 
 
-def test_groups_are_listed_described_and_removed(bootstrap: str, admin: AdminClient) -> None:
+def test_groups_are_listed_described_and_removed(bootstrap: Bootstrap, admin: AdminClient) -> None:
     make_topic(bootstrap, "grouped")
     WRITERS["confluent"](bootstrap, "grouped", [Message(None, b"v")], "none")
     member = consumer(bootstrap, group_id="seen", auto_offset_reset="earliest", client_id="me")
@@ -178,23 +179,23 @@ def test_groups_are_listed_described_and_removed(bootstrap: str, admin: AdminCli
     assert error_of(admin.delete_consumer_groups(["seen"])["seen"]) == KafkaError.GROUP_ID_NOT_FOUND
 
 
-def test_the_cluster_describes_itself(bootstrap: str, admin: AdminClient) -> None:
+def test_the_cluster_describes_itself(bootstrap: Bootstrap, admin: AdminClient) -> None:
     found = admin.describe_cluster(request_timeout=20).result(20)
     assert [f"{node.host}:{node.port}" for node in found.nodes] == [bootstrap]
     assert found.controller.id == 0
     assert found.cluster_id
 
 
-def test_transactions_are_refused_and_not_pretended(bootstrap: str) -> None:
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "transactional.id": "t", "log_level": 0})
+def test_transactions_are_refused_and_not_pretended(bootstrap: Bootstrap) -> None:
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap), "transactional.id": "t"})
     with pytest.raises(KafkaException) as caught:
         producer.init_transactions(20)
     assert caught.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
-def test_a_batch_over_the_topics_limit_is_refused(bootstrap: str) -> None:
+def test_a_batch_over_the_topics_limit_is_refused(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "small", max_message_bytes="2000")
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap)})
     errors: list[Any] = []
     producer.produce("small", b"x" * 5000, on_delivery=lambda error, _: errors.append(error and error.code()))
     producer.flush(20)

@@ -6,19 +6,20 @@ import confluent_kafka
 import kafka
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from tests.brokers import make_topic
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import WRITERS, Message
 from tests.waiting import wait_until
 
 
-def consumer(bootstrap: str, group: str, **settings: Any) -> Any:
-    base = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+def consumer(bootstrap: Bootstrap, group: str, **settings: Any) -> Any:
+    base = {**librdkafka(bootstrap), "group.id": group, "enable.auto.commit": False}
     timing = {"auto.offset.reset": "earliest", "session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
     given = {name.replace("_", "."): value for name, value in settings.items()}
     return confluent_kafka.Consumer(base | timing | given)
 
 
-def write(bootstrap: str, topic: str, count: int) -> None:
+def write(bootstrap: Bootstrap, topic: str, count: int) -> None:
     WRITERS["confluent"](bootstrap, topic, [Message(None, b"%d" % number) for number in range(count)], "none")
 
 
@@ -36,7 +37,7 @@ def read(reader: Any, count: int) -> list[int]:
     return found
 
 
-def test_a_commit_keeps_its_metadata_and_position_follows_reading(bootstrap: str) -> None:
+def test_a_commit_keeps_its_metadata_and_position_follows_reading(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "noted")
     write(bootstrap, "noted", 5)
     reader = consumer(bootstrap, "noted")
@@ -49,7 +50,7 @@ def test_a_commit_keeps_its_metadata_and_position_follows_reading(bootstrap: str
     reader.close()
 
 
-def test_seeking_pausing_and_resuming(bootstrap: str) -> None:
+def test_seeking_pausing_and_resuming(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "sought")
     write(bootstrap, "sought", 10)
     reader = consumer(bootstrap, "sought")
@@ -65,9 +66,9 @@ def test_seeking_pausing_and_resuming(bootstrap: str) -> None:
     reader.close()
 
 
-def test_partitions_are_assigned_and_taken_away_one_by_one(bootstrap: str) -> None:
+def test_partitions_are_assigned_and_taken_away_one_by_one(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "grown", 2)
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap)})
     for partition in (0, 1):
         producer.produce("grown", b"v", partition=partition)
     assert producer.flush(20) == 0
@@ -81,7 +82,7 @@ def test_partitions_are_assigned_and_taken_away_one_by_one(bootstrap: str) -> No
     reader.close()
 
 
-def test_cooperative_members_keep_what_they_have_when_another_joins(bootstrap: str) -> None:
+def test_cooperative_members_keep_what_they_have_when_another_joins(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "shared-out", 4)
     revoked: list[int] = []
     cooperative = {"partition_assignment_strategy": "cooperative-sticky"}
@@ -104,7 +105,7 @@ def test_cooperative_members_keep_what_they_have_when_another_joins(bootstrap: s
     second.close()
 
 
-def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(bootstrap: str) -> None:
+def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "reserved", 4)
     assigned: list[int] = []
 
@@ -132,14 +133,14 @@ def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(bootst
     again.close()
 
 
-def test_kafka_python_iterates_commits_and_goes_on(bootstrap: str) -> None:
+def test_kafka_python_iterates_commits_and_goes_on(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "iterated")
     write(bootstrap, "iterated", 6)
     offsets: list[int] = []
     for _ in range(2):
         reader = kafka.KafkaConsumer(
             "iterated",
-            bootstrap_servers=bootstrap,
+            **python_login(bootstrap),
             group_id="iterated",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -152,19 +153,19 @@ def test_kafka_python_iterates_commits_and_goes_on(bootstrap: str) -> None:
     assert offsets == list(range(6))
 
 
-def test_records_near_the_size_limit_pass(bootstrap: str) -> None:
+def test_records_near_the_size_limit_pass(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "wide", max_message_bytes="10485760")
     value = bytes(range(256)) * (8 * 1024 * 4)
     producer = kafka.KafkaProducer(
-        bootstrap_servers=bootstrap, max_request_size=10 * 1024 * 1024, compression_type="gzip"
+        **python_login(bootstrap), max_request_size=10 * 1024 * 1024, compression_type="gzip"
     )
     producer.send("wide", value).get(20)
     producer.close()
-    plain = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 10_000_000, "log_level": 0})
+    plain = confluent_kafka.Producer({**librdkafka(bootstrap), "message.max.bytes": 10_000_000})
     plain.produce("wide", value)
     assert plain.flush(20) == 0
     reader = kafka.KafkaConsumer(
-        "wide", bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+        "wide", **python_login(bootstrap), auto_offset_reset="earliest", consumer_timeout_ms=20_000
     )
     assert [next(reader).value == value for _ in range(2)] == [True, True]
     reader.close()

@@ -12,7 +12,8 @@ import pytest
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor as AioRange
 from kafka.coordinator.assignors.range import RangePartitionAssignor as PythonRange
 
-from tests.brokers import make_topic
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import READERS, WRITERS, Message, run
 from tests.waiting import wait_until
 
@@ -34,7 +35,7 @@ MESSAGES = [
 )
 @pytest.mark.parametrize("writer", WRITERS)
 def test_every_library_reads_what_every_library_writes(
-    bootstrap: str, writer: str, reader: str, compression: str
+    bootstrap: Bootstrap, writer: str, reader: str, compression: str
 ) -> None:
     topic = f"matrix-{writer}-{reader}-{compression}"
     make_topic(bootstrap, topic)
@@ -44,7 +45,7 @@ def test_every_library_reads_what_every_library_writes(
 
 
 @pytest.mark.parametrize("compression", ["snappy", "lz4", "zstd"])
-def test_batches_in_any_compression_pass_untouched(bootstrap: str, compression: str) -> None:
+def test_batches_in_any_compression_pass_untouched(bootstrap: Bootstrap, compression: str) -> None:
     topic = f"compressed-{compression}"
     make_topic(bootstrap, topic)
     WRITERS["confluent"](bootstrap, topic, MESSAGES, compression)
@@ -55,7 +56,7 @@ def test_batches_in_any_compression_pass_untouched(bootstrap: str, compression: 
 class Members:
     """A consumer of each library in one group, each in a thread of its own, collecting (partition, offset)."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, bootstrap: Bootstrap, topic: str, group: str) -> None:
         self.bootstrap, self.topic, self.group = bootstrap, topic, group
         self.seen: dict[str, list[tuple[int, int]]] = {"confluent": [], "aiokafka": [], "kafka-python": []}
         self.owned: dict[str, set[int]] = {name: set() for name in self.seen}
@@ -82,7 +83,7 @@ class Members:
         return [place for places in self.seen.values() for place in places]
 
     def _confluent(self) -> None:
-        settings = {"bootstrap.servers": self.bootstrap, "group.id": self.group, "auto.offset.reset": "earliest"}
+        settings = {**librdkafka(self.bootstrap), "group.id": self.group, "auto.offset.reset": "earliest"}
         more = {"partition.assignment.strategy": "range", "session.timeout.ms": 6000, "heartbeat.interval.ms": 300}
         consumer = confluent_kafka.Consumer(settings | more | {"log_level": 0})
         consumer.subscribe([self.topic])
@@ -97,7 +98,7 @@ class Members:
         async def work() -> None:
             consumer = aiokafka.AIOKafkaConsumer(
                 self.topic,
-                bootstrap_servers=self.bootstrap,
+                **python_login(self.bootstrap),
                 group_id=self.group,
                 auto_offset_reset="earliest",
                 heartbeat_interval_ms=300,
@@ -115,7 +116,7 @@ class Members:
     def _kafka_python(self) -> None:
         consumer = kafka.KafkaConsumer(
             self.topic,
-            bootstrap_servers=self.bootstrap,
+            **python_login(self.bootstrap),
             group_id=self.group,
             auto_offset_reset="earliest",
             heartbeat_interval_ms=300,
@@ -128,14 +129,14 @@ class Members:
         consumer.close()
 
 
-def produce_evenly(bootstrap: str, topic: str, each: int) -> None:
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+def produce_evenly(bootstrap: Bootstrap, topic: str, each: int) -> None:
+    producer = confluent_kafka.Producer({**librdkafka(bootstrap)})
     for number in range(each * 6):
         producer.produce(topic, b"%d" % number, partition=number % 6)
     assert producer.flush(20) == 0
 
 
-def test_three_libraries_share_one_group(bootstrap: str) -> None:
+def test_three_libraries_share_one_group(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "shared", 6)
     with Members(bootstrap, "shared", "mixed") as members:
         wait_until(members.balanced, 40, "a share for each member")
@@ -144,11 +145,11 @@ def test_three_libraries_share_one_group(bootstrap: str) -> None:
     assert sorted(members.all_seen()) == sorted((partition, offset) for partition in range(6) for offset in range(50))
 
 
-def test_one_library_goes_on_where_another_committed(bootstrap: str) -> None:
+def test_one_library_goes_on_where_another_committed(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "handover", 1)
     WRITERS["confluent"](bootstrap, "handover", [Message(None, b"%d" % number) for number in range(20)], "none")
     first = kafka.KafkaConsumer(
-        "handover", bootstrap_servers=bootstrap, group_id="handover", auto_offset_reset="earliest", max_poll_records=7
+        "handover", **python_login(bootstrap), group_id="handover", auto_offset_reset="earliest", max_poll_records=7
     )
     read: list[Any] = []
     wait_until(lambda: read.extend(*first.poll(timeout_ms=500).values()) or read, 20, "records")
@@ -157,7 +158,7 @@ def test_one_library_goes_on_where_another_committed(bootstrap: str) -> None:
 
     async def rest() -> list[int]:
         consumer = aiokafka.AIOKafkaConsumer(
-            "handover", bootstrap_servers=bootstrap, group_id="handover", auto_offset_reset="earliest"
+            "handover", **python_login(bootstrap), group_id="handover", auto_offset_reset="earliest"
         )
         await consumer.start()
         try:

@@ -8,24 +8,25 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from tests.brokers import make_topic
+from medkg_lab.broker.connecting import Bootstrap
+from tests.brokers import librdkafka, make_topic
 from tests.conformance.broker.libraries import READERS, WRITERS, Message
 from tests.waiting import wait_until
 
 
-def consumer(bootstrap: str, group: str, **settings: Any) -> Any:
-    base = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "log_level": 0}
+def consumer(bootstrap: Bootstrap, group: str, **settings: Any) -> Any:
+    base = {**librdkafka(bootstrap), "group.id": group, "auto.offset.reset": "earliest"}
     timing = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
     given = {name if name == "on_commit" else name.replace("_", "."): value for name, value in settings.items()}
     return confluent_kafka.Consumer(base | timing | given)
 
 
-def producer(bootstrap: str, **settings: Any) -> Any:
+def producer(bootstrap: Bootstrap, **settings: Any) -> Any:
     given = {name.replace("_", "."): value for name, value in settings.items()}
-    return confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0} | given)
+    return confluent_kafka.Producer({**librdkafka(bootstrap)} | given)
 
 
-def write(bootstrap: str, topic: str, count: int) -> None:
+def write(bootstrap: Bootstrap, topic: str, count: int) -> None:
     WRITERS["confluent"](bootstrap, topic, [Message(None, b"%d" % number) for number in range(count)], "none")
 
 
@@ -40,8 +41,8 @@ def next_offsets(reader: Any, count: int) -> list[int]:
 
 
 @pytest.fixture
-def admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def admin(bootstrap: Bootstrap) -> AdminClient:
+    return AdminClient({**librdkafka(bootstrap)})
 
 
 def code_of(future: Any) -> int:
@@ -51,7 +52,7 @@ def code_of(future: Any) -> int:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_many_and_large_headers_come_back_in_order(bootstrap: str, reader: str) -> None:
+def test_many_and_large_headers_come_back_in_order(bootstrap: Bootstrap, reader: str) -> None:
     topic = f"headers-{reader}"
     make_topic(bootstrap, topic)
     headers = tuple((f"h{number % 7}", bytes([number % 256]) * (number * 20)) for number in range(200))
@@ -69,7 +70,7 @@ def test_a_record_that_cannot_be_delivered_is_reported_in_time() -> None:
     assert errors == [KafkaError._MSG_TIMED_OUT]
 
 
-def test_a_record_of_an_unknown_partition_is_reported(bootstrap: str) -> None:
+def test_a_record_of_an_unknown_partition_is_reported(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "one-partition")
     sender = producer(bootstrap, message_timeout_ms=3000)
     errors: list[Any] = []
@@ -78,7 +79,7 @@ def test_a_record_of_an_unknown_partition_is_reported(bootstrap: str) -> None:
     assert errors == [KafkaError._UNKNOWN_PARTITION]
 
 
-def test_a_commit_in_the_background_calls_back(bootstrap: str) -> None:
+def test_a_commit_in_the_background_calls_back(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "in-background")
     write(bootstrap, "in-background", 3)
     told: list[tuple[Any, list[int]]] = []
@@ -95,7 +96,7 @@ def test_a_commit_in_the_background_calls_back(bootstrap: str) -> None:
     reader.close()
 
 
-def test_only_stored_offsets_are_committed_when_the_application_stores_them(bootstrap: str) -> None:
+def test_only_stored_offsets_are_committed_when_the_application_stores_them(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "stored")
     write(bootstrap, "stored", 5)
     reader = consumer(bootstrap, "stored", enable_auto_offset_store=False, auto_commit_interval_ms=100)
@@ -111,7 +112,7 @@ def test_only_stored_offsets_are_committed_when_the_application_stores_them(boot
     again.close()
 
 
-def test_a_pattern_finds_topics_that_are_made_later(bootstrap: str) -> None:
+def test_a_pattern_finds_topics_that_are_made_later(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "pattern-1")
     write(bootstrap, "pattern-1", 1)
     reader = consumer(bootstrap, "pattern", topic_metadata_refresh_interval_ms=200)
@@ -125,7 +126,7 @@ def test_a_pattern_finds_topics_that_are_made_later(bootstrap: str) -> None:
     reader.close()
 
 
-def test_the_end_of_a_partition_is_told(bootstrap: str) -> None:
+def test_the_end_of_a_partition_is_told(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "ended")
     write(bootstrap, "ended", 1)
     reader = consumer(bootstrap, "ended", enable_partition_eof=True)
@@ -136,7 +137,7 @@ def test_the_end_of_a_partition_is_told(bootstrap: str) -> None:
     reader.close()
 
 
-def test_eager_members_give_everything_up_and_share_it_out_anew(bootstrap: str) -> None:
+def test_eager_members_give_everything_up_and_share_it_out_anew(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "eager", 4)
     revoked: list[int] = []
     eager = {"partition_assignment_strategy": "range"}
@@ -157,7 +158,7 @@ def test_eager_members_give_everything_up_and_share_it_out_anew(bootstrap: str) 
     first.close()
 
 
-def test_a_dry_run_makes_no_topic_and_tells_what_would_fail(bootstrap: str, admin: AdminClient) -> None:
+def test_a_dry_run_makes_no_topic_and_tells_what_would_fail(bootstrap: Bootstrap, admin: AdminClient) -> None:
     make_topic(bootstrap, "there")
     asked = [NewTopic("only-asked", 1), NewTopic("there", 1)]
     answers = admin.create_topics(asked, validate_only=True, request_timeout=20)
@@ -167,7 +168,7 @@ def test_a_dry_run_makes_no_topic_and_tells_what_would_fail(bootstrap: str, admi
 
 
 @pytest.mark.usefixtures("embedded_only")
-def test_what_is_not_there_is_said_by_name(bootstrap: str, admin: AdminClient) -> None:
+def test_what_is_not_there_is_said_by_name(bootstrap: Bootstrap, admin: AdminClient) -> None:
     place = TopicPartition("not-there", 0)
     # librdkafka asks for the leader first, and says in a code of its own that there is none.
     assert code_of(admin.list_offsets({place: OffsetSpec.latest()})[place]) == KafkaError._NOENT
@@ -185,7 +186,7 @@ def test_what_is_not_there_is_said_by_name(bootstrap: str, admin: AdminClient) -
 
 
 @pytest.mark.usefixtures("embedded_only")
-def test_a_transactional_producer_is_refused_for_good(bootstrap: str) -> None:
+def test_a_transactional_producer_is_refused_for_good(bootstrap: Bootstrap) -> None:
     sender = producer(bootstrap, transactional_id="t")
     with pytest.raises(KafkaException) as caught:
         sender.init_transactions(20)

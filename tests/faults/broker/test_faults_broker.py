@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from medkg_lab.broker import probe
 from medkg_lab.broker.client import Consumer, Producer, Record, group_listing, produce, read_all, tail, topic_listing
+from medkg_lab.broker.connecting import Bootstrap
 from medkg_lab.broker.errors import DeliveryFailed
-from tests.brokers import BrokerProcess, make_topic, record_batch, send_each, wait_for_log
+from tests.brokers import BrokerProcess, librdkafka, make_topic, record_batch, send_each, wait_for_log
 from tests.waiting import wait_until
 
 FAILING_SYNC = """
@@ -85,8 +86,8 @@ def broken_broker(folder: Path, prelude: str) -> Iterator[tuple[BrokerProcess, P
 class Stream:
     """An idempotent producer in a thread, sending numbers to two partitions and noting which were acknowledged."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        settings_ = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "log_level": 0}
+    def __init__(self, bootstrap: Bootstrap, topic: str) -> None:
+        settings_ = {**librdkafka(bootstrap), "enable.idempotence": True, "linger.ms": 2, "log_level": 0}
         backoff = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20}
         self._producer = confluent_kafka.Producer(settings_ | backoff)
         self._topic = topic
@@ -121,7 +122,7 @@ class Stream:
         assert self.errors == []
 
 
-def assert_complete(bootstrap: str, acknowledged: list[int]) -> None:
+def assert_complete(bootstrap: Bootstrap, acknowledged: list[int]) -> None:
     """Every acknowledged number is there once, in order, at contiguous offsets."""
     records: dict[int, list[Record]] = {0: [], 1: []}
     for record in read_all(bootstrap, "t"):
@@ -282,7 +283,7 @@ def test_a_damaged_partition_is_offline_with_the_reason_and_the_others_serve(bro
 
 
 def still_serves(broker: BrokerProcess) -> bool:
-    return probe.metadata(broker.bootstrap, 5).brokers == {0: broker.bootstrap}
+    return probe.metadata(str(broker.bootstrap), 5).brokers == {0: str(broker.bootstrap)}
 
 
 def send(broker: BrokerProcess, data: bytes) -> None:
@@ -309,8 +310,8 @@ FRAMES = st.one_of(
 )
 
 
-def test_garbage_on_the_socket_harms_nobody_else(broker: BrokerProcess) -> None:
-    broker.start()
+def test_garbage_on_the_socket_harms_nobody_else(open_broker: BrokerProcess) -> None:
+    broker = open_broker.start()
     make_topic(broker.bootstrap, "t")
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -342,8 +343,8 @@ def produce_frame(records: bytes) -> bytes:
     return HEAD.pack(len(body) + 10, 0, 3, 1, -1) + body
 
 
-def test_hostile_requests_end_in_a_closed_connection_or_an_error(broker: BrokerProcess) -> None:
-    broker.start()
+def test_hostile_requests_end_in_a_closed_connection_or_an_error(open_broker: BrokerProcess) -> None:
+    broker = open_broker.start()
     make_topic(broker.bootstrap, "t")
     for name, make in HOSTILE.items():
         send(broker, make())
@@ -358,8 +359,8 @@ def send_for_ever(connection: socket.socket, data: bytes) -> None:
         connection.sendall(data)
 
 
-def test_a_client_that_does_not_read_its_answers_is_not_read_from(broker: BrokerProcess) -> None:
-    broker.start()
+def test_a_client_that_does_not_read_its_answers_is_not_read_from(open_broker: BrokerProcess) -> None:
+    broker = open_broker.start()
     make_topic(broker.bootstrap, "t")
     request = HEAD.pack(14, 3, 1, 1, -1) + struct.pack(">i", -1)
     with broker.connect() as connection:
@@ -371,24 +372,8 @@ def test_a_client_that_does_not_read_its_answers_is_not_read_from(broker: Broker
         assert still_serves(broker)
 
 
-def test_connections_beyond_the_limit_are_closed_and_come_back_when_others_go(broker: BrokerProcess) -> None:
-    broker.start()
-    held = [broker.connect() for _ in range(300)]
-    wait_for_log(broker, "a connection was refused")
-    for connection in held:
-        connection.close()
-    wait_until(lambda: reachable(broker), 10, "a free place")
-
-
-def reachable(broker: BrokerProcess) -> bool:
-    try:
-        return still_serves(broker)
-    except probe.BrokerUnreachable:
-        return False
-
-
-def test_a_second_broker_on_the_same_folder_is_told_why_not(broker: BrokerProcess, tmp_path: Path) -> None:
-    broker.start()
+def test_a_second_broker_on_the_same_folder_is_told_why_not(open_broker: BrokerProcess, tmp_path: Path) -> None:
+    broker = open_broker.start()
     other = tmp_path / "other"
     other.mkdir()
     second = BrokerProcess(other)

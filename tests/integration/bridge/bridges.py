@@ -6,6 +6,7 @@ from typing import Any
 
 from medkg_lab.bridge.intake import GROUP
 from medkg_lab.broker.client import Producer, Record, group_listing, read_all
+from medkg_lab.broker.connecting import Bootstrap
 from medkg_lab.broker.topics import DEAD_LETTERS, REQUESTS
 from tests.brokers import BrokerProcess
 from tests.integration.engine.processes import Lab
@@ -44,7 +45,7 @@ class Bridge:
         assert process.wait(15) == 0
 
 
-def put(bootstrap: str, *records: dict[str, Any]) -> None:
+def put(bootstrap: Bootstrap, *records: dict[str, Any]) -> None:
     """Put records on the first partition of the work queue, behind one another."""
     with Producer(bootstrap) as producer:
         for record in records:

@@ -17,7 +17,7 @@ def bridge(broker: BrokerProcess, short_tmp: Path) -> Iterator[Bridge]:
     """The real bridge between a broker and a ledger of their own."""
     broker.start()
     lab = Lab(short_tmp / "home")
-    lab.settings(broker={"engine": "external", "bootstrap": broker.bootstrap})
+    lab.settings(broker=broker.as_external())
     try:
         lab.start("medkg_lab.ledger")
         lab.start("medkg_lab.bridge")

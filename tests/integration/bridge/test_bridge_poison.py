@@ -2,7 +2,6 @@
 
 import json
 import struct
-from socket import MSG_WAITALL
 
 from crc32c import crc32c
 from kafka.record.memory_records import MemoryRecordsBuilder
@@ -11,9 +10,11 @@ from medkg_lab.bridge.intake import MAX_REQUEST
 from medkg_lab.broker.client import read_all
 from medkg_lab.broker.record import UNREADABLE_HEADERS
 from medkg_lab.broker.topics import REQUESTS
+from tests.brokers import LAB
 from tests.integration.bridge.bridges import Bridge, put
-from tests.unit.broker.test_broker_codec import encode_request
+from tests.kafka_frames import ask, log_in
 
+PRODUCE = 0
 POISONED = 30
 """So many that the interpreter has specialised the calls that read them."""
 GOOD = {"source": "pmc", "key": "PMC1"}
@@ -96,12 +97,10 @@ def test_header_names_that_are_no_text_stop_nobody(bridge: Bridge) -> None:
     entry = {"index": 0, "records": bytes(batch)}
     topics = [{"name": REQUESTS, "partition_data": [entry]}]
     body = {"transactional_id": None, "acks": -1, "timeout": 10_000, "topic_data": topics}
-    frame = encode_request(0, 7, body)
-    with bridge.broker.connect() as socket:
+    with bridge.broker.connect() as connection:
+        log_in(connection, LAB, bridge.broker.passwords[LAB])
         for _ in range(POISONED):
-            socket.sendall(struct.pack(">i", len(frame)) + frame)
-            (size,) = struct.unpack(">i", socket.recv(4, MSG_WAITALL))
-            socket.recv(size, MSG_WAITALL)
+            ask(connection, PRODUCE, 7, body)
     put(bridge.broker.bootstrap, {"value": json.dumps(GOOD).encode()})
     bridge.wait_until_done()
     assert bridge.jobs() == {"pmc:PMC1"}

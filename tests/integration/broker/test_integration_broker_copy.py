@@ -10,11 +10,12 @@ import yaml
 from medkg_lab import locations, settings
 from medkg_lab.broker import engine
 from medkg_lab.broker.client import Consumer, Producer, group_listing, read_all, topic_listing
+from medkg_lab.broker.connecting import Bootstrap
 from medkg_lab.broker.copying import copy
 from medkg_lab.broker.errors import CopyRefused, EngineMismatch
 from medkg_lab.lab.engines import move, running
 from medkg_lab.lab.facade import Lab
-from tests.brokers import BrokerProcess, make_topic, send_each
+from tests.brokers import BrokerProcess, librdkafka, make_topic, send_each
 from tests.redpandas import make_fake
 from tests.waiting import wait_until
 
@@ -30,7 +31,7 @@ def two(tmp_path: Path) -> Iterator[tuple[BrokerProcess, BrokerProcess]]:
         process.close()
 
 
-def fill(bootstrap: str) -> None:
+def fill(bootstrap: Bootstrap) -> None:
     make_topic(bootstrap, "t", 2, retention_ms="1234567890", segment_bytes="4096")
     with Producer(bootstrap, linger_ms=0) as producer:
         for number in range(40):
@@ -38,7 +39,7 @@ def fill(bootstrap: str) -> None:
         producer.send("t", None, partition=1)
 
 
-def read_some(bootstrap: str, count: int) -> None:
+def read_some(bootstrap: Bootstrap, count: int) -> None:
     with Consumer(bootstrap, "g", ["t"]) as consumer:
         records = []
         wait_until(lambda: records.extend(consumer.poll(0.2)) or len(records) >= 41, 20, "the records")
@@ -72,7 +73,7 @@ def test_positions_follow_their_records_when_the_beginning_is_gone(two: tuple[Br
         wait_until(lambda: records.extend(consumer.poll(0.2)) or len(records) >= 10, 20, "the records")
         consumer.commit(records[:6])
     place = TopicPartition("t", 0, 4)
-    admin = AdminClient({"bootstrap.servers": source})
+    admin = AdminClient({**librdkafka(source)})
     admin.delete_records([place])[place].result(20)
     assert topic_listing(source)[0]["first"] == 4
     assert copy(source, target, lambda _: None)[0].records == 6

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import confluent_kafka
 import pytest
 
 from medkg_lab import exit_codes
@@ -82,3 +84,19 @@ def test_a_record_too_large_is_refused_and_said(lab: TestLab) -> None:
     _, told = process.communicate(b"x" * 5_000_000, timeout=60)
     assert process.returncode == exit_codes.FAILED
     assert b"too large" in told
+
+
+def test_a_producer_gets_in_with_what_access_shows(lab: TestLab) -> None:
+    shown = lab.ok("broker", "access")
+    password = Path(shown["password_file"]).read_text()
+    assert password not in json.dumps(shown)
+    text = lab.run("broker", "access", "--client", "librdkafka", "--show-password").out
+    settings = dict(line.split("=", 1) for line in text.splitlines())
+    assert settings["sasl.password"] == password
+    seen = confluent_kafka.Producer(settings).list_topics(timeout=20).topics
+    assert set(seen) == {"ingest.requests.v1"}
+    status = lab.ok("status")
+    assert status["broker"]["access"] == "SCRAM-SHA-256"
+    java = lab.run("broker", "access", "--client", "java").out
+    assert "ScramLoginModule" in java
+    assert password not in java

@@ -150,7 +150,9 @@ def pdf_lab(home: Path) -> Iterator[PdfLab]:
     lab = PdfLab(locations)
     try:
         lab.start("medkg_lab.ledger", "--home", str(home))
-        ready = lab.start("medkg_lab.broker.embedded", "--data", str(home / "topics"), "--port", "0")
+        ready = lab.start(
+            "medkg_lab.broker.embedded", "--data", str(home / "topics"), "--port", "0", "--no-authentication"
+        )
         lab.bootstrap = f"127.0.0.1:{ready['port']}"
         ensure_topics(lab.bootstrap)
         yield lab

@@ -30,6 +30,7 @@ SAMPLES: dict[str, Any] = {
     "int64": 2**40,
     "timedelta_i32": 1500,
     "timedelta_i64": 1500,
+    "float64": 0.5,
     "datetime_i64": 1_700_000_000_123,
     "error_code": int(Code.REBALANCE_IN_PROGRESS),
     "uuid": uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"),

@@ -325,17 +325,45 @@ def test_retention_by_bytes_removes_whole_closed_files(tmp_path: Path) -> None:
 
 
 def test_retention_by_time_counts_from_the_last_write_and_keeps_the_newest_file(tmp_path: Path) -> None:
-    log = grown(tmp_path, TopicConfig(segment_bytes=1024, retention_ms=DAY_MS, segment_ms=30 * DAY_MS))
+    config = TopicConfig(segment_bytes=1024, retention_ms=DAY_MS, segment_ms=30 * DAY_MS)
+    grown(tmp_path, config).close()
     now = 1_800_000_000_000
     for number, path in enumerate(sorted(tmp_path.glob("*.log"))):
         age = 2 * DAY_MS if number < 4 else DAY_MS // 2
         os.utime(path, ns=((now - age) * 1_000_000, (now - age) * 1_000_000))
+    log = open_log(tmp_path, config)
     assert log.retain(now) == 4
     assert log.log_start == 4
     assert log.retain(now + 3 * DAY_MS) == 6
     assert log.log_start == log.high_watermark == 10
     assert len(list(tmp_path.glob("*.log"))) == 1
     assert append(log, b"next") == 10
+
+
+def test_files_are_as_old_as_the_clock_of_ages_says_and_stay_so_over_a_restart(tmp_path: Path) -> None:
+    config = TopicConfig(segment_bytes=1024, retention_ms=DAY_MS, segment_ms=30 * DAY_MS)
+    log = grown(tmp_path, config)
+    assert log.retain(1000) == 0
+    assert log.retain(1000 + DAY_MS // 2) == 0
+    append(log, b"x" * 1000)
+    sync(log)
+    assert log.retain(2000 + DAY_MS // 2) == 0
+    log.checkpoint()
+    log.close()
+    again = open_log(tmp_path, config)
+    assert again.retain(2000 + DAY_MS) == 10
+    assert again.log_start == 10
+    assert again.retain(3000 + DAY_MS + DAY_MS // 2) == 1
+
+
+def test_files_from_a_time_to_come_are_as_old_as_they_are_seen_first(tmp_path: Path) -> None:
+    config = TopicConfig(segment_bytes=1024, retention_ms=DAY_MS, segment_ms=30 * DAY_MS)
+    grown(tmp_path, config).close()
+    for path in tmp_path.glob("*.log"):
+        os.utime(path, ns=(2**62, 2**62))
+    log = open_log(tmp_path, config)
+    assert log.retain(1000) == 0
+    assert log.retain(1001 + DAY_MS) == 10
 
 
 def test_a_topic_that_deletes_nothing_keeps_its_files_until_they_are_taken_by_hand(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from medkg_lab.locations import locate
 
 def test_a_secret_is_private_and_stays_until_it_is_renewed(short_tmp: Path) -> None:
     locations = locate(short_tmp)
-    token, password = credentials.dagster_token(locations), credentials.broker_password_file(locations).read_text()
+    token, password = credentials.dagster_token(locations), credentials.password_file(locations, "lab").read_text()
     assert len(token) > 30
     assert token != password
     assert credentials.dagster_token(locations) == token
     credentials.renew(locations)
     assert credentials.dagster_token(locations) != token
-    assert credentials.broker_password_file(locations).read_text() != password
+    assert credentials.password_file(locations, "lab").read_text() != password
     modes = {stat.S_IMODE(path.stat().st_mode) for path in locations.state.iterdir()}
     assert modes == {0o600}
 

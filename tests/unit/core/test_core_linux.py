@@ -3,10 +3,14 @@
 import os
 import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from medkg_lab import linux
+from medkg_lab import linux, port_use
+
+OTHER = 65534
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,73 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed() -> None:
         assert linux.raise_open_files(1 << 40) == hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it needs root, for a second user")
+def test_another_users_connection_is_told_from_ours() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        child = os.fork()
+        if child == 0:
+            os.setuid(OTHER)
+            with socket.socket() as connection:
+                connection.connect(listener.getsockname())
+                connection.recv(1)
+            os._exit(0)
+        accepted, client = listener.accept()
+        found = linux.connection_uid(client, listener.getsockname()[1])
+        accepted.close()
+        os.waitpid(child, 0)
+    assert found == OTHER
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it needs root, for a second user")
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::")])
+def test_another_users_less_exact_listener_does_not_take_our_port(family: socket.AddressFamily, address: str) -> None:
+    with socket.socket() as ours:
+        ours.bind(("127.0.0.1", 0))
+        ours.listen()
+        port = ours.getsockname()[1]
+        with another_users_listener(family, address, port):
+            assert linux.listener_uid(port) == os.getuid()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it needs root, for a second user")
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")])
+def test_nothing_is_sent_to_another_users_listener(family: socket.AddressFamily, address: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    port_use.require_own(port, "the broker")
+    with (
+        another_users_listener(family, address, port),
+        pytest.raises(port_use.PortTakenByOther, match=f"uid {OTHER}"),
+    ):
+        port_use.require_own(port, "the broker")
+
+
+@contextmanager
+def another_users_listener(family: socket.AddressFamily, address: str, port: int) -> Iterator[None]:
+    """Something of another user's that listens on `port`."""
+    ready, end = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(OTHER)
+        with socket.socket(family) as listener:
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((address, port))
+            listener.listen()
+            os.write(ready[1], b"r")
+            os.close(end[1])
+            os.read(end[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    try:
+        yield
+    finally:
+        os.close(end[1])
+        os.waitpid(child, 0)
+        for number in (*ready, end[0]):
+            os.close(number)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.broker.removals import Removal
 from medkg_lab.lab.demo import quantile
 from medkg_lab.lab.targets import Remote, UnknownTarget, resolve
-from medkg_lab.lab.why import Blockers, why_disk, why_job, why_process
+from medkg_lab.lab.why import Blockers, why_disk, why_job, why_process, why_removed
 
 READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
 BASE: dict[str, Any] = {"job_id": "j", "doc_id": "pmc:1", "lane": "compute", "stage": "embed", "updated_at": 0.0}
@@ -117,3 +118,13 @@ def test_a_disk_is_low_before_it_is_full() -> None:
     full = str(why_disk("/data", 12.0))
     assert "is full" in full
     assert "make room" in full
+
+
+def test_what_was_deleted_from_a_topic_is_named_with_its_remedy() -> None:
+    topic = why_removed(Removal(1000.0, "ledger.log.v1", None, 469, "lab"), 1060.0)
+    assert topic.startswith(
+        "Topic ledger.log.v1 was deleted 60 s ago by account lab, with 469 records, and made again empty."
+    )
+    records = why_removed(Removal(1000.0, "t", 3, 7, "lab"), 1000.0)
+    assert records.startswith("7 records of t-3 were deleted 0 s ago by account lab.")
+    assert all("medkg-lab verify" in sentence for sentence in (topic, records))

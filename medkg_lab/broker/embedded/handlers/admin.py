@@ -1,26 +1,30 @@
 """CreateTopics, DeleteTopics and CreatePartitions."""
 
+import time
 from typing import Any
 
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
+from medkg_lab.broker.removals import Removal
 
 
-async def create_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def create_topics(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Make topics; one name twice in a request is refused."""
     wanted = request.body["topics"] or []
     names = [topic["name"] for topic in wanted]
     answers = []
     for topic in wanted:
         answer = {"name": topic["name"], "topic_id": None, "error_code": Code.NONE, "error_message": None}
-        answer |= {"num_partitions": -1, "replication_factor": -1}
+        answer |= {"num_partitions": -1, "replication_factor": -1, "configs": []}
         try:
+            peer.check(Kind.TOPIC, topic["name"])
             if names.count(topic["name"]) > 1:
                 raise Refused(Code.INVALID_REQUEST, f"topic {topic['name']} stands in the request more than once")
             made = await _create(service, topic, request.body["validate_only"])
-            answer |= {"num_partitions": made, "replication_factor": 1, "configs": []}
+            answer |= {"num_partitions": made, "replication_factor": 1}
         except Refused as refusal:
             answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
         answers.append(answer)
@@ -47,7 +51,7 @@ def _assigned(assignments: list[dict[str, Any]]) -> int:
     return len(indexes)
 
 
-async def delete_topics(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def delete_topics(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Remove topics with their records and the offsets committed in them."""
     body = request.body
     names = body["topic_names"] if "topic_names" in body else [topic["name"] for topic in body["topics"] or ()]
@@ -57,20 +61,25 @@ async def delete_topics(service: Service, request: Request, _: Peer) -> dict[str
         try:
             if name is None:
                 raise Refused(Code.UNKNOWN_TOPIC_ID, "topics have names and no UUID here")
+            peer.check(Kind.TOPIC, name)
+            records = sum(log.high_watermark - log.log_start for log in service.store.topic(name).logs)
             await service.store.delete(name)
             service.coordinator.forget_topic(name)
+            if service.store.is_ours(name):
+                service.removals.note(Removal(time.time(), name, None, records, peer.rights.account))
         except Refused as refusal:
             answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
         responses.append(answer)
     return {"throttle_time": 0, "responses": responses}
 
 
-async def create_partitions(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def create_partitions(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Give topics more partitions."""
     results = []
     for topic in request.body["topics"] or ():
         answer = {"name": topic["name"], "error_code": Code.NONE, "error_message": None}
         try:
+            peer.check(Kind.TOPIC, topic["name"])
             if any(entry["broker_ids"] != [NODE_ID] for entry in topic["assignments"] or ()):
                 raise Refused(Code.INVALID_REPLICA_ASSIGNMENT, f"every partition is assigned to broker {NODE_ID}")
             service.store.check_growth(topic["name"], topic["count"])

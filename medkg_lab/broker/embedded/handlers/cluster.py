@@ -7,57 +7,75 @@ from medkg_lab.broker.embedded.batch import LEADER_EPOCH
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
 from medkg_lab.broker.embedded.store import is_topic_name
 
-_GROUP_KEY = 0
+_GROUP_KEY, _TRANSACTION_KEY = 0, 1
+_MANY_SINCE = 4
 _LARGEST_PAGE = 2000
 _NOT_ASKED = -(2**31)
-# Sets of bits by the numbers of `AclOperation` (KIP-430): nothing is forbidden here, so everything that exists is allowed.
+# Sets of bits by the numbers of `AclOperation` (KIP-430): the lab's account may do everything that exists.
 _OF_TOPIC = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
 _OF_CLUSTER = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
+# A producer writes and describes its topic, describes the cluster and writes idempotently.
+_OF_PRODUCERS_TOPIC = sum(1 << operation for operation in (4, 8, 10))
+_OF_PRODUCERS_CLUSTER = sum(1 << operation for operation in (8, 12))
 
 
-async def metadata(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def metadata(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """The broker and the topics asked for; one that is not there is made when the broker and the client allow it."""
     body = request.body
     asked = body["topics"]
     # In version 0 an empty list asks for all topics; later versions say so with null.
     everything = asked is None or (request.head.version == 0 and not asked)
-    names: list[str | None] = [*service.store.topics] if everything else [topic["name"] for topic in asked or ()]
-    if service.auto_create and body.get("allow_auto_topic_creation", True):
+    names: list[str | None] = _seen(service, peer) if everything else [topic["name"] for topic in asked or ()]
+    if service.auto_create and peer.rights.all and body.get("allow_auto_topic_creation", True):
         await _make_missing(service, names)
-    topics = [_topic(service, name) if name is not None else _no_such_id() for name in names]
-    operations = _OF_TOPIC if body.get("include_topic_authorized_operations") else _NOT_ASKED
+    topics = [_topic(service, peer, name) if name is not None else _no_such_id() for name in names]
+    operations = _operations(peer) if body.get("include_topic_authorized_operations") else _NOT_ASKED
     return {
         "throttle_time": 0,
         "brokers": [{"node_id": NODE_ID, "host": service.host, "port": service.port, "rack": None}],
         "cluster_id": service.meta.cluster_id,
         "controller_id": NODE_ID,
         "topics": [topic | {"topic_authorized_operations": operations} for topic in topics],
-        "cluster_authorized_operations": _cluster_operations(request),
+        "cluster_authorized_operations": _cluster_operations(request, peer),
     }
+
+
+def _seen(service: Service, peer: Peer) -> list[str | None]:
+    """The topics that `peer` may know of."""
+    return [name for name in service.store.topics if not peer.refusal(Kind.TOPIC, name)]
+
+
+def _operations(peer: Peer) -> int:
+    return _OF_TOPIC if peer.rights.all else _OF_PRODUCERS_TOPIC
 
 
 async def _make_missing(service: Service, names: list[str | None]) -> None:
     for name in names:
-        if name is not None and name not in service.store.topics:
+        # The lab's own are made with the partitions and settings that they need, or not at all.
+        if name is not None and name not in service.store.topics and not service.store.is_ours(name):
             # Refused: the answer will say that there is no such topic, or another request made it first.
             with contextlib.suppress(Refused):
-                await service.store.create(name, -1, {})
+                await service.store.make_asked_for(name)
 
 
-def _cluster_operations(request: Request) -> int:
-    return _OF_CLUSTER if request.body.get("include_cluster_authorized_operations") else _NOT_ASKED
+def _cluster_operations(request: Request, peer: Peer) -> int:
+    if not request.body.get("include_cluster_authorized_operations"):
+        return _NOT_ASKED
+    return _OF_CLUSTER if peer.rights.all else _OF_PRODUCERS_CLUSTER
 
 
-def _topic(service: Service, name: str) -> dict[str, Any]:
-    topic = service.store.topics.get(name)
-    missing = Code.UNKNOWN_TOPIC_OR_PARTITION if is_topic_name(name) else Code.INVALID_TOPIC_EXCEPTION
+def _topic(service: Service, peer: Peer, name: str) -> dict[str, Any]:
+    refused = peer.refusal(Kind.TOPIC, name)
+    topic = None if refused else service.store.topics.get(name)
+    unknown = Code.UNKNOWN_TOPIC_OR_PARTITION if is_topic_name(name) else Code.INVALID_TOPIC_EXCEPTION
     partition = {"error_code": Code.NONE, "leader_id": NODE_ID, "leader_epoch": LEADER_EPOCH}
     nodes = {"replica_nodes": [NODE_ID], "isr_nodes": [NODE_ID], "offline_replicas": []}
     return {
-        "error_code": Code.NONE if topic else missing,
+        "error_code": Code.NONE if topic else refused or unknown,
         "name": name,
         "topic_id": None,
         "is_internal": False,
@@ -67,22 +85,22 @@ def _topic(service: Service, name: str) -> dict[str, Any]:
     }
 
 
-async def describe_topic_partitions(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def describe_topic_partitions(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Topics by name with their partitions, in pages: where the next one begins is in `next_cursor`."""
     body = request.body
-    names = sorted({topic["name"] for topic in body["topics"] or ()} or service.store.topics)
+    names = sorted({topic["name"] for topic in body["topics"] or ()} or map(str, _seen(service, peer)))
     cursor = body["cursor"] or {"topic_name": "", "partition_index": 0}
     room = min(max(body["response_partition_limit"], 1), _LARGEST_PAGE)
     topics: list[dict[str, Any]] = []
     following = None
     for name in (name for name in names if name >= cursor["topic_name"]):
         begin = max(cursor["partition_index"], 0) if name == cursor["topic_name"] else 0
-        topic = _topic(service, name)
+        topic = _topic(service, peer, name)
         if room == 0:
             following = {"topic_name": name, "partition_index": begin}
             break
         page = topic["partitions"][begin : begin + room]
-        topics.append(topic | {"partitions": page, "topic_authorized_operations": _OF_TOPIC})
+        topics.append(topic | {"partitions": page, "topic_authorized_operations": _operations(peer)})
         room -= len(page)
         if begin + len(page) < len(topic["partitions"]):
             following = {"topic_name": name, "partition_index": begin + len(page)}
@@ -94,7 +112,7 @@ def _no_such_id() -> dict[str, Any]:
     return {"error_code": Code.UNKNOWN_TOPIC_ID, "name": None, "topic_id": None, "is_internal": False, "partitions": []}
 
 
-async def describe_cluster(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def describe_cluster(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """The cluster of one."""
     return {
         "throttle_time": 0,
@@ -106,16 +124,31 @@ async def describe_cluster(service: Service, request: Request, _: Peer) -> dict[
         "brokers": [
             {"broker_id": NODE_ID, "host": service.host, "port": service.port, "rack": None, "is_fenced": False}
         ],
-        "cluster_authorized_operations": _cluster_operations(request),
+        "cluster_authorized_operations": _cluster_operations(request, peer),
     }
 
 
-async def find_coordinator(service: Service, request: Request, _: Peer) -> dict[str, Any]:
-    """The coordinator of every group is this broker; transactions have none."""
-    body: dict[str, Any] = {"throttle_time": 0, "error_message": None}
-    if request.body.get("key_type", _GROUP_KEY) != _GROUP_KEY:
+async def find_coordinator(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+    """The coordinator of every group is this broker; transactions have none. From version 4 on several are asked for at once."""
+    body = request.body
+    kind = body.get("key_type", _GROUP_KEY)
+    answer: dict[str, Any] = {"throttle_time": 0}
+    if request.head.version >= _MANY_SINCE:
+        keys = body["coordinator_keys"] or ()
+        return answer | {"coordinators": [{"key": key} | _coordinator(service, peer, kind, key) for key in keys]}
+    return answer | _coordinator(service, peer, kind, body["key"])
+
+
+def _coordinator(service: Service, peer: Peer, kind: int, key: str) -> dict[str, Any]:
+    code, message = Code.NONE, None
+    if kind == _GROUP_KEY:
+        code = peer.refusal(Kind.GROUP, key)
+    elif kind == _TRANSACTION_KEY:
         # The one code on which clients give up at once; others they ask again and again.
-        code = Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        refusal = {"error_code": code, "error_message": "transactions are not offered"}
-        return body | refusal | {"node_id": -1, "host": "", "port": -1}
-    return body | {"error_code": Code.NONE, "node_id": NODE_ID, "host": service.host, "port": service.port}
+        code, message = Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not offered"
+    else:
+        code, message = Code.INVALID_REQUEST, "coordinators are those of groups"
+    if code:
+        return {"error_code": code, "error_message": message, "node_id": -1, "host": "", "port": -1}
+    found = {"node_id": NODE_ID, "host": service.host, "port": service.port}
+    return found | {"error_code": Code.NONE, "error_message": None}

@@ -8,18 +8,22 @@ from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.meta import Committed
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _log = logging.getLogger("medkg_lab.broker")
+_GROUPS_SINCE = 8
 
 
-async def offset_commit(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def offset_commit(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Keep a group's positions; answered when they are on the disk."""
     body = request.body
     name = body["group_id"]
     group = service.coordinator.group(name)
     # The codec's schema has one name for the field's two meanings; here it is always the generation.
-    code = group.check_commit(body["member_id"], body.get("group_instance_id"), body["generation_id_or_member_epoch"])
+    code = peer.refusal(Kind.GROUP, name) or group.check_commit(
+        body["member_id"], body.get("group_instance_id"), body["generation_id_or_member_epoch"]
+    )
     asked = [(topic["name"], entry) for topic in body["topics"] or () for entry in topic["partitions"] or ()]
     codes = [code or _check(service, topic, entry) for topic, entry in asked]
     rows = [
@@ -53,47 +57,65 @@ def _check(service: Service, topic: str, entry: dict[str, Any]) -> Code:
     return Code.NONE
 
 
-async def offset_fetch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
-    """A group's positions, -1 where it has none."""
-    kept = service.coordinator.committed(request.body["group_id"])
+async def offset_fetch(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+    """Groups' positions, -1 where they have none. From version 8 on several groups are asked for at once; the member's id and
+    epoch of version 9 belong to the KIP-848 protocol, whose groups there are none of here."""
+    body = request.body
+    if request.head.version < _GROUPS_SINCE:
+        return {"throttle_time": 0} | _positions(service, peer, body["group_id"], body["topics"])
+    groups = [
+        {"group_id": group["group_id"]} | _positions(service, peer, group["group_id"], group["topics"])
+        for group in body["groups"] or ()
+    ]
+    return {"throttle_time": 0, "groups": groups}
+
+
+def _positions(service: Service, peer: Peer, group: str, asked: list[dict[str, Any]] | None) -> dict[str, Any]:
+    refused = peer.refusal(Kind.GROUP, group)
+    kept = {} if refused else service.coordinator.committed(group)
     wanted: dict[str, list[int]] = {}
-    if request.body["topics"] is None:
+    if asked is None:
         for topic, partition in kept:
             wanted.setdefault(topic, []).append(partition)
     else:
-        wanted = {topic["name"]: topic["partition_indexes"] or [] for topic in request.body["topics"]}
+        wanted = {topic["name"]: topic["partition_indexes"] or [] for topic in asked}
     topics = [
-        {"name": topic, "partitions": [_position(kept.get((topic, partition)), partition) for partition in partitions]}
+        {
+            "name": topic,
+            "partitions": [_position(kept.get((topic, partition)), partition, refused) for partition in partitions],
+        }
         for topic, partitions in wanted.items()
     ]
-    return {"throttle_time": 0, "error_code": Code.NONE, "topics": topics}
+    return {"error_code": refused, "topics": topics}
 
 
-def _position(row: Committed | None, partition: int) -> dict[str, Any]:
+def _position(row: Committed | None, partition: int, refused: Code) -> dict[str, Any]:
     return {
         "partition_index": partition,
         "committed_offset": row.position if row else -1,
         "committed_leader_epoch": -1,
         "metadata": row.metadata if row else "",
-        "error_code": Code.NONE,
+        "error_code": refused,
     }
 
 
-async def delete_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def delete_groups(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Forget groups that have no members."""
     results = []
     for name in request.body["groups_names"] or ():
         try:
-            code = await service.coordinator.delete(name)
+            code = peer.refusal(Kind.GROUP, name) or await service.coordinator.delete(name)
         except sqlite3.Error:
             code = Code.COORDINATOR_NOT_AVAILABLE
         results.append({"group_id": name, "error_code": code})
     return {"throttle_time": 0, "results": results}
 
 
-async def offset_delete(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def offset_delete(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Forget a group's positions in topics that none of its members reads."""
     body = request.body
+    if refused := peer.refusal(Kind.GROUP, body["group_id"]):
+        return {"throttle_time": 0, "error_code": refused, "topics": []}
     group = service.coordinator.group(body["group_id"])
     if body["group_id"] not in service.coordinator.names():
         return {"throttle_time": 0, "error_code": Code.GROUP_ID_NOT_FOUND, "topics": []}

@@ -7,6 +7,7 @@ from medkg_lab.broker.embedded import topic_config
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
 from medkg_lab.broker.embedded.store import DEFAULT_PARTITIONS
 
@@ -38,7 +39,7 @@ _TYPES = {
 Config = dict[str, str]
 
 
-async def describe_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def describe_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """The settings of topics and of the broker."""
     results = []
     for resource in request.body["resources"] or ():
@@ -50,11 +51,17 @@ async def describe_configs(service: Service, request: Request, _: Peer) -> dict[
             "configs": [],
         }
         try:
+            _check(peer, resource)
             answer["configs"] = _settings(service, resource)
         except Refused as refusal:
             answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
         results.append(answer)
     return {"throttle_time": 0, "results": results}
+
+
+def _check(peer: Peer, resource: dict[str, Any]) -> None:
+    kind = Kind.TOPIC if resource["resource_type"] == _TOPIC else Kind.CLUSTER
+    peer.check(kind, resource["resource_name"])
 
 
 def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,7 +82,7 @@ def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]
 
 def _broker_settings(service: Service) -> dict[str, str]:
     limits = service.limits
-    listener = f"{'SASL_PLAINTEXT' if service.password else 'PLAINTEXT'}://{service.host}:{service.port}"
+    listener = f"{'SASL_PLAINTEXT' if service.accounts else 'PLAINTEXT'}://{service.host}:{service.port}"
     return {
         "advertised.listeners": listener,
         "auto.create.topics.enable": str(service.auto_create).lower(),
@@ -104,22 +111,24 @@ def _setting(name: str, value: str, source: int, read_only: bool) -> dict[str, A
     }
 
 
-async def list_config_resources(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def list_config_resources(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """What has settings: the topics and the broker, or those kinds of it that are asked for."""
+    if refused := peer.refusal(Kind.CLUSTER):
+        return {"throttle_time": 0, "error_code": refused, "config_resources": []}
     kinds = request.body["resource_types"] or (_TOPIC, _BROKER)
     names = [(_TOPIC, name) for name in service.store.topics] + [(_BROKER, str(NODE_ID))]
     found = [{"resource_type": kind, "resource_name": name} for kind, name in names if kind in kinds]
     return {"throttle_time": 0, "error_code": Code.NONE, "config_resources": found}
 
 
-async def alter_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def alter_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Replace all settings of topics; what is not named gets its default again."""
-    return await _alter(service, request, lambda _, entries: {entry["name"]: entry["value"] for entry in entries})
+    return await _alter(service, request, peer, lambda _, entries: {one["name"]: one["value"] for one in entries})
 
 
-async def incremental_alter_configs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def incremental_alter_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Change single settings of topics."""
-    return await _alter(service, request, _changed)
+    return await _alter(service, request, peer, _changed)
 
 
 def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
@@ -141,13 +150,14 @@ def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
 
 
 async def _alter(
-    service: Service, request: Request, change: Callable[[Config, list[dict[str, Any]]], Config]
+    service: Service, request: Request, peer: Peer, change: Callable[[Config, list[dict[str, Any]]], Config]
 ) -> dict[str, Any]:
     responses = []
     for resource in request.body["resources"] or ():
         answer = {"error_code": Code.NONE, "error_message": None}
         answer |= {"resource_type": resource["resource_type"], "resource_name": resource["resource_name"]}
         try:
+            _check(peer, resource)
             if resource["resource_type"] != _TOPIC:
                 raise Refused(Code.INVALID_REQUEST, "only a topic's settings can be changed while the broker runs")
             topic = service.store.topic(resource["resource_name"])

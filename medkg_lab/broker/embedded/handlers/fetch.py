@@ -8,12 +8,13 @@ from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.log import PartitionLog
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _LONGEST_POLL_MS = 5 * 60 * 1000
 
 
-async def fetch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def fetch(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Answer as soon as there are `min_bytes` of records or an error, at the latest after `max_wait`.
 
     There are no fetch sessions: the answer's session id is 0, and every request names all of its partitions.
@@ -23,9 +24,9 @@ async def fetch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
     deadline = loop.time() + min(max(body["max_wait"], 0), _LONGEST_POLL_MS) / 1000
     while True:
         changed: asyncio.Future[None] = loop.create_future()
-        logs = _watch(service, body, changed)
+        logs = _watch(service, peer, body, changed)
         try:
-            responses, size, urgent = _collect(service, body)
+            responses, size, urgent = _collect(service, peer, body)
             patience = deadline - loop.time()
             if urgent or size >= body["min_bytes"] or patience <= 0 or service.stopping.is_set():
                 return {"throttle_time": 0, "error_code": Code.NONE, "session_id": 0, "responses": responses}
@@ -35,9 +36,11 @@ async def fetch(service: Service, request: Request, _: Peer) -> dict[str, Any]:
                 log.unwatch(changed)
 
 
-def _watch(service: Service, body: dict[str, Any], future: "asyncio.Future[None]") -> list[PartitionLog]:
+def _watch(service: Service, peer: Peer, body: dict[str, Any], future: "asyncio.Future[None]") -> list[PartitionLog]:
     logs = []
     for topic in body["topics"] or ():
+        if peer.refusal(Kind.TOPIC, topic["topic"]):
+            continue  # as below
         for entry in topic["partitions"] or ():
             try:
                 log = service.store.log(topic["topic"], entry["partition"])
@@ -57,14 +60,17 @@ async def _wait(service: Service, changed: "asyncio.Future[None]", patience: flo
         stopping.cancel()
 
 
-def _collect(service: Service, body: dict[str, Any]) -> tuple[list[dict[str, Any]], int, bool]:
+def _collect(service: Service, peer: Peer, body: dict[str, Any]) -> tuple[list[dict[str, Any]], int, bool]:
     """The answers per topic, the bytes of records in them, and whether one is an error."""
     room = min(body.get("max_bytes", service.limits.fetch_bytes), service.limits.fetch_bytes)
     size, urgent, responses = 0, False, []
     for topic in body["topics"] or ():
         partitions = []
+        refused = peer.refusal(Kind.TOPIC, topic["topic"])
         for entry in topic["partitions"] or ():
-            answer = _read(service, topic["topic"], entry, room - size, first=size == 0)
+            answer = _nothing(entry["partition"], refused)
+            if not refused:
+                answer |= _read(service, topic["topic"], entry, room - size, first=size == 0)
             size += len(answer["records"])
             urgent = urgent or answer["error_code"] != Code.NONE
             partitions.append(answer)
@@ -72,10 +78,10 @@ def _collect(service: Service, body: dict[str, Any]) -> tuple[list[dict[str, Any
     return responses, size, urgent
 
 
-def _read(service: Service, topic: str, entry: dict[str, Any], room: int, first: bool) -> dict[str, Any]:
-    answer = {
-        "partition_index": entry["partition"],
-        "error_code": Code.NONE,
+def _nothing(partition: int, code: Code) -> dict[str, Any]:
+    return {
+        "partition_index": partition,
+        "error_code": code,
         "high_watermark": -1,
         "last_stable_offset": -1,
         "log_start_offset": -1,
@@ -83,6 +89,10 @@ def _read(service: Service, topic: str, entry: dict[str, Any], room: int, first:
         "preferred_read_replica": -1,
         "records": b"",
     }
+
+
+def _read(service: Service, topic: str, entry: dict[str, Any], room: int, first: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
     try:
         log = service.store.log(topic, entry["partition"])
         check_epoch(entry.get("current_leader_epoch", -1))

@@ -6,6 +6,7 @@ from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.members import Join, Joined, Sync
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _ANNOUNCED_SINCE = 4
@@ -31,6 +32,7 @@ async def join_group(service: Service, request: Request, peer: Peer) -> dict[str
         announce_first=request.head.version >= _ANNOUNCED_SINCE,
     )
     try:
+        peer.check(Kind.GROUP, body["group_id"])
         joined = await service.coordinator.join(body["group_id"], ask)
     except Refused as refusal:
         joined = Joined(refusal.code, ask.member_id)
@@ -50,11 +52,14 @@ async def join_group(service: Service, request: Request, peer: Peer) -> dict[str
     }
 
 
-async def sync_group(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def sync_group(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Hand in or learn the assignment of a generation."""
     body = request.body
+    answer: dict[str, Any] = {"throttle_time": 0, "protocol_type": None, "protocol_name": None}
+    if refused := peer.refusal(Kind.GROUP, body["group_id"]):
+        return answer | {"error_code": refused, "assignment": b""}
     group = service.coordinator.group(body["group_id"])
-    answer: dict[str, Any] = {"throttle_time": 0, "protocol_type": group.protocol_type, "protocol_name": group.protocol}
+    answer |= {"protocol_type": group.protocol_type, "protocol_name": group.protocol}
     named = (body.get("protocol_type") or group.protocol_type, body.get("protocol_name") or group.protocol)
     if group.members and named != (group.protocol_type, group.protocol):
         return answer | {"error_code": Code.INCONSISTENT_GROUP_PROTOCOL, "assignment": b""}
@@ -64,18 +69,22 @@ async def sync_group(service: Service, request: Request, _: Peer) -> dict[str, A
     return answer | {"error_code": synced.code, "assignment": synced.assignment}
 
 
-async def heartbeat(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def heartbeat(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Say that a member lives, and learn whether it has to join again."""
     body = request.body
     group = service.coordinator.group(body["group_id"])
-    code = group.heartbeat(body["member_id"], body.get("group_instance_id"), body["generation_id"])
+    code = peer.refusal(Kind.GROUP, body["group_id"]) or group.heartbeat(
+        body["member_id"], body.get("group_instance_id"), body["generation_id"]
+    )
     return {"throttle_time": 0, "error_code": code}
 
 
-async def leave_group(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def leave_group(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Let members go."""
     body = request.body
     group = service.coordinator.group(body["group_id"])
+    if refused := peer.refusal(Kind.GROUP, body["group_id"]):
+        return {"throttle_time": 0, "error_code": refused, "members": []}
     if request.head.version < _LEAVE_MANY_SINCE:
         return {"throttle_time": 0, "error_code": group.leave(body["member_id"])}
     members = [
@@ -89,11 +98,16 @@ async def leave_group(service: Service, request: Request, _: Peer) -> dict[str, 
     return {"throttle_time": 0, "error_code": Code.NONE, "members": members}
 
 
-async def list_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+def _seen(service: Service, peer: Peer) -> list[str]:
+    """The groups that `peer` may know of."""
+    return [name for name in service.coordinator.names() if not peer.refusal(Kind.GROUP, name)]
+
+
+async def list_groups(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Every group with members or offsets, in the states asked for."""
     wanted = {state.lower() for state in request.body.get("states_filter") or ()}
     types = {kind.lower() for kind in request.body.get("types_filter") or (_CLASSIC,)}
-    found = [service.coordinator.group(name) for name in service.coordinator.names()]
+    found = [service.coordinator.group(name) for name in _seen(service, peer)]
     groups = [
         {
             "group_id": group.id,
@@ -107,15 +121,18 @@ async def list_groups(service: Service, request: Request, _: Peer) -> dict[str, 
     return {"throttle_time": 0, "error_code": Code.NONE, "groups": groups}
 
 
-async def describe_groups(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def describe_groups(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """The members of groups and what they own; a group that nobody knows is `Dead`."""
-    known = set(service.coordinator.names())
+    known = set(_seen(service, peer))
     operations = _OPERATIONS if request.body.get("include_authorized_operations") else _NOT_ASKED
-    groups = [_describe(service, name, name in known) for name in request.body["groups"] or ()]
+    groups = [_describe(service, peer, name, name in known) for name in request.body["groups"] or ()]
     return {"throttle_time": 0, "groups": [group | {"authorized_operations": operations} for group in groups]}
 
 
-def _describe(service: Service, name: str, known: bool) -> dict[str, Any]:
+def _describe(service: Service, peer: Peer, name: str, known: bool) -> dict[str, Any]:
+    if refused := peer.refusal(Kind.GROUP, name):
+        nothing = {"group_id": name, "group_state": "", "protocol_type": "", "protocol_data": "", "members": []}
+        return nothing | {"error_code": refused}
     group = service.coordinator.group(name)
     return {
         "error_code": Code.NONE,

@@ -5,11 +5,14 @@ from typing import Any
 from medkg_lab.broker.embedded import disk
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import NODE_ID, Peer, Service
 
 
-async def describe_log_dirs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def describe_log_dirs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """The one folder with the bytes of each partition asked for."""
+    if refused := peer.refusal(Kind.CLUSTER):
+        return {"throttle_time": 0, "error_code": refused, "results": []}
     asked = request.body["topics"]
     names = list(service.store.topics) if asked is None else [topic["topic"] for topic in asked]
     wanted = None if asked is None else {topic["topic"]: set(topic["partitions"] or ()) for topic in asked}
@@ -34,8 +37,10 @@ async def describe_log_dirs(service: Service, request: Request, _: Peer) -> dict
     return {"throttle_time": 0, "error_code": Code.NONE, "results": [folder]}
 
 
-async def elect_leaders(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def elect_leaders(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Every partition has its leader already."""
+    if refused := peer.refusal(Kind.CLUSTER):
+        return {"throttle_time": 0, "error_code": refused, "replica_election_results": []}
     asked = request.body["topic_partitions"]
     if asked is None:
         asked = [{"topic": name, "partitions": range(len(it.logs))} for name, it in service.store.topics.items()]
@@ -55,13 +60,13 @@ def _election(partition: int, known: bool) -> dict[str, Any]:
     return {"partition_id": partition, "error_code": code, "error_message": message}
 
 
-async def alter_replica_log_dirs(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def alter_replica_log_dirs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Partitions can be moved to where they are: there is one folder."""
     results = []
     for folder in request.body["dirs"] or ():
         here = folder["path"] == str(service.store.root)
         for topic in folder["topics"] or ():
-            codes = [_move(service, topic["name"], partition, here) for partition in topic["partitions"] or ()]
+            codes = [_move(service, peer, topic["name"], partition, here) for partition in topic["partitions"] or ()]
             partitions = [
                 {"partition_index": partition, "error_code": code}
                 for partition, code in zip(topic["partitions"] or (), codes, strict=True)
@@ -70,14 +75,18 @@ async def alter_replica_log_dirs(service: Service, request: Request, _: Peer) ->
     return {"throttle_time": 0, "results": results}
 
 
-def _move(service: Service, topic: str, partition: int, possible: bool) -> Code:
+def _move(service: Service, peer: Peer, topic: str, partition: int, possible: bool) -> Code:
+    if refused := peer.refusal(Kind.CLUSTER):
+        return refused
     if not service.store.has(topic, partition):
         return Code.UNKNOWN_TOPIC_OR_PARTITION
     return Code.NONE if possible else Code.LOG_DIR_NOT_FOUND
 
 
-async def alter_partition_reassignments(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def alter_partition_reassignments(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """A partition can be given to the one broker, which has it already."""
+    if refused := peer.refusal(Kind.CLUSTER):
+        return {"throttle_time": 0, "error_code": refused, "error_message": None, "responses": []}
     responses = []
     for topic in request.body["topics"] or ():
         partitions = [_reassignment(service, topic["name"], entry) for entry in topic["partitions"] or ()]
@@ -96,25 +105,27 @@ def _reassignment(service: Service, topic: str, entry: dict[str, Any]) -> dict[s
     return {"partition_index": entry["partition_index"], "error_code": code, "error_message": message}
 
 
-async def list_partition_reassignments(_: Service, __: Request, ___: Peer) -> dict[str, Any]:
+async def list_partition_reassignments(_: Service, __: Request, peer: Peer) -> dict[str, Any]:
     """Nothing ever moves."""
-    return {"throttle_time": 0, "error_code": Code.NONE, "error_message": None, "topics": []}
+    return {"throttle_time": 0, "error_code": peer.refusal(Kind.CLUSTER), "error_message": None, "topics": []}
 
 
-_NO_ACCESS_CONTROL = {"error_code": Code.SECURITY_DISABLED, "error_message": "there is no access control"}
+def _no_access_control(peer: Peer) -> dict[str, Any]:
+    code = peer.refusal(Kind.CLUSTER) or Code.SECURITY_DISABLED
+    return {"error_code": code, "error_message": "the rights of the two accounts are fixed"}
 
 
-async def describe_acls(_: Service, __: Request, ___: Peer) -> dict[str, Any]:
+async def describe_acls(_: Service, __: Request, peer: Peer) -> dict[str, Any]:
     """Refused."""
-    return {"throttle_time": 0, "resources": []} | _NO_ACCESS_CONTROL
+    return {"throttle_time": 0, "resources": []} | _no_access_control(peer)
 
 
-async def create_acls(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+async def create_acls(_: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Each refused."""
-    return {"throttle_time": 0, "results": [_NO_ACCESS_CONTROL for _ in request.body["creations"] or ()]}
+    return {"throttle_time": 0, "results": [_no_access_control(peer) for _ in request.body["creations"] or ()]}
 
 
-async def delete_acls(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+async def delete_acls(_: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Each refused."""
-    refusal = _NO_ACCESS_CONTROL | {"matching_acls": []}
+    refusal = _no_access_control(peer) | {"matching_acls": []}
     return {"throttle_time": 0, "filter_results": [refusal for _ in request.body["filters"] or ()]}

@@ -8,6 +8,7 @@ from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused, StorageFailed
 from medkg_lab.broker.embedded.log import Appended, PartitionLog
+from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _ACKS = (-1, 0, 1)
@@ -35,7 +36,7 @@ class _Outcome:
         }
 
 
-async def produce(service: Service, request: Request, _: Peer) -> dict[str, Any] | None:
+async def produce(service: Service, request: Request, peer: Peer) -> dict[str, Any] | None:
     """Store record sets; answered when all of them are on the disk, not at all with acks=0.
 
     Everything is written before the first wait, so requests of one connection are stored in their order.
@@ -43,7 +44,7 @@ async def produce(service: Service, request: Request, _: Peer) -> dict[str, Any]
     """
     body = request.body
     outcomes = [
-        _append(service, topic["name"], entry["index"], entry["records"], request)
+        _append(service, peer, topic["name"], entry["index"], entry["records"], request)
         for topic in body["topic_data"] or ()
         for entry in topic["partition_data"] or ()
     ]
@@ -57,13 +58,17 @@ async def produce(service: Service, request: Request, _: Peer) -> dict[str, Any]
     return {"responses": _by_topic(outcomes), "throttle_time": 0}
 
 
-def _append(service: Service, topic: str, partition: int, records: bytes | None, request: Request) -> _Outcome:
+def _append(
+    service: Service, peer: Peer, topic: str, partition: int, records: bytes | None, request: Request
+) -> _Outcome:
     try:
+        peer.check(Kind.TOPIC, topic)
         if request.body["acks"] not in _ACKS:
             raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
         if request.body["transactional_id"] is not None:
             raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
         log = service.store.log(topic, partition)
+        service.store.check_bytes(log, len(records or b""))
         appended = log.append(records, service.store.disk_is_low)
     except Refused as refusal:
         return _Outcome(topic, partition, refusal.code, refusal.fields["detail"])
@@ -87,11 +92,13 @@ def _by_topic(outcomes: list[_Outcome]) -> list[dict[str, Any]]:
     return [{"name": name, "partition_responses": partitions} for name, partitions in answers.items()]
 
 
-async def init_producer_id(service: Service, request: Request, _: Peer) -> dict[str, Any]:
+async def init_producer_id(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Give out a producer id that no producer ever had; every one begins at epoch 0."""
     answer = {"throttle_time": 0, "error_code": Code.NONE, "producer_id": -1, "producer_epoch": -1}
     if request.body["transactional_id"] is not None:
         return answer | {"error_code": Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}
+    if refused := peer.refusal(Kind.CLUSTER):
+        return answer | {"error_code": refused}
     try:
         producer_id = await service.meta.run(service.meta.next_producer_id)
     except sqlite3.Error:

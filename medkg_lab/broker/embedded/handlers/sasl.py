@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from medkg_lab.broker.embedded.access import MECHANISM
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
+from medkg_lab.broker.embedded.scram import MECHANISM
 from medkg_lab.broker.embedded.service import Peer, Service
 
 
 async def handshake(_: Service, request: Request, peer: Peer) -> dict[str, Any]:
     """Agree on the mechanism."""
-    return {"error_code": peer.session.handshake(request.body["mechanism"]), "mechanisms": [MECHANISM]}
+    code = peer.session.handshake(request.body["mechanism"], bare=request.head.version == 0)
+    return {"error_code": code, "mechanisms": [MECHANISM]}
 
 
 async def authenticate(_: Service, request: Request, peer: Peer) -> dict[str, Any]:
-    """Check user and password."""
-    code = peer.session.authenticate(request.body["auth_bytes"])
+    """Go on with the login."""
+    code, answer = peer.session.authenticate(request.body["auth_bytes"])
     message = None if code == Code.NONE else "user or password are wrong"
-    return {"error_code": code, "error_message": message, "auth_bytes": b"", "session_lifetime": 0}
+    return {"error_code": code, "error_message": message, "auth_bytes": answer, "session_lifetime": 0}
