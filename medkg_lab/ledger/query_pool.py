@@ -3,7 +3,6 @@
 import asyncio
 import os
 import struct
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from medkg_lab import launch
 from medkg_lab.ledger.archive import quoted
 from medkg_lab.ledger.errors import LedgerError, QueryFailed, QueryRefused, QueryTimeout, QueryTooLarge
 from medkg_lab.ledger.query import archive_view
@@ -125,7 +125,7 @@ class _Child:
     @classmethod
     async def start(cls, archive: Path) -> "_Child":
         environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        command = (sys.executable, "-P", "-m", "medkg_lab.ledger.query_child", quoted(archive))
+        command = launch.python("medkg_lab.ledger.query_child", quoted(archive))
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=environment, cwd="/")
         child = cls(process)

@@ -80,8 +80,8 @@ def test_the_embedded_engine_is_run_and_the_external_one_is_not(tmp_path: Path) 
     embedded = chosen(tmp_path / "one")
     argv = embedded.argv()
     assert argv is not None
-    assert argv[1:3] == ["-m", "medkg_lab.broker.embedded"]
-    assert str(embedded.address) == f"127.0.0.1:{argv[-1]}"
+    assert argv[1:4] == ["-P", "-m", "medkg_lab.broker.embedded"]
+    assert str(embedded.address) == f"127.0.0.1:{argv[argv.index('--port') + 1]}"
     external = chosen(tmp_path / "two", engine="external", bootstrap="kafka:9092")
     assert external.argv() is None
     assert str(external.address) == "kafka:9092"
