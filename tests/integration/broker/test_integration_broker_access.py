@@ -278,7 +278,7 @@ def test_a_labs_own_clients_find_the_passwords_that_were_made_for_it(tmp_path: P
     assert stat.S_IMODE(found.password_files.lab.stat().st_mode) == 0o600
     assert stat.S_IMODE(found.password_files.producer.stat().st_mode) == 0o600
     broker = BrokerProcess(tmp_path)
-    broker.options = tuple(found.argv()[5:-2])
+    broker.options = tuple(found.argv()[6:-2])
     assert "--no-auto-create" in broker.options
     try:
         broker.start()
