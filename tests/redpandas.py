@@ -22,7 +22,7 @@ class Admin(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", config["admin"][0]["port"]), Admin)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-kafka = ["--data", config["data_directory"], "--port", str(config["kafka_api"][0]["port"])]
+kafka = ["--no-authentication", "--data", config["data_directory"], "--port", str(config["kafka_api"][0]["port"])]
 from medkg_lab.broker.embedded.__main__ import main
 main(kafka)
 """

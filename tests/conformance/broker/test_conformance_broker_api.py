@@ -181,7 +181,7 @@ def test_groups_are_listed_described_and_removed(bootstrap: Bootstrap, admin: Ad
 
 def test_the_cluster_describes_itself(bootstrap: Bootstrap, admin: AdminClient) -> None:
     found = admin.describe_cluster(request_timeout=20).result(20)
-    assert [f"{node.host}:{node.port}" for node in found.nodes] == [bootstrap]
+    assert [f"{node.host}:{node.port}" for node in found.nodes] == [str(bootstrap)]
     assert found.controller.id == 0
     assert found.cluster_id
 

@@ -13,6 +13,7 @@ from medkg_lab.models.submission import Content, Submission
 from medkg_lab.signing import LEDGER_LOG as LOG_PURPOSE
 from medkg_lab.signing import REQUESTS as REQUESTS_PURPOSE
 from medkg_lab.signing import signer
+from tests.brokers import librdkafka
 from tests.integration.bridge.bridges import Bridge, put
 from tests.waiting import wait_until
 
@@ -30,7 +31,7 @@ def wait_for(bridge: Bridge, *keys: str) -> None:
 
 def remake(bridge: Bridge) -> None:
     """Delete the work queue and make it again."""
-    admin = AdminClient({"bootstrap.servers": bridge.broker.bootstrap, "log_level": 0})
+    admin = AdminClient(librdkafka(bridge.broker.bootstrap))
     admin.delete_topics([REQUESTS])[REQUESTS].result(20)
     wait_until(lambda: REQUESTS in ensure_topics(bridge.broker.bootstrap), 20, "the topic is made again")
 

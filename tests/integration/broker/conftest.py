@@ -1,5 +1,5 @@
 """The broker of these tests."""
 
-from tests.brokers import broker
+from tests.brokers import broker, open_broker
 
-__all__ = ["broker"]
+__all__ = ["broker", "open_broker"]

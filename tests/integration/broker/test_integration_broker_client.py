@@ -119,7 +119,7 @@ def test_without_a_broker_every_call_says_so_and_the_terminal_stays_clean(
         lambda: tail(broker.bootstrap, "t", 1, 1),
         lambda: produce(broker.bootstrap, "t", b"v", timeout=1),
         lambda: ensure_topics(broker.bootstrap, timeout=1),
-        lambda: probe.metadata(broker.bootstrap, 1),
+        lambda: probe.metadata(str(broker.bootstrap), 1),
     ):
         with pytest.raises(BrokerUnreachable):
             call()
@@ -137,11 +137,13 @@ def test_a_consumer_waits_for_a_topic_that_is_not_there_yet(broker: BrokerProces
         assert [record.value for record in collect(consumer, 1)] == [b"v"]
 
 
-def test_the_address_of_an_external_engine_is_where_its_broker_answers(broker: BrokerProcess, tmp_path: Path) -> None:
-    broker.start()
-    chosen = settings.Settings.model_validate({"broker": {"engine": "external", "bootstrap": broker.bootstrap}})
+def test_the_address_of_an_external_engine_is_where_its_broker_answers(
+    open_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    broker = open_broker.start()
+    chosen = settings.Settings.model_validate({"broker": {"engine": "external", "bootstrap": str(broker.bootstrap)}})
     external = engine.choose(locations.locate(tmp_path / "home"), chosen)
-    assert probe.metadata(str(external.address)).brokers == {0: broker.bootstrap}
+    assert probe.metadata(str(external.address)).brokers == {0: str(broker.bootstrap)}
     broker.kill()
     with pytest.raises(BrokerUnreachable):
         probe.metadata(str(external.address), 1)

@@ -102,7 +102,7 @@ def test_a_lab_changes_its_engine_only_by_copying(tmp_path: Path) -> None:
     configure("embedded")
     embedded = engine.choose(at, settings.load(at))
     with running(embedded) as address:
-        fill(str(address))
+        fill(address)
     configure("redpanda")
     with pytest.raises(EngineMismatch, match="broker copy --from embedded --to redpanda"):
         engine.choose(at, settings.load(at))
