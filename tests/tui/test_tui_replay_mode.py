@@ -171,10 +171,8 @@ async def test_an_output_that_the_archive_lacks_is_said(made: Archive, short_tmp
     [first, *_] = [event for event in events if event["type"] == "stage.completed"]
     gone = f"{names.ARTIFACTS}{first['data']['refs'][0]}"
     members = {name: data for name, data in made.members.items() if name != gone}
-    Workbench.of(
-        Archive(Manifest.model_validate({**vars(made.manifest), "files": entries(members)}), members),
-        locate(short_tmp / "desk"),
-    )
+    manifest = {**vars(made.manifest), "files": entries(members), "missing": [gone]}
+    Workbench.of(Archive(Manifest.model_validate(manifest), members), locate(short_tmp / "desk"))
     async with opened(short_tmp / "desk") as screen:
         await screen.press("8")
         await screen.sees("payload: not in the archive")
