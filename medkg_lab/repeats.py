@@ -1,38 +1,30 @@
-"""Log lines that come again and again: the first is written at once, the others once a minute with their number."""
+"""Log lines that strangers can cause again and again: one of a kind a minute, so that they do not fill the log."""
 
 import logging
-import time
-from collections.abc import Callable
 
-PAUSE = 60.0
-"""Seconds between two lines of the same kind."""
+REPEAT_INTERVAL_S = 60.0
 
 
-class Repeats:
-    """Warnings of a logger, kept apart by their template. Not thread-safe."""
+class OnceAMinute(logging.Filter):
+    """Lets a message through once a minute, with the number of its repeats since.
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
-        self._clock = clock
-        self._written: dict[str, float] = {}
-        self._held: dict[str, tuple[int, str]] = {}
+    Messages are the same when their first lines are, before values are put in.
+    """
 
-    def warning(self, template: str, *arguments: object) -> None:
-        """Write the line, or count it when one like it was written within the last minute."""
-        now = self._clock()
-        if now - self._written.get(template, -PAUSE) >= PAUSE and template not in self._held:
-            self._written[template] = now
-            self._log.warning(template, *arguments)
-        else:
-            count = self._held.get(template, (0, ""))[0]
-            self._held[template] = (count + 1, template % arguments)
-        self.write_due()
+    def __init__(self, seconds: float = REPEAT_INTERVAL_S) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._last: dict[str, float] = {}
+        self._repeats: dict[str, int] = {}
 
-    def write_due(self) -> None:
-        """Write what was counted for a minute; call it from time to time."""
-        now = self._clock()
-        for template, (count, last) in list(self._held.items()):
-            if now - self._written[template] >= PAUSE:
-                del self._held[template]
-                self._written[template] = now
-                self._log.warning("%s (%d times in %.0f s)", last, count, PAUSE)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        kind = str(record.msg).partition("\n")[0]
+        if record.created - self._last.get(kind, float("-inf")) < self._seconds:
+            self._repeats[kind] = self._repeats.get(kind, 0) + 1
+            return False
+        self._last[kind] = record.created
+        if repeats := self._repeats.pop(kind, 0):
+            record.msg = f"{record.getMessage()} ({repeats} more like this since the last one)"
+            record.args = None
+        return True

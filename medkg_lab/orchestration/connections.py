@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from medkg_lab import linux
 from medkg_lab.port_use import in_use
 from medkg_lab.process import CannotRun
+from medkg_lab.repeats import REPEAT_INTERVAL_S, OnceAMinute
 
 HEAD_SECONDS = 10.0
 """Seconds within which a request's head must be there."""
@@ -33,7 +34,6 @@ QUEUE = 1024
 """Connections that the kernel holds until they are accepted: with a shorter queue it lets clients try again after a second."""
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Browsers take a name below `localhost` for either address, so the lab has to hold the port of both."""
-REPEAT_SECONDS = 60.0
 STRANGERS_WRITE = ("asyncio", "uvicorn.error")
 KEEP_ALIVE_SECONDS = 5
 STOP_SECONDS = 1
@@ -188,32 +188,7 @@ def _why_taken(port: int, error: OSError) -> str:
     return f"port {port} is taken by another program: {in_use(port)}. {remedy}"
 
 
-class OnceAMinute(logging.Filter):
-    """Lets a message through once a minute, with the number of its repeats since: strangers must not fill the log.
-
-    Messages are the same when their first lines are, before values are put in.
-    """
-
-    def __init__(self, seconds: float = REPEAT_SECONDS) -> None:
-        super().__init__()
-        self._seconds = seconds
-        self._last: dict[str, float] = {}
-        self._repeats: dict[str, int] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
-        kind = str(record.msg).partition("\n")[0]
-        if record.created - self._last.get(kind, float("-inf")) < self._seconds:
-            self._repeats[kind] = self._repeats.get(kind, 0) + 1
-            return False
-        self._last[kind] = record.created
-        if repeats := self._repeats.pop(kind, 0):
-            record.msg = f"{record.getMessage()} ({repeats} more like this since the last one)"
-            record.args = None
-        return True
-
-
-def limit_repeated_lines(seconds: float = REPEAT_SECONDS) -> None:
+def limit_repeated_lines(seconds: float = REPEAT_INTERVAL_S) -> None:
     """Have the logs of asyncio and uvicorn, where strangers can cause lines, write each kind of line once a minute."""
     for name in STRANGERS_WRITE:
         logging.getLogger(name).addFilter(OnceAMinute(seconds))

@@ -14,6 +14,7 @@ from medkg_lab.broker.embedded.rights import Rights
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _log = logging.getLogger("medkg_lab.broker")
+_refusals = logging.getLogger("medkg_lab.broker.refusals")
 _LENGTH = struct.Struct(">i")
 _WRITE_BUFFER = 1024 * 1024
 _LAST_ANSWERS_SECONDS = 1.0
@@ -101,7 +102,7 @@ class Connection:
                 if too_much or codec.read_head(frame).api_key in registry.CHANGES:
                     await asyncio.wait({answer})
         except MalformedFrame as error:
-            self._service.repeats.warning("%s: %s", self._host, error)
+            _refusals.warning("%s: %s", self._host, error)
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
             pass  # the client is gone or stalled in the middle of a frame
 
@@ -167,11 +168,11 @@ class Connection:
                     self._writer.write(encoded)
                     await self._writer.drain()
                 if self._session.failed:
-                    self._service.repeats.warning("%s: not let in: %s", self._host, self._session.reason)
+                    _refusals.warning("%s: not let in: %s", self._host, self._session.reason)
                     return
                 self._slots.release()
         except (MalformedFrame, Refused) as error:
-            self._service.repeats.warning("%s: %s", self._host, error)
+            _refusals.warning("%s: %s", self._host, error)
         except ConnectionError:
             pass  # the client is gone
         except Exception:  # noqa: BLE001 - process boundary: a fault in one handler ends this connection, not the broker

@@ -27,9 +27,10 @@ from medkg_lab.broker.embedded.store import Store
 from medkg_lab.broker.removals import REMOVALS, Removals
 from medkg_lab.broker.topics import Topics, lab_topics
 from medkg_lab.port_use import problem_with
-from medkg_lab.repeats import Repeats
+from medkg_lab.repeats import OnceAMinute
 
 _log = logging.getLogger("medkg_lab.broker")
+_refusals = logging.getLogger("medkg_lab.broker.refusals")
 _SETTLE_SECONDS = 2.5
 _STREAM_BUFFER = 256 * 1024
 _BACKLOG = 512
@@ -110,7 +111,6 @@ class _Server:
             coordinator,
             Removals(settings.data / REMOVALS),
             Topics(settings.topic_prefix).requests,
-            Repeats(_log),
             auto_create=settings.auto_create,
             accounts=Accounts.of(settings.passwords) if settings.passwords else None,
         )
@@ -141,6 +141,8 @@ class _Server:
         service.port = self._listener.getsockname()[1]
         if not service.accounts:
             _log.warning("nobody is asked to log in: every user of this machine may read, write and delete")
+        if not _refusals.filters:
+            _refusals.addFilter(OnceAMinute())
         self._tasks = [asyncio.create_task(work()) for work in (self._accept, self._keep_house)]
         announce(self._facts(loop.time() - began))
 
@@ -163,7 +165,7 @@ class _Server:
             try:
                 connection, address = await loop.sock_accept(self._listener)
             except OSError as error:
-                self.service.repeats.warning("no connection can be taken: %s", error.strerror)
+                _refusals.warning("no connection can be taken: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_PAUSE)
                 continue
             task = asyncio.create_task(self._serve(connection, address))
@@ -182,7 +184,7 @@ class _Server:
         connection = self._connections[task] = Connection(self.service, self._places, reader, writer)
         victim = self._places.arrive(connection, uid)
         if victim is not None:
-            self.service.repeats.warning("a connection of uid %s was closed: too many are not let in", uid)
+            _refusals.warning("a connection of uid %s was closed: too many are not let in", uid)
             victim.abort()
         try:
             await connection.run()
@@ -194,7 +196,6 @@ class _Server:
         while True:
             await asyncio.sleep(self.service.limits.housekeeping_seconds)
             self._close_overdue()
-            self.service.repeats.write_due()
             self.service.store.housekeeping()
             if time.monotonic() - kept > _KEEP_AGES_SECONDS:
                 kept = time.monotonic()
@@ -205,7 +206,7 @@ class _Server:
         for connection in [one for one in self._connections.values() if one is not None]:
             reason = connection.overdue(now)
             if reason is not None:
-                self.service.repeats.warning("a connection was closed: %s", reason)
+                _refusals.warning("a connection was closed: %s", reason)
                 connection.abort()
 
     async def until_stopped(self) -> None:

@@ -14,7 +14,6 @@ from medkg_lab.broker.embedded.meta import Meta
 from medkg_lab.broker.embedded.rights import Kind, Rights
 from medkg_lab.broker.embedded.store import Store
 from medkg_lab.broker.removals import Removals
-from medkg_lab.repeats import Repeats
 
 NODE_ID = 0
 
@@ -37,7 +36,6 @@ class Service:
     coordinator: Coordinator
     removals: Removals
     requests: str
-    repeats: Repeats
     auto_create: bool = False
     accounts: Accounts | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,11 +1,8 @@
-"""Ages that no clock can be set to change, and log lines that do not repeat."""
-
-import logging
+"""Ages that no clock can be set to change."""
 
 import pytest
 
 from medkg_lab.broker.embedded.ages import DAY_MS, AgeClock, Reading
-from medkg_lab.repeats import PAUSE, Repeats
 
 WALL = 1_800_000_000_000
 YEARS = 20 * 365 * DAY_MS
@@ -43,26 +40,3 @@ def test_a_reading_is_read_as_it_was_written() -> None:
     reading = AgeClock(None, None, WALL, 0).reading(WALL + YEARS, 500)
     assert reading == Reading(WALL + 500, WALL + YEARS)
     assert Reading.parse(str(reading)) == reading
-
-
-def test_lines_that_repeat_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    now = [1000.0]
-    repeats = Repeats(logging.getLogger("repeats"), lambda: now[0])
-    for number in range(500):
-        repeats.warning("refused %d", number)
-    repeats.warning("another")
-    now[0] += PAUSE
-    repeats.write_due()
-    repeats.write_due()
-    repeats.warning("refused %d", 500)
-    now[0] += PAUSE
-    repeats.write_due()
-    now[0] += PAUSE
-    repeats.warning("refused %d", 501)
-    assert [record.getMessage() for record in caplog.records] == [
-        "refused 0",
-        "another",
-        "refused 499 (499 times in 60 s)",
-        "refused 500 (1 times in 60 s)",
-        "refused 501",
-    ]
