@@ -61,7 +61,8 @@ def test_wrapped_articles(shared_data):
         by_name.setdefault(document.name, []).append(document.source)
     assert by_name == {
         "pmc-articleset_pubget.xml": ["pmc"] * 4,
-        "pmc_wrapped_article.xml": ["pmc"],
+        # An article without an id of its own: only its content tells which one it is.
+        "pmc_wrapped_article.xml": ["file"],
         "pmc3040717-not-open-access.xml": ["file"],
         "pmc3040717-versions.xml": ["file"],
         "pmc9984800-versions.xml": ["file"],
