@@ -38,6 +38,7 @@ class Places:
         self._topic = topic
         self._places = _read(bookmark) if bookmark is not None and bookmark.get("topic") == topic else {}
         self._unchecked = set(self._places)
+        self._expected: dict[int, int] = {}
         self.missed = 0
 
     def starts(self) -> dict[int, int]:
@@ -55,9 +56,11 @@ class Places:
             if digest(record) == place.last:
                 return Standing.KNOWN
             del self._places[record.partition]
+            self._expected.pop(record.partition, None)
             return Standing.OTHER
-        if record.offset > place.next:
-            self.missed += record.offset - place.next
+        # Records come in portions, and are judged before those in front of them are done with.
+        self.missed += max(0, record.offset - self._expected.get(record.partition, place.next))
+        self._expected[record.partition] = record.offset + 1
         return Standing.NEW
 
     def advance(self, record: Record) -> None:

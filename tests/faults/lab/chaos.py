@@ -236,13 +236,14 @@ def run(
     faults: Sequence[str] = FAULTS,
     seed: int = 0,
     note: Callable[[str], None] = lambda line: None,
+    most: int = MOST_DOCUMENTS,
 ) -> Report:
-    """Run the matrix on a lab of its own and report what came of it."""
+    """Run the matrix on a lab of its own with `most` real documents, or more where each fault is to have some."""
     steps = matrix(rounds, processes, faults, seed)
     shared = os.environ.get("MEDKG_SHARED_DATA")
     with scratch_lab() as (lab, folder):
         if shared:
-            documents = real_documents(Path(shared))
+            documents = real_documents(Path(shared))[:most]
         else:
             documents = bundled_documents(folder / "studies", max(12, PER_FAULT * len(steps)))
         return Chaos(lab, documents, note).run(steps)

@@ -52,6 +52,14 @@ def test_records_that_were_deleted_before_they_were_read_are_counted() -> None:
     assert places.missed == 4
 
 
+def test_records_that_come_together_are_not_taken_for_deleted() -> None:
+    places = read(3)
+    assert [places.judge(record(offset)) for offset in (3, 4, 5)] == [Standing.NEW] * 3
+    assert places.missed == 0
+    assert places.judge(record(8)) is Standing.NEW
+    assert places.missed == 2
+
+
 def test_a_new_partition_is_read_from_its_beginning() -> None:
     places = again(read(5))
     assert places.judge(record(0, partition=7)) is Standing.NEW
