@@ -10,9 +10,10 @@ import socket
 import stat
 import struct
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _LISTEN = "0A"
@@ -25,7 +26,9 @@ _LOOPBACK_V6 = "00000000000000000000000001000000"
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST = 4, 20, 1
 _NLMSG_HEAD = 16
 _ALL_STATES = 0xFFFFFFFF
-_LOCALHOST = "127.0.0.1"
+_WILDCARDS = (8 * "0", 32 * "0", "0000000000000000FFFF000000000000")
+"""0.0.0.0, ::, and ::ffff:0.0.0.0, which a socket of IPv6 has for all addresses of IPv4."""
+_MAPPED = bytes(10) + b"\xff\xff"
 _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 """No interface and no cookie (INET_DIAG_NOCOOKIE): the end of an inet_diag_sockid."""
 _UID_AT = _NLMSG_HEAD + 4 + 48 + 12
@@ -153,35 +156,47 @@ def _rank(local: str, port: int) -> int:
         return _UNREACHED
     if address[-8:] == _LOOPBACK:
         return 0
-    if not int(address, 16):
+    if address in _WILDCARDS:
         return 1 if len(address) == len(_LOOPBACK) else 2
     return 3 if address.endswith("7F") or address == _LOOPBACK_V6 else _UNREACHED
 
 
-def connection_uid(client: tuple[str, int], server_port: int) -> int | None:
-    """The user whose end of a loopback connection is at `client`, seen from the listener at `server_port`; None when unknown.
+def connection_uid(client: Sequence[Any], server: Sequence[Any]) -> int | None:
+    """The user whose end of a loopback connection is at `client`, seen from its other end at `server`; None when unknown.
 
-    A socket that was closed no longer has its user. Sources: sock_diag(7), and where the kernel does not answer that, proc(5),
-    /proc/net/tcp and tcp6, where state 01 is ESTABLISHED.
+    Both begin with address and port. A socket that was closed no longer has its user. Sources: sock_diag(7), and where the
+    kernel does not answer that, proc(5), /proc/net/tcp and tcp6, where state 01 is ESTABLISHED.
     """
+    ends = (str(client[0]), int(client[1])), (str(server[0]), int(server[1]))
     try:
-        return _diagnosed_uid(client, (_LOCALHOST, server_port))
+        return _diagnosed_uid(*ends)
     except (OSError, struct.error):
-        pass  # not IPv4, no such connection, or a kernel that answers no such question
+        pass  # no such connection, or a kernel that answers no such question
+    ours, theirs = (_in_tables(*end) for end in ends)
     rows = (row for name in ("tcp", "tcp6") for row in _rows(Path("/proc/net") / name))
-    ends = (f"{client[1]:04X}", f"{server_port:04X}")
-    found = {
-        int(row[7])
-        for row in rows
-        if row[3] == _ESTABLISHED and (row[1].rpartition(":")[2], row[2].rpartition(":")[2]) == ends
-    }
+    found = {int(row[7]) for row in rows if row[3] == _ESTABLISHED and row[1] in ours and row[2] in theirs}
     return found.pop() if len(found) == 1 else None
 
 
+def _in_tables(address: str, port: int) -> set[str]:
+    """How an end of a connection is written in /proc/net: numbers of four bytes in the machine's order, in hexadecimal.
+
+    One of IPv4 is in tcp6, as a mapped address, when its socket is of IPv6.
+    """
+    try:
+        packed = [socket.inet_aton(address)]
+        packed.append(_MAPPED + packed[0])
+    except OSError:
+        packed = [socket.inet_pton(socket.AF_INET6, address)]
+    return {"".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", one)) + f":{port:04X}" for one in packed}
+
+
 def _diagnosed_uid(client: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """The kernel's answer about one connection over IPv4, which takes as long however many there are. Raises OSError."""
-    ask = struct.pack(">HH4s12x4s12x", client[1], server[1], socket.inet_aton(client[0]), socket.inet_aton(server[0]))
-    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + ask + _ANY_SOCKET
+    """The kernel's answer about one connection, which takes as long however many there are. Raises OSError."""
+    family = socket.AF_INET6 if ":" in client[0] else socket.AF_INET
+    ends = (socket.inet_pton(family, address) for address, _ in (client, server))
+    ask = struct.pack(">HH16s16s", client[1], server[1], *ends)
+    body = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ask + _ANY_SOCKET
     head = struct.pack("=IHHII", _NLMSG_HEAD + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
         kernel.settimeout(1)

@@ -113,7 +113,7 @@ class LimitedConnection(H11Protocol):
     def _peer_uid(self) -> int | None:
         if self.client is None or self.server is None or self.server[1] is None:
             return None
-        return linux.connection_uid(self.client, self.server[1])
+        return linux.connection_uid(self.client, self.server)
 
 
 class PagesServer(Server):

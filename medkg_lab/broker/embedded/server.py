@@ -173,7 +173,7 @@ class _Server:
             task.add_done_callback(self._connections.pop)
 
     async def _serve(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        uid = linux.connection_uid(address[:2], self.service.port)
+        uid = linux.connection_uid(address, accepted.getsockname())
         try:
             reader, writer = await asyncio.open_connection(sock=accepted, limit=_STREAM_BUFFER)
         except OSError:

@@ -170,7 +170,7 @@ def test_the_user_at_the_other_end_is_known(served: Served) -> None:
     with served.open(1)[0]:
         state = served.server.server_state
         waiting = wait_until(lambda: list(state.waiting), 10, "the connection")
-        assert waiting[0].app_state["peer_uid"]() == linux.connection_uid(waiting[0].client, served.port)
+        assert waiting[0].app_state["peer_uid"]() == linux.connection_uid(waiting[0].client, waiting[0].server)
         assert waiting[0].app_state["peer_uid"]() is not None
 
 
