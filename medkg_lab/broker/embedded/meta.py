@@ -134,8 +134,8 @@ class Meta:
         statement = "delete from committed where group_id = ? and topic = ? and partition = ?"
         self._many([(statement, (group, topic, partition)) for topic, partition in places])
 
-    def next_producer_id(self) -> int:
-        """A producer id that was never given out before."""
+    def next_producer_number(self) -> int:
+        """A number, from which the id of a producer follows, that was never given out before."""
         statement = """insert into setting values ('producer_id', '1')
             on conflict (name) do update set value = cast(cast(value as integer) + 1 as text) returning value"""
         return int(self._db.execute(statement).fetchall()[0][0])

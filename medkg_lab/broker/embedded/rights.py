@@ -52,3 +52,14 @@ class Rights:
             Kind.GROUP: False,
         }
         return Code.NONE if allowed[kind] else kind.value
+
+    def producer_id(self, number: int) -> int:
+        """The id of the idempotent producer with this number among all: even for one of the lab's, odd for another's."""
+        return 2 * number + (not self.all)
+
+    def may_write_as(self, producer_id: int) -> bool:
+        """Whether records may carry this producer id.
+
+        Ids can be guessed, and whoever writes under the id of another producer has its records taken for repeated ones.
+        """
+        return self.all or producer_id < 0 or producer_id % 2 == 1

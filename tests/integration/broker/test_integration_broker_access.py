@@ -1,6 +1,7 @@
 """Who is let in and what they may do there, with real clients and with bare requests."""
 
 import asyncio
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,17 @@ from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
 from medkg_lab.settings import Address, SettingsInvalid, scram_login
-from tests.brokers import LAB, PRODUCER, BrokerProcess, librdkafka, make_topic, python_login, wait_for_log
+from tests.brokers import (
+    LAB,
+    PRODUCER,
+    BrokerProcess,
+    librdkafka,
+    make_topic,
+    python_login,
+    record_batch,
+    send_each,
+    wait_for_log,
+)
 from tests.kafka_frames import ask, error_codes, log_in, log_in_bare
 from tests.waiting import wait_until
 
@@ -78,6 +89,33 @@ def test_three_libraries_write_requests(lab_topics: BrokerProcess, account: str)
     other.close()
     asyncio.run(asyncio.wait_for(aio(address, REQUESTS), 20))
     assert len(list(read_all(lab_topics.bootstrap, REQUESTS))) == 4
+
+
+INIT_PRODUCER_ID, PRODUCE, NO_TRANSACTION = 22, 0, {"transactional_id": None, "transaction_timeout": 0}
+
+
+def write(connection: socket.socket, *producer: int) -> ErrorCode:
+    """The answer to one request, on partition 0, of the idempotent producer with this id, epoch and sequence number."""
+    records = record_batch([b"swallowed"], producer=(producer[0], producer[1], producer[2]))
+    topic = {"name": REQUESTS, "partition_data": [{"index": 0, "records": records}]}
+    values = {"transactional_id": None, "acks": -1, "timeout": 1000, "topic_data": [topic]}
+    return ErrorCode(ask(connection, PRODUCE, 9, values).responses[0].partition_responses[0].error_code)
+
+
+def test_a_producer_cannot_pass_for_another_that_writes(lab_topics: BrokerProcess) -> None:
+    """Who writes under the id that the lab's next producer gets would have its records taken for repeated ones."""
+    with lab_topics.connect() as connection:
+        assert log_in(connection, PRODUCER, lab_topics.passwords[PRODUCER]) == ErrorCode.none
+        own = ask(connection, INIT_PRODUCER_ID, 2, NO_TRANSACTION).producer_id
+        assert write(connection, own, 0, 0) == ErrorCode.none
+        others = {write(connection, number, 0, 0) for number in range(own - 1, own + 41, 2)}
+        assert others == {ErrorCode.cluster_authorization_failed}
+        for number in range(own + 2, own + 42, 2):
+            write(connection, number, 0, 0)
+    before = len(list(read_all(lab_topics.bootstrap, REQUESTS)))
+    for number in range(8):
+        send_each(lab_topics.bootstrap, REQUESTS, f"request {number}".encode())
+    assert len(list(read_all(lab_topics.bootstrap, REQUESTS))) == before + 8
 
 
 def test_none_of_them_is_let_in_with_a_wrong_password(lab_topics: BrokerProcess) -> None:

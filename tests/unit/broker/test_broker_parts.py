@@ -138,13 +138,13 @@ def test_offsets_and_producer_ids_outlive_the_process(tmp_path: Path) -> None:
     row = Committed("g", "t", 0, 5, "note")
     asyncio.run(meta.run(meta.commit, [row, Committed("g", "gone", 0, 1, "")]))
     asyncio.run(meta.run(meta.put_topic, "gone", 1, {}))
-    first = [meta.next_producer_id() for _ in range(3)]
+    first = [meta.next_producer_number() for _ in range(3)]
     meta.finish_delete("gone")
     meta.close()
     again = Meta(path)
     assert again.committed() == [row]
     assert again.topics() == []
-    assert again.next_producer_id() not in first
+    assert again.next_producer_number() not in first
     assert again.cluster_id == meta.cluster_id
     again.close()
 

@@ -46,6 +46,15 @@ def test_nobody_else_has_any(account: str, kind: Kind) -> None:
     assert {Rights(account, QUEUE).refusal(api, kind, QUEUE) for api in APIS} == {REFUSALS[kind]}
 
 
+def test_nobody_but_the_lab_writes_as_the_labs_producers() -> None:
+    lab, producer, nobody = (Rights(account, QUEUE) for account in ("lab", "producer", ""))
+    labs, others = ([rights.producer_id(number) for number in range(1, 100)] for rights in (lab, producer))
+    assert len({*labs, *others}) == 198
+    assert not any(producer.may_write_as(number) or nobody.may_write_as(number) for number in labs)
+    assert all(producer.may_write_as(number) for number in (-1, *others))
+    assert all(lab.may_write_as(number) for number in (-1, *labs, *others))
+
+
 LIMITS = dataclasses.replace(Limits(), connections=5, reserved_connections=2, waiting_connections=3)
 ALICE, MALLORY = 1001, 1002
 

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.broker.embedded.batch import read_header
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused, StorageFailed
@@ -67,6 +68,9 @@ def _append(
             raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
         if request.body["transactional_id"] is not None:
             raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
+        batch = read_header(records or b"")
+        if batch is not None and not peer.rights.may_write_as(batch.producer_id):
+            raise Refused(Code.CLUSTER_AUTHORIZATION_FAILED, f"producer {batch.producer_id} belongs to another account")
         log = service.store.log(topic, partition)
         service.store.check_bytes(log, len(records or b""))
         appended = log.append(records, service.store.disk_is_low)
@@ -100,7 +104,7 @@ async def init_producer_id(service: Service, request: Request, peer: Peer) -> di
     if refused := peer.refusal(Kind.CLUSTER):
         return answer | {"error_code": refused}
     try:
-        producer_id = await service.meta.run(service.meta.next_producer_id)
+        number = await service.meta.run(service.meta.next_producer_number)
     except sqlite3.Error:
         return answer | {"error_code": Code.COORDINATOR_NOT_AVAILABLE}
-    return answer | {"producer_id": producer_id, "producer_epoch": 0}
+    return answer | {"producer_id": peer.rights.producer_id(number), "producer_epoch": 0}
