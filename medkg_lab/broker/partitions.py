@@ -16,6 +16,7 @@ _log = logging.getLogger("medkg_lab.broker.client")
 
 REFRESH_S = 2.0
 """Seconds after which new partitions are looked for."""
+FETCH_BYTES = 256 * 1024
 _ANSWER_S = 2.0
 
 
@@ -38,6 +39,8 @@ class PartitionReader:
                 # Where an offset is beyond the end, the topic was made again.
                 "auto.offset.reset": "earliest",
                 "check.crcs": True,
+                # Compressed records are unpacked as soon as they are there, however many times as large they are.
+                "max.partition.fetch.bytes": FETCH_BYTES,
                 "fetch.wait.max.ms": 500,
                 "on_commit": self._committed,
             }

@@ -22,6 +22,8 @@ MAGIC: Final = 2
 LEADER_EPOCH: Final = 0
 SEQUENCE_LIMIT: Final = 2**31
 
+_UNPACKED_BYTES, _UNPACKED_LEAST, _UNPACKED_RATIO = 16 * 1024 * 1024, 4096, 100
+"""What a batch from outside may unpack to: records as alike as requests pack to a tenth, rarely to less than a fiftieth."""
 _LENGTH_AFTER = 12
 _CRC_FROM = 21
 _CODEC_MASK, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
@@ -80,6 +82,14 @@ def fault(batch: Batch | None, data: Buffer, position: int = 0) -> str | None:
         return f"{batch.records} records with a last offset delta of {batch.last_delta}"
     with memoryview(data)[position + _CRC_FROM : position + batch.size] as summed:
         return None if crc32c(summed) == batch.crc else "wrong checksum"
+
+
+def check_unpacked(batch: Batch, records: Buffer) -> None:
+    """Raise Refused for a batch that unpacks to much more than it has, or not at all: who reads it could run out of memory."""
+    limit = min(_UNPACKED_BYTES, _UNPACKED_LEAST + _UNPACKED_RATIO * len(records))
+    packed = compression.NONE < batch.codec <= compression.ZSTD
+    if packed and compression.unpack(bytes(records[HEADER_BYTES:]), batch.codec, limit) is None:
+        raise Refused(Code.INVALID_RECORD, f"the batch is damaged or unpacks to more than {limit} bytes")
 
 
 def admit(records: bytes | None, max_bytes: int) -> Batch:

@@ -96,7 +96,11 @@ INIT_PRODUCER_ID, PRODUCE, NO_TRANSACTION = 22, 0, {"transactional_id": None, "t
 
 def write(connection: socket.socket, *producer: int) -> ErrorCode:
     """The answer to one request, on partition 0, of the idempotent producer with this id, epoch and sequence number."""
-    records = record_batch([b"swallowed"], producer=(producer[0], producer[1], producer[2]))
+    return write_batch(connection, record_batch([b"swallowed"], producer=(producer[0], producer[1], producer[2])))
+
+
+def write_batch(connection: socket.socket, records: bytes) -> ErrorCode:
+    """The answer to a batch for partition 0."""
     topic = {"name": REQUESTS, "partition_data": [{"index": 0, "records": records}]}
     values = {"transactional_id": None, "acks": -1, "timeout": 1000, "topic_data": [topic]}
     return ErrorCode(ask(connection, PRODUCE, 9, values).responses[0].partition_responses[0].error_code)
@@ -116,6 +120,20 @@ def test_a_producer_cannot_pass_for_another_that_writes(lab_topics: BrokerProces
     for number in range(8):
         send_each(lab_topics.bootstrap, REQUESTS, f"request {number}".encode())
     assert len(list(read_all(lab_topics.bootstrap, REQUESTS))) == before + 8
+
+
+@pytest.mark.parametrize("compression", [1, 2, 3, 4])
+def test_a_producers_records_do_not_swell(broker: BrokerProcess, compression: int) -> None:
+    """What is small here and large for who reads it would take all of the intake's memory, again after every start."""
+    requests = [b'{"source": "pmc", "key": "PMC%d"}' % number for number in range(5000)]
+    broker.start()
+    ensure_topics(broker.bootstrap)
+    with broker.connect() as connection:
+        assert log_in(connection, PRODUCER, broker.passwords[PRODUCER]) == ErrorCode.none
+        swelling = record_batch([bytes(32 << 20)], compression=compression)
+        assert write_batch(connection, swelling) == ErrorCode.invalid_record
+        assert write_batch(connection, record_batch(requests, compression=compression)) == ErrorCode.none
+    assert len(list(read_all(broker.bootstrap, REQUESTS))) == len(requests)
 
 
 def test_none_of_them_is_let_in_with_a_wrong_password(lab_topics: BrokerProcess) -> None:

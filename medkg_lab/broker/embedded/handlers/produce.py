@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.broker.embedded.batch import read_header
+from medkg_lab.broker.embedded.batch import check_unpacked, read_header
 from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused, StorageFailed
@@ -68,9 +68,7 @@ def _append(
             raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
         if request.body["transactional_id"] is not None:
             raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
-        batch = read_header(records or b"")
-        if batch is not None and not peer.rights.may_write_as(batch.producer_id):
-            raise Refused(Code.CLUSTER_AUTHORIZATION_FAILED, f"producer {batch.producer_id} belongs to another account")
+        _check_foreign(peer, records or b"")
         log = service.store.log(topic, partition)
         service.store.check_bytes(log, len(records or b""))
         appended = log.append(records, service.store.disk_is_low)
@@ -78,6 +76,16 @@ def _append(
         return _Outcome(topic, partition, refusal.code, refusal.fields["detail"])
     service.flusher.request(log)
     return _Outcome(topic, partition, log=log, appended=appended)
+
+
+def _check_foreign(peer: Peer, records: bytes) -> None:
+    """Raise Refused for what only the lab's own account may send."""
+    batch = read_header(records)
+    if peer.rights.all or batch is None:
+        return
+    if not peer.rights.may_write_as(batch.producer_id):
+        raise Refused(Code.CLUSTER_AUTHORIZATION_FAILED, f"producer {batch.producer_id} belongs to another account")
+    check_unpacked(batch, records)
 
 
 async def _wait_until_durable(outcome: _Outcome) -> None:
