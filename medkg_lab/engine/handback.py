@@ -4,6 +4,7 @@ They are kept in a file as well, so that an engine that ends meanwhile leaves th
 against their documents then, and nobody waits for their leases to run out.
 """
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from medkg_lab.errors import PartAway
 from medkg_lab.files import replace_private
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.errors import LedgerError
+from medkg_lab.ledger.errors import DiskFull, LedgerError
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +34,21 @@ class Handback:
             self._save()
 
     def give(self, ledger: LedgerClient) -> None:
-        """Give back what is owed. Raises PeerUnreachable; what the ledger has taken back itself is forgotten."""
-        while self._owed:
+        """Give back what is owed. Raises PeerUnreachable and DiskFull; what the ledger has taken back itself is forgotten.
+
+        From several threads at once: one that waits for the ledger must not hold up another that ends the process.
+        """
+        while owed := self._owed[:1]:
+            batch_id = owed[0]
             try:
-                ledger.surrender(self._owed[0], None)
-                logger.info("batch %s is given back, now that the ledger answers", self._owed[0])
-            except PartAway:
+                ledger.surrender(batch_id, None)
+                logger.info("batch %s is given back, now that the ledger answers", batch_id)
+            except (PartAway, DiskFull):
                 raise
             except LedgerError as error:
-                logger.info("batch %s needs not be given back: %s", self._owed[0], error)
-            del self._owed[0]
+                logger.info("batch %s needs not be given back: %s", batch_id, error)
+            with contextlib.suppress(ValueError):
+                self._owed.remove(batch_id)
             self._save()
 
     def _save(self) -> None:

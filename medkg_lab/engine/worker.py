@@ -15,7 +15,7 @@ from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.runner import BACKLOG, BatchRun, Bench
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.errors import BatchNotOwned, EmissionLost
+from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, EmissionLost
 from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Worker:
             self._stop.wait(PAUSE_SECONDS)
         except OSError as error:
             self._give_back(batch_id, error)
-        except (PartAway, EmissionLost) as error:
+        except (PartAway, EmissionLost, DiskFull) as error:
             logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
             self._handback.owe(batch_id)
         except Exception:
@@ -178,7 +178,7 @@ class Worker:
                 self._bench.ledger.drain(batch_id)
             except BatchNotOwned as error:
                 logger.warning("batch %s was lost at its end: %s", batch_id, error)
-            except EmissionLost as error:
+            except (EmissionLost, DiskFull) as error:
                 logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
                 self._handback.owe(batch_id)
             except OSError as error:
@@ -208,7 +208,7 @@ class Worker:
         self._handback.owe(batch_id)
         try:
             self._handback.give(self._bench.ledger)
-        except PartAway as error:
+        except (PartAway, DiskFull) as error:
             logger.warning("batch %s is given back later: %s", batch_id, error)
 
 

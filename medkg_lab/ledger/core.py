@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 FOLDS = "folds"
 OWN_RETRIES_AT_ONCE = 100
+LOOK_AGAIN = 10.0
+"""Seconds after which a job that waits to be run again by the lab itself is looked at once more."""
 KEPT_FINISHED = 1000
 """Finished jobs that stay in memory: those that are asked for most."""
 
@@ -89,6 +91,7 @@ class Core:
         self.tally = Tally()
         self._last_ts = 0.0
         self.whole: Callable[[str], bool] = lambda part: True
+        self._looked_at: dict[str, float] = {}
         self._catch_up()
         self.window = Window(self._events.last(SIZE))
 
@@ -224,9 +227,16 @@ class Core:
 
     def own_failures(self, now: float) -> list[Request]:
         """The commands that run jobs again which ended by the fault of a process of the lab, now that it is whole."""
-        ready = due(self.state.own_failures, now, OWN_RETRIES_AT_ONCE)
-        jobs = [job for job in map(self.find, ready) if job is not None]
-        return [Request(RetryOwn(uuid4().hex, job.id)) for job in jobs if self.whole(job.own or "")]
+        waiting = self.state.own_failures
+        self._looked_at = {job_id: at for job_id, at in self._looked_at.items() if job_id in waiting}
+        times = {job_id: max(at, self._looked_at.get(job_id, 0.0)) for job_id, at in waiting.items()}
+        ready = due(times, now, OWN_RETRIES_AT_ONCE)
+        # Put off, whatever comes of it: those that wait for one process must not be in the way of others.
+        self._looked_at |= dict.fromkeys(ready, now + LOOK_AGAIN)
+        here = [self.state.jobs[job_id] for job_id in ready if job_id in self.state.jobs]
+        jobs = [*here, *self._remembered.jobs({job_id for job_id in ready if job_id not in self.state.jobs})]
+        whole = {part: self.whole(part) for part in {job.own or "" for job in jobs}}
+        return [Request(RetryOwn(uuid4().hex, job.id)) for job in jobs if whole[job.own or ""]]
 
     def find(self, job_id: str) -> Job | None:
         """The job, from memory or from the views."""

@@ -27,6 +27,6 @@ def due_at(own: str | None, retries: int, failed_at: float) -> float | None:
 
 
 def due(waiting: Mapping[str, float], now: float, most: int) -> list[str]:
-    """Up to `most` of the jobs whose time has come."""
+    """Up to `most` of the jobs whose time has come, those that wait longest first."""
     ready = [job_id for job_id, at in waiting.items() if at <= now]
-    return ready[:most]
+    return sorted(ready, key=waiting.__getitem__)[:most]

@@ -159,10 +159,12 @@ class Writer(threading.Thread):
         since = clock - self._leases_at
         if since < CHECK_LEASES_EVERY:
             return []
-        if since > STALLED:
-            self.core.leases.prolong(since)
         self._leases_at = clock
-        return self.core.overdue(clock)
+        # On a full disk nothing that an engine does or gives back can be recorded, so nobody loses a batch for that either.
+        has_room = self.core.store.has_room()
+        if since > STALLED or not has_room:
+            self.core.leases.prolong(since)
+        return self.core.overdue(clock) if has_room else []
 
     def _own_failures(self, clock: float) -> list[Request]:
         """The jobs to run again by themselves, looked for now and then."""

@@ -14,7 +14,7 @@ from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import DocumentError, PartAway, ServiceError
 from medkg_lab.knowledge.errors import KnowledgeUnavailable
-from medkg_lab.ledger.errors import BatchNotOwned, LedgerClosing
+from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, LedgerClosing
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfig
@@ -103,6 +103,39 @@ def test_what_is_owed_outlives_the_engine(tmp_path: Path) -> None:
     assert ledger.given == ["b2"]
     assert not following
     assert not path.exists()
+
+
+def test_a_full_disk_of_the_ledger_s_forgets_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    handback = Handback(path)
+    handback.owe("b1")
+    full: Any = Ledger(DiskFull(path=tmp_path, mib=64))
+    with pytest.raises(DiskFull):
+        handback.give(full)
+    assert handback
+    ledger: Any = Ledger()
+    Handback(path).give(ledger)
+    assert ledger.given == ["b1"]
+
+
+def test_two_threads_that_give_back_forget_only_what_they_gave(tmp_path: Path) -> None:
+    """An engine that ends gives back what its other thread is still waiting to give."""
+    handback = Handback(tmp_path / "engine.json")
+    for batch_id in ("b1", "b2"):
+        handback.owe(batch_id)
+    other: Any = Ledger(None, LedgerClosing())
+
+    class Waiting(Ledger):
+        def surrender(self, batch_id: str, stage: str | None = None) -> dict[str, Any]:
+            if other.answers:
+                with pytest.raises(PartAway):
+                    handback.give(other)
+                raise BatchNotOwned(batch_id=batch_id, what="any job")
+            return super().surrender(batch_id, stage)
+
+    waiting: Any = Waiting()
+    handback.give(waiting)
+    assert (other.given, waiting.given) == (["b1"], ["b2"])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "{}"])

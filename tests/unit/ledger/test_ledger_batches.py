@@ -8,6 +8,7 @@ from medkg_lab.ledger.events import EventType
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.spec import LARGE
 from medkg_lab.ledger.state import Batch
+from medkg_lab.ledger.writer import Writer
 from tests.unit.ledger.worlds import World, completed, ids, started
 
 
@@ -207,3 +208,20 @@ def test_the_document_that_ran_over_its_deadline_is_tried_alone_and_the_others_g
         world.do("surrender", batch_id=batch["batch_id"], stage=None, over="c")
     assert world.job("c").state.value == "dead"
     assert {world.job(each).losses for each in "abde"} == {0}
+
+
+def test_nobody_loses_a_batch_for_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the ledger can record nothing, an engine can neither go on nor give its batch back."""
+    world.submit("a")
+    world.claim()
+    writer = Writer(world.core, lambda *_: None)
+    writer._due_leases(world.clock)
+    monkeypatch.setattr(world.core.store, "has_room", lambda: False)
+    for _ in range(10):
+        world.clock += 60.0
+        assert writer._due_leases(world.clock) == []
+    monkeypatch.undo()
+    world.clock += 1.0
+    assert writer._due_leases(world.clock) == []
+    world.clock += 1.0
+    assert writer._due_leases(world.clock) == []

@@ -3,6 +3,7 @@
 import pytest
 
 from medkg_lab.ledger import errors
+from medkg_lab.ledger.core import LOOK_AGAIN, OWN_RETRIES_AT_ONCE
 from medkg_lab.ledger.events import Event, EventType
 from medkg_lab.ledger.own_failures import ENGINE, PAUSES
 from tests.unit.ledger.worlds import World, completed, done, failed, ids, ref, started
@@ -63,7 +64,25 @@ def test_a_part_that_is_away_is_waited_for(world: World) -> None:
     world.core.whole = lambda part: part != "knowledge"
     assert wait(world, LONG) == []
     world.core.whole = lambda part: True
-    assert wait(world, 0.0) == ["a"]
+    assert wait(world, LOOK_AGAIN) == ["a"]
+
+
+def test_what_waits_for_a_part_that_is_away_holds_nobody_up(world: World) -> None:
+    """However many wait for one process, the jobs of another get their turn, and nobody is looked up each second."""
+    away = [f"k{number}" for number in range(OWN_RETRIES_AT_ONCE)]
+    for job_id in (*away, "e"):
+        world.submit(job_id)
+        fail(world, job_id, own="engine" if job_id == "e" else "knowledge")
+    asked: list[str] = []
+
+    def is_whole(part: str) -> bool:
+        asked.append(part)
+        return part != "knowledge"
+
+    world.core.whole = is_whole
+    found = [*wait(world, LONG), *wait(world, 1.0), *wait(world, 1.0)]
+    assert found == ["e"]
+    assert len(asked) <= len(away) + 1
 
 
 @pytest.mark.parametrize("project", [True, False])
