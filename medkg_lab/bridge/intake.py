@@ -149,6 +149,8 @@ class Intake:
             except LabError as error:
                 self._dead_letter(record, error)
             else:
+                if self._is_earlier_job(submission, topology):
+                    continue
                 jobs.append(job_spec(submission, topology, _submitted_at(record.timestamp, time.time())))
         if jobs:
             self._ledger.submit(jobs, id=_command_id(records, jobs))
@@ -161,6 +163,15 @@ class Intake:
             return
         if self._ledger.get(submission.job_id(topology.name)) is None:
             raise ContentNotSigned(sha256=sha256)
+
+    def _is_earlier_job(self, submission: Submission, topology: Topology) -> bool:
+        """Whether an earlier version of the lab made a job of this request, under the id that it had there."""
+        earlier = submission.earlier_job_id(topology.name)
+        job = self._ledger.get(earlier) if earlier is not None else None
+        if job is None or submission.content is None:
+            return False
+        content = job["submission"].get("content") or {}
+        return bool(content.get("uri") == submission.content.uri)
 
     def _topology(self, submission: Submission) -> Topology:
         topology = self._catalog.topology(pipeline_of(submission, self._catalog))

@@ -38,9 +38,12 @@ def find_job(lab: Lab, name: str) -> dict[str, Any]:
     return job
 
 
-def find_document(lab: Lab, name: str) -> str:
-    """The id of the document `name`, which may be written without the hash behind it. Raises NoSuchJob and SeveralDocuments."""
-    return str(_newest(lab, name)["doc_id"])
+def find_document(lab: Lab, name: str, tenant: str | None = None) -> str:
+    """The id of the document `name`, of `tenant` or of any; it may be written without the hash behind it.
+
+    Raises NoSuchJob and SeveralDocuments.
+    """
+    return str(_newest(lab, name, tenant)["doc_id"])
 
 
 def replaced_version(lab: Lab, job: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -74,9 +77,9 @@ def find_node(lab: Lab, name: str) -> str:
         return name
 
 
-def _newest(lab: Lab, name: str) -> dict[str, Any]:
+def _newest(lab: Lab, name: str, tenant: str | None = None) -> dict[str, Any]:
     """The newest job of the document `name`: of that id, or else of that name. Raises NoSuchJob and SeveralDocuments."""
-    jobs = lab.ledger.jobs(doc=unicodedata.normalize("NFC", name), limit=_LOOKED_AT)
+    jobs = lab.ledger.jobs(doc=unicodedata.normalize("NFC", name), tenant=tenant, limit=_LOOKED_AT)
     exact = [job for job in jobs if job["doc_id"] == name]
     if exact:
         return exact[0]

@@ -149,7 +149,7 @@ def _job_ids(value: bytes | None, pipelines: Iterable[str]) -> frozenset[str]:
         submission = parse(value)
     except NotARequest:
         return frozenset()
-    return frozenset(submission.job_id(pipeline) for pipeline in pipelines)
+    return submission.job_ids(pipelines)
 
 
 def _origins(headers: Iterable[bytes | None]) -> Iterator[str]:

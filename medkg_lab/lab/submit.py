@@ -96,7 +96,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     require_room(lab.locations)
     paths = [one for one in resolved if isinstance(one, Path)]
     if options.replaces is not None:
-        common |= {"replaces": _replaced(lab, options.replaces, paths, len(resolved))}
+        common |= {"replaces": _replaced(lab, options, paths, len(resolved))}
     queue = _Queue(lab, is_new=options.again)
     outcome = Outcome(queue.put([Identified(one, "new") for one in remote]))
     identities = Identities(lab.ledger, options.tenant)
@@ -128,12 +128,12 @@ def _request(common: dict[str, Any], target: Remote) -> Submission:
     return _made(**common, source=target.source, key=target.key, query=target.query)
 
 
-def _replaced(lab: Lab, name: str, paths: Sequence[Path], targets: int) -> str:
+def _replaced(lab: Lab, options: Options, paths: Sequence[Path], targets: int) -> str:
     """The id of the document that one file is the new version of. Raises BadSubmission, NoSuchJob and SeveralDocuments."""
     documents = list(islice(expand(paths[0]), 2)) if targets == len(paths) == 1 else []
     if len(documents) != 1:
         raise BadSubmission(field="--replaces", detail="a new version is one file with one document in it")
-    return find_document(lab, name)
+    return find_document(lab, options.replaces or "", options.tenant)
 
 
 def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", identities: Identities, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,10 +78,27 @@ class Submission(Frozen):
 
     def job_id(self, pipeline: str) -> str:
         """The job that this submission stands for in `pipeline`: the same submission gives the same id."""
+        uri = self._place()
+        return self._job_id(pipeline, [] if uri is None else [["uri", uri]])
+
+    def earlier_job_id(self, pipeline: str) -> str | None:
+        """The id that this submission had in earlier versions, if it was another: a file's address was no part of it."""
+        return None if self._place() is None else self._job_id(pipeline, [])
+
+    def job_ids(self, pipelines: Iterable[str]) -> frozenset[str]:
+        """Every id that a job of this submission may have in one of `pipelines`."""
+        made = [(self.job_id(pipeline), self.earlier_job_id(pipeline)) for pipeline in pipelines]
+        return frozenset(one for ids in made for one in ids if one is not None)
+
+    def _place(self) -> str | None:
+        return self.content.uri if self.source == FILE_SOURCE and self.content is not None else None
+
+    def _job_id(self, pipeline: str, more: list[Any]) -> str:
         content = self.content.sha256 if self.content else None
         parts: list[Any] = [self.tenant_id, self.source, self.key, self.query, pipeline, content, self.again]
         if self.replaces is not None:
             parts.append(self.replaces)
+        parts += more
         return str(uuid.uuid5(_JOB_NAMESPACE, json.dumps(parts, ensure_ascii=True)))
 
 

@@ -76,7 +76,7 @@ def _submits(record: Any, jobs: Mapping[str, Mapping[str, Any]]) -> bool:
     except ValueError:
         return False
     pipelines = {str(job["pipeline"]) for job in jobs.values()}
-    return any(submission.job_id(pipeline) in jobs for pipeline in pipelines)
+    return not submission.job_ids(pipelines).isdisjoint(jobs)
 
 
 def _plain(record: Any) -> dict[str, Any]:

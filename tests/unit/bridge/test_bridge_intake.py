@@ -125,3 +125,32 @@ def test_a_request_is_not_set_aside_because_the_ledger_is_away(catalog: Catalog)
     with pytest.raises(PeerUnreachable):
         intake.accept([Record("requests", 0, 0, 1, None, b'{"source": "pmc", "key": "PMC1"}')])
     assert letters.sent == []
+
+
+class KnowingLedger:
+    """A ledger that has some jobs, and takes what is submitted."""
+
+    def __init__(self, jobs: dict[str, object]) -> None:
+        self.jobs, self.submitted = jobs, list[str]()
+
+    def register(self, *_: object) -> None:
+        pass
+
+    def get(self, job_id: str) -> object:
+        return self.jobs.get(job_id)
+
+    def submit(self, jobs: list[dict[str, object]], id: str) -> None:
+        self.submitted += [str(job["job_id"]) for job in jobs]
+
+
+def test_a_job_of_an_earlier_version_is_not_made_again_and_hides_no_other(catalog: Catalog) -> None:
+    """Earlier ids of files by their address went by the name alone."""
+    places = [{"source": "file", "key": "a.xml", "content": {"uri": f"file:///{each}/a.xml"}} for each in "xy"]
+    first, second = (Submission.model_validate(each) for each in places)
+    pipeline = pipeline_of(first, catalog)
+    earlier = str(first.earlier_job_id(pipeline))
+    ledger = KnowingLedger({earlier: {"submission": places[0]}})
+    intake = Intake(None, Letters(), ledger, catalog, Topics(), Signer(bytes(32), "requests"))  # type: ignore[arg-type]
+    intake.accept([Record("requests", 0, n, 1, None, json.dumps(each).encode()) for n, each in enumerate(places)])
+    assert ledger.submitted == [second.job_id(pipeline)]
+    assert first.job_ids([pipeline]) == {earlier, first.job_id(pipeline)}

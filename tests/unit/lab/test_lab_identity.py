@@ -36,9 +36,10 @@ class Answers:
         self.world.core.project()
         return {"rows": self.world.core.views.cursor().execute(sql, list(params)).fetchmany(limit)}
 
-    def jobs(self, limit: int = 100, after: str | None = None, **filters: str) -> Any:
+    def jobs(self, limit: int = 100, after: str | None = None, **filters: str | None) -> Any:
         self.world.core.project()
-        return _jobs(self.world.core.views.cursor(), filters, limit, after)
+        given = {name: value for name, value in filters.items() if value is not None}
+        return _jobs(self.world.core.views.cursor(), given, limit, after)
 
     def get(self, job_id: str) -> Any:
         self.world.core.project()
@@ -60,7 +61,13 @@ class Rig:
         """Take a request through the pipeline to its end."""
         job = one.job_id("plain")
         content = one.content.sha256 if one.content else None
-        spec = {"source": one.source, "doc_key": one.key, "doc_id": doc_id or one.doc_id, "content": content}
+        spec = {
+            "tenant_id": one.tenant_id,
+            "source": one.source,
+            "doc_key": one.key,
+            "doc_id": doc_id or one.doc_id,
+            "content": content,
+        }
         spec |= {"submission": one.model_dump(mode="json", exclude_none=True), "pipeline_version": VERSIONS["plain"]}
         self.world.submit(job, **spec)
         batch = self.world.claim()
@@ -196,3 +203,25 @@ def test_ids_of_files_differ_where_contents_do(key: str, other: str, content: st
     uri = {"uri": "file:///data/x.pdf"}, {"uri": "file:///data/y.pdf"}
     first, second = (Submission(source="file", key=key, content=Content.model_validate(each)) for each in uri)
     assert first.doc_id != second.doc_id
+
+
+def test_another_tenant_s_document_is_not_what_is_replaced(rig: Rig, world: World) -> None:
+    rig.complete(request("report.pdf", A))
+    rig.complete(request("report.pdf", B, tenant_id="other"))
+    assert find_document(rig.lab, "file:report.pdf", "default") == file_id("report.pdf", A)
+    assert find_document(rig.lab, "file:report.pdf", "other") == file_id("report.pdf", B)
+    with pytest.raises(NoSuchJob):
+        find_document(rig.lab, file_id("report.pdf", A), "other")
+
+
+def at_place(uri: str, **more: Any) -> Submission:
+    return Submission(source="file", key="report.pdf", content=Content(uri=uri), pipeline="plain", **more)
+
+
+def test_two_files_of_one_name_by_their_addresses_are_two_jobs() -> None:
+    first, second = at_place("file:///a/report.pdf"), at_place("file:///b/report.pdf")
+    assert first.doc_id != second.doc_id
+    assert first.job_id("plain") != second.job_id("plain")
+    assert first.job_id("plain") == at_place("file:///a/report.pdf", priority=3).job_id("plain")
+    assert first.earlier_job_id("plain") == second.earlier_job_id("plain")
+    assert request("report.pdf", A).earlier_job_id("plain") is None
