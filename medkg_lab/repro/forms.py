@@ -5,6 +5,7 @@ A form is only taken for a secret where ordinary medical text does not have it: 
 ISSNs, enzyme numbers, statistics and page ranges are left alone.
 """
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -99,6 +100,26 @@ def _is_no_word(text: str) -> bool:
     return any(letter.isdigit() for letter in text) or not (text.islower() or text.istitle())
 
 
+def _is_basic(text: str) -> bool:
+    """Whether it is what HTTP's Basic scheme sends (RFC 7617): a name and a password in base64."""
+    try:
+        return b":" in base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+
+
+def _is_random(text: str) -> bool:
+    """Whether it has letters and digits in a number that no word and no name of a gene has."""
+    return len(text) >= 20 and len(_digits(text)) >= 2 and sum(letter.isalpha() for letter in text) >= 2
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is long enough for a personal number, and not a span of years."""
+    return 5 <= len(_digits(text)) <= 20 and not _YEARS.fullmatch(text)
+
+
+_YEARS = re.compile(r"(?:19|20)\d\d[\-/](?:(?:19|20)\d\d|\d\d)")
+_UNIT = r"(?!\s?(?:[mµnk]?g|m?[lL]|mL|IU|days?|weeks?|months?|years?|patients|cases|doses?)\b)"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = (
     rf"(?:\d{{1,2}}[./\- ]\d{{1,2}}[./\- ](?:\d{{4}}|\d{{2}})|\d{{4}}[./\-]\d{{1,2}}[./\-]\d{{1,2}}"
@@ -152,7 +173,9 @@ FORMS: tuple[Form, ...] = (
     Form(PHONE, re.compile(r"(?<![\w+.,\-/:])[2-9]\d{2}[1-9]\d{6}(?![\w\-]|[.,]\d)")),
     Form(
         PHONE,
-        re.compile(r"(?<![\w+.,\-/])\(?0\d{1,4}\)?(?:[ \-/]{1,2}\d{2,}){1,5}(?![\w\-]|[.,]\d)"),
+        re.compile(
+            r"(?<![\w+.,\-/])(?!(?<=\d )0\d\d(?: \d{3})+(?!\d))\(?0\d{1,4}\)?(?:[ \-/]{1,2}\d{2,}){1,5}(?![\w\-]|[.,]\d)"
+        ),
         _between(9, 13),
     ),
     Form(PHONE, re.compile(r"(?<![\w+.,\-/])\(0\d{1,4}\)[ \-/]?\d{2,}(?:[ \-]\d{2,}){0,4}(?![\w\-])"), _between(8, 13)),
@@ -172,9 +195,9 @@ FORMS: tuple[Form, ...] = (
         NUMBER,
         re.compile(
             rf"(?i)\b{_NUMBER_LABELS}{_AFTER}(?-i:([A-Z]{{0,4}}-?\d[\dA-Z]*(?:[\-/ ]\d[\dA-Z]*)*(?:[\- ][A-Z]{{1,3}}\b)?"
-            r"|[A-Z]{1,3} \d{1,4} [A-Z]{1,3}\b|[A-Z]{1,3}-\d{3,}))(?![\w%]|\.\d)"
+            rf"|[A-Z]{{1,3}} \d{{1,4}} [A-Z]{{1,3}}\b|[A-Z]{{1,3}}-\d{{3,}}))(?![\w%]|\.\d){_UNIT}"
         ),
-        _between(5, 20),
+        _is_number,
         group=1,
     ),
     Form(NUMBER, re.compile(r"(?i)\bvehicle\s+plate\s+(?-i:([A-Z]{1,3} \d{1,4} [A-Z]{1,3}))\b"), group=1),
@@ -237,8 +260,16 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         TOKEN,
-        re.compile(r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=\-]{8,})"),
+        re.compile(r"(?i)(?:\bbearer|\bauthorization[\"']?\s*[:=]\s*[\"']?basic)\s+([A-Za-z0-9._~+/=\-]{8,})"),
         _is_no_word,
+        word=False,
+        group=1,
+    ),
+    Form(TOKEN, re.compile(r"(?i)\bbasic\s+([A-Za-z0-9+/=]{8,})"), _is_basic, word=False, group=1),
+    Form(
+        TOKEN,
+        re.compile(r"(?i)(?:\b|_)signature[\"']?\s*[=:]\s*[\"']?([^\s\"'&,;}]{6,})"),
+        _is_random,
         word=False,
         group=1,
     ),
@@ -246,7 +277,7 @@ FORMS: tuple[Form, ...] = (
         TOKEN,
         re.compile(
             r"(?i)(?:\b|_)(?:api[_\- ]?key|access[_\- ]?key(?:[_\- ]?id)?|private[_\- ]?key|access[_\- ]?token|token|secret"
-            r"|client[_\- ]?secret|signature)[\"']?\s*[=:]\s*[\"']?([^\s\"'&,;}]{6,})"
+            r"|client[_\- ]?secret)[\"']?\s*[=:]\s*[\"']?([^\s\"'&,;}]{6,})"
         ),
         _is_no_word,
         word=False,

@@ -30,6 +30,7 @@ PERSONAL = [
     ("(030) 99 88 77", "(030) 99 88 77"),
     ("030-765432", "030-765432"),
     ("020 7946 0958", "020 7946 0958"),
+    ("in room 12 020 7946 0958", "020 7946 0958"),
     ("01 23 45 67 89", "01 23 45 67 89"),
     ("Tel.: 99 88 776", "99 88 776"),
     ("SSN 123-45-6789", "123-45-6789"),
@@ -58,6 +59,11 @@ PERSONAL = [
     ("https://ann:s3cret@host.example/x", "ann:s3cret"),
     ("-----BEGIN RSA PRIVATE KEY-----\nMIIEabc\n-----END RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"),
     ("Authorization: Basic YW5uOnNlY3JldA==", "YW5uOnNlY3JldA=="),
+    ("with Basic YW5uOnNlY3JldA== sent", "YW5uOnNlY3JldA=="),
+    ("Authorization: Basic notbase64-1", "notbase64-1"),
+    ("&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D&x", "vjbyPxybdZaNmGa%2ByT272YEAiv4%3D"),
+    ("signature: 9f86d081884c7d659a2feaa0c55ad015", "9f86d081884c7d659a2feaa0c55ad015"),
+    ("MRN 2015-2019", "2015-2019"),
     (r"\\server\share\ann", r"\\server\share\ann"),
     ("https://portal.example/patient/12345", "12345"),
 ]
@@ -81,6 +87,10 @@ MEDICAL = [
     "Vitamin B12 and H1N1; stage IV; T4 N1 M0; ward rounds; the patient was born preterm at 32 weeks",
     "basic helix-loop-helix; the signature: observation; a secret: patience",
     "The patient, however, recovered. Investigators: see the appendix. Contact: the sponsor.",
+    "A gene signature: EGFR/KRAS-mutant; the 12-gene signature: TNFRSF9; mutational signature=COSMIC-SBS4 and SBS13",
+    "basic fibroblast-growth-factor-2; basic characteristics.12; basic pH-dependent transport; Basic helix-loop-helix-40",
+    "Hospital 2015-2019, policy 2016-2020, insurance 2012/13, licence 2001/20/EC, case record 1990-1995",
+    "1 000 000 000 copies; 2 000 000 000 cells per kg; serial 10-20-40 mg doses; chart 12-24-36 weeks",
     "MRN was recorded; date of birth and sex; SSN of subjects were not kept",
 ]
 
