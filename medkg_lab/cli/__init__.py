@@ -18,6 +18,16 @@ def _remove_current_folder() -> None:
         del sys.path[0]
 
 
+def _end_on_interrupts() -> None:
+    """Until the command can catch it (`signals.catch_interrupts`), Ctrl-C ends it as it ends any program: without a traceback."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 if sys.argv[0] == "-m":
     # While a module is being found for `-m`; the installed command has its own folder there, and an importer's path is its own.
     _remove_current_folder()
+if sys.argv[0] == "-m" or os.path.basename(sys.argv[0]) == "medkg-lab":
+    _end_on_interrupts()

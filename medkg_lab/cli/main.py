@@ -31,7 +31,7 @@ from medkg_lab.cli.commands import (
 )
 from medkg_lab.cli.output import print_json, say
 from medkg_lab.cli.parser import Parser
-from medkg_lab.cli.signals import end_on_signals
+from medkg_lab.cli.signals import catch_interrupts, end_on_signals
 from medkg_lab.cli.streams import discard_output, usable_streams
 from medkg_lab.errors import LabError
 from medkg_lab.interpreter import restart_if_unsuitable
@@ -118,6 +118,8 @@ def _to_the_end(argv: Sequence[str] | None) -> int:
     code = exit_codes.OK
     try:
         try:
+            if argv is None:
+                catch_interrupts()
             code = _run(argv)
         finally:
             sys.stdout.flush()

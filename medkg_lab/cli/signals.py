@@ -16,5 +16,11 @@ def end_on_signals() -> None:
             signal.signal(number, _end)
 
 
+def catch_interrupts() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt from here on; one that the parent had ignored stays ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _end(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)

@@ -95,6 +95,9 @@ class Producers:
         return [[pid, producer.epoch, list(producer.batches)] for pid, producer in self._known.items()]
 
     def restore(self, summary: list[Any]) -> None:
-        """Take over a summary."""
+        """Take over a summary. Raises TypeError and ValueError for a damaged one."""
         for pid, epoch, batches in summary:
-            self._known[pid] = _Producer(epoch, deque((tuple(batch) for batch in batches), maxlen=REMEMBERED))
+            kept = [(int(first), int(last), int(offset)) for first, last, offset in batches]
+            if not kept:
+                raise ValueError(f"producer {pid} has no batch")
+            self._known[int(pid)] = _Producer(int(epoch), deque(kept, maxlen=REMEMBERED))

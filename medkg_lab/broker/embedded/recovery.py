@@ -4,6 +4,7 @@ A crash can tear only the end of the newest file. So the bytes after the last wh
 follows them; anything else that is wrong is damage, which is reported and left as it is.
 """
 
+import logging
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from medkg_lab.broker.embedded.batch import MAGIC, Batch, fault, read_header
 from medkg_lab.broker.embedded.errors import Damaged
 from medkg_lab.broker.embedded.producers import Producers
 from medkg_lab.broker.embedded.segment import SUFFIX, Segment
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.json"
 _FORMAT = 1
@@ -37,8 +40,8 @@ def recover(folder: Path, producer_limit: int) -> Recovered:
     """Read the partition in `folder`. Raises Damaged when it is not what a crash can leave, and OSError."""
     bases = sorted(int(path.stem) for path in folder.glob("[0-9]*" + SUFFIX))
     summary = _take_checkpoint(folder)
-    if summary is not None and [entry["base"] for entry in summary["segments"]] == bases and bases:
-        found = _restore(folder, summary, producer_limit)
+    if summary is not None and bases:
+        found = _restored(folder, summary, bases, producer_limit)
         if found is not None:
             return found
     return _read_all(folder, bases, producer_limit)
@@ -68,6 +71,16 @@ def _take_checkpoint(folder: Path) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return summary if isinstance(summary, dict) and summary.get("format") == _FORMAT else None
+
+
+def _restored(folder: Path, summary: dict[str, Any], bases: list[int], producer_limit: int) -> Recovered | None:
+    """What the checkpoint says, if it is about these files; None for a damaged one, so that the files are read."""
+    try:
+        if [entry["base"] for entry in summary["segments"]] == bases:
+            return _restore(folder, summary, producer_limit)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
+        log.warning("the checkpoint of %s is damaged: its files are read instead", folder)
+    return None
 
 
 def _restore(folder: Path, summary: dict[str, Any], producer_limit: int) -> Recovered | None:

@@ -168,8 +168,14 @@ class Segment:
         }
 
     def restore(self, summary: dict[str, Any]) -> None:
-        """Take over a summary that was made of this very file; what it lists was durable."""
+        """Take over a summary that was made of this very file; what it lists was durable.
+
+        Raises KeyError, TypeError and ValueError for a damaged one.
+        """
         self.size = self.durable_size = int(summary["size"])
         self.next_offset = int(summary["next"])
         self.max_timestamp = int(summary["time"])
-        self._offsets, self._positions, self._times_before = (array("q", column) for column in summary["index"])
+        offsets, positions, times_before = (array("q", column) for column in summary["index"])
+        if not len(offsets) == len(positions) == len(times_before):
+            raise ValueError("the columns of its index have different lengths")
+        self._offsets, self._positions, self._times_before = offsets, positions, times_before

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from itertools import cycle
@@ -153,3 +154,18 @@ def test_an_error_of_the_parser_holds_no_control_characters(short_tmp: Path) -> 
     assert done.returncode == exit_codes.USAGE
     assert b"unrecognized arguments" in done.stderr
     assert not set(b"\x1b\x07") & set(done.stderr)
+
+
+def test_ctrl_c_while_the_command_is_loaded_shows_no_traceback() -> None:
+    raises = "import medkg_lab.cli, os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)"
+    command = [sys.executable, "-c", f"import sys; sys.argv[0] = '/usr/bin/medkg-lab'; {raises}"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_ctrl_c_within_a_command_is_its_exit_code() -> None:
+    raises = "main._run = lambda argv: os.kill(os.getpid(), signal.SIGINT)"
+    start = "import sys; sys.argv[0] = '/usr/bin/medkg-lab'; import os, signal; from medkg_lab.cli import main"
+    command = [sys.executable, "-c", f"{start}; {raises}; sys.exit(main.main())"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (exit_codes.INTERRUPTED, b"", b"")
