@@ -1,5 +1,6 @@
 """The end of a file is read without the rest of it."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,14 @@ def test_what_is_not_text_is_shown_all_the_same(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "log", 5) == ["a\ufffd", "b"]
     (tmp_path / "log").write_bytes(b"")
     assert last_lines(tmp_path / "log", 5) == []
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("medkg_lab.files.os.fsync", full)
+    for write in (files.write_private, files.replace_private):
+        with pytest.raises(OSError, match="No space"):
+            write(tmp_path / "kept.json", "x")
+    assert list(tmp_path.iterdir()) == []
