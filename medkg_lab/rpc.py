@@ -330,7 +330,8 @@ class Client:
     def _revive(self, error: dict[str, Any], op: str) -> LabError:
         known = errors.by_name(error["type"])
         if known is not None and known is not RemoteFailure:
-            with contextlib.suppress(KeyError):
+            # A class may want other arguments than these: its message says it all the same.
+            with contextlib.suppress(KeyError, TypeError, ValueError):
                 return known(**error.get("fields", {}))
         return RemoteFailure(path=self.path, op=op, detail=error["message"])
 

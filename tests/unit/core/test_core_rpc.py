@@ -14,10 +14,11 @@ import pytest
 
 from medkg_lab import exit_codes, rpc
 from medkg_lab.errors import LabError
+from medkg_lab.topology.errors import TopologyInvalid
 from tests.waiting import wait_until
 
 
-class Refused(LabError):
+class RefusedByTest(LabError):
     """{who} may not do this. Ask someone else."""
 
 
@@ -26,7 +27,7 @@ async def _echo(args: dict[str, Any]) -> Any:
 
 
 async def _refuse(args: dict[str, Any]) -> Any:
-    raise Refused(who=args["who"])
+    raise RefusedByTest(who=args["who"])
 
 
 async def _bug(args: dict[str, Any]) -> Any:
@@ -49,7 +50,7 @@ async def _grow(args: dict[str, Any]) -> Any:
 
 
 async def _refuse_oddly(args: dict[str, Any]) -> Any:
-    raise Refused(who="\ud800")
+    raise RefusedByTest(who="\ud800")
 
 
 HANDLERS: dict[str, rpc.Handler] = {
@@ -102,7 +103,7 @@ def test_a_large_message_passes(path: Path) -> None:
 
 
 def test_an_error_arrives_as_itself(path: Path) -> None:
-    with rpc.Client(path) as client, pytest.raises(Refused, match="Anna may not do this"):
+    with rpc.Client(path) as client, pytest.raises(RefusedByTest, match="Anna may not do this"):
         client.call("refuse", who="Anna")
 
 
@@ -181,7 +182,7 @@ def test_an_answer_that_cannot_be_encoded_is_an_error_at_once(path: Path, what: 
 
 
 def test_an_error_that_cannot_be_encoded_still_arrives(path: Path) -> None:
-    with rpc.Client(path, deadline=60) as client, pytest.raises(Refused, match="ud800"):
+    with rpc.Client(path, deadline=60) as client, pytest.raises(RefusedByTest, match="ud800"):
         client.call("refuse_oddly")
 
 
@@ -265,3 +266,9 @@ def _refused(client: rpc.Client) -> LabError | None:
         assert isinstance(error, rpc.PeerUnreachable), repr(error)
         return error
     return None
+
+
+def test_an_error_whose_class_wants_other_arguments_arrives_with_its_message(tmp_path: Path) -> None:
+    told = {"type": TopologyInvalid.__name__, "message": "2 problems in a.yaml", "fields": {"count": 2}}
+    revived = rpc.Client(tmp_path / "x.sock")._revive(told, "register")
+    assert "2 problems in a.yaml" in str(revived)
