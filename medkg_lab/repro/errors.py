@@ -42,10 +42,9 @@ class RunDamaged(LabError):
     """Run {run} is damaged. Remove {path}, and run the incident again with `medkg-lab repro run`."""
 
 
-class NothingToExport(LabError):
-    """The ledger has no job {job_id}, so there is nothing to export. `medkg-lab jobs` lists those it has."""
-
-    exit_code: ClassVar[int] = exit_codes.USAGE
+class HistoryPruned(LabError):
+    """Job {job_id} cannot be exported: its first events were pruned and are not in the ledger's archive either, and without them
+    nothing can be run again. Put the archive folder of the ledger back, or run the job again and export that."""
 
 
 class OutputExists(LabError):

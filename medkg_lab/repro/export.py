@@ -14,6 +14,7 @@ from medkg_lab.lab.find import find_job
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.errors import HistoryPruned
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
 from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in, with_records
 from medkg_lab.stages.contracts import StageType
@@ -50,7 +51,8 @@ class Gathered:
 
 
 def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
-    """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob and LabNotRunning."""
+    """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob, LabNotRunning and
+    HistoryPruned."""
     jobs = {job["job_id"]: job for job in (find_job(lab, name) for name in wanted)}
     export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
     try:
@@ -84,10 +86,9 @@ def _take_events(export: _Export) -> None:
     for job_id in export.jobs:
         own = list(sources.events_of(export.lab, job_id, forgotten))
         if not own or own[0]["type"] not in ("job.submitted", "job.imported"):
-            export.missing.append(f"the first events of job {job_id}, which were pruned")
-        if own:
-            first = min(first or own[0]["seq"], own[0]["seq"])
-            last = max(last, own[-1]["seq"])
+            raise HistoryPruned(job_id=job_id)
+        first = min(first or own[0]["seq"], own[0]["seq"])
+        last = max(last, own[-1]["seq"])
     for event in sources.events_between(export.lab, first, last) if last else ():
         kept, batch = cut(event, export.jobs), str(event["batch"])
         if kept is not None:
