@@ -27,7 +27,7 @@ WORDS = {
     "migraine-prevention.pdf": "migraine",
     "semaglutide-obesity-cohort.pdf": "semaglutide",
 }
-ATTACK_S = 90.0
+ATTACK_S = 240.0
 PDF_GROUP = "medkg-pdf"
 
 
