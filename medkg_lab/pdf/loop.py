@@ -9,9 +9,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from medkg_lab.errors import LabError
+from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.errors import GateNotWaiting, IllegalTransition, UnknownJob
-from medkg_lab.pdf.errors import ConversionStopped
+from medkg_lab.pdf.errors import ConversionStopped, MineruUnreachable
 from medkg_lab.pdf.waiting import waiting_jobs
 from medkg_lab.pdf.wakeups import Wakeups
 from medkg_lab.pdf.worker import Worker
@@ -98,7 +98,11 @@ class Loop:
             return []
 
     def _finish(self, job_id: str) -> bool:
-        """Convert until the ledger has acknowledged it; False when the process ends before that."""
+        """Convert until the ledger has acknowledged it; False when the process ends before that.
+
+        What is away is waited for, since the other PDFs would find it away too. A job that fails in another way is left for the
+        next look at the ledger, so that it holds up nobody.
+        """
         while True:
             try:
                 outcome = self._worker.handle(job_id, self._ends)
@@ -109,7 +113,10 @@ class Loop:
                 return True
             except ConversionStopped:
                 return False
-            except LabError as error:
+            except (PartAway, MineruUnreachable) as error:
                 log.warning("the PDF of job %s waits: %s", job_id, error)
                 if self._ends(PAUSE):
                     return False
+            except LabError as error:
+                log.error("the PDF of job %s is tried again later: %s", job_id, error)
+                return True
