@@ -20,7 +20,7 @@ def checked(report: Report) -> None:
 @pytest.mark.timeout(600)
 def test_a_ledger_restarted_under_work_fails_nothing() -> None:
     """The store and the ledger, which every stage needs, are restarted in turn while documents are worked on."""
-    checked(run(2, ("ledgerd", "knowledge"), ("restart",), most=12))
+    checked(run(1, ("ledgerd", "knowledge"), ("restart",), most=6))
 
 
 @pytest.mark.full
