@@ -1,17 +1,22 @@
 """`medkg-lab repro`: an incident as one archive, run again without the lab it comes from, and what made the difference."""
 
 import argparse
+import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.commands import repro_check, repro_search
 from medkg_lab.cli.output import print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.streams import standard_input
 
 if TYPE_CHECKING:
+    from medkg_lab.repro.bisect import Candidate, Finding
+    from medkg_lab.repro.choices import Choices
     from medkg_lab.repro.diff import Report
     from medkg_lab.repro.incident import Incident
+    from medkg_lab.repro.junit import Verdict
     from medkg_lab.repro.runs import Run
 
 SHOWN = 5
@@ -31,8 +36,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--redact",
         action="store_true",
         help="replace what has a known form: e-mails, phones, names in known fields and after titles, personal numbers, dates of "
-        "birth, addresses, accounts, keys and paths. This is no de-identification: names in running text, ages, places and other "
-        "dates stay. Read the archive before you give it away",
+        "birth, addresses, accounts, keys and paths. This is not de-identification: names in running text, ages, places and "
+        "other dates stay. Read the archive before you give it away",
     )
     export.add_argument(
         "--redact-incomplete",
@@ -49,7 +54,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     group.add_parser("show", parents=[common], help="show what an imported archive holds, and its runs").set_defaults(
         run=_show
     )
-    run = group.add_parser("run", parents=[common], help="run the imported incident again, without the outside")
+    run = group.add_parser("run", parents=[common], help="replay the imported incident offline")
     _add_choices(run)
     run.set_defaults(run=_run)
     diff = group.add_parser("diff", parents=[common], help="compare a run with the recorded one, or with another")
@@ -59,8 +64,53 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--jobs", nargs=2, metavar=("GOOD", "BAD"), help="compare two recorded jobs of one document instead"
     )
     diff.set_defaults(run=_diff)
-    repro_search.add(group, common, _add_choices)
-    repro_check.add(group, common)
+    _add_search(group, common)
+    _add_cases(group, common)
+
+
+def _add_search(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    bisect = group.add_parser("bisect", parents=[common], help="find the change after which runs are different")
+    bisect.add_argument("over", choices=("topology", "policies", "implementation"), help="what may have changed")
+    bisect.add_argument(
+        "version",
+        nargs="*",
+        help="archived versions or files, oldest first (default: all that the archive has); for implementations STAGE=NAME",
+    )
+    bisect.add_argument("--pipeline", help="whose topology, where the archive has versions of several")
+    bisect.add_argument(
+        "--from", dest="start", metavar="STAGE", help="answer stages before this one from the recording"
+    )
+    bisect.add_argument("--until", metavar="STAGE", help="the last stage to run")
+    bisect.set_defaults(run=_bisect)
+    step = group.add_parser("step", parents=[common], help="run the incident piece by piece; commands come from stdin")
+    step.add_argument("--before", action="append", default=[], metavar="STAGE", help="stop before this stage")
+    step.add_argument("--after", action="append", default=[], metavar="STAGE", help="stop after this stage")
+    _add_choices(step)
+    step.set_defaults(run=_step)
+
+
+def _add_cases(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    verify = group.add_parser("verify", parents=[common], help="run archives and fail where one diverges, for CI")
+    verify.add_argument("archive", nargs="+", type=Path, help="the archives")
+    verify.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit report")
+    verify.set_defaults(run=_verify)
+    made = group.add_parser("assemble", parents=[common], help="make an archive of what another system left of a job")
+    made.add_argument("--out", type=Path, required=True, help="the archive to write")
+    made.add_argument("--entry", type=Path, help="the job's entry in its ledger, as JSON")
+    made.add_argument(
+        "--events",
+        type=Path,
+        action="append",
+        default=[],
+        help="CloudEvents as JSON lines, or a topic's records as such",
+    )
+    made.add_argument("--topology", type=Path, help="the pipeline's YAML")
+    made.add_argument("--policies", type=Path, help="the resilience policies' YAML")
+    made.add_argument("--payload", type=Path, help="the document's bytes as its source gave them")
+    made.add_argument(
+        "--converted", type=Path, metavar="FOLDER", help="what MinerU made of the PDF, in any of its formats"
+    )
+    made.set_defaults(run=_assemble)
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
@@ -98,11 +148,11 @@ def _export(given: argparse.Namespace) -> int:
         made = redaction.archive if given.preview else settle(made, redaction.archive)
     parts, missing = export.sizes(made), made.manifest.missing
     if not given.json:
-        _tell(parts, missing, replaced if given.preview else None)
+        _print_parts(parts, missing, replaced if given.preview else None)
         if gathered.shared_with:
             say(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
         if replaced is not None:
-            _warn(unsure)
+            _print_limits(unsure)
     summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
     summary |= {"shared_with": gathered.shared_with}
     if given.preview:
@@ -117,7 +167,7 @@ def _export(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _tell(
+def _print_parts(
     parts: Mapping[str, int], missing: Sequence[str], replaced: Mapping[str, list[tuple[str, str]]] | None
 ) -> None:
     """Show what an archive would hold, what it would not, and what redaction replaces."""
@@ -128,11 +178,11 @@ def _tell(
         say(f"missing: {one}")
 
 
-def _warn(unsure: Sequence[str]) -> None:
+def _print_limits(unsure: Sequence[str]) -> None:
     """Say what redaction does not do, and where it may have missed something."""
     from medkg_lab.repro.forms import NOT_SOUGHT
 
-    say(f"redaction is no de-identification; it does not look for {'; '.join(NOT_SOUGHT)}")
+    say(f"redaction is not de-identification; it does not look for {'; '.join(NOT_SOUGHT)}")
     for place in unsure:
         say(f"unsure: {place}")
 
@@ -181,7 +231,7 @@ def _run(given: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
 
     bench = Workbench.at(given.home)
-    run = bench.run(repro_search.choices(given, bench.incident))
+    run = bench.run(_choices(given, bench.incident))
     report = bench.compare(run.id)
     if given.json:
         print_json({"run": run.id, **_summary(run), "divergences": len(report.divergences), "first": _first(report)})
@@ -243,3 +293,113 @@ def _print_report(report: "Report") -> None:
             print_text(str(one))
         if len(found) > SHOWN:
             print_text(f"  and {len(found) - SHOWN} more")
+
+
+def _choices(given: argparse.Namespace, incident: "Incident") -> "Choices":
+    """What the options of a run choose."""
+    from medkg_lab.repro.choices import Choices, parse_use
+    from medkg_lab.repro.versions import policies, topologies
+
+    return Choices(
+        start=given.start,
+        until=given.until,
+        live=frozenset(given.live),
+        topologies=topologies(incident, given.topology),
+        policies=policies(incident, given.policies) if given.policies else None,
+        uses=tuple(parse_use(text) for text in given.use),
+    )
+
+
+def _bisect(given: argparse.Namespace) -> int:
+    from medkg_lab.repro import bisect
+    from medkg_lab.repro.workbench import Workbench
+
+    bench = Workbench.at(given.home)
+    finding = bisect.bisect(bench, _candidates(given, bench.incident))
+    if given.json:
+        print_json(finding.to_json())
+    else:
+        _print_finding(finding)
+    return exit_codes.FAILED if finding.after is not None else exit_codes.OK
+
+
+def _candidates(given: argparse.Namespace, incident: "Incident") -> "list[Candidate]":
+    from medkg_lab.repro import bisect, versions
+    from medkg_lab.repro.choices import Choices, parse_use
+
+    base = partial(Choices, start=given.start, until=given.until)
+    if given.over == "implementation":
+        return bisect.of_uses([parse_use(text) for text in given.version], base)
+    if given.over == "policies":
+        named = given.version or [one.version for one in incident.versions("policies")]
+        return bisect.of_policies([versions.policies(incident, one) for one in named], base)
+    known = incident.versions("topology", given.pipeline)
+    most = max((one.name for one in known), key=[one.name for one in known].count, default=None)
+    named = given.version or [one.version for one in known if one.name == most]
+    return bisect.of_topologies([versions.topology(incident, one) for one in named], base)
+
+
+def _print_finding(finding: "Finding") -> None:
+    columns = ("version", "run", "differences from the oldest", "from what was recorded")
+    print_table(columns, [(one.name, one.run, one.from_oldest, one.from_recorded) for one in finding.tried])
+    if finding.after is None:
+        print_text("no version makes a difference")
+        return
+    print_text(f"\nthe change is between {finding.before} and {finding.after}:")
+    for change in finding.changes:
+        print_text(f"  {change}")
+    print_text(f"first divergence: {finding.first}")
+
+
+def _step(given: argparse.Namespace) -> int:
+    from medkg_lab.repro.stepping import HELP, Stepper
+    from medkg_lab.repro.workbench import Workbench
+
+    bench = Workbench.at(given.home)
+    stops = {f"before {stage}" for stage in given.before} | {f"after {stage}" for stage in given.after}
+    lines = io.TextIOWrapper(standard_input(), encoding="utf-8", errors="replace")
+    if lines.isatty():
+        print_text(HELP)
+    run = Stepper(bench, iter(lines), print_text, stops).run(_choices(given, bench.incident))
+    if given.json:
+        print_json({"run": run.id, "jobs": run.states, "steps": len(run.steps)})
+    else:
+        print_fields({"run": run.id, "steps": len(run.steps)})
+    return exit_codes.OK
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from medkg_lab.repro import junit
+
+    verdicts = junit.verify(given.archive, (lambda _: None) if given.json else _print_verdict)
+    if given.junit:
+        given.junit.write_text(junit.xml(verdicts))
+    ok = all(one.ok for one in verdicts)
+    if given.json:
+        print_json({"ok": ok, "archives": [vars(one) | {"ok": one.ok} for one in verdicts]})
+    return exit_codes.OK if ok else exit_codes.FAILED
+
+
+def _print_verdict(verdict: "Verdict") -> None:
+    if verdict.ok:
+        print_text(f"{verdict.name}: as recorded, {verdict.steps} steps in {verdict.seconds:.1f} s")
+    else:
+        say(f"{verdict.name}: {verdict.error or verdict.failure}")
+
+
+def _assemble(given: argparse.Namespace) -> int:
+    from medkg_lab.repro import archive
+    from medkg_lab.repro.assemble import Parts, assemble
+
+    parts = Parts(given.entry, given.events, given.topology, given.payload, given.converted, given.policies)
+    made = assemble(parts)
+    written = archive.write(given.out, made)
+    job = made.manifest.jobs[0]
+    if given.json:
+        summary = {"archive": str(given.out), "bytes": written, "job": job.model_dump(mode="json")}
+        print_json({**summary, "missing": made.manifest.missing})
+        return exit_codes.OK
+    print_text(f"{given.out}: job {job.job_id} of {job.pipeline}, {job.state}, {written} bytes")
+    for missing in made.manifest.missing:
+        say(f"missing: {missing}")
+    return exit_codes.OK
