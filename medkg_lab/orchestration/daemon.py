@@ -7,13 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 from dagster import DagsterInstance
-from dagster._core.workspace.context import IWorkspaceProcessContext
-from dagster._daemon.controller import create_daemon_of_type
-from dagster._daemon.daemon import DaemonIterator, DagsterDaemon, SensorDaemon
-from dagster._daemon.sensor import execute_sensor_iteration
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.orchestration.compat import (
+    DaemonIterator,
+    DagsterDaemon,
+    IWorkspaceProcessContext,
+    SensorDaemon,
+    create_daemon_of_type,
+    execute_sensor_iteration,
+)
 
 LOOK_SECONDS = 1.0
 """How long a look waits for a gate to open; the ledger answers at once when one does."""

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster_webserver.app import create_app_from_workspace_process_context
 
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.clocks import SteadyClock
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.orchestration.compat import (
+    WorkspaceProcessContext,
+    create_pages,
+)
 from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, limit_repeated_lines, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
@@ -59,7 +61,7 @@ def main() -> None:
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
         Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
-        pages = create_app_from_workspace_process_context(context)
+        pages = create_pages(context)
         token, name = credentials.dagster_token(locations), credentials.dagster_host(locations)
         guard = WebGuard(pages, token, name, chosen, Logins())
         logger.info("pages ready after %.1f s", time.monotonic() - began)

@@ -5,20 +5,22 @@ from functools import lru_cache
 from typing import Any
 
 from dagster import DagsterRun, DagsterRunStatus, JobDefinition
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterExecutionStepNotFoundError
-from dagster._core.events import DagsterEvent
-from dagster._core.execution.api import ExecuteRunWithPlanIterable, create_execution_plan, job_execution_iterator
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.context_creation_job import (
+
+from medkg_lab.orchestration.compat import (
     ContextCreationData,
+    DagsterEvent,
+    DagsterExecutionStepNotFoundError,
+    ExecuteRunWithPlanIterable,
+    InMemoryJob,
+    PlanOrchestrationContext,
     PlanOrchestrationContextManager,
     create_context_creation_data,
+    create_execution_plan,
     create_executor,
     create_log_manager,
     create_plan_data,
+    job_execution_iterator,
 )
-
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.errors import StepUnknown
 from medkg_lab.orchestration.null_storage import null_instance

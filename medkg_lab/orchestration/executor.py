@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dagster import Executor, ExecutorDefinition, InitExecutorContext
-from dagster._core.events import DagsterEvent, DagsterEventType
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.plan.step import ExecutionStep
-from dagster._core.execution.retries import RetryMode
-from dagster_shared.error import SerializableErrorInfo
+
+from medkg_lab.orchestration.compat import (
+    DagsterEvent,
+    DagsterEventType,
+    ExecutionPlan,
+    ExecutionStep,
+    PlanOrchestrationContext,
+    RetryMode,
+    SerializableErrorInfo,
+    StepFailureData,
+    StepSuccessData,
+)
 
 EXECUTOR_NAME = "medkg_steps"
 

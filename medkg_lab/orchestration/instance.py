@@ -38,11 +38,9 @@ def configuration(locations: Locations) -> dict[str, object]:
         "nux": {"enabled": False},
         "run_storage": _use(f"{ours}.storage", "LabRunStorage", base_dir=str(home / "runs")),
         "event_log_storage": _use(f"{ours}.storage", "LabEventLogStorage", base_dir=str(home / "events")),
-        "schedule_storage": _use(
-            "dagster._core.storage.schedules", "SqliteScheduleStorage", base_dir=str(home / "schedules")
-        ),
-        "compute_logs": _use("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager"),
-        "run_coordinator": _use("dagster._core.run_coordinator", "DefaultRunCoordinator"),
+        "schedule_storage": _use(f"{ours}.compat", "SqliteScheduleStorage", base_dir=str(home / "schedules")),
+        "compute_logs": _use(f"{ours}.compat", "NoOpComputeLogManager"),
+        "run_coordinator": _use(f"{ours}.compat", "DefaultRunCoordinator"),
         "run_launcher": _use(f"{ours}.launcher", "LedgerRunLauncher", socket=str(locations.socket("ledger"))),
         "sensors": {"use_threads": False},
         "auto_materialize": {"enabled": False},

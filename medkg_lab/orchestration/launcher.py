@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterRun, RunsFilter, StringSource
-from dagster._core.launcher.base import (
+
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.orchestration.compat import (
     CheckRunHealthResult,
+    ConfigurableClass,
+    ConfigurableClassData,
     LaunchRunContext,
     ResumeRunContext,
     RunLauncher,
     WorkerStatus,
 )
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
-
-from medkg_lab.errors import LabError
-from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.errors import LaunchNeedsJob
 from medkg_lab.orchestration.runs import TAG_BATCH, TAG_DOC, TAG_FROM_STAGE, TAG_JOB, TAG_PIPELINE, TAG_RELEASE
 from medkg_lab.topology.graph import halves, order

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun
-from dagster._core.events import DagsterEvent
-from dagster._core.events.log import EventLogEntry
-from dagster._core.instance.types import InstanceType
-from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
-from dagster._core.run_coordinator import DefaultRunCoordinator
-from dagster._core.storage.event_log import InMemoryEventLogStorage
-from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
-from dagster._core.storage.root import TemporaryLocalArtifactStorage
-from dagster._core.storage.runs import InMemoryRunStorage
+
+from medkg_lab.orchestration.compat import (
+    DagsterEvent,
+    DefaultRunCoordinator,
+    EventLogEntry,
+    InMemoryEventLogStorage,
+    InMemoryRunStorage,
+    InstanceType,
+    NoOpComputeLogManager,
+    SyncInMemoryRunLauncher,
+    TemporaryLocalArtifactStorage,
+)
 
 
 class NullRunStorage(InMemoryRunStorage):

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dagster._core.workspace.context import IWorkspaceProcessContext
-
+from medkg_lab.orchestration.compat import (
+    IWorkspaceProcessContext,
+)
 from medkg_lab.orchestration.workspace import LOCATION_NAME
 from medkg_lab.topology.catalog import Catalog
 

@@ -13,12 +13,15 @@ from typing import Any
 
 import sqlalchemy
 from dagster import DagsterRun
-from dagster._core.events import DagsterEvent
-from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
-from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import ConsolidatedSqliteEventLogStorage
-from dagster._core.storage.runs import SqliteRunStorage
-from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
+
+from medkg_lab.orchestration.compat import (
+    ConfigurableClassData,
+    ConsolidatedSqliteEventLogStorage,
+    DagsterEvent,
+    SqliteRunStorage,
+    SqlPollingEventWatcher,
+)
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-16000")
 """NORMAL: a power cut may cost the last rows, which the recorder writes again from the ledger."""

@@ -13,22 +13,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition
-from dagster._core.definitions.dependency import NodeHandle
-from dagster._core.events import (
+
+from medkg_lab.orchestration.compat import (
     DagsterEvent,
     DagsterEventType,
+    EventLogEntry,
     JobCanceledData,
     JobFailureData,
+    NodeHandle,
     RunFailureReason,
+    SerializableErrorInfo,
+    StepFailureData,
+    StepHandle,
+    StepSuccessData,
+    create_execution_plan,
+    serialize_value,
+    snapshot_from_execution_plan,
 )
-from dagster._core.events.log import EventLogEntry
-from dagster._core.execution.api import create_execution_plan
-from dagster._core.execution.plan.handle import StepHandle
-from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
-from dagster._core.snap import snapshot_from_execution_plan
-from dagster._serdes import serialize_value
-from dagster_shared.error import SerializableErrorInfo
-
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.runs import (
     TAG_BATCH,
@@ -42,10 +43,10 @@ from medkg_lab.orchestration.workspace import job_origin
 from medkg_lab.topology.graph import halves
 from medkg_lab.topology.models import Topology
 
-_GAPS = ("run", "message", "error", "job", "doc", "tenant", "batch", "size", "execution")
+GAPS = ("run", "message", "error", "job", "doc", "tenant", "batch", "size", "execution")
 _TIME, _MILLISECONDS = 1234567890.25, 98765.4375
 _NUMBERS = {repr(_TIME): "time", repr(_MILLISECONDS): "ms"}
-_GAP = re.compile("|".join([*(f"@@{name}@@" for name in _GAPS), *map(re.escape, _NUMBERS)]))
+_GAP = re.compile("|".join([*(f"@@{name}@@" for name in GAPS), *map(re.escape, _NUMBERS)]))
 
 STATUS_NAMES = {status.value: serialize_value(status) for status in DagsterRunStatus}
 """How each run status stands in a stored run, by its value."""

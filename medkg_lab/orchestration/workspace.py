@@ -7,11 +7,16 @@ pipelines' files each time.
 import sys
 
 from dagster import DagsterInstance
-from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.remote_representation.code_location import InProcessCodeLocation
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
-from dagster._serdes import whitelist_for_serdes
+
+from medkg_lab.orchestration.compat import (
+    InProcessCodeLocation,
+    InProcessCodeLocationOrigin,
+    InProcessWorkspaceLoadTarget,
+    LoadableTargetOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    whitelist_for_serdes,
+)
 
 LOCATION_NAME = "medkg-lab"
 REPOSITORY_NAME = "__repository__"

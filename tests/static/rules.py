@@ -116,3 +116,17 @@ def error_classes(trees: Iterable[ast.Module]) -> list[str]:
     while more := {name for name, bases in classes if bases & known} - known:
         known |= more
     return sorted(name for name, bases in classes if bases & known)
+
+
+def private_imports(tree: ast.Module) -> list[str]:
+    """The imports of what another package keeps to itself: a module or name with an underscore first, or a shared part of it."""
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names] + [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    ]
+    return [name for name in imported if _PRIVATE.search(name) and not name.startswith("medkg_lab")]
+
+
+_PRIVATE = re.compile(r"^dagster_shared\b|\._(?!_)")

@@ -68,6 +68,17 @@ def test_no_test_sleeps() -> None:
     assert_kept(paths, rules.sleeps)
 
 
+def test_only_one_module_imports_the_private_parts_of_a_library() -> None:
+    """Dagster's and the terminal parser of Textual; a contract test, and a test of the keys, say when these change."""
+    known = {
+        ROOT / "medkg_lab" / "orchestration" / "compat.py",
+        ROOT / "medkg_lab" / "tui" / "driver.py",
+        ROOT / "tests" / "tui" / "test_tui_input.py",
+    }
+    assert all(rules.private_imports(ast.parse(path.read_text())) for path in known)
+    assert_kept(tuple(path for path in rules.python_files() if path not in known), rules.private_imports)
+
+
 def test_every_folder_of_tests_is_a_package() -> None:
     folders = {path.parent for path in rules.python_files("tests")}
     assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").is_file()] == []
@@ -97,6 +108,10 @@ def test_an_innocent_text_is_left_alone(text: str) -> None:
         (rules.tests_without_assertion, "def test_a():\n    assert run()", []),
         (rules.tests_without_assertion, "def test_a():\n    with pytest.raises(E):\n        run()", []),
         (rules.tests_without_assertion, "def same(a):\n    assert a\ndef test_a():\n    same(1)", []),
+        (rules.private_imports, "from a._b import c", ["a._b.c"]),
+        (rules.private_imports, "import dagster_shared.error", ["dagster_shared.error"]),
+        (rules.private_imports, "def f():\n    from a.b import _c", ["a.b._c"]),
+        (rules.private_imports, "import a.b\nfrom __future__ import c\nfrom . import _d", []),
         (rules.sleeps, "import time\ntime.sleep(1)", [2]),
         (rules.sleeps, "from time import sleep", [1]),
         (rules.sleeps, "async def f():\n    await asyncio.sleep(0)\n    await asyncio.sleep(0.1)", [3]),

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterRun, DagsterRunStatus
-from dagster._core.launcher.base import ResumeRunContext, WorkerStatus
 
 from medkg_lab.engine import transitions
 from medkg_lab.lab.verify import compare, fold
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.assets import WINDOW_SECONDS
+from medkg_lab.orchestration.compat import ResumeRunContext, WorkerStatus
 from medkg_lab.orchestration.instance import folder
 from medkg_lab.orchestration.recorder import PRUNE_SECONDS, Recorder
 from medkg_lab.settings import DagsterSettings

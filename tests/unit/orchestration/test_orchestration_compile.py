@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dagster import JobDefinition
-from dagster._core.definitions.definitions_class import Definitions
+from dagster import Definitions, JobDefinition
 
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.drive import Driver
