@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-import orjson
-
 from medkg_lab.errors import LabError
 from medkg_lab.events import cloudevents
 from medkg_lab.ledger.client import LedgerClient
@@ -44,17 +42,8 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
         pipeline_version=str(job["pipeline_version"]),
         attempt=int(job["attempt"]),
     )
-    every = cloudevents.messages(found, dict.fromkeys(found["jobs"], about))
-    return as_json(next(islice(every, found["jobs"].index(job_id), None)))
-
-
-def as_json(message: cloudevents.Message) -> dict[str, Any]:
-    """A message of the binary mode as one object: the JSON format of CloudEvents 1.0."""
-    head = {
-        name.removeprefix("ce_").replace("content-type", "datacontenttype"): value.decode()
-        for name, value in message.headers.items()
-    }
-    return {"specversion": head.pop("specversion"), **head, "data": orjson.loads(message.value)}
+    every = cloudevents.cloud_events(found, dict.fromkeys(found["jobs"], about))
+    return cloudevents.to_json(next(islice(every, found["jobs"].index(job_id), None)))
 
 
 def seq_at(ledger: LedgerClient, ts: float) -> int:

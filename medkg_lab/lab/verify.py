@@ -14,7 +14,7 @@ from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.reading import lowest
 from medkg_lab.broker.topics import EVENTS, Topics, lab_topics
 from medkg_lab.errors import LabError
-from medkg_lab.events.cloudevents import cloud_id, is_published
+from medkg_lab.events.cloudevents import cloud_id, is_published, read_id
 from medkg_lab.lab import removed, requests
 from medkg_lab.lab.facade import Lab
 from medkg_lab.orchestration.runs import visible_run_id
@@ -209,7 +209,8 @@ def verify(lab: Lab) -> dict[str, Any]:
     topics = Topics(lab.settings.broker.topic_prefix)
     queue = _compare_requests(lab) if {topics.requests, topics.deadletter} <= present else None
     records = list(read_all(lab.bootstrap, topics.events)) if topics.events in present else []
-    published = [(one.partition, name.decode()) for one in records if (name := one.header("ce_id")) is not None]
+    named = ((one.partition, read_id(one.headers, one.value)) for one in records)
+    published = [(partition, name) for partition, name in named if name is not None]
     lows = lowest(lab.bootstrap, topics.events) if topics.events in present else {}
     marks = dict(lab.ledger.low_waters())
     events = list(_ledger_events(lab, marks["ledger"]))

@@ -123,7 +123,7 @@ __all__ = [
 ]
 
 
-def create_pages(context: IWorkspaceProcessContext[Any]) -> "Starlette":
+def create_pages(context: "IWorkspaceProcessContext[Any]") -> "Starlette":
     """Dagster's pages and GraphQL endpoint as an ASGI application.
 
     Imported here, because an engine, which shows none, would otherwise load the web server as well.

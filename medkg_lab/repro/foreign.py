@@ -1,18 +1,24 @@
 """What another system left behind, read leniently: CloudEvents in either mode, and a converter's output folder."""
 
-import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.formats.json import JSONFormat
+
+from medkg_lab.events.cloudevents import UNREADABLE
 from medkg_lab.files import read_regular, read_text
 from medkg_lab.repro.errors import NotAssembled
 
 PREFIX = "org.medicalkg.orchestration."
 _CE = ("ce_", "ce-")
+_NAME = re.compile("[a-z0-9]+")
+"""What an attribute's name may be; others, such as `job_id`, are no part of the specification."""
 _MOST_BYTES = 512 * 1024 * 1024
 _OUTPUTS = ("*middle*.json", "*content_list_v2*.json", "*content_list*.json", "*pdf_info*.json", "*.json")
 """The files of a converter's folder, what says most first."""
@@ -34,38 +40,69 @@ def cloud_events(path: Path) -> Iterator[StageEvent]:
     """The CloudEvents in a file of JSON lines: structured, or as a topic's records were dumped in binary mode.
 
     Records as kcat's `-J` writes them (headers as a flat list, `payload`), or with headers as pairs or an object and `value`.
-    Lines that are no event of the orchestration are passed over. Raises NotAssembled for what is no JSON.
+    Lines that are no event of the orchestration are passed over. Raises NotAssembled for what is not JSON, and for an event of
+    the orchestration that the CloudEvents SDK refuses.
     """
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
-            raise NotAssembled(path=path, detail=f"line {number} is no JSON: {error}") from None
-        if isinstance(value, dict) and (event := _event(value)) is not None:
-            yield event
+        except (ValueError, RecursionError) as error:
+            raise NotAssembled(path=path, detail=f"line {number} is not JSON: {error}") from None
+        try:
+            given = _given(value) if isinstance(value, dict) else {}
+            if str(given.get("type", "")).startswith(PREFIX):
+                yield _event(JSONFormat().read(None, json.dumps(given)))
+        except UNREADABLE as error:
+            raise NotAssembled(path=path, detail=f"line {number} is not a CloudEvent: {error}") from None
 
 
-def _event(value: dict[str, Any]) -> StageEvent | None:
-    headers = _headers(value.get("headers"))
-    attributes = {name[3:].lower(): one for name, one in headers.items() if name.lower().startswith(_CE)}
-    data: Any = _body(value.get("payload", value.get("value")))
-    if not attributes:
-        inner = data if isinstance(data, dict) and "type" in data else value
-        attributes = {str(name).lower(): one for name, one in inner.items()}
-        data = inner.get("data") if "data" in inner else _base64(inner.get("data_base64"))
-    kind = str(attributes.get("type", ""))
-    if not kind.startswith(PREFIX):
-        return None
-    said: dict[str, Any] = data if isinstance(data, dict) else {}
+def _event(event: BaseCloudEvent) -> StageEvent:
+    attributes, data = event.get_attributes(), event.get_data()
+    said = _object(data)
     job = said.get("job_id") or attributes.get("jobid") or attributes.get("partitionkey")
-    stage = said.get("stage") or str(attributes.get("source", "")).rpartition("/")[2] or None
-    moment = seconds(said.get("timestamp") or attributes.get("time"))
-    subject = attributes.get("subject")
+    stage = said.get("stage") or event.get_source().rpartition("/")[2] or None
+    moment = seconds(said["timestamp"]) if said.get("timestamp") else _seconds(event.get_time())
     return StageEvent(
-        kind.removeprefix(PREFIX), _maybe(job), _maybe(subject), _maybe(stage), moment, {**said, **_small(attributes)}
+        event.get_type().removeprefix(PREFIX),
+        _maybe(job),
+        _maybe(event.get_subject()),
+        _maybe(stage),
+        moment,
+        {**said, **_small(attributes)},
     )
+
+
+def _given(value: dict[str, Any]) -> dict[str, Any]:
+    """The CloudEvent that a line holds, in the JSON format; what a lenient writer left out or wrote otherwise is put right."""
+    headers = _headers(value.get("headers"))
+    attributes: dict[str, Any] = {
+        name[3:].lower(): one for name, one in headers.items() if name.lower().startswith(_CE)
+    }
+    body = _body(value.get("payload", value.get("value")))
+    if attributes:
+        attributes["data"] = body
+    else:
+        inner = body if isinstance(body, dict) and "type" in body else value
+        attributes = {str(name).lower(): one for name, one in inner.items()}
+    made: dict[str, Any] = {
+        name: str(one) for name, one in attributes.items() if one not in (None, "") and _NAME.fullmatch(name)
+    }
+    made |= {name: attributes[name] for name in ("data", "data_base64") if name in attributes}
+    # The SDK would put the present moment for a missing one.
+    made["time"] = datetime.fromtimestamp(seconds(attributes.get("time")), UTC).isoformat()
+    return {"source": "/", **made}
+
+
+def _object(data: Any) -> dict[str, Any]:
+    """The object that an event's data is, or holds as text; an empty one for anything else."""
+    if isinstance(data, str | bytes):
+        try:
+            data = json.loads(data)
+        except ValueError:
+            return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _small(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,13 +129,6 @@ def _body(value: Any) -> Any:
         return None
 
 
-def _base64(value: Any) -> Any:
-    try:
-        return json.loads(base64.b64decode(value, validate=True)) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
 def _maybe(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
@@ -112,6 +142,10 @@ def seconds(value: Any) -> float:
     except ValueError:
         return 0.0
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
 
 
 def converter_output(folder: Path) -> tuple[str, bytes]:

@@ -1,11 +1,24 @@
 """CloudEvents: one per document and transition, valid, with ids that redelivery repeats."""
 
+import json
 from typing import Any
 
 import pytest
-from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_binary_event
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_structured_event
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medkg_lab.events.cloudevents import PREFIX, TYPES, EventData, JobInfo, Message, cloud_id, messages
+from medkg_lab.events.cloudevents import (
+    PREFIX,
+    TYPES,
+    EventData,
+    JobInfo,
+    cloud_events,
+    cloud_id,
+    messages,
+    read_id,
+    to_json,
+)
 
 JOBS = {
     name: JobInfo(name, "default", f"corr-{name}", f"clinicaltrials:{name}", "auto", "1.0+abc", attempt=2)
@@ -51,9 +64,9 @@ def test_every_published_type_is_covered_here() -> None:
     assert set(DATA) == set(TYPES)
 
 
-def read(message: Message) -> Any:
-    """The CloudEvent as the specification's own library reads it."""
-    return from_binary_event(KafkaMessage(headers=message.headers, key=message.key.decode(), value=message.value))
+def read(message: KafkaMessage) -> Any:
+    """The CloudEvent as a reader of the topic has it."""
+    return from_binary_event(message)
 
 
 @pytest.mark.parametrize("kind", sorted(DATA))
@@ -61,7 +74,7 @@ def test_each_document_gets_its_own_event_and_the_library_reads_it(kind: str) ->
     made = list(messages(event(kind), JOBS))
     assert [read(one).get_id() for one in made] == [cloud_id("b1:3", "j1"), cloud_id("b1:3", "j2")]
     for job_id, message in zip(("j1", "j2"), made, strict=True):
-        assert message.key == job_id.encode()
+        assert message.key == job_id
         assert message.headers["ce_type"].decode().startswith(PREFIX)
         back = read(message)
         assert back.get_subject() == f"clinicaltrials:{job_id}"
@@ -72,10 +85,65 @@ def test_each_document_gets_its_own_event_and_the_library_reads_it(kind: str) ->
         assert data.correlation_id == f"corr-{job_id}"
 
 
+def test_the_bytes_on_the_topic_are_those_of_earlier_versions() -> None:
+    message = next(messages(event("stage.completed"), JOBS))
+    assert message == KafkaMessage(
+        {
+            "ce_id": b"b1:3:j1",
+            "ce_specversion": b"1.0",
+            "ce_type": b"org.medicalkg.orchestration.stage.completed",
+            "ce_source": b"orchestration/chunk",
+            "ce_time": b"1970-01-01T00:16:41.500000Z",
+            "content-type": b"application/json",
+            "ce_subject": b"clinicaltrials:j1",
+            "ce_partitionkey": b"j1",
+            "ce_jobid": b"j1",
+            "ce_tenantid": b"default",
+            "ce_correlationid": b"corr-j1",
+            "ce_pipeline": b"auto",
+            "ce_pipelineversion": b"1.0+abc",
+            "ce_attempt": b"2",
+        },
+        "j1",
+        b'{"job_id":"j1","tenant_id":"default","correlation_id":"corr-j1","stage":"chunk",'
+        b'"timestamp":"1970-01-01T00:16:41.500000+00:00","duration_ms":3.25,"output_count":1,"success":true,'
+        b'"device":"cpu","implementation":"haystack.splitter"}',
+    )
+
+
 @pytest.mark.parametrize("kind", sorted(DATA))
-def test_the_library_writes_the_same_attributes(kind: str) -> None:
-    for message in messages(event(kind), JOBS):
-        assert dict(to_binary_event(read(message)).headers) == message.headers
+def test_an_event_as_json_says_what_its_message_says(kind: str) -> None:
+    for made, message in zip(cloud_events(event(kind), JOBS), messages(event(kind), JOBS), strict=True):
+        said = to_json(made)
+        assert said.pop("data") == json.loads(message.value)
+        assert said.pop("datacontenttype") == message.headers["content-type"].decode()
+        assert {f"ce_{name}": value.encode() for name, value in said.items()} == {
+            name: value for name, value in message.headers.items() if name != "content-type"
+        }
+
+
+@pytest.mark.parametrize("kind", sorted(DATA))
+def test_the_id_is_read_in_either_mode(kind: str) -> None:
+    for made, message in zip(cloud_events(event(kind), JOBS), messages(event(kind), JOBS), strict=True):
+        structured = to_structured_event(made)
+        assert read_id(message.headers.items(), message.value) == made.get_id()
+        assert read_id(structured.headers.items(), structured.value) == made.get_id()
+
+
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["ce_id", "ce_type", "ce_source", "ce_specversion", "ce_time", "CE_ID", "content-type", "x"]),
+        st.none() | st.binary() | st.sampled_from([b"1.0", b"0.3", b"a", b"2025-01-01T00:00:00Z"]),
+    )
+)
+
+
+@given(
+    HEADERS, st.none() | st.binary() | st.sampled_from([b"[" * 100_000, b"[]", b'{"time": 1}', b'{"id": 1}', b"null"])
+)
+def test_no_record_makes_the_reader_fail(headers: list[tuple[str, bytes | None]], value: bytes | None) -> None:
+    found = read_id(headers, value)
+    assert found is None or found
 
 
 def test_a_completed_stage_tells_time_and_count_per_document() -> None:

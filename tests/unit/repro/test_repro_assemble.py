@@ -1,5 +1,6 @@
 """Archives of what another system left behind: what is there is used, what is not is named."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,37 @@ def test_events_of_either_mode_say_the_same(tmp_path: Path, form: str) -> None:
     ]
     assert found[0].ts == seconds("2025-03-01T10:00:00+00:00")
     assert found[0].doc_id == "clinicaltrials:NCT70000009"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": "2025-03-01T10:00:00"},
+        {"time": 1_740_823_200},
+        {"id": 7, "subject": "", "source": None, "job_id": "not an attribute's name"},
+        {"data": None, "data_base64": base64.b64encode(json.dumps(EVENTS[0]["data"]).encode()).decode()},
+        {"data": json.dumps(EVENTS[0]["data"])},
+    ],
+)
+def test_a_careless_writers_event_is_read(tmp_path: Path, change: dict[str, Any]) -> None:
+    (tmp_path / "events.jsonl").write_text(json.dumps({**EVENTS[0], **change}))
+    (found,) = cloud_events(tmp_path / "events.jsonl")
+    assert (found.kind, found.stage, found.job_id) == ("stage.started", "ingest", JOB)
+    assert found.ts == seconds("2025-03-01T10:00:00+00:00")
+
+
+def test_an_event_without_any_time_is_at_the_beginning(tmp_path: Path) -> None:
+    said = {name: value for name, value in EVENTS[0]["data"].items() if name != "timestamp"}
+    (tmp_path / "events.jsonl").write_text(json.dumps({**EVENTS[0], "data": said}))
+    assert [one.ts for one in cloud_events(tmp_path / "events.jsonl")] == [0.0]
+
+
+@pytest.mark.parametrize("change", ['"specversion": "7.1"', '"time": 1e999'])
+def test_an_event_that_is_none_is_refused_with_its_line(tmp_path: Path, change: str) -> None:
+    line = json.dumps({name: value for name, value in EVENTS[0].items() if name != "data"})
+    (tmp_path / "events.jsonl").write_text(f"{json.dumps(EVENTS[1])}\n{line[:-1]}, {change}}}")
+    with pytest.raises(NotAssembled, match="line 2 is not a CloudEvent"):
+        list(cloud_events(tmp_path / "events.jsonl"))
 
 
 def test_an_assembled_incident_runs_and_is_compared_with_what_the_events_say(tmp_path: Path) -> None:
