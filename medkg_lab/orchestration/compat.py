@@ -56,7 +56,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_
 from dagster_shared.error import SerializableErrorInfo
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from medkg_lab.orchestration.web import App
 
 __all__ = [
     "CheckRunHealthResult",
@@ -123,7 +123,7 @@ __all__ = [
 ]
 
 
-def create_pages(context: "IWorkspaceProcessContext[Any]") -> "Starlette":
+def create_pages(context: "IWorkspaceProcessContext[Any]") -> "App":
     """Dagster's pages and GraphQL endpoint as an ASGI application.
 
     Imported here, because an engine, which shows none, would otherwise load the web server as well.
