@@ -1,22 +1,13 @@
 """The settings of a lab: `settings.yaml` in its config folder, all of it optional, unknown keys refused."""
 
-import json
-import socket
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from medkg_lab import credentials, yaml_source
+from medkg_lab import yaml_source
 from medkg_lab.errors import LabError
-from medkg_lab.files import read_text, replace_private, write_private
 from medkg_lab.locations import SETTINGS, Locations
-
-PORTS = "ports.json"
-"""Where in the state folder the ports of the last start are kept."""
-REDPANDA_PORTS = "redpanda-ports.json"
-"""Where in the state folder Redpanda's further ports are kept."""
 
 MOST_MIB = 1024 * 1024
 MOST_DAYS = 36_500.0
@@ -194,21 +185,6 @@ class ScreenSettings(Section):
     )
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where a Kafka-protocol broker is: `servers` as `host:port[,host:port]`, and librdkafka's settings to be let in.
-
-    `own_port` is the port of a broker that this lab runs itself: nothing is sent there while another user's program has it.
-    """
-
-    servers: str
-    security: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    own_port: int | None = None
-
-    def __str__(self) -> str:
-        return self.servers
-
-
 class Settings(Section):
     """Everything that can be set."""
 
@@ -246,54 +222,6 @@ class Settings(Section):
     sources: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Settings of a source adapter, such as its `base_url`."
     )
-
-    def bootstrap(self, locations: Locations) -> Address:
-        """Where the broker listens, and how to be let in. Raises SettingsInvalid when a named password file is missing."""
-        if self.broker.engine == "external":
-            return Address(self.broker.bootstrap, tuple(_external_security(self.broker.security).items()))
-        port = ports(locations)["broker"]
-        security: dict[str, str] = {}
-        if self.broker.engine == "embedded" and self.broker.authentication == "scram":
-            password = credentials.password(credentials.password_file(locations, credentials.LAB_ACCOUNT))
-            security = scram_login(credentials.LAB_ACCOUNT, password)
-        return Address(f"127.0.0.1:{port}", tuple(security.items()), port)
-
-    def producer_password_file(self, locations: Locations) -> Path:
-        """The file with the password of the embedded broker's account for producers."""
-        pinned = self.broker.producer_password_file
-        return (
-            locations.config / pinned.expanduser()
-            if pinned
-            else credentials.password_file(locations, credentials.PRODUCER_ACCOUNT)
-        )
-
-
-def _external_security(given: BrokerSecurity) -> dict[str, str]:
-    found = {}
-    if given.protocol.startswith("sasl"):
-        try:
-            password = read_text(given.password_file, 65_536).strip() if given.password_file else ""
-        except OSError as error:
-            raise SettingsInvalid(path=given.password_file, detail=f"the password cannot be read: {error}") from None
-        found = _login(given.protocol, given.mechanism, given.username, password)
-    elif given.protocol != "plaintext":
-        found = {"security.protocol": given.protocol}
-    files = {"ca": given.ca_file, "certificate": given.certificate_file, "key": given.key_file}
-    return found | {f"ssl.{name}.location": str(path) for name, path in files.items() if path is not None}
-
-
-def scram_login(username: str, password: str) -> dict[str, str]:
-    """librdkafka's settings to log in to the embedded broker."""
-    return _login("sasl_plaintext", "SCRAM-SHA-256", username, password)
-
-
-def _login(protocol: str, mechanism: str, username: str, password: str) -> dict[str, str]:
-    return {
-        "security.protocol": protocol,
-        "sasl.mechanism": mechanism,
-        "sasl.username": username,
-        "sasl.password": password,
-    }
 
 
 def load(locations: Locations) -> Settings:
@@ -334,48 +262,3 @@ def _absolute(section: _Section, folder: Path) -> _Section:
 def path(locations: Locations) -> Path:
     """The file with the lab's settings; it need not exist."""
     return locations.config / SETTINGS
-
-
-def ports(locations: Locations) -> dict[str, int]:
-    """The TCP ports of this lab: those of its last start, else free ones that are chosen now and kept for it."""
-    return _ports(locations.state / PORTS, ("broker", "dagster"))
-
-
-def write_ports(locations: Locations, chosen: dict[str, int]) -> None:
-    """Keep the ports that a lab starts with."""
-    replace_private(locations.state / PORTS, json.dumps(chosen))
-
-
-def redpanda_ports(locations: Locations) -> dict[str, int]:
-    """The further TCP ports that a Redpanda of this lab needs, chosen once: `rpc` and `admin`."""
-    return _ports(locations.state / REDPANDA_PORTS, ("rpc", "admin"))
-
-
-def renew_redpanda_ports(locations: Locations) -> None:
-    """Choose Redpanda's further ports anew."""
-    (locations.state / REDPANDA_PORTS).unlink(missing_ok=True)
-    redpanda_ports(locations)
-
-
-def _ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
-    try:
-        kept = json.loads(path.read_text())
-        return {name: int(kept[name]) for name in names}
-    except FileNotFoundError:
-        found: list[int] = []
-        for _ in names:
-            found.append(free_port(*found))
-        write_private(path, json.dumps(dict(zip(names, found, strict=True))))
-    except (ValueError, KeyError, TypeError):
-        path.unlink(missing_ok=True)  # damaged: addresses change, and nothing else depends on it
-    return _ports(path, names)
-
-
-def free_port(*but: int) -> int:
-    """A port on the loopback address that nothing listens on now, other than those given."""
-    while True:
-        with socket.socket() as tried:
-            tried.bind(("127.0.0.1", 0))
-            port = int(tried.getsockname()[1])
-        if port not in but:
-            return port

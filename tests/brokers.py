@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from kafka.record.memory_records import MemoryRecordsBuilder
 
+from medkg_lab.broker.address import Address, scram_login
 from medkg_lab.broker.connecting import Bootstrap
 from medkg_lab.credentials import LAB_ACCOUNT as LAB
 from medkg_lab.credentials import PRODUCER_ACCOUNT as PRODUCER
 from medkg_lab.files import write_private
-from medkg_lab.settings import Address, scram_login
 from tests.waiting import wait_until
 
 MODULE = "medkg_lab.broker.embedded"

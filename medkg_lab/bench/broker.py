@@ -22,11 +22,11 @@ from typing import Any
 
 from medkg_lab import launch
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine
+from medkg_lab.broker.address import Address, scram_login
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import TopicSpec, make_topics
 from medkg_lab.credentials import LAB_ACCOUNT
 from medkg_lab.files import replace_private
-from medkg_lab.settings import Address, scram_login
 
 RECORD_BYTES = 1024
 ROUNDS = 3

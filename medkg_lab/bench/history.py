@@ -6,11 +6,12 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from medkg_lab import credentials, settings
+from medkg_lab import credentials
 from medkg_lab.bench.figures import at_most, latencies
 from medkg_lab.bench.lane import Lane
 from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.errors import LabError
+from medkg_lab.ports import lab_ports
 
 PAGE_MS = 500.0
 TRIES = 20
@@ -56,7 +57,7 @@ def _ask(scratch: ScratchLab, query: str, variables: Mapping[str, Any]) -> tuple
     """Seconds until the answer, and the answer."""
     locations = scratch.lab.locations
     request = urllib.request.Request(
-        f"http://127.0.0.1:{settings.ports(locations)['dagster']}/graphql",
+        f"http://127.0.0.1:{lab_ports(locations)['dagster']}/graphql",
         json.dumps({"query": query, "variables": variables}).encode(),
         {"content-type": "application/json", "authorization": f"Bearer {credentials.dagster_token(locations)}"},
     )

@@ -9,6 +9,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.bridge.topics import TopicKeeper
+from medkg_lab.broker.address import Address, broker_address
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
@@ -23,7 +24,7 @@ log = logging.getLogger("medkg_lab.bridge")
 PAUSE = 1.0
 
 
-def _make_topics(bootstrap: settings.Address, prefix: str, stopping: process.Stopping) -> None:
+def _make_topics(bootstrap: Address, prefix: str, stopping: process.Stopping) -> None:
     """Make the lab's topics, waiting for the broker as long as it takes."""
     while not stopping():
         try:
@@ -38,7 +39,7 @@ def main() -> None:
     """Run until SIGTERM; the process ends when either side ends."""
     _, locations = process.arguments("bridge")
     chosen = settings.load(locations)
-    bootstrap = chosen.bootstrap(locations)
+    bootstrap = broker_address(chosen, locations)
     topics = Topics(chosen.broker.topic_prefix)
     stopping = process.Stopping()
     stopping.listen()

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
+from medkg_lab.broker.address import Address
 from medkg_lab.port_use import require_own
-from medkg_lab.settings import Address
 
 _log = logging.getLogger("medkg_lab.broker.client")
 

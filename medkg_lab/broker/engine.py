@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from medkg_lab import launch
+from medkg_lab.broker.address import Address, broker_address, producer_password_file
 from medkg_lab.broker.embedded.scram import MECHANISM
 from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
 from medkg_lab.broker.redpanda.config import Plan
@@ -18,7 +19,8 @@ from medkg_lab.broker.redpanda.installation import Installation, find
 from medkg_lab.credentials import LAB_ACCOUNT, password_file
 from medkg_lab.files import replace_private, write_private
 from medkg_lab.locations import Locations
-from medkg_lab.settings import Address, BrokerSettings, Settings, ports, redpanda_ports
+from medkg_lab.ports import lab_ports, redpanda_ports
+from medkg_lab.settings import BrokerSettings, Settings
 
 RECORD = "engine.json"
 OPEN_TO_ALL = "open to every user of this machine (broker.authentication: none)"
@@ -153,10 +155,12 @@ class ExternalEngine:
 def _embedded(locations: Locations, settings: Settings) -> BrokerEngine:
     broker, passwords = settings.broker, None
     if broker.authentication == "scram":
-        passwords = PasswordFiles(password_file(locations, LAB_ACCOUNT), settings.producer_password_file(locations))
+        passwords = PasswordFiles(
+            password_file(locations, LAB_ACCOUNT), producer_password_file(settings.broker, locations)
+        )
     return EmbeddedEngine(
         embedded_folder(locations),
-        settings.bootstrap(locations),
+        broker_address(settings, locations),
         passwords,
         broker.topic_prefix,
         broker.other_topics_mib,
@@ -175,7 +179,7 @@ def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
     further = redpanda_ports(locations)
     plan = Plan(
         folder=folder(locations) / "redpanda",
-        kafka=ports(locations)["broker"],
+        kafka=lab_ports(locations)["broker"],
         rpc=further["rpc"],
         admin=further["admin"],
         memory_mib=settings.broker.redpanda_memory_mib,
@@ -187,7 +191,7 @@ def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
 def _external(locations: Locations, settings: Settings) -> BrokerEngine:
     if not settings.broker.bootstrap.strip():
         raise BadBrokerSetting(detail="the external engine needs the address of the cluster in broker.bootstrap")
-    return ExternalEngine(settings.bootstrap(locations))
+    return ExternalEngine(broker_address(settings, locations))
 
 
 _ENGINES: dict[str, Callable[[Locations, Settings], BrokerEngine]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab import credentials
+from medkg_lab.broker.address import producer_password_file
 from medkg_lab.broker.embedded.scram import MECHANISM
 from medkg_lab.broker.errors import BadBrokerSetting
 from medkg_lab.broker.topics import Topics
@@ -44,7 +45,7 @@ def producer_access(lab: Lab, show_password: bool = False) -> Access:
     if broker.authentication == "none":
         plain = {"kcat": f"kcat -P -b {address} -t {topic}", "librdkafka": f"bootstrap.servers={address}"}
         return Access(str(address), topic, "PLAINTEXT", None, None, None, True, plain)
-    path = lab.settings.producer_password_file(lab.locations)
+    path = producer_password_file(lab.settings.broker, lab.locations)
     password = credentials.password(path)
     clients = _texts(str(address), topic, path, password if show_password else f"(the text in {path})")
     clients["kcat"] = f"kcat -F <({_command(lab)}) -P -t {topic}"

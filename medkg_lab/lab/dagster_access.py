@@ -5,9 +5,10 @@ import webbrowser
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from medkg_lab import credentials, exit_codes, linux, settings
+from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.locations import Locations
+from medkg_lab.ports import lab_ports
 from medkg_lab.rpc import Client
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.supervisor.decide import State
@@ -77,7 +78,7 @@ class DagsterAccess:
 
     @property
     def _port(self) -> int:
-        return settings.ports(self._locations)[PROCESS.removesuffix("d")]
+        return lab_ports(self._locations)[PROCESS.removesuffix("d")]
 
 
 def state_of(processes: Iterable[Mapping[str, Any]]) -> str:

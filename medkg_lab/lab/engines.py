@@ -6,11 +6,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 from medkg_lab import launch
+from medkg_lab.broker.address import Address
 from medkg_lab.broker.copying import Copied, copy
 from medkg_lab.broker.engine import BrokerEngine, EmbeddedEngine, named, switch
 from medkg_lab.broker.errors import CopyRefused
 from medkg_lab.lab.facade import Lab
-from medkg_lab.settings import Address
 
 
 def move(lab: Lab, source: str, target: str, report: Callable[[Copied], None]) -> list[Copied]:

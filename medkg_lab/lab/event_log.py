@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from medkg_lab.broker.address import Address
 from medkg_lab.broker.engine import choose
 from medkg_lab.broker.reading import read_all
 from medkg_lab.broker.topics import Topics
@@ -12,7 +13,6 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger import epochs
 from medkg_lab.ledger.chain import LogRecord
 from medkg_lab.ledger.log_source import EventLog
-from medkg_lab.settings import Address
 from medkg_lab.signing import LEDGER_LOG, signer
 
 WITHIN = 5.0

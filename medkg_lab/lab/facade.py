@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import settings
+from medkg_lab.broker.address import Address, broker_address
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.lab.dagster_access import DagsterAccess
 from medkg_lab.ledger.client import RETURN_SECONDS, LedgerClient
 from medkg_lab.locations import Locations, locate
 from medkg_lab.rpc import DEFAULT_DEADLINE, Client
-from medkg_lab.settings import Address, Settings
+from medkg_lab.settings import Settings
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.topology.catalog import Catalog
 
@@ -60,7 +61,7 @@ class Lab:
     @property
     def bootstrap(self) -> Address:
         """Where the broker listens, and how to be let in."""
-        return self.settings.bootstrap(self.locations)
+        return broker_address(self.settings, self.locations)
 
     @property
     def dagster(self) -> DagsterAccess:

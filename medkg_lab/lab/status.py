@@ -5,13 +5,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from medkg_lab import linux, settings
+from medkg_lab import linux
 from medkg_lab.broker.engine import choose, embedded_folder
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ports import lab_ports
 from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
@@ -40,7 +41,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
             "durability": engine.durability(),
         }
         | engine.details(),
-        "ports": settings.ports(lab.locations),
+        "ports": lab_ports(lab.locations),
         "disk_free_mb": int(free_mb(lab)),
         "logs_mb": round(logs_mb(lab), 1),
         "notes": supervised["notes"],

@@ -30,6 +30,7 @@ from medkg_lab.orchestration.recorder import Recorder
 from medkg_lab.orchestration.reload import Reloader
 from medkg_lab.orchestration.web import WebGuard
 from medkg_lab.orchestration.workspace import load_target
+from medkg_lab.ports import lab_ports
 from medkg_lab.topology.catalog import Catalog
 
 logger = logging.getLogger("dagsterd")
@@ -47,7 +48,7 @@ def main() -> None:
     stopping.listen()
     limit_repeated_lines()
     open_files = linux.raise_open_files()
-    chosen = settings.ports(locations)["dagster"]
+    chosen = lab_ports(locations)["dagster"]
     sockets = listeners(chosen)
     began = time.monotonic()
     with contextlib.ExitStack() as stack:

@@ -3,6 +3,7 @@
 from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.broker.address import broker_address
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.ledger.client import LedgerClient
@@ -37,7 +38,7 @@ def main() -> None:
     chosen = settings.load(locations)
     stopping = process.Stopping()
     stopping.listen()
-    bootstrap, topics = chosen.bootstrap(locations), Topics(chosen.broker.topic_prefix)
+    bootstrap, topics = broker_address(chosen, locations), Topics(chosen.broker.topic_prefix)
     consumer = Consumer(bootstrap, GROUP, [topics.pdf_requests])
     artifacts = ArtifactStore(locations.data / "artifacts", writer="pdf")
     converter, exchanges = converter_for(chosen, locations)

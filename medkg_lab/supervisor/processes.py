@@ -3,7 +3,8 @@
 from medkg_lab import launch
 from medkg_lab.broker.engine import choose
 from medkg_lab.locations import Locations
-from medkg_lab.settings import Settings, ports
+from medkg_lab.ports import lab_ports
+from medkg_lab.settings import Settings
 from medkg_lab.supervisor.spec import ProcessSpec
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
@@ -29,7 +30,7 @@ def _servers(locations: Locations, settings: Settings) -> list[str]:
 
 def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec, ...]:
     """The processes of the lab at `locations`, in an order that respects `after`."""
-    numbers = ports(locations)
+    numbers = lab_ports(locations)
     broker_argv = choose(locations, settings).argv()
     broker = (
         ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"], niceness=STANDS_BACK) if broker_argv else None

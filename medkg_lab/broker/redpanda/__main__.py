@@ -1,6 +1,6 @@
 """`python -m medkg_lab.broker.redpanda --home DIR`: Redpanda as the lab's broker process."""
 
-from medkg_lab import process, settings
+from medkg_lab import ports, process, settings
 from medkg_lab.broker.engine import RedpandaEngine, redpanda_engine
 from medkg_lab.broker.redpanda.process import RedpandaProcess
 
@@ -13,7 +13,7 @@ def main() -> None:
     stopping = process.Stopping()
     stopping.listen()
     facts = engine.note_installation()
-    running = RedpandaProcess(engine.plan, engine.installation(), locations.state / settings.REDPANDA_PORTS)
+    running = RedpandaProcess(engine.plan, engine.installation(), locations.state / ports.REDPANDA_PORTS)
     try:
         running.wait_ready(chosen.broker.redpanda_start_seconds, stopping)
         if not stopping():

@@ -14,10 +14,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from kio.schema.errors import ErrorCode
 
+from medkg_lab.broker.address import Address, producer_password_file, scram_login
 from medkg_lab.broker.client import group_listing, topic_listing
 from medkg_lab.broker.topics import EVENTS, LEDGER_LOG, REQUESTS
 from medkg_lab.lab.facade import Lab
-from medkg_lab.settings import Address, scram_login
 from medkg_lab.topology import bundled
 from tests.brokers import LAB, PRODUCER, BrokerProcess, librdkafka, make_topic
 from tests.cases.case import Context, Outcome, case
@@ -167,7 +167,7 @@ def administrate(given: Context) -> Outcome:
         lab.ok("submit", *documents(), "--wait")
         address = Lab.at(lab.home).bootstrap
         before = topic_listing(address)
-        password = Lab.at(lab.home).settings.producer_password_file(Lab.at(lab.home).locations).read_text()
+        password = producer_password_file(Lab.at(lab.home).settings.broker, Lab.at(lab.home).locations).read_text()
         producer = Address(str(address), tuple(scram_login(PRODUCER, password).items()))
 
         def attack() -> dict[str, Any]:

@@ -17,13 +17,14 @@ from kio.schema.errors import ErrorCode
 
 from medkg_lab import credentials, locations, settings
 from medkg_lab.broker import engine
+from medkg_lab.broker.address import Address, broker_address, scram_login
 from medkg_lab.broker.client import Consumer, Producer, group_listing, produce, read_all, topic_listing
 from medkg_lab.broker.embedded import codec
 from medkg_lab.broker.embedded.handlers.registry import APIS, OPEN
 from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
-from medkg_lab.settings import Address, SettingsInvalid, scram_login
+from medkg_lab.settings import SettingsInvalid
 from tests.brokers import (
     LAB,
     PRODUCER,
@@ -338,8 +339,8 @@ def test_a_labs_own_clients_find_the_passwords_that_were_made_for_it(tmp_path: P
     assert "--no-auto-create" in broker.options
     try:
         broker.start()
-        address = Address(str(broker.bootstrap), chosen.bootstrap(at).security)
-        assert found.password_files.lab.read_text() not in repr(chosen.bootstrap(at))
+        address = Address(str(broker.bootstrap), broker_address(chosen, at).security)
+        assert found.password_files.lab.read_text() not in repr(broker_address(chosen, at))
         assert ensure_topics(address, "-x.")
         login = scram_login(PRODUCER, found.password_files.producer.read_text())
         with Producer(Address(str(broker.bootstrap), tuple(login.items()))) as producer:
@@ -379,7 +380,7 @@ def test_none_is_a_choice_that_is_said_aloud(tmp_path: Path) -> None:
     chosen = settings.load(at)
     found = engine.choose(at, chosen)
     assert "every user" in found.details()["access"]
-    assert chosen.bootstrap(at).security == ()
+    assert broker_address(chosen, at).security == ()
     broker = BrokerProcess(tmp_path, open_to_all=True).start()
     wait_for_log(broker, "nobody is asked to log in")
     broker.close()

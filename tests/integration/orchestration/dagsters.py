@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from medkg_lab import credentials, rpc, settings
+from medkg_lab import credentials, rpc
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.runs import visible_run_id
+from medkg_lab.ports import lab_ports
 from medkg_lab.topology.catalog import Catalog
 from tests.integration.engine.processes import Lab, register, running_ledger, spec
 from tests.waiting import wait_until
@@ -107,6 +108,6 @@ def dagster() -> Iterator[Dagster]:
     with running_ledger(home) as lab, lab.client() as client:
         lab.engine()
         lab.start("medkg_lab.orchestration")
-        port, token = settings.ports(lab.locations)["dagster"], credentials.dagster_token(lab.locations)
+        port, token = lab_ports(lab.locations)["dagster"], credentials.dagster_token(lab.locations)
         yield Dagster(lab, client, port, token)
     shutil.rmtree(home, ignore_errors=True)

@@ -13,12 +13,13 @@ from urllib.parse import urlencode
 import pytest
 import websockets
 
-from medkg_lab import credentials, exit_codes, linux, settings
+from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.orchestration.connections import MAX_MESSAGE
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
+from medkg_lab.ports import lab_ports
 from medkg_lab.stages.kinds import KINDS
 from tests.integration.orchestration.dagsters import Dagster
 from tests.waiting import wait_until
@@ -271,7 +272,7 @@ def test_it_ends_cleanly_and_in_time(dagster: Dagster) -> None:
 def test_a_port_that_is_taken_ends_dagsterd_for_good_with_the_reason(short_tmp: Path) -> None:
     lab = locate(short_tmp)
     lab.create()
-    port = settings.ports(lab)["dagster"]
+    port = lab_ports(lab)["dagster"]
     with socket.create_server(("127.0.0.1", port)):
         command = [sys.executable, "-m", "medkg_lab.orchestration", *lab.arguments()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)

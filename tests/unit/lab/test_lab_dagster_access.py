@@ -11,11 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from medkg_lab import credentials, linux, rpc, settings
+from medkg_lab import credentials, linux, rpc
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.lab import dagster_access
 from medkg_lab.lab.dagster_access import DagsterAccess, DagsterNotReady, DagsterPortForeign, open_in_browser
 from medkg_lab.locations import Locations, locate
+from medkg_lab.ports import lab_ports
 from medkg_lab.supervisor.client import SupervisorClient
 
 
@@ -61,7 +62,7 @@ def listening(locations: Locations) -> Iterator[None]:
     thread.start()
     assert opened.wait(10)
     try:
-        with socket.create_server(("127.0.0.1", settings.ports(locations)["dagster"])):
+        with socket.create_server(("127.0.0.1", lab_ports(locations)["dagster"])):
             yield
     finally:
         loop.call_soon_threadsafe(ended.set)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab import settings
+from medkg_lab import ports, settings
 from medkg_lab.locations import Locations, locate
 from medkg_lab.orchestration.connections import listeners
+from medkg_lab.ports import lab_ports
 from medkg_lab.process import CannotRun
 from medkg_lab.settings import PortSettings, Settings, SettingsInvalid
 from medkg_lab.supervisor.errors import PortTaken
@@ -34,18 +35,18 @@ def places(short_tmp: Path) -> Locations:
 
 
 def test_ports_are_kept_while_they_are_free(places: Locations) -> None:
-    before = settings.ports(places)
+    before = lab_ports(places)
     assert choose_ports(places, Settings()) == []
-    assert settings.ports(places) == before
+    assert lab_ports(places) == before
 
 
 def test_a_chosen_port_that_is_taken_is_replaced_with_a_word(places: Locations) -> None:
-    before = settings.ports(places)
+    before = lab_ports(places)
     with taken(before["broker"]):
         (note,) = choose_ports(places, Settings())
     assert f"Port {before['broker']} of broker" in note
     assert f"process {os.getpid()}" in note
-    now = settings.ports(places)
+    now = lab_ports(places)
     assert now["broker"] != before["broker"]
     assert now["dagster"] == before["dagster"]
 
@@ -56,13 +57,13 @@ def test_a_set_port_is_used_or_its_holder_named(places: Locations) -> None:
             choose_ports(places, Settings(ports=PortSettings(dagster=port)))
     assert caught.value.exit_code == 3
     assert choose_ports(places, Settings(ports=PortSettings(dagster=port))) == []
-    assert settings.ports(places)["dagster"] == port
+    assert lab_ports(places)["dagster"] == port
 
 
 def test_a_set_port_that_the_other_has_moves_the_other(places: Locations) -> None:
-    broker = settings.ports(places)["broker"]
+    broker = lab_ports(places)["broker"]
     assert len(choose_ports(places, Settings(ports=PortSettings(dagster=broker)))) == 1
-    now = settings.ports(places)
+    now = lab_ports(places)
     assert now["dagster"] == broker != now["broker"]
 
 
@@ -74,9 +75,9 @@ def test_two_set_ports_must_differ(places: Locations) -> None:
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"broker": "x"}', '{"broker": 1}'])
 def test_damaged_ports_are_chosen_anew(places: Locations, damage: str) -> None:
-    (places.state / settings.PORTS).write_text(damage)
-    found = settings.ports(places)
-    assert json.loads((places.state / settings.PORTS).read_text()) == found
+    (places.state / ports.PORTS).write_text(damage)
+    found = lab_ports(places)
+    assert json.loads((places.state / ports.PORTS).read_text()) == found
     assert set(found) == {"broker", "dagster"}
 
 
@@ -97,7 +98,7 @@ def test_relative_paths_of_the_settings_are_below_their_file(places: Locations) 
 
 
 def test_a_port_that_is_taken_on_the_other_loopback_address_is_not_free(places: Locations) -> None:
-    before = settings.ports(places)
+    before = lab_ports(places)
     with socket.socket(socket.AF_INET6) as other:
         other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -106,4 +107,4 @@ def test_a_port_that_is_taken_on_the_other_loopback_address_is_not_free(places: 
             pytest.skip("there is no IPv6")
         other.listen()
         assert len(choose_ports(places, Settings())) == 1
-    assert settings.ports(places)["dagster"] != before["dagster"]
+    assert lab_ports(places)["dagster"] != before["dagster"]
