@@ -156,6 +156,36 @@ class LegWeights(Section):
     sparse: float = Field(default=1.0, ge=0, description="The leg that searches by learned sparse vectors.")
 
 
+class AuthSettings(Section):
+    """Whether JSON Web Tokens of an issuer open Dagster's pages, beside the lab's own token.
+
+    A shared secret (`HS256`) or the issuer's public keys (`RS256`, `ES256`), never both: one could be taken for the other.
+    """
+
+    mode: Literal["token", "jwt"] = Field(
+        default="token", description="`token` takes the lab's own token alone; `jwt` takes an issuer's tokens as well."
+    )
+    issuer: str = Field(default="", description="What a token's `iss` must be, such as `medical-kg-auth`.")
+    audience: str = Field(default="", description="What a token's `aud` must hold, such as `medical-kg-api`.")
+    jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^https://|^http://(127\.0\.0\.1|\[::1\]|localhost)[:/]",
+        description="Where the issuer publishes its public keys, by HTTPS or on this machine.",
+    )
+    secret_file: Path | None = Field(
+        default=None,
+        description="File with the shared secret of at least 32 bytes, relative to the config folder.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.mode == "jwt" and not (self.issuer and self.audience):
+            raise ValueError("jwt needs issuer and audience")
+        if self.mode == "jwt" and (self.jwks_url is None) == (self.secret_file is None):
+            raise ValueError("jwt needs either jwks_url or secret_file")
+        return self
+
+
 class SearchSettings(Section):
     """How the legs of a search rank, and how their rankings become one."""
 
@@ -199,6 +229,7 @@ class Settings(Section):
         default=RecordingSettings(), description="The record of exchanges with the outside."
     )
     dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
+    auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")
     compute_engines: int = Field(
         default=1,

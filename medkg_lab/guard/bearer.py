@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from medkg_lab.guard.caller import Caller
 from medkg_lab.guard.errors import TokenRefused
 from medkg_lab.guard.keys import Keys
-from medkg_lab.guard.tokens import Caller, Rules, read_header, verify
+from medkg_lab.guard.tokens import Rules, read_header, verify
 
 
 @dataclass(frozen=True)

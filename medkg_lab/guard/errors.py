@@ -1,5 +1,6 @@
 """What the guard refuses."""
 
+from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 
 
@@ -9,3 +10,12 @@ class TokenRefused(LabError):
 
 class KeysUnavailable(LabError):
     """The keys for tokens cannot be had from {place}: {detail}. Check `auth` in settings.yaml, and whether the issuer answers."""
+
+    exit_code = exit_codes.NO_RESTART
+
+
+class AuthPackageMissing(LabError):
+    """`auth.mode: jwt` needs the package joserfc. Install it with `pip install 'medkg-lab[auth]'` in the lab's environment, or
+    remove `auth` from settings.yaml."""
+
+    exit_code = exit_codes.NO_RESTART

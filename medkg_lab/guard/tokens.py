@@ -11,6 +11,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from medkg_lab.guard.caller import Caller, Scope
 from medkg_lab.guard.errors import TokenRefused
 
 Key = OctKey | RSAKey | ECKey
@@ -18,13 +19,6 @@ LEEWAY_S = 30
 """Seconds by which the issuer's clock may differ from ours."""
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_SUBJECT_CHARACTERS = 256
-
-
-class Scope(StrEnum):
-    """What a token may allow; whoever may write may read."""
-
-    READ = "admin:read"
-    WRITE = "admin:write"
 
 
 class Family(StrEnum):
@@ -46,18 +40,6 @@ class Rules:
     issuer: str
     audience: str
     family: Family
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whom a token stands for; `subject` is recorded as the one who acted."""
-
-    subject: str
-    scopes: frozenset[Scope]
-
-    def may(self, scope: Scope) -> bool:
-        """Whether the token gives `scope`."""
-        return scope in self.scopes or Scope.WRITE in self.scopes
 
 
 @dataclass(frozen=True, slots=True)

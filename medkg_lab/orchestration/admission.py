@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     LOGIN_NEEDED = "login needed"
     FOREIGN = "foreign"
     POST_NEEDED = "post needed"
+    NO_SCOPE = "no scope"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request says: `headers` hold each value of a header; `token`, `session` and `code` whether it brings a valid one."""
+    """What a request says: `headers` hold each value of a header; `token`, `session` and `code` whether it brings a valid one,
+    and `scoped` whether the token is good for anything."""
 
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     method: str = "GET"
@@ -43,6 +45,7 @@ class Asked:
     has_query: bool = False
     is_websocket: bool = False
     token: bool = False
+    scoped: bool = True
     session: bool = False
     code: bool = False
 
@@ -59,7 +62,7 @@ def judge(asked: Asked, guarded: Guarded) -> Verdict:
     Host                            -> the lab's own name; 127.0.0.1 and localhost with the token alone; else FOREIGN
     Origin, when given              -> that of the Host asked; else FOREIGN
     Sec-Fetch-Site, when given      -> one of OWN_SITES; else FOREIGN
-    the token                       -> ALLOWED
+    a token                         -> ALLOWED when it is good for anything, else NO_SCOPE
     a code                          -> ALLOWED, unless it is a websocket
     a session                       -> ALLOWED when Sec-Fetch-Site was given, or Origin in its place; websockets need Origin
     nothing of these                -> LOGIN_NEEDED
@@ -76,6 +79,8 @@ def judge(asked: Asked, guarded: Guarded) -> Verdict:
         return Verdict.FOREIGN
     if site is not None and site not in OWN_SITES:
         return Verdict.FOREIGN
+    if asked.token and not asked.scoped:
+        return Verdict.NO_SCOPE
     if asked.token or (asked.code and not asked.is_websocket):
         return Verdict.ALLOWED
     if not asked.session:

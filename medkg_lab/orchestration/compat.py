@@ -47,7 +47,11 @@ from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage, SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.workspace.context import IWorkspaceProcessContext, WorkspaceProcessContext
+from dagster._core.workspace.context import (
+    IWorkspaceProcessContext,
+    WorkspaceProcessContext,
+    WorkspaceRequestContext,
+)
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.controller import create_daemon_of_type
 from dagster._daemon.daemon import DaemonIterator, DagsterDaemon, SensorDaemon
@@ -108,6 +112,7 @@ __all__ = [
     "TemporaryLocalArtifactStorage",
     "WorkerStatus",
     "WorkspaceProcessContext",
+    "WorkspaceRequestContext",
     "create_context_creation_data",
     "create_daemon_of_type",
     "create_execution_plan",

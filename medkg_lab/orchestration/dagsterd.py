@@ -17,13 +17,12 @@ from dagster import DagsterInstance
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.clocks import SteadyClock
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.orchestration.compat import (
-    WorkspaceProcessContext,
-    create_pages,
-)
+from medkg_lab.orchestration.callers import LabProcessContext
+from medkg_lab.orchestration.compat import create_pages
 from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, limit_repeated_lines, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
+from medkg_lab.orchestration.issuer import authenticator
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
 from medkg_lab.orchestration.readback import MAX_RUNS, read_runs
 from medkg_lab.orchestration.recorder import Recorder
@@ -53,18 +52,19 @@ def main() -> None:
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         instance = stack.enter_context(open_instance(locations))
-        keep = settings.load(locations).dagster
+        chosen_settings = settings.load(locations)
+        keep = chosen_settings.dagster
         recorder = Recorder(
             instance, folder(locations), LedgerClient(locations.socket("ledger")), keep, ages=SteadyClock()
         )
         thread = recorder.start(stopping)
-        context = stack.enter_context(WorkspaceProcessContext(instance, load_target()))
+        context = stack.enter_context(LabProcessContext(instance, load_target()))
         sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
         Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
         pages = create_pages(context)
         token, name = credentials.dagster_token(locations), credentials.dagster_host(locations)
-        guard = WebGuard(pages, token, name, chosen, Logins())
+        guard = WebGuard(pages, token, name, chosen, Logins(), authenticator(chosen_settings.auth, locations))
         logger.info("pages ready after %.1f s", time.monotonic() - began)
         server = _Server(guard, open_files)
         handlers = _handlers(instance, recorder) | _login_handler(guard)

@@ -9,6 +9,7 @@ from dagster import DagsterRun, RunsFilter, StringSource
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.orchestration.callers import acting
 from medkg_lab.orchestration.compat import (
     CheckRunHealthResult,
     ConfigurableClass,
@@ -26,7 +27,6 @@ from medkg_lab.topology.versions import from_json
 
 logger = logging.getLogger(__name__)
 
-BY = "dagster"
 DEADLINE_SECONDS = 5.0
 MAX_BATCH = 200
 GONE = "unknown to the ledger"
@@ -65,12 +65,12 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
     def _bind(self, run: DagsterRun) -> None:
         release = run.tags.get(TAG_RELEASE) if run.parent_run_id is None else None
         if release is not None:
-            self._ledger.launch(run.run_id, release_id=release, by=BY)
+            self._ledger.launch(run.run_id, release_id=release, by=acting())
             return
         jobs = self._jobs(run)
         if not jobs:
             raise LaunchNeedsJob(run_id=run.run_id)
-        self._ledger.launch(run.run_id, job_ids=jobs, from_stage=self._from_stage(run, jobs[0]), by=BY)
+        self._ledger.launch(run.run_id, job_ids=jobs, from_stage=self._from_stage(run, jobs[0]), by=acting())
 
     def terminate(self, run_id: str) -> bool:
         """Cancel the run's jobs that have not ended; False when there are none."""
@@ -81,7 +81,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         if jobs:
             self._instance.report_run_canceling(run)
         for job_id in jobs:
-            self._ledger.cancel(job_id, by=BY, why="terminated on Dagster's page")
+            self._ledger.cancel(job_id, by=acting(), why="terminated on Dagster's page")
         return bool(jobs)
 
     @property

@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
 
+from medkg_lab.guard import caller as guard
+from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
+from medkg_lab.orchestration import callers
 from medkg_lab.orchestration.admission import Asked, Guarded, Verdict, judge
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
 
@@ -51,9 +54,12 @@ _REFUSALS = {
         "address that `medkg-lab dagster url` prints into the address bar.\n",
     ),
     Verdict.POST_NEEDED: (405, "GraphQL is asked by POST.\n"),
+    Verdict.NO_SCOPE: (403, f"The token has neither the scope {guard.Scope.READ} nor {guard.Scope.WRITE}.\n"),
 }
 _LEADING = re.compile(r"^(?:/|%2F|%5C|%09|%0A|%0D|%20|\.{1,2}(?=/|$))+")
 """What must not follow the first slash of a path."""
+_BAD_TOKEN = [(b"www-authenticate", b'Bearer error="invalid_token"')]
+"""RFC 6750, section 3."""
 _HEADERS_OF = {401: [(b"www-authenticate", b"Bearer")], 405: [(b"allow", b"POST")]}
 
 
@@ -61,13 +67,17 @@ class WebGuard:
     """An ASGI application that lets only the lab's own user and programs through to `app`.
 
     `name` is the host name of this lab's pages alone, so that no other port of the machine and no other lab gets their cookie.
-    A program sends the token as `Authorization: Bearer`; a browser exchanges the one-time code in its address for a session.
+    A program sends the lab's token, or one that `tokens` accepts, as `Authorization: Bearer`; a browser exchanges the one-time
+    code in its address for a session.
     """
 
-    def __init__(self, app: App, token: str, name: str, port: int, logins: Logins) -> None:
+    def __init__(
+        self, app: App, token: str, name: str, port: int, logins: Logins, tokens: guard.Authenticator | None = None
+    ) -> None:
         self._app = app
         self._token = token.encode()
         self._logins = logins
+        self._tokens = tokens
         self._websockets = 0
         self._guarded = Guarded(
             f"{name}:{port}", frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
@@ -86,7 +96,14 @@ class WebGuard:
             await self._app(scope, receive, send)
             return
         codes = _values(scope.get("query_string", b""), CODE)
-        asked = self._read(scope, codes)
+        try:
+            caller = await self._caller(scope)
+        except (TokenRefused, KeysUnavailable) as error:
+            await _refuse_token(scope, error, send)
+            return
+        scope[callers.CALLER] = caller
+        callers.act_for(caller)
+        asked = self._read(scope, codes, caller)
         verdict = judge(asked, self._guarded)
         if verdict is not Verdict.ALLOWED:
             await _refuse(scope, verdict, send)
@@ -97,10 +114,16 @@ class WebGuard:
         else:
             await self._serve(scope, receive, send)
 
-    def _read(self, scope: Scope, codes: list[str]) -> Asked:
-        headers: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    async def _caller(self, scope: Scope) -> guard.Caller | None:
+        """Whom a bearer token that is not the lab's own stands for; None without one. Raises TokenRefused, KeysUnavailable."""
+        given = _bearer(_headers(scope).get("authorization", []))
+        if self._tokens is None or given is None or self._is_own(given):
+            return None
+        return await self._tokens.caller(given)
+
+    def _read(self, scope: Scope, codes: list[str], caller: guard.Caller | None) -> Asked:
+        headers = _headers(scope)
+        given = _bearer(headers.get("authorization", []))
         session = any(map(self._logins.is_session, _cookies(headers.get("cookie", []), self.cookie)))
         code = len(codes) == 1 and scope.get("method") == "GET" and self._logins.is_code(codes[0])
         # Both may have been read by someone else: the session from a server on another port, the code from a process list.
@@ -111,14 +134,14 @@ class WebGuard:
             path=scope["path"],
             has_query=bool(scope.get("query_string")),
             is_websocket=scope["type"] == "websocket",
-            token=self._has_token(headers.get("authorization", [])),
+            token=caller is not None or (given is not None and self._is_own(given)),
+            scoped=caller is None or caller.may(guard.Scope.READ),
             session=session and own,
             code=code and own,
         )
 
-    def _has_token(self, values: list[str]) -> bool:
-        scheme, _, given = (values[0] if values else "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
+    def _is_own(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
 
     async def _log_in(self, scope: Scope, codes: list[str], asked: Asked, send: Send) -> None:
         """Send the browser to the same page without the code; a browser that is logged in already may bring a used one."""
@@ -164,6 +187,19 @@ class WebGuard:
             await self._app(scope, receive, send)
         finally:
             self._websockets -= 1
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _bearer(values: list[str]) -> str | None:
+    """The token of an Authorization header (RFC 6750, section 2.1)."""
+    scheme, _, given = (values[0] if values else "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else None
 
 
 def _from_owner(scope: Scope) -> bool:
@@ -221,6 +257,17 @@ async def _refuse(scope: Scope, verdict: Verdict, send: Send) -> None:
         return
     status, text = _REFUSALS[verdict]
     await _answer(send, status, [*_HEADERS_OF.get(status, []), (b"cache-control", b"no-store")], text)
+
+
+async def _refuse_token(scope: Scope, error: TokenRefused | KeysUnavailable, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+    elif isinstance(error, TokenRefused):
+        await _answer(send, 401, [*_BAD_TOKEN, (b"cache-control", b"no-store")], f"{error}\n")
+    else:
+        await _answer(
+            send, 503, [(b"cache-control", b"no-store")], "The keys for tokens cannot be had now. Try again.\n"
+        )
 
 
 async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:

@@ -59,10 +59,10 @@ class Dagster:
     def bearer(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token}"}
 
-    def graphql(self, query: str, **variables: Any) -> Any:
+    def graphql(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
-        headers = {"content-type": "application/json", **self.bearer}
-        status, text = self._fetch(urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, headers))
+        given = {"content-type": "application/json", **(headers or self.bearer)}
+        status, text = self._fetch(urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, given))
         assert status in (200, 500), text  # an error that an answer describes comes with 500
         answer = json.loads(text)
         assert "errors" not in answer, answer

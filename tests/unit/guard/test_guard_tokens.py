@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from medkg_lab.guard.caller import Caller, Scope
 from medkg_lab.guard.errors import TokenRefused
-from medkg_lab.guard.tokens import MAX_TOKEN_BYTES, Caller, Family, Key, Rules, Scope, read_header, verify
+from medkg_lab.guard.tokens import MAX_TOKEN_BYTES, Family, Key, Rules, read_header, verify
 
 NOW = 1_800_000_000.0
 SECRET = OctKey.import_key(b"a secret of at least thirty-two bytes")
