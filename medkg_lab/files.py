@@ -1,6 +1,7 @@
 """Files: private ones of the lab, written with mode 0600, whole or not at all; and ones that anybody names, read with limits."""
 
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -64,24 +65,52 @@ def write_private(path: Path, text: str) -> None:
         temporary.unlink()
 
 
-def replace_private(path: Path, text: str) -> None:
-    """Put `text` into `path` with mode 0600, in place of what is there."""
-    _write_beside(path, text).replace(path)
+def replace_private(path: Path, content: str | bytes, durable: bool = False) -> None:
+    """Put `content` into `path` with mode 0600, in place of what is there; a crash leaves the old file or the new one, whole.
 
-
-def _write_beside(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    With `durable` the new one is on disk under its name when this returns.
+    """
+    temporary = _write_beside(path, content)
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_beside(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _remove_abandoned(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)  # who tries again and again on a full disk must not leave a file each time
         raise
     return temporary
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` left beside it."""
+    mine = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.[0-9a-f]{{8}}")
+    for name in os.listdir(path.parent):
+        if (found := mine.fullmatch(name)) and not os.path.exists(f"/proc/{found[1]}"):
+            path.with_name(name).unlink(missing_ok=True)
 
 
 def last_lines(path: Path, count: int) -> list[str]:

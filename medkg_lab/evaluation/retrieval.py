@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from medkg_lab.evaluation.dataset import Dataset, Item
 from medkg_lab.evaluation.measures import DEPTH_OF_RECALL, ndcg, randomisation_test, recall
+from medkg_lab.files import replace_private
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
-from medkg_lab.knowledge.files import replace
 from medkg_lab.knowledge.fusion import Ranking
 from medkg_lab.knowledge.messages import TextDocument
 from medkg_lab.knowledge.search import Question
@@ -47,7 +47,7 @@ def vectors_of(items: Sequence[Item], encoder: MiniLM, cache: Path, say: Callabl
     say(f"embedding {len(items)} documents; the vectors are kept in {path.parent}")
     vectors = encoder.encode([passage(item) for item in items])
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace(path, np.ascontiguousarray(vectors, dtype="<f4").tobytes())
+    replace_private(path, np.ascontiguousarray(vectors, dtype="<f4").tobytes(), durable=True)
     return vectors
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import orjson
 
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge import files, passages
+from medkg_lab.files import replace_private
+from medkg_lab.knowledge import passages
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.flat import Flat, Hits, Matrix, OnProcessor, faiss
 from medkg_lab.knowledge.passages import Block
@@ -174,6 +175,6 @@ class VectorIndex:
             "dimension": self._manifest[1],
             "sha256": hashlib.sha256(data).hexdigest(),
         }
-        files.replace(self._snapshot, data)
-        files.replace(self._facts, orjson.dumps(facts))
+        replace_private(self._snapshot, data, durable=True)
+        replace_private(self._facts, orjson.dumps(facts), durable=True)
         self._unsaved = 0

@@ -6,8 +6,6 @@ file is never written. The text of every version that was saved or replaced is k
 
 import hashlib
 import os
-import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +15,7 @@ import yaml
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
-from medkg_lab.files import TEXT_BYTES, read_regular
+from medkg_lab.files import TEXT_BYTES, read_regular, replace_private
 from medkg_lab.lab.facade import Lab
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology import versions
@@ -158,7 +156,7 @@ def keep_draft(lab: Lab, which: Definition, text: str | None) -> None:
     if text is None:
         _draft(lab, which).unlink(missing_ok=True)
     else:
-        _write(_draft(lab, which), text)
+        replace_private(_draft(lab, which), text)
 
 
 def _draft(lab: Lab, which: Definition) -> Path:
@@ -233,7 +231,7 @@ def save(lab: Lab, which: Definition, text: str, base: str | None) -> Saved:
         _keep(lab, which, version_of(before), now.text)
     _keep(lab, which, version, text)
     if before is None or text != now.text:
-        _write(path, text)
+        replace_private(path, text)
         if isinstance(checked.model, Topology) and lab.supervisor.is_running():
             lab.ledger.register("topology", checked.model.name, version, versions.to_json(checked.model))
     return Saved(version, version_of(before) if before else "", changes(before, checked.model), path)
@@ -322,20 +320,4 @@ def _keep(lab: Lab, which: Definition, version: str, text: str) -> None:
     if path.exists():
         os.utime(path)
     else:
-        _write(path, text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a file in place as a whole, readable by its owner alone, and on disk when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), stat.S_IRUSR | stat.S_IWUSR)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+        replace_private(path, text)

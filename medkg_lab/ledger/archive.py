@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from medkg_lab.files import sync
 from medkg_lab.ledger import files
 from medkg_lab.ledger.errors import ArchiveNotWritten
 
@@ -102,4 +103,4 @@ def _link(path: Path, target: Path) -> None:
         os.link(path, target)
     except OSError:
         shutil.copyfile(path, target)
-        files.sync(target)
+        sync(target)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from medkg_lab.ledger import files
+from medkg_lab.files import replace_private
 from medkg_lab.ledger.errors import BookmarkMoved
 
 FILE = "bookmarks.json"
@@ -40,7 +40,7 @@ class Bookmarks:
         """Write what changed, durably."""
         known = dict(self._known)
         if known != self._saved:
-            files.write(self._path, orjson.dumps(known))
+            replace_private(self._path, orjson.dumps(known))
             self._saved = known
 
 

@@ -1,44 +1,26 @@
 """Files that must be there whole or not at all."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import orjson
 
+from medkg_lab.files import replace_private, sync
+
 _CHUNK = 1 << 20
-
-
-def sync(path: Path) -> None:
-    """Have a file's or folder's content on disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def settle(part: Path, path: Path) -> None:
     """Give a finished file its name, durably, with its checksum beside it as `sha256sum` writes one."""
     sync(part)
-    write(checksum_file(path), f"{sha256(part)}  {path.name}\n".encode())
+    replace_private(checksum_file(path), f"{sha256(part)}  {path.name}\n")
     part.replace(path)
     sync(path.parent)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace a small file as a whole, durably."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fdatasync(handle.fileno())
-    fresh.replace(path)
-
-
 def write_json(path: Path, value: object) -> None:
     """Replace a small JSON file as a whole, durably."""
-    write(path, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    replace_private(path, orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def sha256(path: Path) -> str:

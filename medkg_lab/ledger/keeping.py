@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from medkg_lab import rpc
+from medkg_lab.files import sync
 from medkg_lab.ledger import files, folds
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
@@ -88,9 +89,9 @@ class Keeping:
             ]
             manifest = {"made_at": time.time(), "head": head, "fold": seq, "events": parts}
             files.write_json(part / MANIFEST, manifest)
-            files.sync(part)
+            sync(part)
             part.rename(path)
-            files.sync(path.parent)
+            sync(path.parent)
         except (OSError, duckdb.Error) as error:
             shutil.rmtree(part, ignore_errors=True)
             raise SnapshotFailed(path=path, detail=str(error).splitlines()[0]) from error

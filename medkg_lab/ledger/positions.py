@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from medkg_lab.ledger import files
+from medkg_lab.files import replace_private
 
 READERS = ("outbox", "recorder", "knowledge")
 """The lab's own readers: until each has told its position, nothing may be pruned."""
@@ -51,7 +51,7 @@ class Positions:
         """Write what changed, durably."""
         known = dict(self._known)
         if known != self._saved:
-            files.write(self._path, orjson.dumps(known))
+            replace_private(self._path, orjson.dumps(known))
             self._saved = known
 
 

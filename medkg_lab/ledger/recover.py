@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from medkg_lab.files import replace_private, sync
 from medkg_lab.ledger import bookmarks, files, folds, log_source, positions, views
 from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
 from medkg_lab.ledger.core import FOLDS, Core
@@ -197,12 +198,12 @@ def _install(fresh: Path, folder: Path, head: int) -> str:
     # The intake reads the work queue again, which makes no job twice, and the outbox begins a new epoch.
     (folder / bookmarks.FILE).unlink(missing_ok=True)
     for name in (LEDGER, VIEWS):
-        files.sync(fresh / name)
+        sync(fresh / name)
         views.remove(folder / name)
         (fresh / name).replace(folder / name)
-    files.write(folder / MARK, head.to_bytes(8, "little"))
+    replace_private(folder / MARK, head.to_bytes(8, "little"))
     _cap_positions(folder / POSITIONS, head)
-    files.sync(folder)
+    sync(folder)
     return str(kept)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from medkg_lab.knowledge.files import replace
+from medkg_lab.files import replace_private
 from medkg_lab.mesh.reading import read
 from medkg_lab.stages.extract.vocabulary import (
     BUNDLED,
@@ -35,8 +35,8 @@ def keep(folder: Path, concepts: Iterable[Concept]) -> str:
     data = encode(concepts)
     version = version_of(data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace(folder / f"{version}.tsv", data)
-    replace(folder / CURRENT, version.encode())
+    replace_private(folder / f"{version}.tsv", data, durable=True)
+    replace_private(folder / CURRENT, version, durable=True)
     return version
 
 

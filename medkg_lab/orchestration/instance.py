@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from dagster import DagsterInstance
 
+from medkg_lab.files import replace_private
 from medkg_lab.locations import HOME_VARIABLE, Locations
 
 CONFIG_FILE = "dagster.yaml"
@@ -23,7 +24,7 @@ def open_instance(locations: Locations) -> DagsterInstance:
     """
     home = folder(locations)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (home / CONFIG_FILE).write_text(yaml.safe_dump(configuration(locations)))
+    replace_private(home / CONFIG_FILE, yaml.safe_dump(configuration(locations)))
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ[HOME_VARIABLE] = str(locations.home)
     return DagsterInstance.get()

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import orjson
 
+from medkg_lab.files import replace_private
 from medkg_lab.repro.errors import RunDamaged, UnknownRun
 
 RECORDED = "recorded"
@@ -113,10 +114,7 @@ class Shelf:
 
     def keep(self, run: Run) -> None:
         """Keep `run` under its id, completely or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f".{run.id}.part"
-        part.write_bytes(run.encode())
-        part.replace(self._folder / f"{run.id}.json")
+        replace_private(self._folder / f"{run.id}.json", run.encode())
 
     def get(self, name: str | None) -> Run:
         """A run by name; the newest when none is named. Raises UnknownRun and RunDamaged."""

@@ -130,3 +130,17 @@ def private_imports(tree: ast.Module) -> list[str]:
 
 
 _PRIVATE = re.compile(r"^dagster_shared\b|\._(?!_)")
+
+
+def own_replacements(tree: ast.Module) -> list[int]:
+    """The lines that put a file in another's place themselves: os.replace, os.rename, or a path's method of that name."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            called(node) in ("os.replace", "os.rename")
+            or (node.func.attr in ("replace", "rename") and len(node.args) == 1 and not node.keywords)
+        )
+    ]

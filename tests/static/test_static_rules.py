@@ -79,6 +79,23 @@ def test_only_one_module_imports_the_private_parts_of_a_library() -> None:
     assert_kept(tuple(path for path in rules.python_files() if path not in known), rules.private_imports)
 
 
+def test_one_function_replaces_files() -> None:
+    """What else gives a name to something finished: large files and folders of the ledger, logs, an imported incident."""
+    product = ROOT / "medkg_lab"
+    known = {
+        product / "files.py",
+        product / "bench" / "artifacts.py",
+        product / "ledger" / "core.py",
+        product / "ledger" / "files.py",
+        product / "ledger" / "keeping.py",
+        product / "ledger" / "rebuild.py",
+        product / "ledger" / "recover.py",
+        product / "repro" / "incident.py",
+        product / "supervisor" / "rotating_log.py",
+    }
+    assert_kept(tuple(path for path in rules.python_files("medkg_lab") if path not in known), rules.own_replacements)
+
+
 def test_every_folder_of_tests_is_a_package() -> None:
     folders = {path.parent for path in rules.python_files("tests")}
     assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").is_file()] == []
@@ -112,6 +129,8 @@ def test_an_innocent_text_is_left_alone(text: str) -> None:
         (rules.private_imports, "import dagster_shared.error", ["dagster_shared.error"]),
         (rules.private_imports, "def f():\n    from a.b import _c", ["a.b._c"]),
         (rules.private_imports, "import a.b\nfrom __future__ import c\nfrom . import _d", []),
+        (rules.own_replacements, "os.replace(a, b)\nos.rename(a, b)\npath.replace(other)", [1, 2, 3]),
+        (rules.own_replacements, "text.replace('a', 'b')\nreplace(row, x=1)\nrow._replace(x=1)", []),
         (rules.sleeps, "import time\ntime.sleep(1)", [2]),
         (rules.sleeps, "from time import sleep", [1]),
         (rules.sleeps, "async def f():\n    await asyncio.sleep(0)\n    await asyncio.sleep(0.1)", [3]),

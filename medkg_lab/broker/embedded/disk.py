@@ -50,17 +50,6 @@ def make_folders(path: Path, root: Path) -> None:
     sync_folder(path.parent)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path` so that a crash leaves the old file or the new one, whole. Raises OSError."""
-    fresh = path.with_name(path.name + ".new")
-    with open(fresh, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-    sync_folder(path.parent)
-
-
 def free_bytes(path: Path) -> int:
     """How much an ordinary user may still write on the file system of `path`."""
     found = os.statvfs(path)

@@ -17,6 +17,7 @@ from medkg_lab.broker.embedded.batch import MAGIC, Batch, fault, read_header
 from medkg_lab.broker.embedded.errors import Damaged
 from medkg_lab.broker.embedded.producers import Producers
 from medkg_lab.broker.embedded.segment import SUFFIX, Segment
+from medkg_lab.files import replace_private
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def write_checkpoint(folder: Path, segments: list[Segment], producers: Producers
         "segments": [segment.summary() for segment in segments],
         "producers": producers.summary(),
     }
-    disk.replace_file(folder / CHECKPOINT, orjson.dumps(summary))
+    replace_private(folder / CHECKPOINT, orjson.dumps(summary), durable=True)
 
 
 def _take_checkpoint(folder: Path) -> dict[str, Any] | None:

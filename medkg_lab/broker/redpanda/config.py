@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from medkg_lab.broker.redpanda.installation import Installation
+from medkg_lab.files import replace_private
 
 CONFIG = "redpanda.yaml"
 CLUSTER = ".bootstrap.yaml"
@@ -68,8 +69,8 @@ class Plan:
     def write(self) -> None:
         """Put both files where Redpanda reads them. Raises OSError."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.config_path.write_text(yaml.safe_dump(self.node(), sort_keys=False))
-        (self.folder / CLUSTER).write_text(yaml.safe_dump(self.cluster(), sort_keys=False))
+        replace_private(self.config_path, yaml.safe_dump(self.node(), sort_keys=False))
+        replace_private(self.folder / CLUSTER, yaml.safe_dump(self.cluster(), sort_keys=False))
 
     def command(self, installation: Installation) -> list[str]:
         """The command line; one core always, because a data folder can never be opened with fewer than before."""

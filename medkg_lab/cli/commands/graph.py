@@ -1,7 +1,6 @@
 """`medkg-lab graph node | path | why | export`."""
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -140,13 +139,10 @@ def _export(given: argparse.Namespace) -> int:
 
 def _write(files: Mapping[str, str], folder: Path) -> list[str]:
     """Write the files into `folder`, and return their paths."""
+    from medkg_lab.files import replace_private
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        unfinished = folder / f".{name}.{os.getpid()}"
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        replace_private(folder / name, text)
         say(f"{folder / name}")
     return [str(folder / name) for name in files]

@@ -3,9 +3,10 @@
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from medkg_lab.files import replace_private
 
 
 def cached(folder: Path, name: str, build: Callable[[], bytes]) -> Path:
@@ -21,8 +22,8 @@ def cached(folder: Path, name: str, build: Callable[[], bytes]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _intact(path, digest):
             data = build()
-            _write(digest, hashlib.sha256(data).hexdigest().encode())
-            _write(path, data)
+            replace_private(digest, hashlib.sha256(data).hexdigest(), durable=True)
+            replace_private(path, data, durable=True)
     finally:
         os.close(lock)
     return path
@@ -34,22 +35,3 @@ def _intact(path: Path, digest: Path) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest().encode() == digest.read_bytes()
     except FileNotFoundError:
         return False
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that after a crash it is there whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,6 +1,8 @@
-"""The end of a file is read without the rest of it."""
+"""Files are replaced whole, and the end of one is read without the rest of it."""
 
 import errno
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,32 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatc
         with pytest.raises(OSError, match="No space"):
             write(tmp_path / "kept.json", "x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_is_replaced_whole_private_and_without_remains(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "folder" / "kept.json"
+    for content in ("first \u00fc", b"\x00second"):
+        files.replace_private(path, content, durable)
+        assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["kept.json"]
+
+
+def test_what_a_killed_writer_left_goes_and_what_others_write_stays(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = tmp_path / f".kept.json.{ended.pid}.0123abcd"
+    others = [tmp_path / f".kept.json.{os.getpid()}.0123abcd", tmp_path / f".kept.jsonl.{ended.pid}.0123abcd"]
+    for path in (left, *others):
+        path.write_text("part")
+    files.replace_private(tmp_path / "kept.json", "whole")
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
+def test_a_folder_in_the_files_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "kept.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.replace_private(tmp_path / "kept.json", "x")
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.json"]
