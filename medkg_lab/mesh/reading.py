@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from lxml import etree
-
 from medkg_lab.files import open_regular
 from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import read_ntriples
@@ -70,8 +68,6 @@ def _records(path: Path) -> Iterator[Record]:
         with open_regular(path, MAX_BYTES) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as file:
             stream = io.BufferedReader(_Bounded(cast(io.BufferedIOBase, file)))
             yield from _read(stream)
-    except etree.XMLSyntaxError as error:
-        raise MeshUnreadable(path=path, detail=f"line {error.lineno}: {error.msg}") from None
     except (OSError, EOFError, zlib.error, ValueError, csv.Error) as error:
         raise MeshUnreadable(path=path, detail=str(error)) from None
 

@@ -1,38 +1,18 @@
-"""Descriptors and supplementary records from MeSH XML: hostile until read, so no DTD, entities or network, and one record at a
-time."""
+"""Descriptors and supplementary records from MeSH XML, one record at a time."""
 
 from collections.abc import Iterator
 from typing import IO, Any
 
-from lxml import etree
-
 from medkg_lab.mesh.record import Record
+from medkg_lab.xml_source import walk
 
 _RECORDS = {"DescriptorRecord": "Descriptor", "SupplementalRecord": "SupplementalRecord"}
 _CLASS = "SCRClass"
 
 
 def read_xml(file: IO[bytes]) -> Iterator[Record]:
-    """The records in the file. Raises lxml's XMLSyntaxError at the place where it is not well formed."""
-    walk = etree.iterparse(
-        file,
-        events=("end",),
-        tag=tuple(_RECORDS),
-        load_dtd=False,
-        no_network=True,
-        resolve_entities=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    for _, element in walk:
-        yield _record(element, _RECORDS[str(element.tag)])
-        element.clear()
-        while element.getprevious() is not None:
-            parent = element.getparent()
-            if parent is None:
-                break
-            del parent[0]
+    """The records in the file. Raises NotXml at the place where it is not well formed."""
+    return (_record(element, _RECORDS[str(element.tag)]) for element in walk(file, tuple(_RECORDS)))
 
 
 def _record(element: Any, prefix: str) -> Record:

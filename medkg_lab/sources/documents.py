@@ -12,7 +12,7 @@ import orjson
 
 from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.sources import jats, sniff, studies
-from medkg_lab.sources.xml import NotXml, local_name, parse_xml
+from medkg_lab.xml_source import NotXml, local_name, parse_xml
 
 AUTO = "auto"
 PDF_PIPELINE = "pdf-two-phase"

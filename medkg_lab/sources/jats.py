@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from medkg_lab.sources.xml import local_name, text_of
+from medkg_lab.xml_source import local_name, text_of
 
 MEDIA_TYPE = "application/jats+xml"
 ARTICLE_SET = "pmc-articleset"

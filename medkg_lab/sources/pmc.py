@@ -13,8 +13,8 @@ from medkg_lab.sources import jats
 from medkg_lab.sources.adapter import Service, SourceSettings, found
 from medkg_lab.sources.errors import BadAnswer, BadKey, NoOpenCopy, NotFound, NotOpenAccess
 from medkg_lab.sources.exchanges import without_secrets
-from medkg_lab.sources.xml import NotXml, local_name, parse_xml, text_of
 from medkg_lab.stages.contracts import StageContext
+from medkg_lab.xml_source import NotXml, local_name, parse_xml, text_of
 
 TOOL = "medkg-lab"
 _PAGE = 500

@@ -10,8 +10,8 @@ import pytest
 from medkg_lab.errors import DocumentError
 from medkg_lab.models.ir import BlockKind, Document
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter
-from medkg_lab.sources.xml import parse_xml
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle
+from medkg_lab.xml_source import parse_xml
 
 BOUNDS = Bounds(timeout_seconds=60, memory_mib=4096, max_bytes=200_000_000)
 SAMPLE = {

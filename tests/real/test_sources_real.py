@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.sources.files import expand
-from medkg_lab.sources.xml import parse_xml
+from medkg_lab.xml_source import parse_xml
 
 
 def count(path: Path) -> Counter[str]:

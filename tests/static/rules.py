@@ -144,3 +144,13 @@ def own_replacements(tree: ast.Module) -> list[int]:
             or (node.func.attr in ("replace", "rename") and len(node.args) == 1 and not node.keywords)
         )
     ]
+
+
+def own_xml_readers(tree: ast.Module) -> list[int]:
+    """The lines that read XML by a parser of their own."""
+    readers = ("XMLParser", "fromstring", "iterparse", "parse", "XML", "XMLPullParser")
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and called(node) in {f"etree.{name}" for name in readers}
+    ]

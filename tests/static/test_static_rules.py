@@ -96,6 +96,12 @@ def test_one_function_replaces_files() -> None:
     assert_kept(tuple(path for path in rules.python_files("medkg_lab") if path not in known), rules.own_replacements)
 
 
+def test_one_module_reads_xml() -> None:
+    reader = ROOT / "medkg_lab" / "xml_source.py"
+    assert rules.own_xml_readers(ast.parse(reader.read_text()))
+    assert_kept(tuple(path for path in rules.python_files("medkg_lab") if path != reader), rules.own_xml_readers)
+
+
 def test_every_folder_of_tests_is_a_package() -> None:
     folders = {path.parent for path in rules.python_files("tests")}
     assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").is_file()] == []

@@ -1,10 +1,11 @@
-"""Hostile XML read safely: no DTD, no network, no entities but HTML's own names, bounded size and depth."""
+"""Articles' XML: bounded size and depth, no entities but HTML's own names, and the ways to move in its tree."""
 
 import html
 import re
 
 from lxml import etree
 
+from medkg_lab import xml_source
 from medkg_lab.stages.parse.errors import MalformedXml, TooDeep, TooLarge
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -24,21 +25,10 @@ def parse_xml(data: bytes) -> Element:
     """
     if len(data) > MAX_BYTES:
         raise TooLarge(size=len(data), limit=MAX_BYTES)
-    parser = etree.XMLParser(
-        load_dtd=False,
-        dtd_validation=False,
-        no_network=True,
-        resolve_entities=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(data.lstrip(), parser)
-    except etree.XMLSyntaxError as error:
-        line, column = error.position
-        detail = (error.msg or "no element found").partition(", line ")[0][:_MAX_ERROR_TEXT]
-        raise MalformedXml(detail=detail, line=line, column=column) from None
+        root = xml_source.parse_xml(data.lstrip(), text_only=True)
+    except xml_source.NotXml as error:
+        raise MalformedXml(detail=error.detail[:_MAX_ERROR_TEXT], line=error.line, column=error.column) from None
     _check_depth(root)
     return root
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.models.submission import Submission
 from medkg_lab.sources.documents import bounded_key, documents_in
-from medkg_lab.sources.xml import parse_xml
+from medkg_lab.xml_source import parse_xml
 
 
 def study(nct_id: str = "NCT01234567", **more: object) -> dict[str, object]:
