@@ -5,11 +5,10 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
-from medkg_lab import exit_codes, heartbeat, rpc
+from medkg_lab import exit_codes, heartbeat, logs, rpc
 from medkg_lab.errors import LabError
 from medkg_lab.interpreter import restart_if_unsuitable
 from medkg_lab.locations import Locations, locate
@@ -46,16 +45,19 @@ def arguments(process: str, parser: argparse.ArgumentParser | None = None) -> tu
     restart_if_unsuitable()
     parser = parser or argparse.ArgumentParser(prog=process)
     parser.add_argument("--home", help="the folder of the lab; without it the platform's usual places are used")
+    add_log_format(parser)
     given = parser.parse_args()
+    if given.log_format:
+        logs.set_up(process, given.log_format)
     locations = locate(given.home)
     locations.create()
     return given, locations
 
 
-def setup_logging() -> None:
-    """Log to stderr, which the supervisor keeps in the process's file."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+def add_log_format(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how a process logs."""
+    parser.add_argument(
+        "--log-format", choices=logs.FORMATS, help=f"how to log (default: as ${logs.VARIABLE} says, else text)"
     )
 
 
@@ -69,7 +71,7 @@ def run(process: str, main: Callable[[], None]) -> None:
     """Run a process's main function; a LabError ends it with its exit code, its message in the log, and for the
     supervisor on stdout."""
     os.umask(0o077)
-    setup_logging()
+    logs.set_up(process)
     try:
         main()
     except LabError as error:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medkg_lab import yaml_source
 from medkg_lab.errors import LabError
 from medkg_lab.locations import SETTINGS, Locations
+from medkg_lab.logs import LogFormat
 
 MOST_MIB = 1024 * 1024
 MOST_DAYS = 36_500.0
@@ -140,6 +141,14 @@ class PortSettings(Section):
         return self
 
 
+class LogSettings(Section):
+    """What the lab's processes write into their logs."""
+
+    format: LogFormat = Field(
+        default="text", description="`text`, or `json`: an object on each line, with job, batch, stage and event."
+    )
+
+
 class FieldBoosts(Section):
     """What a word counts in each field of a passage, for the leg that searches by words."""
 
@@ -230,6 +239,7 @@ class Settings(Section):
     )
     dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
+    logs: LogSettings = Field(default=LogSettings(), description="Logs of the processes.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")
     compute_engines: int = Field(
         default=1,

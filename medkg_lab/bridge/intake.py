@@ -21,6 +21,7 @@ from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import DiskFull, LedgerClosing
+from medkg_lab.logs import fields
 from medkg_lab.models.submission import Submission
 from medkg_lab.rpc import PeerUnreachable, RemoteFailure
 from medkg_lab.signing import SIGNATURE, Signer
@@ -96,7 +97,7 @@ class Intake:
                 if not records and time.monotonic() - started > RECHECK_S:
                     started = None
             except LabError as error:
-                log.warning("intake waits: %s", error)
+                log.warning("intake waits: %s", error, extra=fields(event="intake.waits"))
                 started = None
                 stopping(PAUSE)
 
@@ -116,13 +117,22 @@ class Intake:
                 continue
             standing = self._places.judge(record)
             if standing is Standing.OTHER:
-                log.warning("%s/%s was made again: it is read from its beginning", record.topic, record.partition)
+                log.warning(
+                    "%s/%s was made again: it is read from its beginning",
+                    record.topic,
+                    record.partition,
+                    extra=fields(event="topic.recreated"),
+                )
                 self._reader.rewind(record.partition)
                 again.add(record.partition)
             elif standing is Standing.NEW:
                 unread.append(record)
         if self._places.missed > missed:
-            log.error("%d requests were deleted before they were read", self._places.missed - missed)
+            log.error(
+                "%d requests were deleted before they were read",
+                self._places.missed - missed,
+                extra=fields(event="requests.lost"),
+            )
         return unread
 
     def _advance(self, records: Sequence[Record]) -> None:
@@ -182,7 +192,14 @@ class Intake:
         return topology
 
     def _dead_letter(self, record: Record, error: LabError) -> None:
-        log.warning("dead letter from %s/%s@%s: %s", record.topic, record.partition, record.offset, error)
+        log.warning(
+            "dead letter from %s/%s@%s: %s",
+            record.topic,
+            record.partition,
+            record.offset,
+            error,
+            extra=fields(event="request.refused"),
+        )
         headers = {
             "medkg-reason": str(error).encode()[:2000],
             "medkg-error": type(error).__name__.encode(),

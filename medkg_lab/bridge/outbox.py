@@ -23,6 +23,7 @@ from medkg_lab.events.cloudevents import JobInfo, is_published, messages
 from medkg_lab.ledger import epochs
 from medkg_lab.ledger.chain import Link, signed
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.logs import fields
 from medkg_lab.signing import Signer
 from medkg_lab.stages.kinds import KINDS
 
@@ -81,7 +82,7 @@ class Outbox:
                     self._ledger.position(VIEW, last.seq)
                     stopping(GATHER)
             except LabError as error:
-                log.warning("outbox waits: %s", error)
+                log.warning("outbox waits: %s", error, extra=fields(event="outbox.waits"))
                 last = None
                 stopping(PAUSE)
 
@@ -130,13 +131,17 @@ class Outbox:
     def _request_pdf(self, job_id: str, event: Mapping[str, Any]) -> None:
         job = self._ledger.get(job_id)
         if job is None or "payload" not in job["outputs"]:
-            log.warning("job %s waits for a PDF's text, but has no PDF", job_id)
+            log.warning(
+                "job %s waits for a PDF's text, but has no PDF", job_id, extra=fields(event="pdf.missing", job=job_id)
+            )
             return
         try:
             payload = KINDS["payload"].decode(self._artifacts.get(job["outputs"]["payload"]))
         except (ArtifactMissing, ArtifactDamaged) as error:
             # The PDF process finds the job without being woken, and fails it with this reason.
-            log.warning("job %s waits for a PDF's text: %s", job_id, error)
+            log.warning(
+                "job %s waits for a PDF's text: %s", job_id, error, extra=fields(event="pdf.unreadable", job=job_id)
+            )
             return
         request = {
             "schema": "medkg.pdf.request/1",
@@ -154,7 +159,12 @@ class Outbox:
         try:
             submissions = KINDS["submissions"].decode(self._artifacts.get(ref))
         except (ArtifactMissing, ArtifactDamaged) as error:
-            log.error("the documents that job %s found are not submitted: %s", job_id, error)
+            log.error(
+                "the documents that job %s found are not submitted: %s",
+                job_id,
+                error,
+                extra=fields(event="expansion.lost", job=job_id),
+            )
             self._dead_letter(job_id, str(error), type(error).__name__)
             return
         for submission in submissions:

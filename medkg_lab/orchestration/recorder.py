@@ -16,6 +16,7 @@ from dagster import DagsterInstance
 from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.logs import fields
 from medkg_lab.orchestration import assets, templates
 from medkg_lab.orchestration.live import Live
 from medkg_lab.orchestration.projection import Projection
@@ -141,11 +142,13 @@ class Recorder:
                 pause = GATHER_SECONDS
             except LabError as error:
                 self.error, pause = str(error), PAUSE_AFTER_ERROR
-                logger.warning("recording waits at event %d: %s", self.position, error)
+                logger.warning(
+                    "recording waits at event %d: %s", self.position, error, extra=fields(event="recorder.waits")
+                )
             except Exception as error:
                 # Boundary of the thread: the pages stay up, and the failure shows in the process's health.
                 self.error, pause = str(error), PAUSE_AFTER_ERROR
-                logger.exception("recording waits at event %d", self.position)
+                logger.exception("recording waits at event %d", self.position, extra=fields(event="recorder.waits"))
             stopping(pause)
 
     def start(self, stopping: Callable[[float], bool]) -> threading.Thread:

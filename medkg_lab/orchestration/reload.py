@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from medkg_lab.logs import fields
 from medkg_lab.orchestration.compat import (
     IWorkspaceProcessContext,
 )
@@ -32,7 +33,7 @@ class Reloader:
             return False
         self._known = found
         self._context.reload_code_location(LOCATION_NAME)
-        logger.info("loaded the pipelines anew: %s", ", ".join(found))
+        logger.info("loaded the pipelines anew: %s", ", ".join(found), extra=fields(event="pipelines.reloaded"))
         return True
 
     def run(self, stopping: Callable[[float], bool]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.errors import GateNotWaiting, IllegalTransition, UnknownJob
+from medkg_lab.logs import fields
 from medkg_lab.pdf.errors import ConversionStopped, MineruUnreachable
 from medkg_lab.pdf.waiting import waiting_jobs
 from medkg_lab.pdf.wakeups import Wakeups
@@ -92,7 +93,7 @@ class Loop:
         try:
             return waiting_jobs(self._worker.ledger)
         except LabError as error:
-            log.warning("the PDFs have to wait: %s", error)
+            log.warning("the PDFs have to wait: %s", error, extra=fields(event="pdfs.wait"))
             self._ends(PAUSE)
             self._wake.set()
             return []
@@ -106,17 +107,24 @@ class Loop:
         while True:
             try:
                 outcome = self._worker.handle(job_id, self._ends)
-                log.info("job %s: %s", job_id, outcome)
+                log.info("job %s: %s", job_id, outcome, extra=fields(event="pdf.converted", job=job_id))
                 return True
             except (GateNotWaiting, IllegalTransition, UnknownJob) as error:
-                log.info("the job moved on without its PDF: %s", error)
+                log.info(
+                    "the job moved on without its PDF: %s", error, extra=fields(event="pdf.not_needed", job=job_id)
+                )
                 return True
             except ConversionStopped:
                 return False
             except (PartAway, MineruUnreachable) as error:
-                log.warning("the PDF of job %s waits: %s", job_id, error)
+                log.warning("the PDF of job %s waits: %s", job_id, error, extra=fields(event="pdf.waits", job=job_id))
                 if self._ends(PAUSE):
                     return False
             except LabError as error:
-                log.error("the PDF of job %s is tried again later: %s", job_id, error)
+                log.error(
+                    "the PDF of job %s is tried again later: %s",
+                    job_id,
+                    error,
+                    extra=fields(event="pdf.failed", job=job_id),
+                )
                 return True

@@ -11,6 +11,7 @@ from enum import StrEnum
 from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.logs import fields
 from medkg_lab.pdf.converter import Conversion, Converter
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
 from medkg_lab.pdf.exchanges import Exchanges
@@ -82,7 +83,9 @@ class Worker:
         return Outcome.READY if complete else Outcome.PAGES_MISSING
 
     def _fail(self, job_id: str, kind: str, reason: str) -> Outcome:
-        log.info("the PDF of job %s gives no document: %s", job_id, reason)
+        log.info(
+            "the PDF of job %s gives no document: %s", job_id, reason, extra=fields(event="pdf.refused", job=job_id)
+        )
         self.ledger.gate_fail(job_id, by=ACTOR, kind=kind, reason=reason, evidence=self._exchanged())
         return Outcome.FAILED
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from medkg_lab import credentials, heartbeat, linux, process, running, settings
+from medkg_lab import credentials, heartbeat, linux, logs, process, running, settings
 from medkg_lab.locations import Locations
 from medkg_lab.supervisor.children import clear_leftovers
 from medkg_lab.supervisor.port_choice import choose_ports
@@ -36,6 +36,8 @@ def main() -> None:
 def _run(locations: Locations) -> None:
     with _lock(locations):
         chosen = settings.load(locations)
+        if logs.VARIABLE not in os.environ:
+            logs.set_up("labd", chosen.logs.format)
         credentials.renew(locations)
         clear_leftovers(locations)
         notes = choose_ports(locations, chosen)

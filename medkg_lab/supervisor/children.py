@@ -14,6 +14,7 @@ from pathlib import Path
 from medkg_lab import exit_codes, heartbeat, launch, linux
 from medkg_lab.files import replace_private
 from medkg_lab.locations import Locations
+from medkg_lab.logs import fields
 from medkg_lab.supervisor.decide import (
     BUSY_SHARE,
     HEALTHY_AFTER,
@@ -91,7 +92,12 @@ class Children:
             case Kill() if child.pid is not None:
                 if child.seen.state is State.READY:
                     child.failure = f"it had not answered for {child.seen.silent:.0f} s, and was ended"
-                    log.warning("%s has not answered for %.0f s and is ended", child.spec.name, child.seen.silent)
+                    log.warning(
+                        "%s has not answered for %.0f s and is ended",
+                        child.spec.name,
+                        child.seen.silent,
+                        extra=fields(event="process.hung"),
+                    )
                 child.seen = replace(child.seen, killed=True)
                 linux.kill_group(child.pid, signal.SIGKILL)
 
@@ -174,7 +180,7 @@ class Children:
             child.seen = Observed(State.EXITED, time.monotonic(), failures)
             self._changed()
         self._write_record()
-        log.info("%s ended with %s", child.spec.name, _describe(code))
+        log.info("%s ended with %s", child.spec.name, _describe(code), extra=fields(event="process.ended"))
 
     def _set(self, child: Child, state: State) -> None:
         child.seen = Observed(state, time.monotonic(), child.seen.failures)

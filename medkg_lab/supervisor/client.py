@@ -77,7 +77,7 @@ class SupervisorClient:
             f"process {pid} did not end within {END_S:.0f} s; `kill -9 {pid}` ends it, and nothing that was acknowledged is lost",
         )
 
-    def up(self, die_with_parent: bool = False, seconds: float = STARTS_S) -> None:
+    def up(self, die_with_parent: bool = False, seconds: float = STARTS_S, log_format: str | None = None) -> None:
         """Start the supervisor unless it runs; returns when it answers.
 
         Raises SupervisorFailed, LabSilent, LabOfAnotherUser, and what the supervisor ended with.
@@ -86,10 +86,14 @@ class SupervisorClient:
             return
         self._locations.create()
         path = self._locations.log("labd")
-        argv = launch.python("medkg_lab.supervisor", *self._locations.arguments())
+        options = [
+            *(["--die-with-parent"] if die_with_parent else []),
+            *(["--log-format", log_format] if log_format else []),
+        ]
+        argv = launch.python("medkg_lab.supervisor", *self._locations.arguments(), *options)
         with path.open("ab") as log:
             child = subprocess.Popen(
-                [*argv, *(["--die-with-parent"] if die_with_parent else [])],
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -13,8 +13,8 @@ PARTS = 3
 REPORT_INTERVAL_S = 10.0
 """Seconds after which a count of repeated lines is written while they go on."""
 _LONGEST_LINE = 64 * 1024
-_STAMP = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
-"""The moment with which Python's logging begins a line; lines that differ in nothing else are repetitions."""
+_STAMP = re.compile(rb'^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |\{"time": "[^"]*", )')
+"""The moment with which a line of a process begins; lines that differ in nothing else are repetitions."""
 
 
 class RotatingLog:
@@ -26,6 +26,7 @@ class RotatingLog:
         self._part_bytes = part_bytes
         self._rest = b""
         self._last: bytes | None = None
+        self._json = False
         self._repeated = 0
         self._reported = clock()
         self._lost = 0
@@ -65,13 +66,18 @@ class RotatingLog:
             return [self._count()] if self._clock() - self._reported >= REPORT_INTERVAL_S else []
         counted = self._count()
         self._last = text
+        self._json = line.startswith(b"{")
         self._reported = self._clock()
         return [counted, line, b"\n"]
 
     def _count(self) -> bytes:
         count, self._repeated = self._repeated, 0
         self._reported = self._clock()
-        return f"  (the line above, {count} more times)\n".encode() if count else b""
+        return self._remark(f"the line above, {count} more times") if count else b""
+
+    def _remark(self, text: str) -> bytes:
+        """A line of the log's own, in the form of those around it."""
+        return f'{{"event": "log.remark", "message": "{text}"}}\n'.encode() if self._json else f"  ({text})\n".encode()
 
     def _write(self, data: bytes) -> None:
         if not data:
@@ -79,7 +85,7 @@ class RotatingLog:
         try:
             handle = self._open(len(data))
             if self._lost:
-                data = f"  ({self._lost} bytes of log could not be written)\n".encode() + data
+                data = self._remark(f"{self._lost} bytes of log could not be written") + data
             done = os.write(handle, data)
             self._size += done
             self._lost = len(data) - done

@@ -11,7 +11,7 @@ import os
 import resource
 from pathlib import Path
 
-from medkg_lab import process
+from medkg_lab import logs, process
 from medkg_lab.broker.embedded.errors import NotLoopback
 from medkg_lab.broker.embedded.limits import Limits
 from medkg_lab.broker.embedded.server import Settings, lock_folder, run
@@ -57,6 +57,7 @@ def _parse(arguments: list[str] | None) -> Settings:
     parser.add_argument(
         "--no-auto-create", action="store_true", help="do not make topics because a client asks for them"
     )
+    process.add_log_format(parser)
     parser.add_argument("--topic-prefix", default="", help="what the names of the lab's own topics begin with")
     parser.add_argument(
         "--producer-password-file", type=Path, help=f"file with the password of account {PRODUCER_ACCOUNT}"
@@ -65,6 +66,8 @@ def _parse(arguments: list[str] | None) -> Settings:
     access.add_argument("--lab-password-file", type=Path, help=f"file with the password of account {LAB_ACCOUNT}")
     access.add_argument("--no-authentication", action="store_true", help="ask nobody to log in")
     given = parser.parse_args(arguments)
+    if given.log_format:
+        logs.set_up("broker", given.log_format)
     chosen = Limits(
         request_bytes=given.max_request_bytes,
         free_bytes=given.min_free_bytes,

@@ -12,6 +12,7 @@ from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import clock, print_json, print_json_line, print_styled, print_table, print_text, say
 from medkg_lab.errors import LabError
+from medkg_lab.logs import FORMATS
 
 
 class NoSuchLog(LabError):
@@ -28,6 +29,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         type=float,
         metavar="SECONDS",
         help="how long to wait at most while the processes get on (default 600)",
+    )
+    up.add_argument(
+        "--log-format", choices=FORMATS, help="how the processes log (default: logs.format in settings.yaml)"
     )
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[common], help="stop the lab")
@@ -60,7 +64,7 @@ def _up(given: argparse.Namespace) -> int:
 
     lab = Lab.at(given.home)
     seconds = given.timeout if given.timeout is not None else STARTS_S
-    lab.supervisor.up(seconds=seconds)
+    lab.supervisor.up(seconds=seconds, log_format=given.log_format)
     lab.supervisor.wait_ready(seconds)
     status = lab.supervisor.status()
     notes = [*status["notes"], *missing_parts(lab)]

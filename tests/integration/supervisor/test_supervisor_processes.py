@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 PROGRAM = """
 import asyncio, sys
-from medkg_lab import process
+from medkg_lab import logs
 from medkg_lab.locations import locate
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor.server import Supervisor
@@ -37,7 +37,7 @@ signal.pause() if mode != "stubborn" else [time.sleep(1) for _ in iter(int, 1)]
 def spec(name, mode, after=(), niceness=0):
     return ProcessSpec(name, (sys.executable, "-c", child, mode), after, niceness=niceness)
 
-process.setup_logging()
+logs.set_up("test")
 locations = locate(sys.argv[1])
 locations.create()
 second = spec("second", "good", ("first",), niceness=7)

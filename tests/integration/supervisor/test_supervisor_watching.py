@@ -31,7 +31,7 @@ decide.HUNG_S, decide.BUSY_HUNG_S = 3.0, 1000.0
 server.SILENT_S = children.SILENT_S = 1.0
 child = '''
 import os, sys, time
-from medkg_lab import heartbeat, process
+from medkg_lab import heartbeat, logs, process
 heartbeat.INTERVAL_S = 0.1
 if sys.argv[1] == "loud":
     process.announce("loud")
@@ -43,7 +43,7 @@ else:
 while True:
     time.sleep(1)
 '''
-process.setup_logging()
+logs.set_up("test")
 locations = locate(sys.argv[1])
 locations.create()
 specs = tuple(ProcessSpec(name, (sys.executable, "-c", child, name)) for name in sys.argv[2:])

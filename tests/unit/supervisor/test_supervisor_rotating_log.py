@@ -1,5 +1,6 @@
 """One log file: bounded, complete within its bounds, and short about what repeats."""
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -73,6 +74,16 @@ def test_lines_that_differ_in_their_moment_alone_are_counted(tmp_path: Path) -> 
     log.close()
     lines = (tmp_path / "x.log").read_text().splitlines()
     assert lines == ["2026-01-01 00:00:00,000 ERROR x: no", "  (the line above, 49 more times)", "other"]
+
+
+def test_json_lines_stay_json_lines(tmp_path: Path) -> None:
+    log = RotatingLog(tmp_path / "x.log", Clock())
+    for second in range(50):
+        log.feed(b'{"time": "2026-01-01T00:00:%02d.000+00:00", "level": "error", "message": "no"}\n' % second)
+    log.close()
+    first, count = map(json.loads, (tmp_path / "x.log").read_text().splitlines())
+    assert first["message"] == "no"
+    assert count == {"event": "log.remark", "message": "the line above, 49 more times"}
 
 
 def test_a_count_is_written_while_lines_go_on_and_at_the_end(tmp_path: Path) -> None:
