@@ -3,6 +3,7 @@
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryXml, NotAnArticle, OpenAccessRefusal
 from medkg_lab.stages.parse.jats_body import BodyReader
+from medkg_lab.stages.parse.jats_doubts import find_doubts
 from medkg_lab.stages.parse.jats_front import Front, read_front
 from medkg_lab.stages.parse.jats_inline import inline_text
 from medkg_lab.stages.parse.paths import Paths
@@ -21,7 +22,7 @@ def parse_jats(data: bytes, doc_id: str, source: str) -> Document:
     reader = BodyReader(paths)
     _read_abstracts(reader, article)
     _read_parts(reader, article, (), paths)
-    warnings = []
+    warnings = [*front.warnings, *find_doubts(article)]
     if not reader.blocks and not front.title:
         raise EmptyDocument(what="article", detail="there is no title, abstract or body")
     if not reader.blocks:

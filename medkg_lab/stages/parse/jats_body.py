@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from medkg_lab.models.ir import Block, BlockKind, Place, Table
 from medkg_lab.stages.limits import Size
-from medkg_lab.stages.parse.jats_inline import INLINE, formula_text, inline_text, own_text
+from medkg_lab.stages.parse.jats_inline import INLINE, NO_FORMULA, formula_text, inline_text, own_text
 from medkg_lab.stages.parse.jats_table import read_table
 from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze, table_text, words
@@ -24,6 +24,7 @@ _BLOCKS = words(
 """Elements that end the running text of a paragraph around them."""
 
 _SILENT = words("object-id graphic inline-graphic sec-meta title label")
+_FORMATTING = words("bold italic sub sup sc underline overline monospace styled-content named-content xref &")
 _DEFAULT_TITLES: Mapping[str, str] = {
     "ack": "Acknowledgments",
     "ref-list": "References",
@@ -142,7 +143,9 @@ class BodyReader:
     def _formula(self, item: Element, section: Section) -> None:
         label = child(item, "label")
         body = squeeze(" ".join(formula_text(part) for part in item if local_name(part) not in ("label", *_SILENT)))
-        text = squeeze(f"{body or inline_text(item)} {inline_text(label) if label is not None and body else ''}")
+        number = inline_text(label) if label is not None else ""
+        whole = inline_text(item)
+        text = whole if not body and whole != number else squeeze(f"{body or NO_FORMULA} {number}")
         self.add(BlockKind.FORMULA, text, section, item)
 
     def _captioned(self, item: Element, section: Section) -> None:
@@ -189,10 +192,24 @@ def _citation_text(item: Element) -> str:
     """A citation; one that consists of elements alone gets the commas that its publisher's style sheet would add."""
     if local_name(item) == "citation-alternatives":
         return _citation_text(item[0]) if len(item) else ""
-    written = any(text and text.strip() for text in (item.text, *(part.tail for part in item)))
-    if written or local_name(item) == "label":
+    if local_name(item) == "label":
         return inline_text(item)
-    return ", ".join(filter(None, (_citation_part(part) for part in item)))
+    written = any(text and text.strip() for text in (item.text, *(part.tail for part in item)))
+    if not written:
+        return ", ".join(filter(None, (_citation_part(part) for part in item)))
+    parts: list[Element | str] = [item.text or ""]
+    for part in item:
+        # Elements that touch, such as a DOI and a PMID, are things of their own; formatting within a word is not.
+        if local_name(part) not in _FORMATTING and _touch(parts[-1], part):
+            parts.append(", ")
+        parts += [part, part.tail or ""] if part.tail else [part]
+    return own_text(parts)
+
+
+def _touch(before: Element | str, part: Element) -> bool:
+    if isinstance(before, str) or local_name(before) in _FORMATTING:
+        return False
+    return inline_text(before)[-1:].isalnum() and inline_text(part)[:1].isalnum()
 
 
 def _citation_part(part: Element) -> str:

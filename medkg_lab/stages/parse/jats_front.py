@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from medkg_lab.models.ir import Code, Place
 from medkg_lab.stages.parse.jats_inline import inline_text
+from medkg_lab.stages.parse.jats_statements import Metadata, read_fate, read_related, read_statements
 from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.xml import Element, child, children, descend, local_name
 
@@ -11,8 +12,6 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _LICENCE_CHARACTERS = 600
 _NOT_SUBJECTS = {"abbreviations", "abbr", "abr"}
-
-Metadata = dict[str, str | int | float | bool | list[str]]
 
 
 @dataclass
@@ -25,6 +24,7 @@ class Front:
     identifiers: dict[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
     codes: list[Code] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_front(article: Element, paths: Paths) -> Front:
@@ -42,7 +42,10 @@ def read_front(article: Element, paths: Paths) -> Front:
     _journal(front.metadata, head)
     _article(front.metadata, meta)
     _licence(front.metadata, meta)
-    front.codes = _keywords(meta, front.language, paths)
+    read_statements(front.metadata, article, meta)
+    related = read_related(meta, paths)
+    front.warnings = read_fate(front.metadata, front.title, related)
+    front.codes = [*_keywords(meta, front.language, paths), *related]
     return front
 
 

@@ -1,9 +1,10 @@
 """The running text of JATS elements: markup dropped, formulas and references kept, words never glued together."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from medkg_lab.stages.parse.mathml import math_text
+from medkg_lab.stages.parse.scripts import continues_marks, mark, settle, subscript, superscript
 from medkg_lab.stages.parse.text import squeeze, words
 from medkg_lab.stages.parse.xml import Element, child, entity_text, local_name
 
@@ -24,27 +25,37 @@ INLINE = words(
 _SPACED = words("surname given-names name string-name etal prefix suffix break hr taxon-name-part")
 _SILENT = words("object-id index-term")
 _TEX_BODY = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
-_POWER = re.compile(r"\d\s*$")
-_NEAR = 256
-"""Characters before a superscript that are looked at."""
-_EXPONENT = re.compile(r"^[−–+-]?\d+$")
+_NEAR = 80
+"""Characters before an element that its reading may depend on."""
+_LAST_PIECES = 8
+NO_FORMULA = "[formula]"
+"""Stands for a formula that the article gives as an image alone."""
+_GLUED_FORMULA = re.compile(re.escape(NO_FORMULA) + r"(?=\w)")
+_CITED = re.compile(r"[(\[]?\d[\d\s,;–—-]*[)\]]?")
+_NOTED = re.compile(r"\(?(?:[a-z]{1,2}|\d{1,2})\)?")
+_ENDS_A_WORD = re.compile(r"(?:\w|[\])%\"'”’»]|(?<=\D)[.,;:])$")
 
 
 def inline_text(element: Element) -> str:
     """The text under `element`, white space squeezed."""
-    return squeeze("".join(_pieces(element, "")))
+    return _line(_pieces(element, ""))
 
 
 def own_text(parts: list[Element | str]) -> str:
     """The text of a stretch of a paragraph: strings and inline elements in order."""
     pieces: list[str] = []
     for part in parts:
-        pieces += [part] if isinstance(part, str) else _element(part, pieces[-1] if pieces else "")
-    return squeeze("".join(pieces))
+        pieces += [part] if isinstance(part, str) else _element(part, "".join(pieces[-_LAST_PIECES:]))
+    return _line(pieces)
+
+
+def _line(pieces: Iterable[str]) -> str:
+    text = settle("".join(pieces))
+    return squeeze(_GLUED_FORMULA.sub(f"{NO_FORMULA} ", text))
 
 
 def formula_text(element: Element) -> str:
-    """A formula's text: from MathML when there is some, else from TeX, else what characters it has."""
+    """A formula's text: from MathML when there is some, else from TeX, else its characters; NO_FORMULA for an image alone."""
     math = next((item for item in element.iter() if local_name(item) == "math"), None)
     if math is not None:
         return squeeze(math_text(math))
@@ -57,45 +68,73 @@ def formula_text(element: Element) -> str:
 def _pieces(element: Element, before: str) -> Iterator[str]:
     last = before
     if element.text:
-        last = element.text
+        last = last[-_NEAR:] + element.text
         yield element.text
     for item in element:
         for piece in _element(item, last):
-            last = piece or last
+            last = last[-_NEAR:] + piece
             yield piece
         if item.tail:
-            last = item.tail
+            last = last[-_NEAR:] + item.tail
             yield item.tail
 
 
 def _element(item: Element, before: str) -> list[str]:
     """The text of one element within a line that so far ends with `before`."""
     name = local_name(item)
-    if name == "&":
-        return [entity_text(item)]
     if name in _SILENT:
         return []
-    if name == "math":
-        return [math_text(item)]
-    if name == "tex-math":
-        return [_tex(item)]
-    if name == "alternatives":
-        return [formula_text(item)]
-    if name == "sup":
-        return [_superscript(item, before)]
+    if name in _READERS:
+        return [_READERS[name](item, before)]
     text = "".join(_pieces(item, before))
     return [text] if name in INLINE and name not in _SPACED else [" ", text, " "]
 
 
+def _subscript(item: Element, before: str) -> str:
+    return subscript(before, settle("".join(_pieces(item, before))))
+
+
 def _superscript(item: Element, before: str) -> str:
-    """A citation number in brackets, a power after `^`, anything else as it is: `cells [12]`, `10^-3`, `Ca2+`."""
-    text = squeeze("".join(_pieces(item, "")))
-    if child(item, "xref") is not None and re.match(r"\d", text):
-        return f" [{text}]"
-    return f"^{text}" if _POWER.search(before[-_NEAR:]) and _EXPONENT.match(text) else text
+    text = "".join(_pieces(item, ""))
+    if child(item, "xref") is not None and re.match(r"\s*\d", settle(text).strip(" [")):
+        return mark(settle(text))
+    return superscript(before, settle(text))
+
+
+def _reference(item: Element, before: str) -> str:
+    """A cross-reference; one that touches the word before it, or is raised, is a mark and goes in brackets."""
+    raised = len(item) == 1 and local_name(item[0]) == "sup" and not (item.text or "").strip()
+    text = "".join(_pieces(item[0] if raised else item, before if not raised else ""))
+    written = settle(text).strip()
+    kind = item.get("ref-type", "bibr")
+    touches = continues_marks(before) or bool(_ENDS_A_WORD.search(before))
+    if kind == "bibr" and _CITED.fullmatch(written) and (raised or touches):
+        return mark(written)
+    if kind in ("fn", "table-fn") and _NOTED.fullmatch(written) and touches:
+        return mark(written)
+    return superscript(before, written) if raised else text
+
+
+def _inline_formula(item: Element, before: str) -> str:
+    text = "".join(_pieces(item, before))
+    if text.strip() or not len(item):
+        return text
+    return f" {NO_FORMULA}" if before[-1:].isalnum() else NO_FORMULA
 
 
 def _tex(item: Element) -> str:
     source = item.text or ""
     body = _TEX_BODY.search(source)
     return squeeze((body[1] if body else source).replace("$$", " "))
+
+
+_READERS: Mapping[str, Callable[[Element, str], str]] = {
+    "&": lambda item, _: entity_text(item),
+    "math": lambda item, _: math_text(item),
+    "tex-math": lambda item, _: _tex(item),
+    "alternatives": lambda item, _: formula_text(item),
+    "inline-formula": _inline_formula,
+    "sub": _subscript,
+    "sup": _superscript,
+    "xref": _reference,
+}
