@@ -9,6 +9,7 @@ from typing import Any
 from medkg_lab.models.ir import BlockKind, Document
 from medkg_lab.stages.parse.ctgov_blocks import Blocks
 from medkg_lab.stages.parse.ctgov_codes import read_codes
+from medkg_lab.stages.parse.ctgov_documents import read_documents
 from medkg_lab.stages.parse.ctgov_protocol import read_protocol
 from medkg_lab.stages.parse.ctgov_results import read_results
 from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryJson, NotAStudy
@@ -32,6 +33,7 @@ def read_study(value: Any, doc_id: str, source: str) -> Document:
     blocks.add(BlockKind.TITLE, title.text, (), title)
     read_protocol(blocks, protocol)
     read_results(blocks, study["resultsSection"])
+    read_documents(blocks, study)
     warnings = [] if title.text else ["the study has no title"]
     if not blocks.items:
         raise EmptyDocument(what="study", detail="its protocolSection has no module with text")
@@ -87,7 +89,9 @@ def _metadata(study: Record) -> dict[str, str | int | float | bool | list[str]]:
         "acronym": protocol["identificationModule.acronym"].text,
         "status": status["overallStatus"].text,
         "start_date": status["startDateStruct.date"].text,
+        "start_date_type": status["startDateStruct.type"].text,
         "completion_date": status["completionDateStruct.date"].text,
+        "completion_date_type": status["completionDateStruct.type"].text,
         "last_update": status["lastUpdatePostDateStruct.date"].text,
         "study_type": design["studyType"].text,
         "sponsor": protocol["sponsorCollaboratorsModule.leadSponsor.name"].text,

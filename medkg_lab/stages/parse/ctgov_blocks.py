@@ -34,11 +34,15 @@ class Blocks:
         if not self.items or self.items[-1].section[: len(section)] != section:
             self.add(BlockKind.HEADING, section[-1], section, record)
 
-    def fact(self, label: str, record: Record, section: Section) -> None:
-        """One line `label: value`, or nothing when there is no value."""
+    def fact(self, label: str, record: Record, section: Section, remark: str = "") -> None:
+        """One line `label: value`, or nothing when there is no value; a remark stands behind it."""
         if text := record.words:
             self.heading(section, record)
-            self.add(BlockKind.PARAGRAPH, f"{label}: {text}", section, record)
+            self.add(BlockKind.PARAGRAPH, f"{label}: {text}{remark}", section, record)
+
+    def item(self, text: str, section: Section, record: Record) -> None:
+        """One item of a list."""
+        self.add(BlockKind.LIST_ITEM, text, section, record)
 
     def prose(
         self, record: Record, section: Section, kind: BlockKind = BlockKind.PARAGRAPH, criteria: bool = False

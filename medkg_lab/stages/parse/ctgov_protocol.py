@@ -14,8 +14,12 @@ _STATUS = (
     ("Start date", "startDateStruct.date"),
     ("Primary completion date", "primaryCompletionDateStruct.date"),
     ("Completion date", "completionDateStruct.date"),
+    ("First submitted", "studyFirstSubmitDate"),
     ("First posted", "studyFirstPostDateStruct.date"),
+    ("Results first submitted", "resultsFirstSubmitDate"),
     ("Results first posted", "resultsFirstPostDateStruct.date"),
+    ("Delay of results first submitted", "dispFirstSubmitDate"),
+    ("Last update submitted", "lastUpdateSubmitDate"),
     ("Last update posted", "lastUpdatePostDateStruct.date"),
     ("Delayed posting", "delayedPosting"),
     ("Expanded access", "expandedAccessInfo.hasExpandedAccess"),
@@ -100,7 +104,7 @@ def read_protocol(blocks: Blocks, protocol: Record) -> None:
     for key, title in _OUTCOMES:
         _outcomes(blocks, protocol["outcomesModule"][key], ("Outcomes", title))
     _eligibility(blocks, protocol["eligibilityModule"])
-    _facts(blocks, protocol["statusModule"], _STATUS, ("Status",))
+    _status(blocks, protocol["statusModule"])
     _sponsors(blocks, protocol["sponsorCollaboratorsModule"])
     _facts(blocks, protocol["oversightModule"], _OVERSIGHT, ("Oversight",))
     _contacts(blocks, protocol["contactsLocationsModule"])
@@ -112,6 +116,14 @@ def read_protocol(blocks: Blocks, protocol: Record) -> None:
 def _facts(blocks: Blocks, record: Record, fields: Iterable[tuple[str, str]], section: Section) -> None:
     for label, key in fields:
         blocks.fact(label, record[key], section)
+
+
+def _status(blocks: Blocks, module: Record) -> None:
+    """The status; a date says whether it is actual or estimated."""
+    for label, key in _STATUS:
+        around, _, last = key.rpartition(".")
+        kind = module[f"{around}.type"].words.lower() if last == "date" else ""
+        blocks.fact(label, module[key], ("Status",), f" ({kind})" if kind else "")
 
 
 def _line(
@@ -196,7 +208,9 @@ def _contacts(blocks: Blocks, module: Record) -> None:
 def _references(blocks: Blocks, module: Record) -> None:
     section = ("References",)
     for item in module["references"].each():
-        text = " ".join(filter(None, (item["citation"].text, _labelled("PMID", item["pmid"].text))))
+        kind = item["type"].words.lower()
+        parts = (item["citation"].text, _labelled("PMID", item["pmid"].text), kind and f"({kind})")
+        text = " ".join(filter(None, parts))
         blocks.heading(section, item)
         blocks.add(BlockKind.REFERENCE, text, section, item)
     for item in module["seeAlsoLinks"].each():

@@ -2,6 +2,7 @@
 
 from medkg_lab.models.ir import BlockKind
 from medkg_lab.stages.parse.ctgov_blocks import Blocks, Section
+from medkg_lab.stages.parse.ctgov_documents import read_agreements
 from medkg_lab.stages.parse.record import Record
 
 _TOP = "Results"
@@ -10,6 +11,7 @@ _BASELINE = (_TOP, "Baseline characteristics")
 _OUTCOMES = (_TOP, "Outcome measures")
 _EVENTS = (_TOP, "Adverse events")
 _LIMITS = (_TOP, "Limitations and caveats")
+_KINDS_OF_EVENTS = {"seriousEvents": "Serious adverse events", "otherEvents": "Other adverse events"}
 _UNITS_OF_PEOPLE = "Participants"
 _ANALYSIS = (
     ("Comparison", "groupDescription"),
@@ -42,6 +44,7 @@ def read_results(blocks: Blocks, results: Record) -> None:
         _outcome(blocks, measure, described)
     _adverse_events(blocks, results["adverseEventsModule"], described)
     blocks.prose(results["moreInfoModule.limitationsAndCaveats.description"], _LIMITS)
+    read_agreements(blocks, results["moreInfoModule"])
 
 
 def _flow(blocks: Blocks, module: Record, described: set[tuple[str, str]]) -> None:
@@ -70,7 +73,7 @@ def _baseline(blocks: Blocks, module: Record, described: set[tuple[str, str]]) -
     for measure in module["measures"].each():
         blocks.prose(measure["description"], _BASELINE)
         blocks.prose(measure["populationDescription"], _BASELINE)
-        rows = [("", *groups.values()), *denominators, *_measurements(measure, groups)]
+        rows = [("", *groups.values()), *denominators, *_measurements(measure, groups, denominators)]
         _titled_table(blocks, measure["title"], rows, _BASELINE, measure, _how_measured(measure))
 
 
@@ -81,8 +84,13 @@ def _outcome(blocks: Blocks, measure: Record, described: set[tuple[str, str]]) -
     blocks.prose(measure["description"], section)
     blocks.fact("Time frame", measure["timeFrame"], section)
     blocks.fact("Analysed population", measure["populationDescription"], section)
+    blocks.fact("Units analysed", measure["typeUnitsAnalyzed"], section)
+    if measure["reportingStatus"].text not in ("", "POSTED"):
+        blocks.fact("Reporting", measure["reportingStatus"], section)
+        blocks.fact("Results expected", measure["anticipatedPostingDate"], section)
     groups = _groups(blocks, measure["groups"], section, described)
-    rows = [("", *groups.values()), *_denominators(measure["denoms"], groups), *_measurements(measure, groups)]
+    denominators = _denominators(measure["denoms"], groups)
+    rows = [("", *groups.values()), *denominators, *_measurements(measure, groups, denominators)]
     _titled_table(blocks, measure["title"], rows, section, measure, _how_measured(measure))
     for analysis in measure["analyses"].each():
         compared = " and ".join(groups.get(item.text, item.text) for item in analysis["groupIds"].each())
@@ -104,12 +112,16 @@ def _adverse_events(blocks: Blocks, module: Record, described: set[tuple[str, st
             (label, *(_share(item, f"{key}NumAffected", f"{key}NumAtRisk") for item in module["eventGroups"].each()))
         )
     _titled_table(blocks, Record("Participants with adverse events"), rows, _EVENTS, module["eventGroups"])
-    for key, title in (("seriousEvents", "Serious adverse events"), ("otherEvents", "Other adverse events")):
+    for label, key in (("Vocabulary of events", "sourceVocabulary"), ("Assessment of events", "assessmentType")):
+        said = [event[key] for kind in _KINDS_OF_EVENTS for event in module[kind].each() if event[key].text]
+        for value in {one.text: one for one in said}.values():
+            blocks.fact(label, value, _EVENTS)
+    for key, title in _KINDS_OF_EVENTS.items():
         rows = [("Event (affected / at risk)", *groups.values())]
         for event in module[key].each():
             system = f" ({event['organSystem'].text})" if event["organSystem"].text else ""
             note = f": {event['notes'].text}" if event["notes"].text else ""
-            shares = {stat["groupId"].text: _share(stat, "numAffected", "numAtRisk") for stat in event["stats"].each()}
+            shares = {stat["groupId"].text: _share_of_event(stat) for stat in event["stats"].each()}
             rows.append((f"{event['term'].text}{system}{note}", *(shares.get(group, "") for group in groups)))
         _titled_table(blocks, Record(title), rows, _EVENTS, module[key])
 
@@ -127,16 +139,21 @@ def _groups(blocks: Blocks, groups: Record, section: Section, described: set[tup
     return titles
 
 
-def _denominators(denominators: Record, groups: dict[str, str]) -> list[Row]:
+def _denominators(denominators: Record, groups: dict[str, str], of: str = "") -> list[Row]:
     return [
-        (f"{item['units'].text or _UNITS_OF_PEOPLE} analysed", *_by_group(item["counts"], groups, "value"))
+        (f"{of}{item['units'].text or _UNITS_OF_PEOPLE} analysed", *_by_group(item["counts"], groups, "value"))
         for item in denominators.each()
     ]
 
 
-def _measurements(measure: Record, groups: dict[str, str]) -> list[Row]:
-    rows = []
+def _measurements(measure: Record, groups: dict[str, str], denominators: list[Row]) -> list[Row]:
+    """The rows of a measure's classes; a class with other denominators than the measure's says them."""
+    rows: list[Row] = []
+    whole = {row[1:] for row in denominators}
     for part in measure["classes"].each():
+        title = part["title"].text
+        own = _denominators(part["denoms"], groups, f"{title}: " if title else "")
+        rows += [row for row in own if row[1:] not in whole]
         for category in part["categories"].each():
             label = ": ".join(filter(None, (part["title"].text, category["title"].text)))
             values = {item["groupId"].text: _value(item) for item in category["measurements"].each()}
@@ -172,8 +189,17 @@ def _titled_table(
 
 
 def _by_group(values: Record, groups: dict[str, str], key: str) -> list[str]:
-    found = {item["groupId"].text: item[key].text for item in values.each()}
+    found = {item["groupId"].text: item[key].text + _remark(item["comment"]) for item in values.each()}
     return [found.get(group, "") for group in groups]
+
+
+def _remark(comment: Record) -> str:
+    return f" ({comment.text})" if comment.text else ""
+
+
+def _share_of_event(stat: Record) -> str:
+    share, events = _share(stat, "numAffected", "numAtRisk"), stat["numEvents"].text
+    return f"{share} ({events} events)" if share and events else share
 
 
 def _share(record: Record, affected: str, at_risk: str) -> str:

@@ -16,7 +16,7 @@ _ENUMERATION = re.compile(r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$")
 _ENUMERATED = words(
     """overallStatus lastKnownStatus statusForNctId class type phases studyType allocation interventionModel primaryPurpose
     observationalModel timePerspective masking whoMasked retention sex stdAges samplingMethod ipdSharing infoTypes role status
-    paramType dispersionType nonInferiorityType ciNumSides"""
+    paramType dispersionType nonInferiorityType ciNumSides restrictionType reportingStatus assessmentType"""
 )
 """The fields whose values come from the registry's closed lists; elsewhere capitals are an abbreviation, such as COPD."""
 

@@ -84,3 +84,22 @@ def formula_images(context: Context) -> Outcome:
     formulas = [block.text for block in document.blocks if block.kind is BlockKind.FORMULA]
     text = f"{text_of(document)}\n{document.warnings}\n{formulas}"
     return judged(text, ("denoted [formula].", "of [formula] kcal/mol", "[formula] (1)", "3 formulas are images"))
+
+
+@case(
+    "documents/18",
+    "class denominators, numbers of events, documents, agreement and the registry's notes are in the text",
+)
+def results(context: Context) -> Outcome:
+    text = text_of(read(context.inputs / "results.json"))
+    wanted = (
+        "PD-L1 high: Participants analysed | 33",
+        "3/60 (4 events)",
+        "zzlarge",
+        "Prot_SAP_000.pdf",
+        "zzagreement",
+        "zzunposted",
+        "zzviolation",
+        "zzcomment",
+    )
+    return judged(text, wanted)

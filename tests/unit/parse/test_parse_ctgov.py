@@ -166,3 +166,92 @@ def test_a_value_of_another_type_anywhere_ends_in_a_document_or_a_typed_error(
         return
     assert all(block.text for block in document.blocks)
     assert Document.model_validate_json(document.model_dump_json()) == document
+
+
+def with_results(**sections: Any) -> Document:
+    """The study with other modules of its results, and other sections."""
+    study = copy.deepcopy(STUDY)
+    study["resultsSection"] = {key: value for key, value in sections.items() if key.endswith("Module")}
+    study |= {key: value for key, value in sections.items() if key.endswith("Section")}
+    return parse_study(study_bytes(study), "nct:NCT90000042", "ctgov")
+
+
+def test_a_class_says_its_own_denominators_where_they_differ() -> None:
+    def counts(value: str) -> list[dict[str, Any]]:
+        return [{"units": "Participants", "counts": [{"groupId": "A", "value": value}]}]
+
+    def of_class(title: str, analysed: str, value: str) -> dict[str, Any]:
+        measured = [{"measurements": [{"groupId": "A", "value": value}]}]
+        return {"title": title, "denoms": counts(analysed), "categories": measured}
+
+    measure = {
+        "title": "PFS",
+        "groups": [{"id": "A", "title": "Drug"}],
+        "denoms": counts("60"),
+        "classes": [of_class("High", "33", "12"), of_class("All", "60", "9")],
+        "typeUnitsAnalyzed": "Eyes",
+        "reportingStatus": "NOT_POSTED",
+        "anticipatedPostingDate": "2031-01",
+    }
+    made = with_results(outcomeMeasuresModule={"outcomeMeasures": [measure]})
+    table = next(block.table for block in made.blocks if block.table)
+    assert table.rows[1:] == (
+        ("Participants analysed", "60"),
+        ("High: Participants analysed", "33"),
+        ("High", "12"),
+        ("All", "9"),
+    )
+    texts = [block.text for block in made.blocks]
+    assert "Units analysed: Eyes" in texts
+    assert "Reporting: Not posted" in texts
+
+
+def test_events_their_vocabulary_and_agreements_are_kept() -> None:
+    event = {
+        "term": "Pneumonia",
+        "sourceVocabulary": "MedDRA 22",
+        "assessmentType": "SYSTEMATIC_ASSESSMENT",
+        "stats": [{"groupId": "E", "numEvents": 4, "numAffected": 3, "numAtRisk": 60}],
+    }
+    made = with_results(
+        adverseEventsModule={"eventGroups": [{"id": "E", "title": "Drug"}], "seriousEvents": [event]},
+        moreInfoModule={"certainAgreement": {"restrictiveAgreement": True, "otherDetails": "60 days"}},
+    )
+    text = "\n".join(block.text for block in made.blocks)
+    assert "Pneumonia | 3/60 (4 events)" in text
+    assert "Vocabulary of events: MedDRA 22" in text
+    assert "Assessment of events: Systematic assessment" in text
+    assert "Agreement restricts publication: Yes" in text
+    assert "Other details: 60 days" in text
+
+
+def test_documents_and_the_registrys_notes_are_listed() -> None:
+    document = {
+        "label": "Protocol",
+        "hasProtocol": True,
+        "hasSap": False,
+        "date": "2019-01-01",
+        "filename": "Prot_000.pdf",
+    }
+    notes = {
+        "unpostedAnnotation": {"unpostedEvents": [{"type": "RESET", "date": "2024-09-16"}]},
+        "violationAnnotation": {"violationEvents": [{"type": "VIOLATION_IDENTIFIED", "description": "Late."}]},
+    }
+    made = with_results(
+        documentSection={"largeDocumentModule": {"largeDocs": [document]}},
+        annotationSection={"annotationModule": notes},
+    )
+    texts = [block.text for block in made.blocks]
+    assert "Protocol, holds the protocol, 2019-01-01, Prot_000.pdf." in texts
+    assert any("2024-09-16" in text for text in texts)
+    assert any("Description: Late." in text for text in texts)
+
+
+def test_dates_say_whether_they_are_actual_and_references_what_they_are_for() -> None:
+    study = copy.deepcopy(STUDY)
+    study["protocolSection"]["statusModule"]["startDateStruct"] = {"date": "2021-03", "type": "ESTIMATED"}
+    made = parse_study(study_bytes(study), "nct:NCT90000042", "ctgov")
+    texts = [block.text for block in made.blocks]
+    assert "Start date: 2021-03 (estimated)" in texts
+    assert "Someone A. Something. 2020. PMID: 123 (background)" in texts
+    assert made.metadata["start_date_type"] == "ESTIMATED"
