@@ -7,6 +7,7 @@ OUT.json is `{"ok": true, "pages", "blank_pages", "tool", "tool_version", "ocr_a
 
 import argparse
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from medkg_lab.errors import LabError
+from medkg_lab.pdf.annotate import annotate
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.limits import Limits
-from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT
+from medkg_lab.pdf.prepare import Preparation, prepare
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,22 @@ def convert(path: Path) -> dict[str, Any]:
     """Convert the PDF by docvortex; images are left out. Raises EncryptedPdf, DamagedPdf, ConverterFailed."""
     inspection = inspect(path)
     import docvortex
+
+    with tempfile.TemporaryDirectory(prefix="medkg-prepared-") as folder:
+        chosen, preparation = prepare(path, Path(folder) / "changed.pdf")
+        try:
+            middle, ocr_advised = _converted(chosen)
+        except DamagedPdf:
+            if inspection.pages < 2:
+                raise
+            middle, ocr_advised = _page_by_page(chosen, inspection.pages, Path(folder), preparation)
+        annotate(middle, chosen, preparation)
+    return _answer(inspection, "docvortex", docvortex.__version__, ocr_advised, middle)
+
+
+def _converted(path: Path) -> tuple[dict[str, Any], bool]:
+    """The middle JSON, and whether OCR might give more. Raises DamagedPdf."""
+    import docvortex
     from docvortex.errors import DocumentError
     from loguru import logger
 
@@ -79,33 +97,40 @@ def convert(path: Path) -> dict[str, Any]:
         raise DamagedPdf(detail=_plain(error)) from None
     except (ValueError, LookupError, ArithmeticError, TypeError, RuntimeError) as error:
         raise DamagedPdf(detail=f"the converter gave up on it ({type(error).__name__}: {_plain(error)})") from None
-    middle = result.middle_json.to_dict(exclude_block_fields={"image_base64"})
-    _add_hidden_text(middle, path)
-    return _answer(inspection, "docvortex", docvortex.__version__, ocr_advised, middle)
+    return result.middle_json.to_dict(exclude_block_fields={"image_base64"}), ocr_advised
 
 
-def _add_hidden_text(middle: dict[str, Any], path: Path) -> None:
-    """Add the plain text of pages that gave none: docvortex leaves out the invisible text that OCR puts behind a scan."""
-    silent = [page["page_idx"] for page in middle["pages"] if not any(map(_has_text, page.get("blocks", [])))]
-    with pypdfium2.PdfDocument(path) as document:
-        texts = {str(index + 1): text for index in silent if (text := _plain_text(document, index))}
-    if texts:
-        middle["extensions"] = {**middle.get("extensions", {}), HIDDEN_TEXT: texts}
-
-
-def _has_text(block: Any) -> bool:
-    content = block.get("content") if isinstance(block, dict) else None
-    if isinstance(content, str):
-        return bool(content.strip())
-    return isinstance(content, list) and any(map(_has_text, content))
-
-
-def _plain_text(document: Any, index: int) -> str:
-    try:
-        page = document[index]
-        return str(page.get_textpage().get_text_range()).strip()
-    except pypdfium2.PdfiumError:
-        return ""
+def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation) -> tuple[dict[str, Any], bool]:
+    """Convert each page alone, so that one that cannot be read costs only itself. Raises DamagedPdf when none can be."""
+    whole: dict[str, Any] = {}
+    failed: list[int] = []
+    advised = False
+    reason = DamagedPdf(detail="none of its pages can be read")
+    for index in range(pages):
+        single = folder / "page.pdf"
+        try:
+            with pypdfium2.PdfDocument(path) as source, pypdfium2.PdfDocument.new() as target:
+                target.import_pages(source, [index])
+                target.save(single)
+            middle, thin = _converted(single)
+        except pypdfium2.PdfiumError:
+            failed.append(index + 1)
+            continue
+        except DamagedPdf as error:
+            failed.append(index + 1)
+            reason = error
+            continue
+        advised = advised or thin
+        for page in middle["pages"]:
+            page["page_idx"] = index
+        whole = whole or middle | {"pages": []}
+        whole["pages"] += middle["pages"]
+    if not whole:
+        raise reason
+    preparation.notes.append(
+        f"pages that could not be read: {', '.join(map(str, failed))}; the others were read one by one"
+    )
+    return whole, advised
 
 
 def _answer(inspection: Inspection, tool: str, version: str, ocr_advised: bool, middle: Any) -> dict[str, Any]:

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.ir import BlockKind, Chunk, Document
+from medkg_lab.pdf.converter import Bounds, run_converter
+from medkg_lab.pdf.worker import read_conversion
+from medkg_lab.stages.chunk.options import SplitterOptions
+from medkg_lab.stages.chunk.splitter import HaystackSplitter
+from medkg_lab.stages.chunk.splitters import build_splitter
+from medkg_lab.stages.embed.weights import load_tokenizer
 from medkg_lab.stages.parse.auto import parse
 from tests.cases.case import Context, Outcome, case
 
@@ -103,3 +109,92 @@ def results(context: Context) -> Outcome:
         "zzcomment",
     )
     return judged(text, wanted)
+
+
+def converted(path: Path) -> Document:
+    """The document of a PDF, converted as the PDF process does it."""
+    conversion = run_converter(path.read_bytes(), Bounds(120.0, 4096, 1 << 28), lambda: False)
+    return read_conversion(conversion, f"file:{path.name}", path.name).document
+
+
+def passages(document: Document) -> list[Chunk]:
+    """The document's passages by the splitter's own options."""
+    splitter = build_splitter("sentence", 10, 0, 0)
+    return list(HaystackSplitter(SplitterOptions(), splitter, load_tokenizer()).chunk(document))
+
+
+@case(
+    "documents/01",
+    "raised numbers in a PDF are powers or references: 10^6, 10^-8, 2019 [12], stroke [1,2]; doubts are told",
+)
+def pdf_superscripts(context: Context) -> Outcome:
+    document = converted(context.inputs / "sup.pdf")
+    wanted = (
+        "2 x 10^6 cells per m^2",
+        "CO2 and Ca2+",
+        "stroke [1,2]",
+        "2019 [12]",
+        "5 x 10^-8",
+        "kg/m^2",
+        "Zzmueller [1,*]",
+    )
+    return judged(
+        f"{text_of(document)}\n{document.warnings}", (*wanted, "might be powers"), ("106", "201912", "stroke1")
+    )
+
+
+@case("documents/19", "hyphens at line ends stay in compounds and go from words")
+def pdf_hyphens(context: Context) -> Outcome:
+    text = text_of(converted(context.inputs / "hyph.pdf"))
+    wanted = (
+        "double-blind placebo-controlled",
+        "well-known",
+        "T-cell",
+        "long-term follow-up",
+        "5-fluorouracil",
+        "2018-2019",
+    )
+    return judged(
+        text,
+        (*wanted, "anti-inflammatory treatment with acetylsalicylic", "IL-6", "hypothyroidism", "post-operative"),
+        ("- ",),
+    )
+
+
+@case("documents/20", "line numbers are not in the text")
+def pdf_line_numbers(context: Context) -> Outcome:
+    document = converted(context.inputs / "preprint.pdf")
+    numbers = [block.text for block in document.blocks if block.text.strip().isdecimal()]
+    text = text_of(document)
+    return Outcome(
+        not numbers and "PAGE2P11" in text and "medRxiv" not in text,
+        f"blocks of numbers: {numbers}; {document.warnings}",
+    )
+
+
+@case(
+    "documents/21",
+    "each passage of a table has its header and caption, over the page too; a turned table is read by rows",
+)
+def pdf_tables(context: Context) -> Outcome:
+    tables = [one for one in passages(converted(context.inputs / "table.pdf")) if one.kind == "table"]
+    without = [one.number for one in tables if "Arm A (n=120)" not in one.text or "Table 1." not in one.text]
+    turned = text_of(converted(context.inputs / "rot.pdf"))
+    found = judged(
+        turned, ("Table 2. Landscape", "Colchicine dose 0 | 0 mg | 3 patients | 0.0%\nColchicine dose 1 | 2 mg")
+    )
+    right = found.right and len(tables) > 1 and not without
+    return Outcome(right, f"{len(tables)} passages, without header or caption: {without}; turned: {found.got[:300]}")
+
+
+@case("documents/23", "LaTeX and raised numbers of MinerU are text: 95 %, 10^6, CO2, TNF-α; treat- ment is treatment")
+def mineru_latex(context: Context) -> Outcome:
+    text = text_of(read(context.inputs / "paper_content_list.json"))
+    wanted = ("95 % (CI 90-97 %), with 10^6 cells, CO2, TNF-α and β-blockers; p < 0.05", "5 μg/kg", "×10^6", "5.1 [a]")
+    return judged(text, (*wanted, "eGFR = 141", "The treatment was stopped in 5-FU arms"), ("$", "\\", "106"))
+
+
+@case("documents/31", "each line of a cell is a row or apart from the next")
+def pdf_cells(context: Context) -> Outcome:
+    text = text_of(converted(context.inputs / "cells.pdf"))
+    return judged(text, ("Age (years) | 25% | 37.0 | 38.8 | 35.5", "| 75% | 50.8 | 54.3 | 47.0"), ("37.050.8",))

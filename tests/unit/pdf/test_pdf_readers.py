@@ -8,7 +8,7 @@ from medkg_lab.models.ir import BlockKind
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT, PdfSource, read_middle
 from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text
-from medkg_lab.stages.parse.pdf_ir.text import inline, join, mend, readable
+from medkg_lab.stages.parse.pdf_ir.text import BREAK, inline, join, mend, readable
 
 
 def text(content):
@@ -259,8 +259,9 @@ def test_mending():
         == "β-cells at p < 0.05, efficient cooperation"
     )
     assert mend("10 m²") == "10 m²"
-    assert join("insulin-", "secreting") == "insulinsecreting"
-    assert join("HLA-", "DR") == "HLA- DR"
+    assert mend("Charite\u0301") == "Charité"
+    assert join("insulin-", "secreting") == f"insulin{BREAK}secreting"
+    assert join("and -", "DR") == "and - DR"
     assert join("one", "two") == "one two"
 
 

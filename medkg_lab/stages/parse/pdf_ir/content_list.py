@@ -7,6 +7,7 @@ page, `image_caption`, `table_body`, `discarded` or the kinds of margin by name,
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from medkg_lab.stages.parse.latex import latex_text
 from medkg_lab.stages.parse.pdf_ir.checks import page_number, strings, text_of, thousandths
 
 _SAME = frozenset({"ref_text", "header", "footer", "page_number", "page_footnote", "aside_text", "index"})
@@ -68,5 +69,5 @@ def _parts(kind: str, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def formula(text: str) -> str:
-    """A formula without the dollar signs around it."""
-    return text.strip().removeprefix("$$").removesuffix("$$").strip()
+    """A displayed formula as text."""
+    return latex_text(text.strip().removeprefix("$$").removesuffix("$$"))

@@ -5,18 +5,27 @@ index, bbox, content}]}]}`; `bbox` is in fractions of the page. Headers, footers
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
 from medkg_lab.stages.parse.errors import UnknownPdfIr
-from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text
-from medkg_lab.stages.parse.pdf_ir.text import inline, join, mend, readable
+from medkg_lab.stages.parse.pdf_ir.accents import Accents, compose
+from medkg_lab.stages.parse.pdf_ir.hyphens import Hyphens, Pair
+from medkg_lab.stages.parse.pdf_ir.margins import marginal
+from medkg_lab.stages.parse.pdf_ir.tables import continued, read_layout, read_table, table_text
+from medkg_lab.stages.parse.pdf_ir.text import BREAK, doubtful_scripts, inline, join, mend, readable
 
 SCHEMA = ("docvortex.middle", "2.0")
 HIDDEN_TEXT = "medkg_hidden_text"
 """The extension under which our converter adds the plain text, by page number, of pages that gave no blocks."""
+LINE_ENDS = "medkg_line_ends"
+"""The extension with the pairs of word parts, `["double", "blind"]`, between which a hyphen ends a line."""
+ACCENTS = "medkg_accents"
+"""The extension with words, by page number, whose accents stand apart from their letters: `["Charite", "Charité"]`."""
+NOTES = "medkg_notes"
+"""The extension with what our converter changed or was not sure of, in words."""
 _MARGINS = frozenset({"header", "footer", "page_number", "aside_text"})
 _TEXT_ITEMS = frozenset({"text", "ref_text", "list", "index", "doc_title", "paragraph_title"})
 _FLOATS = frozenset({BlockKind.CAPTION, BlockKind.TABLE})
@@ -24,6 +33,7 @@ _REFERENCES = re.compile(r"(references?( list)?|bibliography|literature cited|wo
 _ABSTRACT = re.compile(r"(abstract|summary)", re.IGNORECASE)
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)\.?\s+\S")
 _FILE_NAME = re.compile(r"(untitled.*|microsoft word\b.*|.*\.(dvi|docx?|pdf|indd|qxd|tex|rtf))", re.IGNORECASE)
+_CONTINUED = re.compile(r"\bcont(inued|\.|'d|d\b)|\(cont", re.IGNORECASE)
 _MAX_DEPTH = 8
 _NOTHING: Mapping[str, Any] = {}
 
@@ -55,34 +65,48 @@ def read_middle(middle: Mapping[str, Any], source: PdfSource) -> Reading:
     pages = middle.get("pages")
     if found != SCHEMA or not isinstance(pages, list):
         raise UnknownPdfIr(detail=f"it is {found[0]} {found[1]} where {' '.join(SCHEMA)} with its pages is understood")
-    hidden = _mapping(_mapping(middle.get("extensions")).get(HIDDEN_TEXT))
-    return read_pages(pages, source, hidden, _mapping(_mapping(middle.get("metadata")).get("document")))
+    declared = _mapping(_mapping(middle.get("metadata")).get("document"))
+    return read_pages(pages, source, _mapping(middle.get("extensions")), declared)
 
 
 def read_pages(
     pages: Sequence[Any],
     source: PdfSource,
-    hidden: Mapping[str, Any] = _NOTHING,
+    extensions: Mapping[str, Any] = _NOTHING,
     declared: Mapping[str, Any] = _NOTHING,
 ) -> Reading:
-    """Read the pages of a middle JSON; `hidden` is text by page number, `declared` what the PDF says of itself."""
-    reader, with_text = _read(pages, hidden, _MARGINS)
+    """Read the pages of a middle JSON; `extensions` is what our converter adds, `declared` what the PDF says of itself."""
+    reader, with_text = _read(pages, extensions, _MARGINS)
     if not reader.blocks:
         # A converter that sees the same words on every page takes them all for running headers.
-        reader, with_text = _read(pages, hidden, frozenset())
+        reader, with_text = _read(pages, extensions, frozenset())
+    reader.settle(_pairs(extensions.get(LINE_ENDS)))
+    reader.warnings += [note for note in _strings(extensions.get(NOTES)) if note not in reader.warnings]
     missing = sorted(set(range(1, source.pages + 1)) - with_text - source.blank_pages)
     return Reading(_document(reader, declared, source), tuple(missing))
 
 
-def _read(pages: Sequence[Any], hidden: Mapping[str, Any], margins: frozenset[str]) -> tuple["_Reader", set[int]]:
+def _read(pages: Sequence[Any], extensions: Mapping[str, Any], margins: frozenset[str]) -> tuple["_Reader", set[int]]:
+    hidden, accents = _mapping(extensions.get(HIDDEN_TEXT)), _mapping(extensions.get(ACCENTS))
+    passed_over = marginal(pages) if margins else frozenset()
     reader = _Reader(margins)
     with_text: set[int] = set()
-    for page in pages:
+    for place, page in enumerate(pages):
         if isinstance(page, Mapping) and isinstance(page.get("page_idx"), int):
             number = page["page_idx"] + 1
-            if reader.page(number, page.get("blocks")) or reader.hidden(number, hidden.get(str(number))):
+            reader.accents = _pairs(accents.get(str(number)))
+            silent = frozenset(block for at, block in passed_over if at == place)
+            if reader.page(number, page.get("blocks"), silent) or reader.hidden(number, hidden.get(str(number))):
                 with_text.add(number)
     return reader, with_text
+
+
+def _pairs(value: Any) -> tuple[Pair, ...]:
+    return tuple(
+        (pair[0], pair[1])
+        for pair in (value if isinstance(value, list) else ())
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) and part for part in pair)
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -141,15 +165,42 @@ class _Reader:
         self.title = ""
         self.odd: set[str] = set()
         self.warnings: list[str] = []
+        self.accents: Accents = ()
         self._path: list[tuple[int, str]] = []
+        self._doubtful = 0
+        self._last_page: dict[int, int | None] = {}
 
-    def page(self, number: int, blocks: Any) -> bool:
-        """Read one page and say whether it gave readable text; margins count, though they are left out of the document."""
+    def page(self, number: int, blocks: Any, silent: frozenset[int] = frozenset()) -> bool:
+        """Read one page and say whether it gave readable text; margins count, though they are left out of the document.
+
+        `silent` are the numbers of blocks that belong to the margins although the converter does not say so.
+        """
         texts: list[str] = []
+        begun = len(self.blocks)
         for position, block in enumerate(blocks if isinstance(blocks, list) else []):
             if isinstance(block, Mapping):
-                texts += self._block(block, _place(block, number, position))
+                of_margin = position in silent
+                place = _place(block, number, position)
+                texts += [self._inline(block.get("content"))] if of_margin else self._block(block, place)
+        if self.accents:
+            self.blocks[begun:] = [
+                _changed(block, lambda text: compose(text, self.accents)) for block in self.blocks[begun:]
+            ]
         return readable(" ".join(texts))
+
+    def settle(self, joined: Sequence[Pair]) -> None:
+        """Make cut words whole, now that all of the document's words are known; warn of what is doubtful."""
+        hyphens = Hyphens((block.text for block in self.blocks), joined)
+        self.blocks = [_changed(block, hyphens.settle) for block in self.blocks]
+        self.title = hyphens.settle(self.title)
+        if self._doubtful:
+            self.warnings.append(
+                f"{self._doubtful} raised numbers after other numbers were read as references: they might be powers"
+            )
+
+    def _inline(self, content: Any) -> str:
+        self._doubtful += doubtful_scripts(content)
+        return inline(content)
 
     def hidden(self, number: int, text: Any) -> bool:
         """Add a page's hidden text, one paragraph for each run of lines, and say whether it is readable."""
@@ -157,7 +208,7 @@ class _Reader:
             return False
         place = Place(element=f"page/{number}/hidden", page=number)
         for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
-            self._add(BlockKind.PARAGRAPH, mend(re.sub(r"(?<=[a-z])[-\ufffe\u00ad]\n(?=[a-z])", "", paragraph)), place)
+            self._add(BlockKind.PARAGRAPH, mend(re.sub(rf"(?<=\w)[-{BREAK}\u00ad]\n(?=\w)", BREAK, paragraph)), place)
         self.warnings.append(f"page {number}: only the invisible text behind the page's image was found")
         return True
 
@@ -168,9 +219,9 @@ class _Reader:
     def _block(self, block: Mapping[str, Any], place: Place) -> list[str]:
         match str(block.get("type")):
             case kind if kind in self._margins:
-                return [inline(block.get("content"))]
+                return [self._inline(block.get("content"))]
             case "doc_title" | "paragraph_title" as kind:
-                return self._heading(inline(block.get("content")), kind == "doc_title", block.get("level"), place)
+                return self._heading(self._inline(block.get("content")), kind == "doc_title", block.get("level"), place)
             case "text" | "ref_text" | "page_footnote" | "header" | "footer" | "page_number" | "aside_text" as kind:
                 return self._paragraph(block, kind == "ref_text", place)
             case "list" | "index":
@@ -181,7 +232,7 @@ class _Reader:
                 return self._visual(block, place)
             case kind:
                 self.odd.add(kind[:40])
-                return self._add(BlockKind.PARAGRAPH, inline(block.get("content")), place)
+                return self._add(BlockKind.PARAGRAPH, self._inline(block.get("content")), place)
 
     def _heading(self, text: str, is_title: bool, level: Any, place: Place) -> list[str]:
         if not text:
@@ -196,7 +247,7 @@ class _Reader:
         return self._add(BlockKind.HEADING, text, place)
 
     def _paragraph(self, block: Mapping[str, Any], is_reference: bool, place: Place) -> list[str]:
-        text = inline(block.get("content"))
+        text = self._inline(block.get("content"))
         kind = BlockKind.REFERENCE if is_reference else self._text_kind()
         begun = self._begun(kind) if block.get("continues_prev") is True and text else None
         if begun is None:
@@ -220,7 +271,9 @@ class _Reader:
 
     def _item(self, item: Mapping[str, Any], place: Place) -> list[str]:
         reference = item.get("type") == "ref_text" or self._text_kind() is BlockKind.REFERENCE
-        return self._add(BlockKind.REFERENCE if reference else BlockKind.LIST_ITEM, inline(item.get("content")), place)
+        return self._add(
+            BlockKind.REFERENCE if reference else BlockKind.LIST_ITEM, self._inline(item.get("content")), place
+        )
 
     def _visual(self, block: Mapping[str, Any], place: Place) -> list[str]:
         texts: list[str] = []
@@ -230,24 +283,57 @@ class _Reader:
                 continue
             kind, content = str(part.get("type")), part.get("content")
             if kind.endswith("_caption"):
-                texts += self._add(BlockKind.CAPTION, inline(content), _place(part, place.page or 1, 0, place))
+                texts += self._add(BlockKind.CAPTION, self._inline(content), _place(part, place.page or 1, 0, place))
             elif kind in ("table_body", "chart_body"):
                 texts += self._table(str(content or ""), place)
             elif kind.endswith("_footnote") or kind in ("code_body", "algorithm_body"):
-                texts += self._add(BlockKind.PARAGRAPH, inline(content), _place(part, place.page or 1, 0, place))
+                texts += self._add(BlockKind.PARAGRAPH, self._inline(content), _place(part, place.page or 1, 0, place))
         return texts
 
     def _table(self, content: str, place: Place) -> list[str]:
-        table = read_table(content) if "<" in content else None
+        table = read_table(content) if "<t" in content else read_layout(content)
         if table is None:
-            return self._add(BlockKind.PARAGRAPH, mend(re.sub(r"<[^>]*>", " ", content)), place)
+            text = mend(re.sub(r"<[^>]*>", " ", content))
+            if text:
+                self.warnings.append(
+                    f"page {place.page}: the columns of a table were not found, its text is a paragraph"
+                )
+            return self._add(BlockKind.PARAGRAPH, text, place)
+        if (begun := self._begun_table(place)) is not None and (whole := continued(self.blocks[begun].table, table)):
+            update = {"table": whole, "text": table_text(whole)}
+            self.blocks[begun] = self.blocks[begun].model_copy(update=update)
+            del self.blocks[begun + 1 :]
+            self._last_page[begun] = place.page
+            return [table_text(table)]
         return self._add(BlockKind.TABLE, table_text(table), place, table)
+
+    def _begun_table(self, place: Place) -> int | None:
+        """The table that may go on here: the last block of the page before, but for a caption that says "continued"."""
+        last = len(self.blocks) - 1
+        if last > 0 and self.blocks[last].kind is BlockKind.CAPTION and _CONTINUED.search(self.blocks[last].text):
+            last -= 1
+        before = self.blocks[last] if last >= 0 else None
+        if before is None or before.table is None or before.place.page is None or place.page is None:
+            return None
+        return last if place.page - 1 in (self._last_page.get(last, before.place.page), before.place.page) else None
 
     def _add(self, kind: BlockKind, text: str, place: Place, table: Table | None = None) -> list[str]:
         if not text:
             return []
         self.blocks.append(Block(kind=kind, text=text, section=self._section, place=place, table=table))
         return [text]
+
+
+def _changed(block: Block, change: Callable[[str], str]) -> Block:
+    """The block with its texts changed, those of its cells as well."""
+    if block.table is None:
+        text = change(block.text)
+        return block if text == block.text else block.model_copy(update={"text": text})
+    rows = tuple(tuple(map(change, row)) for row in block.table.rows)
+    if rows == block.table.rows:
+        return block
+    table = block.table.model_copy(update={"rows": rows})
+    return block.model_copy(update={"table": table, "text": table_text(table)})
 
 
 def _leaves(block: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:

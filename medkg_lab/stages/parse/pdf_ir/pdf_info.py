@@ -106,7 +106,7 @@ def _items(block: Mapping[str, Any], depth: int) -> list[str]:
 
 
 def _text(block: Mapping[str, Any]) -> str:
-    """The text of a block's lines; a word that a hyphen cuts at a line's end is made whole."""
+    """The text of a block's lines; a word that a hyphen cuts at a line's end is made whole later."""
     text = ""
     for line in _list(block.get("lines")):
         if isinstance(line, dict) and (more := _line(line)):
@@ -115,4 +115,8 @@ def _text(block: Mapping[str, Any]) -> str:
 
 
 def _line(line: Mapping[str, Any]) -> str:
-    return " ".join(filter(None, (inline([span]) for span in _list(line.get("spans")))))
+    """A line's spans with spaces between them, raised ones close to the word before."""
+    spaced: list[Any] = []
+    for span in _list(line.get("spans")):
+        spaced += [{"content": " "}, span] if spaced else [span]
+    return inline(spaced)

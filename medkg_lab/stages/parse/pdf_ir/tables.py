@@ -1,13 +1,25 @@
-"""Tables written as HTML, read into rows of cell texts."""
+"""Tables written as HTML, or set out with spaces, read into rows of cell texts."""
 
+import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from medkg_lab.models.ir import Table
 from medkg_lab.stages.limits import check_cells
+from medkg_lab.stages.parse.latex import latex_text, with_formulas
 from medkg_lab.stages.parse.pdf_ir.text import mend
+from medkg_lab.stages.parse.scripts import settle, subscript, superscript
 
 _MAX_SPAN = 100
 _MAX_CELLS = 100_000
+_MOST_HEADER_ROWS = 4
+_LINE_END = "\n"
+"""Stands between the lines of a cell until the cell is whole."""
+_VALUE = re.compile(r"[<>≤≥=~≈±+−–-]?\s?\(?[+−–-]?\d")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_ENDS_WITH_VALUE = re.compile(r"[\d%)\]*†‡]$")
+_GUTTER = 2
+"""Columns of blanks that part two columns of a table set out with spaces."""
 
 
 class _Rows(HTMLParser):
@@ -23,6 +35,8 @@ class _Rows(HTMLParser):
         self._taken: dict[int, int] = {}
         self._cells = 0
         self._in_head = False
+        self._script = ""
+        self._raised: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "thead":
@@ -31,18 +45,36 @@ class _Rows(HTMLParser):
             self._start_row()
         elif tag in ("td", "th") and self._cells < _MAX_CELLS:
             self._start_cell(tag == "th", dict(attrs))
-        elif tag == "br" and self._cell is not None:
-            self._cell.append(" ")
+        elif tag in ("br", "p", "div", "li") and self._cell is not None:
+            self._cell.append(_LINE_END)
+        elif tag in ("sup", "sub", "eq"):
+            self._script = tag
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "thead":
             self._in_head = False
         elif tag in ("td", "th", "tr", "table"):
             self._end_cell()
+        elif tag == self._script:
+            self._end_script()
 
     def handle_data(self, data: str) -> None:
         if self._cell is not None:
-            self._cell.append(data)
+            (self._raised if self._script else self._cell).append(data)
+
+    def _end_script(self) -> None:
+        text, self._raised = "".join(self._raised), []
+        if self._cell is not None and text.strip():
+            before = "".join(self._cell)
+            match self._script:
+                case "sup":
+                    text = superscript(before, text)
+                case "sub":
+                    text = subscript(before, text)
+                case _:
+                    text = latex_text(text)
+            self._cell.append(text)
+        self._script = ""
 
     def _start_row(self) -> None:
         self._end_cell()
@@ -71,8 +103,10 @@ class _Rows(HTMLParser):
         self._column += wide
 
     def _end_cell(self) -> None:
+        if self._script:
+            self._end_script()
         if self._cell is not None:
-            self.rows[-1][self._start] = mend("".join(self._cell))
+            self.rows[-1][self._start] = cell_text("".join(self._cell).split(_LINE_END))
             self._cell = None
 
     def table(self) -> Table | None:
@@ -85,11 +119,20 @@ class _Rows(HTMLParser):
         heads = 0
         while heads < len(self._heads) and self._heads[heads]:
             heads += 1
-        return Table(rows=rows, header_rows=heads)
+        return Table(rows=rows, header_rows=heads or header_rows(rows))
 
 
 def _span(value: str | None) -> int:
     return min(int(value), _MAX_SPAN) if value and value.isdecimal() and int(value) > 0 else 1
+
+
+def cell_text(lines: Sequence[str]) -> str:
+    """A cell's lines as one: two values stay two (`39.8 / 50.0`), words go on."""
+    made = ""
+    for line in (mend(settle(with_formulas(line))) for line in lines):
+        apart = _ENDS_WITH_VALUE.search(made) and _VALUE.match(line) and line[:1] != "("
+        made += f"{' / ' if apart else ' ' if made and line else ''}{line}"
+    return made
 
 
 def read_table(html: str) -> Table | None:
@@ -99,6 +142,58 @@ def read_table(html: str) -> Table | None:
     reader.close()
     reader.handle_endtag("table")
     return reader.table()
+
+
+def header_rows(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows at the top of a table that marks none are its header: those that hold no values, while most others do."""
+    if len(rows) < 2:
+        return 0
+    valued = [_has_values(row) for row in rows]
+    first = next((number for number, has in enumerate(valued) if has), 1)
+    if sum(valued) * 2 < len(rows) - first:
+        first = min(first, 1)
+    return first if first <= _MOST_HEADER_ROWS and first < len(rows) else 0
+
+
+def _has_values(row: Sequence[str]) -> bool:
+    """Whether at least half of the cells behind the first are values; years and counts in brackets head columns."""
+    cells = [cell for cell in row[1:] if cell]
+    values = [cell for cell in cells if _VALUE.match(cell) and not _YEAR.fullmatch(cell)]
+    return bool(values) and len(values) * 2 >= len(cells)
+
+
+def read_layout(text: str) -> Table | None:
+    """A table set out with spaces, as rows of cells; None when no column of blanks parts it."""
+    lines = [line for line in text.expandtabs().split("\n") if line.strip()]
+    width = max(map(len, lines), default=0)
+    check_cells(width and len(lines))
+    blank = [all(place >= len(line) or line[place] == " " for line in lines) for place in range(width)]
+    cuts = [0]
+    start = None
+    for place, is_blank in enumerate([*blank, False]):
+        if is_blank:
+            start = place if start is None else start
+        elif start is not None:
+            if place - start >= _GUTTER and start > 0:
+                cuts.append(place)
+            start = None
+    if len(cuts) < 2:
+        return None
+    ends = [*cuts[1:], width]
+    rows = tuple(tuple(mend(line[a:b]) for a, b in zip(cuts, ends, strict=True)) for line in lines)
+    return Table(rows=rows, header_rows=header_rows(rows))
+
+
+def continued(begun: Table | None, more: Table) -> Table | None:
+    """One table of a beginning and of what goes on after a page's end, whose header is not said twice; None when they differ."""
+    if begun is None or len(begun.rows[0]) != len(more.rows[0]):
+        return None
+    header = begun.rows[: begun.header_rows]
+    again = more.rows[: begun.header_rows] == header
+    rows = more.rows[begun.header_rows :] if again else more.rows
+    if not again and more.header_rows and header:
+        return None
+    return Table(rows=(*begun.rows, *rows), header_rows=begun.header_rows)
 
 
 def table_text(table: Table) -> str:

@@ -1,12 +1,21 @@
-"""Text as PDFs give it, mended: letters from mathematical alphabets, ligatures, soft hyphens, and what cannot be read at all."""
+"""Text as PDFs give it, repaired: letters from mathematical alphabets, ligatures, accents, scripts, and what cannot be read."""
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
+from medkg_lab.stages.parse.latex import with_formulas
+from medkg_lab.stages.parse.scripts import is_doubtful, settle, subscript, superscript
+
+BREAK = "\ufffe"
+"""Stands where a hyphen ended a line; PDFium writes the same. Whether the hyphen belongs to the word is decided at the end."""
 _READABLE_SHARE = 0.5
 """Of the characters of a page, how many must be readable for the page to count as giving text."""
-_JOINED = frozenset("-\u2010\u00ad")
+_HYPHENS = frozenset("-\u2010")
+_MAX_DEPTH = 4
+_LATEX = re.compile(r"[\\^_{}]")
 
 
 def _mended_characters() -> dict[int, str]:
@@ -19,28 +28,58 @@ _MENDED = _mended_characters()
 
 
 def mend(text: str) -> str:
-    """`text` on one line: letters of mathematical alphabets and ligatures become plain ones, invisible characters go."""
-    return " ".join(text.translate(_MENDED).split())
+    """`text` on one line: letters of mathematical alphabets and ligatures become plain, accents composed, invisible ones go."""
+    return unicodedata.normalize("NFC", " ".join(text.translate(_MENDED).split()))
 
 
 def inline(spans: Any) -> str:
-    """The text of a list of inline spans (text, formula, code, hyperlink), mended; anything else gives an empty string."""
-    return mend("".join(_pieces(spans, 0)))
+    """The text of a list of inline spans (text, formula, code, hyperlink), mended; anything else gives an empty string.
+
+    Spans in the styles `superscript` and `subscript` become powers, marks and the like (`medkg_lab.stages.parse.scripts`).
+    """
+    return mend(settle(with_formulas(_line(spans, "", 0))))
 
 
-def _pieces(spans: Any, depth: int) -> Iterable[str]:
+def _line(spans: Any, before: str, depth: int) -> str:
     if isinstance(spans, str):
-        yield spans
-    elif isinstance(spans, list) and depth < 4:
-        for span in spans:
-            if isinstance(span, Mapping):
-                yield from _pieces(span.get("content"), depth + 1)
+        return spans
+    made = ""
+    for span in spans if isinstance(spans, list) and depth < _MAX_DEPTH else ():
+        if not isinstance(span, Mapping):
+            continue
+        text = _line(span.get("content"), before + made, depth + 1)
+        match _script(span):
+            case "superscript":
+                text = superscript(before + made, settle(text).translate(_MENDED))
+            case "subscript":
+                text = subscript(before + made, settle(text).translate(_MENDED))
+            case "equation" if _LATEX.search(text):
+                text = f"${text.strip().strip('$')}$"
+        made += text
+    return made
+
+
+def _script(span: Mapping[str, Any]) -> str:
+    styles = span.get("styles")
+    named = styles if isinstance(styles, list) else ()
+    kind = next((style for style in ("superscript", "subscript") if style in named), "")
+    return kind or ("equation" if "equation" in str(span.get("type")) else "")
+
+
+def doubtful_scripts(spans: Any) -> int:
+    """How many raised numbers of a list of spans might be powers or references."""
+    pairs = pairwise(spans) if isinstance(spans, list) else ()
+    return sum(
+        is_doubtful(str(one.get("content")), str(two.get("content")))
+        for one, two in pairs
+        if isinstance(one, Mapping) and isinstance(two, Mapping) and _script(two) == "superscript"
+    )
 
 
 def join(first: str, second: str) -> str:
-    """Text that goes on in another column or on the next page; a word cut by a hyphen is made whole."""
-    if first[-1:] in _JOINED and first[-2:-1].islower() and second[:1].islower():
-        return first[:-1] + second
+    """Text that goes on in another column, line or page; BREAK stands where a hyphen cut a word."""
+    if first[-1:] in _HYPHENS and first[-2:-1].isalnum() and second[:1].isalnum():
+        return first[:-1] + BREAK + second
     return f"{first} {second}"
 
 

@@ -1,0 +1,147 @@
+"""What docvortex's middle JSON lacks, added from the PDF itself: hidden text, ends of lines, accents, and tables that broke."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+
+from medkg_lab.pdf.accents import detached_accents
+from medkg_lab.pdf.glyphs import Sheet
+from medkg_lab.pdf.grid import has_broken_cells, read_grid
+from medkg_lab.pdf.prepare import Preparation, upright_box
+from medkg_lab.stages.parse.pdf_ir.middle import ACCENTS, HIDDEN_TEXT, LINE_ENDS, NOTES
+from medkg_lab.stages.parse.pdf_ir.text import inline
+
+_LINE_END = re.compile(r"([^\W_]+)(?:\ufffe|[-\u2010]\r?\n)([^\W_]+)")
+_MOST_LINE_ENDS = 20_000
+_ROUNDING = 0.002
+"""What boxes are rounded by, in fractions of the page."""
+_LONGEST_CELL = 80
+_FEWEST_CELLS = 6
+_SHARE_BESIDE = 0.7
+
+
+def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> None:
+    """Add extensions to `middle`, which was made from the PDF at `path`, and read its broken tables again."""
+    notes = list(preparation.notes)
+    texts: dict[str, str] = {}
+    line_ends: list[list[str]] = []
+    with pypdfium2.PdfDocument(path) as document:
+        silent = {page["page_idx"] for page in middle["pages"] if not any(map(_has_text, page.get("blocks", [])))}
+        silent |= set(range(len(document))) - {page["page_idx"] for page in middle["pages"]}
+        for index in range(len(document)):
+            text = _plain_text(document, index)
+            line_ends += [[found[1], found[2]] for found in _LINE_END.finditer(text)]
+            if index in silent and text:
+                texts[str(index + 1)] = text
+    accents: dict[str, list[list[str]]] = {}
+    for page in middle["pages"]:
+        sheet = preparation.sheets[page["page_idx"]] if page["page_idx"] < len(preparation.sheets) else None
+        if sheet is not None:
+            notes += [*_read_tables_again(page, sheet), *_gather_loose_cells(page, sheet)]
+            if found := detached_accents(sheet.glyphs):
+                accents[str(page["page_idx"] + 1)] = found
+        if turn := preparation.turns.get(page["page_idx"]):
+            for block in _blocks(page.get("blocks")):
+                if isinstance(box := block.get("bbox"), list) and len(box) == 4:
+                    block["bbox"] = upright_box(box, turn)
+    found_all = {HIDDEN_TEXT: texts, LINE_ENDS: line_ends[:_MOST_LINE_ENDS], ACCENTS: accents, NOTES: notes}
+    if added := {key: value for key, value in found_all.items() if value}:
+        middle["extensions"] = {**middle.get("extensions", {}), **added}
+
+
+def _read_tables_again(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
+    """Replace tables whose cells ran together, or that have no cells; notes of it."""
+    for block in _blocks(page.get("blocks")):
+        content, box = block.get("content"), block.get("bbox")
+        if block.get("type") != "table_body" or not isinstance(content, str) or not isinstance(box, list):
+            continue
+        glyphs = sheet.inside(box)
+        if "<t" in content and not has_broken_cells(content, glyphs):
+            continue
+        if again := read_grid(glyphs):
+            block["content"] = again
+            if "<t" in content:
+                yield f"page {page['page_idx'] + 1}: a table whose cells ran together was read again line by line"
+        elif "<t" in content:
+            yield f"page {page['page_idx'] + 1}: cells of a table may have run together"
+
+
+def _gather_loose_cells(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
+    """Make one table of short texts that stand in rows side by side: cells of a table that has no lines."""
+    blocks = page["blocks"] if isinstance(page.get("blocks"), list) else []
+    for first, last in reversed(loose_cells(blocks)):
+        boxes = [block["bbox"] for block in blocks[first:last]]
+        edges = list(zip(*boxes, strict=True))
+        around = [
+            min(edges[0]) - _ROUNDING,
+            min(edges[1]) - _ROUNDING,
+            max(edges[2]) + _ROUNDING,
+            max(edges[3]) + _ROUNDING,
+        ]
+        if written := read_grid(sheet.inside(around)):
+            body = {
+                "type": "table_body",
+                "content": written,
+                "bbox": around,
+                "index": blocks[first].get("index", first),
+            }
+            blocks[first:last] = [{"type": "table", "bbox": around, "index": body["index"], "content": [body]}]
+            yield f"page {page['page_idx'] + 1}: a table without lines was put together from its cells"
+
+
+def loose_cells(blocks: Sequence[Any]) -> list[tuple[int, int]]:
+    """The runs of blocks, from the first to the one after the last, that are cells: most stand beside another one of the run."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    while start < len(blocks):
+        end = start
+        while end < len(blocks) and _is_short_text(blocks[end]):
+            end += 1
+        # A caption above the cells stands alone on its line.
+        while start < end and not any(_beside(blocks[start], other) for other in blocks[start + 1 : end]):
+            start += 1
+        while end > start and not any(_beside(blocks[end - 1], other) for other in blocks[start : end - 1]):
+            end -= 1
+        run = blocks[start:end]
+        beside = sum(any(_beside(one, other) for other in run if other is not one) for one in run)
+        if len(run) >= _FEWEST_CELLS and beside >= _SHARE_BESIDE * len(run):
+            runs.append((start, end))
+        start = max(end, start) + 1
+    return runs
+
+
+def _is_short_text(block: Any) -> bool:
+    if not isinstance(block, dict) or block.get("type") != "text" or not isinstance(block.get("bbox"), list):
+        return False
+    return 0 < len(inline(block.get("content"))) <= _LONGEST_CELL
+
+
+def _beside(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    a, b = one["bbox"], other["bbox"]
+    shared = min(a[3], b[3]) - max(a[1], b[1])
+    return bool(shared > min(a[3] - a[1], b[3] - b[1]) / 2 and (a[2] <= b[0] or b[2] <= a[0]))
+
+
+def _blocks(blocks: Any) -> Iterator[dict[str, Any]]:
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, dict):
+            yield block
+            yield from _blocks(block.get("content"))
+
+
+def _has_text(block: Any) -> bool:
+    content = block.get("content") if isinstance(block, dict) else None
+    if isinstance(content, str):
+        return bool(content.strip())
+    return isinstance(content, list) and any(map(_has_text, content))
+
+
+def _plain_text(document: Any, index: int) -> str:
+    try:
+        page = document[index]
+        return str(page.get_textpage().get_text_range()).strip()
+    except pypdfium2.PdfiumError:
+        return ""

@@ -1,0 +1,144 @@
+"""Tables read again by the places of their characters: one row for each line, columns where blanks run down the table.
+
+A converter that finds cells by ruled lines may put all lines of a cell together ("39.850.0"); here no two lines ever meet in a
+cell unless the second goes on with a small letter.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+from statistics import median
+
+from medkg_lab.pdf.glyphs import Glyph, Word, lines_of
+
+_CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+_PHRASE_GAP = 0.7
+"""A gap wider than this share of the usual height parts two phrases; columns stand further apart, words nearer."""
+_SCRIPT = 0.85
+"""A character lower than this share of the usual height is a script, if it also stands off the line."""
+_OFF_THE_LINE = 0.12
+_FEW = 0.1
+"""The share of lines, headers that span columns, which may cross a gap between columns."""
+_LONGEST_TOKEN = 200
+_GOES_ON = re.compile(r"[a-z(),;]")
+
+Phrase = list[Word]
+
+
+def has_broken_cells(content: str, glyphs: Sequence[Glyph]) -> bool:
+    """Whether cells of an HTML table hold words that are several words on the page, or only parts of one."""
+    there = {word.text for line in lines_of(glyphs) for word in line}
+    if not there:
+        return False
+    cells = [html.unescape(_TAG.sub("", cell)) for cell in _CELL.findall(content)]
+    odd = [token for cell in cells for token in cell.split() if len(token) > 1 and token not in there]
+    return any(_is_fused(token, there) for token in odd) or any(_is_torn(token, there) for token in odd)
+
+
+def _is_fused(token: str, there: set[str]) -> bool:
+    """Whether the token is two or more words of the page that meet in letters or digits."""
+    if len(token) > _LONGEST_TOKEN:
+        return True
+    reached = {0}
+    for end in range(1, len(token) + 1):
+        if any(token[start:end] in there and (not start or _meet(token, start)) for start in reached):
+            reached.add(end)
+    return len(token) in reached
+
+
+def _meet(token: str, place: int) -> bool:
+    return (token[place - 1].isalnum() or token[place - 1] in "%)") and (token[place].isalnum() or token[place] in "<>")
+
+
+def _is_torn(token: str, there: set[str]) -> bool:
+    return (
+        len(token) > 3
+        and token.isalpha()
+        and any(len(word) > len(token) + 1 and (word.startswith(token) or word.endswith(token)) for word in there)
+    )
+
+
+def read_grid(glyphs: Sequence[Glyph]) -> str:
+    """The table as HTML, or "" when its lines have no columns."""
+    lines = lines_of(glyphs)
+    if len(lines) < 2:
+        return ""
+    usual = median(one.height for one in glyphs)
+    phrases = [_phrases(line, usual) for line in lines]
+    cuts = _cuts(phrases, usual)
+    if not cuts:
+        return ""
+    rows: list[list[str]] = []
+    for line in phrases:
+        cells = _cells(line, cuts, usual)
+        if rows and _goes_on(rows[-1], cells):
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(cells)
+    written = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tbody>{written}</tbody></table>"
+
+
+def _phrases(line: Sequence[Word], usual: float) -> list[Phrase]:
+    phrases: list[Phrase] = []
+    for word in line:
+        if phrases and word.x0 - phrases[-1][-1].x1 <= usual * _PHRASE_GAP:
+            phrases[-1].append(word)
+        else:
+            phrases.append([word])
+    return phrases
+
+
+def _cuts(lines: Sequence[Sequence[Phrase]], usual: float) -> list[float]:
+    """The x of the gaps between columns: where hardly any line has text, and lines have text on both sides."""
+    edges = sorted(
+        [(phrase[0].x0, 1) for line in lines for phrase in line]
+        + [(phrase[-1].x1, -1) for line in lines for phrase in line]
+    )
+    allowed = int(len(lines) * _FEW)
+    cuts: list[float] = []
+    covered = 0
+    began: float | None = None
+    for x, step in edges:
+        before, covered = covered, covered + step
+        if before > allowed >= covered:
+            began = x
+        elif before <= allowed < covered and began is not None:
+            if x - began >= usual * _PHRASE_GAP / 2:
+                cuts.append((began + x) / 2)
+            began = None
+    return cuts
+
+
+def _cells(line: Sequence[Phrase], cuts: Sequence[float], usual: float) -> list[str]:
+    cells = [""] * (len(cuts) + 1)
+    for phrase in line:
+        spans = sum(phrase[0].x0 < cut < phrase[-1].x1 for cut in cuts)
+        middle = phrase[0].x0 if spans else (phrase[0].x0 + phrase[-1].x1) / 2
+        column = sum(cut < middle for cut in cuts)
+        cells[column] = f"{cells[column]} {_written(phrase, usual)}".strip()
+    return cells
+
+
+def _written(phrase: Phrase, usual: float) -> str:
+    base = median(
+        one.box[3] for word in phrase for one in word.glyphs if one.height >= usual * _SCRIPT or len(phrase) == 1
+    )
+    return " ".join("".join(_character(one, base, usual) for one in word.glyphs) for word in phrase).replace(
+        "</sup><sup>", ""
+    )
+
+
+def _character(one: Glyph, base: float, usual: float) -> str:
+    text = html.escape(one.text, quote=False)
+    if one.height >= usual * _SCRIPT:
+        return text
+    if one.box[3] < base - usual * _OFF_THE_LINE:
+        return f"<sup>{text}</sup>"
+    return f"<sub>{text}</sub>" if one.box[3] > base else text
+
+
+def _goes_on(row: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether every text of a line goes on with the cell above: it begins small, and there is a text above."""
+    return all(not cell or (above and _GOES_ON.match(cell)) for above, cell in zip(row, cells, strict=True))
