@@ -13,19 +13,20 @@ import orjson
 from lxml import etree
 
 from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.evaluation.reference import cells_of, folded, front_pieces, numbers, tokens, values_of, words_of
 from medkg_lab.files import read_regular
 from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.auto import parse
+from medkg_lab.stages.parse.jats_inline import NO_FORMULA
 from medkg_lab.stages.parse.sniff import Format, sniff
 from medkg_lab.stages.parse.xml import parse_xml
 
 BODY_SHARE, STUDY_SHARE, TOKEN_RECALL, IN_ORDER = "body_share", "study_share", "token_recall", "grams_in_order"
+OWN_TOKENS, FRONT_SHARE, CELLS_KEPT, VALUES_KEPT = "own_tokens", "front_share", "cells_kept", "values_kept"
 _GRAM = 4
 _FEWEST_WORDS = 4
 """A string of a study with fewer words is a code, a date or a name."""
 _NO_TEXT = frozenset({"object-id", "tex-math"})
-_TOKEN = re.compile(r"[^\W_]+")
-_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _ESCAPE = re.compile(r"\\(?=[^\w\s])")
 
 
@@ -43,21 +44,43 @@ class Completeness:
         return min(self.figures.values(), default=-1.0)
 
 
-def letters(text: str) -> str:
-    """Only the letters and digits of `text`, in lower case."""
-    return _NOT_ALPHANUMERIC.sub("", text).lower()
+def share_kept(pieces: Iterable[str], text: str) -> float:
+    """The share of the letters and digits of `pieces` that stand in `text`, each piece whole or not at all."""
+    found = folded(text)
+    wanted = [piece for piece in map(folded, pieces) if piece]
+    return sum(len(piece) for piece in wanted if piece in found) / max(1, sum(map(len, wanted)))
 
 
-def tokens(text: str) -> list[str]:
-    """The words and numbers of `text` in lower case."""
-    return [match.group().lower() for match in _TOKEN.finditer(text)]
+def text_of(document: Document) -> str:
+    """The document's text, a block a line, without what stands for formulas that are images."""
+    return "\n".join(block.text for block in document.blocks).replace(NO_FORMULA, "")
 
 
-def share_kept(pieces: Iterable[str], document: Document) -> float:
-    """The share of the letters and digits of `pieces` that stand in the document, each piece whole or not at all."""
-    found = letters("".join(block.text for block in document.blocks))
-    folded = [piece for piece in map(letters, pieces) if piece]
-    return sum(len(piece) for piece in folded if piece in found) / max(1, sum(map(len, folded)))
+def own_tokens(document: Document, words: set[str]) -> float:
+    """The share of the document's words that the source has as words: one of two words that ran together is none."""
+    given = tokens(text_of(document))
+    return sum(token in words for token in given) / max(1, len(given))
+
+
+def front_share(document: Document, article: etree._Element) -> float:
+    """The share of the front matter's letters that stand in the document's text, metadata or codes."""
+    said = [str(value) for value in document.metadata.values()]
+    said += [code.term for code in document.codes] + list(document.identifiers.values())
+    return share_kept(front_pieces(article), "\n".join([text_of(document), *said]))
+
+
+def cells_kept(document: Document, wanted: Counter[str]) -> float:
+    """The share of the source's table cells that are cells in the document, each as often as it stands there."""
+    tables = [block.table for block in document.blocks if block.table is not None]
+    given = Counter(folded(cell.replace(NO_FORMULA, "")) for table in tables for row in table.rows for cell in row)
+    return (wanted & given).total() / max(1, wanted.total())
+
+
+def values_kept(document: Document, wanted: set[str]) -> float:
+    """The share of the numbers of a study's results that stand in cells."""
+    tables = [block.table for block in document.blocks if block.table is not None]
+    given = {number for table in tables for row in table.rows for cell in row for number in numbers(cell)}
+    return len(wanted & given) / max(1, len(wanted))
 
 
 def body_texts(data: bytes) -> Iterator[str]:
@@ -117,24 +140,25 @@ def _joined(element: etree._Element | None) -> str:
 def token_recall(document: Document, reference: str) -> float:
     """The share of the reference's words, each as often as it stands there, that the document has."""
     wanted = Counter(tokens(reference))
-    given = Counter(tokens(" ".join(block.text for block in document.blocks)))
+    given = Counter(tokens(text_of(document)))
     return sum((wanted & given).values()) / max(1, wanted.total())
 
 
 def grams_in_order(document: Document, body: str) -> float:
     """The share of the four-word sequences that stand once in the body which the document has in the body's order.
 
-    In order is the longest subsequence with rising places (Schensted 1961, by patience sorting).
+    A sequence may stand in several places of the document, such as its abstract; the place that fits counts. In order is the
+    longest common subsequence (Hunt and Szymanski 1977): the longest with rising places, each sequence's later places first.
     """
     wanted = _once(tokens(body))
-    given: dict[tuple[str, ...], int] = {}
-    for place, gram in enumerate(_grams(tokens(" ".join(block.text for block in document.blocks)))):
-        given.setdefault(gram, place)
+    given: dict[tuple[str, ...], list[int]] = {}
+    for place, gram in enumerate(_grams(tokens(text_of(document)))):
+        given.setdefault(gram, []).append(place)
     piles: list[int] = []
     for gram in wanted:
-        if gram in given:
-            pile = bisect_left(piles, given[gram])
-            piles[pile : pile + 1] = [given[gram]]
+        for place in reversed(given.get(gram, [])):
+            pile = bisect_left(piles, place)
+            piles[pile : pile + 1] = [place]
     return len(piles) / max(1, len(wanted))
 
 
@@ -161,18 +185,46 @@ def of_file(path: Path) -> Completeness:
     except DocumentError as error:
         return Completeness(path.name, {}, f"{type(error).__name__}: {error}")
     if sniff(data) is Format.JSON:
-        return Completeness(path.name, {STUDY_SHARE: share_kept(study_texts(data), document)})
-    return Completeness(path.name, {BODY_SHARE: share_kept(body_texts(data), document)})
+        return Completeness(path.name, _of_study(data, document))
+    return Completeness(path.name, _of_article(data, document))
+
+
+def _of_study(data: bytes, document: Document) -> dict[str, float]:
+    study = orjson.loads(data)
+    figures = {STUDY_SHARE: share_kept(study_texts(data), text_of(document))}
+    if wanted := values_of(study.get("resultsSection") if isinstance(study, dict) else None):
+        figures[VALUES_KEPT] = values_kept(document, wanted)
+    return figures
+
+
+def _of_article(data: bytes, document: Document) -> dict[str, float]:
+    root = parse_xml(data)
+    article = root if root.tag == "article" else root.find(".//article")
+    figures = {BODY_SHARE: share_kept(body_texts(data), text_of(document))}
+    if article is None:
+        return figures
+    figures |= {OWN_TOKENS: own_tokens(document, words_of(article)), FRONT_SHARE: front_share(document, article)}
+    if cells := cells_of(article):
+        figures[CELLS_KEPT] = cells_kept(document, cells)
+    return figures
 
 
 def of_pair(pdf: Path, jats: Path, convert: Callable[[Path], Document]) -> Completeness:
     """The completeness of a PDF, read by `convert`, against its article; one that is not converted has a problem instead."""
     try:
         document = convert(pdf)
-        whole, body = reference_text(jats.read_bytes())
+        data = jats.read_bytes()
+        whole, body = reference_text(data)
+        article = parse_xml(data)
     except (DocumentError, ServiceError) as error:
         return Completeness(pdf.name, {}, f"{type(error).__name__}: {error}")
-    figures = {TOKEN_RECALL: token_recall(document, whole), IN_ORDER: grams_in_order(document, body)}
+    figures = {
+        TOKEN_RECALL: token_recall(document, whole),
+        IN_ORDER: grams_in_order(document, body),
+        OWN_TOKENS: own_tokens(document, words_of(article)),
+    }
+    if cells := cells_of(article):
+        figures[CELLS_KEPT] = cells_kept(document, cells)
     return Completeness(pdf.name, figures)
 
 

@@ -8,20 +8,28 @@ import pytest
 from medkg_lab.errors import DocumentError
 from medkg_lab.evaluation.parsing import (
     BODY_SHARE,
+    FRONT_SHARE,
+    OWN_TOKENS,
     Completeness,
     NothingToParse,
     body_texts,
+    cells_kept,
     files_below,
+    front_share,
     grams_in_order,
     of_file,
     of_pair,
+    own_tokens,
     pairs_below,
     report,
     share_kept,
     study_texts,
     token_recall,
+    values_kept,
 )
-from medkg_lab.models.ir import Block, BlockKind, Document, Place
+from medkg_lab.evaluation.reference import cells_of, values_of, words_of
+from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
+from medkg_lab.stages.parse.xml import parse_xml
 
 ARTICLE = """<article><front><article-meta><title-group><article-title>A title</article-title></title-group>
 </article-meta></front><body><sec><title>One</title><p>Alpha <b>beta</b> gamma.</p>
@@ -36,8 +44,8 @@ def document(*texts: str) -> Document:
 def test_a_body_is_kept_whole_or_by_its_share() -> None:
     pieces = [piece.strip() for piece in body_texts(ARTICLE.encode()) if piece.strip()]
     assert pieces == ["One", "Alpha", "beta", "gamma.", "Delta", "epsilon."]
-    assert share_kept(pieces, document("One Alpha beta gamma. Delta epsilon.")) == 1
-    assert share_kept(pieces, document("One Alpha beta gamma. Delta")) == pytest.approx(22 / 29)
+    assert share_kept(pieces, "One Alpha beta gamma. Delta epsilon.") == 1
+    assert share_kept(pieces, "One Alpha beta gamma. Delta") == pytest.approx(22 / 29)
 
 
 def test_free_text_of_a_study() -> None:
@@ -53,6 +61,41 @@ def test_words_and_their_order() -> None:
     assert grams_in_order(document("five six seven eight", "one two three four"), text) == pytest.approx(1 / 5)
 
 
+def test_a_sequence_that_stands_twice_counts_at_the_place_that_fits() -> None:
+    body = "one two three four five six seven eight"
+    assert grams_in_order(document("five six seven eight", body), body) == 1
+
+
+def test_words_that_ran_together_are_not_the_sources_own() -> None:
+    words = words_of(
+        parse_xml(b"<p>in <i>2019</i><sup>12</sup> of CO<sub>2</sub>, <italic>H</italic>elix and Ca<sup>2+</sup></p>")
+    )
+    assert own_tokens(document("in 2019 [12] of CO2, Helix and Ca"), words) == 1
+    assert own_tokens(document("in 201912 of"), words) == pytest.approx(2 / 3)
+
+
+def test_front_matter_that_is_lost_is_seen() -> None:
+    aff = "<aff><label>1</label>Dept of X</aff><contrib-group><contrib contrib-type='editor'>No one</contrib></contrib-group>"
+    article = parse_xml(f"<article><front><article-meta>{aff}</article-meta></front></article>".encode())
+    assert front_share(document("Text"), article) == 0
+    assert front_share(document("Text").model_copy(update={"metadata": {"affiliations": ["Dept of X"]}}), article) == 1
+
+
+def test_cells_count_as_cells_alone() -> None:
+    wanted = cells_of(parse_xml(b"<table><tr><td>39.8</td><td>50.0</td></tr></table>"))
+    assert cells_kept(document("39.8 | 50.0"), wanted) == 0
+    for row, share in ((("39.8", "50.0"), 1), (("39.8", ""), 0.5), (("39.850.0", ""), 0)):
+        block = Block(kind=BlockKind.TABLE, text="t", place=Place(element="t"), table=Table(rows=(row,)))
+        assert cells_kept(document().model_copy(update={"blocks": (block,)}), wanted) == share
+
+
+def test_numbers_of_results_are_looked_for_in_cells() -> None:
+    wanted = values_of({"measures": [{"value": "61.5", "spread": "8.1", "title": "of 2020"}]})
+    block = Block(kind=BlockKind.TABLE, text="t", place=Place(element="t"), table=Table(rows=(("Age", "61.5 (8.1)"),)))
+    assert values_kept(document().model_copy(update={"blocks": (block,)}), wanted) == 1
+    assert values_kept(document("61.5 (8.1)"), wanted) == 0
+
+
 def test_files_and_their_problems(tmp_path: Path) -> None:
     (tmp_path / "a.nxml").write_text(ARTICLE)
     (tmp_path / "b.xml").write_text("<nothing/>")
@@ -60,7 +103,9 @@ def test_files_and_their_problems(tmp_path: Path) -> None:
     found = report([of_file(path) for path in files_below(tmp_path)])
     assert [one["name"] for one in found["documents"]] == ["b.xml", "a.nxml"]
     assert found["documents"][0]["problem"].startswith("NotAnArticle")
-    assert found["figures"] == {BODY_SHARE: {"median": 1.0, "min": 1.0, "documents": 1}}
+    assert found["figures"] == {
+        name: {"median": 1.0, "min": 1.0, "documents": 1} for name in (BODY_SHARE, FRONT_SHARE, OWN_TOKENS)
+    }
     with pytest.raises(NothingToParse):
         files_below(tmp_path / "nowhere")
 
@@ -85,5 +130,9 @@ def test_a_pdf_that_is_not_converted_is_a_problem(tmp_path: Path) -> None:
 
     assert of_pair(tmp_path / "a.pdf", article, refuse).problem.startswith("DocumentError")
     whole = document("A title", "One Alpha beta gamma. Delta epsilon.")
-    assert of_pair(tmp_path / "a.pdf", article, lambda _: whole).figures == {"token_recall": 1.0, "grams_in_order": 1.0}
+    assert of_pair(tmp_path / "a.pdf", article, lambda _: whole).figures == {
+        "token_recall": 1.0,
+        "grams_in_order": 1.0,
+        "own_tokens": 1.0,
+    }
     assert report([Completeness("x", {})])["figures"] == {}
