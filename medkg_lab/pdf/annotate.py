@@ -23,8 +23,11 @@ _FEWEST_CELLS = 6
 _SHARE_BESIDE = 0.7
 
 
-def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> None:
-    """Add extensions to `middle`, which was made from the PDF at `path`, and read its broken tables again."""
+def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> set[int]:
+    """Add extensions to `middle`, which was made from the PDF at `path`, and read its broken tables again.
+
+    Returns the pages (from 0) that have no text at all.
+    """
     notes = list(preparation.notes)
     texts: dict[str, str] = {}
     line_ends: list[list[str]] = []
@@ -50,6 +53,13 @@ def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> No
     found_all = {HIDDEN_TEXT: texts, LINE_ENDS: line_ends[:_MOST_LINE_ENDS], ACCENTS: accents, NOTES: notes}
     if added := {key: value for key, value in found_all.items() if value}:
         middle["extensions"] = {**middle.get("extensions", {}), **added}
+    return {index for index in silent if str(index + 1) not in texts}
+
+
+def add_note(middle: dict[str, Any], note: str) -> None:
+    """Add to what is told of the conversion."""
+    extensions = middle.setdefault("extensions", {})
+    extensions[NOTES] = [*extensions.get(NOTES, []), note]
 
 
 def _read_tables_again(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:

@@ -17,7 +17,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from medkg_lab.errors import LabError
-from medkg_lab.pdf.annotate import annotate
+from medkg_lab.pdf.annotate import add_note, annotate
+from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.limits import Limits
 from medkg_lab.pdf.prepare import Preparation, prepare
@@ -25,7 +26,7 @@ from medkg_lab.pdf.prepare import Preparation, prepare
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is known of a PDF before it is converted: its number of pages, and the pages (from 1) without any object."""
+    """What is known of a PDF besides its text: its number of pages, and the pages (from 1) that nobody expects text of."""
 
     pages: int
     blank_pages: tuple[int, ...]
@@ -72,8 +73,13 @@ def convert(path: Path) -> dict[str, Any]:
             if inspection.pages < 2:
                 raise
             middle, ocr_advised = _page_by_page(chosen, inspection.pages, Path(folder), preparation)
-        annotate(middle, chosen, preparation)
-    return _answer(inspection, "docvortex", docvortex.__version__, ocr_advised, middle)
+        silent = annotate(middle, chosen, preparation)
+        skipped = decorative_pages(chosen, silent, inspection.pages)
+    blank = tuple(sorted({*inspection.blank_pages, *(index + 1 for index in skipped)}))
+    if skipped:
+        pages = ", ".join(str(index + 1) for index in skipped)
+        add_note(middle, f"skipped as a cover or an advertisement, for it has pictures and no text: page {pages}")
+    return _answer(Inspection(inspection.pages, blank), "docvortex", docvortex.__version__, ocr_advised, middle)
 
 
 def _converted(path: Path) -> tuple[dict[str, Any], bool]:

@@ -3,6 +3,7 @@
 Places are in points of the page as it is shown: origin at the top left, y downwards, the page's own rotation applied.
 """
 
+import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,28 +15,36 @@ import pypdfium2.raw as pdfium
 
 Box = tuple[float, float, float, float]
 _QUARTERS = 4
+_ABOVE = 0.75
+"""The share of a font's size that stands above the baseline."""
 _WORD_GAP = 0.2
 """A gap wider than this share of the usual height of characters parts two words."""
+_SPACE_GAP = 0.05
+"""The same where PDFium's text has a space; scripts may touch although it has one."""
 _NO_SHAPE = "\x00\x02\ufffe"
 _SMALL = 0.85
 """What is lower than this share of the usual height may be a script."""
 _SCRIPT_REACH = 0.8
 """How far a script's middle may be from that of its line, as a share of the usual height."""
-_LINE_SHARE = 0.5
+_LINE_SHARE = 0.3
 """Characters whose middles are closer than this share of their height stand on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """A visible character; `angle` is the number of quarter turns clockwise that its line is turned by."""
+    """A visible character; `angle` is the number of quarter turns clockwise that its line is turned by.
+
+    `after_space` says that PDFium's text has a space right before it.
+    """
 
     text: str
     box: Box
-    angle: int
+    angle: int = 0
+    after_space: bool = False
 
     @property
     def height(self) -> float:
-        """The height of its line, which grows with the size of its font."""
+        """The size of its font."""
         return self.box[3] - self.box[1]
 
     @property
@@ -67,7 +76,8 @@ def read_sheet(page: Any) -> Sheet:
     glyphs = []
     try:
         rectangle = pdfium.FS_RECTF()
-        high = 0
+        origin = (ctypes.c_double(), ctypes.c_double())
+        high, spaced = 0, False
         for index in range(pdfium.FPDFText_CountChars(text_page)):
             code = pdfium.FPDFText_GetUnicode(text_page, index)
             if 0xD800 <= code < 0xDC00:
@@ -77,18 +87,32 @@ def read_sheet(page: Any) -> Sheet:
                 code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
             high = 0
             text = chr(code)
-            if text.isspace() or text in _NO_SHAPE or not pdfium.FPDFText_GetLooseCharBox(text_page, index, rectangle):
+            after_space, spaced = spaced, text.isspace()
+            if spaced or text in _NO_SHAPE or not pdfium.FPDFText_GetLooseCharBox(text_page, index, rectangle):
                 continue
             corners = (
                 _shown(rectangle.left - left, rectangle.bottom - bottom, width, height, turned),
                 _shown(rectangle.right - left, rectangle.top - bottom, width, height, turned),
             )
             (x0, x1), (y0, y1) = sorted(corner[0] for corner in corners), sorted(corner[1] for corner in corners)
-            angle = pdfium.FPDFText_GetCharAngle(text_page, index)
-            glyphs.append(Glyph(text, (x0, y0, x1, y1), round(angle / (math.pi / 2)) % _QUARTERS))
+            quarters = round(pdfium.FPDFText_GetCharAngle(text_page, index) / (math.pi / 2)) % _QUARTERS
+            if (quarters + turned) % _QUARTERS == 0 and (size := _size(text_page, index)):
+                # Fonts say their heights differently; size and baseline are what makes a line, and a script.
+                pdfium.FPDFText_GetCharOrigin(text_page, index, *origin)
+                _, base = _shown(origin[0].value - left, origin[1].value - bottom, width, height, turned)
+                y0, y1 = base - size * _ABOVE, base + size * (1 - _ABOVE)
+            glyphs.append(Glyph(text, (x0, y0, x1, y1), quarters, after_space))
     finally:
         text_page.close()
     return Sheet(shown[0], shown[1], tuple(glyphs))
+
+
+def _size(text_page: Any, index: int) -> float:
+    """The size of a character's font as it is drawn, in points; 0 when it is not known."""
+    matrix = pdfium.FS_MATRIX()
+    if not pdfium.FPDFText_GetMatrix(text_page, index, matrix):
+        return 0.0
+    return float(pdfium.FPDFText_GetFontSize(text_page, index)) * math.hypot(matrix.c, matrix.d)
 
 
 def _shown(x: float, y: float, width: float, height: float, turned: int) -> tuple[float, float]:
@@ -143,7 +167,8 @@ def lines_of(glyphs: Sequence[Glyph]) -> list[list[Word]]:
 def _words(line: Sequence[Glyph], usual: float) -> list[Word]:
     words: list[list[Glyph]] = []
     for one in line:
-        if words and one.box[0] - max(other.box[2] for other in words[-1]) <= usual * _WORD_GAP:
+        gap = one.box[0] - max(other.box[2] for other in words[-1]) if words else 0.0
+        if words and gap <= usual * (_SPACE_GAP if one.after_space else _WORD_GAP):
             words[-1].append(one)
         else:
             words.append([one])

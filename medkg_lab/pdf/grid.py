@@ -13,10 +13,13 @@ from medkg_lab.pdf.glyphs import Glyph, Word, lines_of
 
 _CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
+_LETTERS = re.compile(r"[^\W\d_]{4,}")
 _PHRASE_GAP = 0.7
 """A gap wider than this share of the usual height parts two phrases; columns stand further apart, words nearer."""
 _SCRIPT = 0.85
 """A character lower than this share of the usual height is a script, if it also stands off the line."""
+_ONE_ROW = 0.9
+"""Lines nearer than this share of the usual height overlap: a cell of several lines stands beside one of a single line."""
 _OFF_THE_LINE = 0.12
 _FEW = 0.1
 """The share of lines, headers that span columns, which may cross a gap between columns."""
@@ -33,7 +36,9 @@ def has_broken_cells(content: str, glyphs: Sequence[Glyph]) -> bool:
         return False
     cells = [html.unescape(_TAG.sub("", cell)) for cell in _CELL.findall(content)]
     odd = [token for cell in cells for token in cell.split() if len(token) > 1 and token not in there]
-    return any(_is_fused(token, there) for token in odd) or any(_is_torn(token, there) for token in odd)
+    parts = {part for word in there for part in _LETTERS.findall(word)}
+    torn = (part for token in odd for part in _LETTERS.findall(token) if part not in parts)
+    return any(_is_fused(token, there) for token in odd) or any(_is_part(part, parts) for part in torn)
 
 
 def _is_fused(token: str, there: set[str]) -> bool:
@@ -51,12 +56,8 @@ def _meet(token: str, place: int) -> bool:
     return (token[place - 1].isalnum() or token[place - 1] in "%)") and (token[place].isalnum() or token[place] in "<>")
 
 
-def _is_torn(token: str, there: set[str]) -> bool:
-    return (
-        len(token) > 3
-        and token.isalpha()
-        and any(len(word) > len(token) + 1 and (word.startswith(token) or word.endswith(token)) for word in there)
-    )
+def _is_part(letters: str, words: set[str]) -> bool:
+    return any(len(word) > len(letters) + 1 and (word.startswith(letters) or word.endswith(letters)) for word in words)
 
 
 def read_grid(glyphs: Sequence[Glyph]) -> str:
@@ -70,9 +71,12 @@ def read_grid(glyphs: Sequence[Glyph]) -> str:
     if not cuts:
         return ""
     rows: list[list[str]] = []
+    last = 0.0
     for line in phrases:
         cells = _cells(line, cuts, usual)
-        if rows and _goes_on(rows[-1], cells):
+        middle = median(one.middle for phrase in line for word in phrase for one in word.glyphs)
+        near, last = middle - last < usual * _ONE_ROW, middle
+        if rows and (_goes_on(rows[-1], cells) or (near and _beside(rows[-1], cells))):
             rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
         else:
             rows.append(cells)
@@ -142,3 +146,9 @@ def _character(one: Glyph, base: float, usual: float) -> str:
 def _goes_on(row: Sequence[str], cells: Sequence[str]) -> bool:
     """Whether every text of a line goes on with the cell above: it begins small, and there is a text above."""
     return all(not cell or (above and _GOES_ON.match(cell)) for above, cell in zip(row, cells, strict=True))
+
+
+def _beside(row: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether a line that overlaps the row above it belongs to that row: other columns of it, or more of its first cell."""
+    taken = any(above and cell for above, cell in zip(row, cells, strict=True))
+    return not taken or not any(cells[1:])

@@ -4,9 +4,12 @@ import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from medkg_lab.pdf.accents import detached_accents
+from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.glyphs import Glyph, lines_of, open_pages
 from medkg_lab.pdf.prepare import prepare, upright_box
 from tests.pdf_files import pdf
@@ -88,10 +91,37 @@ def test_a_box_on_an_upright_page_is_found_on_the_turned_one() -> None:
 
 
 def word(text: str, x: float) -> list[Glyph]:
-    return [Glyph(one, (x + 6 * n, 0, x + 6 * n + 6, 10), 0) for n, one in enumerate(text)]
+    return [Glyph(one, (x + 6 * n, 0, x + 6 * n + 6, 10)) for n, one in enumerate(text)]
 
 
 def test_an_accent_belongs_to_the_letter_under_it() -> None:
-    accent = Glyph("´", (37, 0, 41, 10), 0)
+    accent = Glyph("´", (37, 0, 41, 10))
     assert detached_accents([*word("Charite,", 0), accent, *word("Berlin", 60)]) == [["Charite", "Charité"]]
-    assert detached_accents([*word("5", 0), Glyph("´", (8, 0, 12, 10), 0), *word("end", 20)]) == []
+    assert detached_accents([*word("5", 0), Glyph("´", (8, 0, 12, 10)), *word("end", 20)]) == []
+
+
+def pictures(*sizes: tuple[float, str]) -> bytes:
+    """A PDF of a page of text, and one of pictures, each a share of the page's width and a colour."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(400, 600), invariant=1)
+    canvas.drawString(60, 500, "A page of text")
+    canvas.showPage()
+    for place, (share, colour) in enumerate(sizes):
+        canvas.drawImage(ImageReader(Image.new("RGB", (20, 30), colour)), 40 * place, 0, 400 * share, 600 * share)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "decorative"),
+    [(((1.0, "#2060c0"),), [1]), (((1.0, "#808080"),), []), (((0.2, "#808080"),) * 3, [1]), ((), [])],
+)
+def test_a_cover_or_an_advertisement_is_told_from_a_scan(
+    tmp_path: Path, sizes: tuple[tuple[float, str], ...], decorative: list[int]
+) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pictures(*sizes))
+    assert decorative_pages(path, {1}, 2) == decorative
+    assert decorative_pages(path, {0, 1}, 2) == []
+    assert decorative_pages(path, {1}, 3) == []

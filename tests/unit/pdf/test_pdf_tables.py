@@ -9,7 +9,7 @@ from medkg_lab.pdf.annotate import loose_cells
 from medkg_lab.pdf.glyphs import Glyph
 from medkg_lab.pdf.grid import has_broken_cells, read_grid
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, read_pages
-from medkg_lab.stages.parse.pdf_ir.tables import cell_text, continued, header_rows, read_layout, read_table
+from medkg_lab.stages.parse.pdf_ir.tables import captioned, cell_text, continued, header_rows, read_layout, read_table
 
 
 def glyphs(*lines: tuple[float, list[tuple[float, str]]]) -> list[Glyph]:
@@ -26,7 +26,7 @@ def glyphs(*lines: tuple[float, list[tuple[float, str]]]) -> list[Glyph]:
                     x += 4
                 else:
                     box = (x, y - 3, x + 4, y + 3) if raised else (x, y, x + 6, y + 10)
-                    made.append(Glyph(character, box, 0))
+                    made.append(Glyph(character, box))
                     x, raised = box[2], False
     return made
 
@@ -52,6 +52,21 @@ def test_the_lines_of_cells_become_rows_of_their_own() -> None:
     assert table.header_rows == 1
 
 
+def test_a_label_of_two_lines_beside_values_of_one_is_one_row() -> None:
+    lines = glyphs(
+        (0, [(100, "Mean"), (200, "SD")]),
+        (20, [(0, "Disease duration")]),
+        (26, [(100, "5.0"), (200, "4.8")]),
+        (32, [(0, "(years)")]),
+        (50, [(100, "8"), (200, "5")]),
+        (56, [(0, "Disorder")]),
+        (62, [(100, "23"), (200, "16")]),
+    )
+    table = read_table(read_grid(lines))
+    assert table is not None
+    assert table.rows[1:] == (("Disease duration (years)", "5.0", "4.8"), ("Disorder", "8", "5"), ("", "23", "16"))
+
+
 def test_lines_without_columns_are_no_table() -> None:
     assert read_grid(glyphs((0, [(0, "one line of text")]), (12, [(0, "and another one")]))) == ""
 
@@ -63,6 +78,7 @@ def test_lines_without_columns_are_no_table() -> None:
         ("39.8", False),
         ("Poor40.8", True),
         ("milli", True),
+        ("milli5", True),
         ("Age 39.8", False),
         ("10<sup>6</sup>", False),
     ],
@@ -115,6 +131,15 @@ def test_a_continuation_is_joined_with_its_header_said_once() -> None:
     assert again.rows == (*begun.rows, ("B", "2"))
     assert continued(begun, Table(rows=(("Dose", "N"), ("B", "2")), header_rows=1)) is None
     assert continued(begun, Table(rows=(("B", "2", "3"),))) is None
+
+
+def test_captions_within_a_table_part_it() -> None:
+    rows = (("Table 1. Counts", ""), ("Drug", "N"), ("A", "1"), ("Table 2: Doses", ""), ("Drug", "mg"), ("A", "5"))
+    assert captioned(Table(rows=rows)) == [
+        ("Table 1. Counts", Table(rows=rows[1:3], header_rows=1)),
+        ("Table 2: Doses", Table(rows=rows[4:], header_rows=1)),
+    ]
+    assert captioned(Table(rows=rows[1:3])) == [("", Table(rows=rows[1:3]))]
 
 
 def read(*pages: list[dict[str, Any]]) -> Document:

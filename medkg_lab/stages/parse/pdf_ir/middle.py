@@ -14,7 +14,7 @@ from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.accents import Accents, compose
 from medkg_lab.stages.parse.pdf_ir.hyphens import Hyphens, Pair
 from medkg_lab.stages.parse.pdf_ir.margins import marginal
-from medkg_lab.stages.parse.pdf_ir.tables import continued, read_layout, read_table, table_text
+from medkg_lab.stages.parse.pdf_ir.tables import captioned, continued, read_layout, read_table, table_text
 from medkg_lab.stages.parse.pdf_ir.text import BREAK, doubtful_scripts, inline, join, mend, readable
 
 SCHEMA = ("docvortex.middle", "2.0")
@@ -299,13 +299,19 @@ class _Reader:
                     f"page {place.page}: the columns of a table were not found, its text is a paragraph"
                 )
             return self._add(BlockKind.PARAGRAPH, text, place)
+        return [text for caption, part in captioned(table) for text in self._captioned(caption, part, place)]
+
+    def _captioned(self, caption: str, table: Table, place: Place) -> list[str]:
+        texts = self._add(BlockKind.CAPTION, caption, place)
+        if not table.rows:
+            return texts
         if (begun := self._begun_table(place)) is not None and (whole := continued(self.blocks[begun].table, table)):
             update = {"table": whole, "text": table_text(whole)}
             self.blocks[begun] = self.blocks[begun].model_copy(update=update)
             del self.blocks[begun + 1 :]
             self._last_page[begun] = place.page
-            return [table_text(table)]
-        return self._add(BlockKind.TABLE, table_text(table), place, table)
+            return [*texts, table_text(table)]
+        return [*texts, *self._add(BlockKind.TABLE, table_text(table), place, table)]
 
     def _begun_table(self, place: Place) -> int | None:
         """The table that may go on here: the last block of the page before, but for a caption that says "continued"."""

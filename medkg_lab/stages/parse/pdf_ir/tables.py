@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from itertools import pairwise
 
 from medkg_lab.models.ir import Table
 from medkg_lab.stages.limits import check_cells
@@ -17,6 +18,7 @@ _LINE_END = "\n"
 """Stands between the lines of a cell until the cell is whole."""
 _VALUE = re.compile(r"[<>≤≥=~≈±+−–-]?\s?\(?[+−–-]?\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_CAPTION = re.compile(r"(?:Supplementary |Suppl\. )?(?:Table|TABLE|Tab\.)\s+(?:S?\d+|[IVX]+)\b")
 _ENDS_WITH_VALUE = re.compile(r"[\d%)\]*†‡]$")
 _GUTTER = 2
 """Columns of blanks that part two columns of a table set out with spaces."""
@@ -182,6 +184,21 @@ def read_layout(text: str) -> Table | None:
     ends = [*cuts[1:], width]
     rows = tuple(tuple(mend(line[a:b]) for a, b in zip(cuts, ends, strict=True)) for line in lines)
     return Table(rows=rows, header_rows=header_rows(rows))
+
+
+def captioned(table: Table) -> list[tuple[str, Table]]:
+    """The tables that one region holds, each with the caption in a row of its own above it; "" where there is none."""
+    cuts = [
+        number
+        for number, row in enumerate(table.rows)
+        if len(said := [*filter(None, row)]) == 1 and _CAPTION.match(said[0])
+    ]
+    if not cuts:
+        return [("", table)]
+    found = [("", table.rows[: cuts[0]])] if cuts[0] else []
+    for start, end in pairwise([*cuts, len(table.rows)]):
+        found.append((next(filter(None, table.rows[start])), table.rows[start + 1 : end]))
+    return [(caption, Table(rows=rows, header_rows=header_rows(rows))) for caption, rows in found if rows or caption]
 
 
 def continued(begun: Table | None, more: Table) -> Table | None:
