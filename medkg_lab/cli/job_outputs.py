@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from medkg_lab.models.ir import Document
 
 
+CONVERTED = "pdf"
+"""The name under which the text of a PDF is shown."""
+
+
 class NoSuchOutput(LabError):
     """The job {job_id} has no output of a stage {stage!r}: {detail}. `medkg-lab jobs show` lists what its stages made."""
 
@@ -42,7 +46,12 @@ def show_output(lab: "Lab", job: Mapping[str, Any], stage: str, chunk: str | Non
 
 
 def output_of(job: Mapping[str, Any], stage: str) -> tuple[str, str]:
-    """Kind and sha256 of what the newest execution of `stage` made. Raises NoSuchOutput."""
+    """Kind and sha256 of what the newest execution of `stage` made. Raises NoSuchOutput.
+
+    The text of a PDF is made before its gate by no stage: `pdf`, or the name of the gate, stands for it.
+    """
+    if (converted := converted_document(job)) and stage in (CONVERTED, job["gate"]["gate"]):
+        return "document", converted
     made = [one for one in job["stages"] if one["stage"] == stage and one.get("ref")]
     if not made:
         detail = "no stage of that name ran" if all(one["stage"] != stage for one in job["stages"]) else "it made none"
@@ -52,6 +61,29 @@ def output_of(job: Mapping[str, Any], stage: str) -> tuple[str, str]:
     if kind is None:
         raise NoSuchOutput(job_id=job["job_id"], stage=stage, detail="a later stage or execution made a newer one")
     return kind, name
+
+
+def converted_document(job: Mapping[str, Any]) -> str | None:
+    """The sha256 of the document that a PDF was converted to for the job's gate."""
+    evidence = (job.get("gate") or {}).get("evidence") or {}
+    return evidence.get("document")
+
+
+def show_document(lab: "Lab", sha256: str) -> None:
+    """Print a document's title, its warnings and its blocks."""
+    from medkg_lab.stages.kinds import KINDS
+
+    _show_blocks(KINDS["document"].decode(_artifact(lab, sha256)))
+
+
+def _artifact(lab: "Lab", sha256: str) -> bytes:
+    from medkg_lab.artifacts.store import ArtifactStore
+
+    store = ArtifactStore(lab.locations.data / "artifacts")
+    try:
+        return store.get(sha256)
+    finally:
+        store.close()
 
 
 def _needed(job: Mapping[str, Any], kind: str) -> str:
@@ -89,5 +121,7 @@ def _place(place: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _show_blocks(document: "Document") -> None:
     print_text(f"{document.title}\n")
+    for warning in document.warnings:
+        print_text(f"warning: {warning}")
     rows = ((n, b.kind.value, b.place.element, b.place.page, b.text) for n, b in enumerate(document.blocks))
     print_table(("block", "kind", "place", "page", "text"), rows)

@@ -3,7 +3,8 @@
 import argparse
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import clock, print_fields, print_json, print_table, say
+from medkg_lab.cli.job_outputs import converted_document, show_document
+from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--state", default=None, help="only gates in this state: waiting, open, released, rejected, failed"
     )
     listed.set_defaults(run=_list)
-    show = group.add_parser("show", parents=[common], help="show one gate with its evidence")
+    show = group.add_parser("show", parents=[common], help="show one gate with its evidence and the converted text")
     show.add_argument("job", help="a job's id, or a document's for its newest job")
     show.set_defaults(run=_show)
     opened = group.add_parser("open", parents=[common], help="open a gate by hand")
@@ -62,6 +63,9 @@ def _show(given: argparse.Namespace) -> int:
         say(f"{job['doc_id']} has not come to a gate")
     else:
         print_fields(found)
+        if document := converted_document(job):
+            print_text("")
+            show_document(lab, document)
     return exit_codes.OK if found else exit_codes.FAILED
 
 

@@ -44,7 +44,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     listed.set_defaults(run=_list)
     show = group.add_parser("show", parents=[common], help="show one job with its stages")
     show.add_argument("job", help="a job's id, or a document's for its newest job")
-    show.add_argument("--stage", help="show what this stage made: chunks and blocks with their places in the source")
+    show.add_argument(
+        "--stage",
+        help="show what this stage made: chunks and blocks with their places in the source; pdf for a PDF's text",
+    )
     show.add_argument("--chunk", help="with the chunk stage: only the chunk of this id or number")
     show.set_defaults(run=_show)
     why = group.add_parser("why", parents=[common], help="say in a sentence why a job is not moving, or how it ended")

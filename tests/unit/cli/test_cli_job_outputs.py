@@ -71,6 +71,20 @@ def test_a_chunk_leads_to_page_box_and_characters(lab: Any, job: dict[str, Any],
     assert second["chunk_id"] == "file:a#1"
 
 
+@pytest.mark.parametrize("stage", ["pdf", "pdf-ir-gate"])
+def test_the_text_of_a_pdf_is_shown_though_no_stage_made_it(
+    lab: Any, job: dict[str, Any], capsys: Any, stage: str
+) -> None:
+    gate = {"gate": "pdf-ir-gate", "evidence": {"document": job["outputs"]["document"]}}
+    waiting = {"job_id": "j2", "stages": [], "outputs": {}, "gate": gate}
+    show_output(lab, waiting, stage, None, as_json=False)
+    shown = capsys.readouterr().out
+    assert "page/3/block/7" in shown
+    assert "More words." in shown
+    with pytest.raises(NoSuchOutput):
+        show_output(lab, waiting, "parse", None, as_json=False)
+
+
 @pytest.mark.parametrize("name", ["file:a#0", "0"])
 def test_one_chunk_is_shown_as_text(lab: Any, job: dict[str, Any], capsys: Any, name: str) -> None:
     show_output(lab, job, "chunk", name, as_json=False)
