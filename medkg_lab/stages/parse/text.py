@@ -1,6 +1,7 @@
 """Text as it goes into blocks."""
 
 import re
+import unicodedata
 
 from medkg_lab.models.ir import Table
 
@@ -14,8 +15,9 @@ def words(text: str) -> frozenset[str]:
 
 
 def squeeze(text: str) -> str:
-    """Make every run of white space one space and drop characters that have no shape, such as soft hyphens."""
-    return " ".join(_UNSEEN.sub("", text).split())
+    """Make every run of white space one space, drop characters without a shape, such as soft hyphens, and compose accents."""
+    text = " ".join(_UNSEEN.sub("", text).split())
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def unescape_markdown(text: str) -> str:

@@ -11,6 +11,7 @@ from medkg_lab.stages.chunk.splitters import build_splitter
 from medkg_lab.stages.embed.weights import load_tokenizer
 from medkg_lab.stages.parse.auto import parse
 from tests.cases.case import Context, Outcome, case
+from tests.waiting import wait_until
 
 
 def read(path: Path) -> Document:
@@ -198,3 +199,15 @@ def mineru_latex(context: Context) -> Outcome:
 def pdf_cells(context: Context) -> Outcome:
     text = text_of(converted(context.inputs / "cells.pdf"))
     return judged(text, ("Age (years) | 25% | 37.0 | 38.8 | 35.5", "| 75% | 50.8 | 54.3 | 47.0"), ("37.050.8",))
+
+
+@case("documents/33", "the converted text of a PDF that waits is shown by `jobs show --stage pdf` and by `gate show`")
+def pdf_text_shown(context: Context) -> Outcome:
+    with context.lab() as lab:
+        lab.ok("submit", str(context.inputs / "mixed.pdf"))
+        wait_until(lambda: any(gate["evidence"] for gate in lab.ok("gate", "list")), 120, "the converted text")
+        (job,) = lab.ok("jobs", "list")
+        shown = lab.run("jobs", "show", job["doc_id"], "--stage", "pdf").out
+        gate = lab.run("gate", "show", job["doc_id"]).out
+    told = [text for text in (shown, gate) if "Ketamine was given to patients with depression" in text]
+    return Outcome(len(told) == 2, f"{len(told)} of 2 show it: {' '.join(gate.split())[:400]}")

@@ -131,3 +131,7 @@ def test_an_oasis_table_is_read_with_its_spans() -> None:
     table = next(block.table for block in made.blocks if block.table)
     assert table.rows == (("Drug", "Dose", "Dose"), ("Drug", "low", "high"), ("Ibuprofen", "", "400 mg"))
     assert table.header_rows == 2
+
+
+def test_accents_are_composed() -> None:
+    assert texts(article(body="<p>Charite\u0301 and na\u00efve</p>"), BlockKind.PARAGRAPH) == ["Charité and naïve"]

@@ -277,3 +277,23 @@ def test_whatever_a_file_holds_the_outcome_is_typed(wrap: Any, kind: str, junk: 
     except DocumentError:
         return
     assert document.blocks
+
+
+def numbered(value: Any) -> dict[str, Any]:
+    """The pages of a middle JSON as an object, the last page first."""
+    return {f"page_{number}": page for number, page in reversed(list(enumerate(value["pdf_info"])))}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"pdf_info": numbered(PDF_INFO), "_parse_type": "txt"},
+        {"pdf_info_dict": PDF_INFO["pdf_info"]},
+        {"pdf_mid_data": {"pdf_info": PDF_INFO["pdf_info"]}},
+        {"pages": [{"para_blocks": page["para_blocks"]} for page in PDF_INFO["pdf_info"]]},
+    ],
+)
+def test_every_middle_json_of_mineru_is_recognised(value: Any) -> None:
+    assert shape_of(value) is Shape.PDF_INFO
+    document = parse(json.dumps(value).encode(), "file:paper_middle.json", "file")
+    assert shown(document)[:3] == START

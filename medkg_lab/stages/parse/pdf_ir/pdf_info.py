@@ -1,23 +1,35 @@
 """MinerU's `*_middle.json` up to 3.x (`pdf_info`) and in the draft of 4.0 (`pages`): lines of spans, boxes in points."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.checks import page_number, scaled
 from medkg_lab.stages.parse.pdf_ir.content_list import Page, formula
+from medkg_lab.stages.parse.pdf_ir.shapes import PAGE_KEYS
 from medkg_lab.stages.parse.pdf_ir.text import inline, join
 
 _VISUALS = frozenset({"image", "table", "chart", "code"})
 _KINDS = {"title": "paragraph_title", "discarded": "aside_text", "phonetic": "text", "abandon": "aside_text"}
 _MAX_DEPTH = 6
+_PAGE_NAME = re.compile(r"page_\d{1,6}")
 
 
 def pages_of(middle: Mapping[str, Any]) -> list[Page]:
     """The file's pages as pages of middle JSON. Raises UnknownPdfIr where a page breaks the format."""
-    found = middle.get("pdf_info", middle.get("pages"))
-    pages = found if isinstance(found, list) else []
-    return [_page(page, place) for place, page in enumerate(pages)]
+    return [_page(page, place) for place, page in enumerate(raw_pages(middle))]
+
+
+def raw_pages(middle: Mapping[str, Any]) -> list[Any]:
+    """The pages as the file has them, in order; those of an object by the numbers in their names."""
+    found: Any = next((middle[key] for key in (*PAGE_KEYS, "pages") if isinstance(middle.get(key), list | dict)), [])
+    if isinstance(found, list):
+        return found
+    if isinstance(nested := found.get("pdf_info"), list | dict):
+        return raw_pages({"pdf_info": nested})
+    numbered = [(int(name.removeprefix("page_")), page) for name, page in found.items() if _PAGE_NAME.fullmatch(name)]
+    return [page for _, page in sorted(numbered, key=lambda one: one[0])]
 
 
 def _page(page: Any, place: int) -> Page:

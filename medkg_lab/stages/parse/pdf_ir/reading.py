@@ -63,8 +63,7 @@ def read_alone(value: Any, doc_id: str, source: str) -> Document:
 
 def _pages_named(value: Any) -> int:
     if isinstance(value, dict):
-        found = value.get("pdf_info", value.get("pages"))
-        value = found if isinstance(found, list) else []
+        value = pdf_info.raw_pages(value)
     numbers = [item.get("page_idx") for item in value if isinstance(item, dict)]
     named = [number + 1 for number in numbers if isinstance(number, int) and 0 <= number < MAX_PAGES]
     return max(named, default=len(value))

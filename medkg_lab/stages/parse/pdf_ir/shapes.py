@@ -3,6 +3,10 @@
 from enum import StrEnum
 from typing import Any
 
+PAGE_KEYS = ("pdf_info", "pdf_info_dict", "pdf_mid_data")
+"""Under which of them MinerU's middle JSON has its pages: a list, or in the first versions an object of `page_0`, `page_1` …"""
+_PAGE_SIGNS = frozenset({"page_idx", "para_blocks", "preproc_blocks", "blocks"})
+
 
 class Shape(StrEnum):
     """The shapes that are read; the value names the converter that writes it."""
@@ -21,7 +25,8 @@ def shape_of(value: Any) -> Shape | None:
     if isinstance(value, dict):
         if str(value.get("schema", "")).startswith("docvortex."):
             return Shape.MIDDLE
-        return Shape.PDF_INFO if isinstance(value.get("pdf_info"), list) or _is_draft(value) else None
+        named = any(isinstance(value.get(key), list | dict) and value[key] for key in PAGE_KEYS)
+        return Shape.PDF_INFO if named or _is_draft(value) else None
     if not isinstance(value, list) or not value:
         return None
     if all(map(_is_item, value)):
@@ -32,11 +37,11 @@ def shape_of(value: Any) -> Shape | None:
 
 
 def _is_draft(value: dict[str, Any]) -> bool:
-    """The 4.0 draft: `pages` for `pdf_info`, and a version but no schema."""
+    """The 4.0 draft: `pages` for `pdf_info`, and a version but no schema, or pages of blocks."""
     pages = value.get("pages")
     if not isinstance(pages, list) or not pages or "studies" in value:
         return False
-    return "schema_version" in value or all(isinstance(page, dict) and "page_idx" in page for page in pages)
+    return "schema_version" in value or all(isinstance(page, dict) and _PAGE_SIGNS & page.keys() for page in pages)
 
 
 def _is_item(item: Any) -> bool:
