@@ -1,6 +1,7 @@
 """Reading the shared documents for the text tests."""
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -23,4 +24,4 @@ def read(path: Path) -> Document:
 
 def letters(text: str) -> str:
     """Only the letters and digits of `text`, in lower case."""
-    return re.sub(r"[\W_]+", "", text).lower()
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", text)).lower()
