@@ -1,24 +1,18 @@
 """The extract stage of the cpu profile: what the source's own codes state, and dictionary mentions in the passages."""
 
-import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
 from medkg_lab.stages.extract.dictionary import Dictionary
 from medkg_lab.stages.extract.folding import fold, normalise
-from medkg_lab.stages.extract.negation import Negations
+from medkg_lab.stages.extract.passage import Passage
 from medkg_lab.stages.extract.statements import Statements, read_statements
 from medkg_lab.stages.extract.vocabulary import Vocabulary
 
-MENTIONS = "MENTIONS"
-DENIES = "MENTIONS_ABSENCE_OF"
-EXCLUDES = "EXCLUDES"
-_EXCLUSION = re.compile(r"\bexclusion criteri", re.IGNORECASE)
-_EVIDENCE_CHARACTERS = 240
-_SENTENCE_END = re.compile(r"[.!?]\s|\n")
+_STUDIED = frozenset({"STUDIES", "TESTS"})
 _SHADOW = ""
 """The node of an abbreviation whose meaning in this document is not in any vocabulary: it names nothing."""
 
@@ -45,7 +39,7 @@ class StructuredExtractor:
         for node_id in dict.fromkeys(mention.node_id for mention in mentions):
             if node_id not in nodes:
                 nodes[node_id] = self._node(node_id)
-        edges = [*statements.edges, *_mention_edges(statements.subject, document, mentions, by_id)]
+        edges = [*statements.edges, *_mention_edges(statements, document, mentions, by_id, nodes)]
         return Extraction(
             doc_id=document.doc_id, nodes=tuple(nodes.values()), edges=tuple(edges), mentions=tuple(mentions)
         )
@@ -89,57 +83,31 @@ class StructuredExtractor:
                 yield Mention(chunk_id=chunk.chunk_id, start=start, end=end, text=text[start:end], node_id=node_id)
 
 
-class _Reading:
-    """What a chunk says around its mentions."""
-
-    def __init__(self, chunk: Chunk) -> None:
-        self._text = chunk.text
-        self._excludes = any(_EXCLUSION.search(part) for part in chunk.section)
-        self._negations = Negations(chunk.text)
-        self._ends = [match.end() for match in _SENTENCE_END.finditer(chunk.text)]
-
-    def relation(self, mention: Mention) -> str:
-        """How the document speaks of what is mentioned."""
-        if self._excludes:
-            return EXCLUDES
-        return DENIES if self._negations.denies(mention.start, mention.end) else MENTIONS
-
-    def sentence(self, start: int, end: int) -> str:
-        """The sentence around a mention, cut to `_EVIDENCE_CHARACTERS` with the mention inside."""
-        text, ends = self._text, self._ends
-        half = (_EVIDENCE_CHARACTERS - min(end - start, _EVIDENCE_CHARACTERS)) // 2
-        left, right = max(0, start - half), min(len(text), end + half)
-        before, after = bisect_right(ends, start) - 1, bisect_left(ends, end + 1)
-        if before >= 0 and ends[before] > left:
-            left = ends[before]
-        elif left:
-            left = text.find(" ", left, start) + 1 or left
-        if after < len(ends) and ends[after] <= right:
-            right = ends[after]
-        return text[left:right].strip()
-
-
 def _mention_edges(
-    subject: str, document: Document, mentions: Sequence[Mention], chunks: dict[str, Chunk]
+    statements: Statements,
+    document: Document,
+    mentions: Sequence[Mention],
+    chunks: dict[str, Chunk],
+    nodes: Mapping[str, Node],
 ) -> Iterator[Edge]:
     """One edge per chunk, node and relation: the first such mention is its evidence."""
     seen: set[tuple[str, str, str]] = set()
-    readings: dict[str, _Reading] = {}
-    for mention in mentions:
-        reading = readings.get(mention.chunk_id)
-        if reading is None:
-            reading = readings[mention.chunk_id] = _Reading(chunks[mention.chunk_id])
-        relation = reading.relation(mention)
-        key = (mention.chunk_id, mention.node_id, relation)
-        if key not in seen and mention.node_id != subject:
-            seen.add(key)
-            yield Edge(
-                source=subject,
-                relation=relation,
-                target=mention.node_id,
-                doc_id=document.doc_id,
-                chunk_id=mention.chunk_id,
-                start=mention.start,
-                end=mention.end,
-                evidence=reading.sentence(mention.start, mention.end),
-            )
+    studied = {edge.target for edge in statements.edges if edge.relation in _STUDIED}
+    for chunk_id, group in groupby(mentions, key=lambda mention: mention.chunk_id):
+        passage = Passage(
+            chunks[chunk_id], tuple(group), {node_id: node.kind for node_id, node in nodes.items()}, studied
+        )
+        for mention, relation in passage.relations():
+            key = (chunk_id, mention.node_id, relation)
+            if key not in seen and mention.node_id != statements.subject:
+                seen.add(key)
+                yield Edge(
+                    source=statements.subject,
+                    relation=relation,
+                    target=mention.node_id,
+                    doc_id=document.doc_id,
+                    chunk_id=chunk_id,
+                    start=mention.start,
+                    end=mention.end,
+                    evidence=passage.sentence(mention.start, mention.end),
+                )

@@ -3,6 +3,7 @@
 import re
 
 from medkg_lab.models.ir import Block, BlockKind, Table
+from medkg_lab.stages.criteria import is_heading, split_headings
 from medkg_lab.stages.limits import Size, check_cells
 from medkg_lab.stages.parse.record import Record
 from medkg_lab.stages.parse.text import squeeze, table_text
@@ -10,9 +11,6 @@ from medkg_lab.stages.parse.text import squeeze, table_text
 Section = tuple[str, ...]
 
 _BULLET = re.compile(r"^\s*(?:[*•‣·-]\s+|(?=\d{1,2}[.)]\s)|(?=[a-z][.)]\s))")
-_CRITERIA = re.compile(
-    r"^(?:[\w -]{0,40}\b)?(?:inclusion|exclusion)\b(?:[\w /-]{0,40})?criteria?\b[^.]{0,40}:?$", re.IGNORECASE
-)
 
 
 class Blocks:
@@ -52,12 +50,13 @@ class Blocks:
             return
         self.heading(section, record)
         current = section
-        for entry, is_item in _entries(record.lines):
-            if criteria and not is_item and _CRITERIA.match(entry):
-                current = (*section, entry.rstrip(": "))
-                self.add(BlockKind.HEADING, current[-1], current, record)
-            else:
-                self.add(BlockKind.LIST_ITEM if is_item else kind, entry, current, record)
+        for entry, is_item in _entries(record.lines, criteria):
+            for part, is_opening in split_headings(entry, is_item) if criteria else [(entry, False)]:
+                if is_opening:
+                    current = (*section, part.strip("*•- ").rstrip(": "))
+                    self.add(BlockKind.HEADING, current[-1], current, record)
+                else:
+                    self.add(BlockKind.LIST_ITEM if is_item else kind, part, current, record)
 
     def table(self, rows: list[tuple[str, ...]], section: Section, record: Record) -> None:
         """A table whose first row is its header; a table of a header alone is left out. Raises TooManyCells."""
@@ -67,8 +66,8 @@ class Blocks:
             self.add(BlockKind.TABLE, table_text(table), section, record, table)
 
 
-def _entries(text: str) -> list[tuple[str, bool]]:
-    """Paragraphs and list items: a blank line or a bullet starts a new one, other line breaks are only layout."""
+def _entries(text: str, criteria: bool) -> list[tuple[str, bool]]:
+    """Paragraphs and list items: a blank line, a bullet or a heading of `criteria` starts a new one; other breaks do not."""
     entries: list[tuple[list[str], bool]] = []
     fresh = True
     for line in text.splitlines():
@@ -77,9 +76,10 @@ def _entries(text: str) -> list[tuple[str, bool]]:
         if not content:
             fresh = True
             continue
-        if fresh or bullet or _CRITERIA.match(content):
+        is_opening = criteria and is_heading(content, bullet is not None)
+        if fresh or bullet or is_opening:
             entries.append(([content], bullet is not None))
         else:
             entries[-1][0].append(content)
-        fresh = bool(_CRITERIA.match(content))
+        fresh = is_opening
     return [(" ".join(lines), is_item) for lines, is_item in entries]
