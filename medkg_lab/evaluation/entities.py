@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from medkg_lab.evaluation.measures import Agreement, agreement
-from medkg_lab.evaluation.pubtator import Abstract, Annotation
+from medkg_lab.mesh.pubtator import Abstract, Annotation
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Mention, Place
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Vocabulary

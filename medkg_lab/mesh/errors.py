@@ -18,3 +18,11 @@ class NothingInMesh(LabError):
     tables of terms say so only together with descriptors or tree numbers: import the files in one call."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class TermsMissing(LabError):
+    """The entry terms of the package {package} cannot be read: {detail}. Install it with `pip install "medkg-lab[terms]"`, or
+    import
+    without `--with-packages`."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE

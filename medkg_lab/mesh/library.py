@@ -51,9 +51,10 @@ def current(folder: Path) -> str:
     return pointer.read_text().strip() if pointer.is_file() else BUNDLED
 
 
-def of_files(paths: Sequence[Path]) -> Vocabulary:
-    """The vocabulary that importing `paths` would make, without keeping it. Raises MeshUnreadable and NothingInMesh."""
-    concepts = read(paths)
+def of_files(paths: Sequence[Path], with_packages: bool = False) -> Vocabulary:
+    """The vocabulary that importing `paths` would make, without keeping it. Raises MeshUnreadable, NothingInMesh,
+    TermsMissing."""
+    concepts = read(paths, with_packages)
     return Vocabulary([*bundled_concepts(), *concepts], version_of(encode(concepts)))
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from medkg_lab.files import open_regular
+from medkg_lab.mesh import packages
+from medkg_lab.mesh.annotated import learnt
 from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import read_ntriples
+from medkg_lab.mesh.pubtator import Abstract, is_pubtator, read_abstracts
 from medkg_lab.mesh.record import Record, concepts
 from medkg_lab.mesh.tables import read_table
 from medkg_lab.mesh.xml import read_xml
@@ -41,16 +44,26 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
-def read(paths: Sequence[Path]) -> list[Concept]:
-    """The concepts of MeSH files taken together. Raises MeshUnreadable and NothingInMesh."""
+def read(paths: Sequence[Path], with_packages: bool = False) -> list[Concept]:
+    """The concepts of MeSH files taken together, and what annotated abstracts among them teach.
+
+    `with_packages` adds the entry terms of the packages of the `terms` extra. Raises MeshUnreadable, NothingInMesh and
+    TermsMissing.
+    """
     records: dict[str, Record] = {}
+    abstracts: list[Abstract] = []
     for path in paths:
-        for record in _records(path):
-            _merge(records.setdefault(record.ui, Record(record.ui)), record)
-            if len(records) > MAX_RECORDS:
+        for one in _content(path):
+            if isinstance(one, Abstract):
+                abstracts.append(one)
+            else:
+                _merge(records.setdefault(one.ui, Record(one.ui)), one)
+            if len(records) + len(abstracts) > MAX_RECORDS:
                 raise MeshUnreadable(path=path, detail=f"it has more than {MAX_RECORDS} records")
     records.pop("", None)
-    found = list(concepts(records.values()))
+    if with_packages:
+        packages.add_terms(records)
+    found = learnt(concepts(records.values()), abstracts)
     if not found:
         raise NothingInMesh(records=len(records), paths=", ".join(str(path) for path in paths))
     return found
@@ -63,7 +76,7 @@ def _merge(known: Record, added: Record) -> None:
     known.record_class = known.record_class or added.record_class
 
 
-def _records(path: Path) -> Iterator[Record]:
+def _content(path: Path) -> Iterator[Record | Abstract]:
     try:
         with open_regular(path, MAX_BYTES) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as file:
             stream = io.BufferedReader(_Bounded(cast(io.BufferedIOBase, file)))
@@ -72,10 +85,12 @@ def _records(path: Path) -> Iterator[Record]:
         raise MeshUnreadable(path=path, detail=str(error)) from None
 
 
-def _read(stream: "io.BufferedReader[_Bounded]") -> Iterator[Record]:
+def _read(stream: "io.BufferedReader[_Bounded]") -> Iterator[Record] | Iterator[Abstract]:
     head = stream.peek(512).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"<http"):
         return read_ntriples(io.TextIOWrapper(stream, encoding="utf-8"))
     if head.startswith(b"<"):
         return read_xml(stream)
+    if is_pubtator(head):
+        return read_abstracts(io.TextIOWrapper(stream, encoding="utf-8"))
     return read_table(io.TextIOWrapper(stream, encoding="utf-8"))

@@ -34,6 +34,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         nargs="+",
         help="MeSH files, as `mesh import` takes them (default: the vocabulary that the lab uses)",
     )
+    entities.add_argument(
+        "--with-packages", action="store_true", help="add the entry terms of the packages in the `terms` extra"
+    )
     entities.set_defaults(run=_entities)
     parsing = group.add_parser("parsing", parents=[common], help="measure how much of a source's text is kept")
     parsing.add_argument("path", type=Path, help="a study or an article, or a folder of them")
@@ -80,7 +83,7 @@ def _entities(given: argparse.Namespace) -> int:
     from medkg_lab.mesh import library
 
     folder = locate(given.home).data / library.FOLDER
-    vocabulary = library.of_files(given.vocabulary) if given.vocabulary else library.in_use(folder)
+    vocabulary = library.of_files(given.vocabulary, given.with_packages) if given.vocabulary else library.in_use(folder)
     found = entities.evaluate(list(pubtator.read_pubtator(given.corpus)), vocabulary, given.corpus.name)
     if given.json:
         print_json(found)

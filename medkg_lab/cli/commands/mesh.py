@@ -13,9 +13,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         metavar="ACTION", required=True
     )
     imported = group.add_parser(
-        "import", parents=[common], help="import MeSH: descriptors, supplementary records, N-Triples or tables"
+        "import",
+        parents=[common],
+        help="import MeSH (descriptors, supplementary records, N-Triples, tables) and names from annotated abstracts (PubTator)",
     )
     imported.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files that are taken together, .gz too")
+    imported.add_argument(
+        "--with-packages", action="store_true", help="add the entry terms of the packages in the `terms` extra"
+    )
     imported.set_defaults(run=_import)
     listed = group.add_parser("list", parents=[common], help="list the vocabularies that the lab has")
     listed.set_defaults(run=_list)
@@ -27,7 +32,7 @@ def _import(given: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
     from medkg_lab.mesh import library, reading
 
-    concepts = reading.read(given.files)
+    concepts = reading.read(given.files, given.with_packages)
     version = library.keep(locate(given.home).data / library.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
     found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}

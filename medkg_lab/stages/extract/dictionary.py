@@ -30,12 +30,17 @@ class Dictionary:
     def __init__(self, terms: Iterable[tuple[str, str]]) -> None:
         self._automaton = ahocorasick.Automaton()
         known: dict[str, tuple[int, str, str | None]] = {}
+        others: list[tuple[str, str, str | None]] = []
         for term, node_id in terms:
             folded = normalise(term)
             if len(folded) >= _SHORTEST:
                 exact = term if is_symbol(term) else None
-                for form in numbers(folded) if exact is None else (folded, f"{folded}s"):
-                    known.setdefault(form, (len(form), node_id, exact))
+                first, *rest = numbers(folded) if exact is None else (folded, f"{folded}s")
+                known.setdefault(first, (len(first), node_id, exact))
+                others += ((form, node_id, exact) for form in rest)
+        # A term as it is written names its node, before another term's singular or plural does: "alcohol" is not "Alcohols".
+        for form, node_id, exact in others:
+            known.setdefault(form, (len(form), node_id, exact))
         for form, value in known.items():
             self._automaton.add_word(form, value)
         self._empty = not known

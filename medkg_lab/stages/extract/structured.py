@@ -1,5 +1,6 @@
 """The extract stage of the cpu profile: what the source's own codes state, and dictionary mentions in the passages."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -10,11 +11,21 @@ from medkg_lab.stages.extract.dictionary import Dictionary
 from medkg_lab.stages.extract.folding import fold, normalise
 from medkg_lab.stages.extract.passage import Passage
 from medkg_lab.stages.extract.statements import Statements, read_statements
-from medkg_lab.stages.extract.vocabulary import Vocabulary
+from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 
 _STUDIED = frozenset({"STUDIES", "TESTS"})
 _SHADOW = ""
 """The node of an abbreviation whose meaning in this document is not in any vocabulary: it names nothing."""
+
+
+_INDUCED = re.compile(r"(?:.*[\s-])?(?:induced|related|associated|dependent)[\s-](?=\S)", re.IGNORECASE)
+_LEAST_SHARED = 5
+
+
+def _share_a_word(long: str, concept: Concept) -> bool:
+    """Whether a long form and a name of the concept have a word in common, of some length and but for its ending."""
+    stems = {word[:_LEAST_SHARED] for word in normalise(long).split() if len(word) >= _LEAST_SHARED}
+    return any(word[:_LEAST_SHARED] in stems for term in concept.terms for word in normalise(term).split())
 
 
 class StructuredExtractor:
@@ -54,19 +65,26 @@ class StructuredExtractor:
         meanings = {normalise(term): node_id for term, node_id in reversed(terms)}
         introduced = []
         for short, long in find_abbreviations(chunk.text for chunk in chunks).items():
-            introduced.append((short, self._meaning(long, meanings)))
+            introduced.append((short, self._meaning(short, long, meanings)))
         return Dictionary([*introduced, *terms])
 
-    def _meaning(self, long: str, own: dict[str, str]) -> str:
-        """The node that a long form names: itself, without a plural s, or the longest known term at its end."""
+    def _meaning(self, short: str, long: str, own: dict[str, str]) -> str:
+        """The node that a long form names: itself, without a plural s, what it says is induced, or what the short form
+        usually means
+        if the two share a word."""
         folded = normalise(long)
         for form in (folded, folded.removesuffix("s")):
             if form in own:
                 return own[form]
             if concept := self._vocabulary.by_term.get(form):
                 return concept.node_id
-        at_end = [match for match in self._dictionary.find(long) if match.end == len(long) and match.start == 0]
-        return at_end[0].node_id if at_end else _SHADOW
+        induced = _INDUCED.match(long)
+        begins = (0, induced.end()) if induced else (0,)
+        for match in self._dictionary.find(long):
+            if match.end == len(long) and match.start in begins:
+                return match.node_id
+        usual = self._vocabulary.by_term.get(normalise(short))
+        return usual.node_id if usual and _share_a_word(long, usual) else _SHADOW
 
     def _mentions(self, chunk: Chunk, own: Dictionary) -> Iterator[Mention]:
         """Mentions in one chunk: the longest match counts, the document's own vocabulary before the common one."""

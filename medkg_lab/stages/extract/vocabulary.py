@@ -44,19 +44,26 @@ def read_concepts(text: str) -> Iterator[Concept]:
 
 
 class Vocabulary:
-    """Concepts by id and by the terms that name them; the first concept with an id or a term keeps it.
+    """Concepts by id and by the terms that name them, merged by id; the first concept with an id or a term keeps it.
 
-    `version` is the content's: what an extraction was made with.
+    A concept without an id gives way to a later one with an id that has its name. `version` is the content's: what an
+    extraction was
+    made with.
     """
 
     def __init__(self, concepts: Iterable[Concept], version: str) -> None:
         self.version = version
         self.by_id: dict[str, Concept] = {}
         self.by_term: dict[str, Concept] = {}
-        for concept in concepts:
-            known = self.by_id.setdefault(concept.node_id, concept)
+        self._terms: list[tuple[str, str]] = []
+        given = list(concepts)
+        identified = {normalise(term): one for one in reversed(given) if not _is_term(one) for term in one.terms}
+        for concept in given:
+            known = identified.get(normalise(concept.name), concept) if _is_term(concept) else concept
+            known = self.by_id.setdefault(known.node_id, known)
             for term in concept.terms:
                 self.by_term.setdefault(normalise(term), known)
+                self._terms.append((term, known.node_id))
 
     def named(self, term: str) -> Concept | None:
         """The concept that `term` names."""
@@ -64,7 +71,11 @@ class Vocabulary:
 
     def terms(self) -> Iterator[tuple[str, str]]:
         """Every term, as the concepts spell it, with the id of the concept that it names."""
-        return ((term, concept.node_id) for concept in self.by_id.values() for term in concept.terms)
+        return iter(self._terms)
+
+
+def _is_term(concept: Concept) -> bool:
+    return concept.node_id.startswith("term:")
 
 
 _VERSION = re.compile("[0-9a-f]{12}")

@@ -1,4 +1,5 @@
-"""What a sentence says of its findings: `[fever|-]` is absent, `+` there, `?` possible, `f` a relative's; `{aspirin|-}` a drug."""
+"""What a sentence says of its findings: `[fever|-]` is absent, `+` there, `?` possible, `f` a relative's; `{aspirin|-}` a
+drug."""
 
 import re
 
