@@ -5,27 +5,46 @@ Symposium on Biocomputing 2003.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from medkg_lab.stages.extract.folding import normalise
 
 _IN_BRACKETS = re.compile(r"\(([^()]{2,40}?)(?:[;,][^()]*)?\)")
 _SHORT = re.compile(r"^[A-Za-z0-9][\w./+-]{1,9}$")
+_EXPLAINED = re.compile(r"\b([A-Z][\w-]{1,9}) \(([a-z][^();]{5,80})\)")
 _LONGEST_BEFORE = 200
+_STEM = 4
 
 
 def find_abbreviations(texts: Iterable[str]) -> dict[str, str]:
-    """Long forms by short form, in order of appearance; the first definition of a short form counts.
+    """Long forms by short form, in order of appearance. A short form that is defined as two things is found with an empty one.
 
-    Where the algorithm finds none, the initials of the words before decide.
+    Where the algorithm finds none, the initials of the words before decide. `CKD (chronic kidney disease)` is a definition too.
     """
     found: dict[str, str] = {}
     for text in texts:
-        for match in _IN_BRACKETS.finditer(text):
-            short = match[1].strip()
-            if short not in found and _looks_short(short):
-                before = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()].rstrip()
-                if long := long_form(short, before) or initials(short, before):
-                    found[short] = long
+        for short, long in _definitions(text):
+            if _are_two(found.setdefault(short, long), long):
+                found[short] = ""
     return found
+
+
+def _definitions(text: str) -> Iterator[tuple[str, str]]:
+    for match in _IN_BRACKETS.finditer(text):
+        short = match[1].strip()
+        if _looks_short(short):
+            before = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()].rstrip()
+            if long := long_form(short, before) or initials(short, before):
+                yield short, long
+    for match in _EXPLAINED.finditer(text):
+        if _looks_short(match[1]) and long_form(match[1], match[2]) == match[2]:
+            yield match[1], match[2]
+
+
+def _are_two(first: str, second: str) -> bool:
+    """Whether two long forms have no word in common, but for endings: then they are two things."""
+    one, other = (({word[:_STEM] for word in normalise(text).split() if len(word) > 2}) for text in (first, second))
+    return bool(one) and not one & other
 
 
 def _looks_short(text: str) -> bool:

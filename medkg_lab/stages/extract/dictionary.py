@@ -66,7 +66,8 @@ class Dictionary:
             start, end = last + 1 - length, last + 1
             if (end < size and folded[end].isalnum()) or (start and folded[start - 1].isalnum()):
                 continue
-            if exact is None or text.startswith(exact, start):
+            # The plural of an abbreviation ends in a small s: `TBS` is not two of `TB`.
+            if exact is None or (text.startswith(exact, start) and (length == len(exact) or text[end - 1] == "s")):
                 yield Match(start, end, node_id)
 
 

@@ -1,9 +1,11 @@
 """What a document's codes state by themselves: a trial studies conditions, tests interventions, measures outcomes."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from medkg_lab.models.ir import Code, Document, Edge, Node
-from medkg_lab.stages.extract.folding import term_id
+from medkg_lab.stages.extract.folding import normalise, term_id
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 
 _RELATIONS = {
@@ -28,6 +30,36 @@ _OF_THE_DOCUMENT = {"arm", "outcome"}
 """Arms and outcomes are the document's own: the placebo arms of two trials are two nodes."""
 _SOUGHT_IN_TEXT = {"condition", "intervention", "keyword"}
 _LONGEST_TERM_WORDS = 8
+_NO_NAMES = frozenset(
+    {
+        "",
+        "other",
+        "others",
+        "none",
+        "n/a",
+        "na",
+        "n a",
+        "unknown",
+        "not applicable",
+        "not specified",
+        "various",
+        "misc",
+        "no",
+    }
+)
+_UNIT = r"(?:mg|µg|μg|mcg|ug|g|kg|ml|mL|l|iu|u|units?|meq|mmol|nmol|gy|%|mg/\S+|µg/\S+|mcg/\S+|g/\S+|iu/\S+)"
+_DOSE = re.compile(
+    rf"[\s,(]+(?:at |of |up to )?\d[\d.,]*(?:\s?(?:-|–|to|/"
+    rf"|or)\s?\d[\d.,]*)?\s?{_UNIT}(?![\w])(?!\s*\+).*$",
+    re.IGNORECASE,
+)
+_CODE_IN_BRACKETS = re.compile(r"(?<=\w)\s*\((?=[^()]*\d)[A-Za-z]{1,5}[- ]?\d[\w-]*\)")
+_FORM = re.compile(
+    r"(?<=\w)\s+(?:(?:oral|film-coated|extended[- ]release|delayed[- ]release|intravenous|subcutaneous|topical)\s+)?"
+    r"(?:tablets?|capsules?|injections?|infusions?|pills?|oral solution|ointment|for injection|oral suspension"
+    r"|nasal spray|eye drops)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -47,19 +79,52 @@ def read_statements(document: Document, vocabulary: Vocabulary) -> Statements:
     statements = Statements(subject)
     statements.nodes[subject] = Node(node_id=subject, kind="trial" if number else "article", name=document.title)
     stated: set[tuple[str, str]] = set()
+    own = _own_codes(document, vocabulary)
     for code in document.codes:
-        if code.role in _RELATIONS:
-            _state(statements, document, code, stated, vocabulary)
+        if code.role in _RELATIONS and (code.code or code.role in _OF_THE_DOCUMENT or clean_term(code.term)):
+            _state(statements, document, code, stated, vocabulary, own)
     return statements
 
 
+def _own_codes(document: Document, vocabulary: Vocabulary) -> dict[str, Node]:
+    """The nodes of the document's MeSH codes by their names, both ways round: free text of the same name means them."""
+    found: dict[str, Node] = {}
+    for code in document.codes:
+        if code.scheme == "mesh" and code.code and code.role in _SOUGHT_IN_TEXT:
+            node = node_of(code, document, vocabulary, {})
+            head, _, rest = code.term.partition(", ")
+            for name in (code.term, f"{rest} {head}"):
+                found.setdefault(_key(name), node)
+    return found
+
+
+def _key(name: str) -> str:
+    """What two spellings of one name have in common: neither case nor marks nor a plural of the whole count."""
+    return normalise(name).removesuffix("s")
+
+
+def clean_term(term: str) -> str:
+    """A name as the registry's users mean it: without dose, form, code in brackets and full stop; empty when it names nothing.
+
+    `Metformin 500 mg tablets twice daily` is `Metformin`, `Pembrolizumab (MK-3475) 200 mg Q3W` is `Pembrolizumab`.
+    """
+    text = " ".join(_DOSE.sub("", _CODE_IN_BRACKETS.sub(" ", term)).split()).strip(" .,;:-–")
+    text = _FORM.sub("", text).strip(" .,;:-–")
+    return "" if normalise(text) in _NO_NAMES else text
+
+
 def _state(
-    statements: Statements, document: Document, code: Code, stated: set[tuple[str, str]], vocabulary: Vocabulary
+    statements: Statements,
+    document: Document,
+    code: Code,
+    stated: set[tuple[str, str]],
+    vocabulary: Vocabulary,
+    own: Mapping[str, Node],
 ) -> None:
-    node = node_of(code, document, vocabulary)
+    node = node_of(code, document, vocabulary, own)
     statements.nodes.setdefault(node.node_id, node)
     if code.role in _SOUGHT_IN_TEXT and len(code.term.split()) <= _LONGEST_TERM_WORDS:
-        statements.terms.append((code.term, node.node_id))
+        statements.terms += ((term, node.node_id) for term in dict.fromkeys((code.term, clean_term(code.term))))
     relation = _RELATIONS[code.role]
     if (relation, node.node_id) in stated:
         return
@@ -71,9 +136,11 @@ def _state(
     statements.edges.append(edge)
 
 
-def node_of(code: Code, document: Document, vocabulary: Vocabulary) -> Node:
-    """The node of a code: by its MeSH id, else the vocabulary's concept of that name, else a term of its own."""
-    named = vocabulary.named(code.term) if code.role in _SOUGHT_IN_TEXT else None
+def node_of(code: Code, document: Document, vocabulary: Vocabulary, own: Mapping[str, Node]) -> Node:
+    """The node of a code: by its MeSH id, else the document's `own` code or the vocabulary's concept of that name, else a
+    term."""
+    term = clean_term(code.term) if code.role in _SOUGHT_IN_TEXT else code.term.strip()
+    named = vocabulary.named(term) if code.role in _SOUGHT_IN_TEXT else None
     if code.scheme == "mesh" and code.code:
         node_id = f"mesh:{code.code}"
         known = vocabulary.by_id.get(node_id)
@@ -85,7 +152,9 @@ def node_of(code: Code, document: Document, vocabulary: Vocabulary) -> Node:
         return Node(
             node_id=term_id(f"{document.doc_id} {code.role} {code.term}"), kind=_KINDS[code.role], name=code.term
         )
-    return _concept_node(named) if named else Node(node_id=term_id(code.term), kind=_KINDS[code.role], name=code.term)
+    if code.role in _SOUGHT_IN_TEXT and (known_here := own.get(_key(term))):
+        return known_here
+    return _concept_node(named) if named else Node(node_id=term_id(term), kind=_KINDS[code.role], name=term)
 
 
 def _concept_node(concept: Concept) -> Node:

@@ -9,6 +9,7 @@ from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
 from medkg_lab.stages.extract.dictionary import Dictionary
 from medkg_lab.stages.extract.folding import fold, normalise
+from medkg_lab.stages.extract.guards import is_something_else
 from medkg_lab.stages.extract.passage import Passage
 from medkg_lab.stages.extract.statements import Statements, read_statements
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
@@ -73,6 +74,8 @@ class StructuredExtractor:
         usually means
         if the two share a word."""
         folded = normalise(long)
+        if not folded:
+            return _SHADOW
         for form in (folded, folded.removesuffix("s")):
             if form in own:
                 return own[form]
@@ -97,7 +100,7 @@ class StructuredExtractor:
             if start < reached:
                 continue
             end = reached = -negative_end
-            if node_id != _SHADOW:
+            if node_id != _SHADOW and not is_something_else(text, start, end):
                 yield Mention(chunk_id=chunk.chunk_id, start=start, end=end, text=text[start:end], node_id=node_id)
 
 

@@ -89,6 +89,23 @@ _OUTCOMES = (
     ("secondaryOutcomes", "Secondary outcomes"),
     ("otherOutcomes", "Other outcomes"),
 )
+LABELS = frozenset(
+    label for table in (_STATUS, _SPONSOR, _OVERSIGHT, _DESIGN, _ELIGIBILITY, _SHARING) for label, _ in table
+) | {
+    "Conditions",
+    "Keywords",
+    "Official title",
+    "Acronym",
+    "Registry number",
+    "Former registry numbers",
+    "Organisation",
+    "Secondary id",
+    "Collaborator",
+    "Interventions",
+    "Other names",
+    "Arms",
+}
+"""What the reader writes before values: its own words, in which nothing is mentioned."""
 
 
 def read_protocol(blocks: Blocks, protocol: Record) -> None:

@@ -92,8 +92,11 @@ def test_abbreviations(text: str, expected: dict[str, str]) -> None:
     assert find_abbreviations([text]) == expected
 
 
-def test_the_first_definition_counts() -> None:
-    assert find_abbreviations(["mass spectrometry (MS)", "multiple sclerosis (MS)"]) == {"MS": "mass spectrometry"}
+def test_two_definitions_define_nothing() -> None:
+    assert find_abbreviations(["mass spectrometry (MS)", "multiple sclerosis (MS)"]) == {"MS": ""}
+    assert find_abbreviations(["tumor necrosis factor (TNF)", "tumour necrosis factors (TNF)"]) == {
+        "TNF": "tumor necrosis factor"
+    }
 
 
 @given(short=st.text(min_size=2, max_size=10), before=st.text(max_size=80))
