@@ -198,9 +198,10 @@ class AuthSettings(Section):
 class SearchSettings(Section):
     """How the legs of a search rank, and how their rankings become one."""
 
-    fusion: Literal["rrf", "weighted"] = Field(
-        default="weighted",
-        description="`weighted` adds up each leg's scores, scaled to 0..1; `rrf` adds up reciprocal ranks.",
+    fusion: Literal["calibrated", "rrf", "weighted"] = Field(
+        default="calibrated",
+        description="`calibrated` adds up scores that are measured alike for every query; `weighted` scales each retriever's "
+        "to 0..1 anew for each query; `rrf` adds up reciprocal ranks.",
     )
     rrf_k: int = Field(default=60, ge=1, le=10_000, description="The constant of reciprocal rank fusion.")
     weights: LegWeights = Field(default=LegWeights(), description="Weights of the legs.")
@@ -208,6 +209,18 @@ class SearchSettings(Section):
     stop_words: bool = Field(
         default=True, description="Whether `the`, `of` and their like are left out of a search by words."
     )
+    floor: float = Field(
+        default=0.36,
+        ge=0,
+        le=1,
+        description="Evidence below which a passage is not shown, from 0 (all are shown) to 1; with vectors of a model whose "
+        "cosines are not known, nothing is hidden.",
+    )
+    reranker: str | None = Field(
+        default=None,
+        description="The reranker that looks at the best passages once more, such as `proximity`; none by default.",
+    )
+    rerank_depth: int = Field(default=50, ge=1, le=200, description="How many passages the reranker looks at.")
 
 
 class ScreenSettings(Section):

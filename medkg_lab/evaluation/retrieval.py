@@ -94,7 +94,7 @@ def _documents(ranking: Ranking, owners: Mapping[int, str]) -> list[str]:
 
 def legs_off(knowledge: Knowledge, dataset: Dataset) -> dict[str, str]:
     """The legs that take no part in the measurement, each with the reason."""
-    legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), limit=1))["legs"]
+    legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), limit=1)).legs
     return {leg: state.removeprefix("off: ") for leg, state in legs.items() if state != "on"}
 
 

@@ -79,18 +79,22 @@ class KnowledgeClient:
         tenant: str = "default",
         sources: Sequence[str] | None = None,
         *,
+        filters: Mapping[str, Any] | None = None,
         per_document: int | None = None,
         fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
+        reranker: str | None = None,
         explain: bool = False,
     ) -> dict[str, Any]:
-        """Find passages; `{query, hits, legs, ms}`, with at most `per_document` hits of one document.
+        """Find passages, as `answers.SearchAnswer` has it in JSON, with at most `per_document` hits of one document.
 
-        Without `per_document` it is three as long as other documents are found, then more. `explain` adds `how` and, for each
-        hit, `explanation`: what each leg adds to its score, and where the query's words stand.
+        Without `per_document` it is three as long as other documents are found, then more. `filters` are conditions on documents
+        by name, as `question.Filters` has them. `explain` adds `how` and, for each hit, `explanation`. Raises QueryBlank,
+        QueryTooLong, QueryInvalid and UnknownReranker.
         """
         only = None if sources is None else list(sources)
-        how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights}
+        how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
+        how = {name: value for name, value in (*how.items(), ("filters", filters)) if value is not None}
         if explain:
             how["explain"] = True
         return dict(self._rpc.call("search", query=query, limit=limit, tenant=tenant, sources=only, **how))

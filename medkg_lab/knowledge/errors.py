@@ -92,3 +92,32 @@ class LedgerRewound(LabError):
 class KnowledgeInUse(LabError):
     """Another process uses the knowledge store {path}. It will be free when that process has ended; `medkg-lab status` shows
     it."""
+
+
+class QueryBlank(LabError):
+    """The query is blank. Say what to look for, such as `medkg-lab search "metformin in type 2 diabetes"`."""
+
+    exit_code = exit_codes.USAGE
+
+
+class QueryTooLong(LabError):
+    """The query is too long: it has {length} characters, and {limit} are the most. Ask for less at once."""
+
+    exit_code = exit_codes.USAGE
+
+
+class QueryInvalid(LabError):
+    """The query cannot be read at character {position}: {detail}. Text in quotation marks is taken as it stands."""
+
+    exit_code = exit_codes.USAGE
+
+
+class UnknownReranker(LabError):
+    """There is no reranker called {name!r}. There are: {names}; `search.reranker` of the settings names one, or none."""
+
+    exit_code = exit_codes.USAGE
+
+
+class BrokenReranker(LabError):
+    """The reranker {name!r} cannot be used: {detail}. Reinstall the package that brings it, or remove it from
+    `search.reranker`."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.knowledge.errors import FaissMissing
-from medkg_lab.knowledge.passages import Block
+from medkg_lab.knowledge.passages import Block, Keys
 
 try:
     import faiss as _faiss
@@ -39,8 +39,17 @@ class Flat(Protocol):
         """Never find this block again."""
         ...
 
-    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> Hits:
-        """The best `limit` chunks of the tenant, and of the sources if given, which hold before ranking."""
+    def search(
+        self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None, allowed: Keys | None = None
+    ) -> Hits:
+        """The best `limit` chunks of the tenant, and of the sources if given, or of the sorted keys `allowed`, all published.
+
+        These conditions hold before ranking.
+        """
+        ...
+
+    def similarities(self, vector: Matrix, keys: Sequence[int]) -> dict[int, float]:
+        """The inner products of these chunks, of those that it can look up."""
         ...
 
     def tidy(self) -> None:
@@ -99,24 +108,34 @@ class OnProcessor:
         self._live.pop(block.first_key, None)
         self._selectors.clear()
 
-    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> Hits:
-        """The best `limit` chunks of the tenant and sources."""
-        selector, count = self._selector(tenant, None if sources is None else tuple(sorted(sources)))
+    def search(
+        self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None, allowed: Keys | None = None
+    ) -> Hits:
+        """The best `limit` chunks of the tenant and sources, or of `allowed`."""
+        if allowed is None:
+            selector, count = self._selector(tenant, None if sources is None else tuple(sorted(sources)))
+        else:
+            selector, count = _bitmap(allowed), len(allowed)
         if not count:
             return []
         parameters = faiss.SearchParameters(sel=selector)
         scores, keys = self._index.search(vector[np.newaxis], min(limit, count), params=parameters)
         return best(((int(k), float(s)) for k, s in zip(keys[0], scores[0], strict=True) if k >= 0), limit)
 
+    def similarities(self, vector: Matrix, keys: Sequence[int]) -> dict[int, float]:
+        """The inner products of these chunks, which must be in it."""
+        if not keys:
+            return {}
+        rows = self._index.reconstruct_batch(np.asarray(keys, dtype=np.int64))
+        return dict(zip(keys, (rows @ vector).tolist(), strict=True))
+
     def _selector(self, tenant: str, sources: tuple[str, ...] | None) -> tuple[Any, int]:
         known = self._selectors.get((tenant, sources))
         if known is None:
             chosen = [b for b in self._live.values() if b.tenant == tenant and (sources is None or b.source in sources)]
-            allowed = np.zeros(max((b.first_key + b.chunks for b in chosen), default=0), dtype=bool)
-            for block in chosen:
-                allowed[block.first_key : block.first_key + block.chunks] = True
-            selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little")) if chosen else None
-            known = self._selectors[tenant, sources] = (selector, int(allowed.sum()))
+            keys = [np.arange(block.first_key, block.first_key + block.chunks) for block in chosen]
+            selector = _bitmap(np.concatenate(keys)) if chosen else None
+            known = self._selectors[tenant, sources] = (selector, sum(map(len, keys)))
         return known
 
     def tidy(self) -> None:
@@ -130,3 +149,10 @@ class OnProcessor:
             found = np.concatenate(keys)
             fresh.add_with_ids(self._index.reconstruct_batch(found), found)
         self._index = fresh
+
+
+def _bitmap(keys: Keys) -> Any:
+    """FAISS's selector of these keys."""
+    chosen = np.zeros(int(keys.max(initial=0)) + 1, dtype=bool)
+    chosen[keys] = True
+    return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))

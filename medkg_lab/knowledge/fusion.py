@@ -1,61 +1,50 @@
-"""Putting the rankings of several search legs together: pure functions over ids, ranks and scores."""
+"""Putting the rankings of several retrievers together: pure functions over ids, ranks and scores."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
 
 Ranking = Sequence[tuple[int, float]]
 """Ids with their scores, best first."""
+Values = Mapping[str, Mapping[int, float]]
+"""What each retriever says of ids, from 0 to 1."""
 
 
-def reciprocal_rank(
-    rankings: Mapping[str, Ranking], weights: Mapping[str, float] | None = None, k: int = RRF_K
-) -> list[tuple[int, float]]:
-    """Fuse by rank: an id scores the sum over legs of weight / (k + rank), with ranks from 1; best first, ties by id."""
-    return _added(rankings, weights, lambda ranking: _reciprocal_ranks(ranking, k))
+def reciprocal_ranks(ranking: Ranking, k: int = RRF_K) -> dict[int, float]:
+    """Values by rank alone: (k + 1) / (k + rank), with ranks from 1."""
+    return {item: (k + 1) / (k + rank) for rank, (item, _) in enumerate(ranking, start=1)}
 
 
-def weighted(rankings: Mapping[str, Ranking], weights: Mapping[str, float] | None = None) -> list[tuple[int, float]]:
-    """Fuse by score: each leg's scores are scaled to 0..1 (min-max), then added up by weight; best first, ties by id.
-
-    When all scores of a leg are equal each counts as 1.
-    """
-    return _added(rankings, weights, _scaled)
-
-
-def fuse(rankings: Mapping[str, Ranking], method: str, weights: Mapping[str, float], k: int) -> list[tuple[int, float]]:
-    """Fuse by `method`: `rrf` or `weighted`."""
-    return weighted(rankings, weights) if method == "weighted" else reciprocal_rank(rankings, weights, k)
+def scaled(ranking: Ranking) -> dict[int, float]:
+    """Values by score, from 0 for the last to 1 for the first (min-max); when all scores are equal each counts as 1."""
+    scores = [score for _, score in ranking]
+    low, span = min(scores, default=0.0), max(scores, default=0.0) - min(scores, default=0.0)
+    return {item: (score - low) / span if span > 0 else 1.0 for item, score in ranking}
 
 
-def parts(
-    rankings: Mapping[str, Ranking], method: str, weights: Mapping[str, float], k: int
-) -> dict[str, dict[int, float]]:
-    """What each leg adds to each id's fused score; over the legs they add up to what `fuse` gives."""
-    return {leg: dict(fuse({leg: ranking}, method, weights, k)) for leg, ranking in rankings.items()}
+def parts(values: Values, weights: Mapping[str, float]) -> dict[str, dict[int, float]]:
+    """What each retriever adds to each id's score: its value by its share of the weights. One without a weight counts 1."""
+    total = sum(weights.get(name, 1.0) for name in values)
+    return {
+        name: {item: value * weights.get(name, 1.0) / total if total > 0 else 0.0 for item, value in found.items()}
+        for name, found in values.items()
+    }
 
 
-def _added(
-    rankings: Mapping[str, Ranking], weights: Mapping[str, float] | None, values: Callable[[Ranking], Iterable[float]]
-) -> list[tuple[int, float]]:
+def fuse(values: Values, weights: Mapping[str, float]) -> list[tuple[int, float]]:
+    """The weighted mean of the retrievers' values, from 0 to 1, best first, ties by id; what one does not know has 0 there."""
     scores: defaultdict[int, float] = defaultdict(float)
-    for leg, ranking in rankings.items():
-        weight = 1.0 if weights is None else weights.get(leg, 1.0)
-        for (item, _), value in zip(ranking, values(ranking), strict=True):
-            scores[item] += weight * value
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    for found in parts(values, weights).values():
+        for item, value in found.items():
+            scores[item] += value
+    return in_order(scores.items())
 
 
-def _reciprocal_ranks(ranking: Ranking, k: int) -> Iterable[float]:
-    return (1 / (k + rank) for rank in range(1, len(ranking) + 1))
-
-
-def _scaled(ranking: Ranking) -> Iterable[float]:
-    values = [score for _, score in ranking]
-    low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
-    return ((value - low) / span if span > 0 else 1.0 for value in values)
+def in_order(scores: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Ids with scores, best first, ties by id."""
+    return sorted(scores, key=lambda pair: (-pair[1], pair[0]))
 
 
 def ranks(ranking: Ranking) -> dict[int, int]:
@@ -63,11 +52,34 @@ def ranks(ranking: Ranking) -> dict[int, int]:
     return {item: rank for rank, (item, _) in enumerate(ranking, start=1)}
 
 
+def one_of_each(
+    fused: Sequence[tuple[int, float]], group: Mapping[int, int], shown: Mapping[int, int]
+) -> list[tuple[int, float]]:
+    """Of groups with several members only the ids of the member that is `shown`; its first takes the group's best place.
+
+    `group` gives the member of each id, `shown` for each member the one that stands for its group. Scores never rise.
+    """
+    waiting = [pair for pair in fused if shown[group[pair[0]]] == group[pair[0]]]
+    first: dict[int, tuple[int, float]] = {}
+    for item, score in waiting:
+        first.setdefault(group[item], (item, score))
+    kept: list[tuple[int, float]] = []
+    placed: set[int] = set()
+    for item, score in fused:
+        member = shown[group[item]]
+        if member not in placed and member in first:
+            kept.append((first[member][0], score))
+            placed.add(member)
+        elif group[item] == member and item != first[member][0]:
+            kept.append((item, score))
+    return kept
+
+
 def diverse(
-    fused: Sequence[tuple[int, float]], group: Mapping[int, str], most: int
+    fused: Sequence[tuple[int, float]], group: Mapping[int, object], most: int
 ) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
     """The first `most` ids of each group, and those that are passed over for them, both in order; without a group: neither."""
-    taken: defaultdict[str, int] = defaultdict(int)
+    taken: defaultdict[object, int] = defaultdict(int)
     kept: list[tuple[int, float]] = []
     passed: list[tuple[int, float]] = []
     for item, score in fused:

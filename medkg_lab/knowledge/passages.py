@@ -4,11 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from medkg_lab.knowledge import schema
+from medkg_lab.knowledge.answers import Provenance
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.errors import PassageNotFound
+
+Keys = npt.NDArray[np.int64]
+"""Numbers of passages in the indexes; a document is known by its first."""
+NO_KEYS: Keys = np.zeros(0, dtype=np.int64)
 
 _SLICE = 500
 """Generations whose text is in memory at once while an index is built."""
@@ -32,10 +39,9 @@ class Passage:
     kind: str
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> Provenance:
         """Where the passage comes from."""
-        place = {"section": list(self.section), "page": self.page, "spans": self.spans}
-        return {"doc_id": self.doc_id, "source": self.source, "job_id": self.job_id, **place}
+        return Provenance(self.doc_id, self.source, self.job_id, self.section, self.page, self.spans)
 
 
 @dataclass(frozen=True)

@@ -3,78 +3,62 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TypeVar
 
-from pydantic import Field
-
-from medkg_lab.knowledge import fusion, passages
-from medkg_lab.knowledge.bm25 import FIELDS, TextIndex, stem
+from medkg_lab.knowledge import fusion, passages, relevance, rerank, works
+from medkg_lab.knowledge.answers import Explanation, Hit, How, SearchAnswer
+from medkg_lab.knowledge.bm25 import TextIndex
+from medkg_lab.knowledge.catalogue import Catalogue, Entry
+from medkg_lab.knowledge.conditions import Conditions
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.encoders import Encoders, Matrix
 from medkg_lab.knowledge.fusion import Ranking
 from medkg_lab.knowledge.locks import ReadWriteLock
-from medkg_lab.knowledge.passages import Passage
-from medkg_lab.knowledge.snippet import snippet, telling, words
+from medkg_lab.knowledge.lookup import look_up
+from medkg_lab.knowledge.passages import Keys, Passage
+from medkg_lab.knowledge.question import MAX_WORDS, Asked, Question, Reading
+from medkg_lab.knowledge.shown import Wanted, left_out, matched, shown, wanted
 from medkg_lab.knowledge.sparse import SparseIndex
 from medkg_lab.knowledge.vectors import VectorIndex
-from medkg_lab.models.ir import Frozen
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.contracts import SparseVectors
 
-MAX_LIMIT = 200
-_MAX_WORDS = 256
+__all__ = ["Found", "Indexes", "Question", "Searcher"]
+
 _DEPTH = 100
-"""How many hits each leg gives at first; more are asked for when too few documents are among them."""
+"""How many hits each retriever gives at first; more are asked for when too few documents are among them."""
 _PER_DOCUMENT = 3
-_LEGS = ("bm25", "dense", "sparse")
+RETRIEVERS = ("bm25", "dense", "sparse")
 _NO_SPLADE = "off: profile {profile} has no SPLADE model"
 _EMPTY = "off: nothing is indexed yet"
 _WORDLESS = "off: the query has no words"
+_BY_NAME = "off: the query is an identifier"
+T = TypeVar("T")
 
 
-class Question(Frozen):
-    """What is asked: at most `per_document` of a document's passages are among the hits; without it, `_PER_DOCUMENT` as long as
-    there are other documents, then the rest.
-
-    Without `fusion` or `weights` those of the settings hold; a leg that `weights` does not name counts 1.
-    """
-
-    query: str = Field(max_length=16_384)
-    limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
-    tenant: str = "default"
-    sources: tuple[str, ...] | None = None
-    per_document: int | None = Field(default=None, ge=1)
-    fusion: Literal["rrf", "weighted"] | None = None
-    weights: dict[str, float] | None = None
-    explain: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
-    """What the legs gave, and which keys the fusion chose, best first; `owners` names the document of each key."""
+    """What the retrievers gave, and which keys the fusion chose, best first; `owners` names the document of each key.
+
+    `values` are what each retriever says, from 0 to 1; `named` says of a key whose document was asked for itself by what.
+    """
 
     rankings: Mapping[str, Ranking]
     chosen: Sequence[tuple[int, float]]
     owners: Mapping[int, str]
+    entries: Mapping[int, Entry]
+    values: fusion.Values
+    named: Mapping[int, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Indexes:
-    """What a search looks into, a leg each."""
+    """What a search looks into, one for each retriever, and the catalogue of documents."""
 
     texts: TextIndex
     vectors: VectorIndex
     sparse: SparseIndex
-
-
-@dataclass(frozen=True)
-class Read:
-    """A query as the legs take it: its words, and its vectors where there are any; `legs` says which leg is on, or why not."""
-
-    terms: Sequence[str]
-    vector: Matrix | None
-    sparse: SparseVectors | None
-    legs: Mapping[str, str]
+    catalogue: Catalogue
 
 
 class Searcher:
@@ -96,58 +80,55 @@ class Searcher:
         self._settings = settings
         self._profile = profile
 
-    def search(self, question: Question) -> dict[str, Any]:
-        """Hits, best first, with rank and score per leg, snippet and provenance, and which legs took part."""
-        began = time.perf_counter()
-        read = self._read(question.query)
-        terms = read.terms
-        with self._lock.reading():
-            found = self._find(question, read)
-            hits = passages.by_keys(self._database, [key for key, _ in found.chosen])
-        ranks = {leg: fusion.ranks(ranking) for leg, ranking in found.rankings.items()}
-        scores = {leg: dict(ranking) for leg, ranking in found.rankings.items()}
-        shown = [
-            {**_shown(hits[key], terms), "score": score, "ranks": _of(key, ranks), "scores": _of(key, scores)}
-            for key, score in found.chosen
-            if key in hits
-        ]
-        answer: dict[str, Any] = {"query": question.query, "hits": shown, "legs": dict(read.legs)}
-        if question.explain:
-            answer["how"] = self._explained(question, terms)
-            parts = fusion.parts(found.rankings, *self._how(question))
-            chosen = [hits[key] for key, _ in found.chosen if key in hits]
-            for hit, passage in zip(shown, chosen, strict=True):
-                hit["explanation"] = {"parts": _of(passage.key, parts), "words": matched(passage, terms)}
-        return {**answer, "ms": (time.perf_counter() - began) * 1000}
+    def search(self, question: Question) -> SearchAnswer:
+        """Hits, best first, with rank and score per retriever, snippet and provenance, and which retrievers took part.
 
-    def _explained(self, question: Question, terms: Sequence[str]) -> dict[str, Any]:
-        """How the query was read and how the legs are put together."""
-        method, weights, k = self._how(question)
-        return {
-            "words": {word: stem(word) for word in terms},
-            "left_out": [word for word in dict.fromkeys(words(question.query, _MAX_WORDS)) if word not in terms],
-            "fusion": method,
-            "weights": weights,
-            "rrf_k": k if method == "rrf" else None,
-            "boosts": self._settings.boosts.model_dump(),
-            "only": {"tenant": question.tenant, "sources": question.sources and list(question.sources)},
-        }
+        Raises QueryBlank, QueryTooLong, QueryInvalid, UnknownReranker and BrokenReranker.
+        """
+        began = time.perf_counter()
+        reading = Reading.of(question)
+        asked = self._ask(reading)
+        with self._lock.reading():
+            found = self._find(question, reading, asked)
+            chosen = self._above_floor(found, asked)
+            hits = passages.by_keys(self._database, [key for key, _ in chosen])
+            told = {key: works.describe(self._indexes.catalogue, found.entries[key]) for key in hits}
+        return SearchAnswer(
+            query=question.query,
+            hits=_hits(
+                question.explain,
+                [(hits[key], score) for key, score in chosen if key in hits],
+                found,
+                told,
+                asked,
+                self._weights(question),
+            ),
+            legs=asked.legs,
+            ms=(time.perf_counter() - began) * 1000,
+            notes=_notes(reading, asked),
+            how=self._how(question, reading, asked) if question.explain else None,
+        )
 
     def rank(self, question: Question) -> Found:
-        """What `search` would show, as keys alone, with the whole ranking of each leg."""
-        read = self._read(question.query)
+        """What `search` would show were there no floor, as keys alone, with the whole ranking of each retriever."""
+        reading = Reading.of(question)
+        asked = self._ask(reading)
         with self._lock.reading():
-            return self._find(question, read)
+            return self._find(question, reading, asked)
 
-    def _read(self, query: str) -> Read:
-        terms = words(query, _MAX_WORDS)
-        if self._settings.stop_words:
-            terms = telling(terms) or terms
-        if not terms:
-            return Read(terms, None, None, {"bm25": _WORDLESS, "dense": _WORDLESS, "sparse": _WORDLESS})
-        vector, dense = self._embed(query)
-        weights, sparse = self._weigh(query)
-        return Read(terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse})
+    def _ask(self, reading: Reading) -> Asked:
+        """What each retriever is asked."""
+        stop_words = self._settings.stop_words
+        units, read_as = self._indexes.texts.known(reading.units(stop_words))
+        terms = reading.query.terms
+        if not units and not terms:
+            return Asked((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
+        if reading.is_identifier or not reading.meaning:
+            off = _BY_NAME if reading.is_identifier else _WORDLESS
+            return Asked(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
+        vector, dense = self._embed(reading.meaning)
+        weights, sparse = self._weigh(reading.meaning)
+        return Asked(units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as)
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
         vectors = self._indexes.vectors
@@ -166,59 +147,184 @@ class Searcher:
         weights = self._encoders.weigh(model, query)
         return (None, f"off: {weights}") if isinstance(weights, str) else (weights, "on")
 
-    def _find(self, question: Question, read: Read) -> Found:
+    def _find(self, question: Question, reading: Reading, asked: Asked) -> Found:
         """Rank, fuse and thin out; look deeper while a few documents take all the places and there is more to see."""
+        indexes, tenant = self._indexes, question.tenant
+        allowed = Conditions(self._database, indexes.texts, indexes.catalogue, tenant).allowed(reading.conditions)
+        named = self._named(question, reading, asked, allowed)
         depth = max(_DEPTH, 2 * question.limit)
         while True:
-            rankings = self._ranked(read, depth, question.tenant, question.sources)
-            fused = fusion.fuse(rankings, *self._how(question))
-            owners = self._indexes.vectors.owners(key for key, _ in fused)
-            kept, passed = fusion.diverse(fused, owners, question.per_document or _PER_DOCUMENT)
+            rankings = self._ranked(asked, depth, question, allowed)
+            values = self._values(rankings, question.fusion or self._settings.fusion, asked)
+            fused = self._lowered(fusion.fuse(values, self._weights(question)), reading)
+            fused = self._reranked(fused, question, reading)
+            entries = indexes.catalogue.owners([key for key, _ in fused])
+            works_of = {key: entry.first_key for key, entry in entries.items()}
+            alone = fusion.one_of_each(
+                [pair for pair in fused if pair[0] in entries], works_of, works.stand_ins(indexes.catalogue, entries)
+            )
+            kept, passed = fusion.diverse(alone, works_of, question.per_document or _PER_DOCUMENT)
             if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):
-                chosen = [*kept, *passed] if question.per_document is None else kept
-                return Found(rankings, chosen[: question.limit], owners)
+                break
             depth *= 4
+        rest = [*kept, *passed] if question.per_document is None else kept
+        first = [(key, 1.0) for key in named]
+        chosen = [*first, *(pair for pair in rest if pair[0] not in named)][: question.limit]
+        entries = entries | indexes.catalogue.owners(named)
+        owners = {key: entry.facts.doc_id for key, entry in entries.items()}
+        return Found(rankings, chosen, owners, entries, values, named)
 
-    def _ranked(
-        self, read: Read, depth: int, tenant: str, sources: Sequence[str] | None
-    ) -> dict[str, Sequence[tuple[int, float]]]:
-        indexes = self._indexes
-        rankings: dict[str, Ranking] = {"bm25": indexes.texts.search(read.terms, depth, tenant, sources)}
-        if read.vector is not None:
-            rankings["dense"] = indexes.vectors.search(read.vector, depth, tenant, sources)
-        if read.sparse is not None:
-            rankings["sparse"] = indexes.sparse.search(read.sparse, depth, tenant, sources)
+    def _named(self, question: Question, reading: Reading, asked: Asked, allowed: Keys | None) -> dict[int, str]:
+        """The first passages of documents that are asked for themselves, or of all that meet the conditions if that is all."""
+        catalogue = self._indexes.catalogue
+        found = {
+            match.first_key: match.by for match in look_up(reading, catalogue, self._indexes.texts, question.tenant)
+        }
+        if allowed is not None and not asked.units and not asked.terms:
+            found = dict.fromkeys(catalogue.newest(catalogue.documents_of(allowed)), "condition")
+        if allowed is not None:
+            open_to = set(catalogue.documents_of(allowed).tolist())
+            found = {key: by for key, by in found.items() if key in open_to}
+        if question.sources is not None:
+            found = {key: by for key, by in found.items() if catalogue.entries[key].facts.source in question.sources}
+        return found
+
+    def _ranked(self, asked: Asked, depth: int, question: Question, allowed: Keys | None) -> dict[str, Ranking]:
+        indexes, tenant, sources = self._indexes, question.tenant, question.sources
+        rankings: dict[str, Ranking] = {
+            "bm25": indexes.texts.search(asked.units, asked.terms, depth, tenant, sources, allowed)
+        }
+        if asked.vector is not None:
+            rankings["dense"] = indexes.vectors.search(asked.vector, depth, tenant, sources, allowed)
+        if asked.sparse is not None:
+            rankings["sparse"] = indexes.sparse.search(asked.sparse, depth, tenant, sources, allowed)
         return rankings
 
-    def _how(self, question: Question) -> tuple[str, dict[str, float], int]:
-        """Method, weights and constant of the fusion."""
-        chosen = self._settings
-        weights = chosen.weights.model_dump() if question.weights is None else question.weights
-        return question.fusion or chosen.fusion, weights, chosen.rrf_k
+    def _values(self, rankings: Mapping[str, Ranking], method: str, asked: Asked) -> fusion.Values:
+        """What each retriever says, from 0 to 1, by the fusion's method."""
+        if method == "rrf":
+            k = self._settings.rrf_k
+            return {name: fusion.reciprocal_ranks(ranking, k) for name, ranking in rankings.items()}
+        if method == "weighted":
+            return {name: fusion.scaled(ranking) for name, ranking in rankings.items()}
+        return self._measured(rankings, asked)
+
+    def _measured(self, rankings: Mapping[str, Ranking], asked: Asked) -> dict[str, dict[int, float]]:
+        """What each retriever says, measured alike for every query. What only others found is compared by vector, too."""
+        values = {"bm25": relevance.lexical(rankings["bm25"], self._indexes.texts.ideal(asked.units, asked.terms))}
+        if asked.vector is not None:
+            known = dict(rankings["dense"])
+            others = [key for key, _ in rankings["bm25"] if key not in known]
+            known |= self._indexes.vectors.similarities(asked.vector, others)
+            values["dense"] = relevance.meaning(list(known.items()), self._indexes.vectors.model or "")
+        if "sparse" in rankings:
+            values["sparse"] = relevance.learned(rankings["sparse"])
+        return values
+
+    def _lowered(self, fused: list[tuple[int, float]], reading: Reading) -> list[tuple[int, float]]:
+        """Passages about who or what is excluded lower, unless that is what is asked."""
+        if relevance.asks_for_exclusion(reading.query.text) or not self._indexes.catalogue.has_excluding:
+            return fused
+        excludes = self._indexes.catalogue.excludes
+        return fusion.in_order((key, score * relevance.EXCLUDING if excludes(key) else score) for key, score in fused)
+
+    def _reranked(
+        self, fused: list[tuple[int, float]], question: Question, reading: Reading
+    ) -> list[tuple[int, float]]:
+        """The best passages in the order of the reranker, if there is one, and no others."""
+        name = question.reranker or self._settings.reranker
+        if name is None or name == "none" or not fused:
+            return fused
+        best = fused[: max(self._settings.rerank_depth, question.limit)]
+        texts = passages.by_keys(self._database, [key for key, _ in best])
+        keys = [key for key, _ in best if key in texts]
+        scores = rerank.judge(name, reading.meaning or question.query, [texts[key].text for key in keys])
+        return sorted(zip(keys, scores, strict=True), key=lambda pair: -pair[1])
+
+    def _above_floor(self, found: Found, asked: Asked) -> list[tuple[int, float]]:
+        """The chosen passages that have to do with the query."""
+        floor = self._settings.floor
+        dense_is_known = asked.vector is None or relevance.is_known(self._indexes.vectors.model)
+        if not floor or asked.terms or asked.sparse is not None or not dense_is_known:
+            return list(found.chosen)
+        values = self._measured(found.rankings, asked)
+        return [pair for pair in found.chosen if pair[0] in found.named or relevance.evidence(values, pair[0]) >= floor]
+
+    def _weights(self, question: Question) -> Mapping[str, float]:
+        return self._settings.weights.model_dump() if question.weights is None else question.weights
+
+    def _how(self, question: Question, reading: Reading, asked: Asked) -> How:
+        """How the query was read and how the retrievers are put together."""
+        settings = self._settings
+        method = question.fusion or settings.fusion
+        filters = question.filters.model_dump(exclude_defaults=True)
+        return How(
+            words={word: " ".join(row) for row, word in wanted(asked).rows.items()},
+            left_out=left_out(reading.plain) if settings.stop_words else (),
+            read_as=asked.read_as,
+            condition=None if reading.query.condition is None else reading.query.text,
+            fusion=method,
+            weights=self._weights(question),
+            rrf_k=settings.rrf_k if method == "rrf" else None,
+            boosts=settings.boosts.model_dump(),
+            reranker=question.reranker or settings.reranker,
+            floor=settings.floor,
+            only={"tenant": question.tenant, "sources": question.sources and list(question.sources), **filters},
+        )
 
 
-def _of(key: int, legs: Mapping[str, Mapping[int, Any]]) -> dict[str, Any]:
-    return {leg: legs.get(leg, {}).get(key) for leg in _LEGS}
+def _notes(reading: Reading, asked: Asked) -> list[str]:
+    """What whoever asks must know of how the query was read."""
+    notes = [f"{word} is not in any document; {other} was looked for" for word, other in asked.read_as.items()]
+    if len(reading.plain.split()) > MAX_WORDS:
+        notes.append(f"only the first {MAX_WORDS} words were looked for")
+    return notes
 
 
-def matched(passage: Passage, terms: Sequence[str]) -> dict[str, list[str]]:
-    """In which fields of a passage each query word stands, whatever its ending; words that stand in none are left out."""
-    texts = {"title": passage.title, "section": " ".join(passage.section), "body": passage.text}
-    stems = {name: {stem(word) for word in words(text, len(text))} for name, text in texts.items()}
-    found = {term: [name for name in FIELDS if stem(term) in stems[name]] for term in dict.fromkeys(terms)}
-    return {term: names for term, names in found.items() if names}
+def _hits(
+    is_explained: bool,
+    chosen: Sequence[tuple[Passage, float]],
+    found: Found,
+    told: Mapping[int, works.Description],
+    asked: Asked,
+    weights: Mapping[str, float],
+) -> list[Hit]:
+    ranks = {name: fusion.ranks(ranking) for name, ranking in found.rankings.items()}
+    scores = {name: dict(ranking) for name, ranking in found.rankings.items()}
+    parts = fusion.parts(found.values, weights)
+    looked_for = wanted(asked)
+    made = []
+    for passage, score in chosen:
+        key = passage.key
+        part = shown(passage, looked_for)
+        explanation = _explanation(passage, score, _of(key, parts), looked_for) if is_explained else None
+        made.append(
+            Hit(
+                doc_id=passage.doc_id,
+                chunk_id=passage.chunk_id,
+                title=passage.title,
+                section=passage.section,
+                page=passage.page,
+                text=passage.text,
+                snippet=part.text,
+                marks=part.marks,
+                provenance=passage.provenance,
+                score=score,
+                ranks=_of(key, ranks),
+                scores=_of(key, scores),
+                matched=found.named.get(key),
+                notes=told[key].notes,
+                same_work=told[key].same_work,
+                explanation=explanation,
+            )
+        )
+    return made
 
 
-def _shown(passage: Passage, terms: Sequence[str]) -> dict[str, Any]:
-    part = snippet(passage.text, terms, stem)
-    return {
-        "doc_id": passage.doc_id,
-        "chunk_id": passage.chunk_id,
-        "title": passage.title,
-        "section": list(passage.section),
-        "page": passage.page,
-        "text": passage.text,
-        "snippet": part.text,
-        "marks": [list(mark) for mark in part.marks],
-        "provenance": passage.provenance,
-    }
+def _explanation(passage: Passage, score: float, parts: Mapping[str, float | None], looked_for: Wanted) -> Explanation:
+    added = sum(part or 0.0 for part in parts.values())
+    return Explanation(parts, score / added if added else 1.0, matched(passage, looked_for))
+
+
+def _of(key: int, retrievers: Mapping[str, Mapping[int, T]]) -> dict[str, T | None]:
+    return {name: retrievers.get(name, {}).get(key) for name in RETRIEVERS}

@@ -9,10 +9,11 @@ from pydantic import Field, ValidationError, validate_call
 
 from medkg_lab import rpc
 from medkg_lab.knowledge import passages
+from medkg_lab.knowledge.answers import SearchAnswer
 from medkg_lab.knowledge.follower import Follower
 from medkg_lab.knowledge.graph import MAX_HOPS
 from medkg_lab.knowledge.progress import Progress
-from medkg_lab.knowledge.search import Question
+from medkg_lab.knowledge.question import Question
 from medkg_lab.knowledge.service import Knowledge
 
 READERS = 4
@@ -34,15 +35,16 @@ class Reads:
         limit: int = 10,
         tenant: str = DEFAULT_TENANT,
         sources: list[str] | None = None,
+        filters: dict[str, Any] | None = None,
         per_document: int | None = None,
         fusion: str | None = None,
         weights: dict[str, float] | None = None,
+        reranker: str | None = None,
         explain: bool = False,
-    ) -> dict[str, Any]:
-        question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "per_document": per_document}
-        return self._knowledge.searcher.search(
-            Question.model_validate({**question, "fusion": fusion, "weights": weights, "explain": explain})
-        )
+    ) -> SearchAnswer:
+        question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "filters": filters or {}}
+        how = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
+        return self._knowledge.searcher.search(Question.model_validate({**question, **how, "explain": explain}))
 
     def node(self, id_or_text: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         return self._knowledge.graph.node(id_or_text, tenant)

@@ -10,6 +10,7 @@ from typing import Any
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge import messages, passages, publishing, staging
 from medkg_lab.knowledge.bm25 import TextIndex
+from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Effect
 from medkg_lab.knowledge.encoders import Encoders
@@ -62,9 +63,10 @@ class Knowledge:
         self._texts = TextIndex.follow(folder / "bm25", self.database, settings.boosts)
         self._vectors = VectorIndex.follow(folder, self.database, _where(vectors_on_gpu))
         self._sparse = SparseIndex.follow(self.database)
+        self._catalogue = Catalogue.follow(self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
-        indexes = Indexes(self._texts, self._vectors, self._sparse)
+        indexes = Indexes(self._texts, self._vectors, self._sparse, self._catalogue)
         self.searcher = Searcher(self.database, indexes, encoders, self._lock, profile, settings)
 
     def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
@@ -104,10 +106,12 @@ class Knowledge:
         blocks = passages.blocks(self.database, publication.generations)
         added = list(VectorIndex.fetch(self.database, blocks, manifest))
         sparse = list(SparseIndex.fetch(self.database, blocks))
+        known = Catalogue.fetch(self.database, publication.generations)
         with self._lock.writing():
             self._texts.reload()
             self._vectors.swap(publication.revision, manifest, added, publication.replaced)
             self._sparse.swap(sparse, publication.replaced)
+            self._catalogue.swap(known, publication.replaced)
         self._vectors.maintain()
 
     def counts(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from medkg_lab.gpu.guard import judge
 from medkg_lab.gpu.nvml import survey
 from medkg_lab.knowledge.errors import FaissWithoutGpu, VectorsLost, VectorsOutOfMemory
 from medkg_lab.knowledge.flat import DEAD_SHARE, Hits, Matrix, best, faiss
-from medkg_lab.knowledge.passages import Block
+from medkg_lab.knowledge.passages import Block, Keys
 from medkg_lab.stages.index.options import VectorsOnGpu
 from medkg_lab.stages.registry import GpuNeed
 
@@ -108,16 +108,23 @@ class Shards:
         with self._at_work():
             self._shards[block.tenant, block.source].drop(block)
 
-    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> Hits:
-        """The best `limit` chunks of the tenant and sources."""
+    def search(
+        self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None, allowed: Keys | None = None
+    ) -> Hits:
+        """The best `limit` chunks of the tenant and sources; `allowed` holds among the best 2048 of each source."""
         with self._at_work():
             found = [
                 hit
                 for (owner, source), shard in self._shards.items()
                 if owner == tenant and (sources is None or source in sources)
-                for hit in shard.search(vector, limit)
+                for hit in shard.search(vector, limit if allowed is None else MOST)
             ]
-        return best(found, limit)
+        fitting = None if allowed is None else set(allowed.tolist())
+        return best((hit for hit in found if fitting is None or hit[0] in fitting), limit)
+
+    def similarities(self, vector: Matrix, keys: Sequence[int]) -> dict[int, float]:
+        """None: single rows would have to be fetched from the GPU."""
+        return {}
 
     def tidy(self) -> None:
         """Make those indexes anew that have too many dropped vectors."""

@@ -1,51 +1,19 @@
 """The part of a passage that shows why it was found, with the places of the query's words in it."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from medkg_lab.knowledge.analysis import Word, terms, words
 
 WIDTH = 280
 """Characters in a snippet at most."""
-_WORD = re.compile(r"[^\W_]+")
-# Words without meaning of their own: marking them would hide the words that matter.
-_FUNCTION_WORDS = frozenset(
-    (
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "for",
-        "from",
-        "has",
-        "have",
-        "in",
-        "is",
-        "it",
-        "its",
-        "not",
-        "of",
-        "on",
-        "or",
-        "than",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "were",
-        "which",
-        "with",
-    )
-)
 
 Mark = tuple[int, int]
+Row = tuple[str, ...]
+"""Index terms that stand in a row, one for a single word."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Snippet:
     """A piece of text and the half-open character ranges in it that match; `start` is its place in the whole text."""
 
@@ -54,42 +22,55 @@ class Snippet:
     marks: tuple[Mark, ...]
 
 
-def words(text: str, most: int) -> list[str]:
-    """The words of a query in lower case, at most `most`: nothing of a query language is left in them."""
-    return [match.group().lower() for match, _ in zip(_WORD.finditer(text), range(most), strict=False)]
+def snippet(text: str, rows: Iterable[Row], beginnings: Sequence[str] = (), width: int = WIDTH) -> Snippet:
+    """The stretch of `text`, `width` characters at most, with the most different `rows`; the first of equals.
 
-
-def telling(terms: Sequence[str]) -> list[str]:
-    """Those of `terms` that mean something of their own."""
-    return [term for term in terms if term not in _FUNCTION_WORDS]
-
-
-def snippet(text: str, query: Sequence[str], stem: Callable[[str], str], width: int = WIDTH) -> Snippet:
-    """The stretch of `text`, `width` characters at most, with the most different words of `query`; the first of equals.
-
-    A word matches when its stem is the stem of a query word. Without any match it is the beginning of the text.
+    A row matches where its terms stand one behind the other, and each of `beginnings` where a word begins so. Without any match
+    it is the beginning of the text.
     """
-    wanted = {stem(word) for word in telling(query)}
-    found = [(mark, stemmed) for mark, stemmed in _stemmed(text, stem) if stemmed in wanted]
+    found = _without_overlap(matches(text, rows, beginnings))
     before = width // 5
     start, end = _window(text, _best(found, width - before), width, before)
     marks = tuple((s - start, e - start) for (s, e), _ in found if start <= s and e <= end)
     return Snippet(text[start:end], start, marks)
 
 
-def _stemmed(text: str, stem: Callable[[str], str]) -> Iterator[tuple[Mark, str]]:
-    for match in _WORD.finditer(text):
-        yield match.span(), stem(match.group().lower())
+def matches(text: str, rows: Iterable[Row], beginnings: Sequence[str] = ()) -> list[tuple[Mark, Row]]:
+    """Where rows, and words with `beginnings`, stand in `text`, by place, the longer first."""
+    atoms = [(word, term) for word in words(text) for term in terms(word.atoms)]
+    by_first: dict[str, list[Row]] = {}
+    for row in sorted(set(rows), key=len, reverse=True):
+        by_first.setdefault(row[0], []).append(row)
+    found: list[tuple[Mark, Row]] = []
+    for at, (word, term) in enumerate(atoms):
+        for row in by_first.get(term, ()):
+            if tuple(one for _, one in atoms[at : at + len(row)]) == row:
+                found.append(((word.start, atoms[at + len(row) - 1][0].end), row))
+        if beginnings:
+            found += [(_place(word), (begun,)) for begun in beginnings if any(a.startswith(begun) for a in word.atoms)]
+    return found
 
 
-def _best(found: Sequence[tuple[Mark, str]], width: int) -> int:
+def _place(word: Word) -> Mark:
+    return word.start, word.end
+
+
+def _without_overlap(found: Iterable[tuple[Mark, Row]]) -> list[tuple[Mark, Row]]:
+    kept: list[tuple[Mark, Row]] = []
+    for mark, row in found:
+        if not kept or mark[0] >= kept[-1][0][1]:
+            kept.append((mark, row))
+    return kept
+
+
+def _best(found: Sequence[tuple[Mark, Row]], width: int) -> int:
     """Where the first match of the best window begins."""
     best, most, last = 0, 0, 0
     for first, ((start, _), _) in enumerate(found):
         last = max(last, first)
         while last < len(found) and found[last][0][1] - start <= width:
             last += 1
-        different = len({stemmed for _, stemmed in found[first:last]})
+        different = len({row for _, row in found[first:last]})
         if different > most:
             best, most = start, different
     return best

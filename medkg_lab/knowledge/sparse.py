@@ -122,16 +122,23 @@ class SparseIndex:
             self._segments = [segment.only(kept) for segment, kept in pairs]
 
     def search(
-        self, query: SparseVectors, limit: int, tenant: str, sources: Sequence[str] | None
+        self,
+        query: SparseVectors,
+        limit: int,
+        tenant: str,
+        sources: Sequence[str] | None,
+        only: npt.NDArray[np.int64] | None = None,
     ) -> list[tuple[int, float]]:
         """The keys of the `limit` live chunks of the tenant and sources with the largest inner products, best first, ties by key.
 
-        Chunks that share no term with the query are not found. The condition holds before ranking.
+        Chunks that share no term with the query are not found. The condition holds before ranking. With `only`, sorted keys,
+        these alone.
         """
         found: list[tuple[int, float]] = []
         for segment, allowed in zip(self._segments, self._selected(tenant, sources), strict=True):
             scores = segment.scores(query)
-            rows = np.flatnonzero(allowed & (scores > 0))
+            fits = allowed if only is None else allowed & np.isin(segment.keys, only)
+            rows = np.flatnonzero(fits & (scores > 0))
             if len(rows) > limit:
                 # All that tie with the last one stay, for the keys to decide between them.
                 least = np.partition(scores[rows], len(rows) - limit)[len(rows) - limit]

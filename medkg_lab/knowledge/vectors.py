@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from medkg_lab.files import replace_private
 from medkg_lab.knowledge import passages
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.flat import Flat, Hits, Matrix, OnProcessor, faiss
-from medkg_lab.knowledge.passages import Block
+from medkg_lab.knowledge.passages import Block, Keys
 
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_AT_LEAST = 2_000
@@ -42,7 +41,6 @@ class VectorIndex:
         self._manifest: Manifest | None = None
         self._flat: Flat | None = None
         self._live: dict[int, Block] = {}
-        self._starts: list[int] = []
         self._unsaved = 0
         self.failure: LabError | None = make if isinstance(make, LabError) else None
         self.revision = 0
@@ -105,7 +103,6 @@ class VectorIndex:
         fresh = [(block, matrix) for block, matrix in added if block.first_key not in self._live]
         self._live |= {block.first_key: block for block, _ in fresh}
         self._unsaved += sum(block.chunks for block, _ in fresh)
-        self._starts = sorted(self._live)
         self.revision = revision
         with self._failing():
             if self._flat is not None:
@@ -132,28 +129,28 @@ class VectorIndex:
         """The model of the vectors, or None while there are none."""
         return self._manifest[0] if self._manifest and self._live else None
 
-    def owners(self, keys: Iterable[int]) -> dict[int, str]:
-        """The document of each key; keys that are not live are left out."""
-        found = {}
-        for key in keys:
-            place = bisect_right(self._starts, key) - 1
-            block = self._live[self._starts[place]] if place >= 0 else None
-            if block is not None and key < block.first_key + block.chunks:
-                found[key] = block.doc_id
-        return found
-
     def __len__(self) -> int:
         return sum(block.chunks for block in self._live.values())
 
-    def search(self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None) -> Hits:
+    def search(
+        self, vector: Matrix, limit: int, tenant: str, sources: Sequence[str] | None, allowed: Keys | None = None
+    ) -> Hits:
         """The keys of the `limit` live chunks of the tenant and sources with the largest inner products, best first, ties by key.
 
-        `vector` is of shape (dimension,). The condition holds before ranking: whoever asks for 10 of 50 gets 10.
+        `vector` is of shape (dimension,). The condition holds before ranking: whoever asks for 10 of 50 gets 10. With `allowed`,
+        sorted keys, only these.
         """
         with self._failing():
             if self._flat is not None:
-                return self._flat.search(vector, limit, tenant, sources)
+                return self._flat.search(vector, limit, tenant, sources, allowed)
         return []
+
+    def similarities(self, vector: Matrix, keys: Sequence[int]) -> dict[int, float]:
+        """The inner products of live chunks, as far as the index can look them up."""
+        with self._failing():
+            if self._flat is not None:
+                return self._flat.similarities(vector, keys)
+        return {}
 
     def maintain(self) -> None:
         """Leave dead vectors behind, and keep a snapshot, when enough has changed to be worth it."""

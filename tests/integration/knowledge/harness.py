@@ -66,8 +66,10 @@ def text_document(
     model: str = MODEL,
     vectors: npt.NDArray[np.float32] | None = None,
     sparse: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    sections: Sequence[Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """An `index` message: a chunk per text, with sparse vectors of the model `sparse`."""
+    """An `index` message: a chunk per text, with sparse vectors of the model `sparse`; `sections` are the headings of each."""
     if vectors is None:
         vectors = Letters().encode(list(texts)) if texts else np.zeros((0, DIMENSION), dtype=np.float32)
     chunks = [
@@ -76,7 +78,7 @@ def text_document(
             "doc_id": doc_id,
             "number": n,
             "text": text,
-            "section": ["Results", f"Part {n}"],
+            "section": ["Results", f"Part {n}"] if sections is None else list(sections[n]),
             "spans": [{"block": n, "start": 0, "end": len(text)}],
             "page": n + 1,
         }
@@ -88,7 +90,7 @@ def text_document(
         "tenant_id": tenant,
         "source": doc_id.partition(":")[0],
         "title": title or f"About {doc_id}",
-        "metadata": {"year": 2020},
+        "metadata": {"year": 2020} if metadata is None else dict(metadata),
         "chunks": chunks,
         "model": model,
         "dimension": vectors.shape[1],

@@ -13,7 +13,14 @@ import pytest
 
 from medkg_lab import rpc
 from medkg_lab.knowledge.client import KnowledgeClient
-from medkg_lab.knowledge.errors import BatchFenced, NodeNotFound, PassageNotFound
+from medkg_lab.knowledge.errors import (
+    BatchFenced,
+    NodeNotFound,
+    PassageNotFound,
+    QueryBlank,
+    QueryInvalid,
+    QueryTooLong,
+)
 from tests.integration.knowledge.harness import FakeLedger, KnowledgeProcess, graph_document, text_document
 from tests.waiting import wait_until
 
@@ -110,8 +117,9 @@ def test_errors_travel_as_themselves(shared: Lab) -> None:
     for limit in (0, 100_000):
         with pytest.raises(rpc.BadRequest):
             shared.client.search("aspirin", limit=limit)
-    with pytest.raises(rpc.BadRequest):
-        shared.client.search("x" * 100_000)
+    for query, error in (("x" * 100_000, QueryTooLong), (" ", QueryBlank), ('gout "', QueryInvalid)):
+        with pytest.raises(error):
+            shared.client.search(query)
     with pytest.raises(rpc.BadRequest):
         shared.client.documents(limit=-1)
     with pytest.raises(rpc.BadRequest):

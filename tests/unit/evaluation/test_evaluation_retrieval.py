@@ -33,7 +33,7 @@ def test_every_leg_is_scored_and_the_fusion_compared(dataset: Dataset, model_fol
     assert found["legs"]["fused"] == {"ndcg@10": 1.0, "recall@100": 1.0}
     assert set(found["fused_against"]) == {"bm25", "dense"}
     assert found["legs_off"] == {"sparse": "profile cpu has no SPLADE model"}
-    assert found["settings"]["fusion"] == "weighted"
+    assert found["settings"]["fusion"] == "calibrated"
     assert list(tmp_path.iterdir()) == []
     again: list[str] = []
     assert evaluate(dataset, model_folder, SearchSettings(), again.append, tmp_path) == found

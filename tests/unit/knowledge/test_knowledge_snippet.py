@@ -3,38 +3,28 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.knowledge.bm25 import stem
-from medkg_lab.knowledge.snippet import WIDTH, snippet, words
+from medkg_lab.knowledge.analysis import atoms, terms
+from medkg_lab.knowledge.snippet import WIDTH, Row, snippet
 
 
-def test_words_of_a_query_hold_nothing_of_a_query_language() -> None:
-    assert words('title:"heart" AND (failure^2 OR -renal*)', 10) == [
-        "title",
-        "heart",
-        "and",
-        "failure",
-        "2",
-        "or",
-        "renal",
-    ]
-    assert words("one two three", 2) == ["one", "two"]
-    assert words("!? --", 5) == []
+def rows(*words: str) -> list[Row]:
+    return [terms(atoms(word)) for word in words]
 
 
-def test_other_forms_of_a_word_are_marked_and_function_words_are_not() -> None:
-    found = snippet("The inhibitors of the failing heart", ["inhibitor", "the", "failed"], stem)
+def test_other_forms_of_a_word_are_marked() -> None:
+    found = snippet("The inhibitors of the failing heart", rows("inhibitor", "failed"))
     assert [found.text[start:end] for start, end in found.marks] == ["inhibitors", "failing"]
 
 
 def test_the_stretch_with_most_different_words_is_shown() -> None:
     text = "aspirin " * 30 + "filler " * 100 + "aspirin lowers mortality " + "filler " * 100
-    found = snippet(text, ["aspirin", "mortality"], stem)
+    found = snippet(text, rows("aspirin", "mortality"))
     assert "aspirin lowers mortality" in found.text
     assert {found.text[start:end] for start, end in found.marks} == {"aspirin", "mortality"}
 
 
 def test_without_a_match_the_beginning_is_shown() -> None:
-    found = snippet("filler " * 100, ["aspirin"], stem)
+    found = snippet("filler " * 100, rows("aspirin"))
     assert found.start == 0
     assert found.marks == ()
 
@@ -46,8 +36,14 @@ def test_without_a_match_the_beginning_is_shown() -> None:
 )
 def test_a_snippet_is_a_piece_of_the_text_and_marks_lie_in_it(text: str, query: list[str], width: int) -> None:
     mixed = text + " heart failing hearts " + text
-    found = snippet(mixed, query, stem, width)
+    found = snippet(mixed, rows(*query), width=width)
     assert mixed[found.start : found.start + len(found.text)] == found.text
     assert len(found.text) <= width
     assert all(0 <= start < end <= len(found.text) for start, end in found.marks)
     assert WIDTH > 0
+
+
+def test_a_row_is_marked_as_a_whole_and_a_beginning_by_its_words() -> None:
+    text = "IL-6 rose in 6 of them, IL6 fell, and metformin helped"
+    found = snippet(text, rows("IL 6"), ["metf"])
+    assert [found.text[start:end] for start, end in found.marks] == ["IL-6", "IL6", "metformin"]

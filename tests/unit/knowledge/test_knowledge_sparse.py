@@ -121,14 +121,14 @@ def test_a_leg_of_its_own_with_rank_score_and_explanation(knowledge: Knowledge) 
     put(knowledge, "file:a", ["zzz zebra"])
     put(knowledge, "file:b", ["zest", "nothing"])
     answer = knowledge.searcher.search(Question(query="zz", explain=True))
-    assert answer["legs"] == {"bm25": "on", "dense": "on", "sparse": "on"}
-    first = answer["hits"][0]
-    assert (first["doc_id"], first["ranks"]["sparse"], first["scores"]["sparse"]) == ("file:a", 1, 8.0)
-    assert first["explanation"]["parts"]["sparse"] == pytest.approx(1 / 61)
-    second = next(hit for hit in answer["hits"] if hit["chunk_id"] == "file:b#0")
-    assert (second["ranks"]["sparse"], second["scores"]["sparse"]) == (2, 2.0)
-    unmatched = next(hit for hit in answer["hits"] if hit["chunk_id"] == "file:b#1")
-    assert unmatched["ranks"]["sparse"] is None
+    assert answer.legs == {"bm25": "on", "dense": "on", "sparse": "on"}
+    first = answer.hits[0]
+    assert (first.doc_id, first.ranks["sparse"], first.scores["sparse"]) == ("file:a", 1, 8.0)
+    assert first.explanation.parts["sparse"] == pytest.approx(1 / 2.8)
+    second = next(hit for hit in answer.hits if hit.chunk_id == "file:b#0")
+    assert (second.ranks["sparse"], second.scores["sparse"]) == (2, 2.0)
+    unmatched = next(hit for hit in answer.hits if hit.chunk_id == "file:b#1")
+    assert unmatched.ranks["sparse"] is None
 
 
 def test_filters_hold_before_ranking(knowledge: Knowledge) -> None:
@@ -192,13 +192,13 @@ def test_broken_sparse_vectors_are_refused(knowledge: Knowledge, change: Any, sa
 
 def test_a_profile_without_the_model_says_so(tmp_path: Path) -> None:
     knowledge = opened(tmp_path)
-    assert knowledge.searcher.search(Question(query="z"))["legs"]["sparse"] == "off: nothing is indexed yet"
+    assert knowledge.searcher.search(Question(query="z")).legs["sparse"] == "off: nothing is indexed yet"
     put(knowledge, "file:a", ["zzz"])
     knowledge.close()
     knowledge = opened(tmp_path, Encoders({MODEL: Letters}))
     answer = knowledge.searcher.search(Question(query="z"))
-    assert answer["legs"]["sparse"] == f"off: the profile has no query encoder for {SPARSE}"
-    assert [hit["doc_id"] for hit in answer["hits"]] == ["file:a"]
+    assert answer.legs["sparse"] == f"off: the profile has no query encoder for {SPARSE}"
+    assert [hit.doc_id for hit in answer.hits] == ["file:a"]
     knowledge.close()
 
 
@@ -209,7 +209,7 @@ def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> No
     with duckdb.connect(str(tmp_path / "knowledge.duckdb")) as old:
         old.execute("DROP TABLE sparse; UPDATE position SET seq = 1 WHERE name = 'schema'")
     knowledge = opened(tmp_path)
-    assert [hit["doc_id"] for hit in knowledge.searcher.search(Question(query="zzz"))["hits"]] == ["file:a"]
+    assert [hit.doc_id for hit in knowledge.searcher.search(Question(query="zzz")).hits] == ["file:a"]
     put(knowledge, "file:b", ["zz"])
     assert ranked(knowledge, "z") == ["file:b"]
     assert knowledge.database.position("schema") == 2
