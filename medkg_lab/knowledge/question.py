@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from medkg_lab.knowledge import query as language
+from medkg_lab.knowledge.analysis import atoms
 from medkg_lab.knowledge.encoders import Matrix
 from medkg_lab.knowledge.errors import QueryInvalid
 from medkg_lab.knowledge.facts import BadValue, Fact, identifier
@@ -18,6 +19,7 @@ from medkg_lab.stages.contracts import SparseVectors
 MAX_LIMIT = 200
 MAX_WORDS = 256
 """Words of a query that rank; what follows is not looked for."""
+_SHORTEST_PMID = 6
 
 
 class Filters(Frozen):
@@ -77,15 +79,15 @@ class Question(Frozen):
 class Reading:
     """A question as it was read, before anything was looked up.
 
-    `plain` are the words that rank, `meaning` is the text whose vector is searched, if any; `is_identifier` says that the whole
-    query is one.
+    `plain` are the words that rank, `meaning` is the text whose vector is searched, if any; `identifier` is what the whole query
+    is, as `scheme:value`, if it is one.
     """
 
     query: language.Query
     conditions: tuple[Condition, ...]
     plain: str
     meaning: str
-    is_identifier: bool
+    identifier: str | None
 
     @classmethod
     def of(cls, question: Question) -> Self:
@@ -99,11 +101,15 @@ class Reading:
         told = [term.text for term in parsed.terms if term.kind is not Kind.PREFIX and term.field != "section"]
         # A query of plain words alone goes to the model as it was written.
         meaning = " ".join([parsed.plain, *told]) if parsed.condition is not None else question.query
-        is_identifier = identifier(parsed.plain) is not None and not parsed.terms
-        return cls(parsed, tuple(conditions), parsed.plain, meaning.strip(), is_identifier)
+        # A short number is one, not a PubMed id.
+        is_number = parsed.plain.isdecimal() and len(parsed.plain) < _SHORTEST_PMID
+        found = None if is_number or parsed.terms else identifier(parsed.plain)
+        return cls(parsed, tuple(conditions), parsed.plain, meaning.strip(), found)
 
     def units(self, stop_words: bool) -> list[Unit]:
-        """What ranks, of the first MAX_WORDS words."""
+        """What ranks, of the first MAX_WORDS words; an identifier as a whole."""
+        if self.identifier is not None:
+            return [Unit(tuple(atoms(self.identifier.partition(":")[2])))]
         return units(self.plain, MAX_WORDS, stop_words)
 
 

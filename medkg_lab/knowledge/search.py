@@ -123,8 +123,8 @@ class Searcher:
         terms = reading.query.terms
         if not units and not terms:
             return Asked((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
-        if reading.is_identifier or not reading.meaning:
-            off = _BY_NAME if reading.is_identifier else _WORDLESS
+        if reading.identifier or not reading.meaning:
+            off = _BY_NAME if reading.identifier else _WORDLESS
             return Asked(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
         vector, dense = self._embed(reading.meaning)
         weights, sparse = self._weigh(reading.meaning)
