@@ -124,8 +124,10 @@ class Facts:
     has_results: bool | None = None
     is_preprint: bool = False
     version: int = 0
-    retraction: str = ""
-    """`retracted` for an article that was, `notice` for what says so."""
+    fate: str = ""
+    """What became of it: `retracted`, `under concern`, or nothing that a reader must know."""
+    notice: str = ""
+    """What it is a notice of, such as `retraction`, if it is one."""
     same_as: frozenset[str] = frozenset()
     """Identifiers of other versions of it, as it names them: the article of a preprint, or the preprint of an article."""
     retracted_by: frozenset[str] = frozenset()
@@ -250,6 +252,10 @@ def unversioned(identifier: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match[1] else (match[3], int(match[4]))
 
 
+_RETRACTED = re.compile(r"\[?(?:retracted(?: article)?|withdrawn)\b\]?\s*[:.\]]", re.IGNORECASE)
+_FATES = ("retracted", "under concern")
+
+
 def read_facts(doc_id: str, source: str, title: str, metadata: Mapping[str, Any]) -> Facts:
     """The facts of a document from its metadata; what is missing or of another form there is missing here."""
     values = {key: _texts(value) for key, value in metadata.items()}
@@ -262,9 +268,9 @@ def read_facts(doc_id: str, source: str, title: str, metadata: Mapping[str, Any]
     ids |= {key for key, _ in bare} | {doc_id.casefold(), identity.plain(doc_id).casefold()}
     links = _links(values)
     kind = first("article_type").lower()
-    retracted = (
-        metadata.get("retracted") is True or bool(links["retracted_by"]) or title.upper().startswith("RETRACTED")
-    )
+    is_retracted = metadata.get("retracted") is True or bool(links["retracted_by"] or _RETRACTED.match(title))
+    notice = first("notice") or ("retraction" if kind == "retraction" or links["retracts"] else "")
+    fate = "retracted" if is_retracted else first("publication_status")
     return Facts(
         doc_id=doc_id,
         source=source,
@@ -279,49 +285,34 @@ def read_facts(doc_id: str, source: str, title: str, metadata: Mapping[str, Any]
         has_results=metadata["has_results"] if isinstance(metadata.get("has_results"), bool) else None,
         is_preprint="preprint" in kind or any(key.startswith(_ARCHIVES) for key in ids),
         version=max((number for _, number in bare), default=0) or _number(first("version")),
-        retraction="notice" if "retraction" in kind or links["retracts"] else "retracted" if retracted else "",
+        fate=fate if fate in _FATES and not notice else "",
+        notice=notice,
         **links,
     )
 
 
+_RELATED = "related_articles"
+"""The key of a document's metadata that lists relations: each a type, a space, and an identifier."""
+_SAME = """article-version preprint has-preprint is-preprint-of preprint-of published-article version-of-record version-of
+is-version-of has-version earlier-version later-version updated-article update update-of update-in republished-article
+republished-from republished-in corrected-and-republished-from corrected-and-republished-in"""
 _RELATIONS = {
-    "same_as": (
-        "article version",
-        "preprint",
-        "published article",
-        "preprint of",
-        "has preprint",
-        "is preprint of",
-        "version of",
-        "earlier version",
-        "later version",
-        "new version",
-        "updated article",
-        "update of",
-        "update in",
-    ),
-    "retracted_by": ("retraction forward", "retracted by", "retraction in", "partial retraction forward"),
-    "retracts": ("retracted article", "retracts", "retraction of", "partial retraction"),
+    "same_as": _SAME,
+    "retracted_by": "retraction-forward retraction retracted-by retraction-in partial-retraction-in",
+    "retracts": "retracted-article partial-retraction retracts retraction-of partial-retraction-of",
 }
-"""Names of relations, as JATS (related-article-type), PubMed (RefType) and Crossref write them, by what they say here."""
-_NAMED_LINKS = ("related", "related_articles", "relations")
-_LINKS = ("retracted_by", "retraction_of", "retracts", "version_of", "preprint_of")
+_SAYS = {name.replace("-", ""): kind for kind, names in _RELATIONS.items() for name in names.split()}
+"""What types of relations say here, by their letters: those of JATS (related-article-type), PubMed (RefType) and Crossref."""
 
 
 def _links(values: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
-    """The identifiers that a document's metadata names as other versions, as its retraction, or as what it retracts.
-
-    A key lists `relation id` or `relation: id`; a key that is itself a relation lists ids.
-    """
-    named = [value.partition(" ")[::2] for key in _NAMED_LINKS for value in values.get(key, ())]
-    named += [(key, value) for key in _LINKS for value in values.get(key, ())]
+    """The identifiers that a document's metadata names as other versions, as its retraction, or as what it retracts."""
     found: dict[str, set[str]] = {name: set() for name in _RELATIONS}
-    for relation, target in named:
-        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", relation).lower()
-        name = " ".join(re.findall("[a-z]+", spaced))
-        for kind, relations in _RELATIONS.items():
-            if name in relations and (one := identifier(target)):
-                found[kind].add(unversioned(one)[0])
+    for text in values.get(_RELATED, ()):
+        relation, _, target = text.partition(" ")
+        kind = _SAYS.get(re.sub("[^a-z]", "", relation.lower()))
+        if kind is not None and (one := identifier(target)):
+            found[kind].add(unversioned(one)[0])
     return {name: frozenset(ids) for name, ids in found.items()}
 
 

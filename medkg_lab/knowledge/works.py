@@ -40,10 +40,12 @@ def describe(catalogue: Catalogue, entry: Entry) -> Description:
     """What is said of a document, and which other documents here are the same work."""
     facts, notes = entry.facts, []
     notices = catalogue.notices(entry)
-    if facts.retraction == "retracted" or (notices and facts.retraction != "notice"):
+    if facts.notice:
+        notes.append(f"{facts.notice} notice" + (f" of {', '.join(sorted(facts.retracts))}" if facts.retracts else ""))
+    elif facts.fate == "retracted" or notices:
         notes.append(f"retracted (notice: {', '.join(notices)})" if notices else "retracted")
-    if facts.retraction == "notice":
-        notes.append("retraction notice" + (f" of {', '.join(sorted(facts.retracts))}" if facts.retracts else ""))
+    elif facts.fate:
+        notes.append(facts.fate)
     if facts.is_preprint:
         notes.append("preprint")
     others = [one.facts for one in catalogue.same_work(entry) if one.first_key != entry.first_key]

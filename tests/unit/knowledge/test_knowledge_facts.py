@@ -146,7 +146,7 @@ def test_conditions(field: str, value: str, study: bool, article: bool) -> None:
             "year": "soon",
             "phases": [3],
             "has_results": "yes",
-            "related": ["nonsense"],
+            "related_articles": ["nonsense"],
             "journal": [],
         },
         {"authors": [], "year": True, "start_date": "soon", "doi": "", "version": -1},
@@ -182,6 +182,6 @@ def test_which_document_stands_for_its_work() -> None:
     ],
 )
 def test_relations_to_other_documents(relation: str, field: str | None) -> None:
-    found = facts("pmc:1", related=[f"{relation} doi:10.9999/other"])
+    found = facts("pmc:1", related_articles=[f"{relation} doi:10.9999/other"])
     named = {name for name in ("retracted_by", "retracts", "same_as") if getattr(found, name)}
     assert named == ({field} if field else set())

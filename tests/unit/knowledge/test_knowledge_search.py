@@ -200,7 +200,11 @@ def test_what_is_excluded_ranks_below_unless_it_is_asked_for(empty: Knowledge) -
     assert found(empty, "gout exclusion") == ["a:1", "b:1"]
 
 
-PREPRINT = {"article_type": "preprint", "doi": "10.9999/2020.26", "related": ["article-version 10.9999/invented.27"]}
+PREPRINT = {
+    "article_type": "preprint",
+    "doi": "10.9999/2020.26",
+    "related_articles": ["article-version 10.9999/invented.27"],
+}
 
 
 def test_one_document_of_a_work_is_shown_and_says_so(empty: Knowledge) -> None:
@@ -220,12 +224,14 @@ def test_one_document_of_a_work_is_shown_and_says_so(empty: Knowledge) -> None:
 
 
 def test_a_retracted_article_is_marked_by_what_it_says_or_its_notice_says(empty: Knowledge) -> None:
-    notice = {"article_type": "retraction", "related": ["retracted-article 10.9999/8"]}
+    notice = {"article_type": "retraction", "related_articles": ["retracted-article 10.9999/8"]}
     publish(
         empty,
         text_document("pmc:8", ["fibrovastin cures"], metadata={"doi": "10.9999/8"}),
         text_document("pmc:9", ["fibrovastin retracted"], metadata=notice),
-        text_document("pmc:10", ["fibrovastin alone"], metadata={"related": ["retraction-forward 10.9999/retr.8"]}),
+        text_document(
+            "pmc:10", ["fibrovastin alone"], metadata={"related_articles": ["retraction-forward 10.9999/retr.8"]}
+        ),
         text_document("pmc:11", ["fibrovastin in a title"], title="RETRACTED: Fibrovastin"),
         text_document("pmc:12", ["fibrovastin is sound"]),
     )
