@@ -9,12 +9,14 @@ from medkg_lab.sources.adapter import Adapter, SourceSettings
 from medkg_lab.sources.clinicaltrials import ClinicalTrials
 from medkg_lab.sources.core import Core
 from medkg_lab.sources.errors import SourceNotConfigured, UnknownSource
+from medkg_lab.sources.idconv import IdConverter
 from medkg_lab.sources.pmc import Pmc, PmcFulltext
+from medkg_lab.sources.pubmed import Pubmed
 from medkg_lab.sources.unpaywall import Unpaywall
 
 Settings = Mapping[str, Mapping[str, Any]]
 
-ADAPTERS = {kind.name: kind for kind in (ClinicalTrials, Core, Pmc, PmcFulltext, Unpaywall)}
+ADAPTERS = {kind.name: kind for kind in (ClinicalTrials, Core, IdConverter, Pmc, PmcFulltext, Pubmed, Unpaywall)}
 
 
 def adapters(settings: Settings) -> dict[str, Adapter]:
@@ -27,8 +29,10 @@ def adapters(settings: Settings) -> dict[str, Adapter]:
     every: tuple[Adapter, ...] = (
         ClinicalTrials(of["clinicaltrials"]),
         Core(of["core"]),
+        IdConverter(of["identifier"]),
         articles,
         PmcFulltext(of["pmc-fulltext"], articles),
+        Pubmed(of["pubmed"]),
         Unpaywall(of["unpaywall"]),
     )
     return {adapter.name: adapter for adapter in every}

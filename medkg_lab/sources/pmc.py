@@ -10,15 +10,12 @@ from lxml import etree
 
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.sources import jats
-from medkg_lab.sources.adapter import Service, SourceSettings, found
+from medkg_lab.sources.adapter import Service, SourceSettings
+from medkg_lab.sources.entrez import Entrez
 from medkg_lab.sources.errors import BadAnswer, BadKey, NoOpenCopy, NotFound, NotOpenAccess
 from medkg_lab.sources.exchanges import without_secrets
 from medkg_lab.stages.contracts import StageContext
 from medkg_lab.xml_source import NotXml, local_name, parse_xml, text_of
-
-TOOL = "medkg-lab"
-_PAGE = 500
-"""Ids asked for at once."""
 
 
 class Pmc:
@@ -28,14 +25,13 @@ class Pmc:
     base_url = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
 
     def __init__(self, settings: SourceSettings) -> None:
-        self._service = Service(self.name, self.base_url, settings)
+        self._entrez = Entrez(self.name, self.base_url, settings)
 
     def fetch(self, context: StageContext, key: str) -> Payload:
         """The article's JATS. Raises BadKey, NotFound, NotOpenAccess, BadAnswer, and what Service.get raises."""
         number = pmc_number(key, self.name)
-        params = {"db": "pmc", "id": number, "retmode": "xml"} | self._identity()
-        answer = self._service.get(context, "efetch.fcgi", params, key)
-        article = _only_article(answer.body, key, self._service.host)
+        answer = self._entrez.fetch(context, "pmc", number, key)
+        article = _only_article(answer.body, key, self._entrez.host)
         return Payload(
             sha256=context.store(article),
             media_type=jats.MEDIA_TYPE,
@@ -48,34 +44,7 @@ class Pmc:
 
     def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The PMC ids that match the query. Raises BadAnswer, and what Service.get raises."""
-        keys: list[str] = []
-        while len(keys) < query.limit:
-            page = self._page(context, query, len(keys), min(_PAGE, query.limit - len(keys)))
-            keys += page
-            if not page:
-                break
-        return found(query, keys)
-
-    def _page(self, context: StageContext, query: Submission, start: int, size: int) -> list[str]:
-        params = {
-            "db": "pmc",
-            "term": query.query or "",
-            "retstart": str(start),
-            "retmax": str(size),
-            "retmode": "json",
-        }
-        answer = self._service.get(context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}")
-        result = self._service.json(answer).get("esearchresult")
-        ids = result.get("idlist") if isinstance(result, dict) else None
-        if not isinstance(result, dict) or not isinstance(ids, list):
-            reason = result.get("ERROR") if isinstance(result, dict) else None
-            raise BadAnswer(host=self._service.host, detail=f"no list of ids ({reason or 'no reason given'})")
-        return [f"PMC{number}" for number in ids if isinstance(number, str) and number.isdigit()]
-
-    def _identity(self) -> dict[str, str]:
-        settings = self._service.settings
-        given = {"email": settings.email, "api_key": settings.api_key}
-        return {"tool": TOOL} | {name: value for name, value in given.items() if value}
+        return self._entrez.search(context, "pmc", query, prefix="PMC")
 
 
 class PmcFulltext:

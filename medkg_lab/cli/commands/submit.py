@@ -21,10 +21,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "target",
         nargs="+",
         type=text_or_file,
-        help="files, folders, ids (NCT…, PMC…, a DOI), or with --query search words",
+        help="files, folders, ids (NCT…, PMC…, a DOI, a PubMed id, or the address of one), or with --query search words",
     )
     parser.add_argument(
-        "--source", help="the source of an id or query: clinicaltrials, pmc, pmc-fulltext, unpaywall, core"
+        "--source", help="the source of an id or query: clinicaltrials, pmc, pmc-fulltext, pubmed, unpaywall, core"
     )
     parser.add_argument("--query", action="store_true", help="the targets are queries at the source")
     parser.add_argument(

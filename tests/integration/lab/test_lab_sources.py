@@ -52,6 +52,7 @@ def service() -> Iterator[HttpService]:
             "best_oa_location": location,
             "oa_locations": [location],
         }
+        made.answers["/ids/articles/"] = [Answer(json.dumps({"records": [{"status": "error"}]}).encode())]
         made.answers["/up/10.7700/x.1"] = [Answer(json.dumps(record).encode())]
         made.answers["/files/paper.pdf"] = [Answer(PAPER.read_bytes(), headers={"content-type": "application/pdf"})]
         yield made
@@ -63,6 +64,7 @@ def lab(service: HttpService) -> Iterator[TestLab]:
     made = TestLab(folder / "home", folder / "cache")
     sources = {
         "clinicaltrials": {"base_url": f"{service.url}/ct"},
+        "identifier": {"base_url": f"{service.url}/ids"},
         "unpaywall": {"base_url": f"{service.url}/up", "email": "someone@example.org"},
     }
     (made.home / "config").mkdir(parents=True)
@@ -112,8 +114,8 @@ def test_what_cannot_be_had_ends_with_a_reason(lab: TestLab, key: str, said: str
 
 
 def test_a_doi_is_followed_to_its_pdf_and_through_the_gate(lab: TestLab) -> None:
-    outcome = lab.ok("submit", "10.7700/x.1", "--wait", "--timeout", "200")
-    assert outcome["jobs"] == {"completed": 1}
+    outcome = lab.ok("submit", "https://doi.org/10.7700/X.1", "--wait", "--timeout", "200")
+    assert outcome["jobs"] == {"completed": 2}
     job = lab.ok("jobs", "show", "unpaywall:10.7700/x.1")
     assert [one["stage"] for one in job["stages"]][:2] == ["ingest", "download_pdf"]
     assert job["pipeline"] == "pdf-two-phase"

@@ -140,9 +140,9 @@ def test_a_truncated_pdf(world: World) -> None:
     service.answers["/up/10.7700/x.1"] = [Answer(json.dumps(record).encode())]
     kind = {"content-type": "application/pdf"}
     service.answers["/files/paper.pdf"] = [Answer(data, headers=kind), Answer(data[: len(data) // 2], headers=kind)]
-    lab.ok("submit", "10.7700/x.1", "--wait", "--timeout", "120")
+    lab.ok("submit", "10.7700/x.1", "--source", "unpaywall", "--wait", "--timeout", "120")
     good = job_of(lab, "unpaywall:10.7700/x.1")
-    lab.run("submit", "10.7700/x.1", "--again", "--wait", "--timeout", "60")
+    lab.run("submit", "10.7700/x.1", "--source", "unpaywall", "--again", "--wait", "--timeout", "60")
     bad = job_of(lab, "unpaywall:10.7700/x.1")
     desk = reproduce(lab, [good, bad], "truncated")
     found = verdict(desk, "diff", "--jobs", good, bad)

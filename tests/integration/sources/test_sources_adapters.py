@@ -243,6 +243,43 @@ def test_keys_are_checked_before_anything_is_asked(at, source, name, key):
 
 def test_settings_are_checked():
     with pytest.raises(UnknownSource):
-        adapters({"pubmed": {}})
+        adapters({"elsewhere": {}})
     with pytest.raises(SourceNotConfigured, match="base_url"):
         adapters({"pmc": {"base_url": "ftp://x"}})
+
+
+@pytest.mark.parametrize(
+    ("asked", "record", "expected"),
+    [
+        ("pmid:18276894", {"pmcid": "PMC2278217", "pmid": 18276894, "doi": "10.1/X"}, ("pmc", "PMC2278217")),
+        ("pmid:18276894", {"pmid": "18276894", "status": "error", "errmsg": "not in PMC"}, ("pubmed", "18276894")),
+        ("doi:10.1234/AB", {"pmcid": "PMC7", "doi": "10.1234/AB"}, ("pmc", "PMC7")),
+        ("doi:10.1234/AB", {"requested-id": "10.1234/AB", "status": "error"}, ("unpaywall", "10.1234/ab")),
+    ],
+)
+def test_an_identifier_becomes_a_request_to_the_source_that_has_most(at, source, asked, record, expected):
+    answers(at, "/identifier/articles/", {"status": "ok", "records": [record]})
+    (found,) = source["identifier"].search(at.context, query("identifier", asked))
+    assert (found.source, found.key, found.query, found.tenant_id) == (*expected, None, "t")
+
+
+def test_a_converter_that_answers_otherwise_is_told(at, source):
+    answers(at, "/identifier/articles/", {"status": "ok"})
+    with pytest.raises(BadAnswer):
+        source["identifier"].search(at.context, query("identifier", "pmid:1"))
+    with pytest.raises(BadKey):
+        source["identifier"].search(at.context, query("identifier", "gout"))
+
+
+def test_a_pubmed_record_by_id(at, source):
+    record = b"<PubmedArticle><MedlineCitation><PMID>7</PMID></MedlineCitation></PubmedArticle>"
+    body = b"<PubmedArticleSet>" + record + b"</PubmedArticleSet>"
+    answers(at, "/pubmed/efetch.fcgi", body, b"<PubmedArticleSet/>", b"<eFetchResult/>")
+    payload = source["pubmed"].fetch(at.context, "7")
+    assert at.store.get(payload.sha256) == body
+    with pytest.raises(NotFound):
+        source["pubmed"].fetch(at.context, "8")
+    with pytest.raises(BadAnswer):
+        source["pubmed"].fetch(at.context, "9")
+    with pytest.raises(BadKey):
+        source["pubmed"].fetch(at.context, "NCT01234567")

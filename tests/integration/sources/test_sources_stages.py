@@ -87,7 +87,7 @@ def test_what_has_no_bytes(at, ingest):
     with pytest.raises(NoContent):
         ingest.execute(at.context, Submission(source="file", key="k"))
     with pytest.raises(UnknownSource, match="clinicaltrials"):
-        ingest.execute(at.context, Submission(source="pubmed", key="k"))
+        ingest.execute(at.context, Submission(source="elsewhere", key="k"))
 
 
 def record(at, **metadata):
