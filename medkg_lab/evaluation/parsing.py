@@ -16,9 +16,9 @@ from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.evaluation.reference import cells_of, folded, front_pieces, numbers, tokens, values_of, words_of
 from medkg_lab.files import read_regular
 from medkg_lab.models.ir import Document
+from medkg_lab.sources.sniff import Format, sniff
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.jats_inline import NO_FORMULA
-from medkg_lab.stages.parse.sniff import Format, sniff
 from medkg_lab.stages.parse.xml import parse_xml
 
 BODY_SHARE, STUDY_SHARE, TOKEN_RECALL, IN_ORDER = "body_share", "study_share", "token_recall", "grams_in_order"

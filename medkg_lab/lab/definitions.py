@@ -275,7 +275,8 @@ def history(lab: Lab, which: Definition) -> list[Version]:
     if in_use is not None:
         found.setdefault(version_of(in_use), (None, in_use))
     current = version_of(in_use) if in_use is not None else ""
-    ordered = sorted(found.items(), key=lambda each: each[1][0] or 0.0)
+    # Two that were saved within one tick of the file system's clock: the one in use came last.
+    ordered = sorted(found.items(), key=lambda each: (each[1][0] or 0.0, each[0] == current))
     listed: list[Version] = []
     before: Model | None = None
     for version, (ts, model) in ordered:

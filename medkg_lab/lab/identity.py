@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.models.identity import DIGITS, FILE_SOURCE, file_id
 from medkg_lab.models.submission import Submission
+from medkg_lab.sources.documents import PARTIAL
 
 _MOST = 10_000
 _DIGITS_OF_TWINS = 32
@@ -34,6 +35,11 @@ class Identified:
     other: str = ""
     replaced: Version | None = None
     before: Submission | None = None
+
+    @property
+    def is_poorer(self) -> bool:
+        """Whether it would take the place of another content with a part of what the registry gives."""
+        return self.what == "replaces" and PARTIAL in self.submission.metadata
 
 
 class Identities:

@@ -26,7 +26,7 @@ from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.signing import REQUESTS, signer
 from medkg_lab.sources.catalog import ADAPTERS
-from medkg_lab.sources.documents import LocalDocument
+from medkg_lab.sources.documents import PARTIAL, LocalDocument
 from medkg_lab.sources.errors import UnknownSource
 from medkg_lab.sources.files import Skipped, expand
 
@@ -36,6 +36,7 @@ GROUP_DOCUMENTS = 64
 WRITERS = 8
 FLUSH_S = 60.0
 POLL_S = 0.2
+_POORER = "a row of a table holds less, and replaces it with --again only"
 
 
 class BadSubmission(LabError):
@@ -143,7 +144,11 @@ def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", identities
         for group in _groups(documents):
             hashes = store.put_many([document.data for document in group])
             requests = [_local(common, one, sha256) for one, sha256 in zip(group, hashes, strict=True)]
-            outcome.jobs += queue.put(identities.of(requests))
+            identified = identities.of(requests)
+            poorer = [one.submission for one in identified if one.is_poorer]
+            if not common["again"]:
+                outcome.skipped += [Skipped(path, f"{one.doc_id} is there already; {_POORER}") for one in poorer]
+            outcome.jobs += queue.put([one for one in identified if not one.is_poorer or common["again"]])
         outcome.skipped += documents.skipped
     finally:
         store.close()
@@ -151,8 +156,10 @@ def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", identities
 
 def _local(common: dict[str, Any], document: LocalDocument, sha256: str) -> Submission:
     content = Content(sha256=sha256, media_type=document.media_type, size=len(document.data), name=document.name)
-    pipeline = common["pipeline"] or document.pipeline
-    return _made(**common | {"pipeline": pipeline}, source=document.source, key=document.key, content=content)
+    more: dict[str, Any] = {"pipeline": common["pipeline"] or document.pipeline}
+    if document.partial:
+        more["metadata"] = {PARTIAL: "yes"}
+    return _made(**common | more, source=document.source, key=document.key, content=content)
 
 
 def _groups(documents: Iterable[LocalDocument]) -> Iterator[list[LocalDocument]]:

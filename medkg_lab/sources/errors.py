@@ -25,6 +25,10 @@ class FileTooBig(DocumentError):
     """{name} has {size} bytes, more than the limit of {limit} bytes. Split the file, or submit its documents one by one."""
 
 
+class ContainerRefused(DocumentError):
+    """{name} is not read: {detail}. Unpack it and submit its documents."""
+
+
 class RateLimited(ServiceError):
     """{host} asks for fewer requests (HTTP 429{wait}). The stage's policy waits and tries again; lower its
     `rate_limit_per_second` when this happens often."""

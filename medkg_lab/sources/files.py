@@ -10,12 +10,11 @@ from pathlib import Path
 
 from medkg_lab import linux
 from medkg_lab.sources import sniff
-from medkg_lab.sources.documents import LocalDocument, documents_in
+from medkg_lab.sources.documents import LocalDocument, documents_in, why_not_read
 from medkg_lab.sources.errors import PathNotFound
 
 MAX_BYTES = 512 * 1024 * 1024
 """Bytes in one file at most: what the artifact store takes as one value."""
-_COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z"}
 
 
 class OverLimit(OSError):
@@ -55,10 +54,15 @@ class Expansion:
         except OSError as error:
             self.skipped.append(Skipped(file, error.strerror or str(error)))
             return
-        if reason := _reason_to_skip(file, data):
+        named = file == self.path and sniff.promised(file.name) in sniff.PROSE
+        if not named and (reason := why_not_read(file.name, data)):
             self.skipped.append(Skipped(file, reason))
             return
-        yield from documents_in(data, printable(file.name), printable(str(file.relative_to(root))))
+        for found in documents_in(data, printable(file.name), printable(str(file.relative_to(root)))):
+            if isinstance(found, LocalDocument):
+                yield found
+            else:
+                self.skipped.append(Skipped(root / found.name, found.reason))
 
 
 def expand(path: Path, max_bytes: int = MAX_BYTES) -> Expansion:
@@ -127,12 +131,3 @@ def _files(path: Path, skipped: list[Skipped]) -> Iterator[Path]:
                 skipped.append(Skipped(file, "symbolic link"))
             else:
                 yield file
-
-
-def _reason_to_skip(file: Path, data: bytes) -> str | None:
-    if sniff.promised(file.name) is not None or sniff.media_type(data) != sniff.OTHER:
-        return None
-    suffix = file.suffix.lower()
-    if suffix in _COMPRESSED:
-        return f"compressed ({suffix}): unpack it first"
-    return f"not JSON, XML or PDF ({suffix or 'no suffix'})"

@@ -1,6 +1,6 @@
 """JATS articles as sources deliver them: telling them from other XML, their ids, and one article out of a set.
 
-JATS is ANSI/NISO Z39.96; `pmc-articleset` is the wrapper that NCBI's efetch puts around articles.
+JATS is ANSI/NISO Z39.96; `pmc-articleset` is the wrapper that NCBI's efetch puts around articles, OAI-PMH the one of harvesting.
 """
 
 import re
@@ -13,7 +13,8 @@ from medkg_lab.xml_source import local_name, text_of
 
 MEDIA_TYPE = "application/jats+xml"
 ARTICLE_SET = "pmc-articleset"
-_PMC_TYPES = ("pmc", "pmcid", "pmc-uid")
+OAI = "OAI-PMH"
+_PMC_TYPES = ("pmc", "pmcid", "pmc-uid", "pmcid-ver")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def article_key(root: etree._Element) -> str:
     for found in root.findall("{*}front/{*}article-meta/{*}article-id"):
         ids.setdefault(found.get("pub-id-type", ""), text_of(found))
     for kind in _PMC_TYPES:
-        if match := re.fullmatch(r"(?:PMC)?(\d{1,12})", ids.get(kind, ""), re.IGNORECASE):
+        if match := re.fullmatch(r"(?:PMC)?(\d{1,12})(?:\.\d{1,3})?", ids.get(kind, ""), re.IGNORECASE):
             return f"PMC{match.group(1)}"
     return ids.get("doi", "").lower()
 
@@ -50,6 +51,14 @@ def split_article_set(root: etree._Element) -> Iterator[Article]:
     for child in root:
         if isinstance(child.tag, str):
             yield Article(_serialise(child, doctype), article_key(child), is_article(child))
+
+
+def split_oai(root: etree._Element) -> Iterator[Article]:
+    """The JATS articles in the records of an OAI-PMH answer (https://www.openarchives.org/OAI/openarchivesprotocol.html)."""
+    for metadata in root.iterfind(".//{*}record/{*}metadata"):
+        for child in metadata:
+            if isinstance(child.tag, str):
+                yield Article(_serialise(child, ""), article_key(child), is_article(child))
 
 
 def _serialise(element: etree._Element, doctype: str) -> bytes:

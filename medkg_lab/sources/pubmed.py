@@ -4,6 +4,8 @@ The format is NLM's PubMed XML (https://www.nlm.nih.gov/bsd/licensee/elements_de
 `PubmedArticle` and `PubmedBookArticle`.
 """
 
+from collections.abc import Iterator
+
 from lxml import etree
 
 from medkg_lab.models.identifiers import Scheme, parse
@@ -12,7 +14,7 @@ from medkg_lab.sources.adapter import SourceSettings
 from medkg_lab.sources.entrez import Entrez
 from medkg_lab.sources.errors import BadAnswer, BadKey, NotFound
 from medkg_lab.sources.exchanges import without_secrets
-from medkg_lab.sources.xml import NotXml, local_name, parse_xml, text_of
+from medkg_lab.xml_source import NotXml, local_name, parse_xml, text_of
 from medkg_lab.stages.contracts import StageContext
 
 MEDIA_TYPE = "application/xml"
@@ -68,3 +70,13 @@ def record_key(record: etree._Element) -> str:
         found = record.find("{*}BookDocument/{*}PMID")
     one = parse(text_of(found))
     return one.value if one is not None and one.scheme is Scheme.PMID else ""
+
+
+def split_records(root: etree._Element) -> Iterator[tuple[bytes, str]]:
+    """Each record of a set as a set of its own, with its PubMed id or an empty string."""
+    for record in list(root):
+        if local_name(record) in RECORDS:
+            key = record_key(record)
+            alone = etree.Element(RECORD_SET)
+            alone.append(record)
+            yield bytes(etree.tostring(alone, encoding="UTF-8", xml_declaration=True)), key

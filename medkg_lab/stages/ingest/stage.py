@@ -8,8 +8,9 @@ from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.sources import sniff
 from medkg_lab.sources.adapter import Adapter
-from medkg_lab.sources.documents import LocalDocument, documents_in
-from medkg_lab.sources.errors import NoContent, UnknownSource
+from medkg_lab.sources.documents import PARTIAL, LocalDocument, documents_in
+from medkg_lab.sources.encodings import text_head
+from medkg_lab.sources.errors import ContainerRefused, NoContent, UnknownSource
 from medkg_lab.sources.roots import read_allowed
 from medkg_lab.stages.contracts import StageContext
 
@@ -44,21 +45,52 @@ class SourceIngest:
         else:
             path, data = read_allowed(content.uri or "", self._roots, self._max_bytes)
             name, url, sha256 = content.name or path.name, content.uri, hashlib.sha256(data).hexdigest()
-        documents = list(documents_in(data, name, item.key)) if _may_hold_many(data) else []
-        if len(documents) > 1:
+        documents = _documents(data, name, item.key)
+        packed = sniff.sniff(data) not in (sniff.Format.JSON, sniff.Format.XML)
+        if len(documents) > 1 or (documents and packed):
             return tuple(_submission(context, item, document) for document in documents)
         if content.uri is not None:
             context.store(data)
-        media_type = content.media_type if content.media_type != sniff.OTHER else sniff.media_type(data)
+        known = content.media_type != sniff.OTHER
+        media_type = content.media_type if known else sniff.media_type_of(data, name)
         return Payload(
             sha256=sha256, media_type=media_type, size=len(data), name=name, source=item.source, key=item.key, url=url
         )
 
 
-def _may_hold_many(data: bytes) -> bool:
-    """Whether `data` may be an array, an API page or an article set, judged without parsing it."""
-    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return head[:1] == b"[" or b"<pmc-articleset" in head or (head[:1] == b"{" and b'"studies"' in head[:64])
+def _documents(data: bytes, name: str, key: str) -> list[LocalDocument]:
+    """The documents that bytes hold, none when they are plainly one. Raises ContainerRefused.
+
+    Nobody sees what an ingest stage passes over, so a container with a member that is not safe or not whole is refused.
+    """
+    if not _may_hold_many(data, name):
+        return []
+    documents: list[LocalDocument] = []
+    others: list[str] = []
+    for found in documents_in(data, name, key):
+        if isinstance(found, LocalDocument):
+            documents.append(found)
+        elif found.is_other:
+            others.append(found.reason)
+        else:
+            raise ContainerRefused(name=found.name, detail=found.reason)
+    if not documents:
+        raise ContainerRefused(name=name, detail=f"none of its {len(others)} members is a document")
+    return documents
+
+
+_SETS = (b"<pmc-articleset", b"<OAI-PMH", b"<PubmedArticleSet", b"<collection")
+
+
+def _may_hold_many(data: bytes, name: str) -> bool:
+    """Whether `data` may be a container, a table, a list or a set, judged without parsing it."""
+    kind = sniff.sniff(data)
+    if kind is sniff.Format.JSON:
+        head = text_head(data[:4096]).lstrip()
+        return head.startswith("[") or '"protocolSection"' not in head
+    if kind is sniff.Format.XML:
+        return any(mark in data[:4096] for mark in _SETS)
+    return kind in sniff.CONTAINERS or sniff.promised(name) == sniff.CSV
 
 
 def _submission(context: StageContext, item: Submission, document: LocalDocument) -> Submission:
@@ -73,6 +105,7 @@ def _submission(context: StageContext, item: Submission, document: LocalDocument
             # What many documents came in is a version of none of them.
             "replaces": None,
             "content": content,
+            "metadata": {**item.metadata, PARTIAL: "yes"} if document.partial else item.metadata,
             "pipeline": item.pipeline or document.pipeline,
         }
     )

@@ -4,8 +4,14 @@ from medkg_lab.errors import DocumentError
 
 
 class UnknownFormat(DocumentError):
-    """This file is {found}, which the parse stage does not read. It reads ClinicalTrials.gov API v2 studies (JSON), JATS
-    articles (XML) and MinerU's output (JSON); submit PDF files to a PDF pipeline."""
+    """This file is {found}, which the parse stage does not read here. It reads ClinicalTrials.gov API v2 studies, JATS, PubMed,
+    BioC and TEI articles and MinerU's output by their content, and text, Markdown and web pages by their names; submit PDF files
+    to a PDF pipeline."""
+
+
+class UnreadableText(DocumentError):
+    """This file is marked as Unicode text and is not: {detail}. It may have been cut off; download it again, or save it as
+    UTF-8."""
 
 
 class TooLarge(DocumentError):
@@ -40,7 +46,7 @@ class MalformedXml(DocumentError):
 
 
 class NotAnArticle(DocumentError):
-    """This XML is no JATS article: {detail}. Submit a file whose root element is <article>."""
+    """This XML is not an article that the lab reads: {detail}. Submit JATS, PubMed, BioC or TEI XML."""
 
 
 class OpenAccessRefusal(DocumentError):

@@ -15,6 +15,6 @@ def _build(resources: Resources, options: Any) -> Stage:
 AUTO = Implementation(
     name="parse.auto",
     stage_type=StageType.PARSE,
-    summary="ClinicalTrials.gov API v2 studies, JATS articles and MinerU's output, told apart by their content",
+    summary="Studies, JATS, PubMed, BioC and TEI articles, MinerU's output, text, Markdown and web pages, told apart by content",
     build=_build,
 )

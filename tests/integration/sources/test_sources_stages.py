@@ -1,6 +1,8 @@
 """The ingest and download stages with a real store and a real server."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -8,6 +10,7 @@ from medkg_lab.artifacts.store import ArtifactMissing
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.sources.errors import (
     AnswerTooBig,
+    ContainerRefused,
     NoContent,
     NoPdfAddress,
     NotAPdf,
@@ -123,3 +126,34 @@ def test_pdf_that_cannot_be_had(at):
         download().execute(at.context, record(at, pdf_url=at.service.url + "/none"))
     with pytest.raises(NoPdfAddress):
         download().execute(at.context, record(at))
+
+
+def zipped(**files):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+def test_a_container_becomes_a_submission_for_each_document(at, ingest):
+    study = json.dumps(STUDY).encode()
+    packed = at.store.put(zipped(**{"a.json": study, "b/c.txt": b"text", "fig.png": b"\x89PNG"}))
+    found = ingest.execute(at.context, given(packed, name="all.zip"))
+    assert [(one.source, one.key, one.content.media_type) for one in found] == [
+        ("clinicaltrials", "NCT00000001", "application/json"),
+        ("file", "k/b/c.txt", "text/plain"),
+    ]
+    assert at.store.get(found[0].content.sha256) == study
+    assert isinstance(ingest.execute(at.context, found[0]), Payload)
+    assert ingest.execute(at.context, found[1]).media_type == "text/plain"
+
+
+def test_a_container_that_is_not_safe_or_not_whole_is_refused(at, ingest):
+    for data, said in (
+        (zipped(**{"../a.json": b"{}", "b.json": b"{}"}), "leads out"),
+        (zipped(**{"fig.png": b"x"}), "none of its 1 members"),
+        (zipped(a=b"x")[:30], "damaged"),
+    ):
+        with pytest.raises(ContainerRefused, match=said):
+            ingest.execute(at.context, given(at.store.put(data), name="all.zip"))

@@ -59,7 +59,7 @@ def test_a_path_wins_over_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ("nct01234567", None, False, Remote("clinicaltrials", "NCT01234567")),
         ("PMC123", None, False, Remote("pmc", "PMC123")),
-        ("10.1000/x.y", None, False, Remote("unpaywall", "10.1000/x.y")),
+        ("10.1000/x.y", None, False, Remote("identifier", query="doi:10.1000/x.y")),
         ("123", "core", False, Remote("core", "123")),
         ("sepsis", "pmc", True, Remote("pmc", query="sepsis")),
         ("sepsis", None, True, Remote("clinicaltrials", query="sepsis")),

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError
 from medkg_lab.models.submission import Payload
+from medkg_lab.sources.sniff import Format, sniff
 from medkg_lab.stages.contracts import ParseStage, StageType
 from medkg_lab.stages.parse.auto import AutoParser, parse
 from medkg_lab.stages.parse.errors import EmptyDocument, TooLarge, UnknownFormat
 from medkg_lab.stages.parse.implementation import AUTO
 from medkg_lab.stages.parse.record import parse_json
-from medkg_lab.stages.parse.sniff import Format, sniff
 from medkg_lab.stages.parse.text import squeeze, unescape_markdown
 from medkg_lab.stages.parse.xml import parse_xml
 from medkg_lab.stages.registry import Resources

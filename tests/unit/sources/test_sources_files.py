@@ -27,7 +27,7 @@ def test_folder_is_walked_in_order_with_reasons_for_the_rest(tmp_path):
     write(tmp_path / "sub" / "broken.xml", b"<x")
     write(tmp_path / "README.md", b"# hello")
     write(tmp_path / "data.tsv", b"a\tb")
-    write(tmp_path / "x.json.gz", b"\x1f\x8b")
+    write(tmp_path / "x.json.bz2", b"BZh")
     write(tmp_path / ".hidden.json")
     write(tmp_path / ".git" / "a.json")
     (tmp_path / "link.json").symlink_to(tmp_path / "sub" / "a.json")
@@ -40,9 +40,9 @@ def test_folder_is_walked_in_order_with_reasons_for_the_rest(tmp_path):
         ("file", "sub/broken.xml"),
     ]
     assert {s.path.name: s.reason for s in found.skipped} == {
-        "README.md": "not JSON, XML or PDF (.md)",
-        "data.tsv": "not JSON, XML or PDF (.tsv)",
-        "x.json.gz": "compressed (.gz): unpack it first",
+        "README.md": "it says what its folder is",
+        "data.tsv": "not a format that the lab reads (.tsv)",
+        "x.json.bz2": "compressed (.bz2): unpack it first",
         "link.json": "symbolic link",
         "linked": "symbolic link",
         "pipe.json": "not a regular file",
@@ -51,7 +51,7 @@ def test_folder_is_walked_in_order_with_reasons_for_the_rest(tmp_path):
 
 def test_iterating_again_gives_the_same(tmp_path):
     write(tmp_path / "a.json")
-    write(tmp_path / "n.txt", b"text")
+    write(tmp_path / "n.log", b"text")
     found = expand(tmp_path)
     assert [d.key for d in found] == [d.key for d in found]
     assert len(found.skipped) == 1
