@@ -119,6 +119,10 @@ class KnowledgeClient:
         """The graph: `{nodes, edges, truncated}`."""
         return dict(self._rpc.call("graph_export", limit=limit, tenant=tenant))
 
+    def identified(self, identifier: str, tenant: str = "default") -> list[dict[str, str]]:
+        """The documents that say of themselves that an identifier is theirs: `{doc_id, node_id, title}` and their identifiers."""
+        return list(self._rpc.call("identified", identifier=identifier, tenant=tenant))
+
     def passage(self, chunk_id: str, tenant: str = "default") -> dict[str, Any]:
         """One passage with its mentions. Raises PassageNotFound."""
         return dict(self._rpc.call("passage", chunk_id=chunk_id, tenant=tenant))

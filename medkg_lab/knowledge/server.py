@@ -50,7 +50,9 @@ class Reads:
         return self._knowledge.graph.node(id_or_text, tenant)
 
     def neighbours(self, id: str, limit: Rows = 50, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
-        return self._knowledge.graph.neighbours(id, limit, tenant)
+        found = self._knowledge.graph.neighbours(id, limit, tenant)
+        related = self._knowledge.relations.neighbours(found["node"]["node_id"], tenant)
+        return {**found, "neighbours": [*related, *found["neighbours"]][:limit]}
 
     def path(self, source: str, target: str, max_hops: Hops = 4, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         return self._knowledge.graph.path(source, target, max_hops, tenant)
@@ -59,7 +61,12 @@ class Reads:
         return self._knowledge.graph.why(source, target, tenant)
 
     def graph_export(self, limit: Rows = 100_000, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
-        return self._knowledge.graph.export(limit, tenant)
+        exported = self._knowledge.graph.export(limit, tenant)
+        edges = [*exported["edges"], *self._knowledge.relations.edges(tenant)]
+        return {**exported, "edges": edges[:limit], "truncated": exported["truncated"] or len(edges) > limit}
+
+    def identified(self, identifier: str, tenant: str = DEFAULT_TENANT) -> list[dict[str, str]]:
+        return self._knowledge.relations.identified(identifier, tenant)
 
     def passage(self, chunk_id: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         return passages.passage(self._knowledge.database, chunk_id, tenant)
@@ -105,7 +112,18 @@ def handlers(
     reads, writes = Reads(knowledge), Writes(knowledge)
     found: dict[str, rpc.Handler] = {"caught_up": _checked(caught_up), "health": _checked(health)}
     found |= {name: _threaded(getattr(writes, name), writer) for name in ("index", "graph")}
-    names = ("search", "node", "neighbours", "path", "why", "graph_export", "passage", "documents", "counts")
+    names = (
+        "search",
+        "node",
+        "neighbours",
+        "path",
+        "why",
+        "graph_export",
+        "identified",
+        "passage",
+        "documents",
+        "counts",
+    )
     return found | {name: _threaded(getattr(reads, name), readers) for name in names}
 
 

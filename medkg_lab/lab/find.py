@@ -8,8 +8,17 @@ from typing import Any, ClassVar
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.identifiers import Scheme, parse
 from medkg_lab.models.identity import FILE_SOURCE
 
+DEFAULT_TENANT = "default"
+_SOURCES = {
+    Scheme.NCT: ("clinicaltrials",),
+    Scheme.PMC: ("pmc", "pmc-fulltext", "bioc"),
+    Scheme.PMID: ("pubmed", "bioc"),
+    Scheme.DOI: ("pmc", "unpaywall", "tei", "bioc"),
+}
+"""Whose documents have such identifiers for keys, the fullest first."""
 _LOOKED_AT = 1000
 _SHOWN = 10
 
@@ -64,10 +73,16 @@ def _differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def find_node(lab: Lab, name: str) -> str:
-    """The graph's node for `name`: a document's may be written without the hash behind it, anything else is left as it is.
+    """The graph's node for `name`, as people write it; what is neither a document nor an identifier is left as it is.
 
-    Raises SeveralDocuments.
+    A document of a file may be written without the hash behind it, a trial or an article by any of its identifiers. Raises
+    SeveralDocuments.
     """
+    if (identifier := parse(name)) is not None:
+        if identifier.scheme is Scheme.NCT:
+            return f"nct:{identifier.value}"
+        known = lab.knowledge.identified(str(identifier))
+        return known[0]["node_id"] if known else name
     prefix, _, rest = name.partition(":")
     if prefix not in ("doc", FILE_SOURCE):
         return name
@@ -87,6 +102,19 @@ def _newest(lab: Lab, name: str, tenant: str | None = None) -> dict[str, Any]:
     if len(ids) > 1:
         shown = ", ".join(ids[:_SHOWN]) + (" and more" if len(ids) > _SHOWN else "")
         raise SeveralDocuments(name=name, count=len(ids), ids=shown)
-    if not jobs:
+    return jobs[0] if jobs else _newest_identified(lab, name, tenant)
+
+
+def _newest_identified(lab: Lab, name: str, tenant: str | None) -> dict[str, Any]:
+    """The newest job of the document that the identifier `name` is of. Raises NoSuchJob."""
+    identifier = parse(name)
+    if identifier is None:
         raise NoSuchJob(job_id=name)
-    return jobs[0]
+    ids = [f"{source}:{identifier.value}" for source in _SOURCES[identifier.scheme]]
+    for doc_id in ids:
+        if jobs := lab.ledger.jobs(doc=doc_id, tenant=tenant, limit=1):
+            return dict(jobs[0])
+    for known in lab.knowledge.identified(str(identifier), tenant or DEFAULT_TENANT):
+        if jobs := lab.ledger.jobs(doc=known["doc_id"], tenant=tenant, limit=1):
+            return dict(jobs[0])
+    raise NoSuchJob(job_id=name)

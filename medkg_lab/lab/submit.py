@@ -24,11 +24,13 @@ from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.room import require_room
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
+from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.signing import REQUESTS, signer
 from medkg_lab.sources.catalog import ADAPTERS
 from medkg_lab.sources.documents import PARTIAL, LocalDocument
 from medkg_lab.sources.errors import UnknownSource
 from medkg_lab.sources.files import Skipped, expand
+from medkg_lab.sources.idconv import IdConverter
 
 GROUP_BYTES = 8 * 1024 * 1024
 GROUP_DOCUMENTS = 64
@@ -90,7 +92,9 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     """
     resolved = [resolve(target, options.source, options.is_query) for target in targets]
     common = _common(options)
-    remote = [_request(common, target) for target in resolved if isinstance(target, Remote)]
+    for target in resolved:
+        if isinstance(target, Remote):
+            _request(common, target)
     if options.pipeline is not None:
         lab.catalog.topology(options.pipeline)
     lab.require_running()
@@ -99,6 +103,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     if options.replaces is not None:
         common |= {"replaces": _replaced(lab, options, paths, len(resolved))}
     queue = _Queue(lab, is_new=options.again)
+    remote = [_request(common, _known(lab, one, options.tenant)) for one in resolved if isinstance(one, Remote)]
     outcome = Outcome(queue.put([Identified(one, "new") for one in remote]))
     identities = Identities(lab.ledger, options.tenant)
     for path in paths:
@@ -127,6 +132,18 @@ def _request(common: dict[str, Any], target: Remote) -> Submission:
     if target.source not in ADAPTERS:
         raise UnknownSource(source=target.source, known=", ".join(ADAPTERS))
     return _made(**common, source=target.source, key=target.key, query=target.query)
+
+
+def _known(lab: Lab, target: Remote, tenant: str) -> Remote:
+    """Where a document of the lab says what a DOI or a PubMed id is in PubMed Central, that; else `target` as it is."""
+    if target.source != IdConverter.name or target.query is None:
+        return target
+    try:
+        found = lab.knowledge.identified(target.query, tenant)
+    except PeerUnreachable:
+        return target
+    key = next((one["pmc"] for one in found if "pmc" in one), "")
+    return Remote("pmc", key) if key else target
 
 
 def _replaced(lab: Lab, options: Options, paths: Sequence[Path], targets: int) -> str:

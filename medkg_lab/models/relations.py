@@ -1,4 +1,4 @@
-"""How two publications belong together, as a parsed document's metadata holds it: `relations` lists `retracted_by doi:10.1/x`.
+"""How two publications belong together: the relations that a parsed document's metadata lists as `retraction-forward 10.1/x`.
 
 Vocabularies: JATS related-article-type (https://jats.nlm.nih.gov/archiving/tag-library/1.3/attribute/related-article-type.html),
 PubMed's RefType, and Crossref's relations.
@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from medkg_lab.models.identifiers import Identifier, parse
 
-KEY = "relations"
-"""The key of a document's metadata that lists them."""
+KEY = "related_articles"
+"""The key of a document's metadata that lists them: each a type of either vocabulary, a space, and an identifier."""
 
 
 class Relation(StrEnum):
@@ -36,6 +36,11 @@ INVERSES = {
     Relation.CONCERN_ABOUT: Relation.HAS_CONCERN,
 }
 INVERSES |= {inverse: relation for relation, inverse in INVERSES.items()}
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
 
 PUBMED_REFERENCES = {
     "RetractionOf": Relation.RETRACTS,
@@ -84,25 +89,16 @@ JATS_TYPES = {
 """Values of related-article-type that say more than that two articles are about the same."""
 
 
-_NAMES = frozenset(Relation)
+_BY_NAME = {_folded(name): relation for names in (JATS_TYPES, PUBMED_REFERENCES) for name, relation in names.items()}
 
 
-def of_jats(kind: str, is_preprint: bool) -> Relation | None:
-    """The relation that a related-article-type names; a preprint's other version is the article, unless it says otherwise."""
-    name = re.sub(r"[\s_]+", "-", kind.strip().lower())
-    found = JATS_TYPES.get(name)
-    return Relation.PREPRINT_OF if is_preprint and found is Relation.VERSION_OF else found
+def read(texts: Iterable[str], is_preprint: bool = False) -> Iterator[tuple[Relation, Identifier]]:
+    """The relations that a document's metadata lists; what says less than they do is passed over.
 
-
-def written(relation: Relation, other: Identifier) -> str:
-    """A relation as a document's metadata holds it."""
-    return f"{relation} {other}"
-
-
-def read(texts: Iterable[str]) -> Iterator[tuple[Relation, Identifier]]:
-    """The relations that a document's metadata lists; what is not one is passed over."""
+    The other version of a preprint is its article, unless the preprint says otherwise.
+    """
     for text in texts:
-        name, _, other = text.partition(" ")
-        one = parse(other)
-        if one is not None and name in _NAMES:
-            yield Relation(name), one
+        kind, _, other = text.partition(" ")
+        relation, one = _BY_NAME.get(_folded(kind)), parse(other)
+        if relation is not None and one is not None:
+            yield (Relation.PREPRINT_OF if is_preprint and relation is Relation.VERSION_OF else relation), one

@@ -5,7 +5,7 @@ Elements: https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html
 
 from medkg_lab.models.identifiers import Scheme, parse
 from medkg_lab.models.ir import BlockKind, Document
-from medkg_lab.models.relations import PUBMED_REFERENCES, Relation, written
+from medkg_lab.models.relations import KEY, PUBMED_REFERENCES, Relation, read
 from medkg_lab.stages.parse.builder import Builder
 from medkg_lab.stages.parse.errors import NotAnArticle
 from medkg_lab.stages.parse.jats_inline import inline_text
@@ -152,11 +152,9 @@ def _relations(made: Builder, citation: Element) -> None:
     found: list[str] = []
     listed = child(citation, "CommentsCorrectionsList")
     for item in children(listed, "CommentsCorrections") if listed is not None else ():
-        relation = PUBMED_REFERENCES.get(item.get("RefType") or "")
-        number = child(item, "PMID")
-        one = parse(f"pmid:{(number.text or '').strip()}") if number is not None else None
-        if relation is not None and one is not None:
-            found.append(written(relation, one))
-    made.put("relations", list(dict.fromkeys(found)))
-    if any(one.startswith(f"{Relation.RETRACTED_BY} ") for one in found):
+        kind, number = item.get("RefType") or "", child(item, "PMID")
+        if kind in PUBMED_REFERENCES and number is not None and (one := parse((number.text or "").strip())):
+            found.append(f"{kind} {one}")
+    made.put(KEY, list(dict.fromkeys(found)))
+    if any(relation is Relation.RETRACTED_BY for relation, _ in read(found)):
         made.metadata["retracted"] = True

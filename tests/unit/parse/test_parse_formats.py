@@ -55,7 +55,7 @@ def test_a_pubmed_record() -> None:
         1998,
         "preprint",
     )
-    assert found.metadata["relations"] == ["retracted_by pmid:99"]
+    assert found.metadata["related_articles"] == ["RetractionIn pmid:99"]
     assert found.metadata["retracted"] is True
     assert [(code.scheme, code.code, code.term) for code in found.codes] == [("mesh", "D006073", "Gout")]
 
