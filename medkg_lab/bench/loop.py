@@ -1,5 +1,6 @@
 """The hard-wired loop that the lane is measured against: the same stage objects in turn, with nothing around them."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ class LoopRun:
 
 class _NoOutside:
     def request(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("a measured document never goes to the network")
+
+    async def request_async(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a measured document never goes to the network")
 
 
@@ -91,6 +95,7 @@ def input_of(kind: StageType, submission: Submission, values: Mapping[str, Any])
 
 def _execute(stage: Any, given: StageContext, item: Any) -> Any:
     try:
-        return stage.execute(given, item)
+        made = stage.execute(given, item)
+        return asyncio.run(made) if asyncio.iscoroutine(made) else made
     except DocumentError as error:
         return error

@@ -1,8 +1,9 @@
 """What a policy costs while nothing fails: the same stage called by itself, and under retry, breaker, rate limit and deadline."""
 
+import asyncio
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from medkg_lab.bench.figures import at_most, spread
@@ -34,20 +35,20 @@ def policies_part(work_ms: float) -> tuple[list[dict[str, Any]], dict[str, Any]]
     call = ResilientCall(POLICY, "bench", registry=registry)
     bare, under = [], []
     for _ in range(ROUNDS):
-        bare.append(_microseconds(_nothing))
-        under.append(_microseconds(lambda: call.call(_nothing)))
+        bare.append(asyncio.run(_microseconds(_nothing)))
+        under.append(asyncio.run(_microseconds(lambda: call.call(_nothing))))
     added = [with_ - without for without, with_ in zip(bare, under, strict=True)]
     share = statistics.median(added) / (max(work_ms, 1.0) * 1e3)
     detail = {"added_us_per_call": spread(added), "of_a_call_of_ms": max(work_ms, 1.0), "share": round(share, 5)}
     return [at_most("policy on the healthy path, share of a stage", round(share, 4), SHARE)], detail
 
 
-def _nothing() -> None:
+async def _nothing() -> None:
     return
 
 
-def _microseconds(function: Callable[[], None]) -> float:
+async def _microseconds(function: Callable[[], Awaitable[None]]) -> float:
     began = time.perf_counter()
     for _ in range(CALLS):
-        function()
+        await function()
     return (time.perf_counter() - began) / CALLS * 1e6

@@ -13,6 +13,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.definitions import Definitions
 from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.lease import Lease
+from medkg_lab.engine.loops import EngineLoops
 from medkg_lab.engine.outside import SharedOutside
 from medkg_lab.engine.runner import Bench
 from medkg_lab.engine.sizing import Sizing
@@ -20,10 +21,12 @@ from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.engine.worker import Stop, Worker, stop_in_time
 from medkg_lab.engine.workshop import Workshop
 from medkg_lab.errors import LabError
+from medkg_lab.event_loop import LoopThread
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
+from medkg_lab.resilience.breaker import ask_apart
 from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.services.loading import loading
 from medkg_lab.settings import Settings, SettingsInvalid
@@ -74,6 +77,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
 
     ledger = LedgerClient(locations.socket("ledger"), LEDGER_PATIENCE, before_emit=make_durable)
     driver = Driver()
+    network = LoopThread("network")
     resources = Resources(
         cache=locations.cache,
         knowledge_socket=locations.socket("knowledge"),
@@ -93,12 +97,18 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
         lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, partial(end_overdue, heart)),
         sizing=Sizing(chosen.batch_limit),
         outside=SharedOutside(
-            chosen.sources, recording.store if recording else None, chosen.recording.max_answer_mib * 1024 * 1024
+            chosen.sources,
+            recording.store if recording else None,
+            chosen.recording.max_answer_mib * 1024 * 1024,
+            network,
         ),
         hurry=stop.hurry,
         gpu=GpuSlot(locations.state / "gpu.lock"),
         loading=lambda: loading(locations.state, (server.name for server in definitions.profile.servers)),
-        circuits=BreakerRegistry(keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name),
+        circuits=BreakerRegistry(
+            keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name, asking=ask_apart
+        ),
+        loops=EngineLoops(network),
     )
 
 
@@ -130,6 +140,7 @@ def main() -> None:
     stop_in_time(thread, bench, worker, lambda: LedgerClient(locations.socket("ledger"), deadline=1.0))
     bench.lease.close()
     bench.outside.close()
+    bench.loops.close()
     bench.artifacts.close()
     if worker.broken is not None:
         raise worker.broken

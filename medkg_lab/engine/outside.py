@@ -1,17 +1,24 @@
 """The outside as one document's stage sees it: made when first used, each exchange labelled and kept."""
 
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Unpack
 
+from medkg_lab.event_loop import LoopThread
 from medkg_lab.sources.catalog import base_urls
 from medkg_lab.sources.exchanges import ArtifactExchangeLog, NoLog, request_key
-from medkg_lab.stages.contracts import OutsideAnswer
+from medkg_lab.stages.contracts import OutsideAnswer, RequestOptions
+
+if TYPE_CHECKING:
+    from medkg_lab.sources.outside import HttpOutside
 
 
 class SharedOutside:
-    """One HTTP client for the process. `exchanges` are the records of what was exchanged since the last call, as artifacts.
+    """One HTTP client for the process, its connections in `loop`.
 
-    Without a `store` nothing is recorded; `max_body` is the size in bytes beyond which an answer's body is not.
+    `exchanges` are the records of what was exchanged since the last call, as artifacts. Without a `store` nothing is recorded;
+    `max_body` is the size in bytes beyond which an answer's body is not.
     """
 
     def __init__(
@@ -19,18 +26,23 @@ class SharedOutside:
         source_settings: Mapping[str, Mapping[str, Any]],
         store: Callable[[bytes], str] | None,
         max_body: int = 64 * 1024 * 1024,
+        loop: LoopThread | None = None,
     ) -> None:
         self._settings = source_settings
         self._log = ArtifactExchangeLog(store, max_body) if store is not None else None
-        self._client: Any = None
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._client: HttpOutside | None = None
 
-    def client(self) -> Any:
+    def client(self) -> "HttpOutside":
         """The HTTP client; an engine that computes never makes one."""
-        if self._client is None:
-            from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+        with self._lock:
+            if self._client is None:
+                from medkg_lab.sources.outside import HttpOutside, trusted_hosts
 
-            self._client = HttpOutside(trusted=trusted_hosts(base_urls(self._settings)), log=self._log or NoLog())
-        return self._client
+                trusted = trusted_hosts(base_urls(self._settings))
+                self._client = HttpOutside(trusted=trusted, log=self._log or NoLog(), loop=self._loop)
+            return self._client
 
     def exchanges(self) -> list[str]:
         """The sha256 of each new record."""
@@ -52,33 +64,20 @@ class DocumentOutside:
         self._attempt = attempt
         self._calls: dict[str, int] = {}
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout: float,
-        max_bytes: int,
-        keyed: bytes | None = None,
-        endpoint: bool = False,
-    ) -> OutsideAnswer:
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
         """Exchange one request, as HttpOutside does. Raises what it raises."""
-        asked = request_key(method, f"{url}?{sorted((params or {}).items())}", keyed or body)
+        with self._labelled(method, url, options) as outside:
+            return outside.request(method, url, **options)
+
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """Exchange one request, as HttpOutside does. Raises what it raises."""
+        with self._labelled(method, url, options) as outside:
+            return await outside.request_async(method, url, **options)
+
+    def _labelled(self, method: str, url: str, options: RequestOptions) -> "AbstractContextManager[HttpOutside]":
+        """The client for this request, which is the n-th of its kind."""
+        body = options.get("keyed") or options.get("body")
+        asked = request_key(method, f"{url}?{sorted((options.get('params') or {}).items())}", body)
         self._calls[asked] = call = self._calls.get(asked, 0) + 1
-        labelled = self._shared.client().labelled
-        with labelled(job=self._job_id, stage=self._stage, attempt=self._attempt, call=call) as outside:
-            answer: OutsideAnswer = outside.request(
-                method,
-                url,
-                params=params,
-                headers=headers,
-                body=body,
-                timeout=timeout,
-                max_bytes=max_bytes,
-                keyed=keyed,
-                endpoint=endpoint,
-            )
-            return answer
+        client = self._shared.client()
+        return client.labelled(job=self._job_id, stage=self._stage, attempt=self._attempt, call=call)

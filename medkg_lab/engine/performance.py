@@ -8,6 +8,7 @@ from medkg_lab.artifacts.store import MAX_VALUE, ArtifactStore, ArtifactTooLarge
 from medkg_lab.engine.calls import OnRetry, Outcome, StageCalls
 from medkg_lab.engine.documents import Document
 from medkg_lab.engine.errors import MissingInput
+from medkg_lab.engine.loops import Loops
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import LabError
 from medkg_lab.resilience.executor import BreakerRegistry
@@ -46,7 +47,8 @@ def perform(
     context: ContextOf,
     on_retry: OnRetry,
     registry: BreakerRegistry,
-    on_document: Callable[[str], None] = lambda _: None,
+    loops: Loops,
+    on_document: Callable[[str | None], None] = lambda _: None,
 ) -> list[Outcome]:
     """Call the stage for all documents; those whose inputs cannot be had get that as their outcome.
 
@@ -61,12 +63,13 @@ def perform(
 
     if ready:
 
-        def started(place: int) -> None:
-            on_document(documents[ready[place]].job_id)
+        def started(place: int | None) -> None:
+            on_document(None if place is None else documents[ready[place]].job_id)
 
-        calls = StageCalls(built, policy, documents[0].offline, retrying, registry, started)
+        calls = StageCalls(built, policy, documents[0].offline, retrying, registry, started, loops.threads)
         contexts = [context(stage, documents[place]) for place in ready]
-        outcomes |= dict(zip(ready, calls.run(contexts, [inputs[place] for place in ready]), strict=True))
+        done = loops.run(built, calls.run(contexts, [inputs[place] for place in ready]))
+        outcomes |= dict(zip(ready, done, strict=True))
     return [outcomes[place] for place in range(len(documents))]
 
 

@@ -16,6 +16,7 @@ from medkg_lab.engine.definitions import PAYLOAD, Definitions, Pipeline
 from medkg_lab.engine.documents import Document, read
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered, is_full
 from medkg_lab.engine.lease import Lease
+from medkg_lab.engine.loops import EngineLoops
 from medkg_lab.engine.outside import DocumentOutside, SharedOutside
 from medkg_lab.engine.performance import Failed, Kept, keep, perform
 from medkg_lab.engine.sizing import Sizing
@@ -55,6 +56,7 @@ class Bench:
     outside: SharedOutside
     hurry: Callable[[], bool]
     circuits: BreakerRegistry
+    loops: EngineLoops
     gpu: GpuSlot
     loading: Callable[[], Sequence[str]] = tuple
     now: Callable[[], float] = time.time
@@ -202,11 +204,14 @@ class BatchRun:
                 self._context,
                 retrying,
                 self._bench.circuits,
+                self._bench.loops,
                 self._bench.lease.stage,
             )
         if self._refused is not None:
             raise self._refused
-        self._bench.sizing.measured(name, len(documents), (time.perf_counter() - began) * 1e3)
+        took = (time.perf_counter() - began) * 1e3
+        # What all of a batch wait for at once, each batch waits for once, however large it is.
+        self._bench.sizing.measured(name, len(documents), max(0.0, took - max(each.waited_ms for each in outcomes)))
         self.used.append(name)
         return outcomes
 

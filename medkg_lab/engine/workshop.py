@@ -1,5 +1,6 @@
 """Building the stages: each implementation with its options once per process, and never one whose GPU is not there."""
 
+import inspect
 import json
 import logging
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class BuiltStage:
     def many(self) -> BatchStage | None:
         """The stage, if it takes many documents at once."""
         return self.stage if isinstance(self.stage, BatchStage) else None
+
+    @cached_property
+    def waits(self) -> bool:
+        """Whether the stage is called as a coroutine, so that one can wait beside others."""
+        return self.many is None and inspect.iscoroutinefunction(getattr(self.stage, "execute", None))
 
 
 class Workshop:

@@ -1,5 +1,7 @@
 """Self-tests of the parts that run on a GPU, and which of these parts were never run on one by those who wrote them."""
 
+import asyncio
+
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk, ChunkSpan
 from medkg_lab.sources.outside import HttpOutside
@@ -82,7 +84,7 @@ def selftest_claims(options: LlmOptions) -> str:
     chunk = Chunk(chunk_id="selftest#0", doc_id="selftest", number=0, text=_SENTENCE, spans=spans)
     with HttpOutside() as outside:
         asked = request_body(chunk, options.model, options.max_tokens)
-        body = ask(outside, options, "chat/completions", asked, options.timeout_seconds)
+        body = asyncio.run(ask(outside, options, "chat/completions", asked, options.timeout_seconds))
     try:
         claims = read_claims(orjson.loads(body))
     except ValueError as error:

@@ -1,10 +1,11 @@
 """The outside of a run: every call is answered from the recording, attempt by attempt, on the run's clock."""
 
+import asyncio
 import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 
@@ -12,11 +13,11 @@ from medkg_lab import errors
 from medkg_lab.errors import LabError
 from medkg_lab.repro.clock import VirtualClock
 from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
-from medkg_lab.resilience.isolation import TimedOut
+from medkg_lab.resilience.errors import TimedOut
 from medkg_lab.sources.errors import ServiceUnavailable
-from medkg_lab.sources.exchanges import request_key, without_secrets
+from medkg_lab.sources.exchanges import CANCELLED, request_key, without_secrets
 from medkg_lab.sources.outside import judge
-from medkg_lab.stages.contracts import OutsideAnswer
+from medkg_lab.stages.contracts import Outside, OutsideAnswer, RequestOptions
 
 Record = Mapping[str, Any]
 Place = tuple[str, str, str]
@@ -82,37 +83,55 @@ class RecordedOutside:
     stage: str
     limit: float | None = None
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout: float,
-        max_bytes: int,
-        keyed: bytes | None = None,
-        endpoint: bool = False,
-    ) -> OutsideAnswer:
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
         """The recorded answer, or what came instead of one. Raises UnrecordedCall and what HttpOutside raises."""
-        whole = str(httpx.Request(method, url, params=params).url)
-        key = request_key(method, whole, keyed or body)
-        record = self.recording.take(self.job_id, self.stage, method, whole, key)
+        record = self._take(method, url, options)
         clock, seconds = self.recording.clock, record["ms"] / 1000
-        if self.limit is not None and seconds > self.limit:
-            clock.sleep(self.limit)
+        if record["error"] == CANCELLED or (self.limit is not None and seconds > self.limit):
+            clock.sleep(seconds if self.limit is None else self.limit)
             raise TimedOut
         clock.sleep(seconds)
+        return self._answer(record, options)
+
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """What `request` does, in the time of the run's event loop."""
+        record = self._take(method, url, options)
+        if record["error"] == CANCELLED:
+            # It had not ended when the policy gave it up, nor will it now.
+            await asyncio.Event().wait()
+        await asyncio.sleep(record["ms"] / 1000)
+        return self._answer(record, options)
+
+    def _take(self, method: str, url: str, options: RequestOptions) -> Record:
+        whole = str(httpx.Request(method, url, params=options.get("params")).url)
+        key = request_key(method, whole, options.get("keyed") or options.get("body"))
+        return self.recording.take(self.job_id, self.stage, method, whole, key)
+
+    def _answer(self, record: Record, options: RequestOptions) -> OutsideAnswer:
         if record["status"] is None:
             raise failure(record)
         if not record["kept"]:
             raise NotInArchive(what=f"the answer to {record['url']}, which was too large to be recorded")
         data = self.recording.content(record["body"]) if record["size"] else b""
         answer = OutsideAnswer(record["status"], record["headers"], data, record["final_url"])
-        if not endpoint:
-            judge(answer, clock.now())
+        if not options.get("endpoint"):
+            judge(answer, self.recording.clock.now())
         return answer
+
+
+@dataclass(frozen=True)
+class BlockingOutside:
+    """The real outside in a run whose time is virtual: nothing else goes on until the answer is there."""
+
+    outside: Outside
+
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """Exchange one request. Raises what `outside` raises."""
+        return self.outside.request(method, url, **options)
+
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """Exchange one request. Raises what `outside` raises."""
+        return self.outside.request(method, url, **options)
 
 
 def failure(record: Record) -> LabError:

@@ -21,12 +21,12 @@ from medkg_lab.errors import LabError
 from medkg_lab.repro import history as past
 from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.circuits import RunKeeper
-from medkg_lab.repro.clock import VirtualClock
+from medkg_lab.repro.clock import VirtualClock, VirtualLoops
 from medkg_lab.repro.definitions import Definitions
 from medkg_lab.repro.history import Batch, History, PdfRead, Requeued
 from medkg_lab.repro.incident import WRITER, Incident
 from medkg_lab.repro.manifest import PDF_STAND_IN
-from medkg_lab.repro.outside import RecordedOutside, Recording
+from medkg_lab.repro.outside import BlockingOutside, RecordedOutside, Recording
 from medkg_lab.repro.pdfs import PdfReader
 from medkg_lab.repro.runs import Run, Step, Transition
 from medkg_lab.repro.stores import RunKnowledge
@@ -153,13 +153,10 @@ class Replay:
         self._pdfs[False].ahead(self._pdf_contents())
         self._keeper = RunKeeper(self.clock.now, self._moved)
         self._registry = BreakerRegistry(
-            clock=self.clock.now,
-            keeper=self._keeper,
-            owner=WRITER,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-            chance=lambda: _STEADY,
+            clock=self.clock.now, keeper=self._keeper, owner=WRITER, now=self.clock.now, chance=lambda: _STEADY
         )
+        self._loops = VirtualLoops(self.clock)
+        stack.callback(self._loops.close)
 
     def _pdf_contents(self) -> list[str]:
         """The PDFs that this run will come to."""
@@ -297,7 +294,7 @@ class Replay:
                 tried = {"attempt": attempt, "kind": failure_kind(error), "reason": reason(error)}
                 made[documents[place].job_id].tries.append(tried)
 
-        outcomes = perform(stage, built, policy, documents, self._store, context, retrying, self._registry)
+        outcomes = perform(stage, built, policy, documents, self._store, context, retrying, self._registry, self._loops)
         kept, failed = keep(stage.type, documents, outcomes, self._store)
         for each in kept:
             self._kept(made[each.document.job_id], each, built.implementation.device, stage)
@@ -313,7 +310,7 @@ class Replay:
     def _context(self, stage: StageDefinition, document: Document, batch: Batch, limit: float | None) -> StageContext:
         outside: Outside = RecordedOutside(self._recording, document.job_id, stage.name, limit)
         if stage.name in self.choices.live:
-            outside = DocumentOutside(self._live, document.job_id, stage.name, document.attempt)
+            outside = BlockingOutside(DocumentOutside(self._live, document.job_id, stage.name, document.attempt))
         return StageContext(
             tenant_id=document.tenant_id,
             job_id=document.job_id,

@@ -29,3 +29,7 @@ class DeadlineExceeded(ServiceError):
     {policy!r}, or submit again later. What happened last: {last}"""
 
     failure_kind = "timeout"
+
+
+class TimedOut(Exception):
+    """A call took longer than its policy allows; its outcome is ignored."""

@@ -1,28 +1,63 @@
-"""A rate limit for threads.
+"""Rate limits: aiolimiter's bucket paces calls, of which all processes together lease no more than the limit allows."""
 
-aiolimiter's bucket belongs to the event loop that first used it: from another thread it fails or lets twice the rate through.
-Stages are called from plain threads, so the arithmetic is here, with a clock that tests can set.
-"""
-
-import threading
+import asyncio
+import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from aiolimiter import AsyncLimiter
+
+from medkg_lab.resilience.breaker import Asking, ask_here
+from medkg_lab.resilience.circuits import Keeper, Place, ask
+
+LEASE_S = 0.1
+"""Calls worth so many seconds of a rate limit are leased at once, and one at least."""
+BURST_S = 0.5
+"""Calls worth so many seconds may be made at once after a pause, as the ledger's own buckets allow."""
+
+Lease = Callable[[], dict[str, Any] | None]
+"""Calls that all processes together may make: `granted`, or the seconds to wait; None while that is not known."""
+
+
+def leased_from(keeper: Keeper, place: Place, per_second: float) -> Lease:
+    """Leases from the keeper's bucket."""
+    want = max(1, int(per_second * LEASE_S))
+    return lambda: ask(place, lambda: keeper.rate_lease(place.policy, place.key, per_second, want))
 
 
 class Limiter:
-    """Spaces calls evenly: one every `1 / per_second` seconds, without bursts, in the order in which they asked."""
+    """Lets `per_second` calls through, in the order in which they asked; for the tasks of one event loop."""
 
-    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
-        self._interval = 1.0 / per_second
-        self._clock = clock
-        self._free_at = clock()
-        self._lock = threading.Lock()
+    def __init__(self, per_second: float, lease: Lease | None = None, asking: Asking = ask_here) -> None:
+        burst = max(1.0, per_second * BURST_S)
+        self._bucket = AsyncLimiter(burst, burst / per_second)
+        self._lease = lease
+        self._asking = asking
+        self._leased = 0
+        self._turn = asyncio.Lock()
 
-    def reserve(self, within: float) -> float | None:
-        """Take the next free slot and return the seconds until then; None, and no slot, when that is more than `within`."""
-        with self._lock:
-            now = self._clock()
-            start = max(now, self._free_at)
-            if start - now > within:
-                return None
-            self._free_at = start + self._interval
-            return start - now
+    async def acquire(self, deadline: float = math.inf) -> bool:
+        """Wait for a call; False once it cannot come before `deadline`, in the loop's time."""
+        try:
+            async with asyncio.timeout_at(None if deadline == math.inf else deadline), self._turn:
+                if self._lease is not None and not await self._take(self._lease, deadline):
+                    return False
+                await self._bucket.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _take(self, lease: Lease, deadline: float) -> bool:
+        """Take a leased call. While nobody leases, the bucket here is the whole limit."""
+        while self._leased == 0:
+            answer = await self._asking(partial(lease))
+            if answer is None:
+                return True
+            self._leased = int(answer["granted"])
+            if self._leased == 0:
+                if asyncio.get_running_loop().time() + answer["wait_s"] > deadline:
+                    return False
+                await asyncio.sleep(answer["wait_s"])
+        self._leased -= 1
+        return True

@@ -31,11 +31,11 @@ class Adapter(Protocol):
 
     name: str
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The document called `key`. Raises DocumentError or ServiceError."""
         ...
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """One submission for each document that the query finds, up to its limit. Raises DocumentError or ServiceError."""
         ...
 
@@ -53,7 +53,7 @@ class Service:
         """The host that messages name."""
         return urlsplit(self.base_url).netloc
 
-    def get(
+    async def get(
         self,
         context: StageContext,
         path: str,
@@ -65,7 +65,7 @@ class Service:
 
         Raises NotFound, RequestRefused, and what Outside raises.
         """
-        answer = context.outside.request(
+        answer = await context.outside.request_async(
             "GET",
             f"{self.base_url}/{path}",
             params=params,

@@ -9,11 +9,14 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import httpcore
 import httpx
+
+from medkg_lab.event_loop import in_thread
 
 IPV4_NOT_PUBLIC = tuple(
     map(
@@ -86,36 +89,36 @@ def is_port(number: int) -> bool:
     return 0 < number < 1 << 16
 
 
-class PublicBackend(httpcore.NetworkBackend):
+class PublicBackend(httpcore.AsyncNetworkBackend):
     """Connects to names all of whose addresses are public. Raises AddressRefused for others."""
 
     def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
+        self._sockets = httpcore.AnyIOBackend()
 
-    def connect_tcp(
+    async def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of `host` that answers."""
         until = None if timeout is None else time.monotonic() + timeout
         failure: Exception = httpcore.ConnectError("this name has no address")
-        addresses = public_addresses(host, port)
+        addresses = await in_thread(partial(public_addresses, host, port), "look-up")
         for number, address in enumerate(addresses):
             # What is left is shared among the addresses, so that one that never answers does not use up all of it.
             left = None if until is None else max(0.001, (until - time.monotonic()) / (len(addresses) - number))
             try:
-                return self._sockets.connect_tcp(address, port, left, local_address, socket_options)
+                return await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
 
-    def connect_unix_socket(
+    async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore.AsyncNetworkStream:
         """Refused: no address of a record leads to a Unix socket."""
         raise AddressRefused("it is a Unix socket")
 
@@ -132,11 +135,11 @@ def public_addresses(host: str, port: int) -> list[str]:
     return addresses
 
 
-class PoolTransport(httpx.BaseTransport):
+class PoolTransport(httpx.AsyncBaseTransport):
     """httpx over a pool of connections that a given backend makes, without anything from the environment."""
 
-    def __init__(self, backend: httpcore.NetworkBackend, context: ssl.SSLContext) -> None:
-        self._pool = httpcore.ConnectionPool(
+    def __init__(self, backend: httpcore.AsyncNetworkBackend, context: ssl.SSLContext) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             max_connections=100,
             max_keepalive_connections=20,
@@ -144,9 +147,9 @@ class PoolTransport(httpx.BaseTransport):
             network_backend=backend,
         )
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises httpx.TransportError and what the backend raises."""
-        assert isinstance(request.stream, httpx.SyncByteStream)
+        assert isinstance(request.stream, httpx.AsyncByteStream)
         url = request.url
         asked = httpcore.Request(
             method=request.method,
@@ -156,26 +159,27 @@ class PoolTransport(httpx.BaseTransport):
             extensions=request.extensions,
         )
         with _httpx_errors():
-            answer = self._pool.handle_request(asked)
+            answer = await self._pool.handle_async_request(asked)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Stream(answer), extensions=answer.extensions
         )
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections that were kept open."""
-        self._pool.close()
+        await self._pool.aclose()
 
 
-class _Stream(httpx.SyncByteStream):
+class _Stream(httpx.AsyncByteStream):
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer
 
-    def __iter__(self) -> Iterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         with _httpx_errors():
-            yield from self._answer.iter_stream()
+            async for part in self._answer.aiter_stream():
+                yield part
 
-    def close(self) -> None:
-        self._answer.close()
+    async def aclose(self) -> None:
+        await self._answer.aclose()
 
 
 @contextlib.contextmanager

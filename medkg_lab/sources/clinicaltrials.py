@@ -21,11 +21,11 @@ class ClinicalTrials:
     def __init__(self, settings: SourceSettings) -> None:
         self._service = Service(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The study's JSON record, as the API gives it. Raises BadKey, BadAnswer, and what Service.get raises."""
         if not studies.NCT_ID.fullmatch(key):
             raise BadKey(key=key, source=self.name, detail="an NCT id is NCT and eight digits")
-        answer = self._service.get(context, f"studies/{key}", {"format": "json"}, key)
+        answer = await self._service.get(context, f"studies/{key}", {"format": "json"}, key)
         if not studies.is_study(self._service.json(answer)):
             raise BadAnswer(host=self._service.host, detail="the record has no protocolSection")
         return Payload(
@@ -38,12 +38,12 @@ class ClinicalTrials:
             url=answer.url,
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The NCT ids that match the query, in the API's order. Raises BadAnswer, and what Service.get raises."""
         keys: list[str] = []
         token, seen = "", {""}
         while len(keys) < query.limit:
-            page = self._page(context, query, min(_PAGE, query.limit - len(keys)), token)
+            page = await self._page(context, query, min(_PAGE, query.limit - len(keys)), token)
             keys += self._keys(page)
             token = str(page.get("nextPageToken") or "")
             if token in seen:
@@ -51,11 +51,11 @@ class ClinicalTrials:
             seen.add(token)
         return found(query, keys)
 
-    def _page(self, context: StageContext, query: Submission, size: int, token: str) -> dict[str, Any]:
+    async def _page(self, context: StageContext, query: Submission, size: int, token: str) -> dict[str, Any]:
         params = {"query.term": query.query or "", "fields": "NCTId", "pageSize": str(size), "format": "json"}
         if token:
             params["pageToken"] = token
-        return self._service.json(self._service.get(context, "studies", params, f"the query {query.query!r}"))
+        return self._service.json(await self._service.get(context, "studies", params, f"the query {query.query!r}"))
 
     def _keys(self, page: dict[str, Any]) -> list[str]:
         items = page.get("studies")

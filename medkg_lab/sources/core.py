@@ -20,14 +20,14 @@ class Core:
     def __init__(self, settings: SourceSettings) -> None:
         self._service = Service(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The work's record, with the address of its PDF as `pdf_url`.
 
         Raises BadKey, NoOpenCopy, BadAnswer, and what Service.get raises.
         """
         if not (key.isascii() and key.isdigit()):
             raise BadKey(key=key, source=self.name, detail="a CORE id is a number")
-        answer = self._service.get(context, f"works/{key}", {}, key, self._headers())
+        answer = await self._service.get(context, f"works/{key}", {}, key, self._headers())
         work = self._service.json(answer)
         address = work.get("downloadUrl")
         if not isinstance(address, str) or not address:
@@ -44,24 +44,23 @@ class Core:
             metadata={"pdf_url": address, **described},
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The ids of works with a full text that match the query. Raises BadAnswer, and what Service.get raises."""
         keys: list[str] = []
         offset = 0
         while len(keys) < query.limit:
-            page = self._page(context, query, offset)
+            page = await self._page(context, query, offset)
             keys += [str(work["id"]) for work in page if work.get("downloadUrl") and work.get("id") is not None]
             offset += len(page)
             if len(page) < _PAGE:
                 break
         return found(query, keys)
 
-    def _page(self, context: StageContext, query: Submission, offset: int) -> list[dict[str, Any]]:
+    async def _page(self, context: StageContext, query: Submission, offset: int) -> list[dict[str, Any]]:
         params = {"q": query.query or "", "limit": str(_PAGE), "offset": str(offset)}
         what = f"the query {query.query!r}"
-        results = self._service.json(self._service.get(context, "search/works", params, what, self._headers())).get(
-            "results"
-        )
+        answer = await self._service.get(context, "search/works", params, what, self._headers())
+        results = self._service.json(answer).get("results")
         if not isinstance(results, list):
             raise BadAnswer(host=self._service.host, detail="the page has no list of results")
         return [work for work in results if isinstance(work, dict)]

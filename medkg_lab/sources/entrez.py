@@ -21,24 +21,24 @@ class Entrez:
         """The host that messages name."""
         return self._service.host
 
-    def fetch(self, context: StageContext, database: str, number: str, what: str = "") -> OutsideAnswer:
+    async def fetch(self, context: StageContext, database: str, number: str, what: str = "") -> OutsideAnswer:
         """The XML that `efetch` gives for one number; `what` names it in messages. Raises what Service.get raises."""
         params = {"db": database, "id": number, "retmode": "xml"} | self._identity()
-        return self._service.get(context, "efetch.fcgi", params, what or number)
+        return await self._service.get(context, "efetch.fcgi", params, what or number)
 
-    def search(
+    async def search(
         self, context: StageContext, database: str, query: Submission, prefix: str = ""
     ) -> tuple[Submission, ...]:
         """A submission for each number that `esearch` finds, behind `prefix`. Raises BadAnswer, and what Service.get raises."""
         keys: list[str] = []
         while len(keys) < query.limit:
-            page = self._page(context, database, query, len(keys), min(_PAGE, query.limit - len(keys)))
+            page = await self._page(context, database, query, len(keys), min(_PAGE, query.limit - len(keys)))
             keys += [f"{prefix}{number}" for number in page]
             if not page:
                 break
         return found(query, keys)
 
-    def _page(self, context: StageContext, database: str, query: Submission, start: int, size: int) -> list[str]:
+    async def _page(self, context: StageContext, database: str, query: Submission, start: int, size: int) -> list[str]:
         params = {
             "db": database,
             "term": query.query or "",
@@ -46,7 +46,7 @@ class Entrez:
             "retmax": str(size),
             "retmode": "json",
         }
-        answer = self._service.get(context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}")
+        answer = await self._service.get(context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}")
         result = self._service.json(answer).get("esearchresult")
         ids = result.get("idlist") if isinstance(result, dict) else None
         if not isinstance(result, dict) or not isinstance(ids, list):

@@ -22,6 +22,8 @@ SECRET_PARAMETERS = frozenset(
     }
 )
 REMOVED = "removed"
+CANCELLED = "Cancelled"
+"""The `error` of an exchange that its caller gave up, because it took longer than the policy allows."""
 _KEPT_HEADERS = frozenset(
     {"content-type", "content-length", "content-encoding", "retry-after", "etag", "last-modified"}
 )

@@ -27,16 +27,17 @@ class IdConverter:
     def __init__(self, settings: SourceSettings) -> None:
         self._service = Service(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """Raises BadKey: identifiers are looked up, and have no documents of their own."""
         raise BadKey(key=key, source=self.name, detail="submit it without --source")
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The one submission that the identifier stands for. Raises BadKey, BadAnswer, and what Service.get raises."""
         asked = parse(query.query or "")
         if asked is None or asked.scheme is Scheme.NCT:
             raise BadKey(key=query.query, source=self.name, detail="it looks up a DOI, a PubMed id or a PMC id")
-        pmc, doi, pmid = (self._known(context, asked).get(scheme, "") for scheme in ("pmcid", "doi", "pmid"))
+        known = await self._known(context, asked)
+        pmc, doi, pmid = (known.get(name, "") for name in ("pmcid", "doi", "pmid"))
         if asked.scheme is Scheme.DOI:
             doi = asked.value
         if asked.scheme is Scheme.PMID:
@@ -46,12 +47,12 @@ class IdConverter:
         source, key = ("pmc", pmc) if pmc else ("unpaywall", doi) if doi else ("pubmed", pmid)
         return (query.model_copy(update={"source": source, "key": key, "query": None}),)
 
-    def _known(self, context: StageContext, asked: Identifier) -> dict[str, str]:
+    async def _known(self, context: StageContext, asked: Identifier) -> dict[str, str]:
         """The ids of the article, by the converter's names, in their canonical form; empty when it has none."""
         params = {"ids": asked.value, "format": "json", "tool": TOOL}
         if self._service.settings.email:
             params["email"] = self._service.settings.email
-        answer = self._service.json(self._service.get(context, "articles/", params, asked.value))
+        answer = self._service.json(await self._service.get(context, "articles/", params, asked.value))
         records = answer.get("records")
         if not isinstance(records, list):
             raise BadAnswer(host=self._service.host, detail="there is no list of records")

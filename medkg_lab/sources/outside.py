@@ -5,20 +5,22 @@ is one that the settings name: an address in a foreign record must not reach int
 judged like a first address.
 """
 
+import asyncio
 import contextlib
 import email.utils
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 from medkg_lab.errors import LabError
+from medkg_lab.event_loop import LoopThread
 from medkg_lab.sources.addresses import AddressRefused, PoolTransport, PublicBackend, is_port, port_of, why_refused
 from medkg_lab.sources.errors import (
     AnswerTooBig,
@@ -28,18 +30,28 @@ from medkg_lab.sources.errors import (
     RateLimited,
     ServiceUnavailable,
 )
-from medkg_lab.sources.exchanges import Exchange, ExchangeLog, NoLog, kept_headers, request_key, without_secrets
-from medkg_lab.stages.contracts import OutsideAnswer
+from medkg_lab.sources.exchanges import (
+    CANCELLED,
+    Exchange,
+    ExchangeLog,
+    NoLog,
+    kept_headers,
+    request_key,
+    without_secrets,
+)
+from medkg_lab.stages.contracts import OutsideAnswer, RequestOptions
 
 USER_AGENT = f"medkg-lab/{version('medkg-lab')}"
 MAX_REDIRECTS = 5
+_LABELS: ContextVar[Mapping[str, str | int]] = ContextVar("labels", default={})  # noqa: B039 - never changed
 
 
 class HttpOutside:
-    """`Outside` over HTTP; safe to share between threads.
+    """`Outside` over HTTP; safe to share between threads, and between tasks of any event loop.
 
-    `trusted` holds the `host:port` of services that the settings name; these may be on private addresses. They have connections
-    of their own, so that no other request is ever sent over one of them.
+    All connections belong to one loop, that of `loop` or of a thread of its own. `trusted` holds the `host:port` of services that
+    the settings name; these may be on private addresses. They have connections of their own, so that no other request is ever
+    sent over one of them.
     """
 
     def __init__(
@@ -48,19 +60,21 @@ class HttpOutside:
         log: ExchangeLog | None = None,
         now: Callable[[], float] = time.time,
         user_agent: str = USER_AGENT,
+        loop: LoopThread | None = None,
     ) -> None:
         self._trusted = trusted
         self._log: ExchangeLog = log or NoLog()
         self._now = now
+        self._loop = loop or LoopThread("http")
+        self._owns_loop = loop is None
         headers = {"user-agent": user_agent}
         context = httpx.create_ssl_context(trust_env=False)
         self._public, self._named = (
-            httpx.Client(
+            httpx.AsyncClient(
                 trust_env=False, follow_redirects=False, headers=headers, transport=PoolTransport(backend, context)
             )
-            for backend in (PublicBackend(), httpcore.SyncBackend())
+            for backend in (PublicBackend(), httpcore.AnyIOBackend())
         )
-        self._labels = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -72,32 +86,30 @@ class HttpOutside:
 
     def close(self) -> None:
         """Close the connections that were kept open."""
-        self._public.close()
-        self._named.close()
+        if self._loop.is_running:
+            self._loop.run(self._close_connections())
+        if self._owns_loop:
+            self._loop.close()
+
+    async def _close_connections(self) -> None:
+        await self._public.aclose()
+        await self._named.aclose()
 
     @contextlib.contextmanager
     def labelled(self, **labels: str | int) -> Iterator[Self]:
-        """Say for whom this thread's exchanges inside the block are made: job, stage, attempt."""
-        self._labels.value = labels
+        """Say for whom the exchanges inside the block are made: job, stage, attempt."""
+        before = _LABELS.set(labels)
         try:
             yield self
         finally:
-            self._labels.value = {}
+            _LABELS.reset(before)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout: float,
-        max_bytes: int,
-        keyed: bytes | None = None,
-        endpoint: bool = False,
-    ) -> OutsideAnswer:
-        """Exchange one HTTP request for its answer, following up to five redirects.
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """What `request_async` does, for code that blocks; never from inside the loop."""
+        return self._loop.run(self._request(self._build(method, url, options), options, _LABELS.get()))
+
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> OutsideAnswer:
+        """Exchange one HTTP request for its answer within `timeout` seconds, following up to five redirects.
 
         `keyed` stands for the body in the request's key, where the body names what differs from run to run. An `endpoint` is an
         address of the lab's own definitions: it may be on a private address, and every status is returned.
@@ -106,47 +118,54 @@ class HttpOutside:
         ServiceUnavailable (5xx, no connection), OutsideTimeout, BadAnswer (not HTTP, too many redirects) - all ServiceError -
         and AnswerTooBig or ForbiddenAddress, which are DocumentError.
         """
-        request = self._build(method, url, params, headers, body)
+        exchange = self._request(self._build(method, url, options), options, _LABELS.get())
+        if self._loop.is_current():
+            return await exchange
+        return await asyncio.wrap_future(self._loop.submit(exchange))
+
+    async def _request(
+        self, request: httpx.Request, options: RequestOptions, labels: Mapping[str, str | int]
+    ) -> OutsideAnswer:
+        timeout, endpoint = options["timeout"], options.get("endpoint", False)
         started, clock = self._now(), time.monotonic()
         answer: OutsideAnswer | None = None
-        failure: LabError | None = None
+        failure: BaseException | None = None
         try:
-            answer = self._converse(request, clock + timeout, timeout, max_bytes, endpoint)
+            try:
+                async with asyncio.timeout(timeout):
+                    answer = await self._converse(request, timeout, options["max_bytes"], endpoint)
+            except TimeoutError:
+                raise OutsideTimeout(host=request.url.host, seconds=timeout) from None
             if not endpoint:
                 judge(answer, self._now())
             return answer
-        except LabError as error:
+        except (LabError, asyncio.CancelledError) as error:
             failure = error
             raise
         finally:
-            self._record(request, keyed or body, answer, failure, started, (time.monotonic() - clock) * 1000)
+            keyed = options.get("keyed") or options.get("body")
+            self._record(request, keyed, answer, failure, started, (time.monotonic() - clock) * 1000, labels)
 
-    def _build(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-    ) -> httpx.Request:
+    def _build(self, method: str, url: str, options: RequestOptions) -> httpx.Request:
         try:
-            return self._public.build_request(method, url, params=params, headers=headers, content=body)
+            return self._public.build_request(
+                method, url, params=options.get("params"), headers=options.get("headers"), content=options.get("body")
+            )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ForbiddenAddress(url=url, detail=str(error)) from None
 
-    def _converse(
-        self, request: httpx.Request, until: float, timeout: float, max_bytes: int, endpoint: bool
-    ) -> OutsideAnswer:
+    async def _converse(self, request: httpx.Request, timeout: float, max_bytes: int, endpoint: bool) -> OutsideAnswer:
+        until = time.monotonic() + timeout
         trusted = self._trusted | ({_place(request.url)} if endpoint else set())
         for _ in range(MAX_REDIRECTS + 1):
             client = self._client(request.url, trusted)
-            answer, following = self._exchange(client, request, until, timeout, max_bytes)
+            answer, following = await self._exchange(client, request, until, timeout, max_bytes)
             if following is None:
                 return answer
             request = following
         raise BadAnswer(host=request.url.host, detail=f"more than {MAX_REDIRECTS} redirects")
 
-    def _client(self, url: httpx.URL, trusted: frozenset[str]) -> httpx.Client:
+    def _client(self, url: httpx.URL, trusted: frozenset[str]) -> httpx.AsyncClient:
         """The connections that may be used for an address. Raises ForbiddenAddress."""
         reason = why_refused(url)
         if url.scheme in ("http", "https") and _place(url) in trusted and is_port(port_of(url)):
@@ -155,19 +174,19 @@ class HttpOutside:
             raise ForbiddenAddress(url=without_secrets(str(url)), detail=reason)
         return self._public
 
-    def _exchange(
-        self, client: httpx.Client, request: httpx.Request, until: float, timeout: float, max_bytes: int
+    async def _exchange(
+        self, client: httpx.AsyncClient, request: httpx.Request, until: float, timeout: float, max_bytes: int
     ) -> tuple[OutsideAnswer, httpx.Request | None]:
         host = request.url.host
         left = max(0.001, until - time.monotonic())
         request.extensions = request.extensions | {"timeout": httpx.Timeout(left).as_dict()}
         try:
-            response = client.send(request, stream=True)
+            response = await client.send(request, stream=True)
             try:
                 following = response.next_request
-                body = b"" if following else _read(response, until, timeout, max_bytes)
+                body = b"" if following else await _read(response, max_bytes)
             finally:
-                response.close()
+                await response.aclose()
         except AddressRefused as error:
             raise ForbiddenAddress(url=without_secrets(str(request.url)), detail=str(error)) from None
         except httpx.TimeoutException:
@@ -184,9 +203,10 @@ class HttpOutside:
         request: httpx.Request,
         body: bytes | None,
         answer: OutsideAnswer | None,
-        failure: LabError | None,
+        failure: BaseException | None,
         started: float,
         ms: float,
+        labels: Mapping[str, str | int],
     ) -> None:
         url = str(request.url)
         self._log.record(
@@ -201,9 +221,9 @@ class HttpOutside:
                 body=answer.body if answer else b"",
                 asked=body or b"",
                 final_url=without_secrets(answer.url) if answer else "",
-                error=type(failure).__name__ if failure else "",
-                error_fields=_plain(failure.fields) if failure else {},
-                labels=getattr(self._labels, "value", {}),
+                error="" if failure is None else type(failure).__name__ if isinstance(failure, LabError) else CANCELLED,
+                error_fields=_plain(failure.fields) if isinstance(failure, LabError) else {},
+                labels=labels,
             )
         )
 
@@ -221,14 +241,12 @@ def _place(url: httpx.URL) -> str:
     return f"{url.host.lower()}:{port_of(url)}"
 
 
-def _read(response: httpx.Response, until: float, timeout: float, max_bytes: int) -> bytes:
-    host, parts, size = response.url.host, [], 0
-    for part in response.iter_bytes(1 << 16):
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    parts, size = [], 0
+    async for part in response.aiter_bytes(1 << 16):
         size += len(part)
         if size > max_bytes:
-            raise AnswerTooBig(host=host, what=response.url.path, limit=max_bytes)
-        if time.monotonic() > until:
-            raise OutsideTimeout(host=host, seconds=timeout)
+            raise AnswerTooBig(host=response.url.host, what=response.url.path, limit=max_bytes)
         parts.append(part)
     return b"".join(parts)
 

@@ -27,10 +27,10 @@ class Pmc:
     def __init__(self, settings: SourceSettings) -> None:
         self._entrez = Entrez(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The article's JATS. Raises BadKey, NotFound, NotOpenAccess, BadAnswer, and what Service.get raises."""
         number = pmc_number(key, self.name)
-        answer = self._entrez.fetch(context, "pmc", number, key)
+        answer = await self._entrez.fetch(context, "pmc", number, key)
         article = _only_article(answer.body, key, self._entrez.host)
         return Payload(
             sha256=context.store(article),
@@ -42,9 +42,9 @@ class Pmc:
             url=without_secrets(answer.url),
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The PMC ids that match the query. Raises BadAnswer, and what Service.get raises."""
-        return self._entrez.search(context, "pmc", query, prefix="PMC")
+        return await self._entrez.search(context, "pmc", query, prefix="PMC")
 
 
 class PmcFulltext:
@@ -57,10 +57,10 @@ class PmcFulltext:
         self._service = Service(self.name, self.base_url, settings)
         self._articles = articles
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The OA record, with the PDF's address as `pdf_url`. Raises BadKey, NotOpenAccess, NoOpenCopy, BadAnswer."""
         number = pmc_number(key, self.name)
-        answer = self._service.get(context, "oa.fcgi", {"id": f"PMC{number}", "format": "pdf"}, key)
+        answer = await self._service.get(context, "oa.fcgi", {"id": f"PMC{number}", "format": "pdf"}, key)
         root = _xml(answer.body, self._service.host)
         raise_embedded_error(root, key, self._service.host)
         links = [link.get("href", "") for link in root.iterfind(".//link[@format='pdf']")]
@@ -80,9 +80,9 @@ class PmcFulltext:
             metadata={"pdf_url": re.sub(r"^ftp://", "https://", links[0]), "license": licence},
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The PMC ids that match the query, as the source `pmc` finds them."""
-        return self._articles.search(context, query)
+        return await self._articles.search(context, query)
 
 
 def pmc_number(key: str, source: str) -> str:

@@ -31,12 +31,12 @@ class Pubmed:
     def __init__(self, settings: SourceSettings) -> None:
         self._entrez = Entrez(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The record with its abstract. Raises BadKey, NotFound, BadAnswer, and what Service.get raises."""
         asked = parse(key)
         if asked is None or asked.scheme is not Scheme.PMID:
             raise BadKey(key=key, source=self.name, detail="a PubMed id is a number of up to eight digits")
-        answer = self._entrez.fetch(context, "pubmed", asked.value)
+        answer = await self._entrez.fetch(context, "pubmed", asked.value)
         self._require_record(answer.body, key)
         return Payload(
             sha256=context.store(answer.body),
@@ -48,9 +48,9 @@ class Pubmed:
             url=without_secrets(answer.url),
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """The PubMed ids that match the query. Raises BadAnswer, and what Service.get raises."""
-        return self._entrez.search(context, "pubmed", query)
+        return await self._entrez.search(context, "pubmed", query)
 
     def _require_record(self, body: bytes, key: str) -> None:
         try:

@@ -21,7 +21,7 @@ class Unpaywall:
     def __init__(self, settings: SourceSettings) -> None:
         self._service = Service(self.name, self.base_url, settings)
 
-    def fetch(self, context: StageContext, key: str) -> Payload:
+    async def fetch(self, context: StageContext, key: str) -> Payload:
         """The DOI's record, with the address of its best open PDF as `pdf_url`.
 
         Raises BadKey, SourceNotConfigured, NoOpenCopy, BadAnswer, and what Service.get raises.
@@ -30,7 +30,7 @@ class Unpaywall:
         if not _DOI.fullmatch(doi):
             raise BadKey(key=key, source=self.name, detail="a DOI looks like 10.1234/name")
         email = self._service.required("email", "the service wants to know whom to write to")
-        answer = self._service.get(context, quote(doi, safe="/"), {"email": email}, doi)
+        answer = await self._service.get(context, quote(doi, safe="/"), {"email": email}, doi)
         location = self._best(self._service.json(answer), doi)
         return Payload(
             sha256=context.store(answer.body),
@@ -43,7 +43,7 @@ class Unpaywall:
             metadata=location,
         )
 
-    def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
+    async def search(self, context: StageContext, query: Submission) -> tuple[Submission, ...]:
         """Raises QueryNotSupported: the service knows DOIs only."""
         raise QueryNotSupported(source=self.name)
 

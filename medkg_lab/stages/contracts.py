@@ -2,12 +2,14 @@
 
 A stage knows nothing of jobs, batches, brokers or Dagster: it gets one document's inputs and a context, and returns one output
 or raises. `DocumentError` says that the document is at fault (not retried); `ServiceError` that something outside is (retried).
+A stage that waits for something outside defines `execute` as a coroutine function: it is then called for several documents at a
+time, all in one event loop, and cancelled when a call goes beyond its policy's time-out. It must not block.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Required, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,27 +40,32 @@ class Lane(StrEnum):
     COMPUTE = "compute"
 
 
+class RequestOptions(TypedDict, total=False):
+    """What an HTTP request may say besides method and address.
+
+    `timeout` is the seconds that all of it may take, `max_bytes` the size of the largest answer. `keyed` stands for the body
+    where requests are compared, when the body names what differs from run to run. `endpoint` says that the address is from the
+    lab's own definitions: it may be private, and every status is returned.
+    """
+
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+    body: bytes | None
+    timeout: Required[float]
+    max_bytes: Required[int]
+    keyed: bytes | None
+    endpoint: bool
+
+
 class Outside(Protocol):
     """The one way to the outside: it can record every exchange and answer from a recording."""
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout: float,
-        max_bytes: int,
-        keyed: bytes | None = None,
-        endpoint: bool = False,
-    ) -> "OutsideAnswer":
-        """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError.
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "OutsideAnswer":
+        """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError."""
+        ...
 
-        `keyed` stands for the body where requests are compared, when the body names what differs from run to run. `endpoint` says
-        that the address is from the lab's own definitions: it may be private, and every status is returned.
-        """
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "OutsideAnswer":
+        """What `request` does, for a stage whose `execute` is a coroutine."""
         ...
 
 
@@ -194,14 +201,16 @@ class KGInput:
 class IngestStage(Protocol):
     """Fetch a submission's bytes, or expand a query into one submission per document."""
 
-    def execute(self, context: StageContext, item: Submission) -> Payload | tuple[Submission, ...]: ...
+    def execute(
+        self, context: StageContext, item: Submission
+    ) -> Payload | tuple[Submission, ...] | Awaitable[Payload | tuple[Submission, ...]]: ...
 
 
 @runtime_checkable
 class DownloadStage(Protocol):
     """Fetch the full text (a PDF) that an ingested record points to."""
 
-    def execute(self, context: StageContext, item: Payload) -> Payload: ...
+    def execute(self, context: StageContext, item: Payload) -> Payload | Awaitable[Payload]: ...
 
 
 @runtime_checkable
@@ -236,7 +245,7 @@ class IndexStage(Protocol):
 class ExtractStage(Protocol):
     """Find entities and statements in a document."""
 
-    def execute(self, context: StageContext, item: ExtractInput) -> Extraction: ...
+    def execute(self, context: StageContext, item: ExtractInput) -> Extraction | Awaitable[Extraction]: ...
 
 
 @runtime_checkable

@@ -13,6 +13,9 @@ class NoOutside:
     def request(self, *arguments: object, **options: object) -> NoReturn:
         raise AssertionError(f"a stage reached for the outside: {arguments} {options}")
 
+    async def request_async(self, *arguments: object, **options: object) -> NoReturn:
+        raise AssertionError(f"a stage reached for the outside: {arguments} {options}")
+
 
 def stage_context(
     doc_id: str = "test:1", stage: str = "stage", outside: Outside | None = None

@@ -26,7 +26,7 @@ class FulltextDownload:
     def __init__(self, options: DownloadOptions) -> None:
         self._options = options
 
-    def execute(self, context: StageContext, item: Payload) -> Payload:
+    async def execute(self, context: StageContext, item: Payload) -> Payload:
         """The PDF's payload; the record it came from stays named in `metadata.record`.
 
         Raises NoPdfAddress, NotAPdf, NotFound, RequestRefused, AnswerTooBig, and what Outside raises.
@@ -36,7 +36,7 @@ class FulltextDownload:
         address = item.metadata.get("pdf_url")
         if not isinstance(address, str) or not address:
             raise NoPdfAddress(key=item.key)
-        answer = context.outside.request(
+        answer = await context.outside.request_async(
             "GET",
             address,
             headers={"accept": sniff.PDF},

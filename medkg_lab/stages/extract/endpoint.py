@@ -1,5 +1,6 @@
 """The language model's endpoint: one request, and whether it is there with the profile's model."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -15,10 +16,10 @@ _DETAIL = 300
 _PROBE_SECONDS = 10.0
 
 
-def ask(outside: Outside, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float) -> bytes:
+async def ask(outside: Outside, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float) -> bytes:
     """The body of the endpoint's answer to `body`, or to a question without one. Raises LlmDown, LlmFailed or LlmOutOfMemory."""
     try:
-        answer = outside.request(
+        answer = await outside.request_async(
             "GET" if body is None else "POST",
             f"{options.base_url.rstrip('/')}/{path}",
             headers={"content-type": "application/json"},
@@ -39,7 +40,7 @@ def ask(outside: Outside, options: LlmOptions, path: str, body: dict[str, Any] |
 def probe(options: LlmOptions) -> None:
     """Return when the endpoint lists the profile's model. Raises what `ask` raises."""
     with HttpOutside() as outside:
-        body = ask(outside, options, "models", None, _PROBE_SECONDS)
+        body = asyncio.run(ask(outside, options, "models", None, _PROBE_SECONDS))
     try:
         listed = [str(one["id"]) for one in orjson.loads(body)["data"]]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

@@ -26,20 +26,20 @@ class LlmExtractor:
         self._structured = StructuredExtractor(vocabulary)
         self._options = options
 
-    def execute(self, context: StageContext, item: ExtractInput) -> Extraction:
+    async def execute(self, context: StageContext, item: ExtractInput) -> Extraction:
         """Extract from one document. Raises LlmDown, LlmFailed, LlmUnusable or LlmOutOfMemory: all claims or no result."""
         found = self._structured.extract(item.document, item.chunks)
         nodes = {node.node_id: node for node in found.nodes}
         edges = list(found.edges)
         for chunk in item.chunks:
             if chunk.kind == "text":
-                edges += self._edges(item.document, chunk, self._claims(context, chunk), nodes)
+                edges += self._edges(item.document, chunk, await self._claims(context, chunk), nodes)
         return found.model_copy(update={"nodes": tuple(nodes.values()), "edges": tuple(edges)})
 
-    def _claims(self, context: StageContext, chunk: Chunk) -> tuple[Claim, ...]:
+    async def _claims(self, context: StageContext, chunk: Chunk) -> tuple[Claim, ...]:
         chosen = self._options
         asked = request_body(chunk, chosen.model, chosen.max_tokens)
-        body = ask(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
+        body = await ask(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
         try:
             return read_claims(orjson.loads(body))
         except ValueError as error:

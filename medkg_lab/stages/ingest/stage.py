@@ -23,7 +23,7 @@ class SourceIngest:
         self._roots = tuple(roots)
         self._max_bytes = max_bytes
 
-    def execute(self, context: StageContext, item: Submission) -> Payload | tuple[Submission, ...]:
+    async def execute(self, context: StageContext, item: Submission) -> Payload | tuple[Submission, ...]:
         """The submission's payload, or one submission per document when it stands for many.
 
         Raises UnknownSource, NoContent, and what reading the file, the artifact or the source raises.
@@ -36,8 +36,8 @@ class SourceIngest:
         if source is None:
             raise UnknownSource(source=item.source, known=", ".join([*self._sources, FILE_SOURCE]))
         if item.key:
-            return source.fetch(context, item.key)
-        return source.search(context, item)
+            return await source.fetch(context, item.key)
+        return await source.search(context, item)
 
     def _given(self, context: StageContext, item: Submission, content: Content) -> Payload | tuple[Submission, ...]:
         if content.sha256 is not None:

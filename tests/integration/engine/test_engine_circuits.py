@@ -3,19 +3,24 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 
 from medkg_lab.errors import DocumentError, ServiceError
+from medkg_lab.event_loop import LoopThread, in_thread
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.resilience.breaker import ask_apart
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
 from tests.waiting import wait_until
+
+T = TypeVar("T")
 
 
 class Down(ServiceError):
@@ -43,16 +48,31 @@ def policy(name: str, reset: int = 300, rate: float | None = None) -> Resilience
     )
 
 
-def call(lab: Lab, rules: ResiliencePolicyConfig, owner: str) -> ResilientCall:
+class Caller:
+    """Calls plain functions under a policy as the engine `owner` does."""
+
+    def __init__(self, rules: ResiliencePolicyConfig, keeper: Any, owner: str) -> None:
+        registry = BreakerRegistry(keeper=keeper, owner=owner, asking=ask_apart)
+        self._made = ResilientCall(rules, "stage:source", registry=registry)
+        self._loop = LoopThread("calls")
+
+    def call(self, function: Callable[[], T]) -> T:
+        async def plain() -> T:
+            return await in_thread(function, "called")
+
+        return self._loop.run(self._made.call(plain))
+
+
+def call(lab: Lab, rules: ResiliencePolicyConfig, owner: str) -> Caller:
     """A call as the engine `owner` makes it."""
-    return ResilientCall(rules, "stage:source", registry=BreakerRegistry(keeper=lab.client(), owner=owner))
+    return Caller(rules, lab.client(), owner)
 
 
 def fail() -> None:
     raise Down()
 
 
-def refused(made: ResilientCall) -> bool:
+def refused(made: Caller) -> bool:
     """Whether a call is refused; it fails otherwise."""
     with pytest.raises((Down, BreakerOpen)) as caught:
         made.call(fail)
@@ -103,7 +123,7 @@ def test_a_closed_circuit_asks_nobody() -> None:
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(f"{name} was asked")
 
-    made = ResilientCall(policy("healthy"), "stage:source", registry=BreakerRegistry(keeper=Silent(), owner="one"))
+    made = Caller(policy("healthy"), Silent(), "one")
     assert [made.call(lambda n=n: n) for n in range(3)] == [0, 1, 2]
 
 
@@ -126,7 +146,7 @@ def test_of_many_engines_one_probes_and_its_success_closes_the_circuit_for_all(l
         release.wait(10)
         return "well"
 
-    def attempt(made: ResilientCall) -> None:
+    def attempt(made: Caller) -> None:
         try:
             outcomes.append(made.call(probe))
         except BreakerOpen:
@@ -147,8 +167,7 @@ def test_of_many_engines_one_probes_and_its_success_closes_the_circuit_for_all(l
 
 
 def _lease(socket: Path, name: str, seconds: float, queue: Any) -> None:
-    registry = BreakerRegistry(keeper=LedgerClient(socket), owner="one of three")
-    made = ResilientCall(policy(name, rate=8.0), "stage:source", registry=registry)
+    made = Caller(policy(name, rate=8.0), LedgerClient(socket), "one of three")
     until, calls = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         made.call(lambda: None)
@@ -172,8 +191,7 @@ def test_three_processes_together_keep_to_one_rate(lab: Lab) -> None:
 
 
 def test_calls_go_on_while_the_ledger_is_away(short_tmp: Path) -> None:
-    registry = BreakerRegistry(keeper=LedgerClient(short_tmp / "nobody.sock", deadline=0.2), owner="one")
-    made = ResilientCall(policy("away", rate=100.0), "stage:source", registry=registry)
+    made = Caller(policy("away", rate=100.0), LedgerClient(short_tmp / "nobody.sock", deadline=0.2), "one")
     assert made.call(lambda: "well") == "well"
     assert not refused(made)
 

@@ -1,7 +1,6 @@
 """Why a running job is not moving, by what really blocks it: a rate that is used up, and a GPU that another process has."""
 
 import multiprocessing
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from medkg_lab import linux
 from medkg_lab.engine.slot import GpuSlot
+from medkg_lab.event_loop import LoopThread
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.status import GPU_LOCK, blockers, explain_job
 from medkg_lab.ledger.client import LedgerClient
@@ -23,6 +23,10 @@ from tests.unit.ledger.worlds import spec, started
 from tests.waiting import wait_until
 
 PIPELINE, STAGE = "expand", "ingest"
+
+
+async def _nothing() -> None:
+    return
 
 
 class Running:
@@ -87,13 +91,12 @@ def test_a_rate_that_is_used_up_is_named(process: LedgerProcess) -> None:
         call = ResilientCall(
             policy(name, 0.5), "ingest:pmc", registry=BreakerRegistry(keeper=process.client(), owner="engine-compute")
         )
-        call.call(lambda: None)
-        waiting = threading.Thread(target=call.call, args=(lambda: None,), daemon=True)
-        waiting.start()
+        calls = LoopThread("calls")
+        calls.run(call.call(_nothing))
+        waiting = calls.submit(call.call(_nothing))
         said = wait_until(lambda: (told := explain_job(lab, job)) and "used up" in told and told, 20, "the sentence")
         assert f"Policy {name} allows 0.5 calls a second to ingest:pmc" in str(said)
-        waiting.join(30)
-        assert not waiting.is_alive()
+        waiting.result(30)
         wait_until(lambda: "used up" not in explain_job(lab, job), 20, "the rate being free again")
 
 

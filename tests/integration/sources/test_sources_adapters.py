@@ -1,5 +1,6 @@
 """Each adapter against a server that answers in the shapes of its service."""
 
+import asyncio
 import json
 
 import pytest
@@ -54,7 +55,7 @@ def query(source, text="asthma", limit=100):
 
 def test_study_by_id(at, source):
     answers(at, "/clinicaltrials/studies/NCT00000001", STUDY)
-    payload = source["clinicaltrials"].fetch(at.context, "NCT00000001")
+    payload = asyncio.run(source["clinicaltrials"].fetch(at.context, "NCT00000001"))
     assert json.loads(at.store.get(payload.sha256)) == STUDY
     assert (payload.source, payload.key, payload.media_type) == ("clinicaltrials", "NCT00000001", "application/json")
 
@@ -73,7 +74,7 @@ def test_study_by_id(at, source):
 def test_study_that_cannot_be_had(at, source, body, status, error):
     answers(at, "/clinicaltrials/studies/NCT00000001", body, status=status)
     with pytest.raises(error):
-        source["clinicaltrials"].fetch(at.context, "NCT00000001")
+        asyncio.run(source["clinicaltrials"].fetch(at.context, "NCT00000001"))
 
 
 def test_studies_by_query_page_by_page(at, source):
@@ -85,22 +86,24 @@ def test_studies_by_query_page_by_page(at, source):
         return Answer(json.dumps({"studies": items} | more).encode())
 
     at.service.answers["/clinicaltrials/studies"] = page
-    found = source["clinicaltrials"].search(at.context, query("clinicaltrials"))
+    found = asyncio.run(source["clinicaltrials"].search(at.context, query("clinicaltrials")))
     assert [s.key for s in found] == [f"NCT0000000{n}" for n in range(5)]
     assert {(s.source, s.query, s.tenant_id, s.priority) for s in found} == {("clinicaltrials", None, "t", 3)}
     assert at.service.asked[0].query["query.term"] == "asthma"
-    assert len(source["clinicaltrials"].search(at.context, query("clinicaltrials", limit=3))) == 3
+    assert len(asyncio.run(source["clinicaltrials"].search(at.context, query("clinicaltrials", limit=3)))) == 3
 
 
 def test_page_token_that_repeats_ends_the_search(at, source):
     answers(at, "/clinicaltrials/studies", {"studies": [STUDY], "nextPageToken": "same"})
-    assert [s.key for s in source["clinicaltrials"].search(at.context, query("clinicaltrials"))] == ["NCT00000001"]
+    assert [s.key for s in asyncio.run(source["clinicaltrials"].search(at.context, query("clinicaltrials")))] == [
+        "NCT00000001"
+    ]
     assert len(at.service.asked) == 2
 
 
 def test_article_by_id(at, source):
     answers(at, "/pmc/efetch.fcgi", f"<pmc-articleset>{ARTICLE}</pmc-articleset>".encode())
-    payload = source["pmc"].fetch(at.context, "pmc77")
+    payload = asyncio.run(source["pmc"].fetch(at.context, "pmc77"))
     assert b"PMC77" in at.store.get(payload.sha256)
     assert at.service.asked[0].query | {"tool": ""} == {
         "db": "pmc",
@@ -129,33 +132,33 @@ def test_article_by_id(at, source):
 def test_article_that_cannot_be_had(at, source, body, error):
     answers(at, "/pmc/efetch.fcgi", body.encode())
     with pytest.raises(error):
-        source["pmc"].fetch(at.context, "PMC77")
+        asyncio.run(source["pmc"].fetch(at.context, "PMC77"))
 
 
 def test_articles_by_query(at, source):
     pages = [{"esearchresult": {"count": "3", "idlist": ids}} for ids in (["1", "2"], ["3"], [])]
     answers(at, "/pmc/esearch.fcgi", *pages)
-    found = source["pmc"].search(at.context, query("pmc"))
+    found = asyncio.run(source["pmc"].search(at.context, query("pmc")))
     assert [s.key for s in found] == ["PMC1", "PMC2", "PMC3"]
     assert [asked.query["retstart"] for asked in at.service.asked] == ["0", "2", "3"]
 
 
 def test_fulltext_query_uses_the_articles_service(at, source):
     answers(at, "/pmc/esearch.fcgi", {"esearchresult": {"idlist": ["5"]}}, {"esearchresult": {"idlist": []}})
-    assert [(s.source, s.key) for s in source["pmc-fulltext"].search(at.context, query("pmc-fulltext"))] == [
-        ("pmc-fulltext", "PMC5")
-    ]
+    assert [
+        (s.source, s.key) for s in asyncio.run(source["pmc-fulltext"].search(at.context, query("pmc-fulltext")))
+    ] == [("pmc-fulltext", "PMC5")]
 
 
 def test_search_error_inside_http_200(at, source):
     answers(at, "/pmc/esearch.fcgi", {"esearchresult": {"ERROR": "Invalid db name"}})
     with pytest.raises(BadAnswer, match="Invalid db name"):
-        source["pmc"].search(at.context, query("pmc"))
+        asyncio.run(source["pmc"].search(at.context, query("pmc")))
 
 
 def test_fulltext_address(at, source):
     answers(at, "/pmc-fulltext/oa.fcgi", OA.encode())
-    payload = source["pmc-fulltext"].fetch(at.context, "PMC77")
+    payload = asyncio.run(source["pmc-fulltext"].fetch(at.context, "PMC77"))
     assert payload.metadata == {"pdf_url": "https://ftp.example.org/a/77.pdf", "license": "CC BY"}
 
 
@@ -170,7 +173,7 @@ def test_fulltext_address(at, source):
 def test_fulltext_that_cannot_be_had(at, source, body, error):
     answers(at, "/pmc-fulltext/oa.fcgi", body.encode())
     with pytest.raises(error):
-        source["pmc-fulltext"].fetch(at.context, "PMC77")
+        asyncio.run(source["pmc-fulltext"].fetch(at.context, "PMC77"))
 
 
 def test_unpaywall_takes_the_best_location_with_a_pdf(at, source):
@@ -186,7 +189,7 @@ def test_unpaywall_takes_the_best_location_with_a_pdf(at, source):
         "/unpaywall/10.1234/a-b",
         {"doi": "10.1234/a-b", "is_oa": True, "best_oa_location": best, "oa_locations": [best, other]},
     )
-    payload = source["unpaywall"].fetch(at.context, "10.1234/A-b")
+    payload = asyncio.run(source["unpaywall"].fetch(at.context, "10.1234/A-b"))
     assert payload.metadata["pdf_url"] == "https://repo/a.pdf"
     assert at.service.asked[0].query == {"email": "me@example.org"}
     assert "me@example.org" not in payload.model_dump_json()
@@ -195,31 +198,31 @@ def test_unpaywall_takes_the_best_location_with_a_pdf(at, source):
 def test_unpaywall_without_an_open_copy(at, source):
     answers(at, "/unpaywall/10.1234/x", {"is_oa": False, "best_oa_location": None, "oa_locations": []})
     with pytest.raises(NoOpenCopy):
-        source["unpaywall"].fetch(at.context, "10.1234/x")
+        asyncio.run(source["unpaywall"].fetch(at.context, "10.1234/x"))
 
 
 def test_unpaywall_wants_an_address_and_ids(at):
     plain = adapters({})["unpaywall"]
     with pytest.raises(SourceNotConfigured, match=r"sources\.unpaywall"):
-        plain.fetch(at.context, "10.1234/x")
+        asyncio.run(plain.fetch(at.context, "10.1234/x"))
     with pytest.raises(QueryNotSupported):
-        plain.search(at.context, query("unpaywall"))
+        asyncio.run(plain.search(at.context, query("unpaywall")))
 
 
 def test_core_work(at, source):
     answers(at, "/core/works/42", {"id": 42, "downloadUrl": "https://core.example/42.pdf", "doi": None, "title": "T"})
-    payload = source["core"].fetch(at.context, "42")
+    payload = asyncio.run(source["core"].fetch(at.context, "42"))
     assert payload.metadata == {"pdf_url": "https://core.example/42.pdf", "doi": "", "title": "T"}
     assert at.service.asked[0].headers["authorization"] == "Bearer s3cret"
     answers(at, "/core/works/42", {"id": 42, "downloadUrl": None})
     with pytest.raises(NoOpenCopy):
-        source["core"].fetch(at.context, "42")
+        asyncio.run(source["core"].fetch(at.context, "42"))
 
 
 def test_core_search_leaves_out_works_without_a_pdf(at, source):
     works = [{"id": n, "downloadUrl": f"https://x/{n}.pdf" if n % 2 else None} for n in range(100)]
     answers(at, "/core/search/works", {"results": works}, {"results": works[:3]})
-    found = source["core"].search(at.context, query("core", limit=1000))
+    found = asyncio.run(source["core"].search(at.context, query("core", limit=1000)))
     assert [s.key for s in found] == [str(n) for n in range(1, 100, 2)]
     assert [asked.query["offset"] for asked in at.service.asked] == ["0", "100"]
 
@@ -237,7 +240,7 @@ def test_core_search_leaves_out_works_without_a_pdf(at, source):
 )
 def test_keys_are_checked_before_anything_is_asked(at, source, name, key):
     with pytest.raises(BadKey):
-        source[name].fetch(at.context, key)
+        asyncio.run(source[name].fetch(at.context, key))
     assert at.service.asked == []
 
 

@@ -1,5 +1,6 @@
 """The ingest and download stages with a real store and a real server."""
 
+import asyncio
 import io
 import json
 import zipfile
@@ -46,30 +47,30 @@ def given(sha256=None, uri=None, **more):
 
 def test_artifact_is_passed_on(at, ingest):
     sha = at.store.put(b"%PDF-1.4 x")
-    payload = ingest.execute(at.context, given(sha, name="a.pdf"))
+    payload = asyncio.run(ingest.execute(at.context, given(sha, name="a.pdf")))
     assert payload == Payload(sha256=sha, media_type="application/pdf", size=10, name="a.pdf", source="file", key="k")
 
 
 def test_artifact_that_is_not_there(at, ingest):
     with pytest.raises(ArtifactMissing):
-        ingest.execute(at.context, given("0" * 64))
+        asyncio.run(ingest.execute(at.context, given("0" * 64)))
 
 
 def test_file_is_read_and_stored(at, ingest, tmp_path):
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.xml"
     path.write_bytes(b"<x/>")
-    payload = ingest.execute(at.context, given(uri=path.as_uri()))
+    payload = asyncio.run(ingest.execute(at.context, given(uri=path.as_uri())))
     assert at.store.get(payload.sha256) == b"<x/>"
     assert (payload.media_type, payload.name) == ("application/xml", "a.xml")
     with pytest.raises(OutsideAllowedRoots):
-        ingest.execute(at.context, given(uri="file:///etc/hostname"))
+        asyncio.run(ingest.execute(at.context, given(uri="file:///etc/hostname")))
 
 
 def test_content_that_holds_many_documents_expands(at, ingest):
     other = {"protocolSection": {"identificationModule": {"nctId": "NCT00000002"}}}
     sha = at.store.put(json.dumps([STUDY, other]).encode())
-    found = ingest.execute(at.context, given(sha))
+    found = asyncio.run(ingest.execute(at.context, given(sha)))
     assert [(s.source, s.key, s.pipeline) for s in found] == [
         ("clinicaltrials", "NCT00000001", "auto"),
         ("clinicaltrials", "NCT00000002", "auto"),
@@ -80,17 +81,17 @@ def test_content_that_holds_many_documents_expands(at, ingest):
 def test_source_by_id_and_query(at, ingest):
     at.service.answers["/studies/NCT00000001"] = [Answer(json.dumps(STUDY).encode())]
     at.service.answers["/studies"] = [Answer(json.dumps({"studies": [STUDY]}).encode())]
-    payload = ingest.execute(at.context, Submission(source="clinicaltrials", key="NCT00000001"))
+    payload = asyncio.run(ingest.execute(at.context, Submission(source="clinicaltrials", key="NCT00000001")))
     assert payload.size == len(json.dumps(STUDY))
-    found = ingest.execute(at.context, Submission(source="clinicaltrials", query="x"))
+    found = asyncio.run(ingest.execute(at.context, Submission(source="clinicaltrials", query="x")))
     assert [s.key for s in found] == ["NCT00000001"]
 
 
 def test_what_has_no_bytes(at, ingest):
     with pytest.raises(NoContent):
-        ingest.execute(at.context, Submission(source="file", key="k"))
+        asyncio.run(ingest.execute(at.context, Submission(source="file", key="k")))
     with pytest.raises(UnknownSource, match="clinicaltrials"):
-        ingest.execute(at.context, Submission(source="elsewhere", key="k"))
+        asyncio.run(ingest.execute(at.context, Submission(source="elsewhere", key="k")))
 
 
 def record(at, **metadata):
@@ -103,7 +104,7 @@ def download(**options):
 
 def test_pdf_is_fetched(at):
     at.service.answers["/a.pdf"] = [Answer(b"\n%PDF-1.7 body", headers={"content-type": "application/pdf"})]
-    payload = download().execute(at.context, record(at, pdf_url=at.service.url + "/a.pdf", doi="d"))
+    payload = asyncio.run(download().execute(at.context, record(at, pdf_url=at.service.url + "/a.pdf", doi="d")))
     assert at.store.get(payload.sha256) == b"\n%PDF-1.7 body"
     assert (payload.media_type, payload.name, payload.key) == ("application/pdf", "4_2.pdf", "4/2")
     assert payload.metadata == {"pdf_url": at.service.url + "/a.pdf", "doi": "d", "record": "0" * 64}
@@ -111,7 +112,7 @@ def test_pdf_is_fetched(at):
 
 def test_pdf_passes_unchanged(at):
     payload = Payload(sha256="0" * 64, media_type="application/pdf", size=1, source="file", key="k")
-    assert download().execute(at.context, payload) is payload
+    assert asyncio.run(download().execute(at.context, payload)) is payload
     assert at.service.asked == []
 
 
@@ -119,13 +120,13 @@ def test_pdf_that_cannot_be_had(at):
     at.service.answers["/page"] = [Answer(b"<html>please log in", headers={"content-type": "text/html; charset=x"})]
     at.service.answers["/big"] = [Answer(b"%PDF-1.4" + b"x" * 100)]
     with pytest.raises(NotAPdf, match="text/html"):
-        download().execute(at.context, record(at, pdf_url=at.service.url + "/page"))
+        asyncio.run(download().execute(at.context, record(at, pdf_url=at.service.url + "/page")))
     with pytest.raises(AnswerTooBig):
-        download(max_bytes=50).execute(at.context, record(at, pdf_url=at.service.url + "/big"))
+        asyncio.run(download(max_bytes=50).execute(at.context, record(at, pdf_url=at.service.url + "/big")))
     with pytest.raises(NotFound):
-        download().execute(at.context, record(at, pdf_url=at.service.url + "/none"))
+        asyncio.run(download().execute(at.context, record(at, pdf_url=at.service.url + "/none")))
     with pytest.raises(NoPdfAddress):
-        download().execute(at.context, record(at))
+        asyncio.run(download().execute(at.context, record(at)))
 
 
 def zipped(**files):
@@ -139,14 +140,14 @@ def zipped(**files):
 def test_a_container_becomes_a_submission_for_each_document(at, ingest):
     study = json.dumps(STUDY).encode()
     packed = at.store.put(zipped(**{"a.json": study, "b/c.txt": b"text", "fig.png": b"\x89PNG"}))
-    found = ingest.execute(at.context, given(packed, name="all.zip"))
+    found = asyncio.run(ingest.execute(at.context, given(packed, name="all.zip")))
     assert [(one.source, one.key, one.content.media_type) for one in found] == [
         ("clinicaltrials", "NCT00000001", "application/json"),
         ("file", "k/b/c.txt", "text/plain"),
     ]
     assert at.store.get(found[0].content.sha256) == study
-    assert isinstance(ingest.execute(at.context, found[0]), Payload)
-    assert ingest.execute(at.context, found[1]).media_type == "text/plain"
+    assert isinstance(asyncio.run(ingest.execute(at.context, found[0])), Payload)
+    assert asyncio.run(ingest.execute(at.context, found[1])).media_type == "text/plain"
 
 
 def test_a_container_that_is_not_safe_or_not_whole_is_refused(at, ingest):
@@ -156,4 +157,4 @@ def test_a_container_that_is_not_safe_or_not_whole_is_refused(at, ingest):
         (zipped(a=b"x")[:30], "damaged"),
     ):
         with pytest.raises(ContainerRefused, match=said):
-            ingest.execute(at.context, given(at.store.put(data), name="all.zip"))
+            asyncio.run(ingest.execute(at.context, given(at.store.put(data), name="all.zip")))

@@ -1,18 +1,26 @@
 """Calling stages for batches: every document gets the outcome that is its own."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.engine.calls import Outcome, StageCalls
+from medkg_lab.engine.calls import IN_FLIGHT, Outcome, StageCalls
 from medkg_lab.engine.workshop import BuiltStage
 from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.models.submission import Submission
+from medkg_lab.repro.clock import VirtualClock, VirtualLoops
+from medkg_lab.resilience.errors import StageTimeout
 from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
-from medkg_lab.stages.contracts import StageType
+from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.stages.contracts import Lane, StageType
 from medkg_lab.stages.registry import Implementation
+from tests.http_service import Answer, Asked, http_service
+from tests.waiting import wait_until
 
 
 def policy(attempts: int = 1, breaker: CircuitBreakerConfig | None = None) -> ResiliencePolicyConfig:
@@ -35,7 +43,7 @@ def run(
     built = BuiltStage(stage, Implementation(f"x{id(stage)}", StageType.EMBED, "", lambda resources, options: stage))
     calls = StageCalls(built, rules or policy(), True, on_retry or (lambda *_: None), BreakerRegistry())
     contexts: list[Any] = [None] * len(items)
-    return calls.run(contexts, items)
+    return asyncio.run(calls.run(contexts, items))
 
 
 class Poisoned:
@@ -127,7 +135,7 @@ def test_an_open_breaker_ends_the_halving() -> None:
 
 
 def test_a_stage_that_takes_documents_one_by_one_says_at_which_it_is() -> None:
-    seen: list[int] = []
+    seen: list[int | None] = []
 
     class Alone:
         def execute(self, context: Any, item: int) -> int:
@@ -138,5 +146,138 @@ def test_a_stage_that_takes_documents_one_by_one_says_at_which_it_is() -> None:
     built = BuiltStage(stage, Implementation("alone", StageType.CHUNK, "", lambda resources, options: stage))
     calls = StageCalls(built, policy(), True, lambda *_: None, BreakerRegistry(), seen.append)
     contexts: list[Any] = [None] * 3
-    assert [outcome.value for outcome in calls.run(contexts, [0, 1, 2])] == [0, 1, 2]
+    assert [outcome.value for outcome in asyncio.run(calls.run(contexts, [0, 1, 2]))] == [0, 1, 2]
     assert seen == [0, 1, 2]
+
+
+def over_the_network(
+    stage: Any, rules: ResiliencePolicyConfig, count: int, loops: Any, threads: bool = True
+) -> list[Outcome]:
+    """What becomes of `count` documents in a stage of the network lane."""
+    made = Implementation("waiting", StageType.KG, "", lambda resources, options: stage, lane=Lane.NETWORK)
+    registry = BreakerRegistry(clock=loops.clock.now) if isinstance(loops, InVirtualTime) else BreakerRegistry()
+    calls = StageCalls(BuiltStage(stage, made), rules, False, lambda *_: None, registry, threads=threads)
+    outcomes: list[Outcome] = loops.run(calls.run([None] * count, list(range(count))))  # type: ignore[list-item]
+    return outcomes
+
+
+class InVirtualTime:
+    """Runs calls in the time of a clock of their own."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock(0.0)
+
+    def run(self, calls: Coroutine[Any, Any, Any]) -> Any:
+        loops = VirtualLoops(self.clock)
+        try:
+            return loops.run(None, calls)
+        finally:
+            loops.close()
+
+
+def test_as_many_documents_wait_at_once_as_may_be_in_flight() -> None:
+    """None of them gets an answer before all of them have asked; one more than that never asks beside them."""
+    under_way: list[int] = []
+    most: list[int] = []
+
+    class Waiting:
+        def __init__(self) -> None:
+            self.all_here = asyncio.Barrier(IN_FLIGHT)
+
+        async def execute(self, context: Any, item: int) -> int:
+            under_way.append(item)
+            most.append(len(under_way))
+            await self.all_here.wait()
+            under_way.remove(item)
+            return item
+
+    time_ = InVirtualTime()
+    outcomes = over_the_network(Waiting(), policy(), 3 * IN_FLIGHT, time_)
+    assert [outcome.value for outcome in outcomes] == list(range(3 * IN_FLIGHT))
+    assert max(most) == IN_FLIGHT
+    assert time_.clock.now() == 0.0
+
+
+def test_requests_of_a_batch_are_at_the_server_together() -> None:
+    together = threading.Barrier(8)
+
+    class Asking:
+        async def execute(self, context: Any, item: int) -> bytes:
+            url = f"{service.url}/{item}"
+            answer = await outside.request_async("GET", url, timeout=20, max_bytes=100, endpoint=True)
+            return answer.body
+
+    def answer(asked: Asked) -> Answer:
+        together.wait(20)
+        return Answer(asked.path.encode())
+
+    with http_service() as service, HttpOutside() as outside:
+        service.answers = {f"/{number}": answer for number in range(8)}
+        outcomes = over_the_network(Asking(), policy(), 8, asyncio.Runner())
+    assert [outcome.value for outcome in outcomes] == [f"/{number}".encode() for number in range(8)]
+
+
+def test_a_call_that_hangs_is_cancelled_and_holds_up_no_other() -> None:
+    cancelled: list[int] = []
+
+    class Hanging:
+        async def execute(self, context: Any, item: int) -> int:
+            try:
+                await (asyncio.Event().wait() if item % 2 else asyncio.sleep(1))
+            except asyncio.CancelledError:
+                cancelled.append(item)
+                raise
+            return item
+
+    time_ = InVirtualTime()
+    threads = threading.active_count()
+    outcomes = over_the_network(Hanging(), policy(), 6, time_)
+    assert [outcome.value for outcome in outcomes] == [0, None, 2, None, 4, None]
+    assert {type(outcome.error) for outcome in outcomes[1::2]} == {StageTimeout}
+    assert (sorted(cancelled), threading.active_count()) == ([1, 3, 5], threads)
+    assert round(time_.clock.now(), 3) == 30
+
+
+def test_a_stage_that_blocks_is_called_apart_and_left_behind_when_it_hangs() -> None:
+    release = threading.Event()
+
+    class Blocking:
+        def execute(self, context: Any, item: int) -> int:
+            assert threading.current_thread() is not caller
+            if item == 1:
+                release.wait(30)
+            return item
+
+    caller = threading.current_thread()
+    rules = policy().model_copy(update={"timeout_seconds": 0.05})
+    outcomes = over_the_network(Blocking(), rules, 3, asyncio.Runner())
+    assert [outcome.value for outcome in outcomes] == [0, None, 2]
+    assert isinstance(outcomes[1].error, StageTimeout)
+
+    def left() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "call waiting"]
+
+    wait_until(lambda: len(left()) == 1, 10, "the call that hangs alone is left")
+    assert left()[0].daemon
+    release.set()
+    wait_until(lambda: not left(), 10, "it ends by itself")
+
+
+def test_documents_of_a_slow_source_wait_for_its_rate_and_others_do_not() -> None:
+    moments: dict[str, list[float]] = {"slow": [], "fast": []}
+
+    class Source:
+        async def execute(self, context: Any, item: Submission) -> str:
+            moments[item.source].append(round(time_.clock.now(), 3))
+            await asyncio.sleep(0.2)
+            return item.source
+
+    stage: Any = Source()
+    made = Implementation("i", StageType.INGEST, "", lambda resources, options: stage, lane=Lane.NETWORK)
+    rules = policy().model_copy(update={"rate_limit_per_second": 0.5})
+    items = [Submission(source=name, key="k") for name in ("slow", "slow", "slow", "fast")]
+    calls = StageCalls(BuiltStage(stage, made), rules, False, lambda *_: None, BreakerRegistry())
+    time_ = InVirtualTime()
+    contexts: list[Any] = [None] * 4
+    time_.run(calls.run(contexts, items))
+    assert moments == {"slow": [0.0, 2.0, 4.0], "fast": [0.0]}

@@ -1,5 +1,6 @@
 """Whose fault a failure is: the document's, a service's outside, or the lab's own; and batches that are owed to the ledger."""
 
+import asyncio
 import errno
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_a_part_that_is_away_is_asked_once_for_all_documents() -> None:
     built = BuiltStage(stage, Implementation("away", StageType.INDEX, "", lambda resources, options: stage))
     calls = StageCalls(built, policy, True, lambda *_: None, BreakerRegistry())
     contexts: list[Any] = [None] * 8
-    outcomes = calls.run(contexts, list(range(8)))
+    outcomes = asyncio.run(calls.run(contexts, list(range(8))))
     assert stage.calls == 1
     assert all(isinstance(outcome.error, PartAway) for outcome in outcomes)
 

@@ -1,5 +1,6 @@
 """Claims of a language model behind a real HTTP server: borne out by the passage, or left out, or a typed error."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -55,7 +56,8 @@ def endpoint() -> Iterator[Endpoint]:
 def extract(url: str, **options: Any) -> Extraction:
     given = LLM.parse_options({"base_url": url, "model": "m", "vocabulary": "bundled", **options})
     stage = LLM.build(Resources(cache=Path("unused")), given)
-    found = stage.execute(stage_context("file:a", outside=HttpOutside())[0], item())
+    with HttpOutside() as outside:
+        found = asyncio.run(stage.execute(stage_context("file:a", outside=outside)[0], item()))
     assert isinstance(found, Extraction)
     return found
 

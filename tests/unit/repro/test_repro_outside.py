@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import LabError
 from medkg_lab.repro.circuits import RunKeeper
-from medkg_lab.repro.clock import VirtualClock
+from medkg_lab.repro.clock import VirtualClock, VirtualLoops
 from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
 from medkg_lab.repro.outside import RecordedOutside, Recording
-from medkg_lab.resilience.errors import BreakerOpen, StageTimeout
+from medkg_lab.resilience.errors import BreakerOpen, StageTimeout, TimedOut
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.sources.errors import OutsideTimeout, RateLimited, ServiceUnavailable
-from medkg_lab.sources.exchanges import request_key
+from medkg_lab.sources.exchanges import CANCELLED, request_key
 from medkg_lab.stages.contracts import OutsideAnswer
 from tests.unit.repro.worlds import sha
 
@@ -116,19 +116,14 @@ def test_errors_come_back_as_themselves() -> None:
     assert ask(outside(record(503, b"")), endpoint=True).status == 503
 
 
-def call_under(made: RecordedOutside, key: str = "source", limit: float | None = None) -> Callable[[], OutsideAnswer]:
+def call_under(made: RecordedOutside, key: str = "source", timed: bool = False) -> Callable[[], OutsideAnswer]:
     """A call under the policy, on the recording's clock."""
     clock = made.recording.clock
-    registry = BreakerRegistry(
-        clock=clock.now,
-        now=clock.now,
-        sleep=clock.sleep,
-        chance=lambda: 0.5,
-        keeper=RunKeeper(clock.now, lambda *_: None),
-        owner="run",
-    )
-    call = ResilientCall(POLICY, key, isolate=limit is not None, registry=registry)
-    return lambda: call.call(lambda: ask(made))
+    keeper = RunKeeper(clock.now, lambda *_: None)
+    registry = BreakerRegistry(clock=clock.now, now=clock.now, chance=lambda: 0.5, keeper=keeper, owner="run")
+    call = ResilientCall(POLICY, key, timed=timed, registry=registry)
+    loops = VirtualLoops(clock)
+    return lambda: loops.run(None, call.call(lambda: made.request_async("GET", URL, timeout=1, max_bytes=10)))
 
 
 def test_a_breaker_opens_and_its_minute_costs_nothing() -> None:
@@ -146,10 +141,20 @@ def test_a_breaker_opens_and_its_minute_costs_nothing() -> None:
 
 
 def test_a_call_that_took_too_long_times_out_again() -> None:
-    made = outside(*(record(200, b"", ms=30_000.0) for _ in range(3)), record(200, b""), limit=20.0)
+    gone = {"error": CANCELLED, "status": None}
+    slow = [record(200, b"", ms=30_000.0), record(**gone, ms=19_990.0), record(200, b"", ms=30_000.0)]
+    made = outside(*slow, record(200, b""))
     with pytest.raises((StageTimeout, BreakerOpen)):
-        call_under(made, limit=20.0)()
-    assert made.recording.clock.now() >= 1060
+        call_under(made, timed=True)()
+    assert 1060 <= made.recording.clock.now() < 1100
+
+
+def test_a_stage_that_blocks_times_out_again() -> None:
+    made = outside(record(200, b"", ms=30_000.0), record(None, error=CANCELLED), limit=20.0)
+    for _ in range(2):
+        with pytest.raises(TimedOut):
+            ask(made)
+    assert made.recording.clock.now() == 1040
 
 
 @given(waits=st.lists(st.floats(-5, 100), max_size=10))

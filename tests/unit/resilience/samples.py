@@ -1,9 +1,14 @@
 """A clock that moves when it is told to, and policies to change."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
 
+from medkg_lab.repro.clock import VirtualClock, VirtualLoop
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 
+T = TypeVar("T")
 POLICY = ResiliencePolicyConfig(
     name="sample",
     max_attempts=3,
@@ -20,16 +25,40 @@ def policy(**changes: Any) -> ResiliencePolicyConfig:
     return ResiliencePolicyConfig.model_validate({**POLICY.model_dump(), **changes})
 
 
-class Clock:
+class Clock(VirtualClock):
     """Seconds that pass only by sleeping."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        super().__init__(1000.0)
         self.slept: list[float] = []
 
-    def __call__(self) -> float:
-        return self.now
-
     def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+        self.slept.append(round(seconds, 6))
+        super().sleep(seconds)
+
+    @cached_property
+    def loop(self) -> VirtualLoop:
+        """The loop that goes by this clock."""
+        return VirtualLoop(self)
+
+
+class Called(Protocol):
+    """A breaker or a call under a policy."""
+
+    async def call(self, function: Callable[[], Awaitable[T]], *more: Any) -> T: ...
+
+
+def call(made: Called, function: Callable[[], T], *more: Any, clock: Clock | None = None) -> T:
+    """Call a plain function, in an event loop of its own; with a `clock` in its time."""
+
+    async def plain() -> T:
+        return function()
+
+    if clock is None:
+        return asyncio.run(made.call(plain, *more))
+    return run(made.call(plain, *more), clock)
+
+
+def run(coroutine: Coroutine[Any, Any, T], clock: Clock) -> T:
+    """Run a coroutine in the time of `clock`."""
+    return clock.loop.run_until_complete(coroutine)

@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.resilience.breaker import Breaker
+from medkg_lab.resilience.circuits import LocalCircuit
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.policies import CircuitBreakerConfig
 
-from .samples import Clock
+from .samples import Clock, call
 
 CONFIG = CircuitBreakerConfig(failure_threshold=3, reset_timeout_seconds=60)
 
 
 def make(clock: Clock | None = None) -> tuple[Breaker, list[tuple[str, str]]]:
     moves: list[tuple[str, str]] = []
-    return Breaker("service", CONFIG, clock or Clock(), lambda before, after: moves.append((before, after))), moves
+    storage = LocalCircuit(CONFIG, (clock or Clock()).now)
+    return Breaker("service", CONFIG, storage, lambda before, after: moves.append((before, after))), moves
 
 
 def failing(error: BaseException) -> Callable[[], None]:
@@ -32,7 +34,7 @@ def failing(error: BaseException) -> Callable[[], None]:
 def fail(breaker: Breaker, error: BaseException | None = None) -> None:
     error = error or ServiceError(detail="down")
     with pytest.raises(type(error)):
-        breaker.call(failing(error))
+        call(breaker, failing(error))
 
 
 @given(st.lists(st.sampled_from(["ok", "fail", "document", "unknown", "wait"]), max_size=40))
@@ -44,17 +46,17 @@ def test_it_follows_the_state_machine(steps: list[str]) -> None:
     errors = {"fail": ConnectionError(), "document": DocumentError(detail="bad"), "unknown": KeyError()}
     for step in steps:
         if step == "wait":
-            clock.now += 31
+            clock.sleep(31)
             continue
-        if state == "open" and clock.now < opened + 60:
+        if state == "open" and clock.now() < opened + 60:
             with pytest.raises(BreakerOpen):
-                breaker.call(lambda: None)
+                call(breaker, lambda: None)
             continue
         if state == "open":
             expected.append(("open", "half-open"))
             state = "half-open"
         if step == "ok":
-            breaker.call(lambda: None)
+            call(breaker, lambda: None)
             failures = 0
             if state == "half-open":
                 expected.append((state, "closed"))
@@ -64,7 +66,7 @@ def test_it_follows_the_state_machine(steps: list[str]) -> None:
         failures += step == "fail"
         if step == "fail" and (state == "half-open" or failures == 3):
             expected.append((state, "open"))
-            state, opened = "open", clock.now
+            state, opened = "open", clock.now()
         assert breaker.state == state
     assert moves == expected
 
@@ -74,9 +76,9 @@ def test_it_says_when_it_will_try_again() -> None:
     breaker, _ = make(clock)
     for _ in range(3):
         fail(breaker)
-    clock.now += 20
+    clock.sleep(20)
     with pytest.raises(BreakerOpen, match="another 40 s because it failed 3 times") as caught:
-        breaker.call(lambda: None)
+        call(breaker, lambda: None)
     assert caught.value.fields["seconds"] == 40
     assert caught.value.failure_kind == "breaker_open"
     assert "open" in repr(breaker)
@@ -87,7 +89,7 @@ def test_the_services_own_error_is_raised_when_it_trips() -> None:
     error = ConnectionError("refused")
     for _ in range(3):
         with pytest.raises(ConnectionError) as caught:
-            breaker.call(failing(error))
+            call(breaker, failing(error))
         assert caught.value is error
 
 
@@ -103,10 +105,10 @@ def test_a_probe_that_says_nothing_lets_the_next_one_through() -> None:
     breaker, moves = make(clock)
     for _ in range(3):
         fail(breaker)
-    clock.now += 60
+    clock.sleep(60)
     fail(breaker, DocumentError(detail="bad"))
     assert breaker.state == "half-open"
-    breaker.call(lambda: None)
+    call(breaker, lambda: None)
     assert moves == [("closed", "open"), ("open", "half-open"), ("half-open", "closed")]
 
 
@@ -115,19 +117,19 @@ def test_only_one_probe_at_a_time() -> None:
     breaker, _ = make(clock)
     for _ in range(3):
         fail(breaker)
-    clock.now += 60
+    clock.sleep(60)
     inside, leave = threading.Event(), threading.Event()
 
     def probe() -> None:
         inside.set()
         assert leave.wait(10)
 
-    thread = threading.Thread(target=breaker.call, args=(probe,))
+    thread = threading.Thread(target=call, args=(breaker, probe))
     thread.start()
     assert inside.wait(10)
     for _ in range(5):
         with pytest.raises(BreakerOpen):
-            breaker.call(lambda: None)
+            call(breaker, lambda: None)
     leave.set()
     thread.join(10)
     assert breaker.state == "closed"
@@ -136,7 +138,7 @@ def test_only_one_probe_at_a_time() -> None:
 def test_calls_run_beside_each_other() -> None:
     breaker, _ = make()
     together = threading.Barrier(4)
-    threads = [threading.Thread(target=breaker.call, args=(lambda: together.wait(10),)) for _ in range(4)]
+    threads = [threading.Thread(target=call, args=(breaker, lambda: together.wait(10))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -154,12 +156,12 @@ def test_a_call_from_before_the_trip_does_not_close_the_circuit() -> None:
         inside.set()
         assert leave.wait(10)
 
-    thread = threading.Thread(target=breaker.call, args=(slow,))
+    thread = threading.Thread(target=call, args=(breaker, slow))
     thread.start()
     assert inside.wait(10)
     for _ in range(3):
         fail(breaker)
-    clock.now += 60
+    clock.sleep(60)
     fail(breaker, DocumentError(detail="bad"))
     leave.set()
     thread.join(10)

@@ -1,8 +1,8 @@
 """A call under a policy: what is retried, counted, limited, timed, and what is raised in the end."""
 
-import contextvars
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,9 +14,7 @@ from medkg_lab.resilience.errors import BreakerOpen, DeadlineExceeded, StageTime
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 
-from .samples import BREAKER, Clock, policy
-
-FOREVER = 30.0
+from .samples import BREAKER, Clock, call, policy, run
 
 
 class Script:
@@ -32,10 +30,21 @@ class Script:
         outcome = self.outcomes[min(self.calls, len(self.outcomes) - 1)]
         self.calls += 1
         if self.clock:
-            self.clock.now += self.lasts
+            self.clock.sleep(self.lasts)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+class Called:
+    """A call under a policy, in the time of a bench's clock."""
+
+    def __init__(self, bench: "Bench", made: ResilientCall) -> None:
+        self._bench = bench
+        self.made = made
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        return call(self.made, function, self._bench.on_retry, clock=self._bench.clock)
 
 
 class Bench:
@@ -45,15 +54,13 @@ class Bench:
         self.clock = Clock()
         self.retries: list[tuple[int, float, str]] = []
         self.moves: list[tuple[str, str, str, str]] = []
-        self.registry = BreakerRegistry(lambda *move: self.moves.append(move), self.clock)
+        self.registry = BreakerRegistry(lambda *move: self.moves.append(move), self.clock.now, chance=lambda: 0.0)
 
-    def make(self, chosen: ResiliencePolicyConfig, key: str = "embed", **options: Any) -> ResilientCall:
-        def on_retry(attempt: int, delay: float, error: BaseException) -> None:
-            self.retries.append((attempt, delay, type(error).__name__))
+    def make(self, chosen: ResiliencePolicyConfig, key: str = "embed", **options: Any) -> Called:
+        return Called(self, ResilientCall(chosen, key, registry=self.registry, **options))
 
-        return ResilientCall(
-            chosen, key, on_retry, registry=self.registry, sleep=self.clock.sleep, chance=lambda: 0.0, **options
-        )
+    def on_retry(self, attempt: int, delay: float, error: BaseException) -> None:
+        self.retries.append((attempt, delay, type(error).__name__))
 
 
 @pytest.fixture
@@ -128,7 +135,7 @@ def test_breakers_belong_to_policy_and_key(bench: Bench) -> None:
         bench.make(chosen).call(Script("done"))
     assert bench.make(chosen, "index").call(Script("done")) == "done"
     assert bench.make(policy(name="other", circuit_breaker=BREAKER)).call(Script("done")) == "done"
-    bench.clock.now += 60
+    bench.clock.sleep(60)
     assert bench.make(chosen).call(Script("done")) == "done"
     assert [move[2:] for move in bench.moves] == [("closed", "open"), ("open", "half-open"), ("half-open", "closed")]
 
@@ -151,7 +158,7 @@ def test_an_open_breaker_takes_no_slot_of_the_rate_limit(bench: Bench) -> None:
     for _ in range(20):
         with pytest.raises(BreakerOpen):
             call.call(Script("done"))
-    bench.clock.now += 60
+    bench.clock.sleep(60)
     bench.clock.slept.clear()
     call.call(Script("done"))
     assert bench.clock.slept == []
@@ -171,13 +178,12 @@ def test_a_deadline_that_the_rate_limit_would_pass(bench: Bench) -> None:
     chosen = policy(rate_limit_per_second=0.1, deadline_seconds=5.0, circuit_breaker=BREAKER, max_attempts=1)
     call = bench.make(chosen)
     call.call(Script("done"))
-    for _ in range(5):
-        script = Script("done")
-        with pytest.raises(DeadlineExceeded, match="rate limit"):
-            call.call(script)
-        assert script.calls == 0
+    script = Script("done")
+    with pytest.raises(DeadlineExceeded, match="rate limit"):
+        call.call(script)
+    assert script.calls == 0
     assert bench.moves == []
-    bench.clock.now += 10
+    bench.clock.sleep(10)
     assert call.call(Script("done")) == "done"
 
 
@@ -199,72 +205,86 @@ def test_attempts_stop_at_the_first_success_or_final_error(outcomes: list[str], 
     assert len(bench.retries) == expected
 
 
-def hang(release: threading.Event) -> Callable[[], bool]:
-    return lambda: release.wait(FOREVER)
+class Hanging:
+    """A service that never answers; counts those who gave it up."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    async def __call__(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
 
 
-def short(chosen: ResiliencePolicyConfig, **seconds: float) -> ResiliencePolicyConfig:
-    """Shorter times than a policy may have, so that tests do not wait."""
-    return chosen.model_copy(update=seconds)
+def wait_for(bench: Bench, made: Called, service: Callable[[], Awaitable[Any]]) -> Any:
+    return run(made.made.call(service, bench.on_retry), bench.clock)
 
 
-def test_an_isolated_call_that_hangs_is_timed_out_counted_and_left_behind(bench: Bench) -> None:
-    release = threading.Event()
-    chosen = short(policy(circuit_breaker=BREAKER, max_attempts=10, backoff_strategy="none"), timeout_seconds=0.02)
-    call = bench.make(chosen, isolate=True)
+def test_a_call_that_hangs_is_cancelled_and_counted(bench: Bench) -> None:
+    chosen = policy(circuit_breaker=BREAKER, max_attempts=10, backoff_strategy="none")
+    service = Hanging()
     with pytest.raises(BreakerOpen):
-        call.call(hang(release))
+        wait_for(bench, bench.make(chosen, timed=True), service)
     assert [name for _, _, name in bench.retries] == ["StageTimeout"] * 3
     assert bench.moves == [("sample", "embed", "closed", "open")]
-    left = [thread for thread in threading.enumerate() if thread.name == "call embed"]
-    assert len(left) == 3
-    assert all(thread.daemon for thread in left)
-    release.set()
-    for thread in left:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in left)
+    assert (service.cancelled, round(bench.clock.now(), 3)) == (3, 1015.0)
 
 
 def test_a_timeout_says_which_policy_to_change(bench: Bench) -> None:
-    release = threading.Event()
-    with pytest.raises(StageTimeout, match=r"0\.02 s\. Raise timeout_seconds of the policy 'sample'") as caught:
-        bench.make(short(policy(max_attempts=1), timeout_seconds=0.02), isolate=True).call(hang(release))
+    with pytest.raises(StageTimeout, match=r"5\.0 s\. Raise timeout_seconds of the policy 'sample'") as caught:
+        wait_for(bench, bench.make(policy(max_attempts=1), timed=True), Hanging())
     assert caught.value.failure_kind == "timeout"
-    release.set()
 
 
-def test_a_deadline_cuts_an_isolated_attempt_without_blaming_the_service(bench: Bench) -> None:
-    release = threading.Event()
-    chosen = short(policy(circuit_breaker=BREAKER, max_attempts=3), deadline_seconds=0.02)
-    call = bench.make(chosen, isolate=True)
+def test_a_deadline_cuts_an_attempt_without_blaming_the_service(bench: Bench) -> None:
+    chosen = policy(circuit_breaker=BREAKER, max_attempts=9, deadline_seconds=8, backoff_strategy="none")
+    made = bench.make(chosen, timed=True)
+
+    def service() -> Callable[[], Awaitable[None]]:
+        calls: list[int] = []
+
+        async def slow() -> None:
+            calls.append(1)
+            await asyncio.sleep(4.0)
+            if len(calls) == 1:
+                raise RuntimeError("odd")
+            await asyncio.Event().wait()
+
+        return slow
+
     for _ in range(4):
         with pytest.raises(DeadlineExceeded, match="no answer yet"):
-            call.call(hang(release))
-    assert (bench.retries, bench.moves) == ([], [])
-    release.set()
+            wait_for(bench, made, service())
+    assert bench.moves == []
 
 
-def test_an_isolated_call_gives_what_it_returns_and_raises(bench: Bench) -> None:
-    call = bench.make(policy(max_attempts=1), isolate=True)
-    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
-    variable.set("seen")
-    assert call.call(variable.get) == "seen"
-    assert call.call(threading.current_thread) is not threading.current_thread()
-    error = DocumentError(detail="bad")
-    with pytest.raises(DocumentError) as caught:
-        call.call(Script(error))
-    assert caught.value is error
+def test_a_time_out_of_the_service_s_own_is_its_error(bench: Bench) -> None:
+    with pytest.raises(TimeoutError):
+        bench.make(policy(max_attempts=1), timed=True).call(Script(TimeoutError()))
 
 
-def test_a_call_that_is_not_isolated_runs_in_the_callers_thread(bench: Bench) -> None:
-    assert bench.make(policy()).call(threading.current_thread) is threading.current_thread()
+def test_calls_run_beside_each_other_and_end_by_themselves(bench: Bench) -> None:
+    made = bench.make(policy(max_attempts=1, circuit_breaker=BREAKER)).made
+    together = asyncio.Barrier(4)
+
+    async def meet() -> None:
+        await together.wait()
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(made.call(meet) for _ in range(4)))
+
+    run(all_of_them(), bench.clock)
+    assert bench.clock.slept == []
 
 
 def test_threads_share_a_call(bench: Bench) -> None:
-    call = bench.make(policy(max_attempts=3, circuit_breaker=BREAKER, backoff_strategy="none"))
+    made = bench.make(policy(max_attempts=3, circuit_breaker=BREAKER, backoff_strategy="none")).made
     results: list[str] = []
     threads = [
-        threading.Thread(target=lambda: results.append(call.call(Script(RuntimeError(), "done")))) for _ in range(8)
+        threading.Thread(target=lambda: results.append(call(made, Script(RuntimeError(), "done")))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -276,7 +296,7 @@ def test_threads_share_a_call(bench: Bench) -> None:
 def test_the_default_registry_is_shared() -> None:
     chosen = policy(name="shared-default", circuit_breaker=BREAKER, max_attempts=3, backoff_strategy="none")
     with pytest.raises(ServiceError):
-        ResilientCall(chosen, "k").call(Script(down()))
+        call(ResilientCall(chosen, "k"), Script(down()))
     with pytest.raises(BreakerOpen):
-        ResilientCall(chosen, "k").call(Script("done"))
+        call(ResilientCall(chosen, "k"), Script("done"))
     assert "open" in repr(ResilientCall(chosen, "k"))

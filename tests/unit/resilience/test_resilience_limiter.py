@@ -1,49 +1,97 @@
-"""The rate limit holds, for any pattern of asking."""
+"""The rate limit holds, for any pattern of asking, and never beyond what all processes together lease."""
 
-import threading
+import asyncio
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.resilience.limiter import Limiter
+from medkg_lab.resilience.limiter import BURST_S, Limiter
 
-from .samples import Clock
+from .samples import Clock, run
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @given(st.floats(0.1, 100), st.lists(st.tuples(st.floats(0, 5), st.floats(0, 20)), max_size=50))
-def test_slots_are_spaced_and_never_later_than_asked(rate: float, asks: list[tuple[float, float]]) -> None:
+def test_no_window_has_more_calls_than_the_rate_allows(rate: float, asks: list[tuple[float, float]]) -> None:
     clock = Clock()
-    limiter = Limiter(rate, clock)
-    slots: list[float] = []
-    for passed, within in asks:
-        clock.now += passed
-        wait = limiter.reserve(within)
-        if wait is None:
-            assert slots
-            assert slots[-1] + 1 / rate - clock.now > within
-        else:
-            assert 0 <= wait <= within
-            slots.append(clock.now + wait)
-    assert all(later - earlier >= 1 / rate - 1e-6 for earlier, later in pairwise(slots))
+    taken: list[float] = []
+
+    async def ask() -> None:
+        limiter = Limiter(rate)
+        for passed, within in asks:
+            await asyncio.sleep(passed)
+            began = now()
+            if await limiter.acquire(began + within):
+                taken.append(now())
+            assert now() <= began + within + 1e-6
+
+    run(ask(), clock)
+    burst = max(1.0, rate * BURST_S)
+    for first, begin in enumerate(taken):
+        for count, end in enumerate(taken[first:], 1):
+            assert count <= burst + (end - begin) * rate + 1e-3
 
 
-def test_an_idle_limit_answers_at_once() -> None:
+def test_an_idle_limit_answers_at_once_and_a_used_one_in_turn() -> None:
     clock = Clock()
-    limiter = Limiter(0.1, clock)
-    assert limiter.reserve(0) == 0
-    assert limiter.reserve(9.9) is None
-    assert limiter.reserve(10) == 10
-    clock.now += 25
-    assert limiter.reserve(0) == 0
+    order: list[int] = []
+
+    async def ask(limiter: Limiter, number: int) -> None:
+        assert await limiter.acquire()
+        order.append(number)
+
+    async def all_of_them() -> None:
+        limiter = Limiter(0.5)
+        assert await limiter.acquire(now())
+        assert not await limiter.acquire(now() + 1)
+        await asyncio.gather(*(ask(limiter, number) for number in range(4)))
+
+    run(all_of_them(), clock)
+    assert order == [0, 1, 2, 3]
+    assert round(clock.now(), 3) == 1008.0
 
 
-def test_threads_share_one_rate() -> None:
-    limiter = Limiter(10, Clock())
-    waits: list[float | None] = []
-    threads = [threading.Thread(target=lambda: waits.append(limiter.reserve(100))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert [round(wait, 6) for wait in sorted(wait for wait in waits if wait is not None)] == [n / 10 for n in range(8)]
+class Ledger:
+    """Leases calls as it is told; None stands for no answer."""
+
+    def __init__(self, *grants: int | None) -> None:
+        self.grants = list(grants)
+        self.asked = 0
+
+    def __call__(self) -> dict[str, Any] | None:
+        self.asked += 1
+        granted = self.grants.pop(0) if self.grants else 0
+        return None if granted is None else {"granted": granted, "wait_s": 0.0 if granted else 1.0}
+
+
+def test_calls_are_leased_a_few_at_once_and_waited_for() -> None:
+    clock = Clock()
+    ledger = Ledger(3, 0, 0, 1)
+
+    async def ask() -> list[float]:
+        limiter = Limiter(100.0, ledger)
+        moments = []
+        for _ in range(4):
+            assert await limiter.acquire()
+            moments.append(round(now(), 3))
+        assert not await limiter.acquire(now() + 0.5)
+        return moments
+
+    assert run(ask(), clock) == [0.0, 0.0, 0.0, 2.0]
+    assert ledger.asked == 5
+
+
+def test_while_nobody_leases_the_own_bucket_is_the_limit() -> None:
+    clock = Clock()
+
+    async def ask() -> list[float]:
+        limiter = Limiter(0.5, Ledger(*[None] * 3))
+        return [now() for _ in range(3) if await limiter.acquire()]
+
+    moments = run(ask(), clock)
+    assert [round(later - earlier, 3) for earlier, later in pairwise(moments)] == [2.0, 2.0]
