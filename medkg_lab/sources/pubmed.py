@@ -14,8 +14,8 @@ from medkg_lab.sources.adapter import SourceSettings
 from medkg_lab.sources.entrez import Entrez
 from medkg_lab.sources.errors import BadAnswer, BadKey, NotFound
 from medkg_lab.sources.exchanges import without_secrets
-from medkg_lab.xml_source import NotXml, local_name, parse_xml, text_of
 from medkg_lab.stages.contracts import StageContext
+from medkg_lab.xml_source import NotXml, local_name, parse_xml, text_of
 
 MEDIA_TYPE = "application/xml"
 RECORD_SET = "PubmedArticleSet"

@@ -1,0 +1,1 @@
+"""Names that only others use: what vulture must not report as unused."""
