@@ -46,7 +46,9 @@ class Entrez:
             "retmax": str(size),
             "retmode": "json",
         }
-        answer = await self._service.get(context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}")
+        answer = await self._service.get(
+            context, "esearch.fcgi", params | self._identity(), f"the query {query.query!r}"
+        )
         result = self._service.json(answer).get("esearchresult")
         ids = result.get("idlist") if isinstance(result, dict) else None
         if not isinstance(result, dict) or not isinstance(ids, list):
