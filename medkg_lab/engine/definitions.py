@@ -9,14 +9,13 @@ from dagster import JobDefinition
 from pydantic import BaseModel
 
 from medkg_lab.engine.errors import DefinitionMissing
+from medkg_lab.engine.execution import Pipeline
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.policies import Policies
-from medkg_lab.stages.kinds import GIVES
 from medkg_lab.topology.catalog import Catalog
-from medkg_lab.topology.graph import Half, Segment, halves, order, segments
-from medkg_lab.topology.models import StageDefinition, Topology
+from medkg_lab.topology.graph import Half, halves
 from medkg_lab.topology.profiles import Profile
 from medkg_lab.topology.versions import content_version, from_json, to_json
 
@@ -27,26 +26,15 @@ CACHED_VERSIONS = 32
 LOOK_SECONDS = 1.0
 """How often the files are looked at: a look costs a millisecond, a batch comes several times a second."""
 POLICIES = "policies"
-PAYLOAD = "payload"
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """A topology version, compiled: `jobs` by half name; the segments of jobs whose bytes are known, and of the others.
+class CompiledPipeline:
+    """A topology version that this engine can run: `jobs` by half name."""
 
-    `payload_from` is the last stage that gives a payload, the one that is parsed.
-    """
-
-    topology: Topology
+    pipeline: Pipeline
     halves: tuple[Half, ...]
     jobs: dict[str, JobDefinition]
-    offline: tuple[Segment, ...]
-    online: tuple[Segment, ...]
-    payload_from: str | None
-
-    def segments(self, offline: bool) -> tuple[Segment, ...]:
-        """The segments of a job."""
-        return self.offline if offline else self.online
 
 
 class Definitions:
@@ -92,20 +80,9 @@ class Definitions:
         self._ledger.register(kind, name, version, to_json(content))
         return version
 
-    def _load(self, name: str, version: str) -> Pipeline:
+    def _load(self, name: str, version: str) -> CompiledPipeline:
         found = self._ledger.definitions("topology", name=name, version=version)
         if not found:
             raise DefinitionMissing(kind="topology", name=name, version=version)
         topology = from_json(found[0]["content"])
-        return Pipeline(
-            topology,
-            halves(topology),
-            self._driver.compile(topology),
-            segments(topology, True),
-            segments(topology, False),
-            next((name for name in reversed(order(topology)) if _gives(topology.stage(name)) == PAYLOAD), None),
-        )
-
-
-def _gives(stage: StageDefinition) -> str | None:
-    return None if stage.is_gate else GIVES[stage.type]
+        return CompiledPipeline(Pipeline.of(topology), halves(topology), self._driver.compile(topology))

@@ -12,7 +12,8 @@ from typing import Any
 from medkg_lab.engine.ahead import Ahead
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
 from medkg_lab.engine.handback import Handback
-from medkg_lab.engine.runner import BACKLOG, BatchRun, Bench
+from medkg_lab.engine.runner import BatchRun, Bench
+from medkg_lab.engine.telling import BACKLOG
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, EmissionLost

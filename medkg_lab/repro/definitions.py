@@ -8,7 +8,6 @@ from medkg_lab.repro.history import Batch
 from medkg_lab.repro.incident import Incident
 from medkg_lab.repro.runs import Step
 from medkg_lab.resilience.policies import Policies
-from medkg_lab.stages.kinds import GIVES
 from medkg_lab.topology.graph import Segment, order, segments
 from medkg_lab.topology.models import StageDefinition, Topology
 from medkg_lab.topology.profiles import Profile, StageChoice
@@ -91,28 +90,9 @@ class Definitions:
             return segment.stages if segment else ()
         return tuple(batch.stages)
 
-    def stages_after(self, batch: Batch, offline: bool, stage: str) -> tuple[str, ...]:
-        """The stages of a batch after `stage`."""
-        names = self.stages(batch, offline)
-        return names[names.index(stage) + 1 :]
-
-    def is_last(self, batch: Batch, offline: bool) -> bool:
-        """Whether no segment comes after that of the batch."""
-        return batch.segment + 1 >= len(segments(self.topology(batch), offline))
-
     def is_beyond(self, batch: Batch, offline: bool, segment: int) -> bool:
         """Whether a job that is to go on with `segment` has all of them behind it."""
         return segment >= len(segments(self.topology(batch), offline))
-
-    def gives_payload_last(self, batch: Batch, stage: str) -> bool:
-        """Whether this stage gives the payload that is parsed."""
-        topology = self.topology(batch)
-        givers = [
-            name
-            for name in order(topology)
-            if not topology.stage(name).is_gate and GIVES[topology.stage(name).type] == "payload"
-        ]
-        return bool(givers) and givers[-1] == stage
 
     @staticmethod
     def rank(topology: Topology, stage: str) -> int:

@@ -52,7 +52,7 @@ class PdfRead:
 
 @dataclass(frozen=True)
 class Requeued:
-    """Jobs that were to run again."""
+    """Jobs that were to run again, or to go on behind a gate."""
 
     jobs: tuple[str, ...]
 
@@ -125,6 +125,8 @@ class _Reader:
                 self._gates |= dict.fromkeys(event["jobs"], event["stage"])
             case "field.set":
                 self._field_set(event)
+            case "gate.opened":
+                self._gate_opened(event["jobs"])
             case "gate.failed":
                 self._gate_failed(event)
             case "job.completed":
@@ -194,6 +196,12 @@ class _Reader:
                 step = self._step(job, self._gates.get(job, PDF_FIELD), None, event["ts"], event["ts"])
                 self.history.actions.append(PdfRead(job, step.stage, event["ts"], evidence))
                 describe_pdf(step, evidence, bool(data["value"]))
+
+    def _gate_opened(self, jobs: Sequence[str]) -> None:
+        """Jobs whose gate was opened by a person or another field go on; where a PDF was read, it says so itself."""
+        read = {action.job for action in self.history.actions if isinstance(action, PdfRead)}
+        if others := tuple(job for job in jobs if job not in read):
+            self.history.actions.append(Requeued(others))
 
     def _gate_failed(self, event: Event) -> None:
         data = event["data"]
