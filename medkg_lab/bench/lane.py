@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import orjson
 
+from medkg_lab import signing
 from medkg_lab.bench.figures import latencies
 from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.broker.client import Producer
@@ -93,6 +94,7 @@ class Lane:
         self._lab = scratch.lab
         self._topic = Topics(self._lab.settings.broker.topic_prefix).requests
         self._producer = Producer(self._lab.bootstrap)
+        self._signer = signing.signer(self._lab.locations, signing.REQUESTS)
 
     def requests(self, pipeline: str, number: int, faulty: int = 0, priority: int = 0) -> list[Submission]:
         """`number` new documents, the first of each `faulty` of which fails to parse (0: none does)."""
@@ -109,7 +111,7 @@ class Lane:
         for request in requests:
             value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))
             sent[request.job_id(request.pipeline or "")] = time.time()
-            self._producer.send(self._topic, value, key=request.doc_id.encode())
+            self._producer.send(self._topic, value, key=request.doc_id.encode(), headers=self._signer.headers(value))
         self._producer.flush()
         return sent
 
@@ -122,7 +124,7 @@ class Lane:
             time.sleep(max(0.0, due - time.monotonic()))
             value = orjson.dumps(request.model_dump(mode="json", exclude_none=True))
             sent[request.job_id(request.pipeline or "")] = time.time()
-            self._producer.send(self._topic, value, key=request.doc_id.encode())
+            self._producer.send(self._topic, value, key=request.doc_id.encode(), headers=self._signer.headers(value))
             self._producer.poll(0)
         self._producer.flush()
         return sent

@@ -19,15 +19,16 @@ from medkg_lab.bench import loop, work
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine, quantile, spread
 from medkg_lab.bench.history import history_part
 from medkg_lab.bench.lane import Lane, Passage
+from medkg_lab.bench.network import network_part
 from medkg_lab.bench.policies import policies_part
 from medkg_lab.bench.real import real_part
 from medkg_lab.bench.scratch import ScratchLab, scratch_lab
 from medkg_lab.stages.kinds import GIVES, kind_of
 
-PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "policies", "real", "history")
+PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "policies", "network", "real", "history")
 """Loop against lab; stages without work; one document at a time; Poisson arrivals; failing documents; opening gates; what a
-policy costs while nothing fails; the real stages of the cpu profile on the bundled documents; Dagster's pages with a long
-history."""
+policy costs while nothing fails; a service that takes its time; the real stages of the cpu profile on the bundled documents;
+Dagster's pages with a long history."""
 RATIO, RATE, P95_RATIO, P95_MS = 0.95, 100.0, 1.10, 500.0
 EMPTY_RATE, IDLE_P95_MS, GATE_P95_MS = 1000.0, 100.0, 1000.0
 IDLE_TRIES, GATE_TRIES = 40, 20
@@ -67,6 +68,7 @@ def measure(options: Options) -> dict[str, Any]:
         "failures": failures_part,
         "gates": gates_part,
         "policies": lambda scratch, chosen: Part(*policies_part(chosen.work_ms)),
+        "network": lambda scratch, chosen: Part(*network_part(scratch)),
         "real": lambda scratch, chosen: Part(*real_part(scratch, chosen.pairs)),
         "history": lambda scratch, chosen: Part(*history_part(scratch, chosen.history)),
     }

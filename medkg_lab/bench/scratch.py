@@ -4,9 +4,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
@@ -27,9 +28,13 @@ class ScratchLab:
 
     def add_pipeline(self, name: str, ms: float, gate_after: str | None = None) -> None:
         """Give the lab a pipeline of the bench's stages; it needs no restart."""
+        self.add(work.pipeline(name, ms, gate_after))
+
+    def add(self, pipeline: Mapping[str, Any]) -> None:
+        """Give the lab a pipeline; it needs no restart."""
         folder = self.lab.locations.config / "pipelines"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(work.pipeline(name, ms, gate_after), sort_keys=False))
+        (folder / f"{pipeline['name']}.yaml").write_text(yaml.safe_dump(dict(pipeline), sort_keys=False))
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU seconds that each process has used since it started."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from medkg_lab.errors import DocumentError
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Payload, Submission
-from medkg_lab.stages.contracts import Embeddings, Receipt, Stage, StageContext, StageType
+from medkg_lab.stages.contracts import Embeddings, Lane, Receipt, Stage, StageContext, StageType
 from medkg_lab.stages.registry import GROUP, Implementation, Options
 
 FAULTY = "faulty"
@@ -51,6 +51,25 @@ class Ingest(_Work):
         self.busy()
         sha256 = item.content.sha256 if item.content and item.content.sha256 else "0" * 64
         return Payload(sha256=sha256, media_type="text/plain", size=len(TEXT), source=item.source, key=item.key)
+
+
+class FetchOptions(Options):
+    """Whom a stage asks."""
+
+    url: str = Field(pattern=r"^http://[^\s]+$", description="What is asked for each document.")
+
+
+class Fetch:
+    """A payload of what a service answers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def execute(self, context: StageContext, item: Submission) -> Payload:
+        """Ask the service. Raises what Outside raises."""
+        answer = await context.outside.request_async("GET", self._url, timeout=30, max_bytes=1024, endpoint=True)
+        sha256 = context.store(answer.body)
+        return Payload(sha256=sha256, media_type="text/plain", size=len(answer.body), source=item.source, key=item.key)
 
 
 class Download(_Work):
@@ -140,6 +159,14 @@ def _implementation(kind: StageType, stage: type[Any]) -> Implementation:
 
 IMPLEMENTATIONS = {name_of(kind): _implementation(kind, stage) for kind, stage in STAGES.items()}
 INGEST, DOWNLOAD, PARSE, CHUNK = (IMPLEMENTATIONS[name] for name in ("ingest", "download", "parse", "chunk"))
+FETCH = Implementation(
+    "bench.fetch",
+    StageType.INGEST,
+    "Asks a service, for measurements",
+    lambda _, options: Fetch(options.url),
+    options=FetchOptions,
+    lane=Lane.NETWORK,
+)
 EMBED, INDEX, EXTRACT, KG = (IMPLEMENTATIONS[name] for name in ("embed", "index", "extract", "kg"))
 
 
@@ -153,7 +180,7 @@ def publish(site: Path) -> None:
     info = site / "medkg_lab_bench-0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: medkg-lab-bench\nVersion: 0\n")
-    lines = [f"bench.{name} = {__name__}:{name.upper()}" for name in IMPLEMENTATIONS]
+    lines = [f"bench.{name} = {__name__}:{name.upper()}" for name in (*IMPLEMENTATIONS, "fetch")]
     (info / "entry_points.txt").write_text(f"[{GROUP}]\n" + "\n".join(lines) + "\n")
 
 
