@@ -1,8 +1,11 @@
 """Waiting for conditions in tests: the one place that sleeps, always with a time-out."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+from medkg_lab.repro.clock import VirtualLoop
 
 T = TypeVar("T")
 
@@ -17,3 +20,9 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "t
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {timeout} s; last value: {value!r}")
         time.sleep(0.02)
+
+
+async def let_pass(seconds: float) -> None:
+    """Wait in a test's virtual time, which costs none."""
+    assert isinstance(asyncio.get_running_loop(), VirtualLoop), "real time is not waited for"
+    await asyncio.sleep(seconds)

@@ -88,7 +88,8 @@ class _Service:
                 self._now -= 1
                 writer.write(_ANSWER)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            # The client has enough, or the measurement: the loop's own stream code would print the latter.
             writer.close()
 
 

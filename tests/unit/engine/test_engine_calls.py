@@ -20,7 +20,7 @@ from medkg_lab.sources.outside import HttpOutside
 from medkg_lab.stages.contracts import Lane, StageType
 from medkg_lab.stages.registry import Implementation
 from tests.http_service import Answer, Asked, http_service
-from tests.waiting import wait_until
+from tests.waiting import let_pass, wait_until
 
 
 def policy(attempts: int = 1, breaker: CircuitBreakerConfig | None = None) -> ResiliencePolicyConfig:
@@ -223,7 +223,7 @@ def test_a_call_that_hangs_is_cancelled_and_holds_up_no_other() -> None:
     class Hanging:
         async def execute(self, context: Any, item: int) -> int:
             try:
-                await (asyncio.Event().wait() if item % 2 else asyncio.sleep(1))
+                await (asyncio.Event().wait() if item % 2 else let_pass(1))
             except asyncio.CancelledError:
                 cancelled.append(item)
                 raise
@@ -269,7 +269,7 @@ def test_documents_of_a_slow_source_wait_for_its_rate_and_others_do_not() -> Non
     class Source:
         async def execute(self, context: Any, item: Submission) -> str:
             moments[item.source].append(round(time_.clock.now(), 3))
-            await asyncio.sleep(0.2)
+            await let_pass(0.2)
             return item.source
 
     stage: Any = Source()

@@ -13,6 +13,7 @@ from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.resilience.errors import BreakerOpen, DeadlineExceeded, StageTimeout
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from tests.waiting import let_pass
 
 from .samples import BREAKER, Clock, call, policy, run
 
@@ -248,7 +249,7 @@ def test_a_deadline_cuts_an_attempt_without_blaming_the_service(bench: Bench) ->
 
         async def slow() -> None:
             calls.append(1)
-            await asyncio.sleep(4.0)
+            await let_pass(4.0)
             if len(calls) == 1:
                 raise RuntimeError("odd")
             await asyncio.Event().wait()

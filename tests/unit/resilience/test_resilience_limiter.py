@@ -1,15 +1,19 @@
 """The rate limit holds, for any pattern of asking, and never beyond what all processes together lease."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.resilience.limiter import BURST_S, Limiter
+from tests.waiting import let_pass
 
 from .samples import Clock, run
+
+T = TypeVar("T")
 
 
 def now() -> float:
@@ -24,7 +28,7 @@ def test_no_window_has_more_calls_than_the_rate_allows(rate: float, asks: list[t
     async def ask() -> None:
         limiter = Limiter(rate)
         for passed, within in asks:
-            await asyncio.sleep(passed)
+            await let_pass(passed)
             began = now()
             if await limiter.acquire(began + within):
                 taken.append(now())
@@ -62,9 +66,11 @@ class Ledger:
     def __init__(self, *grants: int | None) -> None:
         self.grants = list(grants)
         self.asked = 0
+        self.wanted: list[int] = []
 
-    def __call__(self) -> dict[str, Any] | None:
+    def __call__(self, want: int) -> dict[str, Any] | None:
         self.asked += 1
+        self.wanted.append(want)
         granted = self.grants.pop(0) if self.grants else 0
         return None if granted is None else {"granted": granted, "wait_s": 0.0 if granted else 1.0}
 
@@ -84,6 +90,22 @@ def test_calls_are_leased_a_few_at_once_and_waited_for() -> None:
 
     assert run(ask(), clock) == [0.0, 0.0, 0.0, 2.0]
     assert ledger.asked == 5
+
+
+def test_as_many_are_leased_as_wait_and_no_more_than_a_burst() -> None:
+    clock = Clock()
+    ledger = Ledger(10, 50, 5)
+
+    async def beside_others(question: Callable[[], T]) -> T:
+        await asyncio.sleep(0)
+        return question()
+
+    async def ask() -> None:
+        limiter = Limiter(100.0, ledger, beside_others)
+        await asyncio.gather(*(limiter.acquire() for _ in range(65)))
+
+    run(ask(), clock)
+    assert ledger.wanted == [10, 50, 10]
 
 
 def test_while_nobody_leases_the_own_bucket_is_the_limit() -> None:
