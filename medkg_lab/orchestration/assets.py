@@ -13,6 +13,8 @@ from dagster import AssetKey, AssetMaterialization, AssetSpec, MetadataValue
 WINDOW_SECONDS = 10.0
 _OF_KIND = {"document": "documents", "chunks": "chunks", "embeddings": "embeddings", "kg_receipt": "graph"}
 _NEEDS = {"documents": (), "chunks": ("documents",), "embeddings": ("chunks",), "graph": ("documents",)}
+_KINDS = {"documents": "json", "chunks": "tantivy", "embeddings": "faiss", "graph": "duckdb"}
+_COUNTED = {"documents": "blocks", "chunks": "chunks", "embeddings": "vectors", "graph": "nodes and edges"}
 _TOLD = {
     "documents": "Documents that were parsed",
     "chunks": "Passages that they were cut into",
@@ -23,7 +25,10 @@ _TOLD = {
 
 def asset_specs() -> list[AssetSpec]:
     """The assets of a lab and what each is made from."""
-    return [AssetSpec(name, deps=list(_NEEDS[name]), description=_TOLD[name]) for name in _NEEDS]
+    return [
+        AssetSpec(name, deps=list(_NEEDS[name]), description=_TOLD[name], group_name="medkg", kinds={_KINDS[name]})
+        for name in _NEEDS
+    ]
 
 
 @dataclass
@@ -63,10 +68,10 @@ class Window:
         return [
             AssetMaterialization(
                 asset_key=AssetKey(name),
-                description=f"{made.items} from {made.documents} document(s)",
+                description=f"{made.items} {_COUNTED[name]} from {made.documents} document(s)",
                 metadata={
                     "documents": MetadataValue.int(made.documents),
-                    "items": MetadataValue.int(made.items),
+                    _COUNTED[name]: MetadataValue.int(made.items),
                     "last_job": MetadataValue.text(made.last),
                 },
             )

@@ -16,7 +16,7 @@ def test_many_batches_become_one_materialisation_of_each_asset() -> None:
     window.take([{"type": "job.completed", "jobs": ["a"], "ts": 106.0, "data": {}}])
     made = {each.asset_key.to_user_string(): each.metadata for each in window.materializations()}
     assert set(made) == {"documents", "chunks"}
-    assert (made["chunks"]["documents"].value, made["chunks"]["items"].value) == (3, 15)
+    assert (made["chunks"]["documents"].value, made["chunks"]["chunks"].value) == (3, 15)
     assert made["chunks"]["last_job"].value == "c"
 
 
