@@ -132,7 +132,12 @@ class PortSettings(Section):
     """The TCP ports on the loopback address; one that is not set is chosen by the lab and kept while it is free."""
 
     broker: int | None = Field(default=None, ge=1, le=65535, description="Where the lab's own broker listens.")
-    dagster: int | None = Field(default=None, ge=1, le=65535, description="Where Dagster's pages are.")
+    dagster: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Where Dagster's pages are; without it 3000 if that is free at the first start.",
+    )
 
     @model_validator(mode="after")
     def _differ(self) -> Self:

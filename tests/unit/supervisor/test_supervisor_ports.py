@@ -1,8 +1,11 @@
 """Which ports a lab starts with."""
 
+import contextlib
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +15,10 @@ import pytest
 from medkg_lab import ports, settings
 from medkg_lab.locations import Locations, locate
 from medkg_lab.orchestration.connections import listeners
-from medkg_lab.ports import lab_ports
+from medkg_lab.ports import free_port, lab_ports
 from medkg_lab.process import CannotRun
 from medkg_lab.settings import PortSettings, Settings, SettingsInvalid
+from medkg_lab.supervisor import port_choice
 from medkg_lab.supervisor.errors import PortTaken
 from medkg_lab.supervisor.port_choice import choose_ports
 
@@ -38,6 +42,45 @@ def test_ports_are_kept_while_they_are_free(places: Locations) -> None:
     before = lab_ports(places)
     assert choose_ports(places, Settings()) == []
     assert lab_ports(places) == before
+
+
+START = """
+import sys
+from medkg_lab.locations import locate
+from medkg_lab.ports import free_port, lab_ports
+from medkg_lab.settings import Settings
+from medkg_lab.supervisor import port_choice
+port_choice.DAGSTER_PORT = int(sys.argv[2])
+places = locate(sys.argv[1])
+places.create()
+notes = port_choice.choose_ports(places, Settings())
+print(lab_ports(places)["dagster"], len(notes), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_of_labs_that_start_at_once_one_has_the_usual_port(tmp_path: Path) -> None:
+    usual = free_port()
+    homes = [tmp_path / "one", tmp_path / "two"]
+    commands = [[sys.executable, "-c", START, str(home), str(usual)] for home in homes]
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(subprocess.Popen(one, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            for one in commands
+        ]
+        for one in started:
+            assert one.stdin is not None
+            stack.callback(one.stdin.close)
+        said = [one.stdout.readline().split() for one in started if one.stdout is not None]
+        assert sorted(int(port) == usual for port, _ in said) == [False, True]
+        assert [notes for _, notes in said] == [b"0", b"0"]
+
+
+def test_the_usual_port_that_someone_has_is_left_alone(places: Locations, monkeypatch: pytest.MonkeyPatch) -> None:
+    with taken() as port:
+        monkeypatch.setattr(port_choice, "DAGSTER_PORT", port)
+        assert choose_ports(places, Settings()) == []
+        assert port not in lab_ports(places).values()
 
 
 def test_a_chosen_port_that_is_taken_is_replaced_with_a_word(places: Locations) -> None:
