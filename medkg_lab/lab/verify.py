@@ -23,12 +23,16 @@ MAX_LISTED = 200
 CATCH_UP = 60.0
 OUTCOMES = {"stage.completed": "completed", "stage.failed": "failed", "stage.skipped": "skipped"}
 DAGSTER_STATES = {"completed": "SUCCESS", "failed": "FAILURE", "skipped": "SKIPPED", "lost": "FAILURE"}
-GATE_STATES = {"gate.opened": "SUCCESS", "gate.failed": "FAILURE"}
-GATE_ENDS = {"gate.failed", "gate.rejected"}
+GATE_STATES = {
+    "gate.waiting": "IN_PROGRESS",
+    "gate.opened": "SUCCESS",
+    "gate.failed": "FAILURE",
+    "gate.rejected": "FAILURE",
+}
 LOST = {"batch.expired", "job.cancelled", "job.dead"}
 RUN_STATUS = {
     "job.completed": "SUCCESS",
-    "gate.waiting": "SUCCESS",
+    "gate.opened": "SUCCESS",
     "job.failed": "FAILURE",
     "gate.failed": "FAILURE",
     "batch.expired": "FAILURE",
@@ -36,7 +40,7 @@ RUN_STATUS = {
     "job.cancelled": "CANCELED",
     "gate.rejected": "CANCELED",
 }
-"""The status that an event gives to the run it falls into. A half that came to its gate has done its part: its run succeeded."""
+"""The status that an event gives to the run it falls into; one that waits at its gate has not ended."""
 
 Run = tuple[str, int, int]
 """Job id, half and execution."""
@@ -97,13 +101,14 @@ def fold(events: Iterable[Mapping[str, Any]], mark: int = 0) -> Side:
 
 
 class _Fold:
-    """The ledger's side while it is read: which run each job is in, and which stage of it has started and not ended."""
+    """The ledger's side while it is read: which run each job is in, its last gate, and which stage has not ended."""
 
     def __init__(self, mark: int) -> None:
         self.side = Side()
         self._mark = mark
         self._run: dict[str, Run] = {}
         self._stage: dict[str, str] = {}
+        self._gate: dict[str, Execution] = {}
 
     def take(self, event: Mapping[str, Any], number: int, job_id: str) -> None:
         """Take in what `event` says of the job that stands at `number` in it."""
@@ -135,8 +140,11 @@ class _Fold:
             self._lose(run, job_id)
         if kind in GATE_STATES and stage:
             self.side.gates[Execution(*run, stage)] = GATE_STATES[kind]
+            self._gate[job_id] = Execution(*run, stage)
+        elif kind == "job.cancelled" and (gate := self._gate.pop(job_id, None)):
+            self.side.gates[gate] = self.side.gates[gate].replace("IN_PROGRESS", "FAILURE")
         status = RUN_STATUS.get(kind)
-        if status and (self.side.runs[run] == "STARTED" or kind in GATE_ENDS):
+        if status and self.side.runs[run] == "STARTED":
             self.side.runs[run] = status
 
     def _lose(self, run: Run, job_id: str) -> None:

@@ -20,7 +20,16 @@ from medkg_lab.orchestration.compat import (
     WorkerStatus,
 )
 from medkg_lab.orchestration.errors import LaunchNeedsJob
-from medkg_lab.orchestration.runs import TAG_BATCH, TAG_DOC, TAG_FROM_STAGE, TAG_JOB, TAG_PIPELINE, TAG_RELEASE
+from medkg_lab.orchestration.runs import (
+    TAG_BATCH,
+    TAG_DOC,
+    TAG_FROM_STAGE,
+    TAG_JOB,
+    TAG_PIPELINE,
+    TAG_RELEASE,
+    tag,
+    tag_names,
+)
 from medkg_lab.topology.graph import halves, order
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.versions import from_json
@@ -63,7 +72,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         self._bind(context.dagster_run)
 
     def _bind(self, run: DagsterRun) -> None:
-        release = run.tags.get(TAG_RELEASE) if run.parent_run_id is None else None
+        release = tag(run.tags, TAG_RELEASE) if run.parent_run_id is None else None
         if release is not None:
             self._ledger.launch(run.run_id, release_id=release, by=acting())
             return
@@ -133,7 +142,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
             return [job_id]
         if run.parent_run_id is None and (doc_id := run.tags.get(TAG_DOC)):
             return [
-                job["job_id"] for job in self._ledger.jobs(pipeline=run.tags.get(TAG_PIPELINE), doc=doc_id, limit=1)
+                job["job_id"] for job in self._ledger.jobs(pipeline=tag(run.tags, TAG_PIPELINE), doc=doc_id, limit=1)
             ]
         return self._of_batch(run.parent_run_id) if run.parent_run_id else []
 
@@ -151,7 +160,11 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         return first_stage(from_json(found[0]["content"]), run) if found else None
 
     def _of_batch(self, batch_id: str) -> list[str]:
-        records = self._instance.get_run_records(RunsFilter(tags={TAG_BATCH: batch_id}), limit=MAX_BATCH)
+        records = [
+            record
+            for name in tag_names(TAG_BATCH)
+            for record in self._instance.get_run_records(RunsFilter(tags={name: batch_id}), limit=MAX_BATCH)
+        ]
         tags = [record.dagster_run.tags for record in reversed(records)]
         return list(dict.fromkeys(each[TAG_JOB] for each in tags if TAG_JOB in each))
 

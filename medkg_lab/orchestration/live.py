@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class LiveRun:
-    """The visible run of a job's present execution; `waits` is when it came to its gate, `open` whether that has opened."""
+    """The visible run of a job's present execution; `waits` is when it came to its gate, `open` whether that has opened.
+
+    `at_gate` says whether the gate's step has begun; it has not in what versions wrote that ended the run there.
+    """
 
     run_id: str
     pipeline: str
@@ -16,6 +19,7 @@ class LiveRun:
     batch: str
     waits: float | None = None
     open: bool = False
+    at_gate: bool = False
 
 
 @dataclass
@@ -63,6 +67,10 @@ class Live:
         """The job's run, if one is live."""
         found = self._values.get(f"run:{job_id}")
         return found if isinstance(found, LiveRun) else None
+
+    def runs(self) -> dict[str, LiveRun]:
+        """All live runs by job id."""
+        return {key.partition(":")[2]: value for key, value in self._values.items() if isinstance(value, LiveRun)}
 
     def batch(self, batch_id: str | None) -> LiveBatch | None:
         """The batch, if it is live."""

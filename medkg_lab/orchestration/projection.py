@@ -1,11 +1,11 @@
 """How the ledger's events read as Dagster runs: a pure fold from events to rows.
 
 A job's visible run is (job, half, execution). It starts when the job is claimed, lives through all segments of its half, and
-ends when the half does: at a gate as SUCCESS with the tag `medkg/gate`, whose marker step succeeds when the gate opens. A batch
+ends when the half does. At a gate it waits in the step of that name, and ends as the gate does; `medkg/gate` says how. A batch
 of more than one job has a run of its own beside them, as has one that Dagster launched.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from medkg_lab.orchestration.live import Launch, Live, LiveBatch, LiveRun
@@ -35,6 +35,7 @@ class Projection:
         self._halves = halves
         self._stored = stored
         self._pen = Pen(live, halves)
+        self._gates_shown = False
         self._handlers: dict[str, Callable[[Event], None]] = {
             "run.launched": self._launched,
             "job.claimed": self._claimed,
@@ -56,10 +57,25 @@ class Projection:
 
     def apply(self, events: Iterable[Event]) -> Rows:
         """The rows that `events` make; kinds of event that no run shows are passed over."""
+        if not self._gates_shown:
+            self._show_gates()
         for event in events:
             if handler := self._handlers.get(event["type"]):
                 handler(event)
         return self._pen.take()
+
+    def _show_gates(self) -> None:
+        """Runs that an earlier version ended at their gates go on: they end when the gate does."""
+        for job_id, run in self._live.runs().items():
+            if run.waits is not None and not run.open and not run.at_gate:
+                self._pen.rows.statuses.append(StatusChange(run.run_id, "STARTED", run.waits, False))
+                self._wait(job_id, run, self._pen.templates(run).gate or "", run.waits)
+        self._gates_shown = True
+
+    def _wait(self, job_id: str, run: LiveRun, gate: str, since: float, message: str = "") -> None:
+        run.waits, run.at_gate = since, True
+        self._live.put_run(job_id, run)
+        self._pen.job(job_id, "STEP_START", gate, since, message)
 
     def _launched(self, event: Event) -> None:
         self._live.put_launch(event["data"]["run_id"], Launch(list(event["jobs"])))
@@ -111,7 +127,7 @@ class Projection:
 
     def _started(self, event: Event) -> None:
         stage, at = event["stage"], event["data"]["t0"]
-        self._pen.each(event["jobs"], "STEP_START", stage, at)
+        self._pen.each(event["jobs"], "STEP_START", stage, at, f"{stage} began in batch {event['batch']}.")
         batch = self._live.batch(event["batch"])
         if batch is not None:
             batch.step, batch.inside = stage, list(event["jobs"])
@@ -122,7 +138,8 @@ class Projection:
         data, stage = event["data"], event["stage"]
         counts = data.get("counts") or [None] * len(event["jobs"])
         for job_id, ms, count in zip(event["jobs"], data["ms"], counts, strict=True):
-            self._pen.job(job_id, "STEP_SUCCESS", stage, data["t1"], f"{count} item(s)", ms=float(ms))
+            message = f"{_made(data, count)} in {ms:.0f} ms."
+            self._pen.job(job_id, "STEP_SUCCESS", stage, data["t1"], message, ms=float(ms))
         batch = self._left_step(event)
         if batch is not None and batch.step == stage:
             self._pen.batch(event["batch"], "STEP_SUCCESS", stage, data["t1"], ms=(data["t1"] - data["t0"]) * 1e3)
@@ -211,9 +228,7 @@ class Projection:
         message = f"Waits at {event['stage']} until {condition['ledger_field']} is {condition['equals']}."
         for job_id in event["jobs"]:
             if run := self._live.run(job_id):
-                run.waits = event["ts"]
-                self._live.put_run(job_id, run)
-                self._pen.close(run, "SUCCESS", event["ts"], message)
+                self._wait(job_id, run, event["stage"], event["ts"], message)
                 self._pen.tag(run, TAG_GATE, GATE_WAITING)
             self._leave(event, job_id, "SUCCESS")
 
@@ -223,9 +238,9 @@ class Projection:
         for job_id in event["jobs"]:
             if run := self._gate(event, job_id, GATE_OPEN):
                 since = run.waits or event["ts"]
-                self._pen.job(job_id, "STEP_START", event["stage"], since)
                 ms = (event["ts"] - since) * 1e3
                 self._pen.job(job_id, "STEP_SUCCESS", event["stage"], event["ts"], message, ms=ms)
+                self._pen.close(run, "SUCCESS", event["ts"], message)
                 run.open = True
                 self._live.put_run(job_id, run)
 
@@ -233,16 +248,13 @@ class Projection:
         message = f"Rejected by {event['data']['by']}: {event['data']['why']}"
         for job_id in event["jobs"]:
             if self._gate(event, job_id, GATE_REJECTED):
-                self._end(job_id, "CANCELED", event["ts"], message)
+                self._end(job_id, "CANCELED", event["ts"], message, "GateRejected")
 
     def _gate_failed(self, event: Event) -> None:
         data = event["data"]
         for job_id in event["jobs"]:
-            if run := self._gate(event, job_id, GATE_FAILED):
+            if self._gate(event, job_id, GATE_FAILED):
                 message = _with_hint(f"{data['kind']}: {data['reason']}", job_id)
-                if gate := self._pen.templates(run).gate:
-                    self._pen.job(job_id, "STEP_START", gate, run.waits or event["ts"])
-                    self._pen.job(job_id, "STEP_FAILURE", gate, event["ts"], message, error=data["kind"])
                 self._end(job_id, "FAILURE", event["ts"], message, data["kind"])
 
     def _gate(self, event: Event, job_id: str, value: str) -> LiveRun | None:
@@ -269,6 +281,8 @@ class Projection:
     def _end(self, job_id: str, status: str, at: float, message: str, error: str = "") -> None:
         run = self._live.run(job_id)
         if run is not None:
+            if run.at_gate and not run.open and (gate := self._pen.templates(run).gate):
+                self._pen.job(job_id, "STEP_FAILURE", gate, at, message, error=error or status)
             if not run.open:
                 self._pen.close(run, status, at, message, error)
             self._live.drop_run(job_id)
@@ -287,4 +301,11 @@ class Projection:
 
 
 def _with_hint(reason: str, job_id: str) -> str:
-    return f"{reason} Look with `medkg-lab jobs why {job_id}`, try again with `medkg-lab jobs retry {job_id}`."
+    return f"{reason.rstrip(' .')}. Look with `medkg-lab jobs why {job_id}`, try again with `medkg-lab jobs retry {job_id}`."
+
+
+def _made(data: Mapping[str, Any], count: int | None) -> str:
+    """What a stage made of a document, by which implementation, where."""
+    made = f"{data.get('kind') or 'output'}: {'?' if count is None else count} item(s)"
+    by = f" by {data['implementation']}" if data.get("implementation") else ""
+    return made + by + (f" on {data['device']}" if data.get("device") else "")

@@ -12,6 +12,7 @@ from medkg_lab.orchestration.runs import (
     TAG_JOB,
     TAG_RELEASE,
     TAG_VERSION,
+    tag,
     visible_run_id,
 )
 
@@ -36,22 +37,22 @@ def _describe(instance: DagsterInstance, run: Any) -> dict[str, Any]:
     steps = instance.get_run_step_stats(run.run_id)
     return {
         "run_id": run.run_id,
-        "job_id": tags.get(TAG_JOB) if visible else None,
-        "half": int(tags[TAG_HALF]) if visible else None,
-        "execution": int(tags[TAG_EXECUTION]) if visible else None,
+        "job_id": tag(tags, TAG_JOB) if visible else None,
+        "half": int(tag(tags, TAG_HALF) or 0) if visible else None,
+        "execution": int(tag(tags, TAG_EXECUTION) or 0) if visible else None,
         "status": run.status.value,
         "steps": {step.step_key: step.status.value for step in steps if step.status is not None},
         "pipeline": run.job_name,
-        "version": tags.get(TAG_VERSION),
-        "batch": tags.get(TAG_BATCH),
-        "gate": tags.get(TAG_GATE),
-        "release": tags.get(TAG_RELEASE),
+        "version": tag(tags, TAG_VERSION),
+        "batch": tag(tags, TAG_BATCH),
+        "gate": tag(tags, TAG_GATE),
+        "release": tag(tags, TAG_RELEASE),
     }
 
 
 def _is_visible(run: Any) -> bool:
     # Not by the tags alone: a run that was made as a re-execution has those of the run that it repeats.
-    tags = run.tags
-    if not {TAG_JOB, TAG_HALF, TAG_EXECUTION} <= tags.keys():
+    job, half, execution = (tag(run.tags, name) for name in (TAG_JOB, TAG_HALF, TAG_EXECUTION))
+    if job is None or half is None or execution is None:
         return False
-    return bool(run.run_id == visible_run_id(tags[TAG_JOB], int(tags[TAG_HALF]), int(tags[TAG_EXECUTION])))
+    return bool(run.run_id == visible_run_id(job, int(half), int(execution)))

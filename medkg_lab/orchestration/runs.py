@@ -1,23 +1,29 @@
 """How jobs and batches of the lab are named as Dagster runs; imports nothing of Dagster."""
 
 import uuid
+from collections.abc import Mapping
 
 RUN_NAMESPACE = uuid.UUID("0b1c7a52-8a2e-5a0c-93a6-2f4f1d8e6c77")
 
-TAG_JOB = "medkg/job_id"
+HIDDEN = ".dagster/"
+"""What Dagster's pages do not show of a run; it is found by it all the same."""
 TAG_DOC = "medkg/doc_id"
-TAG_TENANT = "medkg/tenant_id"
-TAG_BATCH = "medkg/batch_run_id"
-TAG_BATCH_SIZE = "medkg/batch_size"
-TAG_PIPELINE = "medkg/pipeline"
-TAG_VERSION = "medkg/pipeline_version"
-TAG_HALF = "medkg/half"
-TAG_EXECUTION = "medkg/execution"
 TAG_GATE = "medkg/gate"
-TAG_RELEASE = "medkg/release_id"
+TAG_JOB = "medkg/job_id"
 TAG_FROM_STAGE = "medkg/from_stage"
-TAG_PRE_RUN = "medkg/pre_run_id"
-TAG_POST_RUN = "medkg/post_run_id"
+TAG_TENANT = f"{HIDDEN}medkg/tenant_id"
+TAG_BATCH = f"{HIDDEN}medkg/batch_run_id"
+TAG_BATCH_SIZE = "medkg/documents"
+TAG_PIPELINE = f"{HIDDEN}medkg/pipeline"
+TAG_VERSION = f"{HIDDEN}medkg/pipeline_version"
+TAG_HALF = f"{HIDDEN}medkg/half"
+TAG_EXECUTION = f"{HIDDEN}medkg/execution"
+TAG_RELEASE = f"{HIDDEN}medkg/release_id"
+TAG_PRE_RUN = f"{HIDDEN}medkg/pre_run_id"
+TAG_POST_RUN = f"{HIDDEN}medkg/post_run_id"
+TAG_LAUNCHED_BY = "user"
+"""Where Dagster's pages look for who started a run; without it they say that somebody did so by hand."""
+LAB = "medkg-lab"
 
 GATE_WAITING = "waiting"
 GATE_OPEN = "open"
@@ -31,3 +37,13 @@ def visible_run_id(job_id: str, half: int, execution: int) -> str:
     It is a name-based UUID (RFC 9562, version 5), so any process knows it without asking.
     """
     return str(uuid.uuid5(RUN_NAMESPACE, f"{job_id}/{half}/{execution}"))
+
+
+def tag(tags: Mapping[str, str], name: str) -> str | None:
+    """A run's value of a tag, under any name that it has had."""
+    return next((tags[each] for each in tag_names(name) if each in tags), None)
+
+
+def tag_names(name: str) -> tuple[str, ...]:
+    """The name of a tag, and the one that runs of earlier versions have it under: without HIDDEN."""
+    return tuple(dict.fromkeys((name, name.removeprefix(HIDDEN))))

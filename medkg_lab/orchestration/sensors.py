@@ -17,7 +17,16 @@ from dagster import (
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.orchestration.runs import GATE_OPEN, TAG_GATE, TAG_HALF, TAG_PIPELINE, TAG_RELEASE, TAG_VERSION
+from medkg_lab.orchestration.runs import (
+    GATE_OPEN,
+    TAG_BATCH_SIZE,
+    TAG_GATE,
+    TAG_HALF,
+    TAG_PIPELINE,
+    TAG_RELEASE,
+    TAG_VERSION,
+    tag_names,
+)
 
 SENSOR_NAME = "pdf_ir_ready_sensor"
 DEADLINE_SECONDS = 5.0
@@ -70,7 +79,7 @@ def _request(
             TAG_RELEASE: release["release_id"],
             TAG_VERSION: release["pipeline_version"],
             TAG_GATE: GATE_OPEN,
-            "medkg/documents": str(len(release["jobs"])),
+            TAG_BATCH_SIZE: str(len(release["jobs"])),
         },
     )
 
@@ -80,6 +89,8 @@ def _run_key(context: SensorEvaluationContext, release_id: str) -> str:
 
     Dagster takes a run key only once, but as long as the ledger offers the release no run of it was launched.
     """
-    runs = context.instance.get_runs(RunsFilter(tags={TAG_RELEASE: release_id}))
+    runs = [
+        run for name in tag_names(TAG_RELEASE) for run in context.instance.get_runs(RunsFilter(tags={name: release_id}))
+    ]
     ended = sum(run.is_finished for run in runs)
     return f"{release_id}/{ended}" if ended else release_id

@@ -32,11 +32,13 @@ from medkg_lab.orchestration.compat import (
 )
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.runs import (
+    LAB,
     TAG_BATCH,
     TAG_BATCH_SIZE,
     TAG_DOC,
     TAG_EXECUTION,
     TAG_JOB,
+    TAG_LAUNCHED_BY,
     TAG_TENANT,
 )
 from medkg_lab.orchestration.workspace import job_origin
@@ -110,7 +112,7 @@ def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> Ha
     snapshot = instance.run_storage.add_job_snapshot(job.get_job_snapshot())
     plan_snapshot = instance.run_storage.add_execution_plan_snapshot(snapshot_from_execution_plan(plan, snapshot))
     visible = {TAG_JOB: "@@job@@", TAG_DOC: "@@doc@@", TAG_TENANT: "@@tenant@@", TAG_EXECUTION: "@@execution@@"}
-    visible |= {TAG_BATCH: "@@batch@@"}
+    visible |= {TAG_BATCH: "@@batch@@", TAG_LAUNCHED_BY: LAB}
 
     def run(tags: Mapping[str, str]) -> RunTemplate:
         made = DagsterRun(
@@ -129,7 +131,7 @@ def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> Ha
         steps=steps,
         gate=gate,
         visible=run(visible),
-        of_batch=run({TAG_BATCH: "@@run@@", TAG_BATCH_SIZE: "@@size@@"}),
+        of_batch=run({TAG_BATCH: "@@run@@", TAG_BATCH_SIZE: "@@size@@", TAG_LAUNCHED_BY: LAB}),
         events=_events(job.name, steps),
         line=Template(_entry(job.name, None, None)),
     )

@@ -193,8 +193,8 @@ def test_the_two_halves_of_a_gated_pipeline(view: View) -> None:
     engine.complete("ingest")
     engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
     waiting = engine.run(job_id)
-    assert (waiting["status"], waiting["gate"]) == ("SUCCESS", "waiting")
-    assert waiting["steps"] == {"ingest": "SUCCESS"}
+    assert (waiting["status"], waiting["gate"]) == ("STARTED", "waiting")
+    assert waiting["steps"] == {"ingest": "SUCCESS", "gate": "IN_PROGRESS"}
     view.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=EVIDENCE)
     opened = engine.run(job_id)
     assert (opened["status"], opened["gate"]) == ("SUCCESS", "open")
@@ -213,7 +213,10 @@ def test_the_two_halves_of_a_gated_pipeline(view: View) -> None:
     assert tags[1][names.TAG_PRE_RUN] == opened["run_id"]
 
 
-@pytest.mark.parametrize(("end", "status", "gate"), [("reject", "CANCELED", "rejected"), ("fail", "FAILURE", "failed")])
+@pytest.mark.parametrize(
+    ("end", "status", "gate"),
+    [("reject", "CANCELED", "rejected"), ("fail", "FAILURE", "failed"), ("cancel", "CANCELED", "waiting")],
+)
 def test_a_gate_that_does_not_open(view: View, end: str, status: str, gate: str) -> None:
     engine = Engine(view, GATED, 1)
     (job_id,) = engine.jobs
@@ -221,11 +224,51 @@ def test_a_gate_that_does_not_open(view: View, end: str, status: str, gate: str)
     engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
     if end == "reject":
         view.client.gate_reject(job_id, by="someone", why="not wanted")
+    elif end == "cancel":
+        view.client.cancel(job_id, by="someone", why="changed my mind")
     else:
         view.client.gate_fail(job_id, by="pdf", kind="bad_input", reason="no pages")
     run = engine.run(job_id)
     assert (run["status"], run["gate"]) == (status, gate)
-    assert run["steps"].get("gate") == (None if end == "reject" else "FAILURE")
+    assert run["steps"]["gate"] == "FAILURE"
+    kinds = [entry.get_dagster_event().event_type_value for entry in view.instance.all_logs(run["run_id"])]
+    assert "PIPELINE_SUCCESS" not in kinds
+    assert kinds.count("STEP_START") == 2
+
+
+def test_a_run_that_an_earlier_version_ended_at_its_gate_goes_on(view: View) -> None:
+    engine = Engine(view, GATED, 1)
+    (job_id,) = engine.jobs
+    engine.complete("ingest")
+    engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
+    assert engine.run(job_id)["status"] == "STARTED"
+    run_id = names.visible_run_id(job_id, 0, 1)
+    writer = Writer(folder(view.lab.locations))
+    writer._events.execute("DELETE FROM event_logs WHERE run_id = ? AND step_key = 'gate'", (run_id,))
+    writer._events.execute(
+        "UPDATE medkg_recorder SET value = json_remove(value, '$.at_gate') WHERE key = ?", (f"run:{job_id}",)
+    )
+    writer._runs.execute("UPDATE runs SET status = 'SUCCESS', end_time = 1 WHERE run_id = ?", (run_id,))
+    writer.close()
+    view.recorder._load()
+    view.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=EVIDENCE)
+    opened = engine.run(job_id)
+    assert (opened["status"], opened["steps"]) == ("SUCCESS", {"ingest": "SUCCESS", "gate": "SUCCESS"})
+    engine.drain()
+
+
+def test_what_a_page_shows_of_a_run_is_its_document_and_what_a_stage_made(view: View) -> None:
+    engine = Engine(view, PLAIN, 1)
+    engine.complete("ingest")
+    view.catch_up()
+    stored = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
+    assert stored is not None
+    shown = [key for key in stored.tags if not key.startswith(names.HIDDEN)]
+    assert shown[0] == names.TAG_DOC
+    assert set(shown) <= {names.TAG_DOC, names.TAG_JOB, names.TAG_LAUNCHED_BY}
+    lines = [entry.message for entry in view.instance.all_logs(stored.run_id)]
+    assert any("payload: 1 item(s) by tiny on cpu in 12 ms." in line for line in lines), lines
+    engine.drain()
 
 
 def test_a_cancelled_job_ends_its_run(view: View) -> None:

@@ -130,14 +130,15 @@ def gate_history(*last: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("last", "status", "steps"),
     [
-        ([], "SUCCESS", {"ingest": "SUCCESS"}),
         ([event(5, "gate.opened", ["p"], "pdf_gate")], "SUCCESS", {"ingest": "SUCCESS", "pdf_gate": "SUCCESS"}),
         (
             [event(5, "gate.failed", ["p"], "pdf_gate"), event(6, "job.failed", ["p"])],
             "FAILURE",
             {"ingest": "SUCCESS", "pdf_gate": "FAILURE"},
         ),
-        ([event(5, "gate.rejected", ["p"], "pdf_gate")], "CANCELED", {"ingest": "SUCCESS"}),
+        ([event(5, "gate.rejected", ["p"], "pdf_gate")], "CANCELED", {"ingest": "SUCCESS", "pdf_gate": "FAILURE"}),
+        ([event(5, "job.cancelled", ["p"])], "CANCELED", {"ingest": "SUCCESS", "pdf_gate": "FAILURE"}),
+        ([], "STARTED", {"ingest": "SUCCESS", "pdf_gate": "IN_PROGRESS"}),
     ],
 )
 def test_a_gate_is_a_marker_in_the_run_that_came_to_it(
@@ -146,7 +147,7 @@ def test_a_gate_is_a_marker_in_the_run_that_came_to_it(
     side = fold(gate_history(*last))
     made = run("p", 1, status, **steps)
     assert compare(side, Counter(side.cloud_ids), {made["run_id"]: made}) == []
-    made["steps"]["pdf_gate"] = "IN_PROGRESS"
+    made["steps"]["pdf_gate"] = "SKIPPED"
     assert what(compare(side, Counter(side.cloud_ids), {made["run_id"]: made})) == ["Dagster step has another state"]
 
 

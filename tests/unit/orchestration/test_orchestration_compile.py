@@ -12,6 +12,7 @@ from dagster import Definitions, JobDefinition
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.orchestration.errors import RunElsewhere, StepUnknown
+from medkg_lab.orchestration.runs import TAG_PIPELINE
 from medkg_lab.topology import bundled
 from medkg_lab.topology.loader import load_topology
 from medkg_lab.topology.models import Topology
@@ -33,7 +34,7 @@ def test_a_pipeline_without_a_gate_is_one_job() -> None:
     assert steps(jobs["auto"]) == ["ingest", "parse", *AFTER_TEXT]
     names = {node.definition.name for node in jobs["auto"].graph.nodes}
     assert "auto__chunk" in names
-    assert jobs["auto"].tags["medkg/pipeline"] == "auto"
+    assert jobs["auto"].tags[TAG_PIPELINE] == "auto"
 
 
 def test_a_gate_ends_its_half_as_a_step() -> None:
@@ -139,6 +140,7 @@ def hook(event, args):
     if event in ("os.mkdir", "os.rename", "sqlite3.connect"):
         opened.append(f"{event} {args[0]}")
 from medkg_lab.orchestration.drive import Driver
+from medkg_lab.orchestration.runs import TAG_PIPELINE
 from medkg_lab.topology import bundled
 from medkg_lab.topology.loader import load_topology
 topology = load_topology(bundled.folder() / "pipelines" / "auto.yaml")
