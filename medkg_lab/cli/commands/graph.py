@@ -1,11 +1,11 @@
 """`medkg-lab graph node | path | why | export`."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.files import write_files
 from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_file, print_json, print_table, print_text, say
 from medkg_lab.errors import LabError
@@ -122,7 +122,7 @@ def _export(given: argparse.Namespace) -> int:
     exported = Lab.at(given.home, _EXPORT_SECONDS).knowledge.graph_export(given.limit, given.tenant)
     files = {} if given.json and given.out is None else FORMATS[given.format](exported)
     if given.out is not None:
-        written = _write(files, given.out)
+        written = write_files(files, given.out)
         if given.json:
             print_json({"files": written, "truncated": exported["truncated"]})
     elif given.json:
@@ -135,14 +135,3 @@ def _export(given: argparse.Namespace) -> int:
     if exported["truncated"]:
         say(f"there is more: only {given.limit} nodes and edges were exported; raise --limit")
     return exit_codes.FAILED if exported["truncated"] else exit_codes.OK
-
-
-def _write(files: Mapping[str, str], folder: Path) -> list[str]:
-    """Write the files into `folder`, and return their paths."""
-    from medkg_lab.files import replace_private
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        replace_private(folder / name, text)
-        say(f"{folder / name}")
-    return [str(folder / name) for name in files]

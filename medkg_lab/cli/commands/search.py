@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_json, print_styled, print_text, say
+from medkg_lab.cli.output import print_file, print_json, print_styled, print_text, say
 from medkg_lab.text import sanitize
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     parser.add_argument("--reranker", help="the reranker for the best passages, or none (default: settings)")
     parser.add_argument("--explain", action="store_true", help="show what each retriever and word adds to a hit")
+    parser.add_argument(
+        "--format", choices=("ris", "bibtex"), help="print the documents found as a bibliography instead"
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,6 +71,8 @@ def run(given: argparse.Namespace) -> int:
         reranker=given.reranker,
         explain=given.explain,
     )
+    if given.format is not None:
+        return _print_bibliography(given, [hit.doc_id for hit in SearchAnswer.from_json(found).hits])
     if given.json:
         print_json(found)
         return exit_codes.OK
@@ -81,6 +86,15 @@ def run(given: argparse.Namespace) -> int:
     legs = ", ".join(f"{name} {state}" for name, state in answer.legs.items())
     count = f"{len(answer.hits)} hits" if answer.hits else "Nothing found"
     say(f"{count} in {answer.ms:.0f} ms ({legs})")
+    return exit_codes.OK
+
+
+def _print_bibliography(given: argparse.Namespace, doc_ids: Sequence[str]) -> int:
+    from medkg_lab.lab.citations import FORMATS
+    from medkg_lab.lab.documents import published
+    from medkg_lab.lab.facade import Lab
+
+    print_file(FORMATS[given.format](published(Lab.at(given.home), doc_ids, given.tenant)))
     return exit_codes.OK
 
 

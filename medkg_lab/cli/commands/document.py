@@ -1,0 +1,70 @@
+"""`medkg-lab document show`."""
+
+import argparse
+from pathlib import Path
+from typing import ClassVar
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.files import write_files
+from medkg_lab.cli.output import print_file, print_json, say
+from medkg_lab.errors import LabError
+
+_FORMATS = ("md", "json", "bioc", "pubtator", "csv")
+
+
+class SeveralTables(LabError):
+    """This document has {count} tables, which one stream cannot hold. Name a folder with `--out`, or one by `--table`."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class NoSuchTable(LabError):
+    """This document has {count} tables, and none with the number {number}."""
+
+    exit_code: ClassVar[int] = exit_codes.FAILED
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    group = commands.add_parser("document", help="read a document as the lab understood it").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    show = group.add_parser("show", parents=[common], help="print a whole document, or write it into a folder")
+    show.add_argument("document", help="a document's id, or any identifier of it")
+    show.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="md",
+        help="Markdown (default), JSON, BioC JSON or PubTator with the concepts found, or its tables as CSV",
+    )
+    show.add_argument("--table", type=int, metavar="NUMBER", help="with --format csv: only the table of this number")
+    show.add_argument("--out", type=Path, help="a folder for the files (default: print)")
+    show.set_defaults(run=_show)
+
+
+def _show(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.document_formats import files_of
+    from medkg_lab.lab.documents import parsed
+    from medkg_lab.lab.facade import Lab
+
+    found = parsed(Lab.at(given.home), given.document)
+    files = files_of(found, given.format)
+    if given.format == "csv" and given.table is not None:
+        name = f"table-{given.table}.csv"
+        if name not in files:
+            raise NoSuchTable(count=len(files), number=given.table)
+        files = {name: files[name]}
+    if given.out is not None:
+        written = write_files(files, given.out)
+        if given.json:
+            print_json({"files": written})
+        return exit_codes.OK
+    if given.json:
+        print_json({"doc_id": found.document.doc_id, "format": given.format, "files": files})
+    elif len(files) > 1:
+        raise SeveralTables(count=len(files))
+    elif not files:
+        say("this document has no tables")
+    for text in files.values() if not given.json else ():
+        print_file(text)
+    return exit_codes.OK
