@@ -79,6 +79,24 @@ def test_the_graph_answers(demo: Demo) -> None:
     assert lab.ok("graph", "why", "Metformin", "Diabetes Mellitus, Type 2") is not None
 
 
+def test_a_document_is_given_out_and_found_by_any_of_its_identifiers(demo: Demo, tmp_path: Path) -> None:
+    lab, _ = demo
+    hits = lab.ok("search", "metformin")["hits"]
+    article = next(hit["doc_id"] for hit in hits if hit["doc_id"].startswith(("pmc:", "clinicaltrials:")))
+    key = article.partition(":")[2]
+    written = f"{key[:3].lower()} {key[3:]}."
+    assert lab.ok("graph", "node", written)["node"]["node_id"].endswith(key)
+    shown = lab.run("document", "show", written)
+    assert shown.out.startswith("# ")
+    for name in ("json", "bioc", "pubtator"):
+        lab.ok("document", "show", article, "--format", name, "--out", str(tmp_path))
+    [given_out] = json.loads((tmp_path / "document.bioc.json").read_text())["documents"]
+    assert given_out["id"] == article
+    assert any(passage["annotations"] for passage in given_out["passages"])
+    bibliography = lab.run("search", "metformin", "--format", "ris").out
+    assert bibliography.count("TY  - ") == len({hit["doc_id"] for hit in hits})
+
+
 def test_status_names_processes_ports_lag_and_durability(demo: Demo) -> None:
     lab, _ = demo
     status = lab.ok("status")
@@ -186,8 +204,8 @@ def test_what_does_not_exist_is_named_with_code_2(demo: Demo) -> None:
 
 def test_a_call_that_leaves_everything_out_fails(demo: Demo, tmp_path: Path) -> None:
     lab, _ = demo
-    (tmp_path / "notes.txt").write_text("not a document")
-    done = lab.run("submit", str(tmp_path / "notes.txt"))
+    (tmp_path / "notes.log").write_text("not a document")
+    done = lab.run("submit", str(tmp_path / "notes.log"))
     assert done.code == 1
     assert "skipped" in done.err
 
