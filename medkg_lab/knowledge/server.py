@@ -14,6 +14,7 @@ from medkg_lab.knowledge.follower import Follower
 from medkg_lab.knowledge.graph import MAX_HOPS
 from medkg_lab.knowledge.progress import Progress
 from medkg_lab.knowledge.question import Question
+from medkg_lab.knowledge.relations import Relations
 from medkg_lab.knowledge.service import Knowledge
 
 READERS = 4
@@ -28,6 +29,7 @@ class Reads:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
+        self._relations = Relations(knowledge.database)
 
     def search(
         self,
@@ -51,7 +53,7 @@ class Reads:
 
     def neighbours(self, id: str, limit: Rows = 50, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         found = self._knowledge.graph.neighbours(id, limit, tenant)
-        related = self._knowledge.relations.neighbours(found["node"]["node_id"], tenant)
+        related = self._relations.neighbours(found["node"]["node_id"], tenant)
         return {**found, "neighbours": [*related, *found["neighbours"]][:limit]}
 
     def path(self, source: str, target: str, max_hops: Hops = 4, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
@@ -62,11 +64,11 @@ class Reads:
 
     def graph_export(self, limit: Rows = 100_000, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         exported = self._knowledge.graph.export(limit, tenant)
-        edges = [*exported["edges"], *self._knowledge.relations.edges(tenant)]
+        edges = [*exported["edges"], *self._relations.edges(tenant)]
         return {**exported, "edges": edges[:limit], "truncated": exported["truncated"] or len(edges) > limit}
 
     def identified(self, identifier: str, tenant: str = DEFAULT_TENANT) -> list[dict[str, str]]:
-        return self._knowledge.relations.identified(identifier, tenant)
+        return self._relations.identified(identifier, tenant)
 
     def passage(self, chunk_id: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
         return passages.passage(self._knowledge.database, chunk_id, tenant)

@@ -19,7 +19,6 @@ from medkg_lab.knowledge.flat import OnProcessor
 from medkg_lab.knowledge.graph import Graph
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.messages import GraphDocument, TextDocument
-from medkg_lab.knowledge.relations import Relations
 from medkg_lab.knowledge.search import Indexes, Searcher
 from medkg_lab.knowledge.shards import on_gpu
 from medkg_lab.knowledge.sparse import SparseIndex
@@ -67,7 +66,6 @@ class Knowledge:
         self._catalogue = Catalogue.follow(self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
-        self.relations = Relations(self.database)
         indexes = Indexes(self._texts, self._vectors, self._sparse, self._catalogue)
         self.searcher = Searcher(self.database, indexes, encoders, self._lock, profile, settings)
 

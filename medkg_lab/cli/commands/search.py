@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
+from medkg_lab.cli.bibliography import FORMATS, print_bibliography
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_file, print_json, print_styled, print_text, say
+from medkg_lab.cli.output import print_json, print_styled, print_text, say
 from medkg_lab.text import sanitize
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.add_argument("query", help="what to look for")
     parser.add_argument("--limit", type=between(1, 200), default=10, help="how many hits, 200 at most (default 10)")
     parser.add_argument("--tenant", default="default", help="whose documents")
+    parser.add_argument("--format", choices=FORMATS, help="print the documents found as a bibliography instead")
     filters = parser.add_argument_group("filters", "each may be given several times, but year and has-results")
     filters.add_argument("--source", action="append", help="only documents of this source")
     filters.add_argument("--year", help="only documents of these years, such as 2020, 2018-2021 or >=2018")
@@ -49,9 +51,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     parser.add_argument("--reranker", help="the reranker for the best passages, or none (default: settings)")
     parser.add_argument("--explain", action="store_true", help="show what each retriever and word adds to a hit")
-    parser.add_argument(
-        "--format", choices=("ris", "bibtex"), help="print the documents found as a bibliography instead"
-    )
     parser.set_defaults(run=run)
 
 
@@ -72,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
         explain=given.explain,
     )
     if given.format is not None:
-        return _print_bibliography(given, [hit.doc_id for hit in SearchAnswer.from_json(found).hits])
+        return print_bibliography(given, [hit.doc_id for hit in SearchAnswer.from_json(found).hits])
     if given.json:
         print_json(found)
         return exit_codes.OK
@@ -86,15 +85,6 @@ def run(given: argparse.Namespace) -> int:
     legs = ", ".join(f"{name} {state}" for name, state in answer.legs.items())
     count = f"{len(answer.hits)} hits" if answer.hits else "Nothing found"
     say(f"{count} in {answer.ms:.0f} ms ({legs})")
-    return exit_codes.OK
-
-
-def _print_bibliography(given: argparse.Namespace, doc_ids: Sequence[str]) -> int:
-    from medkg_lab.lab.citations import FORMATS
-    from medkg_lab.lab.documents import published
-    from medkg_lab.lab.facade import Lab
-
-    print_file(FORMATS[given.format](published(Lab.at(given.home), doc_ids, given.tenant)))
     return exit_codes.OK
 
 
