@@ -13,11 +13,12 @@ _KIND_BY_TREE: tuple[tuple[str, str | None], ...] = (
     ("C23.300", "finding"),
     ("C", "disease"),
     ("F03", "disease"),
-    ("F01.145", "symptom"),
+    ("F01.145.126", "symptom"),
     ("D08", "protein"),
     ("D12.776", "protein"),
     ("D23.529", "protein"),
     ("D26", None),
+    ("E05.318", None),
     ("D27", "drug class"),
     ("D", "chemical"),
     ("E", "procedure"),
@@ -74,6 +75,9 @@ _TOO_GENERAL = frozenset(
         "therapeutics",
         "diagnosis",
         "dosage",
+        "registries",
+        "pulse",
+        "self report",
     }
 )
 """Headings whose words mean nothing particular in running text."""
@@ -93,7 +97,7 @@ class Record:
 def kind_of(record: Record) -> str | None:
     """The concept's kind: by the first branch of the MeSH tree that says one, else by the class of supplementary record.
 
-    Dosage forms and the like (D26) have none, and so are left out.
+    Dosage forms (D26) and epidemiologic methods such as risk and prevalence (E05.318) have none, and so are skipped.
     """
     trees = [tree for tree in record.trees if not tree.startswith(_NO_DISEASES)]
     for prefix, kind in _KIND_BY_TREE:

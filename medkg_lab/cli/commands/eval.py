@@ -1,4 +1,4 @@
-"""`medkg-lab eval retrieval | entities | parsing`: how good the lab's results are, on public judgements."""
+"""`medkg-lab eval retrieval | entities | graph | parsing`: how good the lab's results are, on public judgements."""
 
 import argparse
 from pathlib import Path
@@ -38,6 +38,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--with-packages", action="store_true", help="add the entry terms of the packages in the `terms` extra"
     )
     entities.set_defaults(run=_entities)
+    graph = group.add_parser("graph", parents=[common], help="measure how many of the graph's statements are right")
+    graph.add_argument("path", type=Path, help="a folder of studies and articles")
+    graph.add_argument("--labels", type=Path, required=True, help="labelled edges: file, relation, node, hash, 1 or 0")
+    graph.add_argument(
+        "--vocabulary", type=Path, nargs="+", help="MeSH files (default: the vocabulary that the lab uses)"
+    )
+    graph.set_defaults(run=_graph)
     parsing = group.add_parser("parsing", parents=[common], help="measure how much of a source's text is kept")
     parsing.add_argument("path", type=Path, help="a study or an article, or a folder of them")
     parsing.add_argument(
@@ -96,6 +103,34 @@ def _entities(given: argparse.Namespace) -> int:
     )
     rows = ((name, *(found[name][figure] for figure in _FIGURES)) for name in ("strict", "overlapping", "documents"))
     print_table(("compared by", *_FIGURES), rows)
+    return exit_codes.OK
+
+
+def _graph(given: argparse.Namespace) -> int:
+    from medkg_lab.evaluation import graph
+    from medkg_lab.locations import locate
+    from medkg_lab.mesh import library
+    from medkg_lab.stages.chunk.options import SplitterOptions
+    from medkg_lab.stages.chunk.splitter import HaystackSplitter
+    from medkg_lab.stages.chunk.splitters import build_splitter
+    from medkg_lab.stages.embed.weights import load_tokenizer
+    from medkg_lab.stages.extract.structured import StructuredExtractor
+
+    folder = locate(given.home).data / library.FOLDER
+    vocabulary = library.of_files(given.vocabulary) if given.vocabulary else library.in_use(folder)
+    labels = graph.read_labels(given.labels)
+    options = SplitterOptions()
+    split = build_splitter(options.split_by, options.split_length, options.split_overlap, options.split_threshold)
+    splitter = HaystackSplitter(options, split, load_tokenizer())
+    found = graph.evaluate(given.path, labels, StructuredExtractor(vocabulary), splitter)
+    if given.json:
+        print_json(found)
+        return exit_codes.OK
+    print_text(f"{found['files']} files ({found['files_missing']} missing), vocabulary {found['vocabulary']}\n")
+    columns = ("labelled", "made", "right", "precision")
+    print_table(
+        ("relation", *columns), ((name, *(one[key] for key in columns)) for name, one in found["relations"].items())
+    )
     return exit_codes.OK
 
 

@@ -57,7 +57,8 @@ _AWAY = re.compile(
     r"|hypersensitiv\w+|unsuitable|resolution"
     r"|recover\w+|prevent\w*|manag\w+|resolved|absorption|candidates? for|eligible for|naive to|without|lack of"
     r"|absence of|unresponsive"
-    r"|fear of|phobia of|planned|planning|plans?|scheduled|willing\w*|interfere\w*|impair\w*|before|after|prior to"
+    r"|fear of|phobia of|proceedings|marked for|causes of|planned|planning|plans?|scheduled|willing\w*|interfere\w*"
+    r"|impair\w*|before|after|prior to"
     r"|until|during|since|following|within"
     r"|within \d+ \w+ of|first dose of|start of|treat(?:ed|ing)? (?:for|of)|treatments? (?:for|of)|therapy for"
     r"|used (?:for|to)|indicated for|to treat"
@@ -79,6 +80,12 @@ _MEASURED = re.compile(
     r"|grade|criteria|contrast|results?|scans?|exams?)\b"
 )
 """What stands behind something that is measured or looked at, and not what a person has or gets."""
+_ABOVE = re.compile(r"(?: \([A-Za-z]{2,6}\))? ?[<>≤≥]")
+_EXCEPT_LIST = re.compile(
+    r"\b(?:except(?:ions?)?(?: for| are)?|other than|acceptable[\w ]{0,40}):\s*(?:[^\n:]{0,120}\n+){0,4}[^\n:]{0,120}$",
+    re.IGNORECASE,
+)
+_LIST_LOOK = 400
 _OTHER_HEAD = re.compile(
     r"[ -](?:medications?|medicines?|drugs?|trials?|stud(?:y|ies)|vaccin\w+|antigens?|antibod(?:y|ies)|tests?"
     r"|testing|scores?|scales?|assessments?|questionnaires?"
@@ -115,6 +122,8 @@ class Exclusions:
         if _ALLOWED.search(clause) and not _NOT_ALLOWED.search(clause):
             return False
         if any(_is_within(before[match.end() :], before[: match.start()]) for match in _EXCEPT.finditer(before)):
+            return False
+        if _EXCEPT_LIST.search(self._text, max(0, start - _LIST_LOOK), start) or _ABOVE.match(after):
             return False
         if _AWAY.search(before) or _LISTED_REFUSAL.search(before):
             return False

@@ -1,0 +1,29 @@
+"""The graph's statements on real documents, judged by labels that people gave by reading."""
+
+from pathlib import Path
+
+import pytest
+
+from medkg_lab.evaluation import graph
+from medkg_lab.mesh import library
+from medkg_lab.stages.chunk.splitter import HaystackSplitter
+from medkg_lab.stages.extract.structured import StructuredExtractor
+from tests.real.test_text_chunk_extract import splitter
+
+__all__ = ["splitter"]
+LABELS = Path(__file__).with_name("graph_labels.tsv")
+TARGETS = {"MENTIONS_ABSENCE_OF": 0.90, "EXCLUDES": 0.90, "MENTIONS": 0.92}
+LEAST_MADE = 70
+"""Edges of a relation's sample that must still be made: precision of few says nothing."""
+
+
+@pytest.mark.full
+def test_statements_are_right(shared_data: Path, splitter: HaystackSplitter) -> None:
+    mesh = shared_data / "mesh"
+    extractor = StructuredExtractor(library.of_files([mesh / "terms.tsv", mesh / "tree-numbers.tsv"]))
+    found = graph.evaluate(shared_data, graph.read_labels(LABELS), extractor, splitter)
+    assert found["files_missing"] == 0
+    for relation, least in TARGETS.items():
+        counted = found["relations"][relation]
+        assert counted["made"] >= LEAST_MADE, (relation, counted)
+        assert counted["precision"] >= least, (relation, counted)
