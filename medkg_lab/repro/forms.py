@@ -127,12 +127,14 @@ _DATE = (
 )
 _AFTER = r"(?:\s*(?:number|no\b\.?|nr\b\.?|id\b|#))?\s*(?:[:=#]|is\b|was\b)?\s*"
 _NUMBER_LABELS = (
-    r"(?:MRN|SSN|NHS|(?:social\s+security|medical\s+record|health\s+record|hospital|chart|patient|insurance|policy|member(?:ship)?"
+    r"(?:MRN|SSN|NHS|(?:social\s+security|med(?:ical|\.)\s+rec(?:ord|\.)|health\s+record|hospital|chart|patient"
+    r"|insurance|policy|member(?:ship)?"
     r"|passport|driver'?s?\s+licen[cs]e|licen[cs]e|(?:vehicle\s+)?plate|account|serial|case\s+record|social\s+insurance"
     r"|national\s+insurance|medicare|medicaid|tax)(?:\s+(?:number|no\b\.?|nr\b\.?|id\b|#))?)"
 )
 _SURE_LABELS = (
-    r"(?:MRN|SSN|D\.?O\.?B\.?|date\s+of\s+birth|social\s+security\s+(?:number|no\b\.?)|medical\s+record\s+(?:number|no\b\.?)"
+    r"(?:MRN|SSN|D\.?O\.?B\.?|date\s+of\s+birth|social\s+security\s+(?:number|no\b\.?)|medical\s+record\s+(?:number"
+    r"|no\b\.?)"
     r"|NHS\s+(?:number|no\b\.?)|passport\s+(?:number|no\b\.?)|patient\s+(?:id|identifier)\b)"
 )
 _WORD = r"[A-ZÀ-ÖØ-Þ][\w'’\-]*[a-zß-öø-ÿ][\w'’\-]*"
@@ -141,9 +143,11 @@ _PERSON = (
     rf"{_INITIALS}{_WORD}(?:\s+[A-Z]\.)?(?:(?:\s+(?:van|von|de|der|den|di|la|le|el|al|bin)){{0,2}}\s+{_WORD}){{0,2}}"
 )
 _TWO = rf"{_WORD}(?:\s+[A-Z]\.?)?\s+{_WORD}"
-_AT = r"(?:@|%40|&#64;|&#x40;|\s?[\[(]\s?at\s?[\])]\s?)"
+_AT = r"(?:[@＠﹫]|%40|&#0*64;|&#[xX]0*40;|&commat;|\\u0040|\\x40|\s?[\[({<]\s?(?:at|AT|@)\s?[\])}>]\s?)"
+_DOT = r"(?:\.|\s?[\[({]\s?(?:dot|DOT|\.)\s?[\])}]\s?)"
 _STREET = (
-    r"(?:Street|Road|Avenue|Lane|Boulevard|Drive|Court|Square|Terrace|Crescent|Highway|St\.?(?=,|$|\s+[A-Z])|Rd\b\.?|Ave\b\.?"
+    r"(?:Street|Road|Avenue|Lane|Boulevard|Drive|Court|Square|Terrace|Crescent|Highway|St\.?(?=,|$|\s+[A-Z])"
+    r"|Rd\b\.?|Ave\b\.?"
     r"|Ln\b\.?|Blvd\b\.?)"
 )
 _STATE = r"(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])"
@@ -153,7 +157,14 @@ FORMS: tuple[Form, ...] = (
         EMAIL,
         re.compile(
             rf"(?:\"[^\"\s@][^\"@\n]{{0,62}}\"|[^\W_](?:[\w.+\-]|\\[_.+\-]|%2[Bb]){{0,63}}){_AT}"
-            r"[^\W_][\w\-]{0,62}(?:\.[^\W_][\w\-]{0,62})+"
+            rf"[^\W_][\w\-]{{0,62}}(?:{_DOT}[^\W_][\w\-]{{0,62}})+"
+        ),
+        word=False,
+    ),
+    Form(
+        EMAIL,
+        re.compile(
+            r"(?i)(?<![\w.])[a-z][\w.+\-]{1,62} (?:at|@) [a-z0-9][\w\-]{0,62}(?: dot [a-z][a-z0-9\-]{1,62})+(?!\w)"
         ),
         word=False,
     ),
@@ -161,7 +172,7 @@ FORMS: tuple[Form, ...] = (
         PHONE,
         re.compile(
             r"(?<![\w+.,\-])(?:\+[1-9]\d{0,2}|00[1-9]\d{0,2}(?=[ \-/.(]))"
-            r"(?:[ \-/]?\(0?\d{0,4}\))?(?:[ \-/.]?\d{2,}){1,6}(?:-\d{1,4})?"
+            r"(?:[ \-/]?\(0?\d{0,4}\))?(?:[ \-/.]\d(?=[ \-/.]\d))?(?:[ \-/.]?\d{2,}){1,6}(?:-\d{1,4})?"
             r"(?![\w\-]|[.,]\d)"
         ),
         _between(9, 15),
@@ -174,7 +185,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         PHONE,
         re.compile(
-            r"(?<![\w+.,\-/])(?!(?<=\d )0\d\d(?: \d{3})+(?!\d))\(?0\d{1,4}\)?(?:[ \-/]{1,2}\d{2,}){1,5}(?![\w\-]|[.,]\d)"
+            r"(?<![\w+.,\-/])(?!(?<=\d )0\d\d(?: \d{3})+(?!\d))\(?0\d{1,4}\)?(?:[ \-/]{1,2}\d{2,}){1,5}(?![\w\-]"
+            r"|[.,]\d)"
         ),
         _between(9, 13),
     ),
@@ -182,7 +194,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         PHONE,
         re.compile(
-            r"(?i)\b(?:tel(?:ephone|\.)?|phone|fax|mobile|cell(?:\s?phone)?|call|pager)\.?(?:\s+(?:number|no\.?))?[:\s]+"
+            r"(?i)\b(?:tel(?:ephone|\.)?|phone|fax|mobile|cell(?:\s?phone)?|call|pager)\.?(?:\s+(?:number"
+            r"|no\.?))?[:\s]+"
             r"(?:at\s+|on\s+)?(\+?\(?\d[\d ()./\-]{5,20}\d)(?![\w%])"
         ),
         _between(7, 15),
@@ -206,7 +219,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         BIRTH,
         re.compile(
-            rf"(?i)\b(?:D\.?O\.?B\.?|date\s+of\s+birth|birth\s?da(?:te|y)|born|geboren|geb\.?)(?:\s+(?:on|am|is|was))?[:\s]*({_DATE})"
+            rf"(?i)\b(?:D\.?O\.?B\.?|date\s+of\s+birth|birth\s?da(?:te|y)|born|geboren|geb\.?)(?:\s+(?:on|am|is"
+            rf"|was))?[:\s]*({_DATE})"
         ),
         group=1,
     ),
@@ -220,7 +234,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         ADDRESS,
         re.compile(
-            r"\b[A-ZÄÖÜ][\wäöüß\-]{2,30}(?:straße|strasse|str\.|allee|gasse)\s+\d{1,4}\s?[a-z]?(?:,\s*\d{5}\s+[A-ZÄÖÜ]\w+)?"
+            r"\b[A-ZÄÖÜ][\wäöüß\-]{2,30}(?:straße|strasse|str\.|allee"
+            r"|gasse)\s+\d{1,4}\s?[a-z]?(?:,\s*\d{5}\s+[A-ZÄÖÜ]\w+)?"
         ),
     ),
     Form(ADDRESS, re.compile(rf"\b[A-Z][\w.'’\-]+(?:\s[A-Z][\w.'’\-]+)?,\s+{_STATE}\s+\d{{5}}(?:-\d{{4}})?(?![\w\-])")),
@@ -276,7 +291,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         TOKEN,
         re.compile(
-            r"(?i)(?:\b|_)(?:api[_\- ]?key|access[_\- ]?key(?:[_\- ]?id)?|private[_\- ]?key|access[_\- ]?token|token|secret"
+            r"(?i)(?:\b|_)(?:api[_\- ]?key|access[_\- ]?key(?:[_\- ]?id)?|private[_\- ]?key|access[_\- ]?token"
+            r"|token|secret"
             r"|client[_\- ]?secret)[\"']?\s*[=:]\s*[\"']?([^\s\"'&,;}]{6,})"
         ),
         _is_no_word,
@@ -308,19 +324,27 @@ FORMS: tuple[Form, ...] = (
 """The forms whose matches are secrets as a whole."""
 
 PEOPLE: tuple[re.Pattern[str], ...] = (
-    re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Herr|Frau|Sir|Mme|Fr)\.?\s+(?:Dr\.?\s+|med\.?\s+)?({_PERSON})"),
     re.compile(
-        r"(?i)\b(?:patient'?s?(?:\s+name)?|name\s+of\s+(?:the\s+)?patient|principal\s+investigator|investigator|contact(?:\s+person)?"
-        rf"|physician|attending|surgeon|next\s+of\s+kin|witness|signed(?:\s+by)?|nurse|mother|father|wife|husband)\s*[:,]\s+(?-i:({_TWO}))"
+        rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Herrn?|Frau|Sir|Dame|Mme|Mlle|Monsieur|Madame"
+        rf"|Se[nñ]ora?|Signora?|Fr)"
+        rf"(?:\.\s*|\s+)(?:(?:Dr|med|Prof|dent|rer|nat|h\.\s?c)\.?\s+){{0,4}}({_PERSON})"
     ),
     re.compile(
-        rf"(?i)\b(?:contact|call|phone|e-?mail|write\s+to|ask\s+for)\s+(?-i:({_TWO}))(?=\s*(?:at|on|by|via|\(|,|<)\s*[+\w(]*[\d@])"
+        r"(?i)\b(?:patient'?s?(?:\s+name)?|name\s+of\s+(?:the\s+)?patient|principal\s+investigator|investigator"
+        r"|contact(?:\s+person)?"
+        rf"|physician|attending|surgeon|next\s+of\s+kin|witness|signed(?:\s+by)?|nurse|mother|father|wife"
+        rf"|husband)\s*[:,]\s+(?-i:({_TWO}))"
+    ),
+    re.compile(
+        rf"(?i)\b(?:contact|call|phone|e-?mail|write\s+to|ask\s+for)\s+(?-i:({_TWO}))(?=\s*(?:at|on|by|via|\(|,"
+        rf"|<)\s*[+\w(]*[\d@])"
     ),
 )
 """What comes before a person's name in a text."""
 
 LEFT = re.compile(
-    rf"(?i)\b{_SURE_LABELS}(?-i:\W{{0,4}}(?:is\b|was\b|number\b|no\b|nr\b)?\W{{0,3}}?([A-Za-z]{{0,4}}[\-/]?\d[\w\-/]{{2,}}))"
+    rf"(?i)\b{_SURE_LABELS}(?-i:\W{{0,4}}(?:is\b|was\b|number\b|no\b"
+    rf"|nr\b)?\W{{0,3}}?([A-Za-z]{{0,4}}[\-/]?\d[\w\-/]{{2,}}))"
 )
 """A label with something like a value behind it."""
 

@@ -1,10 +1,13 @@
 """Checks of what is extracted: negation, ambiguous terms, eligibility and duplicate nodes."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from medkg_lab.models.ir import Document, Extraction
+from medkg_lab.repro.forms import NOT_SOUGHT
+from medkg_lab.repro.secrets import in_value
 from medkg_lab.stages.chunk.options import SplitterOptions
 from medkg_lab.stages.chunk.splitter import HaystackSplitter
 from medkg_lab.stages.chunk.splitters import build_splitter
@@ -110,3 +113,24 @@ def duplicates(context: Context) -> Outcome:
     clean = [re.sub(r"\W+", " ", name).strip().lower() for name in names]
     right = len(clean) == len(set(clean)) and not any(re.search(r"\d ?mg|mk 3475", name) for name in clean)
     return Outcome(right and len(targets) == len(set(targets)), str(sorted(names)))
+
+
+@case(
+    "documents/29",
+    "numbers, dates, phones, e-mails and titled names are found; degrees are none; the report says what is not sought",
+)
+def redaction(context: Context) -> Outcome:
+    found = {one.text for one in in_value(json.loads((context.inputs / "phi.json").read_text()))}
+    wanted = {
+        "Zzjones",
+        "00123456",
+        "1950-03-02",
+        "123-45-6789",
+        "Zzsmith",
+        "Zzkurt",
+        "Zzberg",
+        "(030) 99 88 77",
+        r"kurt\_zz@example.org",
+    }
+    told = any("names in running text" in one for one in NOT_SOUGHT)
+    return Outcome(wanted <= found and "MD" not in found and told, f"missed {sorted(wanted - found)}, told: {told}")
