@@ -9,7 +9,7 @@ import pypdfium2
 
 from medkg_lab.pdf.accents import detached_accents
 from medkg_lab.pdf.glyphs import Sheet
-from medkg_lab.pdf.grid import has_broken_cells, read_grid
+from medkg_lab.pdf.grid import has_broken_cells, read_grid, with_scripts
 from medkg_lab.pdf.prepare import Preparation, upright_box
 from medkg_lab.stages.parse.pdf_ir.middle import ACCENTS, HIDDEN_TEXT, LINE_ENDS, NOTES
 from medkg_lab.stages.parse.pdf_ir.text import inline
@@ -18,6 +18,8 @@ _LINE_END = re.compile(r"([^\W_]+)(?:\ufffe|[-\u2010]\r?\n)([^\W_]+)")
 _MOST_LINE_ENDS = 20_000
 _ROUNDING = 0.002
 """What boxes are rounded by, in fractions of the page."""
+_CELL_TYPES = frozenset({"text", "header", "footer", "page_number"})
+"""What cells are taken for: rows at the edge of pages look like running headers."""
 _LONGEST_CELL = 80
 _FEWEST_CELLS = 6
 _SHARE_BESIDE = 0.7
@@ -70,7 +72,10 @@ def _read_tables_again(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
             continue
         glyphs = sheet.inside(box)
         if "<t" in content and not has_broken_cells(content, glyphs):
-            continue
+            marked = with_scripts(content, glyphs)
+            if marked is not None:
+                block["content"] = marked
+                continue
         if again := read_grid(glyphs):
             block["content"] = again
             if "<t" in content:
@@ -124,7 +129,7 @@ def loose_cells(blocks: Sequence[Any]) -> list[tuple[int, int]]:
 
 
 def _is_short_text(block: Any) -> bool:
-    if not isinstance(block, dict) or block.get("type") != "text" or not isinstance(block.get("bbox"), list):
+    if not isinstance(block, dict) or block.get("type") not in _CELL_TYPES or not isinstance(block.get("bbox"), list):
         return False
     return 0 < len(inline(block.get("content"))) <= _LONGEST_CELL
 

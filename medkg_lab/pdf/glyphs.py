@@ -62,9 +62,10 @@ class Sheet:
     glyphs: tuple[Glyph, ...]
 
     def inside(self, box: Sequence[float]) -> list[Glyph]:
-        """The glyphs whose middles are within `box`, which is in fractions of the page."""
+        """The upright glyphs whose middles are within `box`, which is in fractions of the page."""
         x0, y0, x1, y1 = box[0] * self.width, box[1] * self.height, box[2] * self.width, box[3] * self.height
-        return [one for one in self.glyphs if x0 <= (one.box[0] + one.box[2]) / 2 <= x1 and y0 <= one.middle <= y1]
+        upright = (one for one in self.glyphs if one.angle == 0)
+        return [one for one in upright if x0 <= (one.box[0] + one.box[2]) / 2 <= x1 and y0 <= one.middle <= y1]
 
 
 def read_sheet(page: Any) -> Sheet:
@@ -95,8 +96,8 @@ def read_sheet(page: Any) -> Sheet:
                 _shown(rectangle.right - left, rectangle.top - bottom, width, height, turned),
             )
             (x0, x1), (y0, y1) = sorted(corner[0] for corner in corners), sorted(corner[1] for corner in corners)
-            quarters = round(pdfium.FPDFText_GetCharAngle(text_page, index) / (math.pi / 2)) % _QUARTERS
-            if (quarters + turned) % _QUARTERS == 0 and (size := _size(text_page, index)):
+            quarters = (round(pdfium.FPDFText_GetCharAngle(text_page, index) / (math.pi / 2)) + turned) % _QUARTERS
+            if quarters == 0 and (size := _size(text_page, index)):
                 # Fonts say their heights differently; size and baseline are what makes a line, and a script.
                 pdfium.FPDFText_GetCharOrigin(text_page, index, *origin)
                 _, base = _shown(origin[0].value - left, origin[1].value - bottom, width, height, turned)

@@ -6,6 +6,7 @@ cell unless the second goes on with a small letter.
 
 import html
 import re
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -13,6 +14,8 @@ from medkg_lab.pdf.glyphs import Glyph, Word, lines_of
 
 _CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
+_MINUS = re.compile("[-−–‐]")
+_SCRIPTED = re.compile(r"\d<sup>[-−–]?\d+</sup>")
 _LETTERS = re.compile(r"[^\W\d_]{4,}")
 _PHRASE_GAP = 0.7
 """A gap wider than this share of the usual height parts two phrases; columns stand further apart, words nearer."""
@@ -39,6 +42,32 @@ def has_broken_cells(content: str, glyphs: Sequence[Glyph]) -> bool:
     parts = {part for word in there for part in _LETTERS.findall(word)}
     torn = (part for token in odd for part in _LETTERS.findall(token) if part not in parts)
     return any(_is_fused(token, there) for token in odd) or any(_is_part(part, parts) for part in torn)
+
+
+def with_scripts(content: str, glyphs: Sequence[Glyph]) -> str | None:
+    """The HTML table with the scripts that its page has and its cells lack; None when a cell for one is not found."""
+    if not glyphs:
+        return content
+    usual = median(one.height for one in glyphs)
+    missing: Counter[tuple[str, str]] = Counter()
+    for line in lines_of(glyphs):
+        for word in line:
+            written = _written([word], usual)
+            if "<su" in written:
+                missing[html.escape(word.text, quote=False), written] += 1
+    for (plain, written), times in missing.items():
+        there = content.count(written)
+        pattern = _MINUS.sub("[-−–‐]", re.escape(plain).replace("\\-", "-"))
+        whole = re.compile(rf"(?<![^\s>]){pattern}(?![^\s<])")
+        content, made = whole.subn(lambda _, new=written: new, content, count=max(0, times - there))  # type: ignore[misc]
+        if there + made < times and re.search(r"\d<sup>[-−–]?\d", written) and not _has_marked(content, written):
+            return None
+    return content
+
+
+def _has_marked(content: str, written: str) -> bool:
+    """Whether the raised parts of a word are raised in the table, wherever its words end there."""
+    return all(part in content for part in _SCRIPTED.findall(written))
 
 
 def _is_fused(token: str, there: set[str]) -> bool:
@@ -126,9 +155,8 @@ def _cells(line: Sequence[Phrase], cuts: Sequence[float], usual: float) -> list[
 
 
 def _written(phrase: Phrase, usual: float) -> str:
-    base = median(
-        one.box[3] for word in phrase for one in word.glyphs if one.height >= usual * _SCRIPT or len(phrase) == 1
-    )
+    whole = [one.box[3] for word in phrase for one in word.glyphs if one.height >= usual * _SCRIPT]
+    base = median(whole) if whole else phrase[0].glyphs[0].box[3]
     return " ".join("".join(_character(one, base, usual) for one in word.glyphs) for word in phrase).replace(
         "</sup><sup>", ""
     )

@@ -3,6 +3,7 @@
 Both are decided from the characters' places; the copy is made only when there is something to change.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _FEWEST_GLYPHS = 40
 _FEWEST_NUMBERS = 5
 _EDGE_SHARE = 0.1
 """Lines that may begin or end further out than the text, such as a header."""
+_LONGEST_ASIDE = 200
+"""Characters of text in another direction that a turned page may have as header and footer."""
 _REGULAR = 0.8
 _NUMBERED_LINES = 0.7
 
@@ -70,8 +73,25 @@ def _turn(glyphs: Sequence[Glyph]) -> int:
 def _set_upright(document: pypdfium2.PdfDocument, index: int, turn: int, made: Preparation) -> None:
     page = document[index]
     page.set_rotation((page.get_rotation() + 90 * turn) % 360)
-    made.sheets[index] = read_sheet(page)
+    sheet = read_sheet(page)
+    aslant = [one for one in sheet.glyphs if one.angle]
+    if aslant and len(aslant) <= _LONGEST_ASIDE:
+        # A running header that stood upright would be read down the page, letter by letter.
+        _remove_aside(page)
+        sheet = read_sheet(page)
+    made.sheets[index] = sheet
     page.close()
+
+
+def _remove_aside(page: Any) -> None:
+    """Remove the text objects of a page that run in another direction than most of its text."""
+    objects = list(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT], max_depth=1))
+    directions = [round(math.atan2((matrix := item.get_matrix()).b, matrix.a) / (math.pi / 2)) % 4 for item in objects]
+    usual = Counter(directions).most_common(1)
+    for item, direction in zip(objects, directions, strict=True):
+        if usual and direction != usual[0][0]:
+            page.remove_obj(item)
+    page.gen_content()
 
 
 def upright_box(box: Sequence[float], turn: int) -> list[float]:

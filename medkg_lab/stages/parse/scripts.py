@@ -22,6 +22,8 @@ _NUMBER = re.compile(r"\d{1,4}")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _MARKS = re.compile(rf"[(\[]?[\d{_MINUS}—,;.\s*∗†‡§¶#]*\d[\d{_MINUS}—,;.\s*∗†‡§¶#]*[)\]]?")
 _LETTER_MARKS = re.compile(r"[\s,;]*(?:\(?[A-Za-z]\)?|[\d*∗†‡§¶#]+)(?:[\s,;]+(?:\(?[a-z]\)?|[\d*∗†‡§¶#]+))*[\s,;]*")
+_POWERS = frozenset("nmkxyijpqtTNQ")
+"""Letters that stand for a power above a variable; others are marks of footnotes."""
 _TEN = re.compile(r"(?<!\d)10\s*$")
 _VARIABLE = re.compile(r"(?:^|[^A-Za-zΑ-Ωα-ωµ\d])[A-Za-zΑ-Ωα-ωµ]$")
 _LENGTH = re.compile(r"(?:^|[^A-Za-z])(?:[kcdmnµμ]?m|inch|in|ft|sec|min)$")
@@ -54,7 +56,7 @@ def superscript(before: str, text: str) -> str:
     if _MARKS.fullmatch(text):
         return mark(text)
     if _LETTER_MARKS.fullmatch(text):
-        is_power = (len(text) == 1 and _is_variable(base)) or _TEN.search(base)
+        is_power = text in _POWERS and (_is_variable(base) or _TEN.search(base))
         return _power(text) if is_power else mark(text)
     if text[0] == "(" and not base[-1:].isspace() and base:
         return _power(text)

@@ -60,6 +60,7 @@ def line(*parts: str) -> str:
         (("p27", "^Kip1"), "p27Kip1"),
         (("BioPlex", "^®"), "BioPlex®"),
         (("10", "^n"), "10^n"),
+        (("10", "^9", "/L", "^a"), "10^9/L [a]"),
         (("no scripts",), "no scripts"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from medkg_lab.models.ir import BlockKind, Document, Table
 from medkg_lab.pdf.annotate import loose_cells
 from medkg_lab.pdf.glyphs import Glyph
-from medkg_lab.pdf.grid import has_broken_cells, read_grid
+from medkg_lab.pdf.grid import has_broken_cells, read_grid, with_scripts
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, read_pages
 from medkg_lab.stages.parse.pdf_ir.tables import captioned, cell_text, continued, header_rows, read_layout, read_table
 
@@ -87,6 +87,15 @@ def test_cells_that_ran_together_are_noticed(cells: str, broken: bool) -> None:
     assert has_broken_cells(f"<table><tr><td>{cells}</td></tr></table>", CELLS) is broken
 
 
+def test_scripts_that_cells_lack_are_put_in() -> None:
+    there = glyphs((0, [(0, "10^9/L^a"), (100, "58^b"), (200, "109/L")]))
+    table = "<table><tr><td>109/La</td><td>58b</td><td>109/L</td></tr></table>"
+    marked = "<table><tr><td>10<sup>9</sup>/L<sup>a</sup></td><td>58<sup>b</sup></td><td>109/L</td></tr></table>"
+    assert with_scripts(table, there) == marked
+    assert with_scripts(marked, there) == marked
+    assert with_scripts("<table><tr><td>x109/Lay</td></tr></table>", there) is None
+
+
 def test_texts_in_rows_side_by_side_are_cells() -> None:
     def text(content: str, x: float, y: float) -> dict[str, Any]:
         return {"type": "text", "content": content, "bbox": [x, y, x + 0.1, y + 0.02]}
@@ -112,6 +121,7 @@ def test_header_rows_are_found_where_none_is_marked() -> None:
     assert header_rows([("Drug", "Arm A (n=120)", "P"), *values]) == 1
     assert header_rows([("", "Week 0", "Week 12"), ("", "mean", "SD"), *values]) == 2
     assert header_rows([("Trial", "2019", "2020"), *values]) == 1
+    assert header_rows([("Variable", "All", "Cases"), ("Age, years", "", ""), *values]) == 1
     assert header_rows(values) == 0
     assert header_rows([("Drug", "Use"), ("Aspirin", "pain"), ("Statin", "lipids")]) == 1
 

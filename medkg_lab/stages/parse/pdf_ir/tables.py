@@ -152,6 +152,8 @@ def header_rows(rows: Sequence[Sequence[str]]) -> int:
         return 0
     valued = [_has_values(row) for row in rows]
     first = next((number for number, has in enumerate(valued) if has), 1)
+    # A row with a label alone, below the first, opens a group of rows.
+    first = next((number for number in range(1, first) if rows[number][0] and not any(rows[number][1:])), first)
     if sum(valued) * 2 < len(rows) - first:
         first = min(first, 1)
     return first if first <= _MOST_HEADER_ROWS and first < len(rows) else 0
