@@ -172,6 +172,8 @@ def _bracketed(text: str) -> str:
 
 
 _INLINE = re.compile(r"[ ]?(?:\$([^$\n]{1,2000})\$|\\\((.{1,2000}?)\\\))")
+_RAISED = re.compile(r"\s*(?:\{\s*\})?\s*\^\s*(?:\{[^{}]*\}|\S)\s*")
+"""A formula that is a superscript of the word before it."""
 _MATHEMATICAL = re.compile(r"[\\^_{}]|^\s*\S(?:\s\S)*\s*$")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
@@ -187,11 +189,11 @@ def with_formulas(text: str) -> str:
         if not _MATHEMATICAL.search(source) or (_WORD.search(source) and "\\" not in source and "^" not in source):
             continue
         made += text[place : found.start()]
-        raised = source.lstrip()[:1] == "^" or source.lstrip().startswith("{} ^")
+        raised = bool(_RAISED.fullmatch(source))
         gap = " " if found[0][0] == " " and not raised else ""
         made += gap + _formula(source, made[-80:] if not gap else "")
         place = found.end()
         rest = text[place:]
-        if re.match(r" [,.;:)\]]| -[a-z]", rest):
+        if re.match(r" [,.;:)\]]| -[A-Za-z]", rest):
             place += 1
     return settle(made + text[place:])

@@ -17,7 +17,7 @@ _NEAR = 64
 _MINUS = "−–‒‐-"
 _PLAIN = re.compile(r"(?:st|nd|rd|th|er|o|®|™|©|TM|°|º|'|′|″|[*∗⋆†‡§¶#∧^‖]+)$")
 _CHARGE = re.compile(rf"\d?[+{_MINUS}]{{1,2}}|[+{_MINUS}]/[+{_MINUS}]")
-_SIGNED = re.compile(rf"[+{_MINUS}]\s?\d+(?:[.,]\d+)?")
+_SIGNED = re.compile(rf"[+{_MINUS}]\s?(?:\d+(?:[.,]\d+)?|[a-z])")
 _NUMBER = re.compile(r"\d{1,4}")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _MARKS = re.compile(rf"[(\[]?[\d{_MINUS}—,;.\s*∗†‡§¶#]*\d[\d{_MINUS}—,;.\s*∗†‡§¶#]*[)\]]?")
@@ -41,7 +41,7 @@ _ELEMENT = (
 def superscript(before: str, text: str) -> str:
     """What a superscript adds to a line that so far ends with `before`; the line is to be settled at its end."""
     text = " ".join(text.split())
-    base = _PRIVATE.sub("", before[-_NEAR:])
+    base = _base(before)
     if not text or _PLAIN.match(text):
         return text
     if text in (",", ";"):
@@ -63,6 +63,11 @@ def superscript(before: str, text: str) -> str:
     return text
 
 
+def _base(before: str) -> str:
+    """The end of the line so far; what follows a script is apart from it."""
+    return _PRIVATE.sub("", before[-_NEAR:].rstrip(_END).replace(_END, " "))
+
+
 def _raised_number(base: str, text: str) -> str:
     if not base or base[-1].isspace() or base[-1] in "([{/-–":
         return f"{_LEADING}{text}{_END}"
@@ -81,7 +86,7 @@ def _power(text: str) -> str:
 
 def subscript(before: str, text: str) -> str:
     """What a subscript adds to a line that ends with `before`: itself, after `_` where two numbers would become one."""
-    base = _PRIVATE.sub("", before[-_NEAR:])
+    base = _base(before)
     text = " ".join(text.split())
     return f"_{text}{_END}" if base[-1:].isdigit() and text[:1].isdigit() else f"{text}{_END}" if text else ""
 

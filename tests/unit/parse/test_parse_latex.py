@@ -42,6 +42,7 @@ def test_a_formula_is_a_line_of_text(source: str, expected: str) -> None:
         (r"and $\beta$ -blockers; $p < 0 . 0 5$ . Doses", "and β-blockers; p < 0.05. Doses"),
         (r"reduces stroke $^ { 1 , 2 }$ and", "reduces stroke [1,2] and"),
         (r"reduces stroke$^{12}$ in", "reduces stroke [12] in"),
+        (r"with $^ { 1 8 } \mathrm { F }$ -FDG", "with 18F-FDG"),
         (r"cost $5 and $10 each", "cost $5 and $10 each"),
         (r"given \(1 0 ^ { 6 }\) cells", "given 10^6 cells"),
     ],
