@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from medkg_lab.models.ir import Block, BlockKind, Place, Table
 from medkg_lab.stages.limits import Size
-from medkg_lab.stages.parse.jats_inline import INLINE, NO_FORMULA, formula_text, inline_text, own_text
+from medkg_lab.stages.parse.jats_inline import INLINE, NO_FORMULA, formula_text, inline_text, own_text, parted_text
 from medkg_lab.stages.parse.jats_table import read_table
 from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze, table_text, words
@@ -24,7 +24,6 @@ _BLOCKS = words(
 """Elements that end the running text of a paragraph around them."""
 
 _SILENT = words("object-id graphic inline-graphic sec-meta title label")
-_FORMATTING = words("bold italic sub sup sc underline overline monospace styled-content named-content xref &")
 _DEFAULT_TITLES: Mapping[str, str] = {
     "ack": "Acknowledgments",
     "ref-list": "References",
@@ -197,19 +196,7 @@ def _citation_text(item: Element) -> str:
     written = any(text and text.strip() for text in (item.text, *(part.tail for part in item)))
     if not written:
         return ", ".join(filter(None, (_citation_part(part) for part in item)))
-    parts: list[Element | str] = [item.text or ""]
-    for part in item:
-        # Elements that touch, such as a DOI and a PMID, are things of their own; formatting within a word is not.
-        if local_name(part) not in _FORMATTING and _touch(parts[-1], part):
-            parts.append(", ")
-        parts += [part, part.tail or ""] if part.tail else [part]
-    return own_text(parts)
-
-
-def _touch(before: Element | str, part: Element) -> bool:
-    if isinstance(before, str) or local_name(before) in _FORMATTING:
-        return False
-    return inline_text(before)[-1:].isalnum() and inline_text(part)[:1].isalnum()
+    return parted_text(item)
 
 
 def _citation_part(part: Element) -> str:

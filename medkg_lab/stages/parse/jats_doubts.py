@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from medkg_lab.stages.parse.jats_inline import inline_text
+from medkg_lab.stages.parse.jats_inline import inline_text, is_lone_image
 from medkg_lab.stages.parse.scripts import is_doubtful
 from medkg_lab.stages.parse.xml import Element, child, local_name
 
@@ -22,6 +22,8 @@ def find_doubts(article: Element) -> Iterator[str]:
                     yield f"{inline_text(label) if label is not None else 'a table'} is an image: its cells are not in the text"
             case "inline-formula" | "disp-formula":
                 formulas += _is_image(item)
+            case "inline-graphic":
+                formulas += is_lone_image(item)
             case "sup":
                 powers += _is_doubtful(item)
     if formulas:

@@ -18,6 +18,7 @@ INLINE = words(
     role degrees label & inline-media hr index-term object-id part-title issue-title award-id funding-source target
     related-article related-object x volume-id issue-id annotation citation-alternatives rb rt ruby anonymous
     country city state on-behalf-of version data-title era string-date contract-num contract-sponsor access-date time-stamp
+    addr-line institution-wrap
     """
 )
 """Elements that stand within a line; any other element inside running text separates words."""
@@ -30,6 +31,7 @@ _NEAR = 80
 _LAST_PIECES = 8
 NO_FORMULA = "[formula]"
 """Stands for a formula that the article gives as an image alone."""
+_FORMATTING = words("bold italic sub sup sc underline overline monospace styled-content named-content xref &")
 _GLUED_FORMULA = re.compile(re.escape(NO_FORMULA) + r"(?=\w)")
 _CITED = re.compile(r"[(\[]?\d[\d\s,;–—-]*[)\]]?")
 _NOTED = re.compile(r"\(?(?:[a-z]{1,2}|\d{1,2})\)?")
@@ -47,6 +49,28 @@ def own_text(parts: list[Element | str]) -> str:
     for part in parts:
         pieces += [part] if isinstance(part, str) else _element(part, "".join(pieces[-_LAST_PIECES:]))
     return _line(pieces)
+
+
+def parted_text(item: Element, skip: Element | None = None) -> str:
+    """The text under `item`, whose elements that touch, such as a DOI and a PMID or a city and a country, get a comma between."""
+    parts: list[Element | str] = [item.text or ""]
+    for part in item:
+        if part is not skip:
+            if local_name(part) not in _FORMATTING and _touch(parts, part):
+                parts.append(", ")
+            parts.append(part)
+        if part.tail:
+            parts.append(part.tail)
+    return own_text(parts)
+
+
+def _touch(parts: list[Element | str], part: Element) -> bool:
+    before = parts[-1]
+    if isinstance(before, str):
+        written = before if before or len(parts) == 1 else ""
+        return local_name(part) == "pub-id" and written[-1:].isalnum()
+    ends = inline_text(before)[-1:].isalnum() and local_name(before) not in _FORMATTING
+    return ends and inline_text(part)[:1].isalnum()
 
 
 def _line(pieces: Iterable[str]) -> str:
@@ -119,7 +143,17 @@ def _inline_formula(item: Element, before: str) -> str:
     text = "".join(_pieces(item, before))
     if text.strip() or not len(item):
         return text
+    return _placeholder(before)
+
+
+def _placeholder(before: str) -> str:
     return f" {NO_FORMULA}" if before[-1:].isalnum() else NO_FORMULA
+
+
+def is_lone_image(image: Element) -> bool:
+    """Whether an image stands in running text by itself, not as one of the forms of a formula."""
+    around = image.getparent()
+    return around is not None and local_name(around) in ("p", "td", "th", "title", "italic", "bold")
 
 
 def _tex(item: Element) -> str:
@@ -134,6 +168,7 @@ _READERS: Mapping[str, Callable[[Element, str], str]] = {
     "tex-math": lambda item, _: _tex(item),
     "alternatives": lambda item, _: formula_text(item),
     "inline-formula": _inline_formula,
+    "inline-graphic": lambda item, before: _placeholder(before) if is_lone_image(item) else "",
     "sub": _subscript,
     "sup": _superscript,
     "xref": _reference,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from medkg_lab.models.ir import Code, Place
-from medkg_lab.stages.parse.jats_inline import inline_text
+from medkg_lab.stages.parse.jats_inline import inline_text, parted_text
 from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze, words
 from medkg_lab.stages.parse.xml import Element, child, children, local_name
@@ -89,9 +89,12 @@ def read_statements(metadata: Metadata, article: Element, meta: Element) -> None
 def _labelled(item: Element) -> str:
     """The text of an affiliation or note, its label apart from its first word."""
     label = child(item, "label")
+    if local_name(item) == "aff":
+        text = parted_text(item, label)
+        return text if label is None else squeeze(f"[{inline_text(label)}] {text}")
     if label is None:
         return inline_text(item)
-    rest = [inline_text(part) for part in item if part is not label and local_name(part) in ("p", "institution-wrap")]
+    rest = [inline_text(part) for part in item if part is not label and local_name(part) == "p"]
     text = (
         " ".join(rest) if rest and not squeeze(label.tail or "") else inline_text(item).removeprefix(inline_text(label))
     )

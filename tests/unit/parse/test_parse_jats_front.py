@@ -28,6 +28,8 @@ def test_affiliations_and_orcids_are_kept_with_their_labels_apart() -> None:
         f"<contrib-group>{person}<aff><label>1</label>Dept of X</aff></contrib-group><aff><sup>2</sup>Ward Y</aff>"
     )
     assert made.metadata["affiliations"] == ["[1] Dept of X", "[2] Ward Y"]
+    parts = "<institution>Univ X</institution><addr-line>City</addr-line><country>NL</country>"
+    assert article(f"<aff><label>1</label>{parts}</aff>").metadata["affiliations"] == ["[1] Univ X, City, NL"]
     assert made.metadata["orcids"] == ["Ana Roe 0000-0002-1825-009X"]
 
 
@@ -106,10 +108,11 @@ def test_a_formula_that_is_an_image_leaves_a_placeholder_and_a_warning() -> None
     made = article(
         body=f"<p>set at <inline-formula>{image}</inline-formula> kcal.</p>"
         "<disp-formula><graphic xlink:href='g.gif'/><label>(1)</label></disp-formula><disp-formula>a = b</disp-formula>"
+        f"<p>and {image} too</p>"
     )
-    assert texts(made, BlockKind.PARAGRAPH) == ["set at [formula] kcal."]
+    assert texts(made, BlockKind.PARAGRAPH) == ["set at [formula] kcal.", "and [formula] too"]
     assert texts(made, BlockKind.FORMULA) == ["[formula] (1)", "a = b"]
-    assert made.warnings == ("2 formulas are images: [formula] stands in their places",)
+    assert made.warnings == ("3 formulas are images: [formula] stands in their places",)
 
 
 def test_a_table_that_is_an_image_is_told() -> None:
