@@ -133,6 +133,8 @@ def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation
         whole["pages"] += middle["pages"]
     if not whole:
         raise reason
+    # A single page made here says that it was made now; the same PDF must always give the same bytes.
+    whole["metadata"] = {**whole.get("metadata", {}), "document": {"page_count": pages}}
     preparation.notes.append(
         f"pages that could not be read: {', '.join(map(str, failed))}; the others were read one by one"
     )

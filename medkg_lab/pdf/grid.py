@@ -82,6 +82,9 @@ def _is_fused(token: str, there: set[str]) -> bool:
 
 
 def _meet(token: str, place: int) -> bool:
+    if token[place - 1].islower() and token[place].islower():
+        # A long word that a narrow cell wraps.
+        return False
     return (token[place - 1].isalnum() or token[place - 1] in "%)") and (token[place].isalnum() or token[place] in "<>")
 
 
@@ -172,7 +175,9 @@ def _character(one: Glyph, base: float, usual: float) -> str:
 
 
 def _goes_on(row: Sequence[str], cells: Sequence[str]) -> bool:
-    """Whether every text of a line goes on with the cell above: it begins small, and there is a text above."""
+    """Whether every text of a line goes on with the cell above, as the label does when the row above is its beginning."""
+    if row[0] and not any(row[1:]) and _GOES_ON.match(cells[0]):
+        return True
     return all(not cell or (above and _GOES_ON.match(cell)) for above, cell in zip(row, cells, strict=True))
 
 

@@ -1,6 +1,7 @@
 """Converting real PDFs in the subprocess, and what happens when it goes wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,24 @@ def test_pages_of_other_kinds():
     assert reading.missing_pages == (2,)
     assert reading.document.blocks[-1].text == "Invisible words behind a scanned page."
     assert reading.document.blocks[-1].place.page == 4
+
+
+def without_page(data: bytes, number: int) -> bytes:
+    """The PDF with one page's object emptied, at the same length, so that the page cannot be loaded."""
+    kids = re.search(rb"/Kids \[ (.*?) \]", data)
+    assert kids is not None
+    name = re.findall(rb"(\d+) 0 R", kids[1])[number - 1]
+    start = data.index(b"\n" + name + b" 0 obj") + len(name) + 7
+    end = data.index(b"endobj", start)
+    return data[:start] + b"\n(gone)".ljust(end - start - 1) + b"\n" + data[end:]
+
+
+def test_a_page_that_cannot_be_loaded_costs_only_itself():
+    data = without_page(pdf([PAPER, [("text", "A second page. " * 9)], [("text", "A third page of it. " * 9)]]), 2)
+    reading = read(data)
+    assert reading.missing_pages == (2,)
+    assert any("A third page" in block.text and block.place.page == 3 for block in reading.document.blocks)
+    assert any("could not be read: 2" in warning for warning in reading.document.warnings)
 
 
 def test_same_pdf_gives_the_same_bytes():

@@ -67,6 +67,19 @@ def test_a_label_of_two_lines_beside_values_of_one_is_one_row() -> None:
     assert table.rows[1:] == (("Disease duration (years)", "5.0", "4.8"), ("Disorder", "8", "5"), ("", "23", "16"))
 
 
+def test_a_label_that_goes_on_below_has_its_values_in_its_row() -> None:
+    lines = glyphs(
+        (0, [(0, "Outcome"), (150, "A"), (200, "B")]),
+        (20, [(0, "Exacerbations per")]),
+        (34, [(0, "year"), (150, "1.94"), (200, "3.12")]),
+        (54, [(0, "Sex")]),
+        (68, [(0, "Women"), (150, "12"), (200, "14")]),
+    )
+    table = read_table(read_grid(lines))
+    assert table is not None
+    assert table.rows[1:] == (("Exacerbations per year", "1.94", "3.12"), ("Sex", "", ""), ("Women", "12", "14"))
+
+
 def test_lines_without_columns_are_no_table() -> None:
     assert read_grid(glyphs((0, [(0, "one line of text")]), (12, [(0, "and another one")]))) == ""
 
@@ -76,6 +89,7 @@ def test_lines_without_columns_are_no_table() -> None:
     [
         ("39.850.0", True),
         ("39.8", False),
+        ("perlitre", False),
         ("Poor40.8", True),
         ("milli", True),
         ("milli5", True),
