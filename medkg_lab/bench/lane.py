@@ -1,10 +1,10 @@
 """One measurement of the whole lane: documents onto the work queue, and what the ledger's events say became of them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import orjson
@@ -15,12 +15,15 @@ from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
+from medkg_lab.models.events import Event, EventData, JobClaimed, JobCompleted, JobDead, JobFailed, StageCompleted
 from medkg_lab.models.submission import Content, Submission
 
 ENDED = ("completed", "failed", "dead", "cancelled")
 WAIT_SECONDS = 300.0
 LOOK_SECONDS = 0.2
-_ENDS = {"job.completed", "job.failed", "job.dead"}
+T = TypeVar("T", bound=EventData)
+
+_Ends = JobCompleted | JobFailed | JobDead
 
 
 class LaneStuck(LabError):
@@ -39,20 +42,19 @@ class Passage:
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
     around_ms: list[float] = field(default_factory=list)
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def take(self, event: Event) -> None:
         """Take in one event."""
-        kind = event["type"]
-        if kind == "job.claimed":
-            self.batches.append(len(event["jobs"]))
-            self.claimed |= {job: event["ts"] for job in event["jobs"] if job not in self.claimed}
-        elif kind == "stage.completed":
-            data = event["data"]
-            self.stage_ms.setdefault(event["stage"], []).extend(data["ms"])
-            around = (data["t1"] - data["t0"]) * 1e3 - sum(data["ms"])
-            self.around_ms.append(around / len(event["jobs"]))
-        elif kind in _ENDS:
-            self.ended |= dict.fromkeys(event["jobs"], event["ts"])
-            self.failed += len(event["jobs"]) if kind != "job.completed" else 0
+        data, jobs = event.data, event.jobs
+        if isinstance(data, JobClaimed):
+            self.batches.append(len(jobs))
+            self.claimed |= {job: event.ts for job in jobs if job not in self.claimed}
+        elif isinstance(data, StageCompleted):
+            each = [output.ms or 0.0 for output in data.entries]
+            self.stage_ms.setdefault(data.stage, []).extend(each)
+            self.around_ms.append(((data.t1 - data.t0) * 1e3 - sum(each)) / len(each))
+        elif isinstance(data, _Ends):
+            self.ended |= dict.fromkeys(jobs, event.ts)
+            self.failed += 0 if isinstance(data, JobCompleted) else len(jobs)
 
     @property
     def seconds(self) -> float:
@@ -147,11 +149,11 @@ class Lane:
                 raise LaneStuck(missing=wanted - now, wanted=wanted, seconds=WAIT_SECONDS, home=home)
             time.sleep(LOOK_SECONDS)
 
-    def events(self, after: int) -> Iterator[Mapping[str, Any]]:
+    def events(self, after: int) -> Iterator[Event]:
         """The ledger's events after number `after`."""
-        while page := self._lab.ledger.events(after=after, limit=2000, wait_s=0)["events"]:
+        while page := self._lab.ledger.events(after=after, limit=2000, wait_s=0).events:
             yield from page
-            after = int(page[-1]["seq"])
+            after = page[-1].seq
 
     def passage(self, requests: Sequence[Submission], gaps: Iterable[float] = ()) -> Passage:
         """Send the documents through and wait for the last; `gaps` are the seconds between them, all at once without."""
@@ -164,15 +166,14 @@ class Lane:
             passage.take(event)
         return passage
 
-    def await_event(self, job_id: str, kind: str, after: int | None) -> Mapping[str, Any]:
+    def await_event(self, job_id: str, kind: type[T], after: int | None) -> T:
         """The job's first event of this kind after number `after` (from the log's beginning without it). Raises LaneStuck."""
         seen, until = after or 0, time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
-            for event in self._lab.ledger.events(after=seen, limit=2000, wait_s=5.0, job_id=job_id)["events"]:
-                seen = int(event["seq"])
-                if event["type"] == kind:
-                    found: Mapping[str, Any] = event
-                    return found
+            for event in self._lab.ledger.events(after=seen, limit=2000, wait_s=5.0, job_id=job_id).events:
+                seen = event.seq
+                if isinstance(event.data, kind):
+                    return event.data
         raise LaneStuck(missing=1, wanted=1, seconds=WAIT_SECONDS, home=self._lab.locations.home)
 
     def one(self, request: Submission) -> float:
@@ -181,7 +182,7 @@ class Lane:
         began = time.perf_counter()
         (job_id,) = self.send([request])
         while True:
-            for event in self._lab.ledger.events(after=after, limit=100, wait_s=WAIT_SECONDS / 10)["events"]:
-                after = int(event["seq"])
-                if event["type"] in _ENDS and job_id in event["jobs"]:
+            for event in self._lab.ledger.events(after=after, limit=100, wait_s=WAIT_SECONDS / 10).events:
+                after = event.seq
+                if isinstance(event.data, _Ends) and job_id in event.jobs:
                     return time.perf_counter() - began

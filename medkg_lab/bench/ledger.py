@@ -21,6 +21,21 @@ from medkg_lab import launch, rpc
 from medkg_lab.bench.figures import at_least, at_most, latencies, machine
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import draft_to_json
+from medkg_lab.models.events import (
+    PDF_IR_READY,
+    CompletedJob,
+    Condition,
+    Event,
+    EventData,
+    Evidence,
+    GateWaiting,
+    JobCompleted,
+    StageCompleted,
+    StageOutput,
+    StageStarted,
+)
+from medkg_lab.models.job import JobSpec
 from medkg_lab.topology import versions
 from medkg_lab.topology.loader import load_topology
 from medkg_lab.topology.models import Topology
@@ -148,16 +163,14 @@ def _flat_out(socket: Path, jobs: int = 1000) -> float:
 
 def single_rows(folder: Path) -> float:
     """Events per second that are inserted row by row into a table like the ledger's, each on disk before the next."""
-    from medkg_lab.ledger.events import Event, EventType, encode, to_row
     from medkg_lab.ledger.store import EventStore
+    from medkg_lab.models.event_codec import encode, to_row
 
     store = EventStore(folder / "single.duckdb")
     until, seq = time.monotonic() + SINGLE_ROWS_SECONDS, 0
     while time.monotonic() < until:
         seq += 1
-        event = _event("completed", "ingest", f"j{seq}")
-        made = Event(seq, f"id-{seq}", 0.0, EventType.STAGE_COMPLETED, "ingest", "b", (f"j{seq}",), event["data"])
-        store.append([to_row(encode(made))])
+        store.append([to_row(encode(Event(seq, f"id-{seq}", 0.0, _completed("ingest", f"j{seq}"))))])
     store.close()
     return seq / SINGLE_ROWS_SECONDS
 
@@ -183,7 +196,7 @@ def _run(function: Any, given: tuple[Any, ...], barrier: Any, place: int, answer
     answers.put((place, function(*given)))
 
 
-def _produce(socket: str, events: list[tuple[str, dict[str, Any]]], rate: float | None) -> Times:
+def _produce(socket: str, events: list[tuple[str, EventData]], rate: float | None) -> Times:
     """Offer events, due one after another at `rate` per second; the seconds in all, and until each was acknowledged."""
     taken: Times = []
     with rpc.Client(Path(socket)) as client:
@@ -195,7 +208,10 @@ def _produce(socket: str, events: list[tuple[str, dict[str, Any]]], rate: float 
             if not ready:
                 time.sleep(due[first] - now)
                 continue
-            records = [{"id": f"{events[n][0]}-{n}", "batch_id": events[n][0], "events": [events[n][1]]} for n in ready]
+            records = [
+                {"id": f"{events[n][0]}-{n}", "batch_id": events[n][0], "events": [draft_to_json(events[n][1])]}
+                for n in ready
+            ]
             answers = client.call("records", records=records, lazy=True)
             assert all("result" in answer for answer in answers), answers
             done = time.monotonic()
@@ -229,22 +245,20 @@ def _read_tables(socket: str, seconds: float) -> Times:
     return taken
 
 
-def _claimed(client: LedgerClient, prefix: str, count: int) -> list[tuple[str, dict[str, Any]]]:
+def _claimed(client: LedgerClient, prefix: str, count: int) -> list[tuple[str, EventData]]:
     """Submit jobs, claim them, and name all that will happen to them, as (batch id, event) in order."""
     topology = _registered(client, _PLAIN)
     names = [f"{prefix}-{n}" for n in range(count)]
     for first in range(0, count, 1000):
         client.submit([_spec(name, topology) for name in names[first : first + 1000]])
-    events: list[tuple[str, dict[str, Any]]] = []
+    events: list[tuple[str, EventData]] = []
     while len(events) < count * PER_JOB:
         batch = client.claim("bench", ["compute"], BATCH, LEASE)
         assert batch is not None, "the jobs were just submitted"
         for job in batch["jobs"]:
-            kinds = [(kind, stage) for stage in _STAGES for kind in ("started", "completed")]
-            events += [(batch["batch_id"], _event(kind, stage, job["job_id"])) for kind, stage in kinds]
-            data = {"unchanged": False, "content": [None]}
-            done = {"type": "job.completed", "stage": None, "jobs": [job["job_id"]], "data": data}
-            events.append((batch["batch_id"], done))
+            told = [make(stage, job["job_id"]) for stage in _STAGES for make in (_started, _completed)]
+            done = JobCompleted(False, (CompletedJob(job["job_id"], None),))
+            events += [(batch["batch_id"], event) for event in (*told, done)]
     return events
 
 
@@ -252,15 +266,14 @@ def _to_gates(client: LedgerClient, names: list[str]) -> None:
     """Bring jobs to their gates, with a document that lacks a page behind each."""
     topology = _registered(client, _GATED)
     client.submit([_spec(name, topology) for name in names])
-    condition = {"ledger_field": "pdf_ir_ready", "equals": True}
-    data = {"condition": condition, "resume_segment": 1, "resume_lane": "compute", "stages": ["chunk"]}
-    evidence = {"document": "d" * 64, "raw": "e" * 64, "pages": 2, "missing_pages": [2]}
+    evidence = Evidence(document="d" * 64, raw="e" * 64, pages=2, missing_pages=(2,))
     while batch := client.claim("bench", ["compute"], BATCH, LEASE):
         jobs = [job["job_id"] for job in batch["jobs"]]
-        ran = [_event(kind, "ingest", job) for job in jobs for kind in ("started", "completed")]
-        client.record(batch["batch_id"], [*ran, {"type": "gate.waiting", "stage": "gate", "jobs": jobs, "data": data}])
+        ran = [make("ingest", job) for job in jobs for make in (_started, _completed)]
+        waiting = GateWaiting("gate", tuple(jobs), Condition(PDF_IR_READY, True), 1, "compute", ("chunk",))
+        client.record(batch["batch_id"], [*ran, waiting])
         for job in jobs:
-            client.set_field(job, "pdf_ir_ready", False, "bench", evidence)
+            client.set_field(job, PDF_IR_READY, False, "bench", evidence)
 
 
 def _registered(client: LedgerClient, text: str) -> Topology:
@@ -269,19 +282,35 @@ def _registered(client: LedgerClient, text: str) -> Topology:
     return topology
 
 
-def _spec(name: str, topology: Topology) -> dict[str, Any]:
-    fixed = {"tenant_id": "default", "source": "file", "offline": True, "again": False, "priority": 0, "segment": 0}
-    here = {"lane": "compute", "half": 0, "content": None, "submission": {}, "submitted_at": time.time()}
-    named = {"job_id": name, "correlation_id": name, "doc_key": name, "doc_id": f"file:{name}"}
-    return {**fixed, **here, **named, "pipeline": topology.name, "pipeline_version": versions.version_of(topology)}
+def _spec(name: str, topology: Topology) -> JobSpec:
+    return JobSpec(
+        job_id=name,
+        tenant_id="default",
+        correlation_id=name,
+        source="file",
+        doc_key=name,
+        doc_id=f"file:{name}",
+        pipeline=topology.name,
+        pipeline_version=versions.version_of(topology),
+        offline=True,
+        again=False,
+        priority=0,
+        segment=0,
+        lane="compute",
+        half=0,
+        content=None,
+        submission=b"{}",
+        submitted_at=time.time(),
+    )
 
 
-def _event(kind: str, stage: str, job_id: str) -> dict[str, Any]:
-    data: dict[str, Any] = {"t0": time.time()}
-    if kind == "completed":
-        made = {"kind": _STAGES[stage], "implementation": f"bench.{stage}", "device": "cpu"}
-        data |= {"t1": time.time(), "ms": [1.5], "counts": [1], "refs": [f"{stage}:{job_id}"], **made}
-    return {"type": f"stage.{kind}", "stage": stage, "jobs": [job_id], "data": data}
+def _started(stage: str, job_id: str) -> StageStarted:
+    return StageStarted(stage, (job_id,), time.time())
+
+
+def _completed(stage: str, job_id: str) -> StageCompleted:
+    output = StageOutput(job_id, 1.5, 1, f"{stage}:{job_id}")
+    return StageCompleted(stage, time.time(), time.time(), (output,), _STAGES[stage], f"bench.{stage}", "cpu")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

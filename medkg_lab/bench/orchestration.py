@@ -23,6 +23,7 @@ from medkg_lab.bench.network import network_part
 from medkg_lab.bench.policies import policies_part
 from medkg_lab.bench.real import real_part
 from medkg_lab.bench.scratch import ScratchLab, scratch_lab
+from medkg_lab.models.events import GateWaiting, JobCompleted, StageStarted
 from medkg_lab.stages.kinds import GIVES, kind_of
 
 PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "policies", "network", "real", "history")
@@ -275,13 +276,13 @@ def gates_part(scratch: ScratchLab, options: Options) -> Part:
     took: list[float] = []
     for request in lane.requests("bench-gate", GATE_TRIES):
         (job_id,) = lane.send([request])
-        lane.await_event(job_id, "gate.waiting", None)
+        lane.await_event(job_id, GateWaiting, None)
         after = lane.head()
         began = time.time()
         ledger.gate_open(job_id, by="bench", why="measured")
-        started = lane.await_event(job_id, "stage.started", after)
-        took.append(started["data"]["t0"] - began)
-        lane.await_event(job_id, "job.completed", after)
+        started = lane.await_event(job_id, StageStarted, after)
+        took.append(started.t0 - began)
+        lane.await_event(job_id, JobCompleted, after)
     figures = latencies(took)
     return Part([at_most("gate open to first stage p95 ms", figures["p95_ms"], GATE_P95_MS)], figures)
 

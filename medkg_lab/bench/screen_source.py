@@ -11,6 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import rpc
+from medkg_lab.models.event_codec import to_json
+from medkg_lab.models.events import (
+    ClaimedJob,
+    CompletedJob,
+    Event,
+    EventData,
+    JobClaimed,
+    JobCompleted,
+    StageCompleted,
+    StageOutput,
+    StageStarted,
+)
 
 STAGES = ("ingest", "parse", "chunk")
 PER_JOB = 2 * len(STAGES) + 2
@@ -65,15 +77,21 @@ class Source:
     def _event(self, number: int) -> dict[str, Any]:
         job, step = divmod(number - 1, PER_JOB)
         at = self._due(number)
-        event: dict[str, Any] = {"seq": number, "id": f"e{number}", "ts": at, "batch": None, "jobs": [f"job-{job:08d}"]}
-        if step == 0:
-            return event | {"type": "job.claimed", "stage": None, "data": {"docs": [f"pmc:PMC{job:07d}"]}}
-        if step == PER_JOB - 1:
-            return event | {"type": "job.completed", "stage": None, "data": {}}
-        stage = STAGES[(step - 1) // 2]
-        if step % 2:
-            return event | {"type": "stage.started", "stage": stage, "data": {"attempt": 1}}
-        return event | {"type": "stage.completed", "stage": stage, "data": {"ms": [1.5], "counts": [14], "attempt": 1}}
+        return to_json(Event(number, f"e{number}", at, _told(f"job-{job:08d}", f"pmc:PMC{job:07d}", step)))
+
+
+def _told(job: str, document: str, step: int) -> EventData:
+    """The `step`-th thing that happens to a job."""
+    if step == 0:
+        claimed = ClaimedJob(job, document, "default", job, 1, 1)
+        return JobClaimed("w", "compute", "p", "1", 0, 0, STAGES, (claimed,), 30.0, "b", None, None, None)
+    if step == PER_JOB - 1:
+        return JobCompleted(False, (CompletedJob(job, None),))
+    stage = STAGES[(step - 1) // 2]
+    if step % 2:
+        # Without a moment of its own, so that the event's counts.
+        return StageStarted(stage, (job,), 0.0)
+    return StageCompleted(stage, 0.0, 0.0, (StageOutput(job, 1.5, 14, None),), "document", "i", None)
 
 
 async def _serve(path: Path) -> None:

@@ -22,6 +22,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import DiskFull, LedgerClosing
 from medkg_lab.logs import fields
+from medkg_lab.models.job import JobSpec
 from medkg_lab.models.submission import Submission
 from medkg_lab.rpc import PeerUnreachable, RemoteFailure
 from medkg_lab.signing import SIGNATURE, Signer
@@ -145,7 +146,7 @@ class Intake:
 
     def accept(self, records: Sequence[Record]) -> None:
         """Make jobs of `records`; returns once the ledger has them and the dead letters are on disk."""
-        jobs: list[dict[str, Any]] = []
+        jobs: list[JobSpec] = []
         found: dict[tuple[str | None, str, bool], Topology] = {}
         for record in records:
             try:
@@ -245,10 +246,10 @@ def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield together
 
 
-def _command_id(records: Sequence[Record], jobs: Sequence[Mapping[str, Any]]) -> str:
+def _command_id(records: Sequence[Record], jobs: Sequence[JobSpec]) -> str:
     """The same for the same records and jobs; offsets alone come again when a topic is made again."""
     places = [(record.topic, record.partition, record.offset) for record in records]
-    return "intake:" + hashlib.sha256(repr((places, [job["job_id"] for job in jobs])).encode()).hexdigest()[:32]
+    return "intake:" + hashlib.sha256(repr((places, [job.job_id for job in jobs])).encode()).hexdigest()[:32]
 
 
 def _submitted_at(timestamp_ms: int, now: float) -> float:

@@ -24,6 +24,16 @@ from medkg_lab.ledger import epochs
 from medkg_lab.ledger.chain import Link, signed
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
+from medkg_lab.models.events import (
+    PDF_IR_READY,
+    Event,
+    GateWaiting,
+    JobClaimed,
+    JobDead,
+    JobSubmitted,
+    StageCompleted,
+)
+from medkg_lab.models.job import JobSpec
 from medkg_lab.signing import Signer
 from medkg_lab.stages.kinds import KINDS
 
@@ -74,7 +84,7 @@ class Outbox:
             try:
                 if last is None:
                     bookmark, last = self._resume()
-                events = self._ledger.events(after=last.seq, limit=BATCH, wait_s=0.5)["events"]
+                events = self._ledger.lines(after=last.seq, limit=BATCH, wait_s=0.5)
                 if events:
                     last = self.publish(events, last)
                     before, bookmark = bookmark, _bookmark(last)
@@ -98,37 +108,40 @@ class Outbox:
         self._ledger.bookmark(VIEW, bookmark, _bookmark(first))
         return _bookmark(first), first
 
-    def publish(self, events: Iterable[Mapping[str, Any]], last: Link) -> Link:
-        """Put `events`, which follow `last`, on the topics; returns the place of the last one once the broker has all of them."""
-        for event in events:
-            value = orjson.dumps(event)
-            last, headers = signed(self._signing.log, last, int(event["seq"]), value)
-            self._producer.send(self._topics.ledger_log, value, key=str(event["seq"]).encode(), headers=headers)
+    def publish(self, events: Iterable[tuple[Event, bytes]], last: Link) -> Link:
+        """Put `events`, each with what was written of it, on the topics behind `last`.
+
+        Returns the place of the last one once the broker has all of them.
+        """
+        for event, line in events:
+            last, headers = signed(self._signing.log, last, event.seq, line)
+            self._producer.send(self._topics.ledger_log, line, key=str(event.seq).encode(), headers=headers)
             self._learn(event)
-            if is_published(event["type"]):
+            if is_published(event.data):
                 self._publish_cloud_events(event)
             self._follow_up(event)
         self._producer.flush()
         return last
 
-    def _publish_cloud_events(self, event: Mapping[str, Any]) -> None:
-        info = {job_id: self._info(job_id) for job_id in event["jobs"]}
+    def _publish_cloud_events(self, event: Event) -> None:
+        info = {job_id: self._info(job_id) for job_id in event.jobs}
         for message in messages(event, info):
             self._producer.send(self._topics.events, message.value, key=message.key, headers=message.headers)
 
-    def _follow_up(self, event: Mapping[str, Any]) -> None:
-        match event["type"]:
-            case "gate.waiting" if event["data"]["condition"]["ledger_field"] == "pdf_ir_ready":
-                for job_id in event["jobs"]:
-                    self._request_pdf(job_id, event)
-            case "stage.completed" if event["data"]["kind"] == "submissions":
-                for job_id, ref in zip(event["jobs"], event["data"]["refs"], strict=True):
-                    self._submit_expansion(job_id, ref)
-            case "job.dead":
-                for job_id in event["jobs"]:
-                    self._dead_letter(job_id, event["data"]["reason"])
+    def _follow_up(self, event: Event) -> None:
+        match event.data:
+            case GateWaiting(gate=gate, jobs=jobs, condition=condition) if condition.ledger_field == PDF_IR_READY:
+                for job_id in jobs:
+                    self._request_pdf(job_id, gate)
+            case StageCompleted(kind="submissions", entries=outputs):
+                for output in outputs:
+                    if output.ref is not None:
+                        self._submit_expansion(output.job_id, output.ref)
+            case JobDead(jobs=jobs, reason=reason):
+                for job_id in jobs:
+                    self._dead_letter(job_id, reason)
 
-    def _request_pdf(self, job_id: str, event: Mapping[str, Any]) -> None:
+    def _request_pdf(self, job_id: str, gate: str) -> None:
         job = self._ledger.get(job_id)
         if job is None or "payload" not in job["outputs"]:
             log.warning(
@@ -149,7 +162,7 @@ class Outbox:
             "doc_id": job["doc_id"],
             "tenant_id": job["tenant_id"],
             "pipeline": job["pipeline"],
-            "gate": event["stage"],
+            "gate": gate,
             "content": payload.sha256,
             "name": payload.name,
         }
@@ -178,14 +191,14 @@ class Outbox:
         value = orjson.dumps(job["submission"]) if job else b""
         self._producer.send(self._topics.deadletter, value, key=job_id.encode(), headers=headers)
 
-    def _learn(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "job.submitted":
-            for spec in event["data"]["specs"]:
-                self._keep(_info(spec, 0))
-        elif event["type"] == "job.claimed":
-            for job_id, attempt in zip(event["jobs"], event["data"]["attempts"], strict=True):
-                known = self._info(job_id)
-                self._keep(replace(known, attempt=attempt))
+    def _learn(self, event: Event) -> None:
+        match event.data:
+            case JobSubmitted(entries=specs):
+                for spec in specs:
+                    self._keep(_info_of(spec))
+            case JobClaimed(entries=claimed):
+                for job in claimed:
+                    self._keep(replace(self._info(job.job_id), attempt=job.attempt))
 
     def _info(self, job_id: str) -> JobInfo:
         if job_id not in self._jobs:
@@ -219,6 +232,17 @@ def _link(bookmark: Mapping[str, Any] | None) -> Link | None:
 
 class JobUnknown(LabError):
     """The ledger has events of job {job_id} but does not know it. Run `medkg-lab verify`; the ledger's views may be behind."""
+
+
+def _info_of(spec: JobSpec) -> JobInfo:
+    return JobInfo(
+        job_id=spec.job_id,
+        tenant_id=spec.tenant_id,
+        correlation_id=spec.correlation_id,
+        doc_id=spec.doc_id,
+        pipeline=spec.pipeline,
+        pipeline_version=spec.pipeline_version,
+    )
 
 
 def _info(job: Mapping[str, Any], attempt: int) -> JobInfo:

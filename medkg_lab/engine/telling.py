@@ -119,7 +119,7 @@ class LedgerListener:
     def _ended(self, *told: transitions.Transition) -> None:
         """Tell how a stage ended, with the records of what was exchanged meanwhile."""
         if exchanges := self._outside.exchanges():
-            told[0]["data"]["exchanges"] = exchanges
+            told = (transitions.with_exchanges(told[0], exchanges), *told[1:])
         self._pending.extend(told)
 
     def _content(self, document: Document) -> str | None:

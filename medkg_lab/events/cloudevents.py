@@ -18,28 +18,53 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict, Field
 
+from medkg_lab.models.events import (
+    Event,
+    EventData,
+    EventType,
+    GateOpened,
+    GateRejected,
+    GateReleased,
+    GateWaiting,
+    JobCancelled,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+    JobSubmitted,
+    StageCompleted,
+    StageFailed,
+    StageRetrying,
+    StageSkipped,
+    StageStarted,
+)
+
 PREFIX = "org.medicalkg.orchestration"
 
-TYPES: Mapping[str, str] = {
-    "stage.started": "stage.started",
-    "stage.completed": "stage.completed",
-    "stage.skipped": "stage.completed",
-    "stage.failed": "stage.failed",
-    "stage.retrying": "stage.retrying",
-    "job.submitted": "job.submitted",
-    "job.completed": "job.completed",
-    "job.failed": "job.failed",
-    "job.dead": "job.failed",
-    "job.cancelled": "job.cancelled",
-    "gate.waiting": "gate.waiting",
-    "gate.opened": "gate.opened",
-    "gate.rejected": "gate.rejected",
-    "gate.released": "gate.released",
+Published = (
+    StageStarted
+    | StageCompleted
+    | StageSkipped
+    | StageFailed
+    | StageRetrying
+    | JobSubmitted
+    | JobCompleted
+    | JobFailed
+    | JobDead
+    | JobCancelled
+    | GateWaiting
+    | GateOpened
+    | GateRejected
+    | GateReleased
+)
+"""The ledger's events that become CloudEvents; the others (claims, leases, fields) stay inside."""
+_OTHER_TYPES: Mapping[EventType, EventType] = {
+    EventType.STAGE_SKIPPED: EventType.STAGE_COMPLETED,
+    EventType.JOB_DEAD: EventType.JOB_FAILED,
 }
-"""Ledger event type to CloudEvent type, without the prefix; what is not here (claims, leases, fields) stays inside."""
+"""The events that are told of under another type."""
 
 
-class EventData(BaseModel):
+class CloudEventData(BaseModel):
     """The `data` of every CloudEvent on `orchestration.events.v1`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,39 +138,48 @@ def cloud_id(event_id: str, job_id: str) -> str:
     return f"{event_id}:{job_id}"
 
 
-def is_published(event_type: str) -> bool:
-    """Whether ledger events of this type become CloudEvents."""
-    return event_type in TYPES
+def is_published(data: EventData) -> bool:
+    """Whether an event becomes CloudEvents."""
+    return isinstance(data, Published)
 
 
-def messages(event: Mapping[str, Any], info: Mapping[str, JobInfo]) -> Iterator[KafkaMessage]:
+def cloud_type(data: EventData) -> str:
+    """The type of an event's CloudEvents, without the prefix."""
+    return _OTHER_TYPES.get(data.type, data.type).value
+
+
+def messages(event: Event, info: Mapping[str, JobInfo]) -> Iterator[KafkaMessage]:
     """The CloudEvents of `event` as Kafka messages in binary mode; the key is the job's id."""
     return (to_binary(each, _FORMAT) for each in cloud_events(event, info))
 
 
-def cloud_events(event: Mapping[str, Any], info: Mapping[str, JobInfo]) -> Iterator[CloudEvent]:
+def cloud_events(event: Event, info: Mapping[str, JobInfo]) -> Iterator[CloudEvent]:
     """One CloudEvent for each job of `event`; `info` knows every job in it."""
-    stage = event.get("stage")
-    moment = datetime.fromtimestamp(_moment(event), UTC)
+    stage = event.stage
+    moment = datetime.fromtimestamp(moment_of(event), UTC)
     shared = {
         "specversion": "1.0",
-        "type": f"{PREFIX}.{TYPES[event['type']]}",
+        "type": f"{PREFIX}.{cloud_type(event.data)}",
         "source": f"orchestration/{stage or 'job'}",
         "time": moment,
         "datacontenttype": "application/json",
     }
     timestamp = moment.isoformat()
-    for number, job_id in enumerate(event["jobs"]):
+    details = _details(event.data)
+    outputs = event.data.entries if isinstance(event.data, StageCompleted) else ()
+    for number, job_id in enumerate(event.jobs):
         job = info[job_id]
+        own = {"duration_ms": outputs[number].ms, "output_count": outputs[number].items} if outputs else {}
         data = {
             "job_id": job_id,
             "tenant_id": job.tenant_id,
             "correlation_id": job.correlation_id,
             "stage": stage,
             "timestamp": timestamp,
-            **_details(event, number),
+            **own,
+            **details,
         }
-        attributes = {"id": cloud_id(event["id"], job_id), **shared, **job.attributes}
+        attributes = {"id": cloud_id(event.id, job_id), **shared, **job.attributes}
         yield CloudEvent(attributes, {name: value for name, value in data.items() if value is not None})
 
 
@@ -164,44 +198,44 @@ def read_id(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) ->
         return None
 
 
-def _moment(event: Mapping[str, Any]) -> float:
-    data = event["data"]
-    return float(data.get("t1") or data.get("t0") or event["ts"])
+def moment_of(event: Event) -> float:
+    """When it happened, in seconds since the epoch: what a stage did may have been told of later."""
+    match event.data:
+        case StageCompleted() | StageFailed():
+            return event.data.t1 or event.data.t0 or event.ts
+        case StageStarted() | StageSkipped():
+            return event.data.t0 or event.ts
+        case _:
+            return event.ts
 
 
-def _details(event: Mapping[str, Any], number: int) -> dict[str, Any]:
-    data = event["data"]
-    match event["type"]:
-        case "stage.completed":
-            return {
-                "duration_ms": data["ms"][number],
-                "output_count": data["counts"][number],
-                "success": True,
-                "device": data.get("device"),
-                "implementation": data.get("implementation"),
-            }
-        case "stage.skipped":
-            return {"skipped": True, "success": True, "reason": data.get("reason")}
-        case "stage.failed":
-            duration = (data["t1"] - data["t0"]) * 1000
-            return {"success": False, "failure_kind": data["kind"], "reason": data["reason"], "duration_ms": duration}
-        case "stage.retrying":
-            return {"attempt": data["attempt"], "failure_kind": data["kind"], "reason": data["reason"]}
-        case "job.completed":
+def _details(data: EventData) -> dict[str, object]:
+    """What the CloudEvents of all jobs of an event say alike."""
+    match data:
+        case StageCompleted():
+            return {"success": True, "device": data.device, "implementation": data.implementation}
+        case StageSkipped():
+            return {"skipped": True, "success": True, "reason": data.reason}
+        case StageFailed():
+            duration = (data.t1 - data.t0) * 1000
+            return {"success": False, "failure_kind": data.kind, "reason": data.reason, "duration_ms": duration}
+        case StageRetrying():
+            return {"attempt": data.attempt, "failure_kind": data.kind, "reason": data.reason}
+        case JobCompleted():
             return {"success": True}
-        case "job.failed":
-            return {"success": False, "failure_kind": data["kind"], "reason": data["reason"]}
-        case "job.dead":
-            return {"success": False, "failure_kind": "dead", "reason": data["reason"]}
-        case "job.cancelled":
-            return {"success": False, "by": data.get("by"), "reason": data.get("why")}
-        case "gate.opened":
-            return {"gate": event["stage"], "by": data["by"], "how": data["how"], "reason": data.get("why")}
-        case "gate.rejected":
-            return {"gate": event["stage"], "by": data["by"], "reason": data.get("why")}
-        case "gate.released":
-            return {"gate": event["stage"], "release_id": data["release_id"]}
-        case "gate.waiting":
-            return {"gate": event["stage"]}
+        case JobFailed():
+            return {"success": False, "failure_kind": data.kind, "reason": data.reason}
+        case JobDead():
+            return {"success": False, "failure_kind": "dead", "reason": data.reason}
+        case JobCancelled():
+            return {"success": False, "by": data.by, "reason": data.why}
+        case GateOpened():
+            return {"gate": data.gate, "by": data.by, "how": data.how, "reason": data.why}
+        case GateRejected():
+            return {"gate": data.gate, "by": data.by, "reason": data.why}
+        case GateReleased():
+            return {"gate": data.gate, "release_id": data.release_id}
+        case GateWaiting():
+            return {"gate": data.gate}
         case _:
             return {}

@@ -1,9 +1,19 @@
 """What the ledger's events mean for the knowledge store: a pure reading of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from medkg_lab.models.events import (
+    BatchExpired,
+    Event,
+    GateFailed,
+    GateRejected,
+    JobCancelled,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+)
 
 
 class Action(StrEnum):
@@ -22,10 +32,7 @@ class Effect:
     subject: str
 
 
-_ENDED_OTHERWISE = frozenset({"job.failed", "job.dead", "job.cancelled", "gate.failed", "gate.rejected"})
-
-
-def effects(events: Iterable[Mapping[str, Any]]) -> list[Effect]:
+def effects(events: Iterable[Event]) -> list[Effect]:
     """The effects of ledger events, in their order.
 
     What a job staged that ended in any other way than completed is parked, not deleted: a retry resumes behind the stages that
@@ -35,12 +42,12 @@ def effects(events: Iterable[Mapping[str, Any]]) -> list[Effect]:
     return [effect for event in events for effect in _effects(event)]
 
 
-def _effects(event: Mapping[str, Any]) -> list[Effect]:
-    kind = event["type"]
-    if kind == "batch.expired":
-        return [Effect(Action.FENCE, event["batch"])]
-    if kind == "job.completed" and not event["data"].get("unchanged"):
-        return [Effect(Action.PUBLISH, job) for job in event["jobs"]]
-    if kind == "job.completed" or kind in _ENDED_OTHERWISE:
-        return [Effect(Action.PARK, job) for job in event["jobs"]]
+def _effects(event: Event) -> list[Effect]:
+    match event.data:
+        case BatchExpired(batch=batch):
+            return [Effect(Action.FENCE, batch)]
+        case JobCompleted(unchanged=False):
+            return [Effect(Action.PUBLISH, job) for job in event.jobs]
+        case JobCompleted() | JobFailed() | JobDead() | JobCancelled() | GateFailed() | GateRejected():
+            return [Effect(Action.PARK, job) for job in event.jobs]
     return []

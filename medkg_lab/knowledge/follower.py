@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from medkg_lab import rpc
 from medkg_lab.knowledge.effects import Effect, effects
 from medkg_lab.knowledge.errors import LedgerRewound
+from medkg_lab.ledger.client import EventPage
 
 _LOG = logging.getLogger(__name__)
 VIEW = "knowledge"
@@ -24,7 +25,7 @@ _SAVE_EVERY = 500
 class EventSource(Protocol):
     """What is needed of the ledger's client."""
 
-    def events(self, after: int, limit: int, wait_s: float) -> dict[str, Any]: ...
+    def events(self, after: int, limit: int, wait_s: float) -> EventPage: ...
 
     def position(self, view: str, seq: int) -> Any: ...
 
@@ -72,13 +73,13 @@ class Follower:
 
     def _step(self) -> None:
         page = self._source.events(after=self.position, limit=_PAGE, wait_s=_WAIT_SECONDS)
-        if page["head"] < self.position:
-            raise LedgerRewound(head=page["head"], position=self.position, path=self._folder)
-        if events := page["events"]:
-            self._take(effects(events), events[-1]["seq"])
+        if page.head < self.position:
+            raise LedgerRewound(head=page.head, position=self.position, path=self._folder)
+        if page.events:
+            self._take(effects(page.events), page.events[-1].seq)
         # Also when nothing is new: a ledger that was killed may have lost what it was told.
         self._source.position(VIEW, self._saved)
-        if page["events"]:
+        if page.events:
             self._stop.wait(_GATHER_SECONDS)
 
     def _take(self, found: Sequence[Effect], seq: int) -> None:

@@ -11,6 +11,7 @@ from medkg_lab.lab import artifacts
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.windows import SECONDS
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.events import Event
 
 MOST_BYTES = 64_000_000
 RECENT_RUNS = 200
@@ -38,7 +39,7 @@ class Evidence:
     text: Text | None = None
     damage: str = ""
     stage_ms: Mapping[str, float] = field(default_factory=dict)
-    touches: Sequence[Mapping[str, Any]] = ()
+    touches: Sequence[Event] = ()
 
 
 def evidence(lab: Lab, job_id: str) -> Evidence | None:
@@ -49,8 +50,8 @@ def evidence(lab: Lab, job_id: str) -> Evidence | None:
         return None
     found = gate.get("evidence") or {}
     text, damage = _text(lab, found.get("document"))
-    events = lab.ledger.events(0, EVENTS, job_id=job_id)["events"]
-    touches = [event for event in events if event["type"].startswith(("gate.", "field."))]
+    events = lab.ledger.events(0, EVENTS, job_id=job_id).events
+    touches = [event for event in events if event.type.startswith(("gate.", "field."))]
     content = (job.get("submission") or {}).get("content") or {}
     source = found.get("source") or content.get("sha256")
     times = stage_times(lab.ledger, gate.get("stages") or ())

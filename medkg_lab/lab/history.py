@@ -1,12 +1,15 @@
 """The ledger's log read backwards: what one event says of one job, where a moment stands, which document a job is about."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from medkg_lab.errors import LabError
 from medkg_lab.events import cloudevents
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.event_codec import to_json
+from medkg_lab.models.events import DefinitionRegistered, Event
 
 ASKED_AT_ONCE = 500
 SECONDS = 3.0
@@ -16,12 +19,12 @@ class NoSuchEvent(LabError):
     """The ledger has no event {seq} any more: it was pruned. `medkg-lab events --after 0` begins with the oldest that is kept."""
 
 
-def event(ledger: LedgerClient, seq: int) -> dict[str, Any]:
+def event(ledger: LedgerClient, seq: int) -> Event:
     """The event with this number. Raises NoSuchEvent."""
-    found = ledger.events(after=seq - 1, limit=1)["events"]
-    if not found or int(found[0]["seq"]) != seq:
+    found = ledger.events(after=seq - 1, limit=1).events
+    if not found or found[0].seq != seq:
         raise NoSuchEvent(seq=seq)
-    return dict(found[0])
+    return found[0]
 
 
 def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
@@ -30,9 +33,11 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
     Raises NoSuchEvent.
     """
     found = event(ledger, seq)
-    job = ledger.get(job_id) if job_id in found["jobs"] else None
-    if job is None or not cloudevents.is_published(found["type"]):
-        return {**found, "data": {key: value for key, value in found["data"].items() if key != "content"}}
+    job = ledger.get(job_id) if job_id in found.jobs else None
+    if job is None or not cloudevents.is_published(found.data):
+        if isinstance(found.data, DefinitionRegistered):
+            found = replace(found, data=replace(found.data, content=""))
+        return to_json(found)
     about = cloudevents.JobInfo(
         job_id=job_id,
         tenant_id=str(job["tenant_id"]),
@@ -42,8 +47,8 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
         pipeline_version=str(job["pipeline_version"]),
         attempt=int(job["attempt"]),
     )
-    every = cloudevents.cloud_events(found, dict.fromkeys(found["jobs"], about))
-    return cloudevents.to_json(next(islice(every, found["jobs"].index(job_id), None)))
+    every = cloudevents.cloud_events(found, dict.fromkeys(found.jobs, about))
+    return cloudevents.to_json(next(islice(every, found.jobs.index(job_id), None)))
 
 
 def seq_at(ledger: LedgerClient, ts: float) -> int:
@@ -51,9 +56,9 @@ def seq_at(ledger: LedgerClient, ts: float) -> int:
     low, high = 0, int(ledger.counts()["head"])
     while low < high:
         middle = (low + high) // 2
-        found = ledger.events(after=middle, limit=1)["events"]
-        reached = not found or float(found[0]["ts"]) >= ts
-        low, high = (low, middle) if reached else (int(found[0]["seq"]), high)
+        found = ledger.events(after=middle, limit=1).events
+        reached = not found or found[0].ts >= ts
+        low, high = (low, middle) if reached else (found[0].seq, high)
     return low + 1
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from medkg_lab.bridge.specs import job_spec
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.legacy import LegacyEntry
+from medkg_lab.models.events import ImportedJob
 from medkg_lab.models.submission import Submission
 from medkg_lab.topology import versions
 from medkg_lab.topology.models import Topology
@@ -53,7 +54,7 @@ class _Migration:
 
     def take(self, found: Iterable[dict[str, Any] | str]) -> Iterator[Row]:
         """What becomes of each entry, in order; imported in groups."""
-        group: list[tuple[int, LegacyEntry, dict[str, Any]]] = []
+        group: list[tuple[int, LegacyEntry, ImportedJob]] = []
         for number, raw in enumerate(found, start=1):
             try:
                 entry = LegacyEntry.model_validate(raw)
@@ -67,7 +68,7 @@ class _Migration:
                 group = []
         yield from self._import(group)
 
-    def _imported(self, entry: LegacyEntry) -> dict[str, Any]:
+    def _imported(self, entry: LegacyEntry) -> ImportedJob:
         topology = self._topology(entry.pipeline_name)
         submission = Submission(
             tenant_id=entry.tenant_id,
@@ -78,9 +79,8 @@ class _Migration:
         )
         now = time.time()
         spec = job_spec(submission, topology, entry.created_at or now)
-        return entry.imported(
-            {**spec, "job_id": entry.job_id, "correlation_id": entry.correlation_id or entry.job_id}, now
-        )
+        named = replace(spec, job_id=entry.job_id, correlation_id=entry.correlation_id or entry.job_id)
+        return entry.imported(named, now)
 
     def _topology(self, name: str) -> Topology:
         topology = self._topologies.get(name)
@@ -91,7 +91,7 @@ class _Migration:
             self._registered.add(name)
         return topology
 
-    def _import(self, group: Sequence[tuple[int, LegacyEntry, dict[str, Any]]]) -> Iterator[Row]:
+    def _import(self, group: Sequence[tuple[int, LegacyEntry, ImportedJob]]) -> Iterator[Row]:
         if not group:
             return
         seen: set[str] = set()

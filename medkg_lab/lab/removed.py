@@ -1,6 +1,6 @@
 """Records that are gone from a topic although neither their age nor the topic's size explains it: somebody deleted them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from medkg_lab.broker.listing import topic_listing
@@ -8,6 +8,7 @@ from medkg_lab.broker.reading import read_all
 from medkg_lab.broker.topics import TopicSpec, lab_topics
 from medkg_lab.events.cloudevents import cloud_id, is_published
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.events import Event
 
 _DAY_S = 24 * 60 * 60
 _MIB = 1024 * 1024
@@ -23,17 +24,17 @@ def is_explained(spec: TopicSpec, age_s: float, size: int) -> bool:
 
 
 def removed_events(
-    events: Sequence[Mapping[str, Any]], present: Collection[str], mark: int, now: float, spec: TopicSpec, size: int
+    events: Sequence[Event], present: Collection[str], mark: int, now: float, spec: TopicSpec, size: int
 ) -> int:
     """How many of the events up to `mark` lack a CloudEvent on the topic that is too young for retention.
 
     `present` is the ids of the CloudEvents on the topic, `size` the bytes of its largest partition.
     """
     return sum(
-        event["seq"] <= mark
-        and is_published(event["type"])
-        and not is_explained(spec, now - event["ts"], size)
-        and any(cloud_id(event["id"], job_id) not in present for job_id in event["jobs"])
+        event.seq <= mark
+        and is_published(event.data)
+        and not is_explained(spec, now - event.ts, size)
+        and any(cloud_id(event.id, job_id) not in present for job_id in event.jobs)
         for event in events
     )
 

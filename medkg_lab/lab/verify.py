@@ -17,28 +17,46 @@ from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_id, is_published, read_id
 from medkg_lab.lab import removed, requests
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.events import (
+    BatchExpired,
+    Event,
+    EventData,
+    GateFailed,
+    GateOpened,
+    GateRejected,
+    GateWaiting,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+    StageCompleted,
+    StageFailed,
+    StageSkipped,
+    StageStarted,
+)
 from medkg_lab.orchestration.runs import visible_run_id
 
 MAX_LISTED = 200
 CATCH_UP = 60.0
-OUTCOMES = {"stage.completed": "completed", "stage.failed": "failed", "stage.skipped": "skipped"}
+OUTCOMES: Mapping[type, str] = {StageCompleted: "completed", StageFailed: "failed", StageSkipped: "skipped"}
 DAGSTER_STATES = {"completed": "SUCCESS", "failed": "FAILURE", "skipped": "SKIPPED", "lost": "FAILURE"}
-GATE_STATES = {
-    "gate.waiting": "IN_PROGRESS",
-    "gate.opened": "SUCCESS",
-    "gate.failed": "FAILURE",
-    "gate.rejected": "FAILURE",
+GATE_STATES: Mapping[type, str] = {
+    GateWaiting: "IN_PROGRESS",
+    GateOpened: "SUCCESS",
+    GateFailed: "FAILURE",
+    GateRejected: "FAILURE",
 }
-LOST = {"batch.expired", "job.cancelled", "job.dead"}
-RUN_STATUS = {
-    "job.completed": "SUCCESS",
-    "gate.opened": "SUCCESS",
-    "job.failed": "FAILURE",
-    "gate.failed": "FAILURE",
-    "batch.expired": "FAILURE",
-    "job.dead": "FAILURE",
-    "job.cancelled": "CANCELED",
-    "gate.rejected": "CANCELED",
+Lost = BatchExpired | JobCancelled | JobDead
+RUN_STATUS: Mapping[type, str] = {
+    JobCompleted: "SUCCESS",
+    GateOpened: "SUCCESS",
+    JobFailed: "FAILURE",
+    GateFailed: "FAILURE",
+    BatchExpired: "FAILURE",
+    JobDead: "FAILURE",
+    JobCancelled: "CANCELED",
+    GateRejected: "CANCELED",
 }
 """The status that an event gives to the run it falls into; one that waits at its gate has not ended."""
 
@@ -87,16 +105,16 @@ class Side:
     old_runs: set[str] = field(default_factory=set)
 
 
-def fold(events: Iterable[Mapping[str, Any]], mark: int = 0) -> Side:
+def fold(events: Iterable[Event], mark: int = 0) -> Side:
     """Read the ledger's events into what the other sides must show of all that began above the low-water mark `mark`."""
     folding = _Fold(mark)
     for event in events:
-        if is_published(event["type"]):
-            ids = folding.side.cloud_ids if event["seq"] > mark else folding.side.old_ids
-            ids.update(cloud_id(event["id"], job_id) for job_id in event["jobs"])
-        for number, job_id in enumerate(event["jobs"]):
-            folding.side.jobs.add(job_id)
-            folding.take(event, number, job_id)
+        jobs = event.jobs
+        if is_published(event.data):
+            ids = folding.side.cloud_ids if event.seq > mark else folding.side.old_ids
+            ids.update(cloud_id(event.id, job_id) for job_id in jobs)
+        folding.side.jobs.update(jobs)
+        folding.take(event)
     return folding.side
 
 
@@ -110,13 +128,16 @@ class _Fold:
         self._stage: dict[str, str] = {}
         self._gate: dict[str, Execution] = {}
 
-    def take(self, event: Mapping[str, Any], number: int, job_id: str) -> None:
-        """Take in what `event` says of the job that stands at `number` in it."""
-        kind = event["type"]
-        if kind == "job.claimed":
-            self._claimed(job_id, int(event["data"]["half"]), int(event["data"]["executions"][number]), event["seq"])
-        elif job_id in self._run:
-            self._in_run(kind, event.get("stage"), job_id)
+    def take(self, event: Event) -> None:
+        """Take in what `event` says of its jobs."""
+        data = event.data
+        if isinstance(data, JobClaimed):
+            for job in data.entries:
+                self._claimed(job.job_id, data.half, job.execution, event.seq)
+            return
+        for job_id in data.jobs:
+            if job_id in self._run:
+                self._in_run(data, event.stage, job_id)
 
     def _claimed(self, job_id: str, half: int, execution: int, seq: int) -> None:
         run = job_id, half, execution
@@ -128,20 +149,20 @@ class _Fold:
         else:
             self.side.old_runs.add(visible_run_id(*run))
 
-    def _in_run(self, kind: str, stage: str | None, job_id: str) -> None:
-        run = self._run[job_id]
-        if kind == "stage.started" and stage:
-            self._stage[job_id] = stage
-            self.side.executions.setdefault(Execution(*run, stage), [])
+    def _in_run(self, data: EventData, stage: str | None, job_id: str) -> None:
+        run, kind = self._run[job_id], type(data)
+        if isinstance(data, StageStarted):
+            self._stage[job_id] = data.stage
+            self.side.executions.setdefault(Execution(*run, data.stage), [])
         elif kind in OUTCOMES and stage:
             self._stage.pop(job_id, None)
             self.side.executions.setdefault(Execution(*run, stage), []).append(OUTCOMES[kind])
-        elif kind in LOST:
+        elif isinstance(data, Lost):
             self._lose(run, job_id)
         if kind in GATE_STATES and stage:
             self.side.gates[Execution(*run, stage)] = GATE_STATES[kind]
             self._gate[job_id] = Execution(*run, stage)
-        elif kind == "job.cancelled" and (gate := self._gate.pop(job_id, None)):
+        elif isinstance(data, JobCancelled) and (gate := self._gate.pop(job_id, None)):
             self.side.gates[gate] = self.side.gates[gate].replace("IN_PROGRESS", "FAILURE")
         status = RUN_STATUS.get(kind)
         if status and self.side.runs[run] == "STARTED":
@@ -253,17 +274,15 @@ def _compare_requests(lab: Lab) -> requests.Compared:
     return requests.compare(Topics(lab.settings.broker.topic_prefix).requests, *requests.collect(lab))
 
 
-def _nothing_to_prove(
-    topic: str, events: Sequence[Mapping[str, Any]], published: Sequence[object]
-) -> Iterator[dict[str, Any]]:
+def _nothing_to_prove(topic: str, events: Sequence[Event], published: Sequence[object]) -> Iterator[dict[str, Any]]:
     """A topic without a single CloudEvent proves nothing, however well the rest agrees."""
-    happened = sum(is_published(event["type"]) for event in events)
+    happened = sum(is_published(event.data) for event in events)
     if happened and not published:
         yield {"what": "nothing to prove", "topic": topic, "events_in_ledger": happened}
 
 
 def _removed(
-    lab: Lab, events: Sequence[Mapping[str, Any]], present: set[str], marks: Mapping[str, int], size: int
+    lab: Lab, events: Sequence[Event], present: set[str], marks: Mapping[str, int], size: int
 ) -> Iterator[dict[str, Any]]:
     """The lab's topics that are gone, and what somebody deleted from the others."""
     if lab.settings.broker.engine == "external":
@@ -275,7 +294,7 @@ def _removed(
     if gone := removed.removed_events(events, present, marks["topic"], now, spec, size):
         yield {"what": "CloudEvents deleted before their time", "topic": spec.name, "events": gone}
     is_whole = bool(events) and not marks["ledger"]
-    yield from removed.differences(lab, now - float(events[0]["ts"]) if is_whole else float("inf"))
+    yield from removed.differences(lab, now - events[0].ts if is_whole else float("inf"))
 
 
 def _wait_for_views(lab: Lab) -> None:
@@ -293,7 +312,7 @@ def _wait_for_views(lab: Lab) -> None:
             time.sleep(0.1)
 
 
-def topic_mark(events: Sequence[Mapping[str, Any]], published: Iterable[tuple[int, str]], emptied: set[int]) -> int:
+def topic_mark(events: Sequence[Event], published: Iterable[tuple[int, str]], emptied: set[int]) -> int:
     """The topic's low-water mark: the last event from before the oldest records of the partitions that retention has `emptied`.
 
     `published` is (partition, CloudEvent id) in the order of each partition.
@@ -302,10 +321,10 @@ def topic_mark(events: Sequence[Mapping[str, Any]], published: Iterable[tuple[in
     for partition, one in published:
         firsts.setdefault(partition, one)
     wanted = {one for partition, one in firsts.items() if partition in emptied}
-    ids = ((event["seq"], {cloud_id(event["id"], job_id) for job_id in event["jobs"]}) for event in events)
+    ids = ((event.seq, {cloud_id(event.id, job_id) for job_id in event.jobs}) for event in events)
     found = [seq for seq, made in ids if not wanted.isdisjoint(made)]
     if emptied - firsts.keys():
-        found.append(max((event["seq"] for event in events), default=0) + 1)
+        found.append(max((event.seq for event in events), default=0) + 1)
     return max(found, default=1) - 1
 
 
@@ -322,7 +341,7 @@ def without_leading(published: Iterable[tuple[int, str]], known: set[str]) -> li
     return kept
 
 
-def _ledger_events(lab: Lab, after: int) -> Iterator[Mapping[str, Any]]:
-    while events := lab.ledger.events(after=after, limit=5000, wait_s=0)["events"]:
+def _ledger_events(lab: Lab, after: int) -> Iterator[Event]:
+    while events := lab.ledger.events(after=after, limit=5000, wait_s=0).events:
         yield from events
-        after = int(events[-1]["seq"])
+        after = events[-1].seq

@@ -13,6 +13,16 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.own_failures import runs_again
+from medkg_lab.models.events import (
+    FieldSet,
+    GateOpened,
+    GateWaiting,
+    JobCancelled,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+    JobRequeued,
+)
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.kinds import KINDS
 
@@ -20,16 +30,7 @@ RESTART_SECONDS = 30.0
 """How long a ledger may be away: the supervisor starts one that was killed again."""
 PAUSE_SECONDS = 0.2
 FINAL = {"completed", "failed", "dead", "cancelled"}
-_MOVES = {
-    "job.completed",
-    "job.failed",
-    "job.dead",
-    "job.cancelled",
-    "gate.waiting",
-    "gate.opened",
-    "field.set",
-    "job.requeued",
-}
+_Moves = JobCompleted | JobFailed | JobDead | JobCancelled | GateWaiting | GateOpened | FieldSet | JobRequeued
 
 
 class JobsUnfinished(LabError):
@@ -81,7 +82,7 @@ def wait_for(
     """
     progress = Progress()
     until = time.monotonic() + seconds
-    head = int(ledger.events(after=2**62, limit=1, wait_s=0)["head"])
+    head = ledger.events(after=2**62, limit=1, wait_s=0).head
     _look(ledger, progress, job_ids)
     there = time.monotonic()
     while progress.unfinished():
@@ -103,11 +104,12 @@ def wait_for(
 
 def _step(ledger: LedgerClient, progress: Progress, head: int) -> int:
     """Take in what came after event `head`; the number of the last one."""
-    page = ledger.events(after=head, limit=2000, wait_s=1.0)["events"]
-    touched = {job for event in page if event["type"] in _MOVES for job in event["jobs"] if job in progress.states}
+    page = ledger.events(after=head, limit=2000, wait_s=1.0).events
+    moves = [event for event in page if isinstance(event.data, _Moves)]
+    touched = {job for event in moves for job in event.jobs if job in progress.states}
     unknown = {job_id for job_id, state in progress.states.items() if state == "on_queue"}
     _look(ledger, progress, touched | unknown)
-    return int(page[-1]["seq"]) if page else head
+    return page[-1].seq if page else head
 
 
 def wait_with_expansions(

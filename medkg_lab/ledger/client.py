@@ -3,21 +3,41 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+import orjson
+
 from medkg_lab import rpc
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.emitter import Emitter
+from medkg_lab.models.event_codec import (
+    draft_to_json,
+    evidence_to_json,
+    from_json,
+    imported_to_json,
+    spec_to_json,
+)
+from medkg_lab.models.events import NO_EVIDENCE, Event, EventData, Evidence, FieldValue, ImportedJob
+from medkg_lab.models.job import JobSpec
 
 RETRY_PAUSE = 0.1
 RETURN_SECONDS = 10.0
 """How long a ledger that was just there is thought to be restarting."""
 Json = dict[str, Any]
 
-__all__ = ["Json", "LedgerClient", "errors"]
+__all__ = ["EventPage", "Json", "LedgerClient", "errors"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events of the log in order, and the number of its newest one."""
+
+    events: tuple[Event, ...]
+    head: int
 
 
 class LedgerClient:
@@ -61,13 +81,13 @@ class LedgerClient:
 
     # Jobs
 
-    def submit(self, jobs: Sequence[Mapping[str, Any]], *, id: str | None = None) -> list[Json]:
+    def submit(self, jobs: Sequence[JobSpec], *, id: str | None = None) -> list[Json]:
         """Make these jobs where they do not exist yet: [{job_id, new, state}], in order."""
-        return self._list(self._command("submit", id, jobs=[dict(job) for job in jobs]))
+        return self._list(self._command("submit", id, jobs=list(map(spec_to_json, jobs))))
 
-    def import_jobs(self, entries: Sequence[Mapping[str, Any]], *, id: str | None = None) -> list[Json]:
+    def import_jobs(self, entries: Sequence[ImportedJob], *, id: str | None = None) -> list[Json]:
         """Take jobs of an older ledger in where they do not exist yet: [{job_id, new, state}], in order."""
-        return self._list(self._command("import_jobs", id, entries=[dict(entry) for entry in entries]))
+        return self._list(self._command("import_jobs", id, entries=list(map(imported_to_json, entries))))
 
     def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
         """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
@@ -151,16 +171,16 @@ class LedgerClient:
         """Hand a batch back; `over` is the job whose document ran over its deadline. Raises BatchNotOwned."""
         return self._object(self._command("surrender", id, batch_id=batch_id, stage=stage, over=over))
 
-    def record(self, batch_id: str, events: Sequence[Mapping[str, Any]], *, id: str | None = None) -> Json:
+    def record(self, batch_id: str, events: Sequence[EventData], *, id: str | None = None) -> Json:
         """Record what was done, after all that was emitted before: {seq, dropped: [job_id]}. Raises BatchNotOwned."""
         if self._emitter is not None:
             self._emitter.drain(batch_id)
-        return self._object(self._command("record", id, batch_id=batch_id, events=[dict(event) for event in events]))
+        return self._object(self._command("record", id, batch_id=batch_id, events=list(map(draft_to_json, events))))
 
     def emit(
         self,
         batch_id: str,
-        events: Sequence[Mapping[str, Any]],
+        events: Sequence[EventData],
         *,
         urgent: bool = False,
         within_s: float = 0.0,
@@ -176,7 +196,7 @@ class LedgerClient:
         """
         if self._emitter is None:
             self._emitter = Emitter(self.path, self.deadline, self._before_emit)
-        self._emitter.put(id or uuid4().hex, batch_id, [dict(event) for event in events], urgent, within_s)
+        self._emitter.put(id or uuid4().hex, batch_id, events, urgent, within_s)
 
     def drain(self, batch_id: str | None = None) -> list[str]:
         """Wait until all that was emitted is recorded; the jobs whose events were dropped because they were cancelled.
@@ -192,15 +212,16 @@ class LedgerClient:
         self,
         job_id: str,
         field: str,
-        value: bool | int | str,
+        value: FieldValue,
         by: str,
-        evidence: Mapping[str, Any] | None = None,
+        evidence: Evidence = NO_EVIDENCE,
         *,
         id: str | None = None,
     ) -> Json:
         """Set a field, and open the gate that waits for it: {opened}. Raises GateWithoutEvidence and GatePagesMissing."""
-        args: Json = {"job_id": job_id, "field": field, "value": value, "by": by, "evidence": dict(evidence or {})}
-        return self._object(self._command("set_field", id, **args))
+        told = evidence_to_json(evidence)
+        answer = self._command("set_field", id, job_id=job_id, field=field, value=value, by=by, evidence=told)
+        return self._object(answer)
 
     def gate_open(
         self,
@@ -225,13 +246,14 @@ class LedgerClient:
         by: str,
         kind: str,
         reason: str,
-        evidence: Mapping[str, Any] | None = None,
+        evidence: Evidence = NO_EVIDENCE,
         *,
         id: str | None = None,
     ) -> Json:
         """Say that what a gate waits for will not come. Raises GateNotWaiting."""
-        args: Json = {"by": by, "kind": kind, "reason": reason, "evidence": dict(evidence or {})}
-        return self._object(self._command("gate_fail", id, job_id=job_id, **args))
+        told = evidence_to_json(evidence)
+        answer = self._command("gate_fail", id, job_id=job_id, by=by, kind=kind, reason=reason, evidence=told)
+        return self._object(answer)
 
     def gates(self, state: str | None = None) -> list[Json]:
         """The gates, in one state or all; those that wait longest first."""
@@ -304,9 +326,15 @@ class LedgerClient:
 
     # The log and its views
 
-    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0, job_id: str | None = None) -> Json:
-        """{events, head}: the events after number `after`, waiting up to `wait_s` seconds for one."""
-        return self._object(self._waiting("events", wait_s, after=after, limit=limit, job_id=job_id))
+    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0, job_id: str | None = None) -> EventPage:
+        """The events after number `after`, of one job if given, waiting up to `wait_s` seconds for one."""
+        found = self._object(self._waiting("events", wait_s, after=after, limit=limit, job_id=job_id))
+        return EventPage(tuple(map(from_json, found["events"])), int(found["head"]))
+
+    def lines(self, after: int, limit: int = 1000, wait_s: float = 0.0) -> list[tuple[Event, bytes]]:
+        """The events after number `after`, each with the JSON that it was written as."""
+        found = self._object(self._waiting("events", wait_s, after=after, limit=limit))
+        return [(from_json(raw), orjson.dumps(raw)) for raw in found["events"]]
 
     def positions(self) -> dict[str, int]:
         """How far each reader of the log is."""

@@ -15,7 +15,6 @@ from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.errors import ROOM, CommandIdReused, DiskFull, LedgerError, LedgerPruned
-from medkg_lab.ledger.events import MAKES_JOBS, Encoded, Event, command_of, encode, stamp, to_row
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.own_failures import due
@@ -26,6 +25,8 @@ from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.tally import Tally
 from medkg_lab.ledger.views import Views
 from medkg_lab.ledger.window import SIZE, Window
+from medkg_lab.models.event_codec import Encoded, encode, to_row
+from medkg_lab.models.events import Event, MakesJobs, command_of, stamp
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Core:
         start = self.state.seq
         for events in self._events.all_after(start):
             for event in events:
-                if event.type not in MAKES_JOBS:
+                if not isinstance(event.data, MakesJobs):
                     self._remember(event.jobs)
                 self._fold(event)
             self.project()

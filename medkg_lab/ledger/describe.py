@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from medkg_lab.ledger.state import Gate, Job, StageRun, values_of
+from medkg_lab.models.event_codec import evidence_to_json, spec_to_json
+from medkg_lab.models.events import NO_EVIDENCE
 
 
 def describe_job(job: Job, lease_until: float | None, with_stages: bool = True) -> dict[str, Any]:
     """A job with all that is known of it; `lease_until` is in seconds since the epoch."""
     gate = job.gate
     values = {
-        **job.spec.to_json(),
+        **spec_to_json(job.spec),
         "state": job.state,
         "stage": job.stage,
         "attempt": job.attempt,
@@ -44,8 +46,8 @@ def describe_job(job: Job, lease_until: float | None, with_stages: bool = True) 
 
 def describe_gate(job: Job, gate: Gate) -> dict[str, Any]:
     """A gate of a job."""
-    evidence = job.evidence.get(gate.condition["ledger_field"], {})
-    return {"job_id": job.id, "doc_id": job.spec.doc_id, **values_of(gate), "evidence": evidence}
+    evidence = job.evidence.get(gate.condition.ledger_field, NO_EVIDENCE)
+    return {"job_id": job.id, "doc_id": job.spec.doc_id, **values_of(gate), "evidence": evidence_to_json(evidence)}
 
 
 def describe_run(run: StageRun) -> Mapping[str, Any]:

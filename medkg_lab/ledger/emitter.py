@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from medkg_lab import errors as lab_errors
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.errors import EmissionLost, LedgerClosing, LedgerError
+from medkg_lab.models.event_codec import draft_to_json
+from medkg_lab.models.events import EventData
 
 MOST_PENDING = 1024
 """Records that may be undelivered; `put` waits beyond that."""
@@ -47,7 +49,7 @@ class Emitter:
         self,
         command_id: str,
         batch_id: str,
-        events: list[dict[str, Any]],
+        events: Sequence[EventData],
         urgent: bool = False,
         within_s: float = 0.0,
     ) -> None:
@@ -165,10 +167,10 @@ class Emitter:
             self._changed.notify_all()
 
 
-def _encoded(events: list[dict[str, Any]]) -> orjson.Fragment:
+def _encoded(events: Sequence[EventData]) -> orjson.Fragment:
     """The events as they are sent, each time that they are. Raises NotEncodable."""
     try:
-        return orjson.Fragment(orjson.dumps(events, option=rpc.ENCODING))
+        return orjson.Fragment(orjson.dumps(list(map(draft_to_json, events)), option=rpc.ENCODING))
     except TypeError as error:
         raise rpc.NotEncodable(op="record", what="an event", detail=str(error)) from error
 

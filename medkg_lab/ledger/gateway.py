@@ -8,9 +8,9 @@ from typing import Any
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing
-from medkg_lab.ledger.events import Encoded
 from medkg_lab.ledger.ring import Ring
 from medkg_lab.ledger.writer import Item, Standing, Writer
+from medkg_lab.models.event_codec import Encoded
 
 IN_FLIGHT = 1024
 """Commands that may wait for their commit; further ones wait for a place, and with them their senders."""

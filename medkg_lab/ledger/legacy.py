@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, Json, field_validator, model_validator
 
 from medkg_lab.ledger.state import JobState
+from medkg_lab.models.events import ImportedJob
+from medkg_lab.models.job import JobSpec
 
 AUTO = "auto"
 TWO_PHASE = "pdf-two-phase"
@@ -94,21 +96,21 @@ class LegacyEntry(BaseModel):
         """The source that the data set is here."""
         return SOURCES.get(self.dataset, self.dataset)
 
-    def imported(self, spec: Mapping[str, Any], now: float) -> dict[str, Any]:
+    def imported(self, spec: JobSpec, now: float) -> ImportedJob:
         """The entry as the ledger takes it in.
 
         A job that was not finished starts anew, so what stood of its PDF does not hold for it: those files are elsewhere.
         """
         finished = self.status is not JobState.QUEUED
-        return {
-            "spec": dict(spec),
-            "state": self.status.value,
-            "stage": self.current_stage if finished else None,
-            "fields": {name: finished and getattr(self, name) for name in FLAGS},
-            "retries": dict(self.retry_count_per_stage),
-            "reason": self.error,
-            "created_at": now if self.created_at is None else self.created_at,
-        }
+        return ImportedJob(
+            spec=spec,
+            state=self.status.value,
+            stage=self.current_stage if finished else None,
+            fields={name: finished and getattr(self, name) for name in FLAGS},
+            retries=dict(self.retry_count_per_stage),
+            reason=self.error,
+            created_at=now if self.created_at is None else self.created_at,
+        )
 
 
 def inferred_pipeline(metadata: Mapping[str, Any], dataset: str) -> str:

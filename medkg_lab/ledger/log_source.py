@@ -12,6 +12,7 @@ import orjson
 from medkg_lab.ledger.archive import COLUMNS, quoted
 from medkg_lab.ledger.chain import MAC, Epoch, Findings, LogRecord, Verdict, follow
 from medkg_lab.ledger.store import COLUMN_TYPES
+from medkg_lab.models.event_codec import Row, row_of
 from medkg_lab.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,6 @@ _UNNEST = ", ".join(f"unnest(?::{kind}[])" for kind in COLUMN_TYPES)
 _MADE = "CREATE TABLE staged.{table} AS SELECT *, 0::BIGINT AS place FROM event LIMIT 0"
 _NEWEST = "QUALIFY row_number() OVER (PARTITION BY seq ORDER BY place DESC) = 1"
 _MAX_SEQ = 2**62
-
-Row = list[Any]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def stage(connection: duckdb.DuckDBPyConnection, path: Path, source: EventLog, p
         for event in follow(_noting(source, unsigned), source.signer, source.newest, findings):
             if event.replaces is not None:
                 signed.remove(f"seq >= {event.replaces}")
-            signed.add(_row(event.value))
+            signed.add(row_of(event.value))
     except Exception as error:  # noqa: BLE001 - boundary to the broker, which may be down: what was read until then still counts
         log.warning("the topic could not be read to its end: %s", error)
         problem = f"{type(error).__name__}: {error}"
@@ -75,13 +74,13 @@ class _Table:
     def __init__(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         self._connection = connection
         self._name = f"staged.{name}"
-        self._rows: list[Row] = []
+        self._rows: list[tuple[Any, ...]] = []
         self.count = 0
         connection.execute(_MADE.format(table=name)).fetchall()
 
     def add(self, row: Row) -> None:
         """Add an event."""
-        self._rows.append([*row, self.count])
+        self._rows.append((*row, self.count))
         self.count += 1
         if len(self._rows) >= _CHUNK:
             self.flush()
@@ -112,18 +111,12 @@ def _noting(source: EventLog, unsigned: _Table) -> Iterator[LogRecord]:
 def _unsigned(record: LogRecord) -> Row | None:
     """The event of a record that nothing is known of, if it is one."""
     try:
-        row = _row(record.value)
+        row = row_of(record.value)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
     kinds = (int, str, float | int, str, str | None, str | None, str, str)
     fits = all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True))
     return row if fits and 0 < row[0] < _MAX_SEQ else None
-
-
-def _row(value: bytes) -> Row:
-    event = orjson.loads(value)
-    jobs, data = orjson.dumps(event["jobs"]).decode(), orjson.dumps(event["data"]).decode()
-    return [*(event[key] for key in ("seq", "id", "ts", "type", "stage", "batch")), jobs, data]
 
 
 def _remarks(findings: Findings, unsigned_used: int | None) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from medkg_lab.ledger.events import MAKES_JOBS, Event, EventType
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.records import (
     batches_record,
@@ -29,24 +28,33 @@ from medkg_lab.ledger.tables import (
     job_row,
     stage_row,
 )
+from medkg_lab.models.events import (
+    BatchExpired,
+    BreakerEvent,
+    DefinitionRegistered,
+    Event,
+    GateReleased,
+    GateWaiting,
+    JobAdvanced,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+    JobRequeued,
+    MakesJobs,
+    RunLaunched,
+    StageCompleted,
+    StageEvent,
+    StageOutput,
+)
 from medkg_lab.stages.kinds import TAKES
 
-_STAGE_EVENTS = frozenset(each for each in EventType if each.value.startswith("stage."))
-_BATCH_EVENTS = frozenset(
-    {
-        *_STAGE_EVENTS,
-        EventType.JOB_CLAIMED,
-        EventType.BATCH_EXPIRED,
-        EventType.JOB_ADVANCED,
-        EventType.GATE_WAITING,
-        EventType.JOB_COMPLETED,
-        EventType.JOB_FAILED,
-        EventType.JOB_CANCELLED,
-    }
+_BatchEvent = (
+    StageEvent | JobClaimed | BatchExpired | JobAdvanced | GateWaiting | JobCompleted | JobFailed | JobCancelled
 )
-_BREAKER_EVENTS = frozenset(each for each in EventType if each.value.startswith("breaker."))
-_OWN_FAILURE_EVENTS = frozenset({EventType.JOB_FAILED, EventType.JOB_DEAD, EventType.JOB_REQUEUED})
-_RELEASE_EVENTS = frozenset({EventType.GATE_RELEASED, EventType.RUN_LAUNCHED, EventType.JOB_CANCELLED})
+_OwnFailureEvent = JobFailed | JobDead | JobRequeued
+_ReleaseEvent = GateReleased | RunLaunched | JobCancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,41 +84,42 @@ class Projection:
 
     def absorb(self, state: State, event: Event) -> None:
         """Note what `event` will change; to be called just before it is folded into `state`."""
+        data = event.data
         self.jobs |= dict.fromkeys(event.jobs)
-        self.batches |= event.type in _BATCH_EVENTS
-        self.releases |= event.type in _RELEASE_EVENTS
-        self.breakers |= event.type in _BREAKER_EVENTS
-        self.own_failures |= event.type in _OWN_FAILURE_EVENTS
-        if event.type is EventType.DEFINITION_REGISTERED:
-            data = event.data
-            row = (data["kind"], data["name"], data["version"], data["content"], event.seq)
+        self.batches |= isinstance(data, _BatchEvent)
+        self.releases |= isinstance(data, _ReleaseEvent)
+        self.breakers |= isinstance(data, BreakerEvent)
+        self.own_failures |= isinstance(data, _OwnFailureEvent)
+        if isinstance(data, DefinitionRegistered):
+            row = (data.kind, data.name, data.version, data.content, event.seq)
             self.added.setdefault(DEFINITION, []).append(row)
-        elif event.type not in MAKES_JOBS:
+        elif not isinstance(data, MakesJobs):
             self._absorb_jobs(state, event)
 
     def _absorb_jobs(self, state: State, event: Event) -> None:
-        for place, job in enumerate(map(state.jobs.__getitem__, event.jobs)):
-            if event.type in _STAGE_EVENTS:
-                self.runs[job.id, job.execution, event.stage or ""] = None
-            else:
-                running = (run for run in job.stages if run.status == "running")
-                self.runs |= {(job.id, run.execution, run.stage): None for run in running}
-            if event.type is EventType.STAGE_COMPLETED:
-                self._absorb_output(job, event, place)
-            elif event.type is EventType.JOB_COMPLETED and not event.data["unchanged"]:
-                self.documents[job.spec.tenant_id, job.spec.doc_id] = None
+        data = event.data
+        jobs = [state.jobs[job_id] for job_id in data.jobs]
+        if isinstance(data, StageEvent):
+            self.runs |= {(job.id, job.execution, data.stage): None for job in jobs}
+        else:
+            running = ((job, run) for job in jobs for run in job.stages if run.status == "running")
+            self.runs |= {(job.id, run.execution, run.stage): None for job, run in running}
+        if isinstance(data, StageCompleted):
+            for job, output in zip(jobs, data.entries, strict=True):
+                self._absorb_output(job, data, output, event.ts)
+        elif isinstance(data, JobCompleted) and not data.unchanged:
+            self.documents |= {(job.spec.tenant_id, job.spec.doc_id): None for job in jobs}
 
-    def _absorb_output(self, job: Job, event: Event, place: int) -> None:
-        data, spec, stage = event.data, job.spec, event.stage or ""
-        made = data["refs"][place]
+    def _absorb_output(self, job: Job, data: StageCompleted, output: StageOutput, ts: float) -> None:
+        spec, stage, made = job.spec, data.stage, output.ref
         if made is None:
             return
-        row = (made, data["kind"], job.id, spec.doc_id, stage, job.execution, data["counts"][place], event.ts)
+        row = (made, data.kind, job.id, spec.doc_id, stage, job.execution, output.items, ts)
         self.added.setdefault(ARTIFACT, []).append(row)
         kinds = TAKES[self.plans.of(spec.pipeline, spec.pipeline_version, spec.offline).types[stage]]
-        origin = (job.id, stage, spec.pipeline, spec.pipeline_version, job.profile_version, data["implementation"])
+        origin = (job.id, stage, spec.pipeline, spec.pipeline_version, job.profile_version, data.implementation)
         outputs = job.outputs
-        edges = [(made, outputs[kind], kind, *origin, event.ts) for kind in kinds if kind in outputs]
+        edges = [(made, outputs[kind], kind, *origin, ts) for kind in kinds if kind in outputs]
         if edges:
             self.added.setdefault(PROVENANCE, []).extend(edges)
 

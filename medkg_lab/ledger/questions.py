@@ -16,12 +16,12 @@ from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.describe import describe_job
-from medkg_lab.ledger.events import encode
 from medkg_lab.ledger.gateway import Gateway, wait_of
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.query import FILTERS, MAX_ROWS, MAX_SECONDS, Desk
 from medkg_lab.ledger.query_pool import QueryPool
 from medkg_lab.ledger.ring import portion
+from medkg_lab.models.event_codec import line_of
 
 MAX_EVENTS = 10_000
 
@@ -146,10 +146,8 @@ class Questions:
         head = self._gateway.standing.head
         lines = self._gateway.ring.after(after, limit, job_id)
         if lines is None:
-            work = asyncio.get_running_loop().run_in_executor(
-                self._old_events, self._events.after, after, limit, job_id
-            )
-            lines = portion(map(encode, await work), limit)
+            work = asyncio.get_running_loop().run_in_executor(self._old_events, self._events.rows, after, limit, job_id)
+            lines = portion(map(line_of, await work), limit)
         return lines, head
 
     async def positions(self, args: dict[str, Any]) -> dict[str, int]:

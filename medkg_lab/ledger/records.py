@@ -1,39 +1,31 @@
 """A job, batch or release as JSON text and back: how a view remembers what the ledger keeps in memory."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypeVar
 
+import msgspec
 import orjson
 
-from medkg_lab.ledger.spec import JobSpec
-from medkg_lab.ledger.state import (
-    Batch,
-    Circuit,
-    CircuitState,
-    Gate,
-    GateState,
-    Job,
-    JobState,
-    Release,
-    StageRun,
-    values_of,
-)
+from medkg_lab.ledger.state import Batch, Circuit, Job, Release, StageRun, values_of
+from medkg_lab.models.event_codec import evidence_to_json, spec_to_json
+
+T = TypeVar("T")
 
 
 def job_record(job: Job) -> str:
     """All of a job but its stage runs."""
-    values = {name: value for name, value in values_of(job).items() if name != "stages"}
-    return orjson.dumps({**values, "spec": job.spec.to_json()}).decode()
+    evidence = {field: evidence_to_json(each) for field, each in job.evidence.items()}
+    return orjson.dumps({**values_of(job), "spec": spec_to_json(job.spec), "evidence": evidence, "stages": ()}).decode()
 
 
 def job_from(record: str, stages: Iterable[StageRun]) -> Job:
     """The job of a record, with its stage runs in order."""
     values = orjson.loads(record)
-    values["spec"] = JobSpec.parse(values["spec"])
-    values["state"] = JobState(values["state"])
-    values["done"] = {stage: (kind, ref) for stage, (kind, ref) in values["done"].items()}
-    values["gates"] = [Gate(**{**gate, "state": GateState(gate["state"])}) for gate in values["gates"]]
-    return Job(**values, stages=list(stages))
+    spec = values.pop("spec")
+    submission = orjson.dumps(spec["submission"])
+    return msgspec.convert(
+        {**values, "spec": {**spec, "submission": submission}, "stages": list(stages)}, Job, from_attributes=True
+    )
 
 
 def batches_record(batches: Mapping[str, Batch]) -> str:
@@ -43,8 +35,7 @@ def batches_record(batches: Mapping[str, Batch]) -> str:
 
 def batches_from(record: str) -> dict[str, Batch]:
     """The batches of a record."""
-    made = [Batch(**{**values, "stages": tuple(values["stages"])}) for values in _list(record)]
-    return {batch.id: batch for batch in made}
+    return {batch.id: batch for batch in _list(record, Batch)}
 
 
 def releases_record(releases: Mapping[str, Release]) -> str:
@@ -54,8 +45,7 @@ def releases_record(releases: Mapping[str, Release]) -> str:
 
 def releases_from(record: str) -> dict[str, Release]:
     """The releases of a record."""
-    made = [Release(**values) for values in _list(record)]
-    return {release.id: release for release in made}
+    return {release.id: release for release in _list(record, Release)}
 
 
 def breakers_record(breakers: Mapping[tuple[str, str], Circuit]) -> str:
@@ -65,8 +55,7 @@ def breakers_record(breakers: Mapping[tuple[str, str], Circuit]) -> str:
 
 def breakers_from(record: str) -> dict[tuple[str, str], Circuit]:
     """The circuit breakers of a record."""
-    made = [Circuit(**{**values, "state": CircuitState(values["state"])}) for values in _list(record)]
-    return {(circuit.policy, circuit.key): circuit for circuit in made}
+    return {(circuit.policy, circuit.key): circuit for circuit in _list(record, Circuit)}
 
 
 def own_failures_record(waiting: Mapping[str, float]) -> str:
@@ -80,6 +69,5 @@ def own_failures_from(record: str) -> dict[str, float]:
     return values
 
 
-def _list(record: str) -> list[dict[str, Any]]:
-    values: list[dict[str, Any]] = orjson.loads(record)
-    return values
+def _list(record: str, kind: type[T]) -> list[T]:
+    return msgspec.json.decode(record, type=list[kind])  # type: ignore[valid-type]

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from medkg_lab.ledger.events import Encoded
+from medkg_lab.models.event_codec import Encoded
 
 MAX_EVENTS = 20_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -39,16 +39,16 @@ class Ring:
         if seq + 1 < self.start:
             return None
         following = islice(self._events, seq + 1 - self.start, None)
-        return portion((each for each in following if job_id is None or job_id in each.event.jobs), limit)
+        return portion((each.line for each in following if job_id is None or job_id in each.jobs), limit)
 
 
-def portion(events: Iterable[Encoded], limit: int) -> list[bytes]:
-    """The lines of the first `limit` events, or of fewer when they are long."""
+def portion(events: Iterable[bytes], limit: int) -> list[bytes]:
+    """The first `limit` of these lines, or fewer when they are long."""
     lines: list[bytes] = []
     size = 0
-    for each in islice(events, limit):
-        size += len(each.line)
+    for line in islice(events, limit):
+        size += len(line)
         if lines and size > REPLY_BYTES:
             break
-        lines.append(each.line)
+        lines.append(line)
     return lines

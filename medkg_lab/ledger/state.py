@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from medkg_lab.ledger.queue import GroupKey, Queue
-from medkg_lab.ledger.spec import JobSpec
+from medkg_lab.models.events import Condition, Evidence, FieldValue
+from medkg_lab.models.job import JobSpec
 
 
 class JobState(StrEnum):
@@ -33,10 +34,6 @@ class GateState(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-PDF_IR_READY = "pdf_ir_ready"
-"""The field that says that a document was made of a PDF; it holds only with evidence."""
 
 
 @dataclass(slots=True)
@@ -66,15 +63,15 @@ class StageRun:
 
 @dataclass(slots=True)
 class Gate:
-    """A gate that a job came to, once per execution. `condition` is {ledger_field, equals}; `stages` is what runs after it."""
+    """A gate that a job came to, once per execution; `stages` is what runs after it."""
 
     gate: str
     execution: int
     state: GateState
-    condition: dict[str, Any]
+    condition: Condition
     resume_segment: int
     resume_lane: str
-    stages: list[str]
+    stages: tuple[str, ...]
     waiting_since: float
     opened_at: float | None = None
     opened_by: str | None = None
@@ -117,8 +114,8 @@ class Job:
     profile: str | None = None
     profile_version: str | None = None
     policies_version: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fields: dict[str, FieldValue] = field(default_factory=dict)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
     done: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)

@@ -5,14 +5,15 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import duckdb
 
 from medkg_lab.ledger.archive import COLUMNS, Archive
 from medkg_lab.ledger.errors import ROOM, EventsPruned, LedgerDamaged, LedgerInUse, LedgerShort
-from medkg_lab.ledger.events import Event, Row, command_of, from_row
 from medkg_lab.ledger.migrations import migrate
+from medkg_lab.models.event_codec import Row, from_row
+from medkg_lab.models.events import Event, command_of
 
 COLUMN_TYPES = ("BIGINT", "VARCHAR", "DOUBLE", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 _INSERT = f"INSERT INTO event SELECT {', '.join(f'unnest(?::{kind}[])' for kind in COLUMN_TYPES)}"
@@ -130,12 +131,16 @@ class EventReader:
             target.write(self._connection, first, head)
         return head
 
-    def after(self, seq: int, limit: int, job_id: str | None = None) -> list[Event]:
-        """The first `limit` events after `seq`, of one job if `job_id` is given. Raises EventsPruned."""
+    def after(self, seq: int, limit: int) -> list[Event]:
+        """The first `limit` events after `seq`. Raises EventsPruned."""
+        return list(map(from_row, self.rows(seq, limit)))
+
+    def rows(self, seq: int, limit: int, job_id: str | None = None) -> list[Row]:
+        """The first `limit` events after `seq` as they were written, of one job if `job_id` is given. Raises EventsPruned."""
         mine = "" if job_id is None else " AND contains(jobs, ?)"
         parameters = [seq] if job_id is None else [seq, f'"{job_id}"']
         sql = f"SELECT {COLUMNS} FROM {{source}} WHERE seq > ?{mine} ORDER BY seq LIMIT {limit}"
-        return [from_row(row) for row in self._rows(seq, sql, parameters)]
+        return cast(list[Row], self._rows(seq, sql, parameters))
 
     def all_after(self, seq: int) -> Iterator[list[Event]]:
         """All events after `seq`, in lists of at most CHUNK. Raises EventsPruned."""
@@ -153,7 +158,7 @@ class EventReader:
         low, high = min(numbers), max(numbers)
         sql = f"SELECT {COLUMNS} FROM {{source}} WHERE seq BETWEEN ? AND ? ORDER BY seq"
         wanted = set(numbers)
-        return [from_row(row) for row in self._rows(low - 1, sql, [low, high]) if row[0] in wanted]
+        return [from_row(row) for row in cast(list[Row], self._rows(low - 1, sql, [low, high])) if row[0] in wanted]
 
     def of_commands(self, ids: Collection[str]) -> list[Event]:
         """The events of commands by id; goes through the whole table, and the archive if it is there."""

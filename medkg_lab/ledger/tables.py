@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, StageRun
+from medkg_lab.models.event_codec import evidence_to_json
+from medkg_lab.models.events import NO_EVIDENCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +260,7 @@ def gate_row(job: Job, gate: Gate) -> Row:
         job.spec.doc_id,
         gate.state.value,
         _json(gate.condition),
-        _json(job.evidence.get(gate.condition["ledger_field"], {})),
+        _json(evidence_to_json(job.evidence.get(gate.condition.ledger_field, NO_EVIDENCE))),
         _json(gate.stages),
         gate.waiting_since,
         gate.opened_at,

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from medkg_lab.ledger.events import Event, command_of
+from medkg_lab.models.events import Event, command_of
 
 SIZE = 50_000
 

@@ -13,8 +13,8 @@ import duckdb
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing, LedgerError
-from medkg_lab.ledger.events import Encoded
 from medkg_lab.ledger.projection import Changes
+from medkg_lab.models.event_codec import Encoded
 
 log = logging.getLogger(__name__)
 

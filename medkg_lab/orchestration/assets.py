@@ -4,11 +4,12 @@ A materialisation per document would cost more than most stages do; where a docu
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from dagster import AssetKey, AssetMaterialization, AssetSpec, MetadataValue
+
+from medkg_lab.models.events import Event, StageCompleted
 
 WINDOW_SECONDS = 10.0
 _OF_KIND = {"document": "documents", "chunks": "chunks", "embeddings": "embeddings", "kg_receipt": "graph"}
@@ -47,17 +48,17 @@ class Window:
     began: float | None = None
     made: dict[str, Made] = field(default_factory=dict)
 
-    def take(self, events: Iterable[Mapping[str, Any]]) -> None:
+    def take(self, events: Iterable[Event]) -> None:
         """Count what these events brought."""
         for event in events:
-            data = event["data"]
-            if event["type"] != "stage.completed" or data.get("kind") not in _OF_KIND:
+            data = event.data
+            if not isinstance(data, StageCompleted) or data.kind not in _OF_KIND:
                 continue
-            self.began = event["ts"] if self.began is None else self.began
-            made = self.made.setdefault(_OF_KIND[data["kind"]], Made())
-            made.documents += len(event["jobs"])
-            made.items += sum(data.get("counts") or ())
-            made.last = event["jobs"][-1]
+            self.began = event.ts if self.began is None else self.began
+            made = self.made.setdefault(_OF_KIND[data.kind], Made())
+            made.documents += len(data.entries)
+            made.items += sum(output.items or 0 for output in data.entries)
+            made.last = data.entries[-1].job_id
 
     def is_over(self, now: float) -> bool:
         """Whether there is something to tell and the window has lasted long enough."""

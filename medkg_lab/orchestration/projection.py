@@ -5,9 +5,29 @@ ends when the half does. At a gate it waits in the step of that name, and ends a
 of more than one job has a run of its own beside them, as has one that Dagster launched.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from medkg_lab.models.events import (
+    BatchExpired,
+    ClaimedJob,
+    Event,
+    GateFailed,
+    GateOpened,
+    GateRejected,
+    GateWaiting,
+    JobAdvanced,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobFailed,
+    RunLaunched,
+    StageCompleted,
+    StageFailed,
+    StageRetrying,
+    StageSkipped,
+    StageStarted,
+)
 from medkg_lab.orchestration.live import Launch, Live, LiveBatch, LiveRun
 from medkg_lab.orchestration.pen import Halves, Pen
 from medkg_lab.orchestration.rows import Claim, Rows, StatusChange, TagChange
@@ -24,8 +44,6 @@ from medkg_lab.orchestration.runs import (
 )
 from medkg_lab.orchestration.templates import HalfTemplates
 
-Event = dict[str, Any]
-
 
 class Projection:
     """Folds events, oldest first. `stored` says whether Dagster itself made a run with this id."""
@@ -36,23 +54,23 @@ class Projection:
         self._stored = stored
         self._pen = Pen(live, halves)
         self._gates_shown = False
-        self._handlers: dict[str, Callable[[Event], None]] = {
-            "run.launched": self._launched,
-            "job.claimed": self._claimed,
-            "stage.started": self._started,
-            "stage.completed": self._completed,
-            "stage.skipped": self._skipped,
-            "stage.retrying": self._retrying,
-            "stage.failed": self._stage_failed,
-            "job.advanced": self._advanced,
-            "job.completed": self._job_completed,
-            "job.failed": self._job_failed,
-            "job.cancelled": self._cancelled,
-            "batch.expired": self._expired,
-            "gate.waiting": self._waiting,
-            "gate.opened": self._opened,
-            "gate.rejected": self._rejected,
-            "gate.failed": self._gate_failed,
+        self._handlers: dict[type, Callable[[Event, Any], None]] = {
+            RunLaunched: self._launched,
+            JobClaimed: self._claimed,
+            StageStarted: self._started,
+            StageCompleted: self._completed,
+            StageSkipped: self._skipped,
+            StageRetrying: self._retrying,
+            StageFailed: self._stage_failed,
+            JobAdvanced: self._advanced,
+            JobCompleted: self._job_completed,
+            JobFailed: self._job_failed,
+            JobCancelled: self._cancelled,
+            BatchExpired: self._expired,
+            GateWaiting: self._waiting,
+            GateOpened: self._opened,
+            GateRejected: self._rejected,
+            GateFailed: self._gate_failed,
         }
 
     def apply(self, events: Iterable[Event]) -> Rows:
@@ -60,8 +78,8 @@ class Projection:
         if not self._gates_shown:
             self._show_gates()
         for event in events:
-            if handler := self._handlers.get(event["type"]):
-                handler(event)
+            if handler := self._handlers.get(type(event.data)):
+                handler(event, event.data)
         return self._pen.take()
 
     def _show_gates(self) -> None:
@@ -77,125 +95,118 @@ class Projection:
         self._live.put_run(job_id, run)
         self._pen.job(job_id, "STEP_START", gate, since, message)
 
-    def _launched(self, event: Event) -> None:
-        self._live.put_launch(event["data"]["run_id"], Launch(list(event["jobs"])))
+    def _launched(self, event: Event, data: RunLaunched) -> None:
+        self._live.put_launch(data.run_id, Launch(list(data.jobs)))
 
-    def _claimed(self, event: Event) -> None:
-        data, batch_id = event["data"], event["batch"]
+    def _claimed(self, event: Event, data: JobClaimed) -> None:
+        batch_id, jobs = data.batch, list(data.jobs)
         self._live.drop_launch(batch_id)
-        self._pen.rows.claims.append(Claim(event["ts"], event["seq"]))
-        templates = self._halves(data["pipeline"], data["pipeline_version"])[data["half"]]
+        self._pen.rows.claims.append(Claim(event.ts, event.seq))
+        templates = self._halves(data.pipeline, data.pipeline_version)[data.half]
         made = self._stored(batch_id)
-        shown = made or len(event["jobs"]) > 1
-        batch = LiveBatch(data["pipeline"], data["pipeline_version"], data["half"], shown, list(event["jobs"]))
+        shown = made or len(jobs) > 1
+        batch = LiveBatch(data.pipeline, data.pipeline_version, data.half, shown, jobs)
         self._live.put_batch(batch_id, batch)
         if made:
-            self._pen.rows.statuses.append(StatusChange(batch_id, "STARTED", event["ts"], False))
+            self._pen.rows.statuses.append(StatusChange(batch_id, "STARTED", event.ts, False))
             self._pen.rows.tags.append(TagChange(batch_id, TAG_BATCH, batch_id))
         elif shown:
-            values = {"run": batch_id, "size": str(len(event["jobs"]))}
-            self._pen.insert(templates.of_batch, values, event["ts"])
+            values = {"run": batch_id, "size": str(len(jobs))}
+            self._pen.insert(templates.of_batch, values, event.ts)
         if shown:
-            message = f"Claimed by {data['worker']}: {len(event['jobs'])} document(s)."
-            self._pen.batch(batch_id, "PIPELINE_START", "", event["ts"], message)
-        for place, job_id in enumerate(event["jobs"]):
-            self._claim_job(event, templates, job_id, place)
+            message = f"Claimed by {data.worker}: {len(jobs)} document(s)."
+            self._pen.batch(batch_id, "PIPELINE_START", "", event.ts, message)
+        for job in data.entries:
+            self._claim_job(event.ts, data, templates, job)
 
-    def _claim_job(self, event: Event, templates: HalfTemplates, job_id: str, place: int) -> None:
-        data = event["data"]
-        run_id = visible_run_id(job_id, data["half"], data["executions"][place])
-        known = self._live.run(job_id)
-        run = LiveRun(run_id, data["pipeline"], data["pipeline_version"], data["half"], event["batch"])
-        self._live.put_run(job_id, run)
+    def _claim_job(self, ts: float, data: JobClaimed, templates: HalfTemplates, job: ClaimedJob) -> None:
+        run_id = visible_run_id(job.job_id, data.half, job.execution)
+        known = self._live.run(job.job_id)
+        run = LiveRun(run_id, data.pipeline, data.pipeline_version, data.half, data.batch)
+        self._live.put_run(job.job_id, run)
         if known is not None and known.run_id == run_id:
-            self._pen.tag(run, TAG_BATCH, event["batch"])
+            self._pen.tag(run, TAG_BATCH, data.batch)
             return
         values = {
             "run": run_id,
-            "job": job_id,
-            "doc": data["docs"][place],
-            "tenant": data["tenants"][place],
-            "batch": event["batch"],
-            "execution": str(data["executions"][place]),
+            "job": job.job_id,
+            "doc": job.doc_id,
+            "tenant": job.tenant_id,
+            "batch": data.batch,
+            "execution": str(job.execution),
         }
-        self._pen.insert(templates.visible, values, event["ts"])
+        self._pen.insert(templates.visible, values, ts)
         if known is not None and known.half < run.half:
             self._pen.tag(known, TAG_POST_RUN, run_id)
             self._pen.tag(run, TAG_PRE_RUN, known.run_id)
-        message = f"{data['docs'][place]}: claimed by {data['worker']} in batch {event['batch']}."
-        self._pen.job(job_id, "PIPELINE_START", "", event["ts"], message)
+        message = f"{job.doc_id}: claimed by {data.worker} in batch {data.batch}."
+        self._pen.job(job.job_id, "PIPELINE_START", "", ts, message)
 
-    def _started(self, event: Event) -> None:
-        stage, at = event["stage"], event["data"]["t0"]
-        self._pen.each(event["jobs"], "STEP_START", stage, at, f"{stage} began in batch {event['batch']}.")
-        batch = self._live.batch(event["batch"])
-        if batch is not None:
-            batch.step, batch.inside = stage, list(event["jobs"])
-            self._live.put_batch(event["batch"], batch)
-            self._pen.batch(event["batch"], "STEP_START", stage, at)
+    def _started(self, event: Event, data: StageStarted) -> None:
+        stage, at = data.stage, data.t0
+        self._pen.each(data.jobs, "STEP_START", stage, at, f"{stage} began in batch {data.batch}.")
+        batch = self._live.batch(data.batch)
+        if batch is not None and data.batch is not None:
+            batch.step, batch.inside = stage, list(data.jobs)
+            self._live.put_batch(data.batch, batch)
+            self._pen.batch(data.batch, "STEP_START", stage, at)
 
-    def _completed(self, event: Event) -> None:
-        data, stage = event["data"], event["stage"]
-        counts = data.get("counts") or [None] * len(event["jobs"])
-        for job_id, ms, count in zip(event["jobs"], data["ms"], counts, strict=True):
-            message = f"{_made(data, count)} in {ms:.0f} ms."
-            self._pen.job(job_id, "STEP_SUCCESS", stage, data["t1"], message, ms=float(ms))
-        batch = self._left_step(event)
-        if batch is not None and batch.step == stage:
-            self._pen.batch(event["batch"], "STEP_SUCCESS", stage, data["t1"], ms=(data["t1"] - data["t0"]) * 1e3)
+    def _completed(self, event: Event, data: StageCompleted) -> None:
+        stage, t1 = data.stage, data.t1
+        for output in data.entries:
+            ms = output.ms or 0.0
+            message = f"{_made(data, output.items)} in {ms:.0f} ms."
+            self._pen.job(output.job_id, "STEP_SUCCESS", stage, t1, message, ms=ms)
+        batch = self._left_step(data)
+        if batch is not None and data.batch is not None and batch.step == stage:
+            self._pen.batch(data.batch, "STEP_SUCCESS", stage, t1, ms=(t1 - data.t0) * 1e3)
             batch.step = None
 
-    def _skipped(self, event: Event) -> None:
-        data, stage = event["data"], event["stage"]
+    def _skipped(self, event: Event, data: StageSkipped) -> None:
         why = {"unchanged": "its content is that of the last completed job", "condition": "its condition does not hold"}
-        message = f"Skipped: {why.get(data['reason'], data['reason'])}."
-        self._pen.each(event["jobs"], "STEP_SKIPPED", stage, data["t0"], message)
-        batch = self._live.batch(event["batch"])
-        if batch is not None and set(batch.jobs) <= set(event["jobs"]):
-            self._pen.batch(event["batch"], "STEP_SKIPPED", stage, data["t0"], message)
+        message = f"Skipped: {why.get(data.reason, data.reason)}."
+        self._pen.each(data.jobs, "STEP_SKIPPED", data.stage, data.t0, message)
+        batch = self._live.batch(data.batch)
+        if batch is not None and data.batch is not None and set(batch.jobs) <= set(data.jobs):
+            self._pen.batch(data.batch, "STEP_SKIPPED", data.stage, data.t0, message)
 
-    def _retrying(self, event: Event) -> None:
-        data = event["data"]
+    def _retrying(self, event: Event, data: StageRetrying) -> None:
         message = (
-            f"{event['stage']}: try {data['attempt']} failed ({data['kind']}): {data['reason']} "
-            f"Next try in {data['delay_s']:.1f} s."
+            f"{data.stage}: try {data.attempt} failed ({data.kind}): {data.reason} Next try in {data.delay_s:.1f} s."
         )
-        for job_id in event["jobs"]:
-            self._pen.remark(job_id, event["stage"], event["ts"], message)
+        for job_id in data.jobs:
+            self._pen.remark(job_id, data.stage, event.ts, message)
 
-    def _stage_failed(self, event: Event) -> None:
-        data = event["data"]
-        for job_id in event["jobs"]:
-            message = _with_hint(data["reason"], job_id)
-            self._pen.job(job_id, "STEP_FAILURE", event["stage"], data["t1"], message, error=data["error"])
-        self._left_step(event)
+    def _stage_failed(self, event: Event, data: StageFailed) -> None:
+        for job_id in data.jobs:
+            message = _with_hint(data.reason, job_id)
+            self._pen.job(job_id, "STEP_FAILURE", data.stage, data.t1, message, error=data.error)
+        self._left_step(data)
 
-    def _advanced(self, event: Event) -> None:
-        for job_id in event["jobs"]:
-            self._leave(event, job_id, "SUCCESS")
+    def _advanced(self, event: Event, data: JobAdvanced) -> None:
+        for job_id in data.jobs:
+            self._leave(data.batch, event.ts, job_id, "SUCCESS")
 
-    def _job_completed(self, event: Event) -> None:
-        message = "Unchanged since it was last processed." if event["data"].get("unchanged") else "Completed."
-        for job_id in event["jobs"]:
-            self._end(job_id, "SUCCESS", event["ts"], message)
-            self._leave(event, job_id, "SUCCESS")
+    def _job_completed(self, event: Event, data: JobCompleted) -> None:
+        message = "Unchanged since it was last processed." if data.unchanged else "Completed."
+        for job_id in data.jobs:
+            self._end(job_id, "SUCCESS", event.ts, message)
+            self._leave(data.batch, event.ts, job_id, "SUCCESS")
 
-    def _job_failed(self, event: Event) -> None:
-        data = event["data"]
-        for job_id in event["jobs"]:
-            message = _with_hint(f"{data['kind']}: {data['reason']}", job_id)
-            self._end(job_id, "FAILURE", event["ts"], message, data.get("error") or "")
-            self._leave(event, job_id, "FAILURE")
+    def _job_failed(self, event: Event, data: JobFailed) -> None:
+        for job_id in data.jobs:
+            message = _with_hint(f"{data.kind}: {data.reason}", job_id)
+            self._end(job_id, "FAILURE", event.ts, message, data.error or "")
+            self._leave(data.batch, event.ts, job_id, "FAILURE")
 
-    def _cancelled(self, event: Event) -> None:
-        data = event["data"]
-        message = f"Cancelled by {data['by']}: {data['why']}"
-        for job_id in event["jobs"]:
+    def _cancelled(self, event: Event, data: JobCancelled) -> None:
+        message = f"Cancelled by {data.by}: {data.why}"
+        for job_id in data.jobs:
             run = self._live.run(job_id)
             batch_id = run.batch if run else None
-            self._cut_off(batch_id, [job_id], event["ts"], message)
-            self._end(job_id, "CANCELED", event["ts"], message)
-            self._leave({**event, "batch": batch_id}, job_id, "CANCELED")
+            self._cut_off(batch_id, [job_id], event.ts, message)
+            self._end(job_id, "CANCELED", event.ts, message)
+            self._leave(batch_id, event.ts, job_id, "CANCELED")
             self._unlaunch(job_id)
 
     def _unlaunch(self, job_id: str) -> None:
@@ -207,68 +218,63 @@ class Projection:
                     self._live.drop_launch(run_id)
                     self._pen.rows.cancel.append(run_id)
 
-    def _expired(self, event: Event) -> None:
-        data, batch_id = event["data"], event["batch"]
+    def _expired(self, event: Event, data: BatchExpired) -> None:
         reasons = {
             "lease": "stopped answering",
             "surrendered": "was stopped and gave the batch back",
             "deadline": "ran over its deadline",
         }
         message = (
-            f"The engine {data['worker']} {reasons.get(data['reason'], data['reason'])}; "
+            f"The engine {data.worker} {reasons.get(data.reason, data.reason)}; "
             "the job was queued again and its next execution is another run."
         )
-        self._cut_off(batch_id, event["jobs"], event["ts"], message)
-        for job_id in event["jobs"]:
-            self._end(job_id, "FAILURE", event["ts"], message, "BatchLost")
-        self._pen.close_batch(batch_id, "FAILURE", event["ts"], message, "BatchLost")
+        self._cut_off(data.batch, data.jobs, event.ts, message)
+        for job_id in data.jobs:
+            self._end(job_id, "FAILURE", event.ts, message, "BatchLost")
+        self._pen.close_batch(data.batch, "FAILURE", event.ts, message, "BatchLost")
 
-    def _waiting(self, event: Event) -> None:
-        condition = event["data"]["condition"]
-        message = f"Waits at {event['stage']} until {condition['ledger_field']} is {condition['equals']}."
-        for job_id in event["jobs"]:
+    def _waiting(self, event: Event, data: GateWaiting) -> None:
+        message = f"Waits at {data.gate} until {data.condition.ledger_field} is {data.condition.equals}."
+        for job_id in data.jobs:
             if run := self._live.run(job_id):
-                self._wait(job_id, run, event["stage"], event["ts"], message)
+                self._wait(job_id, run, data.gate, event.ts, message)
                 self._pen.tag(run, TAG_GATE, GATE_WAITING)
-            self._leave(event, job_id, "SUCCESS")
+            self._leave(data.batch, event.ts, job_id, "SUCCESS")
 
-    def _opened(self, event: Event) -> None:
-        data = event["data"]
-        message = f"Opened by {data['by']} ({data['how']})" + (f": {data['why']}" if data.get("why") else ".")
-        for job_id in event["jobs"]:
-            if run := self._gate(event, job_id, GATE_OPEN):
-                since = run.waits or event["ts"]
-                ms = (event["ts"] - since) * 1e3
-                self._pen.job(job_id, "STEP_SUCCESS", event["stage"], event["ts"], message, ms=ms)
-                self._pen.close(run, "SUCCESS", event["ts"], message)
+    def _opened(self, event: Event, data: GateOpened) -> None:
+        message = f"Opened by {data.by} ({data.how})" + (f": {data.why}" if data.why else ".")
+        for job_id in data.jobs:
+            if run := self._gate(job_id, GATE_OPEN):
+                ms = (event.ts - (run.waits or event.ts)) * 1e3
+                self._pen.job(job_id, "STEP_SUCCESS", data.gate, event.ts, message, ms=ms)
+                self._pen.close(run, "SUCCESS", event.ts, message)
                 run.open = True
                 self._live.put_run(job_id, run)
 
-    def _rejected(self, event: Event) -> None:
-        message = f"Rejected by {event['data']['by']}: {event['data']['why']}"
-        for job_id in event["jobs"]:
-            if self._gate(event, job_id, GATE_REJECTED):
-                self._end(job_id, "CANCELED", event["ts"], message, "GateRejected")
+    def _rejected(self, event: Event, data: GateRejected) -> None:
+        message = f"Rejected by {data.by}: {data.why}"
+        for job_id in data.jobs:
+            if self._gate(job_id, GATE_REJECTED):
+                self._end(job_id, "CANCELED", event.ts, message, "GateRejected")
 
-    def _gate_failed(self, event: Event) -> None:
-        data = event["data"]
-        for job_id in event["jobs"]:
-            if self._gate(event, job_id, GATE_FAILED):
-                message = _with_hint(f"{data['kind']}: {data['reason']}", job_id)
-                self._end(job_id, "FAILURE", event["ts"], message, data["kind"])
+    def _gate_failed(self, event: Event, data: GateFailed) -> None:
+        for job_id in data.jobs:
+            if self._gate(job_id, GATE_FAILED):
+                message = _with_hint(f"{data.kind}: {data.reason}", job_id)
+                self._end(job_id, "FAILURE", event.ts, message, data.kind)
 
-    def _gate(self, event: Event, job_id: str, value: str) -> LiveRun | None:
+    def _gate(self, job_id: str, value: str) -> LiveRun | None:
         run = self._live.run(job_id)
         if run is not None:
             self._pen.tag(run, TAG_GATE, value)
         return run
 
-    def _left_step(self, event: Event) -> LiveBatch | None:
-        batch = self._live.batch(event["batch"])
-        if batch is not None:
-            gone = set(event["jobs"])
+    def _left_step(self, data: StageCompleted | StageFailed) -> LiveBatch | None:
+        batch = self._live.batch(data.batch)
+        if batch is not None and data.batch is not None:
+            gone = set(data.jobs)
             batch.inside = [job_id for job_id in batch.inside if job_id not in gone]
-            self._live.put_batch(event["batch"], batch)
+            self._live.put_batch(data.batch, batch)
         return batch
 
     def _cut_off(self, batch_id: str | None, jobs: Sequence[str], at: float, message: str) -> None:
@@ -287,25 +293,25 @@ class Projection:
                 self._pen.close(run, status, at, message, error)
             self._live.drop_run(job_id)
 
-    def _leave(self, event: Event, job_id: str, how: str) -> None:
-        batch = self._live.batch(event["batch"])
-        if batch is None or job_id not in batch.jobs:
+    def _leave(self, batch_id: str | None, ts: float, job_id: str, how: str) -> None:
+        batch = self._live.batch(batch_id)
+        if batch is None or batch_id is None or job_id not in batch.jobs:
             return
         batch.jobs.remove(job_id)
         batch.ended[how] = batch.ended.get(how, 0) + 1
-        self._live.put_batch(event["batch"], batch)
+        self._live.put_batch(batch_id, batch)
         if not batch.jobs:
             status = "SUCCESS" if "SUCCESS" in batch.ended else max(batch.ended, key=lambda key: batch.ended[key])
             counted = ", ".join(f"{number} {name.lower()}" for name, number in sorted(batch.ended.items()))
-            self._pen.close_batch(event["batch"], status, event["ts"], f"Documents: {counted}.")
+            self._pen.close_batch(batch_id, status, ts, f"Documents: {counted}.")
 
 
 def _with_hint(reason: str, job_id: str) -> str:
     return f"{reason.rstrip(' .')}. Look with `medkg-lab jobs why {job_id}`, try again with `medkg-lab jobs retry {job_id}`."
 
 
-def _made(data: Mapping[str, Any], count: int | None) -> str:
+def _made(data: StageCompleted, count: int | None) -> str:
     """What a stage made of a document, by which implementation, where."""
-    made = f"{data.get('kind') or 'output'}: {'?' if count is None else count} item(s)"
-    by = f" by {data['implementation']}" if data.get("implementation") else ""
-    return made + by + (f" on {data['device']}" if data.get("device") else "")
+    made = f"{data.kind or 'output'}: {'?' if count is None else count} item(s)"
+    by = f" by {data.implementation}" if data.implementation else ""
+    return made + by + (f" on {data.device}" if data.device else "")

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from dagster import DagsterInstance
 
@@ -17,6 +16,7 @@ from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
+from medkg_lab.models.events import Event
 from medkg_lab.orchestration import assets, templates
 from medkg_lab.orchestration.live import Live
 from medkg_lab.orchestration.projection import Projection
@@ -88,7 +88,7 @@ class Recorder:
 
     def step(self, wait_s: float = WAIT_SECONDS) -> int:
         """Read once, waiting up to `wait_s` seconds for something new; the number of events written."""
-        events: list[dict[str, Any]] = self._client.events(self.position, READ_EVENTS, wait_s)["events"]
+        events = self._client.events(self.position, READ_EVENTS, wait_s).events
         self._show_assets()
         self._prune()
         self._record(events)
@@ -96,7 +96,7 @@ class Recorder:
         self._client.position(VIEW, self.position)
         return len(events)
 
-    def _record(self, events: list[dict[str, Any]]) -> None:
+    def _record(self, events: Sequence[Event]) -> None:
         if not events:
             self.lag_seconds = 0.0
             return
@@ -104,12 +104,12 @@ class Recorder:
             rows = self._projection.apply(events)
             self._window.take(events)
             memory = {**self._live.changes(), WINDOW_KEY: self._window.to_json()}
-            self._writer.write(rows, memory, events[-1]["seq"])
+            self._writer.write(rows, memory, events[-1].seq)
         except BaseException:
             self._load()
             raise
-        self.position = events[-1]["seq"]
-        self.lag_seconds = time.time() - events[0]["ts"]
+        self.position = events[-1].seq
+        self.lag_seconds = time.time() - events[0].ts
         for run_id in rows.cancel:
             self._cancel(run_id)
 

@@ -12,6 +12,7 @@ from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, Artifact
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
+from medkg_lab.models.events import Evidence
 from medkg_lab.pdf.converter import Conversion, Converter
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
 from medkg_lab.pdf.exchanges import Exchanges
@@ -68,16 +69,16 @@ class Worker:
     def _tell(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
         encoded = KINDS["document"].encode(reading.document)
         document, raw = self.artifacts.put_many([encoded, conversion.raw])
-        evidence = {
-            "document": document,
-            "raw": raw,
-            "pages": conversion.pages,
-            "missing_pages": list(reading.missing_pages),
-            "tool": conversion.tool,
-            "tool_version": conversion.tool_version,
-            "source": waiting.content,
-            **self._exchanged(),
-        }
+        evidence = Evidence(
+            document=document,
+            raw=raw,
+            pages=conversion.pages,
+            missing_pages=tuple(reading.missing_pages),
+            tool=conversion.tool,
+            tool_version=conversion.tool_version,
+            source=waiting.content,
+            exchanges=tuple(self.exchanges.taken()),
+        )
         complete = not reading.missing_pages
         self.ledger.set_field(waiting.job_id, FIELD, complete, by=ACTOR, evidence=evidence)
         return Outcome.READY if complete else Outcome.PAGES_MISSING
@@ -86,12 +87,9 @@ class Worker:
         log.info(
             "the PDF of job %s gives no document: %s", job_id, reason, extra=fields(event="pdf.refused", job=job_id)
         )
-        self.ledger.gate_fail(job_id, by=ACTOR, kind=kind, reason=reason, evidence=self._exchanged())
+        evidence = Evidence(exchanges=tuple(self.exchanges.taken()))
+        self.ledger.gate_fail(job_id, by=ACTOR, kind=kind, reason=reason, evidence=evidence)
         return Outcome.FAILED
-
-    def _exchanged(self) -> dict[str, list[str]]:
-        records = self.exchanges.taken()
-        return {"exchanges": records} if records else {}
 
 
 def read_conversion(conversion: Conversion, doc_id: str, name: str) -> Reading:

@@ -7,9 +7,9 @@ run here and have nothing to be compared with but what the events say: how they 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -18,6 +18,29 @@ from medkg_lab.bridge.specs import job_spec
 from medkg_lab.errors import LabError
 from medkg_lab.files import read_regular, read_text
 from medkg_lab.ledger.legacy import LegacyEntry
+from medkg_lab.models.event_codec import to_json as event_to_json
+from medkg_lab.models.events import (
+    PDF_IR_READY,
+    ClaimedJob,
+    CompletedJob,
+    Condition,
+    Event,
+    EventData,
+    Evidence,
+    FieldSet,
+    GateOpened,
+    GateWaiting,
+    JobClaimed,
+    JobCompleted,
+    JobFailed,
+    JobSubmitted,
+    OpenedJob,
+    StageCompleted,
+    StageFailed,
+    StageOutput,
+    StageRetrying,
+    StageStarted,
+)
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
@@ -52,6 +75,14 @@ class Parts:
     policies: Path | None = None
 
 
+class _Stamps(NamedTuple):
+    """What the pipelines went by."""
+
+    profile: str
+    profile_version: str
+    policies_version: str
+
+
 @dataclass
 class _Work:
     """What is made of the parts."""
@@ -61,21 +92,18 @@ class _Work:
     told: list[StageEvent]
     missing: list[str]
     members: dict[str, bytes] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     clock: float = 0.0
 
-    def say(self, kind: str, data: dict[str, Any], **more: Any) -> None:
-        """Add an event of the one job."""
+    @property
+    def jobs(self) -> tuple[str]:
+        """The one job."""
+        return (self.entry.job_id,)
+
+    def say(self, data: EventData) -> None:
+        """Add an event."""
         number = len(self.events) + 1
-        head = {
-            "seq": number,
-            "id": f"assembled-{number}",
-            "ts": self.clock,
-            "type": kind,
-            "stage": None,
-            "batch": None,
-        }
-        self.events.append({**head, "jobs": [self.entry.job_id], "data": data, **more})
+        self.events.append(Event(number, f"assembled-{number}", self.clock, data))
 
     def keep(self, data: bytes) -> str:
         """Keep an artifact; its sha256."""
@@ -105,8 +133,7 @@ def assemble(parts: Parts) -> Archive:
     ):
         value = {"name": name, "version": version, "seq": 0, "content": content}
         work.members[f"{names.DEFINITIONS}{kind}/{name}+{version}.json"] = lines([value])
-    stamps = {"profile": profile.name, "profile_version": content_version(profile)}
-    _tell(work, parts, {**stamps, "policies_version": content_version(policies)})
+    _tell(work, parts, _Stamps(profile.name, content_version(profile), content_version(policies)))
     return _archive(work, profile.name)
 
 
@@ -146,12 +173,12 @@ def _start(entry: LegacyEntry, told: Sequence[StageEvent]) -> float:
     return entry.created_at or min(moments, default=0.0)
 
 
-def _tell(work: _Work, parts: Parts, stamps: dict[str, Any]) -> None:
+def _tell(work: _Work, parts: Parts, stamps: _Stamps) -> None:
     """Tell the job's story in the ledger's words, as far as it is known."""
     submission = _submission(work, parts)
+    job_id, correlation_id = work.entry.job_id, work.entry.correlation_id or work.entry.job_id
     spec = job_spec(submission, work.topology, work.clock)
-    spec |= {"job_id": work.entry.job_id, "correlation_id": work.entry.correlation_id or work.entry.job_id}
-    work.say("job.submitted", {"specs": [spec]})
+    work.say(JobSubmitted((replace(spec, job_id=job_id, correlation_id=correlation_id),)))
     failed = next((event for event in work.told if event.kind == "stage.failed"), None)
     ended = work.entry.status.value
     for segment in segments(work.topology, submission.content is not None):
@@ -159,14 +186,13 @@ def _tell(work: _Work, parts: Parts, stamps: dict[str, Any]) -> None:
         if failed is not None and failed.stage in segment.stages:
             _fail(work, failed.data, failed.stage)
             return
-        if segment.gate is not None and not _gate(work, segment, parts, str(spec["doc_id"])):
+        if segment.gate is not None and not _gate(work, segment, parts, spec.doc_id):
             return
     if ended == "failed":
         _fail(work, {"reason": work.entry.error or UNKNOWN}, work.entry.current_stage)
         return
-    work.say(
-        "job.completed", {"unchanged": False, "content": [submission.content.sha256 if submission.content else None]}
-    )
+    content = submission.content.sha256 if submission.content else None
+    work.say(JobCompleted(False, (CompletedJob(job_id, content),)))
 
 
 def _submission(work: _Work, parts: Parts) -> Submission:
@@ -189,11 +215,25 @@ def _submission(work: _Work, parts: Parts) -> Submission:
     )
 
 
-def _segment(work: _Work, segment: Segment, stamps: dict[str, Any]) -> None:
-    batch = f"assembled-{segment.index}"
-    claim = {"pipeline": work.topology.name, "pipeline_version": version_of(work.topology), "attempts": [1], **stamps}
-    claim |= {"segment": segment.index, "half": segment.half, "stages": list(segment.stages), "worker": UNKNOWN}
-    work.say("job.claimed", {**claim, "lane": segment.lane.value, "lease_s": 0.0}, batch=batch)
+def _segment(work: _Work, segment: Segment, stamps: _Stamps) -> None:
+    batch, entry = f"assembled-{segment.index}", work.entry
+    doc_id = f"{entry.source}:{entry.document}"
+    job = ClaimedJob(entry.job_id, doc_id, entry.tenant_id, entry.correlation_id or entry.job_id, 1, 1)
+    work.say(
+        JobClaimed(
+            worker=UNKNOWN,
+            lane=segment.lane.value,
+            pipeline=work.topology.name,
+            pipeline_version=version_of(work.topology),
+            half=segment.half,
+            segment=segment.index,
+            stages=segment.stages,
+            entries=(job,),
+            lease_s=0.0,
+            batch=batch,
+            **stamps._asdict(),
+        )
+    )
     silent = []
     for stage in segment.stages:
         ours = [event for event in work.told if event.stage == stage]
@@ -209,22 +249,21 @@ def _segment(work: _Work, segment: Segment, stamps: dict[str, Any]) -> None:
 def _stage(work: _Work, stage: str, event: StageEvent, batch: str) -> None:
     data = event.data
     milliseconds = float(data.get("duration_ms") or 0.0)
-    span = {"t0": max(0.0, work.clock - milliseconds / 1000), "t1": work.clock}
-    where: dict[str, Any] = {"stage": stage, "batch": batch}
+    t0, t1, jobs = max(0.0, work.clock - milliseconds / 1000), work.clock, work.jobs
     reason = str(data.get("reason") or data.get("error") or UNKNOWN)
     match event.kind:
         case "stage.started":
-            work.say("stage.started", {"t0": work.clock}, **where)
+            work.say(StageStarted(stage, jobs, work.clock, batch))
         case "stage.completed":
-            made = {"ms": [milliseconds], "counts": [data.get("output_count")], "refs": [None], "device": None}
+            output = StageOutput(work.entry.job_id, milliseconds, data.get("output_count"), None)
             kind = GIVES[work.topology.stage(stage).type]
-            work.say("stage.completed", {**span, **made, "kind": kind, "implementation": UNKNOWN}, **where)
+            work.say(StageCompleted(stage, t0, t1, (output,), kind, UNKNOWN, None, batch=batch))
         case "stage.retrying":
-            tried = {"attempt": int(data.get("attempt") or 1), "kind": str(data.get("failure_kind") or "service")}
-            work.say("stage.retrying", {**tried, "delay_s": 0.0, "reason": reason}, **where)
+            kind = str(data.get("failure_kind") or "service")
+            work.say(StageRetrying(stage, jobs, int(data.get("attempt") or 1), 0.0, kind, reason, batch))
         case "stage.failed":
-            why = {"kind": str(data.get("failure_kind") or UNKNOWN), "reason": reason, "error": UNKNOWN}
-            work.say("stage.failed", {**span, "attempt": 1, **why}, **where)
+            kind = str(data.get("failure_kind") or UNKNOWN)
+            work.say(StageFailed(stage, jobs, t0, t1, 1, kind, UNKNOWN, reason, batch=batch))
         case _:
             pass
 
@@ -233,8 +272,8 @@ def _gate(work: _Work, segment: Segment, parts: Parts, doc_id: str) -> bool:
     """Tell of the gate that ends a segment; whether the job went on."""
     gate = work.topology.stage(str(segment.gate))
     assert gate.condition is not None, "a gate without a condition does not validate"
-    resume = {"resume_segment": segment.index + 1, "resume_lane": "compute", "stages": []}
-    work.say("gate.waiting", {"condition": gate.condition.model_dump(mode="json"), **resume}, stage=gate.name)
+    condition = Condition(gate.condition.ledger_field, gate.condition.equals)
+    work.say(GateWaiting(gate.name, work.jobs, condition, segment.index + 1, "compute", ()))
     went_on = work.entry.pdf_ir_ready or work.entry.post_pdf_started or work.entry.status.value == "completed"
     if parts.converted is not None:
         _converted(work, parts.converted, doc_id)
@@ -244,8 +283,7 @@ def _gate(work: _Work, segment: Segment, parts: Parts, doc_id: str) -> bool:
             "the converter's output: stages after the gate cannot be run unless the PDF can be read here"
         )
     if went_on:
-        opened = {"by": "ledger", "how": "condition", "why": None, "partial": False, "versions": [0]}
-        work.say("gate.opened", opened, stage=gate.name)
+        work.say(GateOpened(gate.name, "ledger", "condition", None, False, (OpenedJob(work.entry.job_id, 0),)))
     return went_on
 
 
@@ -255,14 +293,14 @@ def _converted(work: _Work, folder: Path, doc_id: str) -> None:
         document = read_alone(orjson.loads(data), doc_id, work.entry.source)
     except (LabError, ValueError) as error:
         raise NotAssembled(path=folder / name, detail=str(error)) from None
-    evidence = {"document": work.keep(KINDS["document"].encode(document)), "raw": work.keep(data), "missing_pages": []}
-    told = {"field": "pdf_ir_ready", "value": True, "by": "pdf", "evidence": {**evidence, "tool": name}}
-    work.say("field.set", told)
+    encoded = KINDS["document"].encode(document)
+    evidence = Evidence(document=work.keep(encoded), raw=work.keep(data), tool=name)
+    work.say(FieldSet(work.jobs, PDF_IR_READY, True, "pdf", evidence))
 
 
 def _fail(work: _Work, data: Any, stage: str | None) -> None:
     kind, reason = str(data.get("failure_kind") or UNKNOWN), str(data.get("reason") or data.get("error") or UNKNOWN)
-    work.say("job.failed", {"kind": kind, "reason": reason, "error": UNKNOWN, "stage": stage})
+    work.say(JobFailed(work.jobs, kind, UNKNOWN, reason, stage))
 
 
 def _archive(work: _Work, profile: str) -> Archive:
@@ -271,7 +309,7 @@ def _archive(work: _Work, profile: str) -> Archive:
     )
     if not work.told:
         work.missing.append("CloudEvents: only the job's end can be compared")
-    work.members[names.EVENTS] = lines(work.events)
+    work.members[names.EVENTS] = lines(list(map(event_to_json, work.events)))
     work.members[names.EXCHANGES] = b""
     # A tool of another name is never run: what it made is in the archive, or the PDF is read by nobody.
     pdf = PdfSettings(tool="mineru").model_dump(mode="json")
@@ -279,8 +317,8 @@ def _archive(work: _Work, profile: str) -> Archive:
         {"profile": profile, "sources": {}, "pdf": pdf}, option=orjson.OPT_SORT_KEYS
     )
     members = dict(sorted(work.members.items()))
-    states = {"job.completed": "completed", "job.failed": "failed", "gate.waiting": "waiting_gate"}
-    state = states.get(str(work.events[-1]["type"]), work.entry.status.value)
+    states = {JobCompleted: "completed", JobFailed: "failed", GateWaiting: "waiting_gate"}
+    state = states.get(type(work.events[-1].data), work.entry.status.value)
     job = JobEntry(
         job_id=work.entry.job_id,
         doc_id=f"{work.entry.source}:{work.entry.document}",

@@ -1,23 +1,18 @@
 """Breakers and rate limits of a run: the ledger's own rules, on the run's clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from medkg_lab.ledger.commands.breakers import PROBE_LIMIT, BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
-from medkg_lab.ledger.events import Draft, Event, EventType, stamp
-from medkg_lab.ledger.fold.breakers import breaker_closed, breaker_half_open, breaker_opened
+from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.rates import Rates
 from medkg_lab.ledger.state import CircuitState, State
 from medkg_lab.ledger.tally import Tally
+from medkg_lab.models.events import BreakerEvent, BreakerOpened, Event, EventData, stamp
 
-_FOLDS: Mapping[EventType, tuple[Callable[[State, Event], None], str]] = {
-    EventType.BREAKER_OPENED: (breaker_opened, "open"),
-    EventType.BREAKER_HALF_OPEN: (breaker_half_open, "half_open"),
-    EventType.BREAKER_CLOSED: (breaker_closed, "closed"),
-}
 OnTransition = Callable[[str, str, str], None]
 """Called with the policy's name, the key and the state."""
 
@@ -54,13 +49,14 @@ class RunKeeper:
         granted, wait_s = self._rates.lease(policy, key, rate_per_s, want)
         return {"granted": granted, "wait_s": wait_s}
 
-    def remember(self, event: Mapping[str, Any]) -> None:
+    def remember(self, ts: float, data: BreakerEvent) -> None:
         """Take in a recorded transition, where the run has not come to the same by itself."""
-        kind, data = EventType(event["type"]), event["data"]
-        circuit = self._state.breakers.get((data["policy"], data["key"]))
-        known = circuit.state if circuit is not None else CircuitState.CLOSED
-        if kind is EventType.BREAKER_OPENED and known is CircuitState.CLOSED:
-            self._fold([Draft(kind, (), data)], event["ts"])
+        if isinstance(data, BreakerOpened) and self._standing(data) is CircuitState.CLOSED:
+            self._fold([data], ts)
+
+    def _standing(self, data: BreakerEvent) -> CircuitState:
+        circuit = self._state.breakers.get((data.policy, data.key))
+        return circuit.state if circuit is not None else CircuitState.CLOSED
 
     def _do(self, command: Command) -> dict[str, Any]:
         plans = Plans(self._state.definitions)
@@ -68,11 +64,10 @@ class RunKeeper:
         answer: dict[str, Any] = command.answer(self._state, plans, self._fold(drafts, self._now()))
         return answer
 
-    def _fold(self, drafts: list[Draft], ts: float) -> list[Event]:
+    def _fold(self, drafts: Sequence[EventData], ts: float) -> list[Event]:
         events = stamp(drafts, f"run-{self._commands}", self._state.seq, ts)
         for event in events:
-            fold, state = _FOLDS[event.type]
             fold(self._state, event)
-            self._state.seq = event.seq
-            self._on_transition(event.data["policy"], event.data["key"], state)
+            assert isinstance(event.data, BreakerEvent), "the commands of a circuit make no other"
+            self._on_transition(event.data.policy, event.data.key, self._standing(event.data).value)
         return events

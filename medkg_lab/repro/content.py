@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from medkg_lab.ledger.events import EventType
+from medkg_lab.models import event_codec
+from medkg_lab.models.events import Event, JobSubmitted
 from medkg_lab.models.submission import SHA256, Submission
 from medkg_lab.repro import history
 from medkg_lab.repro import manifest as names
@@ -19,19 +20,6 @@ from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
 
 Hash = Annotated[str, Field(pattern=SHA256)]
-
-
-class _EventLine(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    seq: int
-    id: str
-    ts: float = Field(ge=0, lt=1e11)
-    type: EventType
-    stage: str | None
-    batch: str | None
-    jobs: list[str]
-    data: dict[str, Any]
 
 
 class _ExchangeLine(BaseModel):
@@ -65,6 +53,8 @@ _CONTENTS: dict[str, Callable[[str], Any]] = {
     "profile": Profile.model_validate_json,
 }
 _SETTINGS = TypeAdapter(dict[str, Any])
+_LAST_MOMENT = 1e11
+"""Seconds since the epoch from which on a time can be shown nowhere."""
 
 
 def objection(archive: Archive) -> str | None:
@@ -88,7 +78,7 @@ def objection(archive: Archive) -> str | None:
 
 def _check_whole(archive: Archive) -> None:
     """What the parts must have in common: events in order, about the jobs of the manifest, naming what is there."""
-    told = [orjson.loads(line) for line in archive.members.get(names.EVENTS, b"").splitlines()]
+    told = [event_codec.from_line(line) for line in archive.members.get(names.EVENTS, b"").splitlines()]
     prefix = f"{names.DEFINITIONS}topology/"
     topologies = [orjson.loads(data) for name, data in archive.members.items() if name.startswith(prefix)]
     jobs = [job.job_id for job in archive.manifest.jobs]
@@ -106,7 +96,7 @@ def _check_whole(archive: Archive) -> None:
 def _check(name: str, data: bytes) -> None:
     if name == names.EVENTS:
         for line in data.splitlines():
-            _check_event(_EventLine.model_validate_json(line))
+            _check_event(event_codec.from_line(line))
     elif name == names.EXCHANGES:
         for line in data.splitlines():
             _ExchangeLine.model_validate_json(line)
@@ -117,32 +107,10 @@ def _check(name: str, data: bytes) -> None:
         _CONTENTS[name.split("/")[1]](definition.content)
 
 
-def _check_event(event: _EventLine) -> None:
-    """The keys that a run reads of an event."""
-    count = len(event.jobs)
-    match event.type:
-        case EventType.JOB_SUBMITTED:
-            for spec in event.data["specs"]:
-                Submission.model_validate(spec["submission"])
-                _need(spec, job_id=str, doc_id=str, tenant_id=str, correlation_id=str, pipeline=str, segment=int)
-                _need(spec, pipeline_version=str, offline=bool, again=bool)
-        case EventType.JOB_CLAIMED:
-            _need(event.data, pipeline=str, pipeline_version=str, segment=int, stages=list, attempts=list)
-            if len(event.data["attempts"]) != count or event.batch is None:
-                raise ValueError("a claim has one attempt per job, and a batch")
-        case EventType.STAGE_COMPLETED:
-            _need(event.data, kind=str, refs=list, counts=list, implementation=str, t0=(int, float))
-            if len(event.data["refs"]) != count or len(event.data["counts"]) != count:
-                raise ValueError("a completed stage has one output per job")
-        case EventType.STAGE_STARTED:
-            _need(event.data, t0=(int, float))
-        case EventType.STAGE_RETRYING:
-            _need(event.data, attempt=int, kind=str, reason=str)
-        case _:
-            pass
-
-
-def _need(values: dict[str, Any], **kinds: Any) -> None:
-    for key, kind in kinds.items():
-        if not isinstance(values[key], kind):
-            raise TypeError(f"{key} is a {type(values[key]).__name__}")
+def _check_event(event: Event) -> None:
+    """What a run reads of an event beyond its form."""
+    if not 0 <= event.ts < _LAST_MOMENT:
+        raise ValueError(f"{event.ts} is not a moment")
+    if isinstance(event.data, JobSubmitted):
+        for spec in event.data.entries:
+            Submission.model_validate_json(spec.submission)

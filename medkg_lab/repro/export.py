@@ -1,7 +1,7 @@
 """From a running lab to an archive: all that some jobs need to be run again elsewhere."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import find_job
+from medkg_lab.models.event_codec import to_json
+from medkg_lab.models.events import BreakerEvent, Event, JobClaimed, MakesJobs, StageCompleted
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.errors import HistoryPruned
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
-from medkg_lab.repro.slices import Event, artifacts_in, cut, is_breaker, records_in, with_records
+from medkg_lab.repro.slices import artifacts_in, cut, records_in, with_records
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.kinds import KINDS
 
@@ -32,8 +34,8 @@ class _Export:
     jobs: dict[str, dict[str, Any]]
     blobs: sources.Blobs
     events: list[Event] = field(default_factory=list)
-    batches: dict[str, list[str]] = field(default_factory=dict)
-    records: list[tuple[int, str, str]] = field(default_factory=list)
+    batches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+    records: list[tuple[int, str | None, str]] = field(default_factory=list)
     members: dict[str, bytes] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     shared_with: set[str] = field(default_factory=set)
@@ -66,7 +68,7 @@ def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
                 export.members[f"{names.TOPICS}{topic}.jsonl"] = lines(records)
     finally:
         export.blobs.close()
-    export.members[names.EVENTS] = lines(export.events)
+    export.members[names.EVENTS] = lines(list(map(to_json, export.events)))
     export.members[names.SETTINGS] = orjson.dumps(_settings(lab), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     return Gathered(Archive(_manifest(export), export.members), tuple(sorted(export.shared_with)))
 
@@ -85,21 +87,21 @@ def _take_events(export: _Export) -> None:
     forgotten = export.lab.ledger.low_waters()["ledger"]
     for job_id in export.jobs:
         own = list(sources.events_of(export.lab, job_id, forgotten))
-        if not own or own[0]["type"] not in ("job.submitted", "job.imported"):
+        if not own or not isinstance(own[0].data, MakesJobs):
             raise HistoryPruned(job_id=job_id)
-        first = min(first or own[0]["seq"], own[0]["seq"])
-        last = max(last, own[-1]["seq"])
+        first = min(first or own[0].seq, own[0].seq)
+        last = max(last, own[-1].seq)
     for event in sources.events_between(export.lab, first, last) if last else ():
-        kept, batch = cut(event, export.jobs), str(event["batch"])
+        kept, batch = cut(event, export.jobs), event.batch
         if kept is not None:
             export.events.append(kept)
-            export.batches.setdefault(batch, [])
-        elif is_breaker(event):
+            export.batches.setdefault(batch, ())
+        elif isinstance(event.data, BreakerEvent):
             export.events.append(event)
-        if kept is not None and event["type"] == "job.claimed":
-            export.batches[batch] = event["jobs"]
-        if event["batch"] is None or batch in export.batches:
-            export.records += [(event["seq"], batch, record) for record in records_in(event)]
+        if kept is not None and isinstance(event.data, JobClaimed):
+            export.batches[batch] = event.jobs
+        if batch is None or batch in export.batches:
+            export.records += [(event.seq, batch, record) for record in records_in(event)]
 
 
 def _keep(export: _Export, sha256: str, what: str) -> bytes | None:
@@ -117,9 +119,9 @@ def _take_artifacts(export: _Export) -> None:
     for sha256 in dict.fromkeys(artifacts_in(export.events)):
         _keep(export, sha256, "the artifact")
     for event in export.events:
-        if event["type"] == "stage.completed":
-            for ref in event["data"]["refs"]:
-                for sha256 in _named_in(event["data"]["kind"], _keep(export, ref, "the artifact")):
+        if isinstance(event.data, StageCompleted):
+            for ref in (output.ref for output in event.data.entries if output.ref is not None):
+                for sha256 in _named_in(event.data.kind, _keep(export, ref, "the artifact")):
                     _keep(export, sha256, "the artifact")
 
 
@@ -187,7 +189,8 @@ def _take_definitions(export: _Export) -> None:
 
 
 def _take_vocabularies(export: _Export) -> None:
-    versions = {event["data"].get("made_with", {}).get("vocabulary") for event in export.events}
+    stages = (event.data for event in export.events if isinstance(event.data, StageCompleted))
+    versions = {stage.made_with.get("vocabulary") for stage in stages}
     for version in sorted(one for one in versions if one and re.fullmatch(r"[0-9a-f]{12}", one)):
         path = export.lab.locations.data / "vocabularies" / f"{version}.tsv"
         if path.is_file():
@@ -229,6 +232,6 @@ def _manifest(export: _Export) -> Manifest:
     )
 
 
-def _device(events: Iterable[Mapping[str, Any]]) -> str | None:
-    devices = {event["data"].get("device") for event in events if event["type"] == "stage.completed"}
-    return ", ".join(sorted(str(one) for one in devices if one)) or None
+def _device(events: Iterable[Event]) -> str | None:
+    devices = {event.data.device for event in events if isinstance(event.data, StageCompleted)}
+    return ", ".join(sorted(one for one in devices if one)) or None

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import Locations
+from medkg_lab.models.event_codec import from_json
+from medkg_lab.models.events import Event
 from medkg_lab.repro import content
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
@@ -122,9 +124,9 @@ class Incident:
         return self.locations.data / FOLDER / _RUNS
 
     @cached_property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """The events of the jobs, in order."""
-        return list(self._lines(names.EVENTS))
+        return list(map(from_json, self._lines(names.EVENTS)))
 
     @cached_property
     def exchanges(self) -> list[dict[str, Any]]:

@@ -1,13 +1,14 @@
 """Reading PDFs again: by the converter that read them, its server answered from the recording."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.errors import failure_kind
 from medkg_lab.errors import DocumentError, LabError, ServiceError
+from medkg_lab.models.events import Evidence
 from medkg_lab.pdf.converter import Bounds, Conversion, Converter, DocvortexConverter
 from medkg_lab.pdf.errors import MineruUnreachable
 from medkg_lab.pdf.loop import PAUSE
@@ -70,14 +71,14 @@ class PdfReader:
             step.reason = f"{type(error).__name__}: {error}"
             return
         document, raw = self._store.stage_many([KINDS["document"].encode(reading.document), conversion.raw])
-        evidence: Mapping[str, Any] = {
-            "document": document,
-            "raw": raw,
-            "pages": conversion.pages,
-            "missing_pages": list(reading.missing_pages),
-            "tool": conversion.tool,
-            "tool_version": conversion.tool_version,
-        }
+        evidence = Evidence(
+            document=document,
+            raw=raw,
+            pages=conversion.pages,
+            missing_pages=tuple(reading.missing_pages),
+            tool=conversion.tool,
+            tool_version=conversion.tool_version,
+        )
         describe_pdf(step, evidence, not reading.missing_pages)
 
     def _on_gpu(self) -> bool:

@@ -6,10 +6,12 @@ recording; a stage on a GPU is not run at all: its recorded outcome stands for i
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from medkg_lab.artifacts.store import ArtifactMissing, ArtifactStore
 from medkg_lab.engine import execution as executed
@@ -17,6 +19,9 @@ from medkg_lab.engine.documents import Document, read
 from medkg_lab.engine.execution import BatchExecutor, Pipeline
 from medkg_lab.engine.outside import SharedOutside
 from medkg_lab.engine.workshop import Workshop
+from medkg_lab.models.event_codec import spec_to_json
+from medkg_lab.models.events import GateOpened
+from medkg_lab.models.job import JobSpec
 from medkg_lab.repro import history as past
 from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.circuits import RunKeeper
@@ -123,10 +128,11 @@ class Replay:
         sha256 = self.store.stage(KINDS[kind].encode(value))
         self._jobs[job].document.keep(kind, value, sha256)
 
-    def _job(self, spec: Mapping[str, Any]) -> _Job:
+    def _job(self, spec: JobSpec) -> _Job:
         known: dict[str, Any] = {"attempt": 0, "fields": {}, "outputs": {}}
-        found = {"last_content": self.history.unchanged.get(spec["job_id"]), "again": False}
-        return _Job(read({**known, **spec, **found}), segment=spec["segment"])
+        told = {**spec_to_json(spec), "submission": orjson.loads(spec.submission)}
+        found = {"last_content": self.history.unchanged.get(spec.job_id), "again": False}
+        return _Job(read({**known, **told, **found}), segment=spec.segment)
 
     def _open(self, stack: ExitStack) -> None:
         incident = self.incident
@@ -164,15 +170,15 @@ class Replay:
         reads = [action for action in self.history.actions if isinstance(action, PdfRead)]
         if self.choices.start is not None or self.choices.until is not None:
             return []
-        named = [read.evidence.get("source") or self.history.specs[read.job]["content"] for read in reads]
+        named = [read.evidence.source or self.history.specs[read.job].content for read in reads]
         return [sha256 for sha256 in dict.fromkeys(named) if sha256 and self._has_pdf(sha256)]
 
     def remember_circuits(self, policy: str) -> None:
         """Let the circuits of `policy` be as other jobs had left them by now."""
-        for event in self._circuits:
-            if event["ts"] <= self.clock.now() and event["data"]["policy"] == policy:
-                self._keeper.remember(event)
-        self._circuits = [event for event in self._circuits if event["ts"] > self.clock.now()]
+        for ts, moved in self._circuits:
+            if ts <= self.clock.now() and moved.policy == policy:
+                self._keeper.remember(ts, moved)
+        self._circuits = [one for one in self._circuits if one[0] > self.clock.now()]
 
     def _moved(self, policy: str, key: str, state: str) -> None:
         self.run.breakers.append(Transition(self.clock.now(), policy, key, state))
@@ -261,10 +267,8 @@ class Replay:
         yield step
 
     def _was_opened(self, job_id: str) -> bool:
-        return any(
-            event["type"] == "gate.opened" and job_id in event["jobs"] and event["data"].get("how") == "manual"
-            for event in self.incident.events
-        )
+        opened = (event.data for event in self.incident.events if isinstance(event.data, GateOpened))
+        return any(data.how == "manual" and job_id in data.jobs for data in opened)
 
     def _read_pdf(self, job: _Job, step: Step) -> None:
         live = step.stage in self.choices.live

@@ -6,12 +6,14 @@ earlier. Such a step is recorded anew only where the archive ran as recorded bef
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import from_line, to_json
+from medkg_lab.models.events import Event, StageCompleted
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.choices import Choices
@@ -55,19 +57,25 @@ def _run(archive: Archive) -> _Ran:
 
 def _with(archive: Archive, anew: Mapping[Key, Step], values: Mapping[str, bytes]) -> Archive:
     members = dict(archive.members)
-    events = [orjson.loads(line) for line in members[names.EVENTS].splitlines()]
-    for event in events:
-        if event["type"] != "stage.completed":
-            continue
-        for place, job in enumerate(event["jobs"]):
-            step = anew.get((job, event["stage"]))
-            if step is not None and step.batch == event["batch"] and step.ref:
-                event["data"]["refs"][place], event["data"]["counts"][place] = step.ref, step.count
-                members[f"{names.ARTIFACTS}{step.ref}"] = values[step.ref]
-    members[names.EVENTS] = lines(events)
+    events = map(from_line, members[names.EVENTS].splitlines())
+    members[names.EVENTS] = lines([to_json(_anew(event, anew)) for event in events])
+    members |= {f"{names.ARTIFACTS}{step.ref}": values[step.ref] for step in anew.values() if step.ref}
     report = orjson.loads(members[names.REDACTION])
     report["recorded_anew"] = sorted(f"{stage} of {job}" for job, stage in anew)
     members[names.REDACTION] = orjson.dumps(report, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     members = dict(sorted(members.items()))
     manifest = Manifest.model_validate({**vars(archive.manifest), "files": entries(members)})
     return Archive(manifest, members)
+
+
+def _anew(event: Event, anew: Mapping[Key, Step]) -> Event:
+    data = event.data
+    if not isinstance(data, StageCompleted):
+        return event
+    steps = {output.job_id: anew.get((output.job_id, data.stage)) for output in data.entries}
+    own = {job: step for job, step in steps.items() if step is not None and step.batch == data.batch}
+    entries = tuple(
+        output._replace(ref=step.ref, items=step.count) if (step := own.get(output.job_id)) else output
+        for output in data.entries
+    )
+    return replace(event, data=replace(data, entries=entries))

@@ -1,69 +1,79 @@
 """The part of the log that concerns some jobs: events without the other jobs of their batches. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
-from medkg_lab.ledger.events import of_jobs
+from medkg_lab.models.events import (
+    Event,
+    FieldSet,
+    GateFailed,
+    JobClaimed,
+    JobCompleted,
+    JobImported,
+    JobSubmitted,
+    StageCompleted,
+    StageFailed,
+    StageRetrying,
+    of_jobs,
+)
 
-Event = dict[str, Any]
 
-_WHOLE = "batch_size"
-"""How many jobs the batch of a claim had, where the slice does not have all of them."""
-
-
-def cut(event: Mapping[str, Any], jobs: Collection[str]) -> Event | None:
+def cut(event: Event, jobs: Collection[str]) -> Event | None:
     """The event for these jobs alone; None when it concerns none of them."""
-    named = list(event["jobs"])
-    kept = [job for job in named if job in jobs]
+    named = event.jobs
+    kept = {job for job in named if job in jobs}
     if not kept:
         return None
     if len(kept) == len(named):
-        return dict(event)
-    data = of_jobs(event["data"], named, kept)
-    if event["type"] == "job.claimed":
-        data[_WHOLE] = len(named)
-    if event["type"] == "stage.retrying":
+        return event
+    data = of_jobs(event.data, kept)
+    if isinstance(data, JobClaimed):
+        data = replace(data, batch_size=len(named))
+    if isinstance(data, StageRetrying):
         # One error for all that a call was made for: its words may be about any of them.
-        data["reason"] = f"the call was made for {len(named)} jobs together; what it said may concern the others"
-    return {**event, "jobs": kept, "data": data}
+        told = f"the call was made for {len(named)} jobs together; what it said may concern the others"
+        data = replace(data, reason=told)
+    return replace(event, data=data)
 
 
-def records_in(event: Mapping[str, Any]) -> list[str]:
+def records_in(event: Event) -> tuple[str, ...]:
     """The exchange records that an event names."""
-    return [record for places in _naming_records(event["data"]) for record in places["exchanges"]]
+    match event.data:
+        case StageCompleted(exchanges=exchanges) | StageFailed(exchanges=exchanges):
+            return exchanges
+        case FieldSet(evidence=evidence) | GateFailed(evidence=evidence):
+            return evidence.exchanges
+        case _:
+            return ()
 
 
 def with_records(event: Event, chosen: Collection[str]) -> Event:
     """The event with the `chosen` ones of the exchange records that it names."""
-    made = {**event, "data": dict(event["data"])}
-    if isinstance(evidence := made["data"].get("evidence"), dict):
-        made["data"]["evidence"] = dict(evidence)
-    for place in _naming_records(made["data"]):
-        place["exchanges"] = [record for record in place["exchanges"] if record in chosen]
-    return made
+    kept = tuple(record for record in records_in(event) if record in chosen)
+    match event.data:
+        case StageCompleted() | StageFailed() as data:
+            return replace(event, data=replace(data, exchanges=kept))
+        case FieldSet() | GateFailed() as told:
+            return replace(event, data=replace(told, evidence=replace(told.evidence, exchanges=kept)))
+        case _:
+            return event
 
 
-def _naming_records(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The objects of an event's data that name exchange records."""
-    for place in (data, data.get("evidence")):
-        if isinstance(place, dict) and isinstance(place.get("exchanges"), list):
-            yield place
-
-
-def artifacts_in(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def artifacts_in(events: Iterable[Event]) -> Iterator[str]:
     """The artifacts that events name: submitted contents, outputs of stages, and what was made of PDFs."""
     for event in events:
-        data = event["data"]
-        for spec in data.get("specs", ()):
-            if spec.get("content"):
-                yield spec["content"]
-        yield from (ref for ref in data.get("refs", ()) if ref)
-        if event["type"] == "job.completed":
-            yield from (content for content in data.get("content", ()) if content)
-        evidence = data.get("evidence") or {}
-        yield from (evidence[name] for name in ("document", "raw", "source") if isinstance(evidence.get(name), str))
+        yield from filter(None, _artifacts(event))
 
 
-def is_breaker(event: Mapping[str, Any]) -> bool:
-    """Whether the event is about a circuit, which belongs to no job."""
-    return str(event["type"]).startswith("breaker.")
+def _artifacts(event: Event) -> Iterator[str | None]:
+    match event.data:
+        case JobSubmitted(entries=specs):
+            yield from (spec.content for spec in specs)
+        case JobImported(entries=jobs):
+            yield from (job.spec.content for job in jobs)
+        case StageCompleted(entries=outputs):
+            yield from (output.ref for output in outputs)
+        case JobCompleted(entries=completed):
+            yield from (job.content for job in completed)
+        case FieldSet(evidence=evidence) | GateFailed(evidence=evidence):
+            yield from (evidence.document, evidence.raw, evidence.source)

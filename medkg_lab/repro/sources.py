@@ -9,10 +9,10 @@ from medkg_lab.broker.errors import UnknownTopic
 from medkg_lab.broker.reading import read_all
 from medkg_lab.broker.topics import Topics
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.events import Event
 from medkg_lab.models.submission import Submission
 
 PAGE = 5000
-Event = dict[str, Any]
 
 
 class Blobs:
@@ -39,17 +39,17 @@ class Blobs:
 
 def events_of(lab: Lab, job_id: str, after: int) -> Iterator[Event]:
     """The events of one job after number `after`, in order; those that were pruned come from the ledger's archive."""
-    while page := lab.ledger.events(after=after, limit=PAGE, job_id=job_id)["events"]:
+    while page := lab.ledger.events(after=after, limit=PAGE, job_id=job_id).events:
         yield from page
-        after = page[-1]["seq"]
+        after = page[-1].seq
 
 
 def events_between(lab: Lab, first: int, last: int) -> Iterator[Event]:
     """All events from number `first` to number `last`."""
     after = first - 1
-    while after < last and (page := lab.ledger.events(after=after, limit=PAGE)["events"]):
-        yield from (event for event in page if event["seq"] <= last)
-        after = page[-1]["seq"]
+    while after < last and (page := lab.ledger.events(after=after, limit=PAGE).events):
+        yield from (event for event in page if event.seq <= last)
+        after = page[-1].seq
 
 
 def topic_slices(lab: Lab, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -135,8 +135,8 @@ class Stepper:
 
     def _show_events(self, count: int) -> None:
         now = self._replay.clock.now()
-        for event in [one for one in self.bench.incident.events if one["ts"] <= now][-count:]:
-            self.show(f"{event['ts']:.3f} {event['type']} {event['stage'] or ''} {', '.join(event['jobs'])}".rstrip())
+        for event in [one for one in self.bench.incident.events if one.ts <= now][-count:]:
+            self.show(f"{event.ts:.3f} {event.type} {event.stage or ''} {', '.join(event.jobs)}".rstrip())
 
 
 def _told(kind: str, value: Any) -> str:

@@ -1,13 +1,15 @@
 """`medkg-lab events`."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import LAST_EVENT, between
 from medkg_lab.cli.output import clock, print_json_line, print_text
 from medkg_lab.text import one_line
+
+if TYPE_CHECKING:
+    from medkg_lab.models.events import Event
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -24,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 def run(given: argparse.Namespace) -> int:
     """Print events; with `--json` each line is one JSON object."""
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.models.event_codec import to_json
     from medkg_lab.repro.slices import cut
 
     ledger = Lab.at(given.home).ledger
@@ -33,23 +36,23 @@ def run(given: argparse.Namespace) -> int:
         after = head if given.follow else 0 if given.job else max(0, head - 50)
     while True:
         page = ledger.events(after=after, limit=1000, wait_s=1.0 if given.follow else 0, job_id=given.job)
-        for event in page["events"]:
+        for event in page.events:
             event = (cut(event, {given.job}) or event) if given.job else event
-            print_json_line(event) if given.json else print_text(_line(event))
-        if page["events"]:
-            after = int(page["events"][-1]["seq"])
+            print_json_line(to_json(event)) if given.json else print_text(_line(event))
+        if page.events:
+            after = page.events[-1].seq
         elif not given.follow:
             return exit_codes.OK
 
 
-def _line(event: Mapping[str, Any]) -> str:
-    jobs = event["jobs"][0] if len(event["jobs"]) == 1 else f"{len(event['jobs'])} jobs"
+def _line(event: "Event") -> str:
+    from medkg_lab.models.event_codec import data_to_json
+
+    jobs = event.jobs[0] if len(event.jobs) == 1 else f"{len(event.jobs)} jobs"
     details = {
         name: value
-        for name, value in event["data"].items()
+        for name, value in data_to_json(event.data).items()
         if isinstance(value, str | int | float) and name != "content"
     }
     text = " ".join(f"{name}={value}" for name, value in details.items())
-    return one_line(
-        f"{event['seq']:>7} {clock(event['ts'])} {event['type']:<18} {event.get('stage') or '-':<12} {jobs} {text}", 200
-    )
+    return one_line(f"{event.seq:>7} {clock(event.ts)} {event.type:<18} {event.stage or '-':<12} {jobs} {text}", 200)

@@ -2,22 +2,38 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid5
 
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.errors import BatchNotOwned
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.own_failures import ENGINE, MAX_LOSSES
-from medkg_lab.ledger.plans import Plan, Plans
-from medkg_lab.ledger.queue import GroupKey
+from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import Batch, DocumentKey, Job, State
+from medkg_lab.models.event_codec import spec_to_json
+from medkg_lab.models.events import (
+    BatchExpired,
+    ClaimedJob,
+    Event,
+    EventData,
+    EventType,
+    JobClaimed,
+    JobDead,
+    LostJob,
+)
 
 MAX_CLAIM = 1024
 MAX_LEASE = 3600.0
 LANES = ("network", "compute")
-STAMPS = ("profile", "profile_version", "policies_version")
 _BATCHES = UUID("8f0e6c1c-6c9f-5b0e-8c58-0f6d1a0f4b57")
+
+
+class Stamps(NamedTuple):
+    """What an engine goes by."""
+
+    profile: str | None
+    profile_version: str | None
+    policies_version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class Claim(Command):
     lanes: tuple[str, ...]
     limit: int
     lease_s: float
-    stamps: Mapping[str, Any]
+    stamps: Stamps
 
     op = "claim"
     first_events = frozenset({EventType.JOB_CLAIMED})
@@ -41,38 +57,33 @@ class Claim(Command):
         if not lanes or not set(lanes) <= set(LANES):
             raise read.wrong(f"lanes must name some of {', '.join(LANES)}")
         limit, lease = int(read.number("limit", 1, MAX_CLAIM)), read.number("lease_s", 0.05, MAX_LEASE)
-        stamps = read.mapping("stamps")
-        chosen = {name: stamps.get(name) for name in STAMPS}
-        return cls(read.id(), read.text("worker"), lanes, limit, lease, chosen)
+        given = Args(cls.op, read.mapping("stamps"))
+        stamps = Stamps(*map(given.maybe_text, Stamps._fields))
+        return cls(read.id(), read.text("worker"), lanes, limit, lease, stamps)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         picked = state.queue.pick(self.lanes, self.limit)
         if picked is None:
             return []
         key, job_ids = picked
         jobs = [state.jobs[job_id] for job_id in job_ids]
         plan = plans.of(key.pipeline, key.pipeline_version, key.offline)
-        batch_id = key.run_id or str(uuid5(_BATCHES, self.id))
-        return [Draft(EventType.JOB_CLAIMED, tuple(job_ids), self._data(key, jobs, plan), batch=batch_id)]
-
-    def _data(self, key: GroupKey, jobs: Sequence[Job], plan: Plan) -> dict[str, Any]:
         segment = plan.segments[key.segment]
-        return {
-            "worker": self.worker,
-            "lane": key.lane,
-            "pipeline": key.pipeline,
-            "pipeline_version": key.pipeline_version,
-            "half": segment.half,
-            "segment": segment.index,
-            "stages": [stage for stage in segment.stages if stage not in key.done],
-            "docs": [job.spec.doc_id for job in jobs],
-            "tenants": [job.spec.tenant_id for job in jobs],
-            "correlations": [job.spec.correlation_id for job in jobs],
-            "attempts": [job.attempt + 1 for job in jobs],
-            "executions": [job.execution for job in jobs],
-            "lease_s": self.lease_s,
-            **self.stamps,
-        }
+        return [
+            JobClaimed(
+                worker=self.worker,
+                lane=key.lane,
+                pipeline=key.pipeline,
+                pipeline_version=key.pipeline_version,
+                half=segment.half,
+                segment=segment.index,
+                stages=tuple(stage for stage in segment.stages if stage not in key.done),
+                entries=tuple(map(_claimed, jobs)),
+                lease_s=self.lease_s,
+                batch=key.run_id or str(uuid5(_BATCHES, self.id)),
+                **self.stamps._asdict(),
+            )
+        ]
 
     def documents(self, state: State, events: Sequence[Event]) -> Iterable[DocumentKey]:
         ids = events[0].jobs if events else ()
@@ -82,6 +93,11 @@ class Claim(Command):
         """The batch as it stands; nothing when it is lost or done by now."""
         batch = state.batches.get(events[0].batch or "") if events else None
         return describe(state, plans, batch) if batch else None
+
+
+def _claimed(job: Job) -> ClaimedJob:
+    spec = job.spec
+    return ClaimedJob(job.id, spec.doc_id, spec.tenant_id, spec.correlation_id, job.attempt + 1, job.execution)
 
 
 def describe(state: State, plans: Plans, batch: Batch) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def describe(state: State, plans: Plans, batch: Batch) -> dict[str, Any]:
 
 def _describe_job(state: State, job: Job) -> dict[str, Any]:
     return {
-        **job.spec.to_json(),
+        **spec_to_json(job.spec),
         "attempt": job.attempt,
         "execution": job.execution,
         "outputs": job.outputs,
@@ -145,7 +161,7 @@ class Surrender(Command):
         read = Args(cls.op, args)
         return cls(read.id(), read.text("batch_id"), read.maybe_text("stage"), read.maybe_text("over"))
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         batch = state.batches.get(self.batch_id)
         if batch is None:
             raise BatchNotOwned(batch_id=self.batch_id, what="any job")
@@ -173,7 +189,7 @@ class Expire(Command):
         read = Args(cls.op, args)
         return cls(read.id(), read.text("batch_id"), read.text("reason"))
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         batch = state.batches.get(self.batch_id)
         return expire(state, batch, self.reason, batch.stage) if batch else []
 
@@ -181,20 +197,18 @@ class Expire(Command):
         return None
 
 
-def expire(state: State, batch: Batch, reason: str, stage: str | None, over: str | None = None) -> list[Draft]:
+def expire(state: State, batch: Batch, reason: str, stage: str | None, over: str | None = None) -> list[EventData]:
     """The events of a lost batch: its jobs are queued again; one that was alone once too often is dead.
 
     `over` is the job that it was lost by, where that is known.
     """
     jobs = tuple(batch.jobs)
-    data: dict[str, Any] = {"worker": batch.worker, "stage": stage, "reason": reason, "alone": len(jobs) == 1}
-    if over is not None:
-        data["over"] = [job == over for job in jobs]
-    drafts = [Draft(EventType.BATCH_EXPIRED, jobs, data, batch=batch.id)]
+    entries = tuple(LostJob(job, None if over is None else job == over) for job in jobs)
+    drafts: list[EventData] = [BatchExpired(batch.worker, stage, reason, len(jobs) == 1, entries, batch.id)]
     losses = state.jobs[jobs[0]].losses + 1
     if len(jobs) == 1 and reason != "surrendered" and losses >= MAX_LOSSES:
         # A document that runs over its deadline does so each time; an engine may also have been ended by something else.
         own = ENGINE if reason == "lease" else None
         why = f"{losses} times an engine was lost while it worked on this job alone, last in stage {stage or '(none yet)'}"
-        drafts.append(Draft(EventType.JOB_DEAD, jobs, {"reason": why, "losses": losses, "own": own}, stage=stage))
+        drafts.append(JobDead(jobs, why, losses, own, stage))
     return drafts

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from medkg_lab.ledger.commands.command import Args, Command
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import Circuit, CircuitState, State
+from medkg_lab.models.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Event, EventData, EventType
 
 OUTCOMES = ("failure", "success", "none")
 MAX_THRESHOLD = 1_000_000
@@ -54,7 +54,7 @@ class BreakerReport(Command):
             read.id(), read.text("policy"), read.text("key"), outcome, threshold, float(reset_s), read.text("owner")
         )
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         circuit = state.breakers.get((self.policy, self.key))
         if circuit is None or circuit.state is CircuitState.CLOSED:
             return [self._opened(self.failures)] if self.failures >= self.threshold else []
@@ -62,23 +62,15 @@ class BreakerReport(Command):
             return []
         match self.outcome:
             case "success":
-                data = {"policy": self.policy, "key": self.key, "by": self.owner}
-                return [Draft(EventType.BREAKER_CLOSED, (), data)]
+                return [BreakerClosed(self.policy, self.key, self.owner)]
             case "failure":
                 return [self._opened(circuit.failures + 1)]
             case _:
                 return [self._opened(circuit.failures, wait=0.0)]
 
-    def _opened(self, failures: int, wait: float | None = None) -> Draft:
-        data = {
-            "policy": self.policy,
-            "key": self.key,
-            "failures": failures,
-            "reset_s": self.reset_s,
-            "until": self.at + (self.reset_s if wait is None else wait),
-            "by": self.owner,
-        }
-        return Draft(EventType.BREAKER_OPENED, (), data)
+    def _opened(self, failures: int, wait: float | None = None) -> BreakerOpened:
+        until = self.at + (self.reset_s if wait is None else wait)
+        return BreakerOpened(self.policy, self.key, failures, self.reset_s, until, self.owner)
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return _standing(state, self.policy, self.key, events)
@@ -107,12 +99,11 @@ class BreakerProbe(Command):
         limit_s = float(read.number("limit_s", 0.01, MAX_RESET))
         return cls(read.id(), read.text("policy"), read.text("key"), read.text("owner"), limit_s)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         circuit = state.breakers.get((self.policy, self.key))
         if circuit is None or circuit.until is None or self.at < circuit.until:
             return []
-        data = {"policy": self.policy, "key": self.key, "owner": self.owner, "until": self.at + self.limit_s}
-        return [Draft(EventType.BREAKER_HALF_OPEN, (), data)]
+        return [BreakerHalfOpen(self.policy, self.key, self.owner, self.at + self.limit_s)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         standing = _standing(state, self.policy, self.key, events)
@@ -122,7 +113,8 @@ class BreakerProbe(Command):
 def _standing(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:
     """How a circuit stands after `events`, or without any, now."""
     if events:
-        return {"state": _STATES[events[-1].type], "until": events[-1].data.get("until")}
+        last = events[-1].data
+        return {"state": _STATES[last.type], "until": getattr(last, "until", None)}
     circuit = state.breakers.get((policy, key))
     return (
         {"state": circuit.state, "until": circuit.until} if circuit else {"state": CircuitState.CLOSED, "until": None}

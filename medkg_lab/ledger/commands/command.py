@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 from medkg_lab.ledger.errors import IllegalTransition, MalformedCommand, UnknownJob
-from medkg_lab.ledger.events import SEPARATOR, Draft, Event, EventType
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import DocumentKey, Job, State
+from medkg_lab.models.events import SEPARATOR, Event, EventData, EventType
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Command(ABC):
         """Read the command as it travels. Raises MalformedCommand."""
 
     @abstractmethod
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         """The events that follow; none when nothing changes. Raises LedgerError."""
 
     @abstractmethod

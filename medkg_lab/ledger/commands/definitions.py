@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.errors import DefinitionConflict, MalformedCommand
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.plans import Plans, plan_of
 from medkg_lab.ledger.state import Definition, State
+from medkg_lab.models.events import DefinitionRegistered, Event, EventData, EventType
 
 KINDS = ("topology", "policies", "profile")
 MAX_CONTENT = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ class Register(Command):
             raise read.wrong(f"content is longer than {MAX_CONTENT} characters")
         return command
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         definition = Definition(self.kind, self.name, self.version, self.content, 0)
         known = state.definitions.get((self.kind, self.name, self.version))
         if known is not None:
@@ -47,8 +47,7 @@ class Register(Command):
             return []
         if self.kind == "topology":
             _check(definition)
-        data = {"kind": self.kind, "name": self.name, "version": self.version, "content": self.content}
-        return [Draft(EventType.DEFINITION_REGISTERED, (), data)]
+        return [DefinitionRegistered(self.kind, self.name, self.version, self.content)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, bool]:
         return {"new": bool(events)}

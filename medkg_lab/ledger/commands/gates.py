@@ -8,9 +8,27 @@ from typing import Any, Self
 
 from medkg_lab.ledger.commands.command import Args, Command, illegal, is_sha256, known
 from medkg_lab.ledger.errors import GateNotWaiting, GatePagesMissing, GateWithoutEvidence
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.plans import Plans
-from medkg_lab.ledger.state import FINISHED, PDF_IR_READY, Gate, GateState, Job, JobState, State
+from medkg_lab.ledger.state import FINISHED, Gate, GateState, Job, JobState, State
+from medkg_lab.models.event_codec import MalformedEvent, evidence_from_json
+from medkg_lab.models.events import (
+    NO_EVIDENCE,
+    PDF_IR_READY,
+    Condition,
+    Event,
+    EventData,
+    EventType,
+    Evidence,
+    FieldSet,
+    FieldValue,
+    GateFailed,
+    GateOpened,
+    GateRejected,
+    GateWaiting,
+    JobCancelled,
+    JobFailed,
+    OpenedJob,
+)
 
 HOWS = ("manual", "condition")
 LEDGER = "ledger"
@@ -20,40 +38,45 @@ _OWN = frozenset({"current_stage", "pipeline_name", "pipeline_version", "retry_c
 """Fields that the ledger keeps itself."""
 
 
-def open_draft(job_versions: Mapping[str, int], gate: str, by: str, how: str, why: str | None, partial: bool) -> Draft:
+def opening(
+    job_versions: Mapping[str, int], gate: str, by: str, how: str, why: str | None, partial: bool
+) -> GateOpened:
     """The event that opens `gate` for these jobs; the versions are those that they have just before it."""
-    versions = [version + 1 for version in job_versions.values()]
-    data = {"by": by, "how": how, "why": why, "partial": partial, "versions": versions}
-    return Draft(EventType.GATE_OPENED, tuple(job_versions), data, stage=gate)
+    entries = tuple(OpenedJob(job_id, version + 1) for job_id, version in job_versions.items())
+    return GateOpened(gate, by, how, why, partial, entries)
 
 
-def condition_opens(state: State, drafts: Sequence[Draft]) -> list[Draft]:
-    """The opening of the gate that the last of `drafts` leads to, for those of its jobs whose field holds already."""
-    waiting = drafts[-1]
+def condition_opens(state: State, waiting: GateWaiting, drafts: Sequence[EventData]) -> list[EventData]:
+    """The opening of the gate that the last of `drafts`, `waiting`, leads to, for those of its jobs whose field holds already."""
     ready = {
         job_id: state.jobs[job_id].version + sum(job_id in draft.jobs for draft in drafts)
         for job_id in waiting.jobs
-        if satisfied(waiting.data["condition"], state.jobs[job_id].fields)
+        if satisfied(waiting.condition, state.jobs[job_id].fields)
     }
-    return [open_draft(ready, waiting.stage or "", LEDGER, "condition", None, False)] if ready else []
+    return [opening(ready, waiting.gate, LEDGER, "condition", None, False)] if ready else []
 
 
-def satisfied(condition: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+def satisfied(condition: Condition, fields: Mapping[str, FieldValue]) -> bool:
     """Whether the field has exactly the value; True and 1 are not the same."""
-    missing = object()
-    value, wanted = fields.get(condition["ledger_field"], missing), condition["equals"]
-    return value is not missing and type(value) is type(wanted) and value == wanted
+    value = fields.get(condition.ledger_field)
+    return type(value) is type(condition.equals) and value == condition.equals
 
 
-def check_evidence(job: Job, field: str, evidence: Mapping[str, Any], partial: bool) -> None:
+def check_evidence(job: Job, field: str, evidence: Evidence, partial: bool) -> None:
     """Refuse what has no document behind it, or one with pages missing. Raises GateWithoutEvidence and GatePagesMissing."""
     if field != PDF_IR_READY:
         return
-    if not is_sha256(evidence.get("document")):
+    if not is_sha256(evidence.document):
         raise GateWithoutEvidence(job_id=job.id, field=field)
-    missing = evidence.get("missing_pages") or []
-    if missing and not partial:
-        raise GatePagesMissing(job_id=job.id, pages=", ".join(map(str, missing)))
+    if evidence.missing_pages and not partial:
+        raise GatePagesMissing(job_id=job.id, pages=", ".join(map(str, evidence.missing_pages)))
+
+
+def _evidence(read: Args) -> Evidence:
+    try:
+        return evidence_from_json(read.mapping("evidence"))
+    except MalformedEvent as error:
+        raise read.wrong(f"evidence: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +85,9 @@ class SetField(Command):
 
     job_id: str
     field: str
-    value: bool | int | str
+    value: FieldValue
     by: str
-    evidence: Mapping[str, Any]
+    evidence: Evidence
 
     op = "set_field"
     first_events = frozenset({EventType.FIELD_SET})
@@ -77,22 +100,21 @@ class SetField(Command):
             raise read.wrong(f"field {field!r:.80} cannot be set")
         if not isinstance(value, bool | int | str):
             raise read.wrong(f"value must be true, false, a number or a text, not {value!r:.80}")
-        return cls(read.id(), read.text("job_id"), field, value, read.text("by"), read.mapping("evidence"))
+        return cls(read.id(), read.text("job_id"), field, value, read.text("by"), _evidence(read))
 
     def job_ids(self) -> Iterable[str]:
         return (self.job_id,)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job = known(state, self.job_id)
         if job.state in FINISHED:
             raise illegal(job, f"have its field {self.field} set")
         if self.value is True:
             check_evidence(job, self.field, self.evidence, partial=False)
-        data = {"field": self.field, "value": self.value, "by": self.by, "evidence": dict(self.evidence)}
-        drafts = [Draft(EventType.FIELD_SET, (job.id,), data)]
+        drafts: list[EventData] = [FieldSet((job.id,), self.field, self.value, self.by, self.evidence)]
         gate = job.gate
         if gate is not None and gate.state is GateState.WAITING and satisfied(gate.condition, {self.field: self.value}):
-            drafts.append(open_draft({job.id: job.version + 1}, gate.gate, self.by, "condition", None, False))
+            drafts.append(opening({job.id: job.version + 1}, gate.gate, self.by, "condition", None, False))
         return drafts
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
@@ -135,14 +157,16 @@ class GateOpen(_GateCommand):
             raise read.wrong(f"how must be one of {', '.join(HOWS)}, not {how!r:.80}")
         return cls(read.id(), read.text("job_id"), read.text("by"), read.maybe_text("why"), read.flag("partial"), how)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job, gate = self._waiting(state)
-        field = gate.condition["ledger_field"]
-        check_evidence(job, field, job.evidence.get(field, {}), self.partial)
-        return [open_draft({job.id: job.version}, gate.gate, self.by, self.how, self.why, self.partial)]
+        field = gate.condition.ledger_field
+        check_evidence(job, field, job.evidence.get(field, NO_EVIDENCE), self.partial)
+        return [opening({job.id: job.version}, gate.gate, self.by, self.how, self.why, self.partial)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"won": True, "version": events[0].data["versions"][0]}
+        opened = events[0].data
+        assert isinstance(opened, GateOpened), "the first event of this command"
+        return {"won": True, "version": opened.entries[0].version}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +183,11 @@ class GateReject(_GateCommand):
         read = Args(cls.op, args)
         return cls(read.id(), read.text("job_id"), read.text("by"), read.text("why", "no reason given"))
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job, gate = self._waiting(state)
-        data = {"by": self.by, "why": self.why}
         return [
-            Draft(EventType.GATE_REJECTED, (job.id,), data, stage=gate.gate),
-            Draft(EventType.JOB_CANCELLED, (job.id,), data, stage=gate.gate),
+            GateRejected(gate.gate, (job.id,), self.by, self.why),
+            JobCancelled((job.id,), self.by, self.why, gate=gate.gate),
         ]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
@@ -177,7 +200,7 @@ class GateFail(_GateCommand):
 
     kind: str
     reason: str
-    evidence: Mapping[str, Any]
+    evidence: Evidence
 
     op = "gate_fail"
     first_events = frozenset({EventType.GATE_FAILED})
@@ -191,25 +214,15 @@ class GateFail(_GateCommand):
             read.text("by"),
             read.text("kind"),
             read.text("reason"),
-            read.mapping("evidence") if "evidence" in args else {},
+            _evidence(read),
         )
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job, gate = self._waiting(state)
-        failure = {"kind": self.kind, "reason": self.reason, "error": None, "stage": gate.gate}
         return [
-            Draft(
-                EventType.GATE_FAILED,
-                (job.id,),
-                {"by": self.by, "kind": self.kind, "reason": self.reason, **_if_any("evidence", self.evidence)},
-                stage=gate.gate,
-            ),
-            Draft(EventType.JOB_FAILED, (job.id,), failure, stage=gate.gate),
+            GateFailed(gate.gate, (job.id,), self.by, self.kind, self.reason, self.evidence),
+            JobFailed((job.id,), self.kind, None, self.reason, stage=gate.gate, gate=gate.gate),
         ]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"job_id": self.job_id, "state": JobState.FAILED}
-
-
-def _if_any(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: dict(value)} if value else {}

@@ -5,11 +5,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.own_failures import BY, ENGINE, MAX_LOSSES, PAUSES
 from medkg_lab.ledger.plans import Plan, Plans
-from medkg_lab.ledger.spec import JobSpec
 from medkg_lab.ledger.state import FINISHED, Job, JobState, State
+from medkg_lab.models.event_codec import MalformedEvent, spec_from_json
+from medkg_lab.models.events import (
+    Condition,
+    Event,
+    EventData,
+    EventType,
+    GateWaiting,
+    JobCancelled,
+    JobRequeued,
+    JobSubmitted,
+)
+from medkg_lab.models.job import JobSpec
 
 MAX_JOBS = 10_000
 
@@ -19,7 +29,6 @@ class Submit(Command):
     """Make new jobs; those that exist already stay as they are."""
 
     jobs: tuple[JobSpec, ...]
-    raw: Mapping[str, Mapping[str, Any]]
 
     op = "submit"
     first_events = frozenset({EventType.JOB_SUBMITTED})
@@ -31,13 +40,16 @@ class Submit(Command):
         raw = read.mappings("jobs")
         if len(raw) > MAX_JOBS:
             raise read.wrong(f"more than {MAX_JOBS} jobs at once")
-        return cls(read.id(), tuple(map(JobSpec.parse, raw)), {each["job_id"]: each for each in raw})
+        try:
+            return cls(read.id(), tuple(map(spec_from_json, raw)))
+        except MalformedEvent as error:
+            raise read.wrong(str(error)) from None
 
     def job_ids(self) -> Iterable[str]:
         return (spec.job_id for spec in self.jobs)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
-        specs = {spec.job_id: spec for spec in self.jobs if spec.job_id not in state.jobs}.values()
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
+        specs = tuple({spec.job_id: spec for spec in self.jobs if spec.job_id not in state.jobs}.values())
         for spec in specs:
             plan = plans.of(spec.pipeline, spec.pipeline_version, spec.offline)
             segment = plan.segments[spec.segment] if 0 <= spec.segment < len(plan.segments) else None
@@ -45,10 +57,7 @@ class Submit(Command):
                 raise Args(self.op, {}).wrong(
                     f"job {spec.job_id} names a segment, half or lane that its pipeline lacks"
                 )
-        if not specs:
-            return []
-        data = {"specs": [self.raw[spec.job_id] for spec in specs]}
-        return [Draft(EventType.JOB_SUBMITTED, tuple(spec.job_id for spec in specs), data)]
+        return [JobSubmitted(specs)] if specs else []
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
         new = set(events[0].jobs) if events else set()
@@ -77,11 +86,11 @@ class Cancel(Command):
     def job_ids(self) -> Iterable[str]:
         return (self.job_id,)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job = known(state, self.job_id)
         if job.state in FINISHED:
             raise illegal(job, "be cancelled")
-        return [Draft(EventType.JOB_CANCELLED, (job.id,), {"by": self.by, "why": self.why}, batch=_batch_of(job))]
+        return [JobCancelled((job.id,), self.by, self.why, batch=_batch_of(job))]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"job_id": self.job_id, "state": JobState.CANCELLED}
@@ -110,11 +119,13 @@ class Retry(Command):
     def job_ids(self) -> Iterable[str]:
         return (self.job_id,)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
-        return requeue(known(state, self.job_id), plans, self.from_stage, self.by)
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
+        return list(requeue(known(state, self.job_id), plans, self.from_stage, self.by))
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_id": self.job_id, "from_stage": events[0].data["from_stage"]}
+        requeued = events[0].data
+        assert isinstance(requeued, JobRequeued), "the first event of this command"
+        return {"job_id": self.job_id, "from_stage": requeued.from_stage}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,7 @@ class RetryMany(Command):
     def job_ids(self) -> Iterable[str]:
         return self.jobs
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         found = [job for job in map(state.jobs.get, self.jobs) if job is not None and job.state == self.state]
         chosen = [job for job in found if self.kind is None or job.failure_kind == self.kind]
         return [draft for job in chosen for draft in requeue(job, plans, None, self.by)]
@@ -169,7 +180,7 @@ class RetryOwn(Command):
     def job_ids(self) -> Iterable[str]:
         return (self.job_id,)
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         job = state.jobs.get(self.job_id)
         if job is None or job.id not in state.own_failures:
             return []
@@ -178,16 +189,16 @@ class RetryOwn(Command):
         why = (
             f"the lab's own {job.own} was at fault, not the document: run again by itself ({retries} of {len(PAUSES)})"
         )
-        data = {**requeued.data, "why": why, "own_retries": retries}
-        if job.own == ENGINE:
-            data["losses"] = MAX_LOSSES - 1
-        return [replace(requeued, data=data), *others]
+        losses = MAX_LOSSES - 1 if job.own == ENGINE else 0
+        return [replace(requeued, why=why, own_retries=retries, losses=losses), *others]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {}
 
 
-def requeue(job: Job, plans: Plans, from_stage: str | None, by: str) -> list[Draft]:
+def requeue(
+    job: Job, plans: Plans, from_stage: str | None, by: str
+) -> tuple[JobRequeued] | tuple[JobRequeued, GateWaiting]:
     """The events that run `job` again from `from_stage` on; at a gate, it waits there anew.
 
     The fields that open the gates from there on are cleared: what stood behind them is about to be made again. Raises
@@ -199,27 +210,21 @@ def requeue(job: Job, plans: Plans, from_stage: str | None, by: str) -> list[Dra
     step = from_stage or plan.first_open(job.done)
     keep = plan.before(step)
     segment = plan.segments[plan.steps[step]]
-    data = {
-        "by": by,
-        "from_stage": step,
-        "segment": segment.index,
-        "half": segment.half,
-        "lane": segment.lane.value,
-        "keep": [stage for stage in job.done if stage in keep],
-        "clear": [condition.ledger_field for gate, condition in plan.gates.items() if gate not in keep],
-    }
-    drafts = [Draft(EventType.JOB_REQUEUED, (job.id,), data)]
-    if step in plan.gates:
-        drafts.append(Draft(EventType.GATE_WAITING, (job.id,), waiting_data(plan, step), stage=step))
-    return drafts
+    requeued = JobRequeued(
+        (job.id,),
+        by=by,
+        from_stage=step,
+        segment=segment.index,
+        half=segment.half,
+        lane=segment.lane.value,
+        keep=tuple(stage for stage in job.done if stage in keep),
+        clear=tuple(condition.ledger_field for gate, condition in plan.gates.items() if gate not in keep),
+    )
+    return (requeued, _waiting(plan, step, job)) if step in plan.gates else (requeued,)
 
 
-def waiting_data(plan: Plan, gate: str) -> dict[str, Any]:
-    """The data of the event that says that a job waits at `gate`."""
-    resume = plan.segments[plan.steps[gate] + 1]
-    return {
-        "condition": plan.gates[gate].model_dump(mode="json"),
-        "resume_segment": resume.index,
-        "resume_lane": resume.lane.value,
-        "stages": list(resume.stages),
-    }
+def _waiting(plan: Plan, gate: str, job: Job) -> GateWaiting:
+    """The event that says that a job waits at `gate`."""
+    resume, awaited = plan.segments[plan.steps[gate] + 1], plan.gates[gate]
+    condition = Condition(awaited.ledger_field, awaited.equals)
+    return GateWaiting(gate, (job.id,), condition, resume.index, resume.lane.value, resume.stages)

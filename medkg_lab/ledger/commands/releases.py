@@ -9,9 +9,9 @@ from uuid import UUID, uuid5
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
 from medkg_lab.ledger.commands.jobs import requeue
 from medkg_lab.ledger.errors import BatchIdTaken, MixedLaunch, UnknownRelease
-from medkg_lab.ledger.events import Draft, Event, EventType
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import FINISHED, Job, JobState, Release, State
+from medkg_lab.models.events import Event, EventData, EventType, GateReleased, JobRequeued, RunLaunched
 
 RELEASE_SIZE = 48
 _RELEASES = UUID("0f3c9a52-53a1-5f27-9c0b-5d2e3b1f9b6e")
@@ -29,7 +29,7 @@ class Releases(Command):
     def parse(cls, args: Mapping[str, Any]) -> Self:
         return cls(Args(cls.op, args).id())
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         groups: dict[tuple[str, str, int, str], list[Job]] = {}
         for job in map(state.jobs.__getitem__, state.open_gates):
             gate = job.gates[-1]
@@ -38,14 +38,11 @@ class Releases(Command):
         parts = ((key, part) for key, jobs in groups.items() for part in _parts(jobs))
         return [self._release(n, *key, part) for n, (key, part) in enumerate(parts)]
 
-    def _release(self, n: int, pipeline: str, version: str, segment: int, gate: str, jobs: Sequence[Job]) -> Draft:
-        data = {
-            "release_id": str(uuid5(_RELEASES, f"{self.id}/{n}")),
-            "pipeline": pipeline,
-            "pipeline_version": version,
-            "segment": segment,
-        }
-        return Draft(EventType.GATE_RELEASED, tuple(job.id for job in jobs), data, stage=gate)
+    def _release(
+        self, n: int, pipeline: str, version: str, segment: int, gate: str, jobs: Sequence[Job]
+    ) -> GateReleased:
+        release_id = str(uuid5(_RELEASES, f"{self.id}/{n}"))
+        return GateReleased(gate, tuple(job.id for job in jobs), release_id, pipeline, version, segment)
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
         return [_describe(release) for release in state.releases.values()]
@@ -104,7 +101,7 @@ class Launch(Command):
     def job_ids(self) -> Iterable[str]:
         return self.job_ids_
 
-    def decide(self, state: State, plans: Plans) -> list[Draft]:
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
         if self.run_id in state.batches or state.queue.holds_run(self.run_id):
             raise BatchIdTaken(run_id=self.run_id)
         if self.release_id is not None:
@@ -112,36 +109,32 @@ class Launch(Command):
             if release is None:
                 raise UnknownRelease(release_id=self.release_id)
             return [self._launched(tuple(release.jobs))]
-        drafts = [draft for job_id in self.job_ids_ for draft in self._prepare(known(state, job_id), plans)]
-        points = sorted({_point(state.jobs[job_id], drafts) for job_id in self.job_ids_})
+        prepared = {job_id: self._prepare(known(state, job_id), plans) for job_id in self.job_ids_}
+        points = sorted({_point(state.jobs[job_id], requeued) for job_id, requeued in prepared.items()})
         if len(points) > 1:
             raise MixedLaunch(run_id=self.run_id, points="; ".join(points))
-        return [*drafts, self._launched(self.job_ids_)]
+        return [*filter(None, prepared.values()), self._launched(self.job_ids_)]
 
-    def _prepare(self, job: Job, plans: Plans) -> list[Draft]:
+    def _prepare(self, job: Job, plans: Plans) -> JobRequeued | None:
         if job.state is JobState.QUEUED and self.from_stage is None:
-            return []
+            return None
         if job.state not in FINISHED:
             raise illegal(job, "be launched")
-        drafts = requeue(job, plans, self.from_stage, self.by)
-        if len(drafts) > 1:
-            raise illegal(job, f"be launched from gate {drafts[0].data['from_stage']}; retry it instead")
-        return drafts
+        requeued, *waiting = requeue(job, plans, self.from_stage, self.by)
+        if waiting:
+            raise illegal(job, f"be launched from gate {requeued.from_stage}; retry it instead")
+        return requeued
 
-    def _launched(self, jobs: tuple[str, ...]) -> Draft:
-        data = {"run_id": self.run_id, "release_id": self.release_id, "by": self.by, "from_stage": self.from_stage}
-        return Draft(EventType.RUN_LAUNCHED, jobs, data)
+    def _launched(self, jobs: tuple[str, ...]) -> RunLaunched:
+        return RunLaunched(jobs, self.run_id, self.release_id, self.by, self.from_stage)
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"jobs": list(events[-1].jobs)}
 
 
-def _point(job: Job, drafts: Sequence[Draft]) -> str:
-    """Where a job will stand after `drafts`, in words: jobs that stand at different points cannot share a batch."""
-    segment, done = job.segment, list(job.done)
-    for draft in drafts:
-        if draft.jobs == (job.id,):
-            segment, done = draft.data["segment"], draft.data["keep"]
+def _point(job: Job, requeued: JobRequeued | None) -> str:
+    """Where a job will stand once it is queued, in words: jobs that stand at different points cannot share a batch."""
+    segment, done = (requeued.segment, requeued.keep) if requeued else (job.segment, tuple(job.done))
     spec = job.spec
     behind = ", ".join(sorted(done)) or "nothing"
     known_bytes = "bytes known" if spec.offline else "bytes to fetch"

@@ -4,15 +4,17 @@ Nothing here reads a clock, a file or chance: the same events always give the sa
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from medkg_lab.ledger.events import Event, EventType
 from medkg_lab.ledger.fold import batches, breakers, gates, jobs
 from medkg_lab.ledger.state import State
+from medkg_lab.models import events
+from medkg_lab.models.events import Event
 
 
 def fold(state: State, event: Event) -> None:
     """Change `state` as `event` says. The jobs of the event must be in memory, unless it is the one that makes them."""
-    _HANDLERS[event.type](state, event)
+    _HANDLERS[type(event.data)](state, event, event.data)
     for job_id in event.jobs:
         job = state.jobs[job_id]
         job.version += 1
@@ -20,31 +22,31 @@ def fold(state: State, event: Event) -> None:
     state.seq = event.seq
 
 
-_HANDLERS: dict[EventType, Callable[[State, Event], None]] = {
-    EventType.DEFINITION_REGISTERED: jobs.definition_registered,
-    EventType.JOB_SUBMITTED: jobs.job_submitted,
-    EventType.JOB_IMPORTED: jobs.job_imported,
-    EventType.JOB_CLAIMED: batches.job_claimed,
-    EventType.BATCH_EXPIRED: batches.batch_expired,
-    EventType.STAGE_STARTED: batches.stage_started,
-    EventType.STAGE_COMPLETED: batches.stage_completed,
-    EventType.STAGE_SKIPPED: batches.stage_skipped,
-    EventType.STAGE_RETRYING: batches.stage_retrying,
-    EventType.STAGE_FAILED: batches.stage_failed,
-    EventType.JOB_ADVANCED: jobs.job_advanced,
-    EventType.GATE_WAITING: gates.gate_waiting,
-    EventType.JOB_COMPLETED: jobs.job_completed,
-    EventType.JOB_FAILED: jobs.job_failed,
-    EventType.JOB_DEAD: jobs.job_dead,
-    EventType.JOB_CANCELLED: jobs.job_cancelled,
-    EventType.JOB_REQUEUED: jobs.job_requeued,
-    EventType.GATE_OPENED: gates.gate_opened,
-    EventType.GATE_REJECTED: gates.gate_rejected,
-    EventType.GATE_FAILED: gates.gate_failed,
-    EventType.GATE_RELEASED: gates.gate_released,
-    EventType.RUN_LAUNCHED: gates.run_launched,
-    EventType.FIELD_SET: jobs.field_set,
-    EventType.BREAKER_OPENED: breakers.breaker_opened,
-    EventType.BREAKER_HALF_OPEN: breakers.breaker_half_open,
-    EventType.BREAKER_CLOSED: breakers.breaker_closed,
+_HANDLERS: dict[type, Callable[[State, Event, Any], None]] = {
+    events.DefinitionRegistered: jobs.definition_registered,
+    events.JobSubmitted: jobs.job_submitted,
+    events.JobImported: jobs.job_imported,
+    events.JobClaimed: batches.job_claimed,
+    events.BatchExpired: batches.batch_expired,
+    events.StageStarted: batches.stage_started,
+    events.StageCompleted: batches.stage_completed,
+    events.StageSkipped: batches.stage_skipped,
+    events.StageRetrying: batches.stage_retrying,
+    events.StageFailed: batches.stage_failed,
+    events.JobAdvanced: jobs.job_advanced,
+    events.GateWaiting: gates.gate_waiting,
+    events.JobCompleted: jobs.job_completed,
+    events.JobFailed: jobs.job_failed,
+    events.JobDead: jobs.job_dead,
+    events.JobCancelled: jobs.job_cancelled,
+    events.JobRequeued: jobs.job_requeued,
+    events.GateOpened: gates.gate_opened,
+    events.GateRejected: gates.gate_rejected,
+    events.GateFailed: gates.gate_failed,
+    events.GateReleased: gates.gate_released,
+    events.RunLaunched: gates.run_launched,
+    events.FieldSet: jobs.field_set,
+    events.BreakerOpened: breakers.breaker_opened,
+    events.BreakerHalfOpen: breakers.breaker_half_open,
+    events.BreakerClosed: breakers.breaker_closed,
 }

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from medkg_lab.ledger.events import Event
 from medkg_lab.ledger.state import FINISHED, Gate, GateState, Job, JobState, State
+from medkg_lab.models.events import Event, EventData
 
 
 def move(state: State, job: Job, to: JobState, **changes: Any) -> None:
@@ -54,15 +54,9 @@ def ticket_of(event: Event, place: int) -> int:
     return event.seq << 20 | place
 
 
-def jobs_of(state: State, event: Event) -> list[Job]:
+def jobs_of(state: State, data: EventData) -> list[Job]:
     """The event's jobs."""
-    return [state.jobs[job_id] for job_id in event.jobs]
-
-
-def per_job(event: Event, key: str, place: int) -> Any:
-    """The `place`-th job's entry in a list of the event's data; None when there is no such list."""
-    values = event.data.get(key)
-    return values[place] if values else None
+    return [state.jobs[job_id] for job_id in data.jobs]
 
 
 def gate_to(state: State, job: Job, to: GateState) -> Gate:

@@ -19,6 +19,7 @@ from medkg_lab.broker.connecting import client_settings
 from medkg_lab.lab.facade import Lab
 from tests.cases.case import Context, Outcome, case
 from tests.labs import TestLab
+from tests.told import logged
 from tests.waiting import wait_until
 
 PAPERS = Path(__file__).parents[3] / "bundled_pipelines" / "demo" / "papers"
@@ -207,7 +208,7 @@ def summary(report: dict[str, Any]) -> str:
 
 def events(lab: TestLab) -> list[dict[str, Any]]:
     """All events of the ledger."""
-    found: list[dict[str, Any]] = Lab.at(lab.home).ledger.events(0, limit=10_000)["events"]
+    found: list[dict[str, Any]] = logged(Lab.at(lab.home).ledger, 0, limit=10_000)
     return found
 
 

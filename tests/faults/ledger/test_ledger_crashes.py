@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.state import State
 from tests.disks import fill_up
 from tests.integration.ledger.harness import LedgerProcess, register, submit, to_gate
-from tests.unit.ledger.worlds import EVIDENCE, canonical, completed, done, started
+from tests.told import logged
+from tests.unit.ledger.worlds import BEHIND, canonical, completed, done, started
 from tests.waiting import wait_until
 
 WRITERS = 4
@@ -150,7 +152,7 @@ def test_a_commit_that_fails_is_never_answered(process: LedgerProcess) -> None:
         process.start()
         asking.join(60)
         assert answer == [{"job_id": "a", "state": "cancelled"}]
-        events = client.events(0)["events"]
+        events = logged(client, 0)
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert [event["type"] for event in events[-3:]] == ["job.submitted", "job.submitted", "job.cancelled"]
 
@@ -159,7 +161,7 @@ def test_a_gate_is_won_although_the_ledger_dies_before_the_answer(process: Ledge
     """It is killed between the commit that opens the gate and the answer: who asks again is told that it won, others not."""
     with process.client(60.0) as client:
         to_gate(client, "a")
-        client.set_field("a", "pdf_ir_ready", False, "pdf", {**EVIDENCE, "missing_pages": [1]})
+        client.set_field("a", "pdf_ir_ready", False, "pdf", replace(BEHIND, missing_pages=(1,)))
         assert process.stop() == 0
         process.start(_DIES_AFTER_OPENING)
         answer: list[Any] = []
@@ -172,7 +174,7 @@ def test_a_gate_is_won_although_the_ledger_dies_before_the_answer(process: Ledge
         assert [each["won"] for each in answer] == [True]
         with pytest.raises(GateNotWaiting):
             client.gate_open("a", "another", partial=True)
-        opened = [event for event in client.events(0)["events"] if event["type"] == "gate.opened"]
+        opened = [event for event in logged(client, 0) if event["type"] == "gate.opened"]
         assert len(opened) == 1
 
 
@@ -209,7 +211,7 @@ def refuses_and_recovers(process: LedgerProcess, fill: Callable[[], object], emp
         assert client.counts()["head"] == head
         found = client.get("a")
         assert found is not None
-        assert client.events(0)["head"] == head
+        assert client.events(0).head == head
         empty()
         submit(client, "b")
         assert client.query("SELECT job_id FROM job ORDER BY 1")["rows"] == [["a"], ["b"]]
@@ -250,6 +252,7 @@ def test_a_file_system_that_is_full(short_tmp: Path) -> None:
 _FULL_DISK = """
 import duckdb
 from medkg_lab import process
+from tests.told import logged
 from medkg_lab.ledger import __main__, store
 append, commits = store.EventStore.append, []
 def failing(self, rows):

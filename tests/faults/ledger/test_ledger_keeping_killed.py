@@ -12,6 +12,7 @@ import pytest
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit
+from tests.told import logged
 from tests.unit.ledger.worlds import done
 
 ROUNDS = 6
@@ -48,7 +49,7 @@ def seen(client: LedgerClient) -> None:
 
 
 def everything(client: LedgerClient) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = client.events(0, limit=10_000)["events"]
+    events: list[dict[str, Any]] = logged(client, 0, limit=10_000)
     return events
 
 

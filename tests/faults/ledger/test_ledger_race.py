@@ -5,13 +5,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.ledger.harness import LedgerProcess, register, to_gate
-from tests.unit.ledger.worlds import EVIDENCE
+from tests.told import logged
+from tests.unit.ledger.worlds import BEHIND
 
 GATES = 40
 ROUNDS = 20
@@ -21,6 +23,7 @@ _RIVAL = """
 import json, sys
 from pathlib import Path
 from medkg_lab.ledger.client import LedgerClient
+from tests.told import logged
 from medkg_lab.ledger.errors import GateNotWaiting
 socket, name, jobs = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 won = []
@@ -52,7 +55,7 @@ def client(process: LedgerProcess) -> Iterator[LedgerClient]:
         jobs = [f"j{n}" for n in range(GATES)]
         to_gate(made, *jobs)
         for job_id in jobs:
-            made.set_field(job_id, "pdf_ir_ready", False, "pdf", {**EVIDENCE, "missing_pages": [1]})
+            made.set_field(job_id, "pdf_ir_ready", False, "pdf", replace(BEHIND, missing_pages=(1,)))
         yield made
 
 
@@ -91,7 +94,7 @@ def winners(started: list["subprocess.Popen[str]"]) -> Counter[str]:
 def check(client: LedgerClient, won: Counter[str]) -> None:
     """Each gate was won once and opened once."""
     assert won == Counter({f"j{n}": 1 for n in range(GATES)})
-    opened = [event for event in client.events(0, limit=10_000)["events"] if event["type"] == "gate.opened"]
+    opened = [event for event in logged(client, 0, limit=10_000) if event["type"] == "gate.opened"]
     assert sorted(job for event in opened for job in event["jobs"]) == sorted(won)
     assert client.counts()["gates"] == {"open": GATES}
 

@@ -18,6 +18,7 @@ from medkg_lab.ledger.log_source import EventLog
 from medkg_lab.ledger.recover import recover
 from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit
+from tests.told import logged
 from tests.unit.ledger.worlds import done
 
 SIGNER = Signer(b"k" * 32, "log")
@@ -89,7 +90,7 @@ def process(short_tmp: Path) -> Iterator[LedgerProcess]:
 def wreck(process: LedgerProcess) -> Wreck:
     """Killed with everything in the write-ahead log."""
     with process.client() as client:
-        events = client.events(0, limit=10_000)["events"]
+        events = logged(client, 0, limit=10_000)
     process.kill()
     return Wreck(process.folder, events)
 
@@ -103,7 +104,7 @@ def pruned(process: LedgerProcess) -> Wreck:
             client.position(view, client.counts()["head"])
         client.prune(keep=10)
         work(client, "b")
-        events = client.events(0, limit=10_000)["events"]
+        events = logged(client, 0, limit=10_000)
     process.kill()
     return Wreck(process.folder, events)
 
@@ -128,7 +129,7 @@ def test_the_end_that_is_cut_off_comes_from_the_topic(process: LedgerProcess, wr
     wreck.whole()
     process.start()
     with process.client() as client:
-        assert client.events(0, limit=10_000)["events"] == wreck.events
+        assert logged(client, 0, limit=10_000) == wreck.events
         work(client, "z")
 
 

@@ -89,7 +89,7 @@ def test_questions_and_subscriptions_outlive_a_stop(ledger: LedgerProcess) -> No
     def work(n: int) -> None:
         with ledger.client(60.0) as client:
             client.counts()
-            head = client.events(0, wait_s=0.5)["head"]
+            head = client.events(0, wait_s=0.5).head
             client.events(head, wait_s=0.5)
             client.position(f"view{n}", head)
             client.breaker_probe("policy", "key", owner="e")
@@ -193,7 +193,7 @@ def test_a_question_is_asked_again_while_the_ledger_closes(fake: Fake) -> None:
 def test_events_that_cannot_be_sent_are_refused_where_they_are_told(fake: Fake) -> None:
     with LedgerClient(fake.path) as client:
         with pytest.raises(rpc.NotEncodable):
-            client.emit("b", [{**started("ingest", ["a"]), "data": {"reason": "\udcff"}}])
+            client.emit("b", [started("\udcff", ["a"])])
         client.emit("b", [started("ingest", ["a"])])
         assert client.drain("b") == [], "the sending thread has survived it"
     assert len(fake.records) == 1

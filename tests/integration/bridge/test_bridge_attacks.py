@@ -15,6 +15,7 @@ from medkg_lab.signing import REQUESTS as REQUESTS_PURPOSE
 from medkg_lab.signing import signer
 from tests.brokers import librdkafka
 from tests.integration.bridge.bridges import Bridge, put
+from tests.told import logged
 from tests.waiting import wait_until
 
 SHA = "5" * 64
@@ -119,7 +120,7 @@ def test_times_that_cannot_be_are_not_believed(bridge: Bridge) -> None:
     put(bridge.broker.bootstrap, request("PMC1") | {"timestamp": 2**62}, request("PMC2") | {"timestamp": 1})
     bridge.wait_until_done()
     with bridge.lab.client() as client:
-        events = client.events(0)["events"]
+        events = logged(client, 0)
     times = {spec["doc_key"]: spec["submitted_at"] for event in events for spec in event["data"].get("specs", ())}
     assert times["PMC2"] == 0.001
     assert times["PMC1"] < 2**33
@@ -135,7 +136,7 @@ def test_the_ledgers_events_are_one_chain_over_restarts_of_the_bridge(bridge: Br
     bridge.lab.start("medkg_lab.bridge")
     wait_for(bridge, "PMC2")
     with bridge.lab.client() as client:
-        events = client.events(0)["events"]
+        events = logged(client, 0)
         head = events[-1]["seq"]
         wait_until(lambda: client.positions().get("outbox", 0) >= head, 30, "the outbox")
     records = [LogRecord(one.value or b"", dict(one.headers)) for one in read_all(bridge.broker.bootstrap, LEDGER_LOG)]

@@ -17,6 +17,7 @@ from medkg_lab.models.submission import Content, Submission
 from medkg_lab.topology.graph import segments
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.versions import to_json, version_of
+from tests.told import logged
 
 HERE = Path(__file__).parent
 PROFILE = {
@@ -201,6 +202,6 @@ def states(client: LedgerClient, jobs: Sequence[str]) -> dict[str, str]:
 def all_events(client: LedgerClient) -> list[dict[str, Any]]:
     """The whole log."""
     found: list[dict[str, Any]] = []
-    while part := client.events(found[-1]["seq"] if found else 0, 1000)["events"]:
+    while part := logged(client, found[-1]["seq"] if found else 0, 1000):
         found += part
     return found

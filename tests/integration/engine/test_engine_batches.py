@@ -10,9 +10,11 @@ import pytest
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.events import Evidence
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import Lab, all_events, register, spec, states, topology
+from tests.told import specs
 from tests.waiting import wait_until
 
 WHOLE = topology("whole", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
@@ -43,7 +45,7 @@ def client(lab: Lab) -> Iterator[LedgerClient]:
 def submit(client: LedgerClient, pipeline: Topology, texts: Sequence[str], **extra: Any) -> list[str]:
     run = uuid.uuid4().hex[:8]
     jobs = [spec(pipeline, f"{run}-{number}", content=text, **extra) for number, text in enumerate(texts)]
-    client.submit(jobs)
+    client.submit(specs(jobs))
     return [job["job_id"] for job in jobs]
 
 
@@ -149,13 +151,13 @@ def test_a_stage_that_cannot_be_set_up_ends_its_jobs_and_not_the_engine(client: 
 
 def test_unchanged_content_is_not_processed_twice_unless_asked(client: LedgerClient) -> None:
     first = spec(WHOLE, "same-document", content="the very same text")
-    client.submit([first])
+    client.submit(specs([first]))
     assert ended(client, [first["job_id"]]) == {first["job_id"]: "completed"}
     again = {**first, "job_id": str(uuid.uuid4())}
     forced = {**first, "job_id": str(uuid.uuid4()), "again": True}
-    client.submit([again])
+    client.submit(specs([again]))
     ended(client, [again["job_id"]])
-    client.submit([forced])
+    client.submit(specs([forced]))
     ended(client, [forced["job_id"]])
     skipped, done = client.get(again["job_id"]), client.get(forced["job_id"])
     assert skipped is not None
@@ -178,7 +180,7 @@ def test_a_job_stops_at_a_gate_and_goes_on_with_the_document_that_opened_it(lab:
     store = ArtifactStore(lab.locations.data / "artifacts", writer="pdf")
     sha = store.put(KINDS["document"].encode(KINDS["document"].decode(orjson.dumps(doc))))
     store.close()
-    evidence = {"document": sha, "raw": sha, "pages": 1, "missing_pages": [], "tool": "t", "source": sha}
+    evidence = Evidence(document=sha, raw=sha, pages=1, tool="t", source=sha)
     assert client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence)["opened"]
     (release,) = client.releases(5.0)
     client.launch(str(uuid.uuid4()), release_id=release["release_id"], by="test")
@@ -196,7 +198,7 @@ def _block(text: str) -> dict[str, Any]:
 
 def test_the_network_has_its_own_engine_and_the_job_goes_on_in_the_other(lab: Lab, client: LedgerClient) -> None:
     job = spec(ONLINE, "online-1") | {"offline": False, "lane": "network", "segment": 0}
-    client.submit([job])
+    client.submit(specs([job]))
     assert states(client, [job["job_id"]]) == {job["job_id"]: "queued"}
     network = lab.engine("network")
     assert ended(client, [job["job_id"]]) == {job["job_id"]: "completed"}
@@ -204,7 +206,7 @@ def test_the_network_has_its_own_engine_and_the_job_goes_on_in_the_other(lab: La
     assert kinds.count("job.claimed") == 2
     assert kinds.count("job.advanced") == 1
     query = spec(ONLINE, "", query="three of them")
-    client.submit([query])
+    client.submit(specs([query]))
     assert ended(client, [query["job_id"]]) == {query["job_id"]: "completed"}
     (told,) = [event for event in events_of(client, [query["job_id"]]) if event["type"] == "stage.completed"]
     assert (told["data"]["kind"], told["data"]["counts"]) == ("submissions", [3])

@@ -18,6 +18,7 @@ from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
+from tests.told import specs
 from tests.waiting import wait_until
 
 T = TypeVar("T")
@@ -203,7 +204,7 @@ def test_a_policy_that_changes_on_disk_holds_from_the_next_batch_on(short_tmp: P
         register(client, pipeline)
         lab.engine()
         first = spec(pipeline, "first", content="flaky")
-        client.submit([first])
+        client.submit(specs([first]))
         wait_until(lambda: set(states(client, [first["job_id"]]).values()) == {"completed"}, 30, "the second try helps")
         before = len(client.definitions("policies"))
         once = "policies:\n- name: twice\n  max_attempts: 1\n  backoff_strategy: none\n  timeout_seconds: 30\n"
@@ -211,7 +212,7 @@ def test_a_policy_that_changes_on_disk_holds_from_the_next_batch_on(short_tmp: P
         # The engine registers the policies when it has read them; nobody restarts it.
         wait_until(lambda: len(client.definitions("policies")) > before, 30, "the engine has read them")
         second = spec(pipeline, "second", content="flaky")
-        client.submit([second])
+        client.submit(specs([second]))
         wait_until(lambda: set(states(client, [second["job_id"]]).values()) == {"failed"}, 30, "there is no second try")
         claims = [event for event in all_events(client) if event["type"] == "job.claimed"]
         assert claims[0]["data"]["policies_version"] != claims[-1]["data"]["policies_version"]

@@ -11,6 +11,7 @@ from medkg_lab.services.loading import marked
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import Lab, register, spec, states, topology
+from tests.told import specs
 from tests.unit.embed.fake_endpoint import Answer, Endpoint, Respond, answer, embed, failure, serving, vector
 from tests.waiting import wait_until
 
@@ -42,7 +43,7 @@ def submit(client: LedgerClient, pipeline: Topology, count: int = 1) -> list[str
     register(client, pipeline)
     run = uuid.uuid4().hex
     jobs = [spec(pipeline, f"{run}-{number}", content=f"text {number}") for number in range(count)]
-    client.submit(jobs)
+    client.submit(specs(jobs))
     return [job["job_id"] for job in jobs]
 
 
@@ -102,7 +103,7 @@ def test_an_endpoint_that_came_up_since_is_asked_again(client: LedgerClient, end
     assert outcomes(client, submit(client, pipeline))[0][0] == "gpu_unavailable"
     endpoint.respond = embed
     again = spec(pipeline, "again", content="text")
-    client.submit([again])
+    client.submit(specs([again]))
     assert outcomes(client, [again["job_id"]]) == [("completed", "")]
 
 
@@ -134,7 +135,7 @@ def test_jobs_stay_queued_while_a_server_of_the_profile_loads(lab: Lab, client: 
         lab.stop(keep=1)
         lab.engine("compute")
         held = spec(plain, "held", content="text")
-        client.submit([held])
+        client.submit(specs([held]))
         wait_until(lambda: "loading: model" in lab.log("medkg_lab.engine"), 15, "the engine to say why it waits")
         assert states(client, [held["job_id"]]) == {held["job_id"]: "queued"}
     assert outcomes(client, [held["job_id"]]) == [("completed", "")]

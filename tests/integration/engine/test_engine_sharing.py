@@ -13,6 +13,7 @@ import pytest
 from medkg_lab.engine.slot import GpuSlot
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
+from tests.told import specs
 from tests.waiting import wait_until
 
 SHORT = topology("short", "ingest", "parse", "chunk")
@@ -28,7 +29,7 @@ def lab(short_tmp: Path) -> Iterator[Lab]:
 def submit(client: LedgerClient, *texts: str, priority: int = 0) -> list[str]:
     register(client, SHORT)
     jobs = [spec(SHORT, uuid4().hex, content=text) | {"priority": priority} for text in texts]
-    client.submit(jobs)
+    client.submit(specs(jobs))
     return [job["job_id"] for job in jobs]
 
 

@@ -13,6 +13,7 @@ import pytest
 from medkg_lab.engine.__main__ import OVERDUE
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
+from tests.told import specs
 from tests.waiting import wait_until
 
 WHOLE = topology("whole", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
@@ -33,7 +34,7 @@ def client(lab: Lab) -> Iterator[LedgerClient]:
 def submit(client: LedgerClient, *texts: str) -> list[str]:
     run = uuid.uuid4().hex[:8]
     jobs = [spec(WHOLE, f"{run}-{number}", content=text) for number, text in enumerate(texts)]
-    client.submit(jobs)
+    client.submit(specs(jobs))
     return [job["job_id"] for job in jobs]
 
 

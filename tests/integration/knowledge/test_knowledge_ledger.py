@@ -14,6 +14,7 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.topology import versions
 from medkg_lab.topology.loader import load_topology
 from tests.integration.knowledge.harness import KnowledgeProcess, graph_document, text_document
+from tests.told import event, specs
 from tests.waiting import wait_until
 
 TOPOLOGY = load_topology(
@@ -62,7 +63,7 @@ class Lab:
         spec = {"job_id": job, "tenant_id": "default", "correlation_id": "c", "source": "file", "doc_key": "a"}
         spec |= {"doc_id": "file:a", "pipeline": "store", "pipeline_version": VERSION, "offline": True, "again": False}
         spec |= {"priority": 0, "segment": 0, "lane": "compute", "half": 0, "content": None, "submitted_at": 0.0}
-        self.ledger.submit([{**spec, "submission": {"source": "file", "key": "a"}}])
+        self.ledger.submit(specs([{**spec, "submission": {"source": "file", "key": "a"}}]))
 
     def claim(self) -> dict[str, Any]:
         batch = self.ledger.claim("worker", ["compute"], 10, 30.0, 10.0)
@@ -72,22 +73,13 @@ class Lab:
     def done(self, batch: dict[str, Any], *stages: str) -> None:
         jobs = [job["job_id"] for job in batch["jobs"]]
         for stage in stages:
-            data: dict[str, Any] = {
-                "t0": 1.0,
-                "t1": 2.0,
-                "ms": [1.0],
-                "counts": [1],
-                "refs": [SHA],
-                "kind": KINDS[stage],
-            }
-            data |= {"implementation": f"knowledge.{stage}", "device": "cpu"}
-            started = {"type": "stage.started", "stage": stage, "jobs": jobs, "data": {"t0": 1.0}}
-            completed = {"type": "stage.completed", "stage": stage, "jobs": jobs, "data": data}
-            self.ledger.record(batch["batch_id"], [started, completed])
+            told = {"kind": KINDS[stage], "implementation": f"knowledge.{stage}", "refs": [SHA]}
+            events = (event("stage.started", jobs, stage), event("stage.completed", jobs, stage, **told))
+            self.ledger.record(batch["batch_id"], [one.data for one in events])
 
-    def end(self, batch: dict[str, Any], event: str, **data: Any) -> None:
+    def end(self, batch: dict[str, Any], name: str, /, **data: Any) -> None:
         jobs = [job["job_id"] for job in batch["jobs"]]
-        self.ledger.record(batch["batch_id"], [{"type": event, "stage": None, "jobs": jobs, "data": data}])
+        self.ledger.record(batch["batch_id"], [event(name, jobs, **data).data])
         self.wait()
 
     def wait(self) -> None:

@@ -19,6 +19,7 @@ from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfi
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.versions import to_json, version_of
 from tests.integration.ledger.harness import LedgerProcess
+from tests.told import specs
 from tests.unit.ledger.worlds import spec, started
 from tests.waiting import wait_until
 
@@ -63,7 +64,7 @@ def running_job(client: LedgerClient, catalog: Catalog, worker: str) -> dict[str
     """A job that `worker` has begun a stage of."""
     topology = catalog.topology(PIPELINE)
     client.register("topology", PIPELINE, version_of(topology), to_json(topology))
-    client.submit([spec("j", PIPELINE) | {"pipeline_version": version_of(topology), "lane": "compute"}])
+    client.submit(specs([spec("j", PIPELINE) | {"pipeline_version": version_of(topology), "lane": "compute"}]))
     batch = client.claim(worker, ["compute"], 1, 60.0)
     assert batch is not None
     client.record(batch["batch_id"], [started(STAGE, ["j"])])

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
+from tests.told import specs
 from tests.unit.ledger.worlds import completed, registrations, spec, started, waiting
 
 READY_WITHIN = 60.0
@@ -90,7 +91,7 @@ def register(client: LedgerClient) -> None:
 
 def submit(client: LedgerClient, *jobs: str, pipeline: str = "plain", **changes: Any) -> None:
     """Submit jobs."""
-    client.submit([spec(job_id, pipeline, **changes) for job_id in jobs])
+    client.submit(specs([spec(job_id, pipeline, **changes) for job_id in jobs]))
 
 
 def claim(client: LedgerClient, limit: int = 48, wait_s: float = 0.0, lease_s: float = 30.0) -> dict[str, Any]:

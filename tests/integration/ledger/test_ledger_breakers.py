@@ -15,6 +15,7 @@ from medkg_lab.lab.verify import fold
 from medkg_lab.ledger.chain import START, Link
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import MalformedCommand
+from medkg_lab.models.events import BreakerEvent
 from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess
 from tests.waiting import wait_until
@@ -24,6 +25,7 @@ _ENGINE = """
 import sys
 from pathlib import Path
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.events import BreakerEvent
 with LedgerClient(Path(sys.argv[1]), 60.0) as client:
     print("here", flush=True)
     sys.stdin.readline()
@@ -76,13 +78,14 @@ def test_its_events_pass_all_who_follow_the_log(client: LedgerClient) -> None:
     report(client, "failure")
     wait_until(lambda: client.breaker_probe("slow", "core", owner="e")["granted"], 10, "the probe")
     assert report(client, "success")["state"] == "closed"
-    events = client.events(0)["events"]
-    moves = [event for event in events if event["type"].startswith("breaker.")]
-    assert [event["type"] for event in moves] == ["breaker.opened", "breaker.half_open", "breaker.closed"]
-    assert [event["jobs"] for event in moves] == [[], [], []]
+    lines = client.lines(0)
+    events = [event for event, _ in lines]
+    moves = [(event, line) for event, line in lines if isinstance(event.data, BreakerEvent)]
+    assert [event.type.value for event, _ in moves] == ["breaker.opened", "breaker.half_open", "breaker.closed"]
+    assert [event.jobs for event, _ in moves] == [(), (), ()]
     assert effects(events) == []
     assert fold(events).cloud_ids == set()
-    assert not any(is_published(event["type"]) for event in moves)
+    assert not any(is_published(event.data) for event, _ in moves)
     sent: list[str] = []
 
     class Sink:
@@ -99,7 +102,7 @@ def test_its_events_pass_all_who_follow_the_log(client: LedgerClient) -> None:
     Outbox(client, Sink(), None, Names(), signing).publish(moves, Link(1, 0, START))  # type: ignore[arg-type]
     assert sent == ["log breaker.opened", "log breaker.half_open", "log breaker.closed", "flushed"]
     client.flush()
-    assert client.positions()["tables"] == events[-1]["seq"]
+    assert client.positions()["tables"] == events[-1].seq
 
 
 def test_a_rate_is_leased(client: LedgerClient) -> None:

@@ -18,6 +18,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.chain import Epoch, Link, signed
 from medkg_lab.signing import LEDGER_LOG, signer
 from tests.integration.ledger.harness import LedgerProcess, submit
+from tests.told import logged
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_lab_that_is_down_runs_its_broker_to_get_the_events_back(
 ) -> None:
     killed.start()
     with killed.client() as client:
-        events = client.events(0, limit=10_000)["events"]
+        events = logged(client, 0, limit=10_000)
     killed.kill()
     lab, last = Lab.at(killed.home), Link.first(Epoch(1, 0))
     with running(choose(lab.locations, lab.settings)) as address:
@@ -83,7 +84,7 @@ def test_a_lab_that_is_down_runs_its_broker_to_get_the_events_back(
     assert (code, report["installed"], report["lost"], report["head"]) == (exit_codes.OK, True, None, last.seq)
     killed.start()
     with killed.client() as client:
-        assert client.events(0, limit=10_000)["events"] == events
+        assert logged(client, 0, limit=10_000) == events
 
 
 @pytest.mark.parametrize("argv", [("snapshot",), ("prune",), ("migrate", "old.jsonl")])

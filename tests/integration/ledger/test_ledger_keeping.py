@@ -16,6 +16,7 @@ from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import EventsPruned, QueryRefused, SnapshotFailed
 from medkg_lab.ledger.rebuild import rebuild
 from tests.integration.ledger.harness import LedgerProcess, claim, run, submit, to_gate
+from tests.told import logged
 from tests.unit.ledger.worlds import canonical, done
 from tests.waiting import wait_until
 
@@ -43,7 +44,7 @@ def told(client: LedgerClient, seq: int) -> None:
 
 
 def everything(client: LedgerClient) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = client.events(0, limit=10_000)["events"]
+    events: list[dict[str, Any]] = logged(client, 0, limit=10_000)
     return events
 
 
@@ -84,8 +85,8 @@ def test_pruned_events_are_read_from_the_archive(
     ledger.start()
     assert everything(client) == pruned
     one = [event for event in pruned if "a-0a" in event["jobs"]]
-    assert client.events(0, job_id="a-0a")["events"] == one
-    assert client.events(10, limit=3)["events"] == pruned[10:13]
+    assert logged(client, 0, job_id="a-0a") == one
+    assert logged(client, 10, limit=3) == pruned[10:13]
     assert client.low_waters() == {"ledger": 0}
     again = client.query("SELECT seq, id, type FROM event_archive ORDER BY seq")["rows"]
     assert again == [[event["seq"], event["id"], event["type"]] for event in pruned[:-5]]
@@ -159,7 +160,7 @@ def test_lost_views_come_back_behind_a_pruned_log(
         assert low == len(pruned) - 5
         with pytest.raises(EventsPruned):
             client.events(0)
-        assert client.events(low)["events"][:5] == pruned[-5:]
+        assert logged(client, low)[:5] == pruned[-5:]
 
 
 def test_without_archive_fold_and_views_it_does_not_start(ledger: LedgerProcess, pruned: list[dict[str, Any]]) -> None:

@@ -20,7 +20,8 @@ from medkg_lab.ledger import errors
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.rpc import BadRequest, PeerUnreachable
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit, to_gate
-from tests.unit.ledger.worlds import DOCUMENT, EVIDENCE, completed, done, ref, started
+from tests.told import logged
+from tests.unit.ledger.worlds import BEHIND, DOCUMENT, completed, done, ref, started
 from tests.waiting import wait_until
 
 
@@ -29,7 +30,7 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
     assert [gate["job_id"] for gate in client.gates("waiting")] == ["a", "b"]
     with pytest.raises(errors.GateWithoutEvidence):
         client.gate_open("a", by="me")
-    assert client.set_field("a", "pdf_ir_ready", True, "pdf", EVIDENCE) == {"opened": True}
+    assert client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND) == {"opened": True}
     (release,) = client.releases(5.0)
     assert client.launch("run-1", by="sensor", release_id=release["release_id"]) == {"jobs": ["a"]}
     batch = claim(client)
@@ -92,27 +93,27 @@ def test_releases_and_events_wait_too(ledger: LedgerProcess, client: LedgerClien
     with ledger.client() as sensor, ledger.client() as follower:
         releases = waiting_call(sensor.releases, 30.0)
         events = waiting_call(follower.events, head, 10, 30.0)
-        client.set_field("a", "pdf_ir_ready", True, "pdf", EVIDENCE)
+        client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND)
         assert releases.result(30)[0]["jobs"] == ["a"]
-        assert events.result(30)["events"][0]["type"] == "field.set"
-    assert client.events(client.counts()["head"], wait_s=0.05)["events"] == []
+        assert events.result(30).events[0].type == "field.set"
+    assert logged(client, client.counts()["head"], wait_s=0.05) == []
 
 
 def test_events_come_from_memory_and_from_the_file(ledger: LedgerProcess, client: LedgerClient) -> None:
     submit(client, "a", "b")
     client.cancel("a", "me", "no")
     fresh = client.events(0, limit=100)
-    assert [event["seq"] for event in fresh["events"]] == list(range(1, fresh["head"] + 1))
+    assert [event.seq for event in fresh.events] == list(range(1, fresh.head + 1))
     assert ledger.stop() == 0
     ledger.start()
-    assert client.health()["ring_start"] == fresh["head"] + 1
+    assert client.health()["ring_start"] == fresh.head + 1
     assert client.events(0, limit=100) == fresh
-    assert [event["type"] for event in client.events(0, limit=100, job_id="a")["events"]] == [
+    assert [event["type"] for event in logged(client, 0, limit=100, job_id="a")] == [
         "job.submitted",
         "job.cancelled",
     ]
     submit(client, "c")
-    assert [event["jobs"] for event in client.events(0, limit=100, job_id="c")["events"]] == [["c"]]
+    assert [event["jobs"] for event in logged(client, 0, limit=100, job_id="c")] == [["c"]]
 
 
 def test_an_expired_lease_gives_the_jobs_back(client: LedgerClient) -> None:
@@ -132,7 +133,7 @@ def test_a_heartbeat_keeps_the_lease_until_the_deadline(client: LedgerClient) ->
     wait_until(lambda: not client.heartbeat(batch["batch_id"], 60.0)["owned"] or time.monotonic() > until, what="time")
     assert client.heartbeat(batch["batch_id"], 0.05)["owned"]
     assert claim(client, wait_s=30.0)["jobs"][0]["execution"] == 2
-    expired = [event for event in client.events(0)["events"] if event["type"] == "batch.expired"]
+    expired = [event for event in logged(client, 0) if event["type"] == "batch.expired"]
     assert [event["data"]["reason"] for event in expired] == ["deadline"]
 
 
@@ -154,7 +155,7 @@ def test_what_is_emitted_stays_in_order_and_refusals_come_up(client: LedgerClien
         client.emit(batch["batch_id"], [started("ingest", [job_id])])
         client.emit(batch["batch_id"], [completed("ingest", [job_id])])
     client.record(batch["batch_id"], [started("parse", jobs)])
-    types = [event["type"] for event in client.events(0)["events"]]
+    types = [event["type"] for event in logged(client, 0)]
     assert types[-61:] == ["stage.started", "stage.completed"] * 30 + ["stage.started"]
     client.emit(batch["batch_id"], [started("nonsense", jobs)])
     with pytest.raises(errors.StageNotInBatch):

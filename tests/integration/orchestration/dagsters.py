@@ -21,6 +21,7 @@ from medkg_lab.orchestration.runs import visible_run_id
 from medkg_lab.ports import lab_ports
 from medkg_lab.topology.catalog import Catalog
 from tests.integration.engine.processes import Lab, register, running_ledger, spec
+from tests.told import specs
 from tests.waiting import wait_until
 
 
@@ -89,7 +90,7 @@ class Dagster:
         topology = Catalog(self.lab.locations).topology(pipeline)
         register(self.client, topology)
         job = spec(topology, uuid.uuid4().hex, content=text)
-        self.client.submit([job])
+        self.client.submit(specs([job]))
         return str(job["job_id"])
 
     def until(self, job_id: str, state: str) -> dict[str, Any]:

@@ -16,12 +16,14 @@ import websockets
 from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
+from medkg_lab.models.events import Evidence
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.orchestration.connections import MAX_MESSAGE
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
 from medkg_lab.ports import lab_ports
 from medkg_lab.stages.kinds import KINDS
 from tests.integration.orchestration.dagsters import Dagster
+from tests.told import logged
 from tests.waiting import wait_until
 
 
@@ -137,7 +139,7 @@ def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> N
     store = ArtifactStore(dagster.lab.locations.data / "artifacts", writer="pdf")
     sha = store.put(KINDS["document"].encode(document))
     store.close()
-    evidence = {"document": sha, "raw": sha, "pages": 1, "missing_pages": [], "tool": "t", "source": sha}
+    evidence = Evidence(document=sha, raw=sha, pages=1, tool="t", source=sha)
     dagster.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence)
     dagster.until(job_id, "completed")
     after = wait_until(
@@ -239,7 +241,7 @@ def test_a_document_is_launched_by_its_id_and_again_from_a_chosen_stage(dagster:
     again = launch(dagster, _LAUNCH_AGAIN, {TAG_JOB: job_id}, stepKeys=["embed", "index"], metadata=metadata)
     third = done(3)
     assert (third["batch"], set(third["steps"])) == (again, {"embed", "index", "extract", "kg"})
-    told = dagster.client.events(0, 5000, job_id=job_id)["events"]
+    told = logged(dagster.client, 0, 5000, job_id=job_id)
     assert [event["data"]["by"] for event in told if event["type"] == "run.launched"] == ["dagster", "dagster"]
 
 

@@ -19,6 +19,7 @@ from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, topology
+from tests.told import specs
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
@@ -47,7 +48,7 @@ def bring_to_the_gate(client: LedgerClient, pipeline: Topology) -> list[str]:
     """Documents of this version that wait at its gate."""
     before = client.counts()["gates"].get("waiting", 0)
     jobs = [spec(pipeline, uuid.uuid4().hex, content="a text") for _ in range(EACH)]
-    client.submit(jobs)
+    client.submit(specs(jobs))
     wait_until(lambda: client.counts()["gates"].get("waiting", 0) == before + EACH, 120, "all to wait at the gate")
     return [job["job_id"] for job in jobs]
 

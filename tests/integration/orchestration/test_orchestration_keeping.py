@@ -11,6 +11,7 @@ from dagster import AssetKey, DagsterRun, DagsterRunStatus
 
 from medkg_lab.engine import transitions
 from medkg_lab.lab.verify import compare, fold
+from medkg_lab.models.event_codec import from_json
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.assets import WINDOW_SECONDS
 from medkg_lab.orchestration.compat import ResumeRunContext, WorkerStatus
@@ -43,7 +44,7 @@ def through(view: View, count: int) -> Engine:
 
 def differences(view: View, mark: int) -> list[dict[str, Any]]:
     """What `verify` would say of Dagster's side."""
-    ledger = fold(all_events(view.client), mark)
+    ledger = fold(map(from_json, all_events(view.client)), mark)
     return compare(ledger, Counter(ledger.cloud_ids), {run["run_id"]: run for run in view.runs() if run["job_id"]})
 
 

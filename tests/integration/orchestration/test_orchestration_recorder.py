@@ -8,6 +8,7 @@ import pytest
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from medkg_lab.engine import transitions
+from medkg_lab.models.events import EventData, Evidence
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.instance import folder
 from medkg_lab.orchestration.recorder import VIEW, Recorder
@@ -16,11 +17,12 @@ from medkg_lab.stages.registry import BadOptions
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import register, spec, topology
 from tests.integration.orchestration.conftest import View
+from tests.told import specs
 
 PLAIN = topology("plain", "ingest", "parse", "chunk")
 GATED = topology("gated", "ingest", "gate", "chunk", "embed")
 SHA = "a" * 64
-EVIDENCE = {"document": SHA, "raw": SHA, "pages": 1, "missing_pages": [], "tool": "t", "source": SHA}
+EVIDENCE = Evidence(document=SHA, raw=SHA, pages=1, tool="t", source=SHA)
 
 
 class Engine:
@@ -29,9 +31,9 @@ class Engine:
     def __init__(self, view: View, pipeline: Topology, count: int) -> None:
         self.view, self.client, self.pipeline = view, view.client, pipeline
         register(self.client, pipeline)
-        specs = [spec(pipeline, f'{uuid.uuid4().hex} "quoted" @@job@@') for _ in range(count)]
-        self.jobs = [one["job_id"] for one in specs]
-        self.client.submit(specs)
+        jobs = [spec(pipeline, f'{uuid.uuid4().hex} "quoted" @@job@@') for _ in range(count)]
+        self.jobs = [one["job_id"] for one in jobs]
+        self.client.submit(specs(jobs))
         self.claim(count)
 
     def claim(self, limit: int) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class Engine:
         self.executions = {job["job_id"]: job["execution"] for job in batch["jobs"]}
         return batch
 
-    def record(self, *events: dict[str, Any]) -> None:
+    def record(self, *events: EventData) -> None:
         self.client.record(self.id, events)
 
     def start(self, stage: str, jobs: Sequence[str] | None = None) -> None:

@@ -8,22 +8,24 @@ from dagster import DagsterRun, DagsterRunStatus, RunRequest, SkipReason, build_
 
 from medkg_lab.engine import transitions
 from medkg_lab.locations import Locations
+from medkg_lab.models.events import Evidence
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.runs import TAG_RELEASE
 from medkg_lab.orchestration.sensors import gate_sensor
 from tests.integration.engine.processes import register, spec, topology
 from tests.integration.orchestration.conftest import View
+from tests.told import specs
 
 GATED = topology("gated", "ingest", "gate", "chunk")
 SHA = "a" * 64
-EVIDENCE = {"document": SHA, "raw": SHA, "pages": 1, "missing_pages": [], "tool": "t", "source": SHA}
+EVIDENCE = Evidence(document=SHA, raw=SHA, pages=1, tool="t", source=SHA)
 
 
 def open_gate(view: View) -> dict[str, Any]:
     """Bring a job to its gate, open that, and return the release."""
     register(view.client, GATED)
     job = spec(GATED, uuid.uuid4().hex)
-    view.client.submit([job])
+    view.client.submit(specs([job]))
     batch = view.client.claim("engine-test", ["compute"], 1, 60.0, 2.0, {})
     assert batch is not None
     jobs = [job["job_id"]]

@@ -19,8 +19,10 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.broker.client import Producer, Record, read_all
 from medkg_lab.broker.topics import DEAD_LETTERS, PDF_REQUESTS, ensure_topics
+from medkg_lab.engine import transitions
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
+from medkg_lab.models.events import EventData, StageCompleted, StageOutput, StageStarted
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology import versions
@@ -80,18 +82,13 @@ class PdfLab:
         batch = self.ledger.claim("test", ["compute", "network"], 1, 30.0, 5.0)
         assert batch is not None
         first, second = segments(topology, offline=True)[:2]
-        events = [event for stage in first.stages for event in _ran(stage, spec["job_id"], ref)]
+        events: list[EventData] = [event for stage in first.stages for event in _ran(stage, spec.job_id, ref)]
         gate = next(stage for stage in topology.stages if stage.name == first.gate)
         assert gate.condition is not None
-        data = {
-            "condition": {"ledger_field": gate.condition.ledger_field, "equals": gate.condition.equals},
-            "resume_segment": second.index,
-            "resume_lane": second.lane.value,
-            "stages": list(second.stages),
-        }
-        events.append({"type": "gate.waiting", "stage": gate.name, "jobs": [spec["job_id"]], "data": data})
+        lane, stages = second.lane.value, second.stages
+        events.append(transitions.gate_waiting(gate, [spec.job_id], second.index, lane, stages))
         self.ledger.record(batch["batch_id"], events)
-        return str(spec["job_id"])
+        return spec.job_id
 
     def request(self, job_id: str, /, **change: Any) -> None:
         """Put the request for the job's PDF on the topic."""
@@ -133,12 +130,11 @@ class PdfLab:
         return wait_until(look, timeout, f"the PDF of job {job_id}") or {}
 
 
-def _ran(stage: str, job_id: str, ref: str) -> list[dict[str, Any]]:
-    span = {"t0": time.time(), "t1": time.time(), "ms": [1.0], "counts": [1], "refs": [ref]}
-    what = {"kind": "payload", "implementation": "test", "device": "cpu"}
+def _ran(stage: str, job_id: str, ref: str) -> list[EventData]:
+    now, output = time.time(), StageOutput(job_id, 1.0, 1, ref)
     return [
-        {"type": "stage.started", "stage": stage, "jobs": [job_id], "data": {"t0": span["t0"]}},
-        {"type": "stage.completed", "stage": stage, "jobs": [job_id], "data": span | what},
+        StageStarted(stage, (job_id,), now),
+        StageCompleted(stage, now, now, (output,), "payload", "test", "cpu"),
     ]
 
 

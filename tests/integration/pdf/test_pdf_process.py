@@ -13,6 +13,7 @@ from medkg_lab.pdf.__main__ import GROUP
 from medkg_lab.stages.kinds import KINDS
 from tests.integration.pdf.lab import pdf_lab
 from tests.pdf_files import PAPER, pdf
+from tests.told import logged
 from tests.waiting import wait_until
 
 SCAN = [("image", "")]
@@ -54,7 +55,7 @@ def test_pdf_opens_its_gate_once(lab):
     second = lab.waiting_job(pdf([PAPER]), "other.pdf")
     lab.request(second)
     assert lab.settled(second)["gate"]["state"] == "open"
-    set_fields = [event for event in lab.ledger.events(0)["events"] if event["type"] == "field.set"]
+    set_fields = [event for event in logged(lab.ledger, 0) if event["type"] == "field.set"]
     assert [event["jobs"] for event in set_fields] == [[job_id], [second]]
 
 

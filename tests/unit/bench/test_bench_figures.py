@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.bench.figures import at_least, at_most, latencies, quantile, spread
 from medkg_lab.bench.lane import Passage
+from tests.told import event
 
 values = st.lists(st.floats(0, 1e6, allow_nan=False), min_size=1, max_size=200)
 
@@ -36,15 +37,14 @@ def test_targets_are_met_at_their_limit() -> None:
 
 def test_a_passage_is_read_from_the_events() -> None:
     passage = Passage(submitted={"a": 9.0, "b": 9.5})
-    done = {"t0": 10.0, "t1": 10.5, "ms": [100.0, 200.0]}
-    for event in (
-        {"type": "job.claimed", "jobs": ["a", "b"], "ts": 10.0, "data": {}},
-        {"type": "stage.completed", "jobs": ["a", "b"], "ts": 10.5, "stage": "parse", "data": done},
-        {"type": "job.claimed", "jobs": ["b"], "ts": 10.6, "data": {}},
-        {"type": "job.completed", "jobs": ["a"], "ts": 11.0, "data": {}},
-        {"type": "job.failed", "jobs": ["b"], "ts": 12.0, "data": {}},
+    for one in (
+        event("job.claimed", ["a", "b"], ts=10.0),
+        event("stage.completed", ["a", "b"], ts=10.5, t0=10.0, t1=10.5, ms=[100.0, 200.0]),
+        event("job.claimed", ["b"], ts=10.6),
+        event("job.completed", ["a"], ts=11.0),
+        event("job.failed", ["b"], ts=12.0),
     ):
-        passage.take(event)
+        passage.take(one)
     assert passage.docs_per_second == 1.0
     assert passage.claim_to_end() == [1.0, 2.0], "a job that was claimed twice counts from the first time"
     assert passage.submit_to_end() == [2.0, 2.5]

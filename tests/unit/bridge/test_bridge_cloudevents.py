@@ -1,7 +1,8 @@
 """CloudEvents: one per document and transition, valid, with ids that redelivery repeats."""
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_structured_event
@@ -10,15 +11,18 @@ from hypothesis import strategies as st
 
 from medkg_lab.events.cloudevents import (
     PREFIX,
-    TYPES,
-    EventData,
+    CloudEventData,
     JobInfo,
     cloud_events,
     cloud_id,
+    is_published,
     messages,
     read_id,
     to_json,
 )
+from medkg_lab.models.event_codec import from_json
+from medkg_lab.models.events import RECORDS, Event, of_jobs
+from tests.unit.ledger.worlds import spec
 
 JOBS = {
     name: JobInfo(name, "default", f"corr-{name}", f"clinicaltrials:{name}", "auto", "1.0+abc", attempt=2)
@@ -34,21 +38,24 @@ DATA: dict[str, dict[str, Any]] = {
     "stage.skipped": {"t0": 1000.5, "reason": "unchanged"},
     "stage.failed": {"t0": 1000.5, "t1": 1000.75, "attempt": 3, "kind": "bad_input", "error": "NotAStudy", "reason": "no study"},
     "stage.retrying": {"attempt": 1, "delay_s": 0.5, "kind": "timeout", "reason": "slow"},
-    "job.submitted": {"specs": []},
+    "job.submitted": {"specs": [spec("j1"), spec("j2")]},
     "job.completed": {"unchanged": False, "content": ["c", "d"]},
     "job.failed": {"kind": "bad_input", "reason": "no study", "error": "NotAStudy", "stage": "parse"},
     "job.dead": {"reason": "lost three engines", "losses": 3},
     "job.cancelled": {"by": "anna", "why": "duplicate"},
-    "gate.waiting": {"condition": {"ledger_field": "pdf_ir_ready", "equals": True}},
-    "gate.opened": {"by": "anna", "how": "manual", "why": "fine", "partial": True},
+    "gate.waiting": {
+        "condition": {"ledger_field": "pdf_ir_ready", "equals": True}, "resume_segment": 1, "resume_lane": "compute",
+        "stages": ["chunk"],
+    },
+    "gate.opened": {"by": "anna", "how": "manual", "why": "fine", "partial": True, "versions": [3, 4]},
     "gate.rejected": {"by": "anna", "why": "wrong file"},
-    "gate.released": {"release_id": "r1"},
+    "gate.released": {"release_id": "r1", "pipeline": "auto", "pipeline_version": "1.0+abc", "segment": 1},
 }  # fmt: skip
 
 
-def event(kind: str) -> dict[str, Any]:
+def event(kind: str) -> Event:
     stage = None if kind.startswith("job.") else "chunk"
-    return {
+    raw = {
         "seq": 7,
         "id": "b1:3",
         "ts": 1002.0,
@@ -58,10 +65,11 @@ def event(kind: str) -> dict[str, Any]:
         "jobs": ["j1", "j2"],
         "data": DATA[kind],
     }
+    return from_json(raw)
 
 
 def test_every_published_type_is_covered_here() -> None:
-    assert set(DATA) == set(TYPES)
+    assert set(DATA) == {kind for kind, record in RECORDS.items() if is_published(cast(Any, object.__new__(record)))}
 
 
 def read(message: KafkaMessage) -> Any:
@@ -80,7 +88,7 @@ def test_each_document_gets_its_own_event_and_the_library_reads_it(kind: str) ->
         assert back.get_subject() == f"clinicaltrials:{job_id}"
         assert back.get_extension("jobid") == job_id
         assert back.get_extension("pipelineversion") == "1.0+abc"
-        data = EventData.model_validate(back.get_data())
+        data = CloudEventData.model_validate(back.get_data())
         assert data.job_id == job_id
         assert data.correlation_id == f"corr-{job_id}"
 
@@ -165,5 +173,5 @@ def test_expanding_many_from_one_event_shares_nothing() -> None:
 
 def test_a_name_beyond_ascii_travels() -> None:
     jobs = {"j1": JobInfo("j1", "default", "c", "file:\u00fcber\u4e2d", "auto", "1.0+abc")}
-    (message,) = messages({**event("stage.started"), "jobs": ["j1"]}, jobs)
+    (message,) = messages(replace(event("stage.started"), data=of_jobs(event("stage.started").data, {"j1"})), jobs)
     assert read(message).get_subject() == "file:\u00fcber\u4e2d"

@@ -12,6 +12,7 @@ from medkg_lab.bridge.specs import job_spec, pipeline_of
 from medkg_lab.broker.record import Record
 from medkg_lab.broker.topics import Topics
 from medkg_lab.locations import locate
+from medkg_lab.models.job import JobSpec
 from medkg_lab.models.submission import Submission
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.signing import Signer
@@ -79,13 +80,13 @@ def catalog(short_tmp: "object") -> Catalog:
 def test_known_bytes_need_no_network(catalog: Catalog) -> None:
     submission = Submission.model_validate({"source": "clinicaltrials", "key": "NCT1", "content": {"sha256": SHA}})
     spec = job_spec(submission, catalog.topology(pipeline_of(submission, catalog)), 1.0)
-    assert (spec["pipeline"], spec["lane"], spec["offline"]) == ("auto", "compute", True)
+    assert (spec.pipeline, spec.lane, spec.offline) == ("auto", "compute", True)
 
 
 def test_an_id_alone_starts_on_the_network_lane(catalog: Catalog) -> None:
     submission = Submission(source="clinicaltrials", key="NCT1")
     spec = job_spec(submission, catalog.topology(pipeline_of(submission, catalog)), 1.0)
-    assert (spec["lane"], spec["offline"], spec["doc_id"]) == ("network", False, "clinicaltrials:NCT1")
+    assert (spec.lane, spec.offline, spec.doc_id) == ("network", False, "clinicaltrials:NCT1")
 
 
 def test_a_query_goes_to_the_pipeline_that_expands(catalog: Catalog) -> None:
@@ -139,8 +140,8 @@ class KnowingLedger:
     def get(self, job_id: str) -> object:
         return self.jobs.get(job_id)
 
-    def submit(self, jobs: list[dict[str, object]], id: str) -> None:
-        self.submitted += [str(job["job_id"]) for job in jobs]
+    def submit(self, jobs: list[JobSpec], id: str) -> None:
+        self.submitted += [job.job_id for job in jobs]
 
 
 def test_a_job_of_an_earlier_version_is_not_made_again_and_hides_no_other(catalog: Catalog) -> None:

@@ -37,7 +37,7 @@ from medkg_lab.stages.registry import Implementation
 )
 def test_only_the_lab_s_own_processes_are_its_fault(error: Exception, part: str | None) -> None:
     assert own_part(error) == part
-    assert transitions.failed("index", "a", 0.0, 1.0, 1, error)[1]["data"]["own"] == part
+    assert transitions.failed("index", "a", 0.0, 1.0, 1, error)[1].own == part
 
 
 def test_a_full_machine_is_no_document_s_fault() -> None:
@@ -48,7 +48,7 @@ def test_a_full_machine_is_no_document_s_fault() -> None:
 
 def test_a_reason_can_always_be_sent() -> None:
     (_, told) = transitions.failed("parse", "a", 0.0, 1.0, 1, ValueError("no file \udcff.txt"))
-    assert told["data"]["reason"].encode() == rb"ValueError: no file \udcff.txt"
+    assert told.reason.encode() == rb"ValueError: no file \udcff.txt"
 
 
 class Away:

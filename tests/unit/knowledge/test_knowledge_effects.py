@@ -1,14 +1,9 @@
 """What the ledger's events mean for the knowledge store."""
 
-from typing import Any
-
 import pytest
 
 from medkg_lab.knowledge.effects import Action, Effect, effects
-
-
-def event(kind: str, jobs: list[str], batch: str | None = None, **data: Any) -> dict[str, Any]:
-    return {"seq": 1, "id": "e", "ts": 0.0, "type": kind, "stage": None, "batch": batch, "jobs": jobs, "data": data}
+from tests.told import event
 
 
 def test_a_completed_job_is_published() -> None:

@@ -14,10 +14,11 @@ from medkg_lab.lab.find import NoSuchJob, SeveralDocuments, find_document, find_
 from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.query import _jobs
+from medkg_lab.models.events import CompletedJob, JobCompleted
 from medkg_lab.models.identity import file_id, plain
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.sources.files import expand
-from tests.unit.ledger.worlds import VERSIONS, World, completed, done, ids, started
+from tests.unit.ledger.worlds import VERSIONS, World, completed, ids, started
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -74,8 +75,7 @@ class Rig:
         assert ids(batch) == [job]
         for stage in batch["stages"]:
             self.world.record(batch, started(stage, [job]), completed(stage, [job]))
-        end = done([job])
-        end["data"]["content"] = [content]
+        end = JobCompleted(False, (CompletedJob(job, content),))
         self.world.record(batch, end)
         return job
 

@@ -1,12 +1,12 @@
 """The work queue is compared with the jobs, and what others did to it or to the lab's topics is noticed."""
 
-from typing import Any
-
 import pytest
 
 from medkg_lab.broker.topics import TopicSpec
 from medkg_lab.lab.removed import is_explained, removed_events
 from medkg_lab.lab.requests import Queue, Request, compare
+from medkg_lab.models.events import Event
+from tests import told
 
 DAY = 24 * 60 * 60
 SPEC = TopicSpec("events", partitions=4, retention_days=7, retention_mib=100)
@@ -53,8 +53,8 @@ def test_age_or_size_explains_what_is_gone(age_days: float, mib: int, explained:
     assert is_explained(SPEC, age_days * DAY, mib * 2**20) is explained
 
 
-def event(seq: int, age_days: float, kind: str = "job.completed") -> dict[str, Any]:
-    return {"seq": seq, "id": f"e{seq}", "ts": 100 * DAY - age_days * DAY, "type": kind, "jobs": ["a"], "data": {}}
+def event(seq: int, age_days: float, kind: str = "job.completed") -> Event:
+    return told.event(kind, ["a"], seq=seq, ts=100 * DAY - age_days * DAY)
 
 
 def test_young_events_without_their_cloudevent_were_deleted() -> None:

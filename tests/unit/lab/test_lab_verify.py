@@ -6,25 +6,18 @@ from typing import Any
 import pytest
 
 from medkg_lab.lab.verify import compare, fold, topic_mark, without_leading
+from medkg_lab.models.events import Event
 from medkg_lab.orchestration.runs import visible_run_id
+from tests import told
 
 
-def event(seq: int, name: str, jobs: list[str], stage: str | None = None, **data: Any) -> dict[str, Any]:
-    return {
-        "seq": seq,
-        "id": f"e{seq}",
-        "ts": float(seq),
-        "type": name,
-        "stage": stage,
-        "batch": "b",
-        "jobs": jobs,
-        "data": data,
-    }
+def event(seq: int, name: str, jobs: list[str], stage: str | None = None, **data: Any) -> Event:
+    return told.event(name, jobs, stage, seq=seq, batch="b", **data)
 
 
-def history() -> list[dict[str, Any]]:
+def history() -> list[Event]:
     return [
-        event(1, "job.submitted", ["a", "b"], specs=[]),
+        event(1, "job.submitted", ["a", "b"]),
         event(2, "job.claimed", ["a", "b"], half=0, executions=[1, 1]),
         event(3, "stage.started", ["a", "b"], "parse"),
         event(4, "stage.failed", ["b"], "parse", kind="bad_input"),
@@ -113,11 +106,11 @@ def test_two_outcomes_of_one_execution_are_found() -> None:
 
 
 def test_an_execution_without_an_outcome_is_found() -> None:
-    lost = [one for one in history() if one["seq"] != 11]
+    lost = [one for one in history() if one.seq != 11]
     assert "stage execution without an outcome" in what(compare(fold(lost), topic(), runs()))
 
 
-def gate_history(*last: dict[str, Any]) -> list[dict[str, Any]]:
+def gate_history(*last: Event) -> list[Event]:
     return [
         event(1, "job.claimed", ["p"], half=0, executions=[1]),
         event(2, "stage.started", ["p"], "ingest"),
@@ -141,9 +134,7 @@ def gate_history(*last: dict[str, Any]) -> list[dict[str, Any]]:
         ([], "STARTED", {"ingest": "SUCCESS", "pdf_gate": "IN_PROGRESS"}),
     ],
 )
-def test_a_gate_is_a_marker_in_the_run_that_came_to_it(
-    last: list[dict[str, Any]], status: str, steps: dict[str, str]
-) -> None:
+def test_a_gate_is_a_marker_in_the_run_that_came_to_it(last: list[Event], status: str, steps: dict[str, str]) -> None:
     side = fold(gate_history(*last))
     made = run("p", 1, status, **steps)
     assert compare(side, Counter(side.cloud_ids), {made["run_id"]: made}) == []

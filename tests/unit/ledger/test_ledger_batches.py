@@ -4,11 +4,11 @@ import pytest
 
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.commands.batches import MAX_LOSSES
-from medkg_lab.ledger.events import EventType
 from medkg_lab.ledger.leases import Leases
-from medkg_lab.ledger.spec import LARGE
 from medkg_lab.ledger.state import Batch
 from medkg_lab.ledger.writer import Writer
+from medkg_lab.models.events import EventType
+from medkg_lab.models.job import LARGE
 from tests.unit.ledger.worlds import World, completed, ids, started
 
 
@@ -53,7 +53,7 @@ def test_a_lost_batch_comes_back_in_halves_until_one_is_alone(world: World) -> N
         sizes.append(len(ids(batch)))
         world.expire()
     assert sizes == [5, 3, 2]
-    assert {event.data["reason"] for event in world.log() if event.type is EventType.BATCH_EXPIRED} == {"lease"}
+    assert {event.data.reason for event in world.log() if event.type is EventType.BATCH_EXPIRED} == {"lease"}
 
 
 def test_innocent_jobs_are_not_mixed_with_suspicious_ones(world: World) -> None:
@@ -199,7 +199,8 @@ def test_the_document_that_ran_over_its_deadline_is_tried_alone_and_the_others_g
     world.record(batch, started("ingest", ids(batch)))
     world.do("surrender", batch_id=batch["batch_id"], stage=None, over="c")
     event = world.log()[-1]
-    assert (event.data["reason"], event.data["stage"], event.data["over"]) == ("deadline", "ingest", [0, 0, 1, 0])
+    assert (event.data.reason, event.data.stage) == ("deadline", "ingest")
+    assert [entry.over for entry in event.data.entries] == [False, False, True, False]
     world.submit("e")
     assert sorted(ids(world.claim()) for _ in range(2)) == [["a", "b", "d", "e"], ["c"]]
     for _ in range(MAX_LOSSES):

@@ -1,11 +1,13 @@
 """Gates: what opens them, what does not, and what comes after."""
 
+from dataclasses import replace
+
 import pytest
 
 from medkg_lab import exit_codes
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.commands.gates import satisfied
-from medkg_lab.ledger.events import EventType
+from medkg_lab.models.events import Condition, EventType, GateWaiting, OpenedJob
 from tests.unit.ledger.worlds import DOCUMENT, EVIDENCE, World, done, ids, waiting
 
 
@@ -20,7 +22,7 @@ def test_a_field_opens_the_gate_in_the_same_commit(world: World) -> None:
     assert ready(world, "a") == {"opened": True}
     field, opened = world.log()[-2:]
     assert (field.type, opened.type) == (EventType.FIELD_SET, EventType.GATE_OPENED)
-    assert (opened.data["how"], opened.data["by"], opened.jobs) == ("condition", "pdf", ("a",))
+    assert (opened.data.how, opened.data.by, opened.jobs) == ("condition", "pdf", ("a",))
     assert world.job("a").outputs["document"] == DOCUMENT
     assert world.job("b").gate.state == "waiting"
 
@@ -32,8 +34,8 @@ def test_a_field_that_holds_already_opens_the_gate_on_arrival(world: World) -> N
     world.run(batch)
     world.record(batch, waiting(["a", "b"]))
     opened = world.log()[-1]
-    assert (opened.type, opened.jobs, opened.data["by"]) == (EventType.GATE_OPENED, ("a",), "ledger")
-    assert opened.data["versions"] == [world.job("a").version]
+    assert (opened.type, opened.jobs, opened.data.by) == (EventType.GATE_OPENED, ("a",), "ledger")
+    assert opened.data.entries == (OpenedJob("a", world.job("a").version),)
 
 
 def test_true_needs_evidence_and_all_pages(world: World) -> None:
@@ -108,10 +110,10 @@ def test_some_fields_and_values_cannot_be_set(world: World, args: dict[str, obje
 
 
 def test_a_condition_holds_for_exactly_its_value() -> None:
-    assert satisfied({"ledger_field": "f", "equals": True}, {"f": True})
-    assert not satisfied({"ledger_field": "f", "equals": True}, {"f": 1})
-    assert not satisfied({"ledger_field": "f", "equals": 1}, {"f": True})
-    assert not satisfied({"ledger_field": "f", "equals": False}, {})
+    assert satisfied(Condition("f", True), {"f": True})
+    assert not satisfied(Condition("f", True), {"f": 1})
+    assert not satisfied(Condition("f", 1), {"f": True})
+    assert not satisfied(Condition("f", False), {})
 
 
 def test_open_gates_become_releases_that_stay_until_launched(world: World) -> None:
@@ -169,7 +171,9 @@ def test_a_retry_of_what_failed_at_the_gate_waits_there_again(world: World) -> N
     assert world.do("retry", job_id="a", by="me")["from_stage"] == "gate"
     job = world.job("a")
     assert (job.state, job.gate.state, job.execution) == ("waiting_gate", "waiting", 2)
-    assert world.log()[-1].data == waiting(["a"])["data"]
+    told = world.log()[-1].data
+    assert isinstance(told, GateWaiting)
+    assert replace(told, batch=None) == waiting(["a"])
     ready(world, "a")
     assert world.job("a").gate.state == "open"
 

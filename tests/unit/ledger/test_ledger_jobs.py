@@ -6,7 +6,8 @@ from medkg_lab.ledger import errors
 from medkg_lab.ledger.commands.batches import Claim
 from medkg_lab.ledger.commands.jobs import Cancel, Submit
 from medkg_lab.ledger.core import Request
-from medkg_lab.ledger.events import EventType
+from medkg_lab.models.events import EventType, JobAdvanced, StageOutput
+from tests.told import wire
 from tests.unit.ledger.worlds import World, completed, done, failed, ids, ref, spec, started, waiting
 
 
@@ -39,8 +40,7 @@ def test_a_run_from_submission_to_completion(world: World) -> None:
     batch = world.claim()
     assert (batch["stages"], batch["lane"], batch["segment"]) == (["ingest"], "network", 0)
     world.run(batch)
-    advanced = {"type": "job.advanced", "stage": None, "jobs": ["a", "b"], "data": {"segment": 1, "lane": "compute"}}
-    world.record(batch, advanced)
+    world.record(batch, JobAdvanced(("a", "b"), 1, "compute"))
     batch = world.claim()
     assert (batch["stages"], batch["lane"], batch["segment"]) == (["parse", "chunk"], "compute", 1)
     assert batch["jobs"][0]["outputs"] == {"payload": ref("ingest", "a")}
@@ -99,8 +99,13 @@ def test_a_stage_is_not_run_twice_nor_out_of_the_batch(world: World) -> None:
         {"type": "stage.started", "stage": "ingest", "jobs": ["a", "a"], "data": {"t0": 1.0}},
         {"type": "stage.started", "stage": "ingest", "jobs": ["a"], "data": {"t0": "soon"}},
         {"type": "stage.started", "stage": "ingest", "jobs": ["a"], "data": {}},
-        {**completed("ingest", ["a"]), "jobs": ["a", "b"]},
-        {"type": "gate.waiting", "stage": "gate", "jobs": ["a"], "data": {**waiting(["a"])["data"], "condition": {}}},
+        {**wire(completed("ingest", ["a"])), "jobs": ["a", "b"]},
+        {
+            "type": "gate.waiting",
+            "stage": "gate",
+            "jobs": ["a"],
+            "data": {**wire(waiting(["a"]))["data"], "condition": {}},
+        },
         "started",
     ],
 )
@@ -121,7 +126,7 @@ def test_cancelling_a_running_job_drops_what_its_engine_records(world: World) ->
     answer = world.record(batch, completed("ingest", ["a", "b"]))
     assert answer["dropped"] == ["a"]
     last = world.log()[-1]
-    assert (last.jobs, last.data["refs"]) == (("b",), [ref("ingest", "b")])
+    assert last.data.entries == (StageOutput("b", 1.5, 1, ref("ingest", "b")),)
     assert world.job("a").run_of("ingest").status == "cancelled"
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.core import LOOK_AGAIN, OWN_RETRIES_AT_ONCE
-from medkg_lab.ledger.events import Event, EventType
 from medkg_lab.ledger.own_failures import ENGINE, PAUSES
-from tests.unit.ledger.worlds import World, completed, done, failed, ids, ref, started
+from medkg_lab.models.events import Event, EventType
+from tests.unit.ledger.worlds import World, completed, done, failed, ids, ref, spec, started
 
 LONG = max(PAUSES) + 1.0
 
@@ -41,8 +41,8 @@ def test_a_failure_by_the_lab_s_own_fault_is_retried_twice_and_no_more(world: Wo
     assert wait(world, PAUSES[0] / 2) == []
     assert wait(world, PAUSES[0]) == ["a"]
     assert (world.job("a").state, world.job("a").own, world.job("a").own_retries) == ("queued", None, 1)
-    assert (requeued(world)[0].data["by"], requeued(world)[0].data["from_stage"]) == ("lab", "parse")
-    assert "knowledge was at fault" in requeued(world)[0].data["why"]
+    assert (requeued(world)[0].data.by, requeued(world)[0].data.from_stage) == ("lab", "parse")
+    assert "knowledge was at fault" in requeued(world)[0].data.why
     fail(world, "a", own="knowledge")
     assert wait(world, PAUSES[0] + 1) == []
     assert wait(world, PAUSES[1]) == ["a"]
@@ -170,8 +170,8 @@ def test_what_cannot_be_written_down_is_refused_and_ends_nobody(world: World) ->
     deep: dict[str, object] = {}
     for _ in range(400):
         deep = {"deeper": deep}
-    args = {"field": "note", "value": True, "by": "someone", "evidence": deep}
-    assert isinstance(world.refused("set_field", job_id="a", **args), errors.LedgerError)
+    wanted = spec("b", submission={"source": "file", "deep": deep})
+    assert isinstance(world.refused("submit", jobs=[wanted]), errors.LedgerError)
     assert world.job("a").fields == {}
     world.submit("b")
     world.restart(project=False)

@@ -11,10 +11,10 @@ import pytest
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.core import Request
-from medkg_lab.ledger.events import Event, EventType
 from medkg_lab.ledger.fold import fold
 from medkg_lab.ledger.state import FINISHED, State
 from medkg_lab.ledger.tables import gate_row, job_row, stage_row
+from medkg_lab.models.events import Event, EventData, EventType, JobAdvanced, StageRetrying, StageSkipped
 from tests.unit.ledger.worlds import EVIDENCE, World, canonical, completed, done, failed, ids, spec, started, waiting
 
 JOBS = 12
@@ -100,7 +100,7 @@ class Walk:
         if self.attempt("record", batch_id=batch["batch_id"], events=events) is None or not left:
             self.batches.remove(batch)
 
-    def following(self, batch: dict[str, Any], jobs: list[str], left: list[str]) -> list[dict[str, Any]]:
+    def following(self, batch: dict[str, Any], jobs: list[str], left: list[str]) -> list[EventData]:
         """What an engine records next."""
         if left:
             run = self.world.job(jobs[0]).run_of(left[0])
@@ -112,16 +112,14 @@ class Walk:
         if segment.index + 1 == len(plan.segments):
             return [done(jobs)]
         following = plan.segments[segment.index + 1]
-        data = {"segment": following.index, "lane": following.lane.value}
-        return [{"type": "job.advanced", "stage": None, "jobs": jobs, "data": data}]
+        return [JobAdvanced(tuple(jobs), following.index, following.lane.value)]
 
-    def of_stage(self, stage: str, jobs: list[str], begun: bool) -> list[dict[str, Any]]:
+    def of_stage(self, stage: str, jobs: list[str], begun: bool) -> list[EventData]:
         """A stage starts, is tried again, ends well for all, for some, or is skipped."""
-        skipped = {"type": "stage.skipped", "stage": stage, "jobs": jobs, "data": {"t0": 3.0, "reason": "condition"}}
+        skipped = StageSkipped(stage, tuple(jobs), 3.0, "condition")
         if not begun:
             return [skipped] if self.random.random() < 0.1 else [started(stage, jobs)]
-        trouble = {"attempt": 1, "delay_s": 0.5, "kind": "service", "reason": "busy"}
-        retrying = {"type": "stage.retrying", "stage": stage, "jobs": jobs[:1], "data": trouble}
+        retrying = StageRetrying(stage, tuple(jobs[:1]), 1, 0.5, "service", "busy")
         match self.random.choices(["good", "retry", "bad"], [8, 1, 1])[0]:
             case "good":
                 return [completed(stage, jobs)]

@@ -17,10 +17,25 @@ from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, RetryOwn, S
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
-from medkg_lab.ledger.events import Event
 from medkg_lab.ledger.state import State
+from medkg_lab.models.events import (
+    PDF_IR_READY,
+    CompletedJob,
+    Condition,
+    Event,
+    EventData,
+    Evidence,
+    GateWaiting,
+    JobCompleted,
+    JobFailed,
+    StageCompleted,
+    StageFailed,
+    StageOutput,
+    StageStarted,
+)
 from medkg_lab.topology import versions
 from medkg_lab.topology.loader import load_topology
+from tests.told import wire
 
 COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
@@ -47,13 +62,8 @@ GATED = load_topology(
 VERSIONS = {topology.name: versions.version_of(topology) for topology in (PLAIN, GATED)}
 KINDS = {"ingest": "payload", "download": "payload", "parse": "document", "chunk": "chunks"}
 DOCUMENT = "d" * 64
+BEHIND = Evidence(document=DOCUMENT, raw="e" * 64, pages=2)
 EVIDENCE: dict[str, Any] = {"document": DOCUMENT, "raw": "e" * 64, "pages": 2, "missing_pages": []}
-WAITING = {
-    "condition": {"ledger_field": "pdf_ir_ready", "equals": True},
-    "resume_segment": 1,
-    "resume_lane": "compute",
-    "stages": ["chunk"],
-}
 
 
 def registrations() -> list[dict[str, Any]]:
@@ -88,24 +98,15 @@ def spec(job_id: str, pipeline: str = "plain", offline: bool = True, **changes: 
     return {**values, **changes}
 
 
-def started(stage: str, jobs: Sequence[str]) -> dict[str, Any]:
+def started(stage: str, jobs: Sequence[str]) -> StageStarted:
     """The event that a stage was started."""
-    return {"type": "stage.started", "stage": stage, "jobs": list(jobs), "data": {"t0": 10.0}}
+    return StageStarted(stage, tuple(jobs), 10.0)
 
 
-def completed(stage: str, jobs: Sequence[str]) -> dict[str, Any]:
+def completed(stage: str, jobs: Sequence[str]) -> StageCompleted:
     """The event that a stage was completed, with an output of each job's own."""
-    data = {
-        "t0": 10.0,
-        "t1": 10.5,
-        "ms": [1.5] * len(jobs),
-        "counts": [1] * len(jobs),
-        "refs": [ref(stage, job_id) for job_id in jobs],
-        "kind": KINDS[stage],
-        "implementation": f"test.{stage}",
-        "device": "cpu",
-    }
-    return {"type": "stage.completed", "stage": stage, "jobs": list(jobs), "data": data}
+    entries = tuple(StageOutput(job_id, 1.5, 1, ref(stage, job_id)) for job_id in jobs)
+    return StageCompleted(stage, 10.0, 10.5, entries, KINDS[stage], f"test.{stage}", "cpu")
 
 
 def ref(stage: str, job_id: str) -> str:
@@ -113,24 +114,23 @@ def ref(stage: str, job_id: str) -> str:
     return f"{stage}:{job_id}"
 
 
-def failed(stage: str, job_id: str, own: str | None = None) -> list[dict[str, Any]]:
+def failed(stage: str, job_id: str, own: str | None = None) -> list[EventData]:
     """The events that a stage failed for a job, and the job with it; `own` is the lab's process that was at fault."""
     why = {"kind": "bad_input", "reason": "it is empty", "error": "EmptyDocument"}
     return [
-        {"type": "stage.failed", "stage": stage, "jobs": [job_id], "data": {"t0": 1.0, "t1": 2.0, "attempt": 1, **why}},
-        {"type": "job.failed", "stage": None, "jobs": [job_id], "data": {**why, "stage": stage, "own": own}},
+        StageFailed(stage, (job_id,), 1.0, 2.0, 1, **why),
+        JobFailed((job_id,), **why, stage=stage, own=own),
     ]
 
 
-def done(jobs: Sequence[str], unchanged: bool = False) -> dict[str, Any]:
+def done(jobs: Sequence[str], unchanged: bool = False) -> JobCompleted:
     """The event that jobs ended well."""
-    data = {"unchanged": unchanged, "content": [f"content:{job_id}" for job_id in jobs]}
-    return {"type": "job.completed", "stage": None, "jobs": list(jobs), "data": data}
+    return JobCompleted(unchanged, tuple(CompletedJob(job_id, f"content:{job_id}") for job_id in jobs))
 
 
-def waiting(jobs: Sequence[str]) -> dict[str, Any]:
+def waiting(jobs: Sequence[str]) -> GateWaiting:
     """The event that jobs wait at the gate."""
-    return {"type": "gate.waiting", "stage": "gate", "jobs": list(jobs), "data": WAITING}
+    return GateWaiting("gate", tuple(jobs), Condition(PDF_IR_READY, True), 1, "compute", ("chunk",))
 
 
 def ids(batch: Mapping[str, Any]) -> list[str]:
@@ -165,6 +165,8 @@ class World:
     def do(self, op: str, *, id: str | None = None, resend: bool = False, **args: Any) -> Any:
         """Carry out one command; what it is refused with is raised."""
         self._ids += 1
+        if "events" in args:
+            args["events"] = [wire(each) if isinstance(each, EventData) else each for each in args["events"]]
         command = COMMANDS[op].parse({"id": id or f"command-{self.folder.name}-{self._ids}", **args})
         return self.carry_out(Request(command, resend))[0]
 
@@ -195,7 +197,7 @@ class World:
         """Claim a batch."""
         return self.do("claim", worker="w1", lanes=list(lanes), limit=limit, lease_s=10.0, **args)
 
-    def record(self, batch: Mapping[str, Any], *events: dict[str, Any]) -> Any:
+    def record(self, batch: Mapping[str, Any], *events: EventData) -> Any:
         """Record events of a batch."""
         return self.do("record", batch_id=batch["batch_id"], events=list(events))
 

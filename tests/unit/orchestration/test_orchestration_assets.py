@@ -1,19 +1,19 @@
 """What Dagster's asset pages are told of a window of work."""
 
-from typing import Any
-
+from medkg_lab.models.events import Event
 from medkg_lab.orchestration.assets import WINDOW_SECONDS, Window, from_json
+from tests.told import event
 
 
-def completed(kind: str, jobs: list[str], counts: list[int], ts: float = 100.0) -> dict[str, Any]:
-    return {"type": "stage.completed", "jobs": jobs, "ts": ts, "data": {"kind": kind, "counts": counts}}
+def completed(kind: str, jobs: list[str], counts: list[int], ts: float = 100.0) -> Event:
+    return event("stage.completed", jobs, ts=ts, kind=kind, counts=counts)
 
 
 def test_many_batches_become_one_materialisation_of_each_asset() -> None:
     window = Window()
     window.take([completed("document", ["a", "b"], [1, 1]), completed("chunks", ["a", "b"], [4, 6])])
     window.take([completed("chunks", ["c"], [5], ts=105.0), completed("payload", ["c"], [1])])
-    window.take([{"type": "job.completed", "jobs": ["a"], "ts": 106.0, "data": {}}])
+    window.take([event("job.completed", ["a"], ts=106.0)])
     made = {each.asset_key.to_user_string(): each.metadata for each in window.materializations()}
     assert set(made) == {"documents", "chunks"}
     assert (made["chunks"]["documents"].value, made["chunks"]["chunks"].value) == (3, 15)

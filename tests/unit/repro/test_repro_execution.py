@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from medkg_lab.engine.telling import LedgerListener
 from medkg_lab.engine.workshop import Workshop
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import spec_to_json, to_json
+from medkg_lab.models.events import Event, EventData
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.repro.choices import Choices
@@ -165,8 +168,9 @@ class Log:
         self._clock.sleep(0.001)
         self.events.append(event(len(self.events) + 1, kind, jobs, data, **more) | {"ts": self._clock.now()})
 
-    def emit(self, batch_id: str, told: Sequence[dict[str, Any]], urgent: bool, within_s: float) -> None:
-        for one in told:
+    def emit(self, batch_id: str, told: Sequence[EventData], urgent: bool, within_s: float) -> None:
+        for data in told:
+            one = to_json(Event(1, "any", T0, data))
             self.write(one["type"], one["jobs"], one["data"], stage=one["stage"], batch=batch_id)
 
 
@@ -213,15 +217,15 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
         )
         blobs.append(blob)
         specs.append(spec)
-        fields[spec["job_id"]] = {"wanted": True} if wanted else {}
-        last[spec["job_id"]] = sha(blob) if unchanged else None
-    log.write("job.submitted", [spec["job_id"] for spec in specs], {"specs": specs})
+        fields[spec.job_id] = {"wanted": True} if wanted else {}
+        last[spec.job_id] = sha(blob) if unchanged else None
+    log.write("job.submitted", [spec.job_id for spec in specs], {"specs": [spec_to_json(spec) for spec in specs]})
     for job, known in fields.items():
         for name, value in known.items():
             log.write("field.set", [job], {"field": name, "value": value, "by": "test"})
     pipeline = Pipeline.of(topology)
-    outputs: dict[str, dict[str, str]] = {spec["job_id"]: {} for spec in specs}
-    going = [spec["job_id"] for spec in specs]
+    outputs: dict[str, dict[str, str]] = {spec.job_id: {} for spec in specs}
+    going = [spec.job_id for spec in specs]
     segments, index = pipeline.segments(True), 0
     while going:
         batch_id = f"b{index}"
@@ -231,11 +235,12 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
         log.write("job.claimed", going, {**claim, "policies_version": content_version(POLICIES)}, batch=batch_id)
         found = [
             read(
-                {"attempt": 1, "again": False, "last_content": last[spec["job_id"]], **spec}
-                | {"fields": fields[spec["job_id"]], "outputs": outputs[spec["job_id"]]}
+                {"attempt": 1, "again": False, "last_content": last[spec.job_id], **spec_to_json(spec)}
+                | {"submission": orjson.loads(spec.submission)}
+                | {"fields": fields[spec.job_id], "outputs": outputs[spec.job_id]}
             )
             for spec in specs
-            if spec["job_id"] in going
+            if spec.job_id in going
         ]
         for document in found:
             document.last_content = last[document.job_id]
@@ -247,20 +252,19 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
             assert executor.step(stage) is None
         executor.finish()
         listener.flush()
-        waiting = [
-            job
+        waiting = {
+            job: one["stage"]
             for one in log.events
             if one["type"] == "gate.waiting" and one["batch"] == batch_id
             for job in one["jobs"]
-        ]
+        }
         for document in found:
             outputs[document.job_id] = dict(document.outputs)
         # Every other job's gate is opened.
         going = [job for job in going if job in waiting][::2]
         for job in going:
-            log.write(
-                "gate.opened", [job], {"by": "test", "how": "manual", "why": None, "partial": False, "versions": [1]}
-            )
+            data = {"by": "test", "how": "manual", "why": None, "partial": False, "versions": [1]}
+            log.write("gate.opened", [job], data, stage=waiting[job])
         index += 1
     world.loops.close()
     return log.events, specs, blobs
@@ -276,11 +280,11 @@ def test_a_run_does_what_the_engine_did(topology: Topology, documents: list[tupl
         made = [store.get(ref) for ref in dict.fromkeys(refs)]
         entries = [
             JobEntry(
-                job_id=spec["job_id"],
-                doc_id=spec["doc_id"],
+                job_id=spec.job_id,
+                doc_id=spec.doc_id,
                 tenant_id="default",
                 pipeline="random",
-                pipeline_version=spec["pipeline_version"],
+                pipeline_version=spec.pipeline_version,
                 state="queued",
             )
             for spec in specs

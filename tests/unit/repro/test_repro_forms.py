@@ -180,7 +180,7 @@ def test_a_label_whose_value_nothing_knows_stops_the_export(
     assert main([*command, "--redact", "--preview", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["unsure"]) >= 1
     assert main([*command, "--redact", "--redact-incomplete"]) == 0
-    assert "no de-identification" in capsys.readouterr().err
+    assert "not de-identification" in capsys.readouterr().err
     report = json.loads(archives.read(out).members[names.REDACTION])
     assert report["unsure"] >= 1
     assert "names in running text" in " ".join(report["not_sought"])

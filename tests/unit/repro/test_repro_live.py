@@ -10,6 +10,7 @@ import pytest
 
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
@@ -41,7 +42,7 @@ def fetched(service: HttpService, *statuses: int) -> Archive:
     url = f"{service.url}/ct/studies/{KEY}?format=json"
     request = Submission(source="clinicaltrials", key=KEY, pipeline="fetch")
     spec = job_spec(request, FETCH, T0)
-    job = spec["job_id"]
+    job = spec.job_id
     payload = Payload(
         sha256=sha(body),
         media_type="application/json",
@@ -91,7 +92,7 @@ def fetched(service: HttpService, *statuses: int) -> Archive:
     failed = {"attempt": 1, "delay_s": 2.0, "kind": "service", "reason": "busy"}
     done = {"t0": T0 + 3, "t1": T0 + 5, "ms": [1.0], "counts": [1], "refs": [sha(output)], "kind": "payload"}
     events = [
-        event(1, "job.submitted", [job], {"specs": [spec]}),
+        event(1, "job.submitted", [job], {"specs": [spec_to_json(spec)]}),
         event(2, "job.claimed", [job], claim, batch="b1"),
         event(3, "stage.started", [job], {"t0": T0 + 3}, **at),
         *(event(4 + n, "stage.retrying", [job], failed, **at) for n, status in enumerate(statuses) if status != 200),
@@ -100,7 +101,7 @@ def fetched(service: HttpService, *statuses: int) -> Archive:
     ]
     entry = JobEntry(
         job_id=job,
-        doc_id=spec["doc_id"],
+        doc_id=spec.doc_id,
         tenant_id="default",
         pipeline="fetch",
         pipeline_version=version_of(FETCH),

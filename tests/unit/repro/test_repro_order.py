@@ -49,7 +49,14 @@ CHANGES: dict[str, tuple[Callable[[Events], Events], str]] = {
     "a gate that was not there": (
         lambda events: [
             *events,
-            {**events[-1], "seq": 99, "id": "x", "type": "gate.failed", "data": {"kind": "bad_input", "reason": "x"}},
+            {
+                **events[-1],
+                "seq": 99,
+                "id": "x",
+                "type": "gate.failed",
+                "stage": "gate",
+                "data": {"by": "pdf", "kind": "bad_input", "reason": "x"},
+            },
         ],
         "had come to no gate",
     ),

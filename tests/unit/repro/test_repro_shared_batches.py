@@ -15,7 +15,9 @@ import pytest
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.client import EventPage
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import from_json
 from medkg_lab.models.submission import Payload
 from medkg_lab.repro import archive as archives
 from medkg_lab.repro import export
@@ -48,9 +50,9 @@ class Ledger:
     def definitions(self, kind: str) -> list[dict[str, Any]]:
         return [one for one in self.definitions_ if one["kind"] == kind]
 
-    def events(self, after: int, limit: int, job_id: str | None = None) -> dict[str, Any]:
+    def events(self, after: int, limit: int, job_id: str | None = None) -> EventPage:
         found = [one for one in self.events_ if one["seq"] > after and job_id in (None, *one["jobs"])]
-        return {"events": found[:limit]}
+        return EventPage(tuple(map(from_json, found[:limit])), len(self.events_))
 
 
 @dataclass

@@ -10,6 +10,7 @@ import orjson
 
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.locations import locate
+from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
@@ -124,7 +125,7 @@ def incident(
         for one, blob in zip(studies, blobs, strict=True)
     ]
     specs = [job_spec(one, chosen, T0) for one in requests]
-    ids = [spec["job_id"] for spec in specs]
+    ids = [spec.job_id for spec in specs]
     stamps = {"profile": "cpu", "profile_version": content_version(PROFILE)}
     claim = {
         "worker": "engine-compute",
@@ -139,15 +140,18 @@ def incident(
         "stages": [stage.name for stage in chosen.stages],
         "policies_version": content_version(POLICIES),
     }
-    head = [event(1, "job.submitted", ids, {"specs": specs}), event(2, "job.claimed", ids, claim, batch="b1")]
+    head = [
+        event(1, "job.submitted", ids, {"specs": list(map(spec_to_json, specs))}),
+        event(2, "job.claimed", ids, claim, batch="b1"),
+    ]
     done = {"unchanged": False, "content": [sha(blob) for blob in blobs]}
     jobs = [
         JobEntry(
-            job_id=spec["job_id"],
-            doc_id=spec["doc_id"],
+            job_id=spec.job_id,
+            doc_id=spec.doc_id,
             tenant_id="default",
             pipeline=chosen.name,
-            pipeline_version=spec["pipeline_version"],
+            pipeline_version=spec.pipeline_version,
             state="completed",
         )
         for spec in specs
