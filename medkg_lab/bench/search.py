@@ -46,7 +46,7 @@ def measure(options: Options) -> dict[str, Any]:
             _fill(knowledge, options.chunks)
             filled = time.perf_counter() - began
             asked = texts.questions(options.queries + 1)
-            knowledge.searcher.search(Question(query=asked[0]))
+            knowledge.searcher.search(Question(query=asked[0], is_plain=True))
             took, busy = zip(*(_search(knowledge, query) for query in asked[1:]), strict=True)
         finally:
             knowledge.close()
@@ -67,7 +67,7 @@ def measure(options: Options) -> dict[str, Any]:
 def _search(knowledge: Knowledge, query: str) -> tuple[float, float]:
     """Seconds that one search took, and the processor's seconds in it, which other processes do not lengthen."""
     began, busy = time.perf_counter(), time.process_time()
-    knowledge.searcher.search(Question(query=query))
+    knowledge.searcher.search(Question(query=query, is_plain=True))
     return time.perf_counter() - began, time.process_time() - busy
 
 

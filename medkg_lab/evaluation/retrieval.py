@@ -83,7 +83,7 @@ def _message(item: Item, vector: Matrix, model: str) -> dict[str, Any]:
 
 def rankings(knowledge: Knowledge, query: str) -> Rankings:
     """The documents that each leg and the fusion find for a query."""
-    found = knowledge.searcher.rank(Question(query=query, limit=DEPTH_OF_RECALL, per_document=1))
+    found = knowledge.searcher.rank(Question(query=query, is_plain=True, limit=DEPTH_OF_RECALL, per_document=1))
     legs = {**found.rankings, FUSED: found.chosen}
     return {leg: _documents(ranking, found.owners) for leg, ranking in legs.items()}
 
@@ -94,7 +94,7 @@ def _documents(ranking: Ranking, owners: Mapping[int, str]) -> list[str]:
 
 def legs_off(knowledge: Knowledge, dataset: Dataset) -> dict[str, str]:
     """The legs that take no part in the measurement, each with the reason."""
-    legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), limit=1)).legs
+    legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), is_plain=True, limit=1)).legs
     return {leg: state.removeprefix("off: ") for leg, state in legs.items() if state != "on"}
 
 

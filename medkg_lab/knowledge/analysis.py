@@ -156,6 +156,18 @@ def stems(atom: str) -> tuple[str, ...]:
     return tuple(_STEMMER.analyze(atom))
 
 
+def placed_terms(text: str) -> list[tuple[int, int, str]]:
+    """The index terms of `text` in order, each with the place of its word."""
+    return [
+        (match.start(), match.end(), term) for match in _WORD.finditer(text) for term in _terms_of_word(match.group())
+    ]
+
+
+@lru_cache(maxsize=100_000)
+def _terms_of_word(word: str) -> tuple[str, ...]:
+    return terms(fold(word))
+
+
 def terms(found: Sequence[str]) -> tuple[str, ...]:
     """The terms of a row of atoms."""
     return tuple(term for atom in found for term in stems(atom))

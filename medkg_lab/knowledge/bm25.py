@@ -90,6 +90,11 @@ class TextIndex:
         return int(searcher.num_docs) - (1 if self.revision else 0)
 
     @property
+    def _everything(self) -> int:
+        """A limit that cuts nothing off."""
+        return max(1, int(self._index.searcher().num_docs))
+
+    @property
     def revision(self) -> int:
         """The store's revision that the index reflects; 0 for an empty index."""
         return self._stored(_REVISION)
@@ -166,7 +171,7 @@ class TextIndex:
         parts += [(Occur.Should, self._term(term)) for term in terms]
         if not parts:
             return []
-        depth = limit if allowed is None else max(1, len(self))
+        depth = limit if allowed is None else self._everything
         keys, scores = self._found(Query.boolean_query(parts), tenant, sources, depth)
         if allowed is not None:
             fits = np.isin(keys, allowed)
@@ -176,11 +181,12 @@ class TextIndex:
 
     def matching(self, term: query.Term, tenant: str) -> Keys:
         """The keys of all the tenant's chunks in which a term stands, sorted."""
-        keys, _ = self._found(self._term(term), tenant, None, max(1, len(self)))
+        keys, _ = self._found(self._term(term), tenant, None, self._everything)
         return np.sort(keys)
 
-    def known(self, asked: Sequence[Unit]) -> tuple[list[Unit], dict[str, str]]:
-        """`asked` with words that no document has replaced by the most similar that one has, and which these are."""
+    def known(self, asked: Sequence[Unit]) -> tuple[list[Unit], dict[str, str], bool]:
+        """`asked` with words that no document has replaced by the most similar that one has, which these are, and whether any
+        document has a word of what is asked then."""
         searcher = self._index.searcher()
         read_as: dict[str, str] = {}
         for unit in asked:
@@ -189,7 +195,8 @@ class TextIndex:
                 candidates = searcher.terms_with_prefix(_BEGINNINGS[None], atom[: spelling.SAME], limit=spelling.MOST)
                 if (other := spelling.closest(atom, candidates)) is not None:
                     read_as[atom] = other
-        return [Unit((read_as[one.atoms[0]],)) if one.atoms[0] in read_as else one for one in asked], read_as
+        units = [Unit((read_as[one.atoms[0]],)) if one.atoms[0] in read_as else one for one in asked]
+        return units, read_as, any(self._is_known(searcher, atom) for unit in units for atom in unit.atoms)
 
     @staticmethod
     def _is_known(searcher: tantivy.Searcher, atom: str) -> bool:
@@ -202,7 +209,7 @@ class TextIndex:
         times the rarest of the query that it does, and at most as one that a single chunk has.
         """
         searcher = self._index.searcher()
-        count = len(self)
+        count = int(searcher.num_docs)
         boost = self._boosts["body"] or max(self._boosts.values()) or 1.0
         rows = [unit.atoms for unit in asked] + [tuple(analysis.atoms(term.text)) for term in terms]
         found = [searcher.doc_freq("body", term) for atoms in rows for term in analysis.terms(atoms)]

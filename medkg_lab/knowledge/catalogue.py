@@ -9,10 +9,10 @@ import orjson
 
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.facts import Atoms, Fact, Facts, lookup_keys, meets, names, read_facts
-from medkg_lab.knowledge.passages import NO_KEYS, Keys
+from medkg_lab.knowledge.passages import NO_KEYS, Keys, Owner
 
 _DOCUMENTS = """
-SELECT v.first_key, v.chunks, g.tenant, g.doc_id, d.source, d.title, d.metadata
+SELECT v.first_key, v.chunks, g.doc_id, g.tenant, d.source, d.title, g.job_id, d.metadata
 FROM vector v JOIN generation g ON g.id = v.generation JOIN document d ON d.generation = v.generation
 WHERE g.state = 'published' AND (?::BIGINT[] IS NULL OR list_contains(?::BIGINT[], g.id)) ORDER BY v.first_key
 """
@@ -32,8 +32,13 @@ class Entry:
 
     first_key: int
     chunks: int
-    tenant: str
+    owner: Owner
     facts: Facts
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self.owner.tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}
         self._starts: Keys = NO_KEYS
+        self._same_work: dict[int, list[Entry]] = {}
         self._excluding: set[int] = set()
         self._identifiers, self._named, self._authors, self._journals, self._works = (_Postings() for _ in range(5))
 
@@ -85,23 +91,24 @@ class Catalogue:
         """Read the documents of `generations`, or all."""
         chosen = None if generations is None else list(generations)
         entries = [
-            Entry(row[0], row[1], row[2], read_facts(row[3], row[4], row[5], orjson.loads(row[6] or "{}")))
-            for row in database.rows(_DOCUMENTS, [chosen, chosen])
+            Entry(first_key, chunks, Owner(*owner), read_facts(owner[0], owner[2], owner[3], orjson.loads(metadata)))
+            for first_key, chunks, *owner, metadata in database.rows(_DOCUMENTS, [chosen, chosen])
         ]
         return Additions(entries, [int(row[0]) for row in database.rows(_EXCLUDING, [chosen, chosen])])
 
     def swap(self, added: Additions, replaced: Iterable[int]) -> None:
         """Take in documents, and drop those with the first keys in `replaced`."""
-        for first_key in replaced:
+        # Passages that a job carries over from an older one keep their keys, and have another owner.
+        for first_key in (*replaced, *(entry.first_key for entry in added.entries)):
             if (entry := self.entries.pop(first_key, None)) is not None:
                 self._change(entry, is_added=False)
                 self._excluding.difference_update(range(first_key, first_key + entry.chunks))
         for entry in added.entries:
-            if entry.first_key not in self.entries:
-                self.entries[entry.first_key] = entry
-                self._change(entry, is_added=True)
+            self.entries[entry.first_key] = entry
+            self._change(entry, is_added=True)
         self._excluding.update(added.excluding)
         self._starts = np.array(sorted(self.entries), dtype=np.int64)
+        self._same_work.clear()
 
     def _change(self, entry: Entry, is_added: bool) -> None:
         facts = entry.facts
@@ -112,15 +119,13 @@ class Catalogue:
         if len(facts.title) >= _OWN_TITLE:
             self._works.change(entry, [" ".join(facts.title)], is_added)
 
-    def owner(self, key: int) -> Entry | None:
-        """The document of a passage."""
-        place = int(np.searchsorted(self._starts, key, side="right")) - 1
-        entry = self.entries[int(self._starts[place])] if place >= 0 else None
-        return entry if entry is not None and key < entry.first_key + entry.chunks else None
-
-    def owners(self, keys: Iterable[int]) -> dict[int, Entry]:
+    def owners(self, keys: Sequence[int]) -> dict[int, Entry]:
         """The document of each key; keys that are not published are skipped."""
-        return {key: entry for key in keys if (entry := self.owner(key)) is not None}
+        if not len(self._starts):
+            return {}
+        places = np.searchsorted(self._starts, np.asarray(keys, dtype=np.int64), side="right") - 1
+        entries = [self.entries[start] for start in self._starts[np.maximum(places, 0)].tolist()]
+        return {key: e for key, e in zip(keys, entries, strict=True) if e.first_key <= key < e.first_key + e.chunks}
 
     def documents_of(self, keys: Keys) -> Keys:
         """The first keys of the documents that passages belong to, sorted."""
@@ -178,6 +183,12 @@ class Catalogue:
 
     def same_work(self, entry: Entry) -> list[Entry]:
         """The document and the others that are the same work: versions, copies, a preprint and its article."""
+        known = self._same_work.get(entry.first_key)
+        if known is None:
+            known = self._same_work[entry.first_key] = self._found_alike(entry)
+        return known
+
+    def _found_alike(self, entry: Entry) -> list[Entry]:
         found = {entry.first_key: entry}
         pending = [entry]
         while pending:

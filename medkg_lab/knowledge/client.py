@@ -85,18 +85,18 @@ class KnowledgeClient:
         weights: Mapping[str, float] | None = None,
         reranker: str | None = None,
         explain: bool = False,
+        is_plain: bool = False,
     ) -> dict[str, Any]:
         """Find passages, as `answers.SearchAnswer` has it in JSON, with at most `per_document` hits of one document.
 
         Without `per_document` it is three as long as other documents are found, then more. `filters` are conditions on documents
-        by name, as `question.Filters` has them. `explain` adds `how` and, for each hit, `explanation`. Raises QueryBlank,
-        QueryTooLong, QueryInvalid and UnknownReranker.
+        by name, as `question.Filters` has them. A query that `is_plain` is text without operators. `explain` adds `how` and, for
+        each hit, `explanation`. Raises QueryBlank, QueryTooLong, QueryInvalid and UnknownReranker.
         """
         only = None if sources is None else list(sources)
         how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
         how = {name: value for name, value in (*how.items(), ("filters", filters)) if value is not None}
-        if explain:
-            how["explain"] = True
+        how |= {name: True for name, given in (("explain", explain), ("is_plain", is_plain)) if given}
         return dict(self._rpc.call("search", query=query, limit=limit, tenant=tenant, sources=only, **how))
 
     def node(self, id_or_text: str, tenant: str = "default") -> dict[str, Any]:

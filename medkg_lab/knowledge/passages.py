@@ -1,6 +1,6 @@
 """Reading passages and documents from the store, for searches and for the indexes that are derived from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from medkg_lab.knowledge import schema
 from medkg_lab.knowledge.answers import Provenance
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.errors import PassageNotFound
@@ -81,10 +80,40 @@ def _passages(rows: Sequence[tuple[Any, ...]]) -> list[Passage]:
     ]
 
 
-def by_keys(database: Database, keys: Sequence[int]) -> dict[int, Passage]:
-    """The passages with these keys; a key that is no longer there is left out."""
-    condition = f"WHERE c.key IN (SELECT unnest(?::BIGINT[])) AND g.state IN {schema.READABLE}"
-    return {passage.key: passage for passage in _passages(database.rows(_PASSAGE + condition, [list(keys)]))}
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The published document of passages."""
+
+    doc_id: str
+    tenant: str
+    source: str
+    title: str
+    job_id: str
+
+
+def by_keys(database: Database, owners: Mapping[int, Owner]) -> dict[int, Passage]:
+    """The passages of published documents by key; a key that is no longer there is skipped.
+
+    Their documents are known already: joining them would take as long again.
+    """
+    query = """SELECT key, chunk_id, text, section, page, spans, kind FROM chunk WHERE key IN (SELECT unnest(?::BIGINT[]))"""
+    return {
+        row[0]: Passage(
+            key=row[0],
+            chunk_id=row[1],
+            doc_id=(owner := owners[row[0]]).doc_id,
+            tenant=owner.tenant,
+            source=owner.source,
+            title=owner.title,
+            text=row[2],
+            section=tuple(row[3]),
+            page=row[4],
+            spans=orjson.loads(row[5]),
+            job_id=owner.job_id,
+            kind=row[6],
+        )
+        for row in database.rows(query, [list(owners)])
+    }
 
 
 def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, Any]:

@@ -125,12 +125,18 @@ class _Row:
 _Node = Condition | _Row
 
 
-def read(text: str) -> Query:
-    """Read a query. Raises QueryBlank, QueryTooLong, and QueryInvalid with the place of what cannot be read."""
+def read_plain(text: str) -> Query:
+    """Take a text as plain words, whatever they are. Raises QueryBlank and QueryTooLong."""
     if len(text) > MAX_CHARACTERS:
         raise QueryTooLong(length=len(text), limit=MAX_CHARACTERS)
     if not text.strip():
         raise QueryBlank()
+    return Query(text, " ".join(text.split()))
+
+
+def read(text: str) -> Query:
+    """Read a query. Raises QueryBlank, QueryTooLong, and QueryInvalid with the place of what cannot be read."""
+    read_plain(text)
     tokens = list(_tokens(text))
     node = _Reader(text, tokens).read()
     plain: list[str] = []

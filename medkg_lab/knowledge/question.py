@@ -59,11 +59,12 @@ class Question(Frozen):
     """What is asked: at most `per_document` of a document's passages are among the hits; without it, three as long as there are
     other documents, then the rest.
 
-    Without `fusion`, `weights` or `reranker` those of the settings hold; a retriever that `weights` does not name counts 1, and
-    `reranker` "none" is none.
+    A query that `is_plain` is text without operators. Without `fusion`, `weights` or `reranker` those of the settings hold; a
+    retriever that `weights` does not name counts 1, and `reranker` "none" is none.
     """
 
     query: str
+    is_plain: bool = False
     limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
     tenant: str = "default"
     sources: tuple[str, ...] | None = None
@@ -92,7 +93,7 @@ class Reading:
     @classmethod
     def of(cls, question: Question) -> Self:
         """Read a question. Raises QueryBlank, QueryTooLong and QueryInvalid."""
-        parsed = language.read(question.query)
+        parsed = language.read_plain(question.query) if question.is_plain else language.read(question.query)
         conditions = list(question.filters.conditions())
         if parsed.condition is not None:
             conditions.insert(0, parsed.condition)
@@ -117,7 +118,7 @@ class Reading:
 class Asked:
     """What the retrievers look for: units and terms by words, vectors where there are any; `legs` says which is on, or why not.
 
-    `read_as` are words that the index does not know, with those that were taken for them.
+    `read_as` are words that the index does not know, with those that were taken for them; `is_known` says that it knows any.
     """
 
     units: Sequence[Unit]
@@ -126,3 +127,4 @@ class Asked:
     sparse: SparseVectors | None
     legs: Mapping[str, str]
     read_as: Mapping[str, str]
+    is_known: bool = True

@@ -53,6 +53,3 @@ INSERT INTO position VALUES ('schema', {version}), ('ledger', 0), ('revision', 0
 
 TEXT_TABLES = ("document", "chunk", "vector", "sparse")
 GRAPH_TABLES = ("node", "edge", "mention")
-
-# A retired generation is still read by searches that began before its successor was in the text and vector indexes.
-READABLE = "('published', 'retired')"

@@ -40,7 +40,8 @@ T = TypeVar("T")
 class Found:
     """What the retrievers gave, and which keys the fusion chose, best first; `owners` names the document of each key.
 
-    `values` are what each retriever says, from 0 to 1; `named` says of a key whose document was asked for itself by what.
+    `values` are what each retriever says, from 0 to 1, by the fusion's method, `measured` the same measured alike for every
+    query; `named` says of a key whose document was asked for itself by what.
     """
 
     rankings: Mapping[str, Ranking]
@@ -48,6 +49,7 @@ class Found:
     owners: Mapping[int, str]
     entries: Mapping[int, Entry]
     values: fusion.Values
+    measured: fusion.Values
     named: Mapping[int, str]
 
 
@@ -91,7 +93,7 @@ class Searcher:
         with self._lock.reading():
             found = self._find(question, reading, asked)
             chosen = self._above_floor(found, asked)
-            hits = passages.by_keys(self._database, [key for key, _ in chosen])
+            hits = passages.by_keys(self._database, {key: found.entries[key].owner for key, _ in chosen})
             told = {key: works.describe(self._indexes.catalogue, found.entries[key]) for key in hits}
         return SearchAnswer(
             query=question.query,
@@ -119,7 +121,7 @@ class Searcher:
     def _ask(self, reading: Reading) -> Asked:
         """What each retriever is asked."""
         stop_words = self._settings.stop_words
-        units, read_as = self._indexes.texts.known(reading.units(stop_words))
+        units, read_as, is_known = self._indexes.texts.known(reading.units(stop_words))
         terms = reading.query.terms
         if not units and not terms:
             return Asked((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
@@ -128,7 +130,7 @@ class Searcher:
             return Asked(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
         vector, dense = self._embed(reading.meaning)
         weights, sparse = self._weigh(reading.meaning)
-        return Asked(units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as)
+        return Asked(units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as, is_known)
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
         vectors = self._indexes.vectors
@@ -155,7 +157,8 @@ class Searcher:
         depth = max(_DEPTH, 2 * question.limit)
         while True:
             rankings = self._ranked(asked, depth, question, allowed)
-            values = self._values(rankings, question.fusion or self._settings.fusion, asked)
+            measured = self._measured(rankings, asked)
+            values = self._values(rankings, question.fusion or self._settings.fusion, measured)
             fused = self._lowered(fusion.fuse(values, self._weights(question)), reading)
             fused = self._reranked(fused, question, reading)
             entries = indexes.catalogue.owners([key for key, _ in fused])
@@ -170,9 +173,9 @@ class Searcher:
         rest = [*kept, *passed] if question.per_document is None else kept
         first = [(key, 1.0) for key in named]
         chosen = [*first, *(pair for pair in rest if pair[0] not in named)][: question.limit]
-        entries = entries | indexes.catalogue.owners(named)
+        entries = entries | indexes.catalogue.owners(list(named))
         owners = {key: entry.facts.doc_id for key, entry in entries.items()}
-        return Found(rankings, chosen, owners, entries, values, named)
+        return Found(rankings, chosen, owners, entries, values, measured, named)
 
     def _named(self, question: Question, reading: Reading, asked: Asked, allowed: Keys | None) -> dict[int, str]:
         """The first passages of documents that are asked for themselves, or of all that meet the conditions if that is all."""
@@ -200,14 +203,14 @@ class Searcher:
             rankings["sparse"] = indexes.sparse.search(asked.sparse, depth, tenant, sources, allowed)
         return rankings
 
-    def _values(self, rankings: Mapping[str, Ranking], method: str, asked: Asked) -> fusion.Values:
+    def _values(self, rankings: Mapping[str, Ranking], method: str, measured: fusion.Values) -> fusion.Values:
         """What each retriever says, from 0 to 1, by the fusion's method."""
         if method == "rrf":
             k = self._settings.rrf_k
             return {name: fusion.reciprocal_ranks(ranking, k) for name, ranking in rankings.items()}
         if method == "weighted":
             return {name: fusion.scaled(ranking) for name, ranking in rankings.items()}
-        return self._measured(rankings, asked)
+        return measured
 
     def _measured(self, rankings: Mapping[str, Ranking], asked: Asked) -> dict[str, dict[int, float]]:
         """What each retriever says, measured alike for every query. What only others found is compared by vector, too."""
@@ -236,7 +239,8 @@ class Searcher:
         if name is None or name == "none" or not fused:
             return fused
         best = fused[: max(self._settings.rerank_depth, question.limit)]
-        texts = passages.by_keys(self._database, [key for key, _ in best])
+        entries = self._indexes.catalogue.owners([key for key, _ in best])
+        texts = passages.by_keys(self._database, {key: entry.owner for key, entry in entries.items()})
         keys = [key for key, _ in best if key in texts]
         scores = rerank.judge(name, reading.meaning or question.query, [texts[key].text for key in keys])
         return sorted(zip(keys, scores, strict=True), key=lambda pair: -pair[1])
@@ -247,8 +251,12 @@ class Searcher:
         dense_is_known = asked.vector is None or relevance.is_known(self._indexes.vectors.model)
         if not floor or asked.terms or asked.sparse is not None or not dense_is_known:
             return list(found.chosen)
-        values = self._measured(found.rankings, asked)
-        return [pair for pair in found.chosen if pair[0] in found.named or relevance.evidence(values, pair[0]) >= floor]
+        floor = floor if asked.is_known else max(floor, relevance.UNHEARD)
+        return [
+            (key, score)
+            for key, score in found.chosen
+            if key in found.named or relevance.evidence(found.measured, key) >= floor
+        ]
 
     def _weights(self, question: Question) -> Mapping[str, float]:
         return self._settings.weights.model_dump() if question.weights is None else question.weights

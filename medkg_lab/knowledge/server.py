@@ -43,8 +43,16 @@ class Reads:
         weights: dict[str, float] | None = None,
         reranker: str | None = None,
         explain: bool = False,
+        is_plain: bool = False,
     ) -> SearchAnswer:
-        question = {"query": query, "limit": limit, "tenant": tenant, "sources": sources, "filters": filters or {}}
+        question = {
+            "query": query,
+            "is_plain": is_plain,
+            "limit": limit,
+            "tenant": tenant,
+            "sources": sources,
+            "filters": filters or {},
+        }
         how = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
         return self._knowledge.searcher.search(Question.model_validate({**question, **how, "explain": explain}))
 

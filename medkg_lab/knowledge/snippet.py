@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from medkg_lab.knowledge.analysis import Word, terms, words
+from medkg_lab.knowledge.analysis import placed_terms, words
 
 WIDTH = 280
 """Characters in a snippet at most."""
@@ -37,22 +37,26 @@ def snippet(text: str, rows: Iterable[Row], beginnings: Sequence[str] = (), widt
 
 def matches(text: str, rows: Iterable[Row], beginnings: Sequence[str] = ()) -> list[tuple[Mark, Row]]:
     """Where rows, and words with `beginnings`, stand in `text`, by place, the longer first."""
-    atoms = [(word, term) for word in words(text) for term in terms(word.atoms)]
+    placed = placed_terms(text)
     by_first: dict[str, list[Row]] = {}
     for row in sorted(set(rows), key=len, reverse=True):
         by_first.setdefault(row[0], []).append(row)
-    found: list[tuple[Mark, Row]] = []
-    for at, (word, term) in enumerate(atoms):
-        for row in by_first.get(term, ()):
-            if tuple(one for _, one in atoms[at : at + len(row)]) == row:
-                found.append(((word.start, atoms[at + len(row) - 1][0].end), row))
-        if beginnings:
-            found += [(_place(word), (begun,)) for begun in beginnings if any(a.startswith(begun) for a in word.atoms)]
+    found = [
+        ((start, placed[at + len(row) - 1][1]), row)
+        for at, (start, _, term) in enumerate(placed)
+        if term in by_first
+        for row in by_first[term]
+        if len(row) == 1 or tuple(one for _, _, one in placed[at : at + len(row)]) == row
+    ]
+    if beginnings:
+        found += [
+            ((word.start, word.end), (begun,))
+            for word in words(text)
+            for begun in beginnings
+            if any(atom.startswith(begun) for atom in word.atoms)
+        ]
+        found.sort(key=lambda match: match[0])
     return found
-
-
-def _place(word: Word) -> Mark:
-    return word.start, word.end
 
 
 def _without_overlap(found: Iterable[tuple[Mark, Row]]) -> list[tuple[Mark, Row]]:

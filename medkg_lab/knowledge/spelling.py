@@ -22,7 +22,8 @@ def closest(word: str, candidates: Iterable[tuple[str, int]]) -> str | None:
     An edit is a letter more, less or another, or two neighbours swapped (optimal string alignment).
     """
     most = 2 if len(word) >= _LONG else 1
-    near = [pair for pair in candidates if abs(len(pair[0]) - len(word)) <= most and pair[0].isalpha()]
+    # Two letters more or less make another word: thrombolysis and thrombosis.
+    near = [pair for pair in candidates if abs(len(pair[0]) - len(word)) <= 1 and pair[0].isalpha()]
     judged = [(edits, -count, one) for one, count in near if (edits := _edits(word, one, most)) <= most]
     return min(judged)[2] if judged else None
 

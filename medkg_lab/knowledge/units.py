@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from medkg_lab.knowledge.analysis import GREEK_NAMES, Word, spelled_out, words
 
-_FUNCTION_WORDS = (
-    "a an and are as at be by for from has have in is it its not of on or than that the this to was were which with"
-)
+_FUNCTION_WORDS = "a an and are as at be by did do does for from has have how i in is it "
+_FUNCTION_WORDS += "its not of on or than that the this to was were what which with"
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """Words without meaning of their own: ranking or marking by them would hide the words that matter."""
 _GLUE = re.compile(r"[-‐‑‒–−._^*:+]{1,2}")

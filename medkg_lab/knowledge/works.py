@@ -28,8 +28,11 @@ def stand_ins(catalogue: Catalogue, entries: Mapping[int, Entry]) -> dict[int, i
     found: dict[int, int] = {}
     here = {entry.first_key: entry for entry in entries.values()}
     for first_key, entry in here.items():
-        if first_key not in found:
-            members = [one for one in catalogue.same_work(entry) if one.first_key in here]
+        members = catalogue.same_work(entry)
+        if len(members) == 1:
+            found[first_key] = first_key
+        elif first_key not in found:
+            members = [one for one in members if one.first_key in here]
             chosen = best([one.facts for one in members])
             stands = next(one.first_key for one in members if one.facts is chosen)
             found |= {one.first_key: stands for one in members}

@@ -50,6 +50,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--fusion", choices=("calibrated", "rrf", "weighted"), help="how rankings are put together (default: settings)"
     )
     parser.add_argument("--reranker", help="the reranker for the best passages, or none (default: settings)")
+    parser.add_argument("--plain", action="store_true", help="take the query as text, without operators and fields")
     parser.add_argument("--explain", action="store_true", help="show what each retriever and word adds to a hit")
     parser.set_defaults(run=run)
 
@@ -69,6 +70,7 @@ def run(given: argparse.Namespace) -> int:
         fusion=given.fusion,
         reranker=given.reranker,
         explain=given.explain,
+        is_plain=given.plain,
     )
     if given.format is not None:
         return print_bibliography(given, [hit.doc_id for hit in SearchAnswer.from_json(found).hits])

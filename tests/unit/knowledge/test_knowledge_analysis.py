@@ -97,6 +97,7 @@ def test_units_of_queries(query: str, rows: list[str]) -> None:
         ("metfromin", ["metformin", "methionine"], "metformin"),
         ("ibuprofin", ["ibuprofen"], "ibuprofen"),
         ("qwertyuiop", ["qualitative", "quercetin"], None),
+        ("thrombolysis", ["thrombosis"], None),
         ("statim", ["statin", "static"], "statin"),
     ],
 )

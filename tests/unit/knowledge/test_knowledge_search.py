@@ -252,6 +252,13 @@ def test_facts_follow_the_documents(empty: Knowledge) -> None:
     assert [hit.chunk_id for hit in asked(empty, "doi:10.9999/2").hits] == ["pmc:1#0"]
 
 
+def test_passages_that_another_job_carries_over_are_that_jobs(empty: Knowledge) -> None:
+    publish(empty, text_document("pmc:1", ["one"], metadata={"doi": "10.9999/1"}, job="j1"))
+    empty.stage_graph("b", [graph_document("pmc:1", [("One", "is", "Number")], job="j2")])
+    empty.apply([Effect(Action.PUBLISH, "j2")], 2)
+    assert [hit.provenance.job_id for hit in asked(empty, "doi:10.9999/1").hits] == ["j2"]
+
+
 @pytest.mark.parametrize("fusion", ["calibrated", "weighted", "rrf"])
 def test_scores_go_from_0_to_1_best_first(knowledge: Knowledge, fusion: str) -> None:
     scores = [hit.score for hit in asked(knowledge, "colchicine in gout", fusion=fusion).hits]
