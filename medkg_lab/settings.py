@@ -155,7 +155,7 @@ class LogSettings(Section):
 
 
 class FieldBoosts(Section):
-    """What a word counts in each field of a passage, for the leg that searches by words."""
+    """What a word counts in each field of a passage, for the retriever that searches by words."""
 
     title: float = Field(default=0.25, ge=0, description="In the document's title, which its first passage repeats.")
     section: float = Field(default=0.25, ge=0, description="In the headings above the passage.")
@@ -163,11 +163,11 @@ class FieldBoosts(Section):
 
 
 class LegWeights(Section):
-    """What each leg counts when their rankings are fused."""
+    """What each retriever counts when their rankings are fused."""
 
-    bm25: float = Field(default=1.0, ge=0, description="The leg that searches by words.")
-    dense: float = Field(default=0.8, ge=0, description="The leg that searches by vectors.")
-    sparse: float = Field(default=1.0, ge=0, description="The leg that searches by learned sparse vectors.")
+    bm25: float = Field(default=1.0, ge=0, description="The retriever by words.")
+    dense: float = Field(default=0.8, ge=0, description="The retriever by vectors.")
+    sparse: float = Field(default=1.0, ge=0, description="The retriever by learned sparse vectors.")
 
 
 class AuthSettings(Section):
@@ -201,7 +201,7 @@ class AuthSettings(Section):
 
 
 class SearchSettings(Section):
-    """How the legs of a search rank, and how their rankings become one."""
+    """How the retrievers of a search rank, and how their rankings become one."""
 
     fusion: Literal["calibrated", "rrf", "weighted"] = Field(
         default="calibrated",
@@ -209,7 +209,7 @@ class SearchSettings(Section):
         "to 0..1 anew for each query; `rrf` adds up reciprocal ranks.",
     )
     rrf_k: int = Field(default=60, ge=1, le=10_000, description="The constant of reciprocal rank fusion.")
-    weights: LegWeights = Field(default=LegWeights(), description="Weights of the legs.")
+    weights: LegWeights = Field(default=LegWeights(), description="Weights of the retrievers.")
     boosts: FieldBoosts = Field(default=FieldBoosts(), description="Boosts of the fields.")
     stop_words: bool = Field(
         default=True, description="Whether `the`, `of` and their like are left out of a search by words."

@@ -79,12 +79,12 @@ class Hit:
 class How:
     """How a query was read, and how the retrievers were put together.
 
-    `words` are the index's terms by word; `left_out` are words without meaning of their own; `read_as` are unknown words and the
+    `words` are the index's terms by word; `skipped` are words without meaning of their own; `read_as` are unknown words and the
     known ones that were taken for them.
     """
 
     words: Mapping[str, str]
-    left_out: Sequence[str]
+    skipped: Sequence[str]
     read_as: Mapping[str, str]
     condition: str | None
     fusion: str

@@ -19,6 +19,8 @@ from medkg_lab.settings import FieldBoosts
 
 _LOG = logging.getLogger(__name__)
 _HEAP = 32_000_000
+_VOCABULARY_FROM = 1_000
+"""Passages from which on a word that none of them has is odd; fewer lack words of every kind."""
 FIELDS = ("title", "section", "body")
 _REVISION = "revision"
 _HEAD = "head"
@@ -186,7 +188,7 @@ class TextIndex:
 
     def known(self, asked: Sequence[Unit]) -> tuple[list[Unit], dict[str, str], bool]:
         """`asked` with words that no document has replaced by the most similar that one has, which these are, and whether any
-        document has a word of what is asked then."""
+        document has a word of what is asked then, which a small index is taken to have."""
         searcher = self._index.searcher()
         read_as: dict[str, str] = {}
         for unit in asked:
@@ -196,7 +198,9 @@ class TextIndex:
                 if (other := spelling.closest(atom, candidates)) is not None:
                     read_as[atom] = other
         units = [Unit((read_as[one.atoms[0]],)) if one.atoms[0] in read_as else one for one in asked]
-        return units, read_as, any(self._is_known(searcher, atom) for unit in units for atom in unit.atoms)
+        is_small = int(searcher.num_docs) < _VOCABULARY_FROM
+        is_known = is_small or any(self._is_known(searcher, atom) for unit in units for atom in unit.atoms)
+        return units, read_as, is_known
 
     @staticmethod
     def _is_known(searcher: tantivy.Searcher, atom: str) -> bool:

@@ -99,9 +99,9 @@ class Reading:
             conditions.insert(0, parsed.condition)
         if question.sources is not None and conditions:
             conditions.append(Or(tuple(Fact("source", source) for source in question.sources)))
-        told = [term.text for term in parsed.terms if term.kind is not Kind.PREFIX and term.field != "section"]
+        texts = [term.text for term in parsed.terms if term.kind is not Kind.PREFIX and term.field != "section"]
         # A query of plain words alone goes to the model as it was written.
-        meaning = " ".join([parsed.plain, *told]) if parsed.condition is not None else question.query
+        meaning = " ".join([parsed.plain, *texts]) if parsed.condition is not None else question.query
         # A short number is one, not a PubMed id.
         is_number = parsed.plain.isdecimal() and len(parsed.plain) < _SHORTEST_PMID
         found = None if is_number or parsed.terms else identifier(parsed.plain)

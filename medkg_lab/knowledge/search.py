@@ -17,7 +17,7 @@ from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.lookup import look_up
 from medkg_lab.knowledge.passages import Keys, Passage
 from medkg_lab.knowledge.question import MAX_WORDS, Asked, Question, Reading
-from medkg_lab.knowledge.shown import Wanted, left_out, matched, shown, wanted
+from medkg_lab.knowledge.shown import Wanted, matched, shown, skipped, wanted
 from medkg_lab.knowledge.sparse import SparseIndex
 from medkg_lab.knowledge.vectors import VectorIndex
 from medkg_lab.settings import SearchSettings
@@ -94,14 +94,14 @@ class Searcher:
             found = self._find(question, reading, asked)
             chosen = self._above_floor(found, asked)
             hits = passages.by_keys(self._database, {key: found.entries[key].owner for key, _ in chosen})
-            told = {key: works.describe(self._indexes.catalogue, found.entries[key]) for key in hits}
+            descriptions = {key: works.describe(self._indexes.catalogue, found.entries[key]) for key in hits}
         return SearchAnswer(
             query=question.query,
             hits=_hits(
                 question.explain,
                 [(hits[key], score) for key, score in chosen if key in hits],
                 found,
-                told,
+                descriptions,
                 asked,
                 self._weights(question),
             ),
@@ -268,7 +268,7 @@ class Searcher:
         filters = question.filters.model_dump(exclude_defaults=True)
         return How(
             words={word: " ".join(row) for row, word in wanted(asked).rows.items()},
-            left_out=left_out(reading.plain) if settings.stop_words else (),
+            skipped=skipped(reading.plain) if settings.stop_words else (),
             read_as=asked.read_as,
             condition=None if reading.query.condition is None else reading.query.text,
             fusion=method,
@@ -293,7 +293,7 @@ def _hits(
     is_explained: bool,
     chosen: Sequence[tuple[Passage, float]],
     found: Found,
-    told: Mapping[int, works.Description],
+    descriptions: Mapping[int, works.Description],
     asked: Asked,
     weights: Mapping[str, float],
 ) -> list[Hit]:
@@ -321,8 +321,8 @@ def _hits(
                 ranks=_of(key, ranks),
                 scores=_of(key, scores),
                 matched=found.named.get(key),
-                notes=told[key].notes,
-                same_work=told[key].same_work,
+                notes=descriptions[key].notes,
+                same_work=descriptions[key].same_work,
                 explanation=explanation,
             )
         )

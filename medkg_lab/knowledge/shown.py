@@ -53,7 +53,7 @@ def matched(passage: Passage, looked_for: Wanted) -> dict[str, list[str]]:
     return {word: names for word, names in fields.items() if names}
 
 
-def left_out(query: str) -> Sequence[str]:
+def skipped(query: str) -> Sequence[str]:
     """The words of a query without meaning of their own."""
     found = list(words(query))[:MAX_WORDS]
     return list(dict.fromkeys(word.atoms[0] for word in found if is_function_word(word.atoms)))

@@ -97,8 +97,8 @@ def _filters(given: argparse.Namespace) -> dict[str, Any] | None:
 
 def _show_how(how: "How") -> None:
     stems = ", ".join(word if word == stem else f"{word} as {stem}" for word, stem in how.words.items())
-    left_out = f"; skipped: {', '.join(how.left_out)}" if how.left_out else ""
-    print_text(f"Words: {stems or 'none'}{left_out}")
+    skipped = f"; skipped: {', '.join(how.skipped)}" if how.skipped else ""
+    print_text(f"Words: {stems or 'none'}{skipped}")
     weights = ", ".join(f"{name} {weight:g}" for name, weight in how.weights.items())
     constant = f", k {how.rrf_k}" if how.rrf_k is not None else ""
     boosts = ", ".join(f"{field} {boost:g}" for field, boost in how.boosts.items())

@@ -198,7 +198,7 @@ def test_an_explanation_adds_up_and_names_the_words(knowledge: Knowledge) -> Non
     answer = knowledge.searcher.search(Question(query="the aspirin", explain=True))
     assert plain.how is None
     assert answer.how.words == {"aspirin": "aspirin"}
-    assert answer.how.left_out == ["the"]
+    assert answer.how.skipped == ["the"]
     assert (answer.how.fusion, answer.how.rrf_k) == ("rrf", 60)
     for hit, same in zip(answer.hits, plain.hits, strict=True):
         assert hit.chunk_id == same.chunk_id
