@@ -36,14 +36,14 @@ def _import(given: argparse.Namespace) -> int:
     version = library.keep(locate(given.home).data / library.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
     found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
+    say(
+        "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
+    )
     if given.json:
         print_json({**found, "kinds": dict(kinds)})
         return exit_codes.OK
     named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     print_text(f"vocabulary {version}: {found['concepts']} concepts ({named}), {found['terms']} terms")
-    say(
-        "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
-    )
     return exit_codes.OK
 
 
