@@ -7,10 +7,11 @@ what is denied is the head of a noun phrase behind the trigger, or of one in the
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from medkg_lab.stages.extract import context_words as words
 
@@ -70,7 +71,8 @@ class _Reading:
         self._text = text
         self._ends = [match.start() for match in _CLAUSE_END.finditer(text)]
         self._targets = targets
-        self._pseudo = [match.span() for match in words.PSEUDO.finditer(text)]
+        self._clauses = list(dict.fromkeys(self._clause(match.start()) for match in words.ANCHOR.finditer(text)))
+        self._pseudo = [match.span() for match in self._matches(words.PSEUDO)]
         self.found: dict[Target, Assertion] = {}
         possible = [
             *self._behind(words.POSSIBLE_BEFORE, adjacent=True),
@@ -90,18 +92,18 @@ class _Reading:
 
     def _behind(self, triggers: re.Pattern[str], adjacent: bool = False) -> Iterator[Target]:
         """Findings in the scopes behind triggers; an `adjacent` one reaches no further than its own noun phrase."""
-        for match in triggers.finditer(self._text):
+        for match in self._matches(triggers):
             if not (self._is_pseudo(match) or self._is_formula(match) or self._is_conditional(match)):
                 yield from _denied(self._tokens(match.end(), self._clause_end(match.end())), adjacent)
 
     def _before(self, triggers: re.Pattern[str]) -> Iterator[Target]:
-        for match in triggers.finditer(self._text):
+        for match in self._matches(triggers):
             if not (self._is_pseudo(match) or self._is_conditional(match)):
                 yield from _denied_before(self._tokens(self._clause_start(match.start()), match.start()))
 
     def _conditions(self) -> Iterator[Target]:
         """Findings between `if` and a verb: `if fever develops`."""
-        for match in words.CONDITIONAL.finditer(self._text):
+        for match in self._matches(words.CONDITIONAL):
             tokens = self._tokens(match.end(), self._clause_end(match.end()))
             for token, following in pairwise(tokens):
                 if token.target and token.target.finding and following.word in words.HAPPENS:
@@ -109,7 +111,7 @@ class _Reading:
 
     def _relatives(self) -> Iterator[Target]:
         """Findings behind the words for a relative, to the end of the clause."""
-        for match in words.FAMILY_BEFORE.finditer(self._text):
+        for match in self._matches(words.FAMILY_BEFORE):
             for token in self._tokens(match.end(), self._clause_end(match.end())):
                 if token.word in ("but", "patient", "he", "she"):
                     break
@@ -131,6 +133,16 @@ class _Reading:
     def _is_anchor_of_scale(self, target: Target) -> bool:
         start = max(self._text.rfind("\n", 0, target.start), target.start - _SCALE_WINDOW, 0)
         return bool(words.SCALE.search(self._text[start : target.end + _SCALE_WINDOW].partition("\n\n")[0]))
+
+    def _matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """The matches in the clauses that hold a word of some trigger: most have none, and cost nothing."""
+        return chain.from_iterable(pattern.finditer(self._text, start, end) for start, end in self._clauses)
+
+    def _clause(self, place: int) -> tuple[int, int]:
+        """The whole clause around `place`, its closing mark included."""
+        number = bisect_left(self._ends, place)
+        start = self._ends[number - 1] + 1 if number else 0
+        return start, self._ends[number] + 1 if number < len(self._ends) else len(self._text)
 
     def _clause_end(self, place: int) -> int:
         limit = min(len(self._text), place + _SCOPE_CHARACTERS)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from medkg_lab.stages import criteria
 
+_SPOKEN = re.compile("xclu|ligib|not ", re.IGNORECASE)
+"""Without one of these no sentence excludes anybody."""
 _CUT = re.compile(r"[.!?](?=\s|$)|[;；\n|]")
 _PEOPLE = (
     r"(?:patients?|subjects?|participants?|individuals?|people|persons?|volunteers?|women|men|children|adults|those"
@@ -103,14 +105,10 @@ class Exclusions:
         verdicts = [verdict for heading in section if (verdict := criteria.excludes(heading)) is not None]
         self._listed = bool(verdicts) and verdicts[-1]
         self._cuts = [match.start() for match in _CUT.finditer(text)]
-        named = [
-            match.span(name) for match in _OUT_IF.finditer(text) for name, part in match.groupdict().items() if part
-        ]
-        self._spans = (
-            [*named, *(match.span("who") for match in _SUBJECT_OUT.finditer(text))]
-            if "xclu" in text or "ligib" in text
-            else []
-        )
+        self._spans: list[tuple[int, int]] = []
+        if _SPOKEN.search(text):
+            for match in (*_OUT_IF.finditer(text), *_SUBJECT_OUT.finditer(text)):
+                self._spans += (match.span(name) for name, part in match.groupdict().items() if part)
 
     def excludes(self, start: int, end: int, is_finding: bool) -> bool:
         """Whether who has, or with anything but a finding gets, what is mentioned at `start:end` may not take part."""
