@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 import orjson
 
+from medkg_lab.errors import LabError
 from medkg_lab.models.events import (
     RECORDS,
     STAGE_FIELDS,
@@ -49,8 +50,13 @@ ROWS: Mapping[EventType, str] = {EventType.JOB_SUBMITTED: "specs", EventType.JOB
 """The list of an event's data that holds the entries as objects, which name their jobs themselves."""
 
 
-class MalformedEvent(ValueError):
-    """What was read is not an event of this version; the text says what is wrong with it."""
+class MalformedEvent(LabError, ValueError):
+    """This is not an event that this version of the lab reads: {detail}. If a newer version wrote it, start that one again."""
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, without what to do about it."""
+        return str(self.fields["detail"])
 
 
 Row = tuple[int, str, float, str, str | None, str | None, str, str]
@@ -107,7 +113,7 @@ def from_line(line: bytes) -> Event:
     try:
         return from_json(orjson.loads(line))
     except orjson.JSONDecodeError as error:
-        raise MalformedEvent(f"it is not JSON: {error}") from None
+        raise MalformedEvent(detail=f"it is not JSON: {error}") from None
 
 
 def from_json(raw: Any) -> Event:
@@ -240,7 +246,7 @@ def data_from_json(
     """What an event says, of any version that is read. Raises MalformedEvent."""
     record = RECORDS.get(cast(EventType, kind))
     if record is None:
-        raise MalformedEvent(f"there is no event {kind!r:.80}")
+        raise MalformedEvent(detail=f"there is no event {kind!r:.80}")
     type_ = record.type
     values: dict[str, Any] = upgraded(type_, jobs, data)
     if type_ in ROWS:
@@ -255,17 +261,17 @@ def data_from_json(
     try:
         return msgspec.convert(values, record)
     except msgspec.ValidationError as error:
-        raise MalformedEvent(f"{kind}: {error}") from None
+        raise MalformedEvent(detail=f"{kind}: {error}") from None
 
 
 def _rows_from_json(kind: EventType, jobs: Sequence[str], raw: Any) -> list[Any]:
     if not isinstance(raw, list):
-        raise MalformedEvent(f"{kind}: {ROWS[kind]} is not a list")
+        raise MalformedEvent(detail=f"{kind}: {ROWS[kind]} is not a list")
     readable = _readable_spec if kind is EventType.JOB_SUBMITTED else _readable_import
     rows = [readable(each) for each in raw]
     named = [each.get("job_id") if kind is EventType.JOB_SUBMITTED else each["spec"].get("job_id") for each in rows]
     if named != list(jobs):
-        raise MalformedEvent(f"{kind}: {ROWS[kind]} is not about the jobs that it names")
+        raise MalformedEvent(detail=f"{kind}: {ROWS[kind]} is not about the jobs that it names")
     return rows
 
 
@@ -274,9 +280,9 @@ def _columns_from_json(kind: EventType, jobs: Sequence[str], data: Mapping[str, 
     lists = [data.get(column) for column in columns.values()]
     for column, values in zip(columns.values(), lists, strict=True):
         if not isinstance(values, list):
-            raise MalformedEvent(f"{kind}: {column} is not a list")
+            raise MalformedEvent(detail=f"{kind}: {column} is not a list")
         if len(values) != len(jobs):
-            raise MalformedEvent(f"{kind}: {column} has {len(values)} entries for {len(jobs)} jobs")
+            raise MalformedEvent(detail=f"{kind}: {column} has {len(values)} entries for {len(jobs)} jobs")
     return list(zip(jobs, *lists, strict=True))
 
 
@@ -303,23 +309,23 @@ def upgraded(kind: EventType, jobs: Sequence[str], data: Mapping[str, Any]) -> d
 
 def _readable_spec(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict) or not isinstance(raw.get("submission"), dict):
-        raise MalformedEvent("a job spec has no submission")
+        raise MalformedEvent(detail="a job spec has no submission")
     try:
         return {**raw, "submission": orjson.dumps(raw["submission"])}
     except TypeError as error:
-        raise MalformedEvent(f"the submission of a job spec: {error}") from None
+        raise MalformedEvent(detail=f"the submission of a job spec: {error}") from None
 
 
 def _readable_import(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
-        raise MalformedEvent("an entry is not an object")
+        raise MalformedEvent(detail="an entry is not an object")
     return {**raw, "spec": _readable_spec(raw.get("spec"))}
 
 
 def _refuse_more(raw: Mapping[str, Any], kind: type) -> None:
     """Refuse what a command says beyond what is kept: it would vanish without a word."""
     if more := raw.keys() - set(kind.__slots__):  # type: ignore[attr-defined]
-        raise MalformedEvent(f"{kind.__name__} has no {', '.join(sorted(more))}")
+        raise MalformedEvent(detail=f"{kind.__name__} has no {', '.join(sorted(more))}")
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -330,4 +336,4 @@ def _convert(raw: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise MalformedEvent(str(error)) from None
+        raise MalformedEvent(detail=str(error)) from None

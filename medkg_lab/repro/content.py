@@ -65,6 +65,8 @@ def objection(archive: Archive) -> str | None:
         except ValidationError as error:
             first = error.errors()[0]
             return f"{name} is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        except event_codec.MalformedEvent as error:
+            return f"{name} is wrong: {error.detail}"
         except (KeyError, TypeError, ValueError) as error:
             return f"{name} is wrong: {type(error).__name__}: {error}"
     try:

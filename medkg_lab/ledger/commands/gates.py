@@ -76,7 +76,7 @@ def _evidence(read: Args) -> Evidence:
     try:
         return evidence_from_json(read.mapping("evidence"))
     except MalformedEvent as error:
-        raise read.wrong(f"evidence: {error}") from None
+        raise read.wrong(f"evidence: {error.detail}") from None
 
 
 @dataclass(frozen=True, slots=True)

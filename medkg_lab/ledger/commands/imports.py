@@ -52,7 +52,7 @@ def _entry(read: Args, raw: Mapping[str, Any]) -> ImportedJob:
     try:
         entry = imported_from_json(raw)
     except MalformedEvent as error:
-        raise read.wrong(str(error)) from None
+        raise read.wrong(error.detail) from None
     if entry.state not in IMPORTABLE:
         raise read.wrong(f"a job cannot be imported as {entry.state!r:.80}")
     return entry

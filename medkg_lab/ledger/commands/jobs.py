@@ -43,7 +43,7 @@ class Submit(Command):
         try:
             return cls(read.id(), tuple(map(spec_from_json, raw)))
         except MalformedEvent as error:
-            raise read.wrong(str(error)) from None
+            raise read.wrong(error.detail) from None
 
     def job_ids(self) -> Iterable[str]:
         return (spec.job_id for spec in self.jobs)

@@ -120,7 +120,7 @@ def _event(read: Args, batch_id: str, raw: Mapping[str, Any]) -> EventData:
     try:
         event = draft_from_json(raw, batch_id)
     except MalformedEvent as error:
-        raise read.wrong(str(error)) from None
+        raise read.wrong(error.detail) from None
     if not isinstance(event, Recordable):
         raise read.wrong(f"an engine cannot record {event.type.value!r}")
     jobs = event.jobs
