@@ -84,5 +84,5 @@ class Definitions:
         found = self._ledger.definitions("topology", name=name, version=version)
         if not found:
             raise DefinitionMissing(kind="topology", name=name, version=version)
-        topology = from_json(found[0]["content"])
+        topology = from_json(found[0].content)
         return CompiledPipeline(Pipeline.of(topology), halves(topology), self._driver.compile(topology))

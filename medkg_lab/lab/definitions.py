@@ -268,9 +268,7 @@ def history(lab: Lab, which: Definition) -> list[Version]:
             found[path.stem] = (path.stat().st_mtime, model)
     if which.kind is Kind.PIPELINE and lab.supervisor.is_running():
         for one in lab.ledger.definitions("topology", name=which.name):
-            ts, model = one.get("ts"), versions.from_json(one["content"])
-            if one["version"] not in found:
-                found[one["version"]] = (None if ts is None else float(ts), model)
+            found.setdefault(one.version, (None, versions.from_json(one.content)))
     in_use = check(lab, which, opened(lab, which).text).model
     if in_use is not None:
         found.setdefault(version_of(in_use), (None, in_use))
@@ -302,7 +300,7 @@ def text_of(lab: Lab, which: Definition, version: str) -> str:
         return kept.read_text(encoding="utf-8")
     if which.kind is Kind.PIPELINE and lab.supervisor.is_running():
         for one in lab.ledger.definitions("topology", name=which.name, version=fitting[0]):
-            return written_out(versions.from_json(one["content"]))
+            return written_out(versions.from_json(one.content))
     return opened(lab, which).text
 
 

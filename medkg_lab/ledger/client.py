@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+import msgspec
 import orjson
 
 from medkg_lab import rpc
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.emitter import Emitter
+from medkg_lab.ledger.state import Definition
 from medkg_lab.models.event_codec import (
     draft_to_json,
     evidence_to_json,
@@ -134,9 +136,9 @@ class LedgerClient:
         """Make a version of a topology, policies or profile known: {new}. Raises DefinitionConflict."""
         return self._object(self._command("register", id, kind=kind, name=name, version=version, content=content))
 
-    def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Json]:
-        """[{kind, name, version, content, seq}], oldest first."""
-        return self._list(self._ask("definitions", kind=kind, name=name, version=version))
+    def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Definition]:
+        """The registered definitions of a kind, oldest first."""
+        return msgspec.convert(self._ask("definitions", kind=kind, name=name, version=version), list[Definition])
 
     # Batches
 

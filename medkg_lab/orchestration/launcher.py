@@ -157,7 +157,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         if stage := run.tags.get(TAG_FROM_STAGE):
             return stage
         found = self._ledger.definitions("topology", name=job["pipeline"], version=job["pipeline_version"])
-        return first_stage(from_json(found[0]["content"]), run) if found else None
+        return first_stage(from_json(found[0].content), run) if found else None
 
     def _of_batch(self, batch_id: str) -> list[str]:
         records = [

@@ -83,7 +83,7 @@ class Recorder:
             found = self._client.definitions("topology", name=name, version=version)
             if not found:
                 raise UnknownVersion(name=name, version=version)
-            self._known[name, version] = templates.build(self._instance, from_json(found[0]["content"]))
+            self._known[name, version] = templates.build(self._instance, from_json(found[0].content))
         return self._known[name, version]
 
     def step(self, wait_s: float = WAIT_SECONDS) -> int:

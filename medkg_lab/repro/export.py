@@ -172,8 +172,8 @@ def _take_exchanges(export: _Export) -> None:
 def _asked_together(export: _Export) -> set[str]:
     """The stages that send several documents in one request: only all of them together ask the same again."""
     pipelines = {str(job["pipeline"]) for job in export.jobs.values()}
-    topologies = [one for one in export.lab.ledger.definitions("topology") if one["name"] in pipelines]
-    stages = [stage for one in topologies for stage in orjson.loads(one["content"])["stages"]]
+    topologies = [one for one in export.lab.ledger.definitions("topology") if one.name in pipelines]
+    stages = [stage for one in topologies for stage in orjson.loads(one.content)["stages"]]
     return {stage["name"] for stage in stages if stage["type"] == StageType.EMBED}
 
 
@@ -182,9 +182,9 @@ def _take_definitions(export: _Export) -> None:
     profiles = {str(job["profile"]) for job in export.jobs.values()}
     for kind in ("topology", "policies", "profile"):
         for one in export.lab.ledger.definitions(kind):
-            if kind == "policies" or one["name"] in (pipelines if kind == "topology" else profiles):
-                value = {"name": one["name"], "version": one["version"], "seq": one["seq"], "content": one["content"]}
-                name = f"{names.DEFINITIONS}{kind}/{one['name']}@{one['version']}.json".replace("@", "+")
+            if kind == "policies" or one.name in (pipelines if kind == "topology" else profiles):
+                value = {"name": one.name, "version": one.version, "seq": one.seq, "content": one.content}
+                name = f"{names.DEFINITIONS}{kind}/{one.name}@{one.version}.json".replace("@", "+")
                 export.members[name] = lines([value])
 
 

@@ -141,7 +141,7 @@ def _other(lab: "Lab", name: str, other: str) -> "Topology":
     known = lab.ledger.definitions("topology", name=name, version=other)
     if not known:
         raise NoSuchVersion(version=other, name=name)
-    return versions.from_json(known[0]["content"])
+    return versions.from_json(known[0].content)
 
 
 def _history(given: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import pytest
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import EventPage
+from medkg_lab.ledger.state import Definition
 from medkg_lab.locations import locate
 from medkg_lab.models.event_codec import from_json
 from medkg_lab.models.submission import Payload
@@ -39,7 +40,7 @@ class Ledger:
 
     events_: list[dict[str, Any]]
     jobs_: dict[str, dict[str, Any]]
-    definitions_: list[dict[str, Any]]
+    definitions_: list[Definition]
 
     def get(self, job_id: str) -> dict[str, Any] | None:
         return self.jobs_.get(job_id)
@@ -47,8 +48,8 @@ class Ledger:
     def low_waters(self) -> dict[str, int]:
         return {"ledger": 0}
 
-    def definitions(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in self.definitions_ if one["kind"] == kind]
+    def definitions(self, kind: str) -> list[Definition]:
+        return [one for one in self.definitions_ if one.kind == kind]
 
     def events(self, after: int, limit: int, job_id: str | None = None) -> EventPage:
         found = [one for one in self.events_ if one["seq"] > after and job_id in (None, *one["jobs"])]
@@ -101,7 +102,7 @@ def shared_batch(folder: Path, seed: int) -> Shared:
         for job, spec in specs.items()
     }
     definitions = [
-        {"kind": name.split("/")[1], **json.loads(data)}
+        Definition(kind=name.split("/")[1], **json.loads(data))
         for name, data in made.members.items()
         if name.startswith(names.DEFINITIONS)
     ]
