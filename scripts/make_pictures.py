@@ -17,8 +17,8 @@ from textual.pilot import Pilot
 from medkg_lab.lab import submit as submitting
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology import bundled
+from medkg_lab.tui.alerts import needs_person
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.attention import needs_person
 from medkg_lab.tui.messages import Snapshot
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"

@@ -17,7 +17,7 @@ from medkg_lab.bench.screen_source import PER_JOB, rows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.modes.events import EventsMode
+from medkg_lab.tui.screens.events.screen import EventsMode
 
 TICK = 0.01
 SETTLE = 2.0

@@ -18,19 +18,19 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.text import one_line, sanitize
-from medkg_lab.tui import attention, glyphs, keys, theme
+from medkg_lab.tui import alerts, glyphs, keys, theme
+from medkg_lab.tui.appearance import USUAL, chosen_look
+from medkg_lab.tui.ascii_filter import PlainFilter
 from medkg_lab.tui.asker import Asker
-from medkg_lab.tui.choosing import USUAL, chosen_look
 from medkg_lab.tui.commands import Palette as ActionProvider
 from medkg_lab.tui.commands import completions, perform
 from medkg_lab.tui.driver import TerminalDriver
 from medkg_lab.tui.frame import Bar, FooterLine, NowLine, TypeLine
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
-from medkg_lab.tui.modes import MODES
-from medkg_lab.tui.modes.base import Mode
 from medkg_lab.tui.moments import Moments
-from medkg_lab.tui.plain import PlainFilter
 from medkg_lab.tui.poller import Poller
+from medkg_lab.tui.screens import MODES
+from medkg_lab.tui.screens.base import Mode
 from medkg_lab.tui.things import Things
 
 T = TypeVar("T")
@@ -152,14 +152,14 @@ class LabApp(Things, Moments, App[None]):
         if not self.is_mounted_fully:
             return
         seen, width = self.snapshot, self.size.width
-        state, words = attention.health(seen)
+        state, words = alerts.health(seen)
         profile = f" · {seen.lab['profile']}" if seen.lab else ""
         right = [(f"{glyphs.sign(state)} {words}", state.token), (profile, "muted")]
         narrow = width < 100
         named = [(m.number, m.short if narrow else m.title, m.badge(seen)) for m in self._seats]
         self.screen_stack[0].query_one(Bar).tell(named, self.mode.number, right, not narrow)
-        own = None if attention.is_stopped(seen) else self.mode.now(seen)
-        self.screen_stack[0].query_one(NowLine).show([own or attention.now(seen)])
+        own = None if alerts.is_stopped(seen) else self.mode.now(seen)
+        self.screen_stack[0].query_one(NowLine).show([own or alerts.now(seen)])
         self.repaint_footer()
 
     def repaint_footer(self) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology import bundled
 from medkg_lab.tui import glyphs
-from medkg_lab.tui.attention import needs_person
+from medkg_lab.tui.alerts import needs_person
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui.formatting import plural, uptime
 from medkg_lab.tui.messages import Snapshot
-from medkg_lab.tui.words import plural, uptime
 
 if TYPE_CHECKING:
     from medkg_lab.lab.submit import Outcome

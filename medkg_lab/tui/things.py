@@ -14,10 +14,10 @@ from medkg_lab.lab.why import why_process
 from medkg_lab.text import sanitize
 from medkg_lab.tui import keys, theme
 from medkg_lab.tui.dialogs import Jump, Sheet, Why
+from medkg_lab.tui.formatting import clock
 from medkg_lab.tui.messages import Subject
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.words import clock
 
 if TYPE_CHECKING:
     from medkg_lab.tui.app import LabApp

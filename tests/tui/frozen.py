@@ -24,7 +24,7 @@ from medkg_lab.locations import locate
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
-from medkg_lab.tui.modes import MODES
+from medkg_lab.tui.screens import MODES
 from tests.tui.screens import Screen
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.tui import attention
+from medkg_lab.tui import alerts
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.poller import Poller
 from tests.waiting import wait_until
@@ -22,16 +22,16 @@ def seen(free_mb: float) -> Snapshot:
 
 def words(snapshot: Snapshot) -> str:
     """The now-line."""
-    return "".join(text for text, _ in attention.now(snapshot))
+    return "".join(text for text, _ in alerts.now(snapshot))
 
 
 @pytest.mark.parametrize(
     ("free_mb", "need", "stops"), [(60.0, "is full", True), (900.0, "only 900 MB", False), (9000.0, "", False)]
 )
 def test_a_disk_is_full_before_it_is_empty(free_mb: float, need: str, stops: bool) -> None:
-    needs = attention.attention(seen(free_mb))
+    needs = alerts.attention(seen(free_mb))
     assert [need in one.sentence for one in needs] == ([True] if need else [])
-    assert attention.is_stopped(seen(free_mb)) is stops
+    assert alerts.is_stopped(seen(free_mb)) is stops
     assert ("the disk is full" in words(seen(free_mb))) is stops
 
 
@@ -64,7 +64,7 @@ def test_looking_goes_on_after_what_cannot_be_looked_at(short_tmp: Path) -> None
     poller.start()
     try:
         wait_until(lambda: taken and taken[-1].trouble, 10, "the trouble being told")
-        assert attention.is_stopped(taken[-1])
+        assert alerts.is_stopped(taken[-1])
         lab.broken = False
         wait_until(lambda: not taken[-1].trouble, 10, "the lab being looked at again")
     finally:

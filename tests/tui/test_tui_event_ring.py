@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.text import sanitize
-from medkg_lab.tui.event_filter import EventFilter
-from medkg_lab.tui.event_rows import LOUD, STATES, Decoder, EventRow
-from medkg_lab.tui.moment_text import Place, place
-from medkg_lab.tui.widgets.event_ring import View
+from medkg_lab.tui.screens.events.filter import EventFilter
+from medkg_lab.tui.screens.events.ring import View
+from medkg_lab.tui.screens.events.rows import LOUD, STATES, Decoder, EventRow
+from medkg_lab.tui.time_parsing import Place, place
 
 NOW = 1_760_000_000.0
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07 \x9b31m \u202egnp.exe \x00 [bold]x[/bold]"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.tui.modes.events import EventsMode
-from medkg_lab.tui.widgets.event_ring import EventRing
+from medkg_lab.tui.screens.events.ring import EventRing
+from medkg_lab.tui.screens.events.screen import EventsMode
 from tests.integration.ledger.harness import LedgerProcess, claim, submit
 from tests.tui.ledger_labs import at_now, events_screen, prepared, run_jobs
 from tests.tui.screens import SIZES, Screen

@@ -5,8 +5,8 @@ from dataclasses import replace
 from rich.cells import cell_len
 
 from medkg_lab.gpu.nvml import Gauge
-from medkg_lab.tui.lab_lines import machine
 from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.screens.lab.render import machine
 
 USUAL = {
     "cores": 2,

@@ -9,12 +9,16 @@ from textual.app import ComposeResult
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.gates import Evidence
-from medkg_lab.tui import gate_lines, job_lines, lab_lines, log_lines, search_lines
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.dialogs import Choice, Dialog, Question, Sheet, Why
-from medkg_lab.tui.job_lines import JobDetail
 from medkg_lab.tui.messages import Snapshot
-from medkg_lab.tui.modes.base import Mode
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.gate import render as gate_lines
+from medkg_lab.tui.screens.jobs import render as job_lines
+from medkg_lab.tui.screens.jobs.render import JobDetail
+from medkg_lab.tui.screens.lab import render as lab_lines
+from medkg_lab.tui.screens.logs import render as log_lines
+from medkg_lab.tui.screens.search import render as search_lines
 from medkg_lab.tui.widgets.panel import Lines, Panel, fit, safe, wrapped
 from medkg_lab.tui.widgets.table import Cell, Column, Row, Table
 from tests.tui.screens import Screen

@@ -16,9 +16,9 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui import background, glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.choosing import THEME_VARIABLE, chosen_look
-from medkg_lab.tui.modes import MODES
-from medkg_lab.tui.plain import VARIABLE, plain
+from medkg_lab.tui.appearance import THEME_VARIABLE, chosen_look
+from medkg_lab.tui.ascii_filter import VARIABLE, plain
+from medkg_lab.tui.screens import MODES
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, Screen
 

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.modes import MODES
+from medkg_lab.tui.screens import MODES
 from medkg_lab.tui.theme import GROUNDS, PALETTES, STATES, contrast
 from tests.tui.screens import Screen, opened
 

@@ -6,7 +6,7 @@ import pytest
 
 from medkg_lab.lab import windows
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.modes.jobs import PAGE, JobsMode
+from medkg_lab.tui.screens.jobs.screen import PAGE, JobsMode
 from medkg_lab.tui.widgets.table import Table
 from tests.integration.ledger.harness import LedgerProcess, submit
 from tests.tui.ledger_labs import LedgerLab, prepared

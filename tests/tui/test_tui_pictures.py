@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from medkg_lab.tui.modes import MODES
+from medkg_lab.tui.screens import MODES
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, opened
 

@@ -11,9 +11,9 @@ from medkg_lab.lab import definitions
 from medkg_lab.lab.definitions import Definition, Kind
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology import bundled
-from medkg_lab.tui.modes.pipelines import PipelinesMode
+from medkg_lab.tui.screens.pipelines.editor import YamlEditor
+from medkg_lab.tui.screens.pipelines.screen import PipelinesMode
 from medkg_lab.tui.widgets.dag import Dag
-from medkg_lab.tui.widgets.yaml_editor import YamlEditor
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, Screen, opened
 

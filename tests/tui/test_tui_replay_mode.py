@@ -20,9 +20,9 @@ from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.incident import WRITER
 from medkg_lab.repro.manifest import Manifest, entries
 from medkg_lab.repro.workbench import Workbench
-from medkg_lab.tui import replay_lines
-from medkg_lab.tui.modes.replay import ReplayMode
-from medkg_lab.tui.replaying import Moment
+from medkg_lab.tui.screens.replay import render as replay_lines
+from medkg_lab.tui.screens.replay.screen import ReplayMode
+from medkg_lab.tui.screens.replay.session import Moment
 from tests.http_service import Answer
 from tests.integration.repro.support import faulty_lab, study
 from tests.tui.screens import SIZES, Screen, opened

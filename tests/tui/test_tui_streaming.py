@@ -17,8 +17,8 @@ from medkg_lab.bench.screen_source import PER_JOB, rows
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.modes.events import EventsMode
-from medkg_lab.tui.widgets.event_ring import KEPT
+from medkg_lab.tui.screens.events.ring import KEPT
+from medkg_lab.tui.screens.events.screen import EventsMode
 from tests.tui.ledger_labs import LedgerLab
 from tests.tui.screens import Screen
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.topology import bundled
-from medkg_lab.tui.widgets.yaml_editor import visible
-from medkg_lab.tui.yaml_help import Words, line_of_stage, mended, offer, stage_at, stage_names
+from medkg_lab.tui.screens.pipelines.editor import visible
+from medkg_lab.tui.screens.pipelines.yaml_help import Words, line_of_stage, mended, offer, stage_at, stage_names
 
 WORDS = Words(
     types={"ParseStage": "parses", "ChunkStage": "cuts", "Gate": "holds"},

@@ -1,0 +1,155 @@
+"""The thread that follows the ledger's log for the screen: reads, decodes, keeps what was not taken yet, finds its way back."""
+
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from medkg_lab.errors import LabError
+from medkg_lab.tui.screens.events.rows import Decoder, EventRow
+
+BEGIN_BEFORE = 500
+"""So many of the ledger's events are read again at first, so that the stream is not empty."""
+AT_ONCE = 200
+"""Events of one answer: small enough that decoding them never holds the screen up."""
+WAIT = 2.0
+GATHER = 0.025
+"""Seconds between two questions while events come one by one."""
+AGAIN = 0.5
+KEPT_SECONDS = 60
+BREATH = 0.01
+SWITCH = 0.001
+"""Seconds after which Python lets another thread run: with its 5 ms a frame waits several times as long behind a burst."""
+
+
+class Log(Protocol):
+    """What is followed: the ledger's client."""
+
+    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0) -> Mapping[str, Any]:
+        """{events, head}: the events after number `after`, waiting up to `wait_s` seconds for one."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came since the last time, and how the stream is; `gone` is since when it is not alive (epoch seconds), else 0."""
+
+    rows: Sequence[EventRow]
+    head: int
+    seq: int
+    gone: float
+    total: int
+
+
+class EventFeed:
+    """Follows `log()` from just before its newest event; `names(log, jobs)` looks up documents that no event has told."""
+
+    def __init__(
+        self, log: Callable[[], Log], kept: int, names: Callable[[Any, Sequence[str]], Mapping[str, str]]
+    ) -> None:
+        self._log = log
+        self._names = names
+        self._lock = threading.Lock()
+        self._rows: deque[EventRow] = deque(maxlen=kept)
+        self._decoder = Decoder()
+        self._head = 0
+        self._after: int | None = None
+        self._gone = 0.0
+        self._total = 0
+        self._seconds: Counter[tuple[int, str]] = Counter()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="event feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        if not self.started:
+            sys.setswitchinterval(SWITCH)
+            self._thread.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun."""
+        return self._thread.ident is not None
+
+    def stop(self) -> None:
+        """End soon; does not wait."""
+        self._stopped.set()
+
+    def take(self) -> Taken:
+        """Hand over what came since the last time."""
+        with self._lock:
+            rows, self._rows = self._rows, deque(maxlen=self._rows.maxlen)
+            return Taken(tuple(rows), self._head, self._after or 0, self._gone, self._total)
+
+    def per_second(self, now: float, seconds: int = 1, kind: str = "") -> list[int]:
+        """How many rows (of one kind: `failed` or `retrying`, or all) each of the last whole seconds had, the oldest first."""
+        last = int(now) - 1
+        with self._lock:
+            return [self._seconds[second, kind] for second in range(last - seconds + 1, last + 1)]
+
+    # In the thread
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            try:
+                number = self._read(self._log())
+            except LabError:
+                self._lost()
+                self._stopped.wait(AGAIN)
+                continue
+            took = time.monotonic() - began
+            # In a burst the frames get half of the time.
+            self._stopped.wait(max(0.0, GATHER - took) if number < AT_ONCE else min(BREATH, took))
+
+    def _read(self, log: Log) -> int:
+        if self._after is None:
+            self._after = max(0, int(log.events(2**62)["head"]) - BEGIN_BEFORE)
+        answer = log.events(self._after, limit=AT_ONCE, wait_s=0.0 if self._gone else WAIT)
+        head, events = int(answer["head"]), answer["events"]
+        if head < self._after:
+            # Another ledger answers than before, such as one that was restored from a copy.
+            self._after = max(0, head - BEGIN_BEFORE)
+            return AT_ONCE
+        if self._gone:
+            self._remark("ledger.back", f"0 lost, goes on after {self._after:,}")
+        rows = self._named(log, self._decoder.rows(events))
+        with self._lock:
+            self._after, self._head, self._gone = int(events[-1]["seq"]) if events else self._after, head, 0.0
+            self._rows.extend(rows)
+            self._total += len(rows)
+            self._count(rows)
+        return len(events)
+
+    def _named(self, log: Log, rows: list[EventRow]) -> list[EventRow]:
+        nameless = {row.job: None for row in rows if row.job and not row.document}
+        if not nameless:
+            return rows
+        try:
+            self._decoder.learn(self._names(log, list(nameless)))
+        except LabError:
+            # The tables may be behind or busy; a row without its document is better than a late one.
+            return rows
+        return [row._replace(document=self._decoder.document(row.job)) if not row.document else row for row in rows]
+
+    def _count(self, rows: Sequence[EventRow]) -> None:
+        for row in rows:
+            second = int(row.ts)
+            self._seconds[second, ""] += 1
+            if row.type in ("stage.failed", "stage.retrying"):
+                self._seconds[second, row.type.removeprefix("stage.")] += 1
+        if len(self._seconds) > 6 * KEPT_SECONDS:
+            oldest = int(time.time()) - 2 * KEPT_SECONDS
+            self._seconds = Counter({key: count for key, count in self._seconds.items() if key[0] >= oldest})
+
+    def _lost(self) -> None:
+        if not self._gone and self._after is not None:
+            self._remark("ledger.gone", f"0 lost, will go on after {self._after:,}")
+        with self._lock:
+            self._gone = self._gone or time.time()
+
+    def _remark(self, kind: str, note: str) -> None:
+        with self._lock:
+            self._rows.append(EventRow(0, time.time(), kind, note=note))

@@ -1,0 +1,369 @@
+"""3 Events: the ledger's log as it grows, narrowed, held still, searched by time, and each event told in full."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textual.app import ComposeResult
+
+from medkg_lab.lab import history
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.find import person
+from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui.formatting import number, short_id
+from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.events import render
+from medkg_lab.tui.screens.events.feed import EventFeed, Taken
+from medkg_lab.tui.screens.events.filter import EventFilter
+from medkg_lab.tui.screens.events.ring import FLUSHES_PER_SECOND, KEPT, EventRing, heading
+from medkg_lab.tui.screens.events.rows import Decoder, EventRow
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.time_parsing import FORMS, Place, place
+from medkg_lab.tui.widgets.panel import Lines, Panel
+
+READ_BACK = 1000
+"""Events of the past that are shown at once."""
+HEAD_EVERY = 0.25
+MINUTE = 60
+
+
+class EventsMode(Mode):
+    """The stream over what is said of one event."""
+
+    number = 3
+    word = "events"
+    title = "Events"
+    short = "Events"
+    about = (
+        "What happens, as it happens: a line for each document and step. / narrows it as you type: type:, stage:, job: and "
+        "doc: look at one field, other words at all of them, - before a word turns it round. Going up pauses; f follows "
+        "again. t goes to a time or a number, [ and ] to failures, n and N to matches of the last filter, also when esc has "
+        "cleared it, enter tells all of one event."
+    )
+    twins = "medkg-lab events --follow · events --after SEQ · events --job ID --json"
+    footer = ("open", "narrow", "pause", "follow", "time", "why")
+
+    DEFAULT_CSS = """
+    EventsMode #chips, EventsMode #positions, EventsMode #columns { height: 1; }
+    EventsMode #told { height: 13; display: none; }
+    EventsMode.told #told { display: block; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.feed = EventFeed(lambda: self.screen_app.lab.ledger, KEPT, history.documents)
+        self._taken = Taken((), 0, 0, 0.0, 0)
+        self._asked: EventRow | None = None
+        self._told: Mapping[str, Any] | None = None
+        self._filter = self._sought = ""
+        self._topic: int | None = None
+        self.ring = EventRing(id="ring")
+        self._chips, self._positions, self._heading = Lines(id="chips"), Lines(id="positions"), Lines(id="columns")
+        self._panel = Panel(id="told")
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        yield from (self._chips, self._positions, self._heading, self.ring, self._panel)
+
+    def on_mount(self) -> None:
+        """Take what came, as often as it is painted."""
+        self.set_interval(1 / FLUSHES_PER_SECOND, self._take)
+        self.set_interval(HEAD_EVERY, self._paint_head)
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self.feed.stop()
+
+    # Taking and painting
+
+    def shown(self) -> None:
+        """Follow from now on, also while another mode is seen."""
+        self.feed.start()
+        self.ring.focus()
+        self.call_after_refresh(self._paint_head)
+
+    def take_focus(self) -> None:
+        """The list has the focus."""
+        self.ring.focus()
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """The topic's position."""
+        self._topic = int(snapshot.positions["outbox"]) if "outbox" in snapshot.positions else None
+
+    def _take(self) -> None:
+        if not self.feed.started:
+            return
+        gone = self._taken.gone
+        self._taken = self.feed.take()
+        if self._taken.rows:
+            self.ring.feed(self._taken.rows)
+        if bool(gone) != bool(self._taken.gone) and self.active:
+            self.screen_app.repaint_frame()
+
+    def _paint_head(self) -> None:
+        if not self.active or not self.ring.size.width:
+            return
+        ring, taken, width = self.ring, self._taken, self.size.width
+        rates = self.feed.per_second(time.time(), render.SPARKS)
+        self._chips.show([render.chips(ring.filter, rates, width)])
+        age = render.age(ring.painted_age)
+        shown: Line = [(age, "muted")] if ring.follows else [(f"held, {number(ring.new)} new", "wait bold")]
+        self._positions.show([render.positions(taken, self._topic, shown, len(ring.live), width)])
+        self._heading.show([[(heading(width - 1), "muted")]])
+        ring.show_empty(render.empty(ring.filter, taken))
+
+    def now(self, snapshot: Snapshot) -> Line | None:
+        """The stream in a sentence."""
+        if not self.feed.started:
+            return None
+        ring, moment = self.ring, time.time()
+        failed, retried = (sum(self.feed.per_second(moment, MINUTE, kind)) for kind in ("failed", "retrying"))
+        rate = self.feed.per_second(moment)[0]
+        past = ring.history is not None
+        return render.sentence(
+            self._taken, rate, failed, retried, ring.follows, ring.new, past, EventFilter.parse(self._filter)
+        )
+
+    # Narrowing
+
+    def narrow(self, text: str) -> None:
+        """Show only what fits."""
+        self._filter = text
+        self._sought = text or self._sought
+        self.ring.narrow(EventFilter.parse(text))
+        self._paint_head()
+
+    def narrowed(self) -> str:
+        """What is asked for."""
+        return self._filter
+
+    def completions(self) -> list[str]:
+        """Terms of a filter."""
+        return ["type:failed", "type:retrying", "type:gate", "stage:", "job:", "doc:"]
+
+    def command(self, words: list[str]) -> bool:
+        """A filter; with a whole job's id, what the ledger has of it."""
+        self.narrow(" ".join(words))
+        if len(words) == 1 and words[0].startswith("job:"):
+            self._read_job(words[0].removeprefix("job:"))
+        return True
+
+    # The thing under the cursor
+
+    def subject(self) -> Subject | None:
+        """The job that the event is about."""
+        row = self.ring.row
+        if row is None or not row.job:
+            return None
+        return Subject("job", row.job, row.document or short_id(row.job), raw=row._asdict())
+
+    def can(self, action: str) -> bool:
+        """What acts on a row needs one."""
+        row = self.ring.row
+        if action in ("open", "raw"):
+            return row is not None and bool(row.seq)
+        if action in ("next", "previous"):
+            return bool(self._sought)
+        return bool(row is not None and row.job) if action == "again" else True
+
+    def words(self) -> dict[str, str]:
+        """What the keys do here."""
+        return {
+            "open": "inspect",
+            "again": "retry the job",
+            "earlier": "the failure before",
+            "later": "the next failure",
+            "pause": "pause" if self.ring.follows else "go on",
+        }
+
+    def back(self) -> bool:
+        """Close what is told of an event."""
+        if not self.has_class("told"):
+            return False
+        self.remove_class("told")
+        self.ring.focus()
+        return True
+
+    def do_open(self) -> None:
+        """Tell all of the event under the cursor; once more closes it."""
+        if self.has_class("told") and self._asked == self.ring.row:
+            self.back()
+            return
+        self.ring.pause()
+        self.add_class("told")
+        self._tell()
+
+    def on_event_ring_moved(self, message: EventRing.Moved) -> None:
+        """What is told follows the cursor."""
+        if self.has_class("told"):
+            self._tell()
+        if message.opened:
+            self.do_open()
+        self.screen_app.repaint_footer()
+
+    def _tell(self) -> None:
+        row = self.ring.row
+        if row is None or not row.seq:
+            return
+        self._asked, self._told = row, None
+        self._paint_told()
+
+        def show(told: Mapping[str, Any]) -> None:
+            if self._asked == row:
+                self._told = told
+                self._paint_told()
+
+        self.ask("told", lambda lab: history.told(lab.ledger, row.seq, row.job), show)
+
+    def _paint_told(self) -> None:
+        panel, row = self._panel, self._asked
+        if row is None:
+            return
+        panel.head(f"{row.type} · seq {number(row.seq)}", "y all of it as JSON · esc close")
+        size = panel.size if panel.size.width else self.size
+        panel.show(render.inspected(row, self._told, size.width, max(4, size.height)))
+
+    def on_resize(self) -> None:
+        """Lay the head out anew."""
+        self.call_after_refresh(self._paint_head)
+        self.call_after_refresh(self._paint_told)
+
+    def do_raw(self) -> None:
+        """The event as JSON, to read and copy."""
+        row = self.ring.row
+        if row is None:
+            return
+
+        def show(told: Mapping[str, Any]) -> None:
+            self.screen_app.show_raw(f"{row.type} · seq {number(row.seq)}", told)
+
+        self.ask("raw", lambda lab: history.told(lab.ledger, row.seq, row.job), show)
+
+    def do_again(self) -> None:
+        """Ask, then retry the job that the event is about."""
+        row = self.ring.row
+        if row is None or not row.job:
+            return
+        question = Question(
+            f"Retry {row.document or short_id(row.job)}",
+            [[("It runs again from the first stage that is not completed; what is done stays.", "text")]],
+            (Choice("r", "Retry the job", "retry"), Choice("", "esc Leave it", "")),
+            f"medkg-lab jobs retry {row.job}",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self.act(lambda lab: lab.ledger.retry(row.job, by=person()), done="The job is on the queue again.")
+
+        self.screen_app.push_screen(Dialog(question), then)
+
+    # Where the reader is
+
+    def do_pause(self) -> None:
+        """Hold the list still, or go on."""
+        if self.ring.follows:
+            self.ring.pause()
+        else:
+            self.do_follow()
+        self._moved()
+
+    def do_follow(self) -> None:
+        """Follow the newest event again."""
+        self.ring.follow()
+        self._moved()
+
+    def do_earlier(self) -> None:
+        """The failure before."""
+        self._to_failure(-1)
+
+    def do_later(self) -> None:
+        """The next failure."""
+        self._to_failure(1)
+
+    def do_next(self) -> None:
+        """The next match of what was typed after / last, also when all rows are shown again."""
+        self._to_match(1)
+
+    def do_previous(self) -> None:
+        """The match before."""
+        self._to_match(-1)
+
+    def _to_match(self, step: int) -> None:
+        if not self.ring.go_to_match(step, EventFilter.parse(self._sought)):
+            side = "later" if step > 0 else "earlier"
+            self.screen_app.tell(f"There is no {side} match of /{self._sought} among the rows that are kept.")
+        self._moved()
+
+    def _to_failure(self, step: int) -> None:
+        if not self.ring.go_to_failure(step):
+            self.screen_app.tell(
+                f"There is no {'next' if step > 0 else 'earlier'} failure among the rows that are kept."
+            )
+        self._moved()
+
+    def _moved(self) -> None:
+        self._paint_head()
+        self.screen_app.repaint_frame()
+
+    def do_time(self) -> None:
+        """Ask for a time or a number, and go there."""
+        question = Question(
+            "Go to a time",
+            [[(FORMS, "muted")]],
+            (Choice("", "Go there", "go"), Choice("", "Stay", "")),
+            "medkg-lab events --after SEQ",
+            asks="time or number",
+            required=True,
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is None:
+                return
+            wanted = place(answer.text, time.time())
+            if wanted is None:
+                self.screen_app.tell(f"{answer.text} is no time: {FORMS}.", "warning")
+            else:
+                self.go_to(wanted)
+
+        self.screen_app.push_screen(Dialog(question), then)
+
+    def go_to(self, wanted: Place) -> None:
+        """Go to a moment or a number; what is older than the rows that are kept is read from the ledger."""
+        ring = self.ring
+        if (wanted.seq is not None and ring.go_to_seq(wanted.seq)) or (
+            wanted.ts is not None and ring.go_to_time(wanted.ts)
+        ):
+            self._moved()
+        else:
+            self.ask("past", lambda lab: _past(lab, wanted), self._show_past)
+
+    def _read_job(self, job_id: str) -> None:
+        def look(lab: Lab) -> Sequence[EventRow]:
+            events = lab.ledger.events(0, limit=READ_BACK, job_id=job_id)["events"]
+            return [row for row in _rows(lab, events) if row.job == job_id]
+
+        def show(rows: Sequence[EventRow]) -> None:
+            if rows and self._filter == f"job:{job_id}":
+                self._show_past(rows)
+
+        self.ask("past", look, show)
+
+    def _show_past(self, rows: Sequence[EventRow]) -> None:
+        if not rows:
+            self.screen_app.tell("The ledger has no event there.")
+            return
+        self.ring.show_history(rows)
+        self._moved()
+
+
+def _past(lab: Lab, wanted: Place) -> Sequence[EventRow]:
+    seq = wanted.seq if wanted.seq is not None else history.seq_at(lab.ledger, wanted.ts or 0.0)
+    return _rows(lab, lab.ledger.events(max(0, seq - 1), limit=READ_BACK)["events"])
+
+
+def _rows(lab: Lab, events: Sequence[Mapping[str, Any]]) -> Sequence[EventRow]:
+    decoder = Decoder()
+    rows = decoder.rows(events)
+    decoder.learn(history.documents(lab.ledger, dict.fromkeys(row.job for row in rows if row.job)))
+    return [row._replace(document=row.document or decoder.document(row.job)) for row in rows]

@@ -1,0 +1,412 @@
+"""2 Jobs: every job in a list of any length, and all about the one under the cursor."""
+
+import time
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.timer import Timer
+
+from medkg_lab.errors import LabError
+from medkg_lab.lab import windows
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.find import person
+from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.formatting import clock, number, plural, short_id
+from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.jobs import render
+from medkg_lab.tui.screens.jobs.panel import JobPanel
+from medkg_lab.tui.screens.jobs.queries import beginning, detail_of
+from medkg_lab.tui.screens.jobs.render import JobDetail
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.widgets.table import Table
+
+PAGE = 200
+EVERY = 0.5
+SETTLED = 0.12
+"""Seconds that the cursor rests on a job before its detail is asked for."""
+MOST_MARKED = 10_000
+UNFINISHED = frozenset({"queued", "running", "waiting_gate"})
+SORT_COLUMNS = {"newest": "AGE", "changed": "TOOK", "document": "DOCUMENT", "pipeline": "PIPELINE", "state": "STATE"}
+
+
+class JobsMode(Mode):
+    """The list of jobs over the detail of one."""
+
+    number = 2
+    word = "jobs"
+    title = "Jobs"
+    short = "Jobs"
+    about = (
+        "Every job, the newest first. / narrows the list as you type: words look at document, id and reason; state:, "
+        "pipeline:, stage:, kind:, source:, doc: and job: at one field; - before a word turns it round. Enter goes to the "
+        "job's stages; [ and ] change what is shown of it."
+    )
+    twins = (
+        "medkg-lab jobs list --state failed · jobs show ID · jobs why ID · jobs retry ID --from STAGE · jobs cancel ID"
+    )
+    footer = ("open", "why", "again", "end", "narrow", "later")
+
+    DEFAULT_CSS = """
+    JobsMode #jobs { height: 2fr; }
+    JobsMode #job { height: 1fr; min-height: 13; }
+    """
+    FINISHED_WORDS: ClassVar[dict[str, str]] = {"again": "retry", "end": "cancel", "put": "submit", "later": "next tab"}
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._filter = ""
+        self._sort = "newest"
+        self._reverse = False
+        self._offset = 0
+        self._total = 0
+        self._held: dict[str, dict[str, Any]] = {}
+        self._seen_head: object = None
+        self._as_of = ""
+        self._timer: Timer | None = None
+        self._settle: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        yield Table(render.LIST, id="jobs", page=PAGE)
+        yield JobPanel(id="job")
+
+    @property
+    def _list(self) -> Table:
+        return self.query_one("#jobs", Table)
+
+    @property
+    def _panel(self) -> JobPanel:
+        return self.query_one(JobPanel)
+
+    # Looking
+
+    def shown(self) -> None:
+        """Look at once, then whenever the ledger has moved."""
+        self._seen_head = None
+        if self._timer is None:
+            self._timer = self.set_interval(EVERY, self._look_again)
+        self._timer.resume()
+        self._look()
+        self.take_focus()
+
+    def hidden(self) -> None:
+        """Stop looking."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def take_focus(self) -> None:
+        """The list has the focus, or the detail when that is all that is seen."""
+        (self._panel.rows if self.has_class("deep") else self._list).focus()
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Say how old the list is when the ledger does not answer."""
+        if self.active:
+            since = snapshot.behind.get("ledger")
+            self._list.greyed = since is not None
+            self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
+            self._head()
+
+    def _look_again(self) -> None:
+        head = self.screen_app.snapshot.counts.get("head")
+        if head is not None and head != self._seen_head:
+            self._seen_head = head
+            self._look()
+            if self._list.row is not None:
+                self._look_closer()
+        elif self._list.rows:
+            self._paint_list()
+
+    def _look(self) -> None:
+        text, sort, reverse, offset = self._filter, self._sort, self._reverse, self._offset
+
+        def work(lab: Lab) -> windows.Window:
+            return windows.jobs(lab.ledger, text, sort, reverse, offset, PAGE)
+
+        self.ask("window", work, self._take, self._unread)
+
+    def _take(self, window: windows.Window) -> None:
+        self._held = {row["job_id"]: dict(row) for row in window.rows}
+        self._total, self._offset = window.total, window.offset
+        self._paint_list()
+
+    def _unread(self, error: LabError) -> None:
+        if not self._held:
+            self._list.empty = [[(f"  {error}", "muted")]]
+            self._list.show([])
+
+    def _paint_list(self) -> None:
+        now = time.time()
+        table = self._list
+        rows = [render.job_row(job, now) for job in self._held.values()]
+        table.empty = self._empty()
+        table.show(rows, self._total, self._offset)
+        self._head()
+
+    def _empty(self) -> list[Line]:
+        if self._filter:
+            everything = sum(self.screen_app.snapshot.jobs.values())
+            return [[(f"  None of {number(everything)} jobs match {self._filter}. ", "text"), ("esc", "accent bold"),
+                     (" clears the filter.", "text")]]  # fmt: skip
+        return [[("  No jobs yet. ", "text"), ("i", "accent bold"), (" submits documents, ", "text"), ("d", "accent bold"),
+                 (" runs the bundled ones.", "text")]]  # fmt: skip
+
+    def _head(self) -> None:
+        everything = sum(self.screen_app.snapshot.jobs.values())
+        title = f"Jobs · {number(self._total)}"
+        if self._filter:
+            title = f"Jobs · {number(self._total)} of {number(everything)} · /{self._filter}"
+        marked = len(self._list.marks.keys)
+        turned = ", turned round" if self._reverse else ""
+        foot = (f"{marked} marked · " if marked else "") + f"sorted by {self._sort}{turned} · s next{self._as_of}"
+        self._list.head(title, foot)
+
+    def on_table_wanted(self, message: Table.Wanted) -> None:
+        """Rows beyond the window are needed."""
+        if message.table is self._list:
+            self._offset = message.offset
+            self._look()
+
+    def on_table_moved(self, message: Table.Moved) -> None:
+        """Another job is under the cursor."""
+        if message.table is self._list:
+            if self._settle is not None:
+                self._settle.stop()
+            self._settle = self.set_timer(SETTLED, self._look_closer)
+
+    def on_table_opened(self, message: Table.Opened) -> None:
+        """A row was clicked twice."""
+        self.do_open()
+
+    def _look_closer(self) -> None:
+        row = self._list.row
+        if row is None:
+            self._panel.show(None)
+            return
+        job_id = row.key
+
+        def take(detail: JobDetail | None) -> None:
+            if detail is not None and self._list.row is not None and self._list.row.key == job_id:
+                self._panel.show(detail)
+                self.screen_app.repaint_footer()
+
+        self.ask("detail", lambda lab: detail_of(lab, job_id), take, lambda _: None)
+
+    # Hooks
+
+    def subject(self) -> Subject | None:
+        """The job under the cursor."""
+        row = self._list.row
+        job = self._held.get(row.key) if row is not None else None
+        if job is None:
+            return None
+        detail = self._panel.detail
+        whole = detail.job if detail is not None and detail.job["job_id"] == job["job_id"] else job
+        return Subject("job", job["job_id"], job["doc_id"], f"engine-{whole.get('lane') or 'compute'}", whole)
+
+    def narrow(self, text: str) -> None:
+        """Show only what fits."""
+        if text != self._filter:
+            self._filter, self._offset = text, 0
+            self._list.cursor = self._list.top = 0
+            self._look()
+
+    def narrowed(self) -> str:
+        """The filter."""
+        return self._filter
+
+    def back(self) -> bool:
+        """From the detail to the list; then unmark."""
+        if self._panel.rows.has_focus or self.has_class("deep"):
+            self.remove_class("deep")
+            self._list.focus()
+            return True
+        if self._list.marks.keys:
+            self._list.marks.keys.clear()
+            self._paint_list()
+            return True
+        return False
+
+    def words(self) -> dict[str, str]:
+        """A job is retried and cancelled."""
+        return self.FINISHED_WORDS
+
+    def can(self, action: str) -> bool:
+        """Most needs a job; a job that has ended cannot be cancelled, one that has not cannot be retried."""
+        if action in {"put", "demo"}:
+            return self.screen_app.snapshot.is_ready
+        row = self._list.row
+        job = self._held.get(row.key) if row is not None else None
+        if action in {"earlier", "later"}:
+            return self._panel.detail is not None
+        if action in {"sort", "reverse"}:
+            return True
+        if job is None:
+            return False
+        if self._list.marks.keys:
+            return True
+        return {"again": job["state"] not in UNFINISHED, "end": job["state"] in UNFINISHED}.get(action, True)
+
+    def completions(self) -> list[str]:
+        """Filters that are asked for often."""
+        states = ("running", "queued", "gate", "completed", "failed", "dead", "cancelled")
+        return [*states, *(f"pipeline:{name}" for name in self.screen_app.snapshot.stages)]
+
+    def command(self, words: list[str]) -> bool:
+        """`:jobs failed` narrows to a state, anything else as `/` would."""
+        states = {"running", "queued", "gate", "completed", "failed", "dead", "cancelled"}
+        self.narrow(" ".join(f"state:{word}" if word in states else word for word in words))
+        return True
+
+    # Actions
+
+    def do_open(self) -> None:
+        """From the list to the stages, from a stage to all about it."""
+        if not self._panel.rows.has_focus:
+            self.add_class("deep")
+            self._panel.rows.focus()
+            return
+        row, detail = self._panel.rows.row, self._panel.detail
+        if row is None or detail is None:
+            return
+        match self._panel.tab:
+            case "Events":
+                event = next((one for one in detail.events if str(one["seq"]) == row.key), None)
+                if event is not None:
+                    self.screen_app.show_raw(f"event {row.key}", event)
+            case "Timeline" | "In and out":
+                self._open_stage(detail, row.key)
+
+    def _open_stage(self, detail: JobDetail, stage: str) -> None:
+        run = next((one for one in reversed(detail.job.get("stages") or ()) if one["stage"] == stage), None)
+
+        def work(lab: Lab) -> list[Line]:
+            return beginning(lab, run["ref"]) if run and run["ref"] else []
+
+        def show(looks: list[Line]) -> None:
+            title = f"{detail.job['doc_id']} · {stage}"
+            self.screen_app.push_screen(Sheet(title, render.stage_lines(detail, stage, looks)))
+
+        self.ask("stage", work, show)
+
+    def do_later(self) -> None:
+        """The next tab of the detail."""
+        self._panel.turn(1)
+
+    def do_earlier(self) -> None:
+        """The previous tab of the detail."""
+        self._panel.turn(-1)
+
+    def do_sort(self) -> None:
+        """Sort by the next column."""
+        names = list(windows.SORTS)
+        self._sort = names[(names.index(self._sort) + 1) % len(names)]
+        self._offset = 0
+        self._list.go(0)
+        self._look()
+
+    def do_reverse(self) -> None:
+        """Turn the order round."""
+        self._reverse = not self._reverse
+        self._offset = 0
+        self._list.go(0)
+        self._look()
+
+    def do_mark(self) -> None:
+        """Mark the job."""
+        self._list.toggle_mark()
+        self._head()
+
+    def do_mark_all(self) -> None:
+        """Mark all that the filter shows, or none."""
+        if self._list.marks.keys:
+            self._list.marks.keys.clear()
+            self._paint_list()
+            return
+        text = self._filter
+
+        def take(ids: list[str]) -> None:
+            self._list.marks.keys = set(ids)
+            self._paint_list()
+            if len(ids) == MOST_MARKED:
+                self.screen_app.tell(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", "warning")
+
+        self.ask("marks", lambda lab: windows.job_ids(lab.ledger, text, MOST_MARKED), take)
+
+    def _chosen(self) -> list[str]:
+        return sorted(self._list.marks.keys) or ([self._list.row.key] if self._list.row else [])
+
+    def do_again(self) -> None:
+        """Ask from which stage, then retry."""
+        ids = self._chosen()
+        job = self._held.get(ids[0])
+        stages = self.screen_app.snapshot.stages.get(job["pipeline_name"], ()) if job is not None else ()
+        name = job["doc_id"] if len(ids) == 1 and job else plural(len(ids), "job")
+        done = "the first stage that is not done" if job is None or job["state"] != "completed" else "the beginning"
+        options = [("", f"from {done}"), *((stage, f"from {stage}") for stage in stages)]
+        question = Question(
+            f"Retry {name}",
+            [[("What the stages before wrote is used again; what follows is made anew.", "text")]],
+            (Choice("r", f"Retry {name}", "retry"), Choice("", "Leave it", "")),
+            f"medkg-lab jobs retry {short_id(ids[0])}… --from STAGE",
+            options=options,
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self._each(ids, lambda lab, id: lab.ledger.retry(id, answer.option or None, by=person()), "runs again")
+
+        self.screen_app.push_screen(Dialog(question), then)
+
+    def do_end(self) -> None:
+        """Ask for the reason, then cancel."""
+        ids = self._chosen()
+        job = self._held.get(ids[0])
+        name = job["doc_id"] if len(ids) == 1 and job else plural(len(ids), "job")
+        question = Question(
+            f"Cancel {name}",
+            [[("A running one stops after its stage. What was written stays.", "text")]],
+            (Choice("x", f"Cancel {name}", "cancel"), Choice("", "Leave it", "")),
+            f"medkg-lab jobs cancel {short_id(ids[0])}… --why TEXT",
+            asks="why (recorded with your name)",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                why = answer.text or "no reason given"
+                self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "is cancelled")
+
+        self.screen_app.push_screen(Dialog(question), then)
+
+    def _each(self, ids: list[str], do: Any, what: str) -> None:
+        def work(lab: Lab) -> tuple[int, LabError | None]:
+            refused: LabError | None = None
+            done = 0
+            for each in ids:
+                try:
+                    do(lab, each)
+                    done += 1
+                except LabError as error:
+                    refused = error
+            if refused is not None and not done:
+                raise refused
+            return done, refused
+
+        def then(answer: tuple[int, LabError | None]) -> None:
+            done, refused = answer
+            self._list.marks.keys.clear()
+            text = f"{plural(done, 'job')} {what}." if len(ids) == 1 else f"{plural(done, 'job')}: each {what}."
+            self.screen_app.tell(text + (f" {len(ids) - done} not: {refused}" if refused else ""))
+            self._seen_head = None
+
+        self.act(work, then)
+
+    def do_put(self) -> None:
+        """Submit documents."""
+        self.screen_app.do_put()
+
+    def do_dagster(self) -> None:
+        """Open the job's run in Dagster."""
+        subject = self.subject()
+        run = (subject.raw.get("run_id") if subject else None) or ""
+        self.screen_app.open_dagster(f"/runs/{run}" if run else "/")

@@ -1,0 +1,233 @@
+"""1 Lab: is it up, is it moving, does it need me."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from medkg_lab.lab.facade import Lab
+from medkg_lab.tui.alerts import SHOWN, attention
+from medkg_lab.tui.dialogs import Sheet
+from medkg_lab.tui.formatting import clock, columns, uptime
+from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.lab.render import (
+    about,
+    behind,
+    doctor,
+    machine,
+    need_line,
+    no_lab,
+    nothing,
+    places,
+    process_row,
+    starting_head,
+)
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.widgets.panel import Panel
+from medkg_lab.tui.widgets.table import Column, Table
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.doctor import Finding
+
+USUAL_GAUGES, MOST_GAUGES = 6, 12
+"""Lines of the regions in the middle: more where there is more than one GPU."""
+PROCESS_COLUMNS = (
+    Column("PROCESS", 15),
+    Column("STATE", 11),
+    Column("WHY / DOING", 0),
+    Column("RESTARTS", 8, right=True, wide=90),
+    Column("CPU", 6, right=True),
+    Column("MEMORY", 8, right=True),
+    Column("PORT", 6, right=True, wide=90),
+    Column("FOR", 8, right=True, wide=90),
+)
+
+
+class LabMode(Mode):
+    """Processes, throughput, lag and limits at one look."""
+
+    number = 1
+    word = "lab"
+    title = "Lab"
+    short = "Lab"
+    about = (
+        "Is it up, is it moving, does it need me. What needs you comes first, each line with the key that deals with it. "
+        "The cursor is on a process: enter shows all about it."
+    )
+    twins = "medkg-lab status --why · doctor · watch · restart NAME · logs NAME · submit PATH · demo · down"
+    footer = ("open", "why", "logs", "again", "demo", "put", "command")
+
+    DEFAULT_CSS = """
+    LabMode #needs { max-height: 7; }
+    LabMode #processes { height: auto; max-height: 11; }
+    LabMode #moving { width: 5fr; height: 8; }
+    LabMode #behind { width: 4fr; height: 8; }
+    LabMode #machine { width: 4fr; height: 8; }
+    LabMode #gauges { height: auto; }
+    LabMode #places { height: 1fr; min-height: 4; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        yield Panel(id="needs")
+        yield Table(PROCESS_COLUMNS, id="processes")
+        with Horizontal(id="gauges"):
+            yield Panel("Moving", id="moving")
+            yield Panel("Behind", id="behind")
+            yield Panel("Machine", id="machine")
+        yield Panel("Where documents are", id="places")
+
+    def shown(self) -> None:
+        """The processes have the focus."""
+        self.query_one("#processes").focus()
+        self._paint(self.screen_app.snapshot)
+
+    def on_mount(self) -> None:
+        """Paint what is known already."""
+        self.call_after_refresh(lambda: self._paint(self.screen_app.snapshot))
+
+    def take_focus(self) -> None:
+        """The processes have the focus."""
+        self.query_one("#processes").focus()
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Repaint when seen."""
+        if self.active:
+            self._paint(snapshot)
+
+    def words(self) -> dict[str, str]:
+        """A process is restarted."""
+        demo = "run the demo" if not self.screen_app.snapshot.jobs else "demo"
+        return {"again": "restart", "diff": "doctor: is what the profile needs here", "demo": demo}
+
+    def can(self, action: str) -> bool:
+        """Processes can be restarted and opened where there are some; the demo runs in a lab that is up."""
+        seen = self.screen_app.snapshot
+        return seen.is_ready if action in {"demo", "put"} else bool(seen.processes)
+
+    def subject(self) -> Subject | None:
+        """The process under the cursor."""
+        process = self._process()
+        if process is None:
+            return None
+        return Subject("process", process["name"], process["name"], process["name"], process)
+
+    def _process(self) -> dict[str, Any] | None:
+        row = self.query_one("#processes", Table).row
+        seen = self.screen_app.snapshot.processes
+        return next((dict(one) for one in seen if row is not None and one["name"] == row.key), None)
+
+    # Painting
+
+    def _paint(self, seen: Snapshot) -> None:
+        if not self.query("#places"):
+            return  # not composed yet; it is painted when it is
+        self._paint_needs(seen)
+        self._paint_processes(seen)
+        self.query_one("#moving", Panel).show(self._moving(seen))
+        self.query_one("#behind", Panel).show(behind(seen))
+        has = self.query_one("#machine", Panel)
+        lines = machine(seen, has.size.width)
+        has.show(lines)
+        if len(lines) > USUAL_GAUGES:
+            for panel in self.query("#gauges Panel"):
+                panel.styles.height = min(len(lines), MOST_GAUGES) + 2
+        where = self.query_one("#places", Panel)
+        where.show(places(seen, self.screen.has_class("-narrow")))
+        old = f"as of {clock(min(seen.behind.values()))} · ledger does not answer" if seen.behind else ""
+        where.head("Where documents are", old)
+
+    def _paint_needs(self, seen: Snapshot) -> None:
+        panel = self.query_one("#needs", Panel)
+        if seen.lab is None:
+            panel.head("No lab")
+            panel.show([no_lab(self.screen_app.starting and not seen.counts)])
+            return
+        if not seen.is_ready and not any(seen.jobs.values()) and not attention(seen):
+            panel.head(*starting_head(seen))
+            panel.show([[("Each process waits for those it needs; below is what each does now.", "muted")]])
+            return
+        needs = attention(seen)
+        panel.head(f"Needs you · {len(needs)}" if needs else "Needs you")
+        if not needs:
+            panel.show([nothing(seen)])
+            return
+        width = panel.size.width or 76
+        panel.show([need_line(one, width) for one in needs[:SHOWN]])
+
+    def _paint_processes(self, seen: Snapshot) -> None:
+        table = self.query_one("#processes", Table)
+        now = seen.at or time.time()
+        table.show([process_row(one, seen, now) for one in seen.processes])
+        table.styles.height = len(seen.processes) + 3 if seen.processes else 4
+        up = sum(one["state"] == "ready" for one in seen.processes)
+        table.head(f"Processes · {up} of {len(seen.processes)} up" if seen.processes else "Processes")
+        table.empty = [[("  Nothing runs.", "muted")]]
+
+    def _moving(self, seen: Snapshot) -> list[Line]:
+        panel = self.query_one("#moving", Panel)
+        width, height = max(10, panel.size.width), max(3, panel.size.height)
+        rates = list(seen.throughput)
+        last = sum(rates[-5:]) / max(1, len(rates[-5:]))
+        best = max([*rates, 0.0])
+        lines: list[Line] = [[(f"{last:.1f} docs/s", "text bold"), (f"   best {best:.1f}", "muted")]]
+        lines += [[(row, "run")] for row in columns(rates, width, max(1, height - 2))]
+        since = uptime(min(len(rates), width))
+        lines.append([(f"{since} ago".ljust(max(0, width - 3)) + "now", "muted")])
+        return lines
+
+    # Actions
+
+    def do_open(self) -> None:
+        """All about the process under the cursor, with the end of its log."""
+        process = self._process()
+        if process is None:
+            return
+        path = self.screen_app.lab.locations.log(process["name"])
+
+        def look(lab: Lab) -> list[str]:
+            from medkg_lab.lab.windows import log_tail
+
+            return log_tail(path, None, 8192)[0][-12:]
+
+        def show(tail: list[str]) -> None:
+            self.screen_app.push_screen(Sheet(process["name"], about(process, tail), "l whole log · esc close"))
+
+        self.ask("process", look, show)
+
+    def on_table_opened(self) -> None:
+        """A row was clicked twice."""
+        self.do_open()
+
+    def do_again(self) -> None:
+        """Ask, then restart the process under the cursor."""
+        if (process := self._process()) is not None:
+            self.screen_app.ask_restart(process)
+
+    def do_diff(self) -> None:
+        """What the profile needs and whether it is here, as `medkg-lab doctor` says it."""
+
+        def look(lab: Lab) -> "list[Finding]":
+            # Here, so that the first frame does not wait for what the checks load.
+            from medkg_lab.lab.doctor import examine
+
+            return examine(lab.locations, lab.settings)
+
+        def show(findings: "list[Finding]") -> None:
+            good = sum(one.ok for one in findings)
+            self.screen_app.push_screen(
+                Sheet(f"Doctor · {good} of {len(findings)} in order", doctor(findings), "esc close")
+            )
+
+        self.screen_app.tell("Looking at what the profile needs …")
+        self.ask("doctor", look, show)
+
+    def do_demo(self) -> None:
+        """Put the bundled documents on the queue."""
+        self.screen_app.do_demo()
+
+    def do_put(self) -> None:
+        """Submit documents."""
+        self.screen_app.do_put()

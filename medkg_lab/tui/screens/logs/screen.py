@@ -1,0 +1,356 @@
+"""7 Logs: what the processes write, merged by time or one by one."""
+
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
+
+from medkg_lab.lab import windows
+from medkg_lab.lab.facade import Lab
+from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.formatting import clock, number, plural
+from medkg_lab.tui.messages import Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.logs import render
+from medkg_lab.tui.screens.logs.render import LogLine
+from medkg_lab.tui.time_parsing import place
+from medkg_lab.tui.widgets.panel import wrapped
+from medkg_lab.tui.widgets.table import Cell, Column, Row, Table
+
+EVERY = 0.4
+KEPT = 10_000
+FIRST_BYTES = 256 * 1024
+MOST_BYTES = 2 * 1024 * 1024
+"""Bytes of each log that are read at first, and at most at once later."""
+Fresh = dict[str, tuple[list[str], int, float]]
+"""Of each log what is new, where it ends, and when it was written last (seconds since the epoch)."""
+
+
+class LogsMode(Mode):
+    """The processes at the left, their lines at the right."""
+
+    number = 7
+    word = "logs"
+    title = "Logs"
+    short = "Logs"
+    about = (
+        "What the processes write, merged by time. space at the left chooses processes; none chosen means all. / finds text, "
+        "n and N go from match to match, [ and ] from error to error. Going up stops following; f follows again. W wraps long "
+        "lines, ↵ shows one whole."
+    )
+    twins = "medkg-lab logs [NAME] --lines 50"
+    footer = ("narrow", "pause", "follow", "time", "mark", "wrap")
+
+    DEFAULT_CSS = """
+    LogsMode #panes { height: 1fr; }
+    LogsMode #names { width: 22; }
+    LogsMode #lines { width: 1fr; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._places: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+        self._find = ""
+        self._following = True
+        self._paused = False
+        self._held_back = 0
+        self._shown: list[LogLine] = []
+        self._starts: Sequence[int] = ()
+        self._wraps = False
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        with Horizontal(id="panes"):
+            yield Table((Column("PROCESS", 0),), id="names")
+            yield Table(render.COLUMNS, id="lines")
+
+    @property
+    def _names(self) -> Table:
+        return self.query_one("#names", Table)
+
+    @property
+    def _list(self) -> Table:
+        return self.query_one("#lines", Table)
+
+    # Reading
+
+    def shown(self) -> None:
+        """Read what came since."""
+        if self._timer is None:
+            self._timer = self.set_interval(EVERY, self._look)
+        self._timer.resume()
+        self._look()
+        self._paint()
+        self.take_focus()
+
+    def hidden(self) -> None:
+        """Read no more."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def take_focus(self) -> None:
+        """The lines."""
+        self._list.focus()
+
+    def _look(self) -> None:
+        places = dict(self._places)
+        self.ask("logs", lambda lab: _fresh(lab, places), self._take, lambda _: None)
+
+    def _take(self, fresh: Fresh) -> None:
+        came: list[LogLine] = []
+        for name, (texts, end, written) in fresh.items():
+            first = self._numbers.get(name, 0)
+            read = render.read(name, texts, self._last.get(name, 0.0), first, written)
+            self._places[name], self._numbers[name] = end, first + len(texts)
+            self._last[name] = read[-1].at if read else self._last.get(name, 0.0)
+            came += read
+        self._paint_names(sorted(self._places))
+        if came:
+            self._lines.extend(sorted(came, key=lambda line: line.at))
+            self._held_back += len(came)
+            if not self._paused:
+                self._paint()
+        self._head()
+
+    def _paint_names(self, names: Sequence[str]) -> None:
+        table = self._names
+        table.empty = [[("  none yet", "muted")]]
+        table.show([Row(name, (Cell(name),)) for name in names])
+        table.head(f"Processes · {len(names)}")
+
+    def _paint(self) -> None:
+        chosen = self._names.marks.keys
+        self._held_back = 0
+        self._shown = [line for line in self._lines if not chosen or line.process in chosen]
+        table = self._list
+        table.empty = [[("  Nothing was written yet.", "muted")]]
+        width = table.room(render.COLUMNS, len(render.COLUMNS) - 1) if self._wraps else 0
+        rows = [render.rows(line, self._fits(line), width) for line in self._shown]
+        self._starts = [0, *accumulate(map(len, rows))][: len(rows)]
+        table.show([row for each in rows for row in each])
+        if self._following:
+            table.go(table.total - 1)
+        self._head()
+
+    def _fits(self, line: LogLine) -> bool:
+        return bool(self._find) and self._find.lower() in f"{line.process} {line.level} {line.text}".lower()
+
+    def _head(self) -> None:
+        chosen = self._names.marks.keys
+        which = " ".join(sorted(chosen)) if chosen else "all"
+        state = (
+            f"paused · {number(self._held_back)} new"
+            if self._paused
+            else ("following" if self._following else "standing")
+        )
+        found = f" · /{self._find} · {plural(sum(map(self._fits, self._shown)), 'hit')}" if self._find else ""
+        self._list.head(f"Logs · {which} · {state}{found}", f"{number(len(self._shown))} lines")
+
+    def on_table_moved(self, message: Table.Moved) -> None:
+        """Going up stops following; coming to the end follows again."""
+        if message.table is self._list:
+            self._following = self._list.cursor >= self._list.total - 1
+            self._head()
+
+    def on_table_opened(self) -> None:
+        """A row was clicked twice."""
+        self.do_open()
+
+    # Hooks
+
+    @property
+    def _at(self) -> int:
+        """Which of the lines has the cursor; -1 without any."""
+        return bisect_right(self._starts, self._list.cursor) - 1
+
+    def _line(self) -> LogLine | None:
+        at = self._at
+        return self._shown[at] if 0 <= at < len(self._shown) else None
+
+    def subject(self) -> Subject | None:
+        """The process that wrote the line under the cursor."""
+        row = self._names.row if self._names.has_focus else None
+        line = self._line()
+        name = row.key if row is not None else (line.process if line is not None else None)
+        if name is None:
+            return None
+        raw = next((one for one in self.screen_app.snapshot.processes if one["name"] == name), None)
+        return Subject("process", name, name, name, raw) if raw is not None else None
+
+    def narrow(self, text: str) -> None:
+        """Find text; the newest match has the cursor."""
+        self._find = text
+        self._paint()
+        if text:
+            self._go(self._fits, -1, len(self._shown))
+
+    def narrowed(self) -> str:
+        """What is looked for."""
+        return self._find
+
+    def words(self) -> dict[str, str]:
+        """What the keys do here."""
+        return {
+            "narrow": "find",
+            "mark": "choose",
+            "open": "whole line",
+            "pause": "go on" if self._paused else "pause",
+            "again": "restart the process",
+            "wrap": "cut lines" if self._wraps else "wrap",
+        }
+
+    def can(self, action: str) -> bool:
+        """Matches need something to find, lines need lines."""
+        if action in {"next", "previous"}:
+            return bool(self._find)
+        if action in {"mark", "mark_all"}:
+            return bool(self._places)
+        if action == "again":
+            return self.subject() is not None
+        return bool(self._shown)
+
+    def completions(self) -> list[str]:
+        """The processes."""
+        return sorted(self._places)
+
+    def command(self, words: list[str]) -> bool:
+        """`:logs pdf bridge` chooses processes."""
+        self._names.marks.keys = set(words)
+        self._following = True
+        self._paint()
+        return True
+
+    # Actions
+
+    def do_mark(self) -> None:
+        """Choose the process at the left, or that of the line."""
+        line = self._line()
+        if self._names.has_focus:
+            self._names.toggle_mark()
+        elif line is not None:
+            self._names.marks.toggle(line.process)
+            self._names.refresh()
+        self._paint()
+
+    def do_mark_all(self) -> None:
+        """All processes again."""
+        self._names.marks.keys.clear()
+        self._names.refresh()
+        self._paint()
+
+    def do_open(self) -> None:
+        """The whole line; at the left, only this process."""
+        row, line = self._names.row, self._line()
+        if self._names.has_focus and row is not None:
+            self.command([row.key])
+            self._list.focus()
+        elif line is not None:
+            title = f"{line.process} · {clock(line.at)} {line.level}"
+            self.screen_app.push_screen(Sheet(title, wrapped(line.text, 104), "y copy · esc close", line.text))
+
+    def do_pause(self) -> None:
+        """Hold the lines still, or go on."""
+        self._paused = not self._paused
+        if not self._paused:
+            self._paint()
+        self._head()
+
+    def do_follow(self) -> None:
+        """Follow the newest line."""
+        self._paused, self._following = False, True
+        self._paint()
+
+    def do_wrap(self) -> None:
+        """Let long lines go on below, or cut them."""
+        line = self._at
+        self._wraps = not self._wraps
+        self._paint()
+        if not self._following and 0 <= line < len(self._starts):
+            self._list.go(self._starts[line])
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        if self._wraps:
+            self.call_after_refresh(self._paint)
+
+    def do_again(self) -> None:
+        """Ask, then restart the process that wrote the line."""
+        if (subject := self.subject()) is not None:
+            self.screen_app.ask_restart(subject.raw)
+
+    def do_next(self) -> None:
+        """The next match."""
+        self._go(self._fits, 1)
+
+    def do_previous(self) -> None:
+        """The match before."""
+        self._go(self._fits, -1)
+
+    def do_later(self) -> None:
+        """The next error."""
+        self._go(lambda line: line.is_loud, 1)
+
+    def do_earlier(self) -> None:
+        """The error before."""
+        self._go(lambda line: line.is_loud, -1)
+
+    def _go(self, fits: Callable[[LogLine], bool], step: int, start: int | None = None) -> None:
+        at = (self._at if start is None else start) + step
+        while 0 <= at < len(self._shown):
+            if fits(self._shown[at]):
+                self._list.go(self._starts[at])
+                return
+            at += step
+
+    def do_time(self) -> None:
+        """Ask for a moment and go to the first line from then on."""
+        question = Question(
+            "Jump to a time",
+            [[("05:38, 05:38:10, -2m, or 12 Nov 17:00", "muted")]],
+            (Choice("", "Jump", "jump"), Choice("", "Leave", "")),
+            asks="when",
+            required=True,
+        )
+        self.screen_app.push_screen(Dialog(question), self._jump)
+
+    def _jump(self, answer: Answer | None) -> None:
+        if answer is None:
+            return
+        found = place(answer.text, time.time())
+        if found is None or found.ts is None:
+            self.screen_app.tell(f"{answer.text!r} is no time: write 05:38, 05:38:10, -2m or 12 Nov 17:00.", "warning")
+            return
+        wanted = found.ts
+        at = next((at for at, line in enumerate(self._shown) if line.at >= wanted), len(self._shown) - 1)
+        self._following = False
+        if at >= 0:
+            self._list.go(self._starts[at])
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _fresh(lab: Lab, places: dict[str, int]) -> Fresh:
+    """What each log has beyond the given places."""
+    folder = lab.locations.state / "logs"
+    found: Fresh = {}
+    for name in windows.log_names(folder):
+        known = places.get(name)
+        most = FIRST_BYTES if known is None else MOST_BYTES
+        path = lab.locations.log(name)
+        found[name] = (*windows.log_tail(path, known, most), _written(path))
+    return found

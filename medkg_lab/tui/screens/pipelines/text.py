@@ -1,0 +1,338 @@
+"""The graph of a pipeline and its text beside it, kept in step and checked as it is typed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import TextArea
+
+from medkg_lab.lab import definitions
+from medkg_lab.lab.definitions import Checked, Definition, Kind
+from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.stages import Done, stages_done
+from medkg_lab.topology.models import Topology
+from medkg_lab.tui.formatting import plural
+from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.pipelines import render, vocabulary, yaml_help
+from medkg_lab.tui.screens.pipelines.drafts import Draft, opened_draft
+from medkg_lab.tui.screens.pipelines.editor import YamlEditor
+from medkg_lab.tui.screens.pipelines.render import Standing, short_version
+from medkg_lab.tui.screens.pipelines.yaml_help import Words
+from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.dag import Dag
+from medkg_lab.tui.widgets.panel import Panel, titled
+
+CHECK_AFTER = 0.15
+"""Seconds without a key after which the draft is checked."""
+LOOK_EVERY = 2.0
+FINDINGS_SHOWN = 8
+VERSIONS_SHOWN = 6
+
+
+@dataclass
+class Seen:
+    """What the timer last saw of the lab."""
+
+    done: Mapping[str, Done] = field(default_factory=dict)
+    digest: str = ""
+
+
+class PipelineText(Mode):
+    """What Pipelines shows and how it is edited; what is done with it stands in `pipelines`."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._which: Definition | None = None
+        self._known: Sequence[Definition] = ()
+        self._drafts: dict[Definition, Draft] = {}
+        self._names = Words()
+        self._seen = Seen()
+        self._waiting: Timer | None = None
+        self._looking: Timer | None = None
+        self._completing = False
+        self.dag = Dag(id="dag")
+        self.editor = YamlEditor(lambda: self._names, id="text")
+        self._stage_panel = Panel(id="stage")
+        self._findings = Panel(id="findings")
+        self._versions = Panel("Versions", id="versions")
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        with Horizontal():
+            with Vertical(id="left"):
+                yield self.dag
+                yield self._stage_panel
+            with Vertical(id="right"):
+                yield self.editor
+                yield self._findings
+                yield self._versions
+
+    @property
+    def draft(self) -> Draft | None:
+        """What is edited now."""
+        return self._drafts.get(self._which) if self._which is not None else None
+
+    # Looking
+
+    def on_mount(self) -> None:
+        """A timer looks at the lab, but only while the mode is seen."""
+        self._looking = self.set_interval(LOOK_EVERY, self._look, pause=True)
+
+    def shown(self) -> None:
+        """Open the first pipeline, or go on with the one that was open."""
+        if self._looking is not None:
+            self._looking.resume()
+        if self._which is None:
+            self.ask("list", definitions.everything, self._listed)
+        self.ask("words", vocabulary.words_of, self._take_words)
+        self.take_focus()
+        self._look()
+
+    def hidden(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.pause()
+
+    def take_focus(self) -> None:
+        """The graph has the focus; the text where there is no graph."""
+        (self.editor if self.has_class("flat") else self.dag).focus()
+
+    def _listed(self, known: Sequence[Definition]) -> None:
+        self._known = known
+        if self._which is None and known:
+            self.show_definition(known[0])
+
+    def _take_words(self, words: Words) -> None:
+        self._names = words
+
+    def _look(self) -> None:
+        which = self._which
+        if which is None:
+            return
+
+        def look(lab: Lab) -> Seen:
+            digest = definitions.opened(lab, which).digest
+            running = which.kind is Kind.PIPELINE and lab.supervisor.is_running()
+            return Seen(stages_done(lab.ledger, which.name) if running else {}, digest)
+
+        def take(seen: Seen) -> None:
+            if which == self._which:
+                self._seen = seen
+                self._compare(which, seen.digest)
+                self._paint()
+
+        # The timer asks again; the now-line says when the ledger does not answer.
+        self.ask("look", look, take, lambda error: None)
+
+    def _compare(self, which: Definition, digest: str) -> None:
+        """The file may have been changed by someone else: an untouched text follows it, a draft is warned."""
+        draft = self._drafts.get(which)
+        if draft is None or digest == draft.base.digest:
+            return
+        if draft.changed:
+            self._drafts[which] = replace(draft, stale=True)
+        else:
+            self._read(which)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Repaint when seen."""
+        if self.active:
+            self._paint()
+
+    # Opening
+
+    def show_definition(self, which: Definition) -> None:
+        """Show and edit this one; a draft of it is still there."""
+        self._which, self._seen = which, Seen()
+        self.set_class(which.kind is not Kind.PIPELINE, "flat")
+        self.set_class(which.kind is not Kind.PIPELINE, "editing")
+        if which in self._drafts:
+            self._load(self._drafts[which])
+        else:
+            self._read(which)
+        self.take_focus()
+        self._look()
+
+    def _read(self, which: Definition, fresh: bool = False) -> None:
+        """Read it and the draft of it that was kept; with `fresh` that is forgotten."""
+
+        def read(lab: Lab) -> Draft:
+            if fresh:
+                definitions.keep_draft(lab, which, None)
+            return opened_draft(lab, which)
+
+        def take(draft: Draft) -> None:
+            self._drafts[which] = draft
+            if which == self._which:
+                self._load(draft)
+
+        self.ask(f"read {which}", read, take)
+
+    def _load(self, draft: Draft) -> None:
+        place = self.editor.cursor_location
+        self.editor.load_text(draft.text)
+        self.editor.mark(draft.checked.problems)
+        self.editor.move_cursor((min(place[0], self.editor.document.line_count - 1), 0))
+        self._paint()
+        self.screen_app.repaint_frame()
+
+    # Painting
+
+    def _standing(self) -> Standing:
+        name = self._which.name if self._which is not None else ""
+        return Standing.of(self.screen_app.snapshot, name, self._seen.done)
+
+    def _paint(self) -> None:
+        draft, which = self.draft, self._which
+        if draft is None or which is None:
+            titled(self.dag, "No pipeline yet · i makes one")
+            return
+        self._paint_graph(which, draft)
+        new = "new" if not draft.base.text else "draft" if draft.changed else "in use"
+        titled(self.editor, f"{which.file.rpartition('/')[2]} · {new}")
+        if not self._completing:
+            self._paint_findings(draft)
+        versions = self._versions
+        versions.show(render.version_lines(draft.versions, versions.size.width, VERSIONS_SHOWN))
+        versions.head(f"Versions · {len(draft.versions)}", "v goes back to one")
+
+    def _paint_findings(self, draft: Draft) -> None:
+        panel = self._findings
+        problems = draft.checked.problems
+        lines = render.findings(problems, self.editor.lines, draft.stale, panel.size.width or 40, FINDINGS_SHOWN)
+        panel.head(plural(len(problems), "error") if problems else "Checked", "n next" if problems else "")
+        panel.show(lines)
+
+    def _paint_graph(self, which: Definition, draft: Draft) -> None:
+        if draft.drawn is None:
+            titled(self.dag, f"{which} · cannot be drawn yet: mend the text")
+            return
+        standing = self._standing()
+        self.dag.show_graph(render.graph_of(draft.drawn), render.gates_of(draft.drawn))
+        self.dag.show_looks(render.looks(draft.drawn, draft.used, standing))
+        foot = f"[ ] other pipelines · {len(draft.drawn.stages)} stages"
+        titled(self.dag, f"{which} · {plural(standing.total, 'job')}", foot)
+        stage = self._stage_panel
+        name = self.dag.chosen
+        stage.head(name or "Stage")
+        stage.show(render.stage_lines(draft.drawn, name, standing, draft.policies, max(20, stage.size.width)))
+
+    def now(self, snapshot: Snapshot) -> Line | None:
+        """The pipeline in a sentence, with what keeps the draft from being saved."""
+        draft, which = self.draft, self._which
+        if draft is None or which is None:
+            return None
+        version = next((one.version for one in draft.versions if one.current), "")
+        line: list[Span] = [(str(which), "text bold"), (f" @ {short_version(version)}" if version else "", "muted")]
+        at = snapshot.flow.get(which.name, {})
+        running, waiting = (sum(one.get(state, 0) for one in at.values()) for state in ("running", "waiting_gate"))
+        line += [(" · ◐ ", "run"), (f"running {plural(running, 'job')}", "text")] if running else []
+        line += [(" · ◇ ", "wait"), (f"{waiting} at a gate", "text")] if waiting else []
+        if problems := draft.checked.problems:
+            line += [
+                (" · ✗ ", "bad"),
+                (f"the text has {plural(len(problems), 'error')}, line {problems[0].line}", "text"),
+            ]
+        elif draft.changed:
+            line += [(" · ~ ", "wait"), ("a draft is not saved", "text")]
+        if draft.stale:
+            line += [(" · ▲ ", "warn"), ("the file was changed since", "text")]
+        return line
+
+    # Editing
+
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        """Check what was typed, once nothing was typed for a moment."""
+        message.stop()
+        which, draft = self._which, self.draft
+        if which is None or draft is None or self.editor.text == draft.text:
+            return
+        self._drafts[which] = replace(draft, text=self.editor.text)
+        if self._waiting is not None:
+            self._waiting.stop()
+        self._waiting = self.set_timer(CHECK_AFTER, self._check)
+
+    def _check(self) -> None:
+        which, draft = self._which, self.draft
+        if which is None or draft is None:
+            return
+        text = draft.text
+
+        def check(lab: Lab) -> Checked:
+            definitions.keep_draft(lab, which, text if text != draft.base.text else None)
+            return definitions.check(lab, which, text)
+
+        def take(checked: Checked) -> None:
+            now = self._drafts.get(which)
+            if now is None or now.text != text:
+                return
+            drawn = checked.model if isinstance(checked.model, Topology) else now.drawn
+            self._drafts[which] = replace(now, checked=checked, drawn=drawn)
+            if which == self._which:
+                self.editor.mark(checked.problems)
+                self._paint()
+                self.screen_app.repaint_frame()
+
+        self.ask("check", check, take)
+
+    def on_yaml_editor_offered(self, message: YamlEditor.Offered) -> None:
+        """Show what can be completed in the place of the findings."""
+        self._completing = message.offer is not None
+        panel = self._findings
+        if message.offer is not None:
+            panel.head(f"{len(message.offer.choices)} fit", "tab takes it · ↑ ↓ · esc")
+            panel.show(render.offered(message.offer, message.at))
+        elif self.draft is not None:
+            self._paint_findings(self.draft)
+
+    def on_yaml_editor_left(self) -> None:
+        """Esc leaves the text for the graph."""
+        if self.has_class("flat") and self._known:
+            self.show_definition(self._known[0])
+            return
+        self.remove_class("editing")
+        self.dag.focus()
+        self.screen_app.repaint_footer()
+
+    def on_text_area_selection_changed(self) -> None:
+        """The graph's cursor follows the text's."""
+        if self.editor.has_focus and (name := yaml_help.stage_at(self.editor.lines, self.editor.cursor_location[0])):
+            self.dag.choose(name)
+
+    def on_dag_chosen(self, message: Dag.Chosen) -> None:
+        """The text's cursor follows the graph's."""
+        row = yaml_help.line_of_stage(self.editor.lines, message.name)
+        if row is not None and not self.editor.has_focus:
+            self.editor.go_to(row + 1)
+        self._paint()
+
+    def do_edit(self) -> None:
+        """Go to the text, at the stage that is chosen."""
+        self.add_class("editing")
+        self.editor.focus()
+        row = yaml_help.line_of_stage(self.editor.lines, self.dag.chosen)
+        if row is not None and yaml_help.stage_at(self.editor.lines, self.editor.cursor_location[0]) != self.dag.chosen:
+            self.editor.go_to(row + 1)
+
+    def do_next(self) -> None:
+        """Go to the next thing that is wrong."""
+        self._to_problem(1)
+
+    def do_previous(self) -> None:
+        """Go to the thing before that is wrong."""
+        self._to_problem(-1)
+
+    def _to_problem(self, step: int) -> None:
+        draft = self.draft
+        if draft is None or not draft.checked.problems:
+            return
+        here = self.editor.cursor_location[0] + 1
+        ordered = sorted(draft.checked.problems)[::step]
+        beyond = (one for one in ordered if (one.line - here) * step > 0)
+        found = next(beyond, ordered[0])
+        self.add_class("editing")
+        self.editor.focus()
+        self.editor.go_to(found.line, found.column)

@@ -1,0 +1,313 @@
+"""8 Replay: an imported incident, run again stage by stage under a person's eyes, with its time below it."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+
+from medkg_lab.errors import LabError
+from medkg_lab.repro.runs import Run, Step
+from medkg_lab.tui.dialogs import Sheet
+from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.replay import render, session
+from medkg_lab.tui.screens.replay.render import Event, Key
+from medkg_lab.tui.screens.replay.session import Looked, Moment, Opened, Order, Session
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.widgets.panel import Panel
+from medkg_lab.tui.widgets.table import Table
+
+
+class ReplayMode(Mode):
+    """The incident and its verdict, its steps, what the present one takes and gives, and the line of time."""
+
+    number = 8
+    word = "replay"
+    title = "Replay"
+    short = "Rep"
+    about = (
+        "An incident that was imported into this home, run again on its own: what its stages need of the outside comes from the "
+        "recording, and time is virtual. n goes on by a stage, R to the next breakpoint, B sets one before or after the stage "
+        "under the cursor, r starts again. ← → move along the incident's events, [ ] to what went wrong. Another topology or "
+        "another input for a stage is given in `medkg-lab repro step`, by its commands topology and set."
+    )
+    twins = "medkg-lab repro import FILE · repro run · repro diff · repro step"
+    footer = ("next", "go_on", "breakpoint", "again", "later", "open")
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "scrub(-1)", show=False),
+        Binding("right", "scrub(1)", show=False),
+    ]
+    DEFAULT_CSS = """
+    ReplayMode #middle { height: 1fr; }
+    ReplayMode #steps { width: 3fr; }
+    ReplayMode #values { width: 2fr; scrollbar-size-vertical: 1; }
+    ReplayMode.nothing #incident, ReplayMode.nothing #values, ReplayMode.nothing #time { display: none; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._opened: Opened | None = None
+        self._moment = Moment()
+        self._session: Session | None = None
+        self._stops: set[str] = set()
+        self._event = 0
+        self._kept = 0
+        self._fault = ""
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        yield Panel("Incident", id="incident")
+        with Horizontal(id="middle"):
+            yield Table(render.STEPS, id="steps")
+            with VerticalScroll(id="values", can_focus=False):
+                yield Panel("Input", id="taken")
+                yield Panel("Output", id="given")
+        yield Panel("Time", id="time")
+
+    @property
+    def _table(self) -> Table:
+        return self.query_one("#steps", Table)
+
+    @property
+    def _recorded(self) -> Run:
+        return self._opened.recorded if self._opened else Run("recorded")
+
+    @property
+    def _events(self) -> Sequence[Event]:
+        return self._opened.events if self._opened else ()
+
+    def on_mount(self) -> None:
+        """Nothing is known of an incident until the mode is seen."""
+        self._paint()
+
+    def on_unmount(self) -> None:
+        """Let a run that is held end."""
+        self._leave()
+
+    def shown(self) -> None:
+        """Read the incident, unless one is being looked at."""
+        self.take_focus()
+        if self._opened is None:
+            self.ask("open", session.opened, self._take)
+
+    def take_focus(self) -> None:
+        """The steps, or the input when that is all that is seen."""
+        self.screen.set_focus(self.query_one("#taken") if self.has_class("deep") else self._table)
+
+    def _take(self, opened: Opened | None) -> None:
+        self._opened = opened
+        if opened is not None:
+            self._moment = opened.newest
+            self._kept = int(opened.newest.run or 0)
+        self._event = 0
+        self._paint()
+        self._look()
+        # Only then is it known how long the line of time is.
+        self.call_after_refresh(self._paint_time)
+
+    # Running
+
+    def _begin(self, first: Order) -> None:
+        if self._opened is None:
+            return
+        before = self._session
+        self._leave()
+        session = Session(self._opened.bench, self._stops, self._tell, first, before)
+        self._session, self._fault = session, ""
+        self._moment = Moment("starting")
+        self._paint()
+
+        def failed(error: LabError) -> None:
+            if self._session is session:
+                self._moment, self._fault = Moment(), str(error)
+                self._paint()
+
+        def ended(moment: Moment | None) -> None:
+            if moment is not None:
+                self._told(session, moment)
+
+        self.screen_app.asker.act(lambda _: session.play(), ended, failed)
+
+    def _leave(self) -> None:
+        if self._session is not None:
+            self._session.order("leave")
+
+    def _tell(self, session: Session, moment: Moment) -> None:
+        """Called from the run's thread."""
+        self.screen_app.call_later(self._told, session, moment)
+
+    def _told(self, session: Session, moment: Moment) -> None:
+        if session is not self._session:
+            return
+        self._moment = moment
+        self._kept = int(moment.run) if moment.where == "ended" else self._kept
+        self._event = render.last_before(self._events, moment.now)
+        self._paint()
+        if (at := render.present(self._recorded, moment)) is not None:
+            self._table.go(at)
+        self._look()
+
+    def _order(self, order: Order) -> None:
+        if self._session is None or self._moment.where in ("not run", "ended"):
+            self._begin(order)
+        elif self._moment.is_held:
+            # Said at once, so that a key held down is no second order.
+            self._moment = Moment(**{**vars(self._moment), "where": "running", "report": None})
+            self._session.order(order)
+            self._paint()
+
+    # Painting
+
+    def _paint(self) -> None:
+        opened, moment = self._opened, self._moment
+        self.set_class(opened is None, "nothing")
+        table = self._table
+        table.empty = render.nothing() if opened is None else [[("  The incident has no steps.", "muted")]]
+        rows = render.step_rows(self._recorded, moment, frozenset(self._stops)) if opened else []
+        table.show(rows)
+        table.head(
+            f"Steps · {len(rows)}" if opened else "Replay", f"breakpoints {len(self._stops)}" if self._stops else ""
+        )
+        if opened is not None:
+            fault: list[Line] = [[("✗ ", "bad"), (self._fault, "text")]] if self._fault else []
+            head = render.head(opened.manifest, opened.events, self._kept)
+            self.query_one("#incident", Panel).show([*head, *(fault or render.verdict(moment))])
+        self._paint_time()
+        self.screen_app.repaint_footer()
+
+    def _paint_time(self) -> None:
+        panel = self.query_one("#time", Panel)
+        now = self._moment.now if self._moment.now else None
+        line = render.time_line(self._events, self._event, max(10, panel.content_size.width), now)
+        panel.show([line, *render.told(self._events, self._event)])
+        panel.head("Time", "← → event · [ ] gates, retries, breakers, failures")
+
+    def on_resize(self) -> None:
+        """The line of time is as long as there is room."""
+        self.call_after_refresh(self._paint_time)
+
+    # Input and output
+
+    def on_table_moved(self) -> None:
+        """Another step is under the cursor."""
+        self._look()
+
+    def on_table_opened(self) -> None:
+        """A row was clicked twice."""
+        self.do_open()
+
+    def _key(self) -> Key | None:
+        row = self._table.row
+        known = render.keys(self._recorded, self._moment.steps)
+        return next((key for key in known if row is not None and render.row_key(key) == row.key), None)
+
+    def _seen(self) -> Sequence[Step]:
+        """The steps whose input and output are shown: this run's, else the recorded ones."""
+        return self._recorded.steps if self._moment.where == "not run" else self._moment.steps
+
+    def _look(self) -> None:
+        key, opened, steps = self._key(), self._opened, self._seen()
+        if key is None or opened is None or self._moment.is_busy:
+            return
+        source = "recorded" if self._moment.where == "not run" else f"run {self._moment.run}"
+
+        def take(looked: Looked) -> None:
+            for name, title, texts in (("#taken", "Input", looked.taken), ("#given", "Output", looked.given)):
+                panel = self.query_one(name, Panel)
+                panel.show(render.value_lines(texts, max(20, panel.content_size.width)))
+                foot = f"{render.STEP} changes it" if title == "Input" else ""
+                panel.head(f"{title} of {key[1]} · {source}", foot)
+            self.query_one("#values").scroll_home(animate=False)
+
+        self.ask("look", lambda _: session.look(opened, steps, key), take)
+
+    # Hooks
+
+    def subject(self) -> Subject | None:
+        """None: the incident's jobs are not those of the lab that may run here."""
+        return None
+
+    def back(self) -> bool:
+        """From the values to the steps."""
+        if self.has_class("deep"):
+            self.remove_class("deep")
+            self._table.focus()
+            return True
+        return False
+
+    def now(self, snapshot: Snapshot) -> Line | None:
+        """Where the run is."""
+        return render.verdict(self._moment)[0] if self._opened else None
+
+    def words(self) -> dict[str, str]:
+        """What the keys do here."""
+        return {
+            "next": "step",
+            "open": "values",
+            "later": "next trouble",
+            "earlier": "trouble before",
+            "diff": "divergences",
+        }
+
+    def can(self, action: str) -> bool:
+        """Everything needs an incident; going on needs a run that does not run by itself."""
+        if self._opened is None:
+            return False
+        if action in ("next", "go_on"):
+            return not self._moment.is_busy
+        return self._moment.report is not None if action == "diff" else True
+
+    # Actions
+
+    def do_next(self) -> None:
+        """Go on by a stage."""
+        self._order("step")
+
+    def do_go_on(self) -> None:
+        """Go on to the next breakpoint."""
+        self._order("go")
+
+    def do_again(self) -> None:
+        """Start again, held before the first stage."""
+        self._begin("step")
+
+    def do_breakpoint(self) -> None:
+        """Hold before the stage under the cursor, then after it, then no longer."""
+        if (key := self._key()) is None or self._opened is None:
+            return
+        stage = key[1]
+        now = render.breakpoint_of(stage, frozenset(self._stops))
+        wanted = render.following(now, stage in self._opened.types)
+        self._stops.discard(f"{now} {stage}")
+        if wanted:
+            self._stops.add(f"{wanted} {stage}")
+        self._paint()
+
+    def do_open(self) -> None:
+        """To the input and output."""
+        self.add_class("deep")
+        self.query_one("#taken").focus()
+
+    def do_diff(self) -> None:
+        """All that differs."""
+        title = f"Run {self._moment.run} against what was recorded"
+        self.screen_app.push_screen(Sheet(title, render.divergences(self._moment), "medkg-lab repro diff · esc close"))
+
+    def do_later(self) -> None:
+        """To the next gate, retry, breaker or failure."""
+        self._scrub(render.next_notable(self._events, self._event, 1))
+
+    def do_earlier(self) -> None:
+        """To the gate, retry, breaker or failure before."""
+        self._scrub(render.next_notable(self._events, self._event, -1))
+
+    def action_scrub(self, by: int) -> None:
+        """Move along the events."""
+        self._scrub(self._event + by)
+
+    def _scrub(self, to: int) -> None:
+        self._event = max(0, min(to, len(self._events) - 1))
+        self._paint_time()

@@ -1,0 +1,129 @@
+"""What the Search mode shows, as rows and lines: pure functions of answers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medkg_lab.text import one_line
+from medkg_lab.tui.formatting import plural
+from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.panel import wrapped
+from medkg_lab.tui.widgets.table import Cell, Column, Row
+
+LEGS = ("bm25", "dense", "sparse")
+HITS = (
+    Column("#", 3, right=True),
+    Column("SCORE", 6, right=True),
+    Column("BM25", 4, right=True),
+    Column("DENSE", 5, right=True),
+    Column("SPARSE", 6, right=True, wide=56),
+    Column("TITLE", 0),
+    Column("DOCUMENT", 26, wide=90),
+)
+CONTEXT = 240
+"""Characters of the passages before and after that are shown."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How legs are fused: a name for the person, the fusion and weights that the knowledge process is given."""
+
+    name: str
+    fusion: str | None = None
+    weights: Mapping[str, float] | None = None
+
+
+MIXES = (
+    Mix("as the settings say"),
+    Mix("by rank (RRF), all legs", "rrf", {"bm25": 1, "dense": 1, "sparse": 1}),
+    Mix("by score (min-max), all legs", "weighted", {"bm25": 1, "dense": 1, "sparse": 1}),
+    Mix("words only (BM25)", "rrf", {"bm25": 1, "dense": 0, "sparse": 0}),
+    Mix("meaning only (vectors)", "rrf", {"bm25": 0, "dense": 1, "sparse": 0}),
+)
+
+
+def hit_rows(hits: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The hits with their rank in each leg; – where a leg did not find it."""
+    return [
+        Row(
+            hit["chunk_id"],
+            (
+                Cell(str(number), "muted"),
+                Cell(f"{hit['score']:.3f}", "text"),
+                *(
+                    Cell(str(hit["ranks"].get(leg) or "–"), "accent" if hit["ranks"].get(leg) else "muted")
+                    for leg in LEGS
+                ),
+                Cell(hit["title"], "text"),
+                Cell(hit["doc_id"], "muted"),
+            ),
+        )
+        for number, hit in enumerate(hits, 1)
+    ]
+
+
+def leg_spans(legs: Mapping[str, str]) -> list[Span]:
+    """Which legs took part, and why one did not."""
+    spans: list[Span] = []
+    for leg, state in legs.items():
+        is_on = state == "on"
+        spans += [
+            ("  ", "text"),
+            ("✓ " if is_on else "– ", "ok" if is_on else "muted"),
+            (leg, "text" if is_on else "muted"),
+        ]
+        spans += [] if is_on else [(f" {state}", "muted")]
+    return spans
+
+
+def marked(text: str, words: Sequence[str], width: int) -> list[Line]:
+    """Text in lines of `width` cells, with the query's words in brackets and bold."""
+    known = {word.lower() for word in words if word.strip()}
+    if known:
+        pattern = re.compile(
+            r"\b(" + "|".join(map(re.escape, sorted(known, key=len, reverse=True))) + r")\b", re.IGNORECASE
+        )
+        text = pattern.sub(r"[\1]", text)
+    return [_emphasised(row[0][0], known) for row in wrapped(text, width) if row]
+
+
+def _emphasised(row: str, known: set[str]) -> list[Span]:
+    spans: list[Span] = []
+    for piece in re.split(r"(\[[^\[\]]+\])", row):
+        is_mark = piece.startswith("[") and piece[1:-1].lower() in known
+        spans += [(piece, "accent bold" if is_mark else "text")] if piece else []
+    return spans
+
+
+def mark_words(hit: Mapping[str, Any]) -> list[str]:
+    """The words of a hit's snippet that the query found, without those that say nothing."""
+    found = [hit["snippet"][start:end] for start, end in hit["marks"]]
+    return sorted({word for word in found if len(word) > 2 or word.isdigit()})
+
+
+def passage(hit: Mapping[str, Any], before: str, after: str, width: int) -> list[Line]:
+    """A passage between the end of the one before and the beginning of the one after."""
+    where = " › ".join(hit.get("section") or ()) or "the beginning"
+    page = f" · page {hit['page']}" if hit.get("page") else ""
+    lines: list[Line] = [[(hit["title"], "text bold")], [(f"{where}{page}", "accent")], []]
+    if before:
+        lines += [*wrapped(f"… {one_line(before)[-CONTEXT:]}", width, "muted"), []]
+    lines += marked(hit["text"], mark_words(hit), width)
+    if after:
+        lines += [[], *wrapped(f"{one_line(after)[:CONTEXT]} …", width, "muted")]
+    scores = " · ".join(f"{leg} {value:.3f}" for leg, value in hit["scores"].items() if value is not None)
+    return [*lines, [], [(f"{hit['chunk_id']} · {scores}", "muted")]]
+
+
+def around(found: Mapping[str, Any]) -> tuple[str, list[Line]]:
+    """The statements about a node: a title, and a line for each."""
+    node, neighbours = found["node"], found["neighbours"]
+    lines: list[Line] = []
+    told_first = sorted(neighbours, key=lambda one: one["relation"] == "MENTIONS")
+    for one in told_first:
+        arrow = f"─ {one['relation'].lower()} →" if one["direction"] == "out" else f"← {one['relation'].lower()} ─"
+        count = plural(one["documents"], "document")
+        lines.append([(f"{arrow.ljust(20)} ", "muted"), (one["name"], "text"), (f"  {count}", "muted")])
+    title = f"{node['name']} · {plural(node['documents'], 'document')}"
+    return title, lines or [[("Nothing is said about it yet.", "muted")]]

@@ -1,0 +1,339 @@
+"""6 Search: hybrid search with the rank of each leg, the passage in its document, the graph around it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Input
+
+from medkg_lab.errors import LabError
+from medkg_lab.knowledge.errors import PassageNotFound
+from medkg_lab.lab.facade import Lab
+from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui.formatting import number, plural
+from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.search import render
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.widgets.panel import Lines, Panel
+from medkg_lab.tui.widgets.table import Table
+
+LIMIT = 50
+SETTLED = 0.25
+"""Seconds after the last key before the query is asked."""
+NEIGHBOURS = 100
+
+
+@dataclass(frozen=True)
+class Read:
+    """A passage with its surroundings: the ends of its neighbours, and the nodes that it mentions."""
+
+    before: str = ""
+    after: str = ""
+    nodes: Sequence[str] = field(default_factory=tuple)
+
+
+class SearchMode(Mode):
+    """A query over hits, a passage and its graph."""
+
+    number = 6
+    word = "search"
+    title = "Search"
+    short = "Find"
+    about = (
+        "Passages found by words (BM25) and by meaning (vectors), fused. The rank in each leg stands beside the score; – means "
+        "that the leg did not find it. Type in the line above, ↵ goes to the hits; m chooses how legs are fused, a shows the "
+        "graph around the concepts of the passage, one after the other."
+    )
+    twins = 'medkg-lab search "…" · graph node NAME · graph path A B'
+    footer = ("open", "narrow", "mix", "around", "raw", "copy")
+
+    DEFAULT_CSS = """
+    SearchMode #asked { height: auto; border: round $lab-line; padding: 0 1; border-title-color: $lab-muted;
+        border-subtitle-color: $lab-muted; }
+    SearchMode #asked:focus-within { border: round $lab-accent; border-title-color: $lab-accent; }
+    SearchMode #query { border: none; height: 1; padding: 0; background: $lab-bg; }
+    SearchMode #legs { height: 1; }
+    SearchMode #found { height: 1fr; }
+    SearchMode #hits { width: 1fr; }
+    SearchMode #reading { width: 1fr; scrollbar-size-vertical: 1; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._mix = render.MIXES[0]
+        self._hits: Sequence[Mapping[str, Any]] = ()
+        self._asking = ""
+        self._asked = ""
+        self._read = Read()
+        self._node = -1
+        self._looked_at: str | None = None
+        self._settle: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """The regions."""
+        with Vertical(id="asked") as box:
+            box.border_title = "Search"
+            yield Input(placeholder="what to look for, in words", id="query")
+            yield Lines(id="legs")
+        with Horizontal(id="found"):
+            yield Table(render.HITS, id="hits")
+            with VerticalScroll(id="reading", can_focus=False):
+                yield Panel("Passage", id="passage")
+                yield Panel("Around", id="around")
+
+    @property
+    def _list(self) -> Table:
+        return self.query_one("#hits", Table)
+
+    @property
+    def _query(self) -> Input:
+        return self.query_one("#query", Input)
+
+    def shown(self) -> None:
+        """The query has the focus until there are hits."""
+        self._paint()
+        self.take_focus()
+
+    def take_focus(self) -> None:
+        """The query, the hits, or the passage when that is all that is seen."""
+        target = self.query_one("#passage") if self.has_class("deep") else (self._list if self._hits else self._query)
+        # At once: what is typed right after the key of this mode belongs to the query.
+        self.screen.set_focus(target)
+
+    # Asking
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Ask a moment after the last key."""
+        event.stop()
+        self._stop_settling()
+        # The list's cursor is already somewhere in the answer: asking again would take it back to the first hit.
+        if self._query.value.strip() != self._asking:
+            self._settle = self.set_timer(SETTLED, self._search)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Ask at once and go to the hits."""
+        event.stop()
+        self._search()
+        self._list.focus()
+
+    def _stop_settling(self) -> None:
+        if self._settle is not None:
+            self._settle.stop()
+
+    def _search(self) -> None:
+        self._stop_settling()
+        query, mix = self._query.value.strip(), self._mix
+        self._asking = query
+        if not query:
+            self._hits, self._asked = (), ""
+            self._paint()
+            return
+
+        def work(lab: Lab) -> dict[str, Any]:
+            return lab.knowledge.search(query, limit=LIMIT, fusion=mix.fusion, weights=mix.weights)
+
+        self.ask("search", work, self._take, self._failed)
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        self._hits, self._asked = answer["hits"], answer["query"]
+        self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer['ms']:.0f} ms"
+        legs = [("fused ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer["legs"])]
+        self.query_one("#legs", Lines).show([legs])
+        self._list.go(0)
+        self._paint()
+        self._look_closer()
+
+    def _failed(self, error: LabError) -> None:
+        self.query_one("#legs", Lines).show([[("▲ ", "warn"), (str(error), "text")]])
+
+    def _paint(self) -> None:
+        table = self._list
+        indexed = self.screen_app.snapshot.jobs.get("completed", 0)
+        on_the_way = sum(self.screen_app.snapshot.jobs.get(state, 0) for state in ("queued", "running"))
+        empty = "Type what to look for." if not self._asked else f"No passage fits {self._asked!r}."
+        if not indexed:
+            empty = f"Nothing is indexed yet: {plural(on_the_way, 'document is', 'documents are')} on their way."
+        table.empty = [[(f"  {empty}", "text")]]
+        table.show(render.hit_rows(self._hits))
+        table.head(f"Hits · {number(len(self._hits))}")
+
+    # The passage
+
+    def on_table_moved(self) -> None:
+        """Another hit is under the cursor."""
+        self._look_closer()
+
+    def on_table_opened(self) -> None:
+        """A row was clicked twice."""
+        self.do_open()
+
+    def _hit(self) -> Mapping[str, Any] | None:
+        row = self._list.row
+        return next((hit for hit in self._hits if row is not None and hit["chunk_id"] == row.key), None)
+
+    def _look_closer(self) -> None:
+        hit = self._hit()
+        chunk_id = None if hit is None else hit["chunk_id"]
+        # The list tells of its row more often than the row changes; what was asked about it by hand would start again.
+        if chunk_id is not None and chunk_id == self._looked_at:
+            self._paint_passage()
+            return
+        self._looked_at = chunk_id
+        self._read, self._node = Read(), -1
+        self._paint_passage()
+        if chunk_id is None:
+            return
+
+        def take(read: Read) -> None:
+            now = self._hit()
+            if now is not None and now["chunk_id"] == chunk_id:
+                self._read = read
+                self._paint_passage()
+                if read.nodes:
+                    self.do_around()
+
+        self.ask("passage", lambda lab: _read(lab, chunk_id), take, lambda _: None)
+
+    def _paint_passage(self) -> None:
+        hit, panel = self._hit(), self.query_one("#passage", Panel)
+        panel.display = hit is not None
+        self.query_one("#around", Panel).display = hit is not None and bool(self._read.nodes)
+        if hit is None:
+            return
+        width = max(20, panel.size.width or 50)
+        panel.show(render.passage(hit, self._read.before, self._read.after, width))
+        panel.head(hit["doc_id"])
+
+    def on_lines_rewidened(self) -> None:
+        """Text is as wide as there is room."""
+        self._paint_passage()
+
+    # Hooks
+
+    def now(self, snapshot: Snapshot) -> Line | None:
+        """What was asked and found."""
+        if not self._asked:
+            return None
+        return [("● ", "ok"), (f"{plural(len(self._hits), 'passage')} for {self._asked}", "text bold")]
+
+    def subject(self) -> Subject | None:
+        """The document of the hit under the cursor, by the job that indexed it."""
+        hit = self._hit()
+        if hit is None:
+            return None
+        job_id = str(hit["provenance"].get("job_id") or "")
+        return Subject("job", job_id, hit["doc_id"], "knowledge", hit) if job_id else None
+
+    def back(self) -> bool:
+        """From the passage to the hits, from the hits to the query."""
+        if self.has_class("deep"):
+            self.remove_class("deep")
+            self._list.focus()
+            return True
+        if self._query.has_focus and self._hits:
+            self._list.focus()
+            return True
+        return False
+
+    def words(self) -> dict[str, str]:
+        """What the keys do here."""
+        return {"narrow": "query", "open": "passage", "again": "ask again"}
+
+    def can(self, action: str) -> bool:
+        """Most needs a hit."""
+        if action in {"narrow", "mix"}:
+            return True
+        if action == "again":
+            return bool(self._asked)
+        return bool(self._read.nodes) if action == "around" else self._hit() is not None
+
+    def command(self, words: list[str]) -> bool:
+        """`:search WORDS` asks."""
+        if words:
+            self._query.value = " ".join(words)
+            self._search()
+            self._list.focus()
+        return True
+
+    # Actions
+
+    def do_narrow(self) -> None:
+        """To the query."""
+        self.remove_class("deep")
+        self._query.focus()
+
+    def do_open(self) -> None:
+        """To the passage."""
+        self.add_class("deep")
+        self.query_one("#passage").focus()
+        self.call_after_refresh(self._paint_passage)
+
+    def do_again(self) -> None:
+        """Ask again."""
+        self._search()
+
+    def do_next(self) -> None:
+        """The next hit."""
+        self._list.go(self._list.cursor + 1)
+
+    def do_previous(self) -> None:
+        """The hit before."""
+        self._list.go(self._list.cursor - 1)
+
+    def do_mix(self) -> None:
+        """Choose how legs are fused; asks again at once."""
+        question = Question(
+            "How the legs are fused",
+            [
+                [
+                    (
+                        "Words (BM25) and meaning (vectors) each rank all passages; the ranks or the scores are added.",
+                        "text",
+                    )
+                ]
+            ],
+            (Choice("m", "Use it", "mix"), Choice("", "Leave it", "")),
+            "search.fusion and search.weights in settings.yaml hold for everybody",
+            options=[(str(at), mix.name) for at, mix in enumerate(render.MIXES)],
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self._mix = render.MIXES[int(answer.option)]
+                self._search()
+
+        self.screen_app.push_screen(Dialog(question), then)
+
+    def do_around(self) -> None:
+        """The graph around the next concept of the passage."""
+        nodes = self._read.nodes
+        self._node = (self._node + 1) % len(nodes)
+        node_id, of = nodes[self._node], f"{self._node + 1} of {len(nodes)}"
+
+        def show(found: dict[str, Any]) -> None:
+            title, lines = render.around(found)
+            panel = self.query_one("#around", Panel)
+            panel.display = True
+            panel.head(f"Around {of} · {title}", "a next")
+            panel.show(lines)
+
+        self.ask("around", lambda lab: lab.knowledge.neighbours(node_id, limit=NEIGHBOURS), show, lambda _: None)
+
+
+def _read(lab: Lab, chunk_id: str) -> Read:
+    document, _, place = chunk_id.rpartition("#")
+    nodes = [mention["node_id"] for mention in lab.knowledge.passage(chunk_id)["mentions"]]
+    at = int(place) if place.isdigit() else 0
+    before = _text(lab, f"{document}#{at - 1}") if at else ""
+    return Read(before, _text(lab, f"{document}#{at + 1}"), tuple(dict.fromkeys(nodes)))
+
+
+def _text(lab: Lab, chunk_id: str) -> str:
+    try:
+        return str(lab.knowledge.passage(chunk_id)["text"])
+    except PassageNotFound:
+        return ""
