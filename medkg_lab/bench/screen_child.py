@@ -17,7 +17,7 @@ from medkg_lab.bench.screen_source import PER_JOB, rows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.screens.events.screen import EventsMode
+from medkg_lab.tui.screens.events.screen import EventsScreen
 
 TICK = 0.01
 SETTLE = 2.0
@@ -31,7 +31,7 @@ class MeasuredApp(LabApp):
     """The screen with only its stream, and with probes."""
 
     def __init__(self, lab: Lab, source: Path, out: Path, seconds: float, rate: float, burst: int, flood: int) -> None:
-        super().__init__(lab, start=False, modes=(EventsMode,))
+        super().__init__(lab, start=False, modes=(EventsScreen,))
         self._source = rpc.Client(source, deadline=30)
         self._out, self._seconds, self._rate, self._burst, self._flood = out, seconds, rate, burst, flood
         self._ages: list[float] = []
@@ -46,8 +46,10 @@ class MeasuredApp(LabApp):
         self._playing = asyncio.create_task(self._play())
 
     @property
-    def _events(self) -> EventsMode:
-        return self.query_one(EventsMode)
+    def _events(self) -> EventsScreen:
+        screen = self.mode
+        assert isinstance(screen, EventsScreen)
+        return screen
 
     def _tick(self) -> None:
         now, ring = time.monotonic(), self._events.ring

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,27 @@ def say(text: str) -> None:
     """Tell the person something that is not data."""
     with contextlib.suppress(OSError):  # a stderr that cannot be written must not hide how the command ended
         print(sanitize(text), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def live_line() -> Iterator[Callable[[str], None]]:
+    """One line on a terminal's stderr that is written anew each time, and gone in the end; elsewhere nothing is written."""
+    shown = 0
+
+    def show(text: str) -> None:
+        nonlocal shown
+        if sys.stderr.isatty():
+            line = one_line(text, max(1, shutil.get_terminal_size().columns - 1))
+            with contextlib.suppress(OSError):
+                print(f"\r{line.ljust(shown)}", end="", file=sys.stderr, flush=True)
+            shown = len(line)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            with contextlib.suppress(OSError):
+                print("\r" + " " * shown + "\r", end="", file=sys.stderr, flush=True)
 
 
 def print_text(text: str) -> None:

@@ -228,7 +228,7 @@ def save(lab: Lab, which: Definition, text: str, base: str | None) -> Saved:
     path = lab.locations.config / which.file
     version = version_of(checked.model)
     if before is not None:
-        _keep(lab, which, version_of(before), now.text)
+        _keep(lab, which, version_of(before), now.text, now.path.stat().st_mtime)
     _keep(lab, which, version, text)
     if before is None or text != now.text:
         replace_private(path, text)
@@ -261,7 +261,7 @@ def _parts(model: Model) -> dict[str, str]:
 
 
 def history(lab: Lab, which: Definition) -> list[Version]:
-    """The versions that are known, the newest first: those that were saved, and those that jobs were submitted with."""
+    """The versions that are known, the one in use first, then the newest."""
     found: dict[str, tuple[float | None, Model]] = {}
     for path in sorted(_folder(lab, which).glob("*.yaml"), key=lambda each: each.stat().st_mtime):
         if (model := check(lab, which, path.read_text(encoding="utf-8")).model) is not None:
@@ -273,8 +273,7 @@ def history(lab: Lab, which: Definition) -> list[Version]:
     if in_use is not None:
         found.setdefault(version_of(in_use), (None, in_use))
     current = version_of(in_use) if in_use is not None else ""
-    # Two that were saved within one tick of the file system's clock: the one in use came last.
-    ordered = sorted(found.items(), key=lambda each: (each[1][0] or 0.0, each[0] == current))
+    ordered = sorted(found.items(), key=lambda each: (each[0] == current, each[1][0] or 0.0))
     listed: list[Version] = []
     before: Model | None = None
     for version, (ts, model) in ordered:
@@ -314,9 +313,10 @@ def _folder(lab: Lab, which: Definition) -> Path:
     return lab.locations.config / KEPT_FOLDER / which.kind.value / (which.name or "all")
 
 
-def _keep(lab: Lab, which: Definition, version: str, text: str) -> None:
+def _keep(lab: Lab, which: Definition, version: str, text: str, saved: float | None = None) -> None:
+    """Keep the text of a version under the time at which it was first saved: now, or at `saved` (seconds since the epoch)."""
     path = _folder(lab, which) / f"{version}.yaml"
-    if path.exists():
-        os.utime(path)
-    else:
+    if not path.exists():
         replace_private(path, text)
+        if saved is not None:
+            os.utime(path, (saved, saved))

@@ -1,6 +1,7 @@
 """Who acts, and which job a name means."""
 
 import getpass
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -21,10 +22,19 @@ _SOURCES = {
 """Whose documents have such identifiers for keys, the fullest first."""
 _LOOKED_AT = 1000
 _SHOWN = 10
+TIMEOUT_S = 5.0
+_ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+"""So much of a job's id is told apart from a document's."""
 
 
 class SeveralDocuments(LabError):
     """{name} is the name of {count} documents: {ids}. Write the whole id of the one that you mean."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class SeveralJobs(LabError):
+    """{name} begins the ids of {count} jobs: {ids}. Write more of the id of the one that you mean."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
 
@@ -39,12 +49,38 @@ def person() -> str:
 
 
 def find_job(lab: Lab, name: str) -> dict[str, Any]:
-    """The job with the id `name`, or the newest one of the document `name`. Raises NoSuchJob and SeveralDocuments."""
+    """The job with the id `name`, or the only one whose id begins so; or the newest one of the document `name`, which may be
+    written as its source's key alone. Raises NoSuchJob, SeveralJobs and SeveralDocuments."""
     job: dict[str, Any] | None = lab.ledger.get(name)
+    if job is None and (job_id := _by_prefix(lab, name)) is not None:
+        job = lab.ledger.get(job_id)
     if job is None:
         job = lab.ledger.get(_newest(lab, name)["job_id"])
     assert job is not None, "a listed job can be read"
     return job
+
+
+def _by_prefix(lab: Lab, name: str) -> str | None:
+    """The only job whose id begins with `name`. Raises SeveralJobs."""
+    if not _ID_PREFIX.fullmatch(name):
+        return None
+    sql = f"SELECT job_id FROM job WHERE starts_with(job_id, ?) ORDER BY job_id LIMIT {_SHOWN + 1}"
+    ids = [str(row[0]) for row in lab.ledger.rows(sql, [name], timeout_s=TIMEOUT_S)["rows"]]
+    if len(ids) > 1:
+        raise SeveralJobs(
+            name=name, count=len(ids) if len(ids) <= _SHOWN else f"more than {_SHOWN}", ids=", ".join(ids[:_SHOWN])
+        )
+    return ids[0] if ids else None
+
+
+def _by_key(lab: Lab, name: str, tenant: str | None) -> list[dict[str, Any]]:
+    """The jobs of the documents whose key at their source is `name`, or whose id begins so, the newest first."""
+    sql = (
+        "SELECT job_id, doc_id FROM job WHERE (doc_key = ? OR starts_with(doc_id, ?)) AND (? IS NULL OR tenant_id = ?) "
+        f"ORDER BY doc_key != ?, age DESC LIMIT {_LOOKED_AT}"
+    )
+    rows = lab.ledger.rows(sql, [name, name, tenant, tenant, name], limit=_LOOKED_AT, timeout_s=TIMEOUT_S)["rows"]
+    return [{"job_id": str(job_id), "doc_id": str(doc_id)} for job_id, doc_id in rows]
 
 
 def find_document(lab: Lab, name: str, tenant: str | None = None) -> str:
@@ -98,6 +134,7 @@ def _newest(lab: Lab, name: str, tenant: str | None = None) -> dict[str, Any]:
     exact = [job for job in jobs if job["doc_id"] == name]
     if exact:
         return exact[0]
+    jobs = jobs or _by_key(lab, name, tenant)
     ids = list(dict.fromkeys(job["doc_id"] for job in jobs))
     if len(ids) > 1:
         shown = ", ".join(ids[:_SHOWN]) + (" and more" if len(ids) > _SHOWN else "")

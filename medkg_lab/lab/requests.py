@@ -154,3 +154,15 @@ def _job_ids(value: bytes | None, pipelines: Iterable[str]) -> frozenset[str]:
 
 def _origins(headers: Iterable[bytes | None]) -> Iterator[str]:
     return (header.decode(errors="replace") for header in headers if header is not None)
+
+
+def dead_letters(lab: Lab, known: tuple[int, int] = (-1, 0)) -> tuple[int, int]:
+    """(records written to the dead-letter topic so far, those of them that were requests); `known` is the answer before, which
+    stands while nothing was written since. Raises BrokerUnreachable and ConsumeFailed."""
+    topic = Topics(lab.settings.broker.topic_prefix).deadletter
+    written = sum(one["next"] for one in topic_listing(lab.bootstrap) if one["topic"] == topic)
+    if written == known[0]:
+        return known
+    return written, sum(
+        record.header(ORIGIN) is not None for record in read_all(lab.bootstrap, topic)
+    ) if written else 0

@@ -11,6 +11,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.why import needs_person
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.own_failures import runs_again
 from medkg_lab.models.events import (
@@ -61,15 +62,10 @@ class Progress:
         return self.states[job_id] in FINAL and not again
 
     def needs_person(self, job_id: str) -> bool:
-        """Whether the job waits at a gate that only a person can open: its text is there, but not whole."""
+        """Whether the job waits at a gate that only a person can open."""
         job = self.jobs.get(job_id)
         gate = (job or {}).get("gate") or {}
-        evidence = gate.get("evidence") or {}
-        return (
-            self.states[job_id] == "waiting_gate"
-            and gate.get("state") == "waiting"
-            and bool(evidence.get("missing_pages"))
-        )
+        return self.states[job_id] == "waiting_gate" and gate.get("state") == "waiting" and needs_person(gate)
 
 
 def wait_for(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from medkg_lab.broker.removals import Removal
@@ -11,6 +12,7 @@ from medkg_lab.ledger.own_failures import PAUSES, runs_again
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import SILENT, State
 from medkg_lab.supervisor.processes import SERVER
+from medkg_lab.topology.rules import PDF_FIELD
 
 DISK_LOW_MB = 2000.0
 """Free space that is worth a word."""
@@ -53,7 +55,7 @@ def why_job(
     """
     match job["state"]:
         case "completed":
-            return "It has completed."
+            return f"Completed at {datetime.fromtimestamp(job['updated_at']):%H:%M}."
         case "failed":
             return (
                 f"It failed at {job.get('stage') or 'the start'} ({job['failure_kind']}): {job['reason']}{_again(job)}"
@@ -81,6 +83,23 @@ def _again(job: Mapping[str, Any]) -> str:
     return f" That was the lab's own {job['own']}: the lab runs it again by itself, {PAUSES[retries]:.0f} s after it ended."
 
 
+def needs_person(gate: Mapping[str, Any]) -> bool:
+    """Whether only a person can open a waiting gate: pages are missing, or nothing sets the field it waits for."""
+    missing = bool((gate.get("evidence") or {}).get("missing_pages"))
+    return gate.get("state", "waiting") == "waiting" and (missing or not _is_read(gate))
+
+
+def _is_read(gate: Mapping[str, Any]) -> bool:
+    """Whether the gate waits for the text of a PDF, which the pdf process reads."""
+    return bool((gate.get("condition") or {}).get("ledger_field", PDF_FIELD) == PDF_FIELD)
+
+
+def condition_of(gate: Mapping[str, Any]) -> str:
+    """What a gate waits for, such as `reviewed = true`."""
+    condition = gate.get("condition") or {}
+    return f"{condition.get('ledger_field', PDF_FIELD)} = {str(condition.get('equals', True)).lower()}"
+
+
 def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], now: float) -> str:
     gate = job.get("gate") or {}
     since = _ago(now - float(gate.get("waiting_since") or job["updated_at"]))
@@ -89,9 +108,18 @@ def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]]
         return f"Gate {gate['gate']} is open; Dagster starts the rest. {_down('dagsterd', processes)}".strip()
     if missing := evidence.get("missing_pages"):
         pages = ", ".join(map(str, missing))
+        lack = f"page {pages} has no text" if len(missing) == 1 else f"pages {pages} have no text"
         return (
-            f"Gate {gate.get('gate')} has been closed for {since}: pages {pages} have no text. Open it without them by "
+            f"Gate {gate.get('gate')} has been closed for {since}: {lack}. Open it without them by "
             f"`medkg-lab gate open {job['job_id']} --partial`, or `reject` it."
+        )
+    if not _is_read(gate):
+        field = (gate.get("condition") or {}).get("ledger_field")
+        has = (job.get("fields") or {}).get(field)
+        said = "nobody has set it" if has is None else f"it is {str(has).lower()}"
+        return (
+            f"Gate {gate.get('gate')} has been closed for {since}: it waits for {condition_of(gate)}, and {said}. "
+            f"`medkg-lab gate set {job['job_id']} {condition_of(gate).replace(' ', '')}` sets it."
         )
     return f"Gate {gate.get('gate')} has been closed for {since}: its text is not ready yet. {_down('pdf', processes)}".strip()
 
@@ -145,13 +173,18 @@ def why_process(seen: Mapping[str, Any]) -> str:
     if state == SILENT:
         return f"{name} {seen['reason']}."
     reason = f": {seen['reason']}" if seen.get("reason") else ""
-    remedy = f" `medkg-lab restart {name}` once that is mended." if state == State.GIVEN_UP else ""
+    remedy = f" `medkg-lab restart {name}` once that is fixed." if state == State.GIVEN_UP else ""
     return f"{name} is {state}{reason}.{remedy}"
 
 
 def why_breaker(breaker: Mapping[str, Any], now: float) -> str:
     """Say how long a circuit stays open, and why it is."""
-    left = max(0.0, float(breaker.get("until") or now) - now)
+    left = float(breaker.get("until") or now) - now
+    if left <= 0:
+        return (
+            f"The circuit {breaker['policy']} {breaker['key']} is half-open: the next call tests it. It opened because calls "
+            f"failed {breaker['failures']} times in a row."
+        )
     return (
         f"The circuit {breaker['policy']} {breaker['key']} is open for {left:.0f} s more, because calls failed "
         f"{breaker['failures']} times in a row. It is tried again by itself; `medkg-lab doctor` looks at what is called."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB
+from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB, condition_of, needs_person
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural, uptime
@@ -28,7 +28,7 @@ class Need:
 
 def attention(seen: Snapshot) -> list[Need]:
     """What needs the person, most urgent first."""
-    return [*_disk(seen), *_processes(seen), *_gates(seen), *_breakers(seen), *_ended(seen)]
+    return [*_disk(seen), *_processes(seen), *_gates(seen), *_breakers(seen), *_ended(seen), *_refused(seen)]
 
 
 def _disk(seen: Snapshot) -> list[Need]:
@@ -54,18 +54,15 @@ def _processes(seen: Snapshot) -> list[Need]:
     return found
 
 
-def needs_person(gate: Mapping[str, Any]) -> bool:
-    """Whether a waiting gate can only be opened by hand: its text is there and pages are missing."""
-    return bool((gate.get("evidence") or {}).get("missing_pages"))
-
-
 def _gates(seen: Snapshot) -> list[Need]:
     if not seen.gates:
         return []
     by_hand = sum(map(needs_person, seen.gates))
+    wanted = {condition_of(gate) for gate in seen.gates if needs_person(gate) and not (gate.get("evidence") or {})}
     oldest = duration(time.time() - min(gate["waiting_since"] for gate in seen.gates))
     count = plural(len(seen.gates), "document")
     tail = f"{by_hand} need{'s' if by_hand == 1 else ''} you" if by_hand else "being read"
+    tail += f" for {', '.join(sorted(wanted))}" if wanted else ""
     return [Need(glyphs.AT_GATE, f"{count} at a gate for {oldest}; {tail}", "5", "look at them")]
 
 
@@ -74,16 +71,29 @@ def _breakers(seen: Snapshot) -> list[Need]:
     for one in seen.breakers:
         if one["state"] == "closed":
             continue
-        until = f" until {clock(one['until'])}" if one.get("until") else ""
-        sentence = f"breaker {one['policy']} {one['key']} is {one['state'].replace('_', ' ')}{until}"
-        found.append(Need(glyphs.DEGRADED, sentence, "w", "say why"))
+        found.append(Need(glyphs.DEGRADED, breaker_words(one), "w", "say why"))
     return found
+
+
+def breaker_words(breaker: Mapping[str, Any]) -> str:
+    """How a breaker stands: once its time is over, the next call tests it."""
+    named, until = f"breaker {breaker['policy']} {breaker['key']}", breaker.get("until")
+    if breaker["state"] == "open" and until and until > time.time():
+        return f"{named} is open until {clock(until)}"
+    return f"{named} is half-open: the next call tests it"
+
+
+def _refused(seen: Snapshot) -> list[Need]:
+    if not seen.refused:
+        return []
+    sentence = f"{plural(seen.refused, 'record')} of the work queue refused: they are dead letters"
+    return [Need(glyphs.REFUSED, sentence, "3", "show the log")]
 
 
 def _ended(seen: Snapshot) -> list[Need]:
     found = []
     if dead := seen.jobs.get("dead", 0):
-        found.append(Need(glyphs.DEAD, f"{plural(dead, 'job')} took its engine down again and again", "2", "show them"))
+        found.append(Need(glyphs.DEAD, f"{plural(dead, 'job')} repeatedly crashed the engine", "2", "show them"))
     if failed := seen.jobs.get("failed", 0):
         found.append(Need(glyphs.FAILED, f"{plural(failed, 'job')} failed; each says why", "2", "show them"))
     return found
@@ -142,6 +152,8 @@ def _moving(seen: Snapshot) -> list[tuple[State, str]]:
         rate = f" · {seen.throughput[-1]:.0f} docs/s" if seen.throughput and seen.throughput[-1] >= 0.5 else ""
         found = [(glyphs.RUNNING, f"running {plural(running, 'job')}{rate}")] if running else []
         return found + ([(glyphs.QUEUED, f"{number(queued)} queued")] if queued else [])
+    if reading := sum(not needs_person(gate) for gate in seen.gates):
+        return [(glyphs.RUNNING, f"reading {plural(reading, 'PDF')}")]
     done = seen.jobs.get("completed", 0)
     since = uptime(time.time() - seen.lab["since"])
     rest = f"idle · {plural(done, 'job')} completed" if done else "idle · no documents yet, i submits some"

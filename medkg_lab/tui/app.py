@@ -1,77 +1,85 @@
-"""The program: the frame, the modes in it, and the keys. What a mode shows and does is its own."""
+"""The program: its modes, the keys that work in all of them, and what it hands to the screen that is seen."""
 
+import asyncio
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult
-from textual.containers import Horizontal
+from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
-from textual.widgets import ContentSwitcher, Input, Static, TextArea
+from textual.widget import AwaitMount
+from textual.widgets import Input, TextArea
 
-from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.why import needs_person
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.text import one_line, sanitize
-from medkg_lab.tui import alerts, glyphs, keys, theme
+from medkg_lab.tui import commands, keys, theme
 from medkg_lab.tui.appearance import USUAL, chosen_look
 from medkg_lab.tui.ascii_filter import PlainFilter
-from medkg_lab.tui.asker import Asker
-from medkg_lab.tui.commands import Palette as ActionProvider
-from medkg_lab.tui.commands import completions, perform
 from medkg_lab.tui.driver import TerminalDriver
-from medkg_lab.tui.frame import Bar, FooterLine, NowLine, TypeLine
-from medkg_lab.tui.messages import Snapshot, SnapshotTaken
-from medkg_lab.tui.moments import Moments
+from medkg_lab.tui.formatting import plural
+from medkg_lab.tui.frame import Bar, TypeLine
+from medkg_lab.tui.key_order import OrderedKeysApp
+from medkg_lab.tui.messages import GoTo, Snapshot, SnapshotTaken
+from medkg_lab.tui.modes import MODES
 from medkg_lab.tui.poller import Poller
-from medkg_lab.tui.screens import MODES
-from medkg_lab.tui.screens.base import Mode
-from medkg_lab.tui.things import Things
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 
-T = TypeVar("T")
-DEADLINE = 3.0
+DEADLINE_S = 3.0
 """Seconds that ledger and knowledge have for an answer: the screen rather says that they are slow."""
-SMALLEST = (60, 16)
-TOAST_SECONDS = 6.0
+TOAST_S = 6.0
+AGAIN_S = 2.0
 KEPT_MESSAGES = 200
-AGAIN_SECONDS = 2.0
+ASKING_THREADS = 16
+"""Questions that may be on their way at once: those to a ledger that is away take their deadline each."""
 
 
-class LabApp(Things, Moments, App[None]):
+class LabApp(OrderedKeysApp[None]):
     """The screen of one lab. With `start`, a lab that does not run is started."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "medkg-lab"
-    COMMANDS = {ActionProvider}
+    COMMANDS: ClassVar[set[Any]] = {commands.ActionProvider}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (50, "-high")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keys.bindings("last", "quit", "theme"),
+        Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, id="palette"),
+    ]
 
     def __init__(
-        self, lab: Lab, start: bool = True, modes: Sequence[type[Mode]] = MODES, look: ScreenSettings = USUAL
+        self, lab: Lab, start: bool = True, modes: Sequence[type[ModeScreen]] = MODES, look: ScreenSettings = USUAL
     ) -> None:
         """`look` is how it looks; its theme `auto` stands for the default one. Raises KeysInvalid."""
+        self.DEFAULT_MODE = modes[0].word  # type: ignore[misc]
         super().__init__(driver_class=TerminalDriver)
         self.look = look
         self._plain = PlainFilter()
         if look.reduced_motion:
             self.animation_level = "none"
         self.lab = lab
-        self.starting = start
-        self.actions = keys.load(lab.locations.config / "keys.toml")
-        self.asker = Asker(lab, self)
+        self.session = Session(lab, modes, start, commands.completions)
         self.poller = Poller(lab, self.post_message)
         self.snapshot = Snapshot()
-        self.messages: list[tuple[float, str]] = []
-        self._seats = [each(id=f"mode-{each.word}") for each in modes]
-        self._at = self._before = 0
-        self._interrupted = -AGAIN_SECONDS
+        self._before = modes[0].word
+        self._interrupted = -AGAIN_S
+        self._gates_told: frozenset[str] = frozenset()
+        self._attached = False
+        for mode in modes:
+            self.add_mode(mode.word, partial(mode, self.session))
+            self.bind(str(mode.number), f"mode('{mode.word}')", description=f"Go to {mode.TITLE}", show=False)
         for one in theme.textual_themes():
             self.register_theme(one)
+        self.set_keymap(keys.load(lab.locations.config / "keys.toml"))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours until the theme is set."""
@@ -81,247 +89,122 @@ class LabApp(Things, Moments, App[None]):
         """What every line passes before it is written."""
         return [*super().get_line_filters(), *([self._plain] if self.look.ascii else [])]
 
+    def get_key_display(self, binding: Binding) -> str:
+        """How a key is written: where there is only ASCII, the return key by its name."""
+        shown = super().get_key_display(binding)
+        return shown.replace("↵", "Enter") if self.look.ascii else shown
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A cursor that must not blink does not."""
         if self.look.reduced_motion and isinstance(event.widget, Input | TextArea):
             event.widget.cursor_blink = False
 
-    @property
-    def palette(self) -> theme.Palette:
-        """The colours now."""
-        return theme.palette(self.theme)
-
-    @property
-    def mode(self) -> Mode:
-        """The mode that is seen."""
-        return self._seats[self._at]
-
-    @property
-    def modes(self) -> Sequence[Mode]:
-        """All modes."""
-        return self._seats
-
-    def compose(self) -> ComposeResult:
-        """The frame."""
-        yield Bar()
-        yield NowLine(id="now")
-        yield Static(id="gap")
-        with ContentSwitcher(id="modes", initial=self.mode.id):
-            yield from self._seats
-        yield Static(id="small")
-        yield FooterLine()
-        with Horizontal(id="typing"):
-            yield Static(id="sign")
-            yield TypeLine(lambda: completions(self))
-
     def on_mount(self) -> None:
-        """Bind the keys, start looking."""
-        self.use_theme(theme.DEFAULT if self.look.theme == "auto" else self.look.theme)
+        """Take the theme, start looking."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(ASKING_THREADS, "ask"))
+        self.theme = f"lab-{self.look.theme}" if self.look.theme != "auto" else theme.DEFAULT
         if os.environ.get("TEXTUAL_THEME"):
             # Textual has taken its theme from there before ours were known, and sees no change now.
             self.refresh_css(animate=False)
-        for action in self.actions:
-            self.bind(action.key, f"do('{action.id}')", description=action.word, show=False)
-        for mode in self._seats:
-            self.bind(str(mode.number), f"mode({mode.number})", description=mode.title, show=False)
         self.poller.start()
-        self.begin()
-        self.mode.shown()
-        self.repaint_frame()
+        if self.session.starts:
+            self.mode.start_lab()
 
     def on_unmount(self) -> None:
         """Stop looking; nothing is waited for."""
         self.poller.stop()
-        self.asker.close()
-
-    # What the frame shows
-
-    def on_snapshot_taken(self, message: SnapshotTaken) -> None:
-        """Hand the snapshot to the modes and repaint the frame; not while the screen is being left."""
-        if not self.is_running:
-            return
-        self.snapshot = message.snapshot
-        self.moment(message.snapshot)
-        for mode in self._seats:
-            if mode.is_mounted:
-                mode.on_snapshot(message.snapshot)
-        self.repaint_frame()
-
-    def repaint_frame(self) -> None:
-        """Show bar, now-line and footer as things are now."""
-        if not self.is_mounted_fully:
-            return
-        seen, width = self.snapshot, self.size.width
-        state, words = alerts.health(seen)
-        profile = f" · {seen.lab['profile']}" if seen.lab else ""
-        right = [(f"{glyphs.sign(state)} {words}", state.token), (profile, "muted")]
-        narrow = width < 100
-        named = [(m.number, m.short if narrow else m.title, m.badge(seen)) for m in self._seats]
-        self.screen_stack[0].query_one(Bar).tell(named, self.mode.number, right, not narrow)
-        own = None if alerts.is_stopped(seen) else self.mode.now(seen)
-        self.screen_stack[0].query_one(NowLine).show([own or alerts.now(seen)])
-        self.repaint_footer()
-
-    def repaint_footer(self) -> None:
-        """Show the keys that work now."""
-        if not self.is_mounted_fully:
-            return
-        known = keys.by_id(self.actions)
-        words = self.mode.words()
-        ids = [each for each in self.mode.footer if self.handler(each)][: keys.FOOTER_LIMIT - 1]
-        labels = {each: known[each].shown for each in (*ids, "help")}
-        if self.look.ascii:
-            labels = {each: label.replace("↵", "Enter") for each, label in labels.items()}
-        shown = [(each, label, words.get(each, known[each].word)) for each, label in labels.items()]
-        self.screen_stack[0].query_one(FooterLine).tell(shown)
-
-    @property
-    def is_mounted_fully(self) -> bool:
-        """Whether the frame's widgets are there."""
-        return bool(self.screen_stack and self.screen_stack[0].query(FooterLine))
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say when there is too little room."""
-        width, height = event.size
-        small = width < SMALLEST[0] or height < SMALLEST[1]
-        self.screen_stack[0].set_class(small, "-small")
-        text = f"medkg-lab needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}; the lab's work goes on"
-        self.screen_stack[0].query_one("#small", Static).update(text)
-        self.call_after_refresh(self.repaint_frame)
 
     def watch_theme(self, name: str) -> None:
         """High contrast draws a heavy border around what has the focus."""
         for one in theme.PALETTES:
             self.set_class(one == name, one)
+        self.refresh(layout=True)
 
-    # Keys
+    # The modes
 
-    def handler(self, action: str) -> Callable[[], Any] | None:
-        """What a key does now, or None when it does nothing; before the first frame no key does."""
-        if not self.is_mounted_fully:
-            return None
-        mode = self.mode
-        if (own := getattr(mode, f"do_{action}", None)) is not None:
-            return own if mode.can(action) else None
-        if action == "narrow" and type(mode).narrow is Mode.narrow:
-            return None
-        if action in {each.id for each in keys.THINGS} and mode.subject() is None:
-            return None
-        return getattr(self, f"do_{action}", None)
+    @property
+    def mode(self) -> ModeScreen:
+        """The mode that is seen, be it under a dialog."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, ModeScreen)
+        return screen
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key without anything to do is no key."""
-        return action != "do" or self.handler(str(parameters[0])) is not None
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Show a mode, with what is known of the lab."""
+        if mode != self.current_mode:
+            self._before = self.current_mode
+        mounted = super().switch_mode(mode)
+        self.mode.snapshot = self.snapshot
+        return mounted
 
-    def action_do(self, action: str) -> None:
-        """Do what a key stands for."""
-        if (handler := self.handler(action)) is not None:
-            handler()
-            self.repaint_footer()
+    async def action_mode(self, word: str) -> None:
+        """Show the mode with this word."""
+        await self.switch_mode(word)
 
-    def on_footer_line_clicked(self, message: FooterLine.Clicked) -> None:
-        """A key's word was clicked."""
-        self.action_do(message.action)
-
-    def on_bar_chosen(self, message: Bar.Chosen) -> None:
-        """A mode's name was clicked."""
-        self.action_mode(message.number)
-
-    def action_mode(self, number: int) -> None:
-        """Show the mode with this number."""
-        if not self.is_mounted_fully:
-            return
-        at = next(at for at, mode in enumerate(self._seats) if mode.number == number)
-        if at != self._at:
-            self.mode.hidden()
-            self._before, self._at = self._at, at
-            self.screen_stack[0].query_one("#modes", ContentSwitcher).current = self.mode.id
-            mode = self.mode
-            if mode.is_mounted:
-                mode.shown()
-            else:
-                self.call_after_refresh(mode.shown)
-        self.repaint_frame()
-
-    def mode_called(self, word: str) -> Mode | None:
-        """The mode whose command word this is."""
-        return next((mode for mode in self._seats if mode.word == word), None)
-
-    def do_last(self) -> None:
+    async def action_last(self) -> None:
         """Go to the mode before."""
-        self.action_mode(self._seats[self._before].number)
+        await self.switch_mode(self._before)
 
-    def do_back(self) -> None:
-        """One step back: out of the depth, then the filter, then the mode before."""
-        mode = self.mode
-        if self.screen.maximized is not None:
-            self.screen.minimize()
-        elif mode.back():
-            pass
-        elif mode.narrowed():
-            mode.narrow("")
-        elif self._at:
-            self.do_last()
-        self.repaint_frame()
+    async def on_bar_chosen(self, message: Bar.Chosen) -> None:
+        """A mode's name was clicked."""
+        await self.switch_mode(next(mode.word for mode in self.session.modes if mode.number == message.number))
+
+    async def on_go_to(self, message: GoTo) -> None:
+        """Show a mode and give it words, or go to the one before."""
+        await self.switch_mode(message.mode or self._before)
+        if message.words is not None and not self.mode.command(message.words):
+            self.notify(f":{message.mode} does not take {' '.join(message.words)}.", severity="warning")
+        self.mode.repaint_frame()
+
+    def on_type_line_typed(self, message: TypeLine.Typed) -> None:
+        """Perform a command that was entered."""
+        if message.done and message.sign == ":":
+            commands.perform(self.mode, message.text)
+
+    # What the lab is
+
+    def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        """Hand the snapshot to the mode that is seen; not while the screen is being left."""
+        if self.is_running and self.screen_stack:
+            self.snapshot = self.mode.snapshot = message.snapshot
+            self._tell_of_gates(message.snapshot)
+
+    def on_look_now(self) -> None:
+        """Something was changed."""
+        self.poller.hurry()
+
+    def _tell_of_gates(self, seen: Snapshot) -> None:
+        """Say that documents have come to a gate that only a person opens."""
+        waiting = frozenset(gate["job_id"] for gate in seen.gates if needs_person(gate))
+        new = waiting - self._gates_told
+        if new and self._attached:
+            words = f"{plural(len(new), 'document')} {'waits' if len(new) == 1 else 'wait'} for you at a gate. 5 shows them."
+            self.notify(f"◇ {words}", severity="warning")
+        self._gates_told |= waiting
+        self._attached = self._attached or bool(seen.counts)
+
+    # Saying, and leaving
+
+    def notify(self, message: str, *, title: str = "", severity: Any = "information", **options: Any) -> None:
+        """A toast of foreign text; `:messages` keeps it."""
+        self.session.told[:] = [*self.session.told, (time.time(), message)][-KEPT_MESSAGES:]
+        super().notify(sanitize(message), title=title, severity=severity, timeout=TOAST_S, markup=False)
+
+    def action_theme(self) -> None:
+        """Change to the next theme."""
+        names = list(theme.PALETTES)
+        self.theme = names[(names.index(theme.palette(self.theme).name) + 1) % len(names)]
 
     async def action_quit(self) -> None:
         """Ask before leaving."""
-        self.do_quit()
+        self.mode.ask_quit()
 
     def action_help_quit(self) -> None:
         """Ctrl+C: the second within two seconds leaves, and the lab goes on."""
-        if time.monotonic() - self._interrupted < AGAIN_SECONDS:
+        if time.monotonic() - self._interrupted < AGAIN_S:
             self.exit()
         self._interrupted = time.monotonic()
-        self.tell("Ctrl+C again leaves the screen; the lab goes on. q asks.")
-
-    # The line to type in
-
-    def do_command(self) -> None:
-        """Type a command."""
-        self._type(":")
-
-    def do_narrow(self) -> None:
-        """Type a filter."""
-        self._type("/", self.mode.narrowed())
-
-    def _type(self, sign: str, text: str = "") -> None:
-        self.screen.add_class("typing")
-        self.query_one("#sign", Static).update(sign)
-        self.query_one(TypeLine).begin(sign, text)
-
-    def on_type_line_typed(self, message: TypeLine.Typed) -> None:
-        """Narrow as it is typed; perform a command when it was entered."""
-        if message.sign == "/":
-            self.mode.narrow(message.text)
-        if message.done:
-            self._stop_typing()
-            if message.sign == ":":
-                perform(self, message.text)
-        self.repaint_frame()
-
-    def on_type_line_left(self) -> None:
-        """Leave the line; a filter that was typed is cleared."""
-        if self.query_one(TypeLine).sign == "/":
-            self.mode.narrow("")
-        self._stop_typing()
-        self.repaint_frame()
-
-    def _stop_typing(self) -> None:
-        self.screen.remove_class("typing")
-        self.mode.take_focus()
-
-    # Saying and doing
-
-    def tell(self, text: str, severity: str = "information") -> None:
-        """A toast; `:messages` keeps it."""
-        self.messages = [*self.messages, (time.time(), text)][-KEPT_MESSAGES:]
-        level: Any = severity
-        self.notify(sanitize(text), severity=level, timeout=TOAST_SECONDS, markup=False)
-
-    def toast_error(self, error: LabError) -> None:
-        """An error as a toast: its sentence names the remedy."""
-        self.tell(f"✗ {error}", "error")
+        self.notify("Ctrl+C again leaves the screen; the lab goes on. q asks.")
 
     def _fatal_error(self) -> None:
         """Leave with a sentence instead of Textual's page of values: those may be anybody's text."""
@@ -340,22 +223,10 @@ class LabApp(Things, Moments, App[None]):
         )
         self._close_messages_no_wait()
 
-    def act(self, work: Callable[[Lab], T], then: Callable[[T], Any] | None, done: str) -> None:
-        """Do something to the lab in a thread, say that it is done, and look at once."""
-
-        def finished(answer: T) -> None:
-            if done:
-                self.tell(done)
-            if then is not None:
-                then(answer)
-            self.poller.hurry()
-
-        self.asker.act(work, finished, self.toast_error)
-
 
 def run(home: str | Path | None = None, start: bool = True, theme: str | None = None) -> int:
     """Open the screen of the lab at `home`; returns when it was left. Raises KeysInvalid."""
-    lab = Lab.at(home, DEADLINE)
+    lab = Lab.at(home, DEADLINE_S)
     app = LabApp(lab, start=start, look=chosen_look(lab, theme))
     try:
         app.run()

@@ -15,7 +15,9 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from medkg_lab.tui.theme import Line
-from medkg_lab.tui.widgets.panel import Lines, safe
+from medkg_lab.tui.widgets.panel import Lines, safe, wrapped
+
+WHY_WIDTH = 78
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Question:
     """A dialog: what, on how many, what it costs, an optional line to type in, options, choices, and the twin.
 
     The first choice is the safe one and is chosen at first, unless there is something to type. `asks` is the prompt of the line
-    to type in, empty for none; with `required` nothing but cancelling works while it is empty.
+    to type in, empty for none; `required` says what is missing while it is empty, and nothing but cancelling works then.
     """
 
     title: str
@@ -49,8 +51,11 @@ class Question:
     choices: Sequence[Choice]
     twin: str = ""
     asks: str = ""
-    required: bool = False
+    required: str = ""
     options: Sequence[tuple[str, str]] = ()
+
+
+WHY_ASKED = "a reason is needed: it is recorded with your name"
 
 
 class Dialog(ModalScreen[Answer | None]):
@@ -92,7 +97,7 @@ class Dialog(ModalScreen[Answer | None]):
             first = self.query_one(Input)
         else:
             first = self.query_one("#choice-0", Button)
-        first.focus()
+        self.set_focus(first)
 
     def on_key(self, event: events.Key) -> None:
         """A choice's letter chooses it, unless letters are text now."""
@@ -121,8 +126,7 @@ class Dialog(ModalScreen[Answer | None]):
             return
         text = self.query_one(Input).value.strip() if self.question.asks else ""
         if self.question.required and not text:
-            self.query_one(Input).placeholder = "a reason is needed: it is recorded with your name"
-            self.query_one(Input).focus()
+            self.query_one(Input).placeholder = self.question.required
             return
         option = ""
         if self.question.options:
@@ -176,18 +180,25 @@ class Sheet(ModalScreen[None]):
 
 
 class Why(ModalScreen[str | None]):
-    """The answer to why, above the footer; a key of an action that it offers closes it and does that."""
+    """The answer to why, above the footer, once there is one; a key of an action that it offers closes it and does that."""
 
-    def __init__(self, title: str, lines: Sequence[Line], keys: Mapping[str, str], twin: str) -> None:
+    def __init__(self, title: str, offers: Line, keys: Mapping[str, str], twin: str) -> None:
+        """`offers` is the line that names the actions, `keys` gives them by their keys."""
         super().__init__()
-        self._title, self._lines, self._keys, self._twin = title, lines, keys, twin
+        self._title, self._offers, self._keys, self._twin = title, offers, keys, twin
+        self._answer = Lines([[("Reading…", "muted")]])
+
+    def show_answer(self, sentences: Sequence[str]) -> None:
+        """Say this, a sentence each, and what can be done."""
+        rows: list[Line] = [row for sentence in sentences for row in wrapped(sentence, WHY_WIDTH)]
+        self._answer.show([*rows, self._offers] if self._offers else rows)
 
     def compose(self) -> ComposeResult:
         """The box."""
         with Vertical(id="why") as box:
             box.border_title = Text(safe(self._title))
             box.border_subtitle = Text(safe(self._twin))
-            yield Lines(self._lines)
+            yield self._answer
 
     def on_key(self, event: events.Key) -> None:
         """Any key closes; one that is offered is done."""

@@ -5,16 +5,21 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.suggester import Suggester
-from textual.widgets import Input
+from textual.widgets import Footer, Input
+from textual.widgets._footer import FooterKey
 
-from medkg_lab.tui.theme import Span
-from medkg_lab.tui.widgets.panel import Lines, strip_of, width_of
+from medkg_lab.tui.theme import Span, palette_of
+from medkg_lab.tui.widgets.panel import Lines, safe, strip_of, width_of
 
 HISTORY = 100
+Key = tuple[str, str, str, str]
+"""Of a key in the footer: the key itself, how it is written, its word, and its action."""
 
 
 class Bar(Lines):
@@ -34,7 +39,9 @@ class Bar(Lines):
         self._places: list[tuple[int, int, int]] = []
         self._right: Sequence[Span] = ()
 
-    def tell(self, modes: Sequence[tuple[int, str, str]], active: int, right: Sequence[Span], named: bool) -> None:
+    def show_modes(
+        self, modes: Sequence[tuple[int, str, str]], active: int, right: Sequence[Span], named: bool
+    ) -> None:
         """Show modes as (number, title, badge), the active one marked; with `named` there is room for more than that."""
         line: list[Span] = [(" medkg-lab ", "accent bold")] if named else [(" ", "text")]
         self._places = []
@@ -44,9 +51,10 @@ class Bar(Lines):
             line.append((f" {number} {title} " if named else f" {number} {title}", token))
             line += [(f"{badge} " if named else f" {badge}", "wait bold")] if badge else []
             self._places.append((start, width_of(line), number))
-        self._right = right
+        if right != self._right:
+            self._right = right
+            self.refresh()
         self.show([line])
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The modes at the left, the health at the right where there is room for it, the profile with it where there is more."""
@@ -56,8 +64,8 @@ class Bar(Lines):
         right = whole if width_of(whole) < room else shorter
         if room <= width_of(right):
             return strip
-        ground = Style(bgcolor=self.palette.colour("panel"))
-        tail = strip_of(right, self.palette, width_of(right), ground)
+        colours = palette_of(self)
+        tail = strip_of(right, colours, width_of(right), Style(bgcolor=colours.colour("panel")))
         return Strip([*strip.crop(0, self.size.width - tail.cell_length), *tail])
 
     def on_click(self, event: events.Click) -> None:
@@ -73,37 +81,34 @@ class NowLine(Lines):
     DEFAULT_CSS = "NowLine { height: 1; padding: 0 1; }"
 
 
-class FooterLine(Lines):
-    """The last row: at most seven keys with a word each. A click does what the key does."""
+class KeyFooter(Footer):
+    """The last row: the keys that `shown` gives, a word each. A click does what the key does."""
 
-    DEFAULT_CSS = "FooterLine { height: 1; background: $lab-panel; }"
+    DEFAULT_CSS = """
+    KeyFooter { background: $lab-panel; padding-left: 1; }
+    KeyFooter FooterKey {
+        background: $lab-panel; margin-right: 2;
+        .footer-key--key { color: $lab-accent; background: $lab-panel; padding: 0; }
+        .footer-key--description { color: $lab-muted; background: $lab-panel; padding: 0 0 0 1; }
+    }
+    """
 
-    class Clicked(Message):
-        """An action of the footer was clicked."""
+    def __init__(self, shown: Callable[[], Sequence[Key]]) -> None:
+        super().__init__(id="footer", show_command_palette=False)
+        self._keys_now = shown
+        self._shown: Sequence[Key] = ()
 
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
+    def compose(self) -> ComposeResult:
+        """A widget for each key."""
+        for key, label, word, action in self._shown:
+            yield FooterKey(key, label, safe(word), action)
 
-    def __init__(self) -> None:
-        super().__init__(id="footer")
-        self._places: list[tuple[int, int, str]] = []
-
-    def tell(self, keys: Sequence[tuple[str, str, str]]) -> None:
-        """Show keys as (action id, key, word)."""
-        line: list[Span] = [(" ", "text")]
-        self._places = []
-        for action, key, word in keys:
-            start = width_of(line)
-            line += [(key, "accent bold"), (f" {word}  ", "muted")]
-            self._places.append((start, width_of(line), action))
-        self.show([line])
-
-    def on_click(self, event: events.Click) -> None:
-        """Do what was clicked."""
-        for start, end, action in self._places:
-            if start <= event.x < end:
-                self.post_message(self.Clicked(action))
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Make the row anew, but only where it would look different: that happens far less often than bindings are refreshed."""
+        keys = self._keys_now()
+        if self.is_attached and screen is self.screen and list(keys) != list(self._shown):
+            self._shown = keys
+            self.call_after_refresh(self.recompose)
 
 
 class Completion(Suggester):
@@ -139,11 +144,12 @@ class TypeLine(Input):
     class Left(Message):
         """It was left by esc."""
 
-    def __init__(self, known: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, known: Callable[[], Sequence[str]], entered: list[str]) -> None:
+        """`known` gives what can be typed after `:`; `entered` is what was entered before, and is added to."""
         super().__init__(id="typeline", compact=True)
         self._completion = Completion(known)
         self.sign = ":"
-        self._entered: list[str] = []
+        self._entered = entered
         self._at = 0
 
     def begin(self, sign: str, text: str = "") -> None:
@@ -156,7 +162,7 @@ class TypeLine(Input):
         self.value = text
         self.cursor_position = len(text)
         self._at = 0
-        self.focus()
+        self.screen.set_focus(self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """A filter acts while it is typed."""
@@ -168,7 +174,8 @@ class TypeLine(Input):
         """Enter."""
         event.stop()
         if self.sign == ":" and self.value.strip():
-            self._entered = [*self._entered, self.value][-HISTORY:]
+            self._entered.append(self.value)
+            del self._entered[:-HISTORY]
         self.post_message(self.Typed(self.sign, self.value, True))
 
     def action_earlier(self, by: int) -> None:

@@ -1,7 +1,7 @@
-"""Every action of the screen: its id, its key, its words. Bindings, footer, help and palette all read this one table.
+"""Every action of the screen: its id, its key, its words. The bindings of all screens are made of this one table.
 
-An action works in a mode when the mode, or the program, has a method `do_<id>` for it. Keys are rebound by action id in
-`keys.toml` in the lab's config folder, such as `why = "W"`.
+The action of an id is `action_<id>` of the screen that binds it. Keys are rebound by id in `keys.toml` in the lab's config
+folder, such as `why = "W"`, and reach the bindings as Textual's keymap.
 """
 
 import tomllib
@@ -9,36 +9,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from textual.binding import Binding, BindingType
+
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 
 
 class KeysInvalid(LabError):
-    """{path} cannot be used: {detail}. Mend the file or remove it; F1 lists every action with its id."""
+    """{path} cannot be used: {detail}. Fix the file or remove it; docs/reference.md lists every action with its id."""
 
     exit_code = exit_codes.USAGE
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a key does. `word` stands in the footer; `help` is a sentence; `shown` is how the key is written."""
+    """Something that a key does. `word` stands in the footer; `help` is a sentence."""
 
     id: str
     key: str
     word: str
     help: str
-    label: str = ""
 
     @property
     def shown(self) -> str:
-        """How the key is written, such as `^s` for ctrl+s."""
-        first = self.key.split(",")[0]
-        return self.label or _LABELS.get(first) or first.replace("ctrl+", "^")
+        """How its first key is written."""
+        return shown(self.key.split(",")[0])
 
 
 _LABELS = {
     "enter": "↵",
     "escape": "esc",
+    "f1": "F1",
     "question_mark": "?",
     "slash": "/",
     "colon": ":",
@@ -73,12 +74,12 @@ LISTS = (
     Action("mark", "space", "mark", "Mark the row; what acts then acts on all marked ones."),
     Action("mark_all", "asterisk", "mark all", "Mark every row that is shown, or none."),
     Action("sort", "s", "sort", "Sort by the next column."),
-    Action("reverse", "S", "reverse", "Turn the order round."),
+    Action("reverse", "S", "reverse", "Reverse the order."),
 )
 OWN = (
     Action("again", "r", "again", "Do it again: restart, retry, ask again, go back to this version."),
     Action("end", "x", "end", "End it: cancel the job, reject the gate."),
-    Action("put", "i", "submit", "Put something in: documents, or a new pipeline."),
+    Action("put", "i", "submit", "Submit documents, or begin a new pipeline."),
     Action("open_gate", "o", "open gate", "Open the gate by hand."),
     Action("pause", "p", "pause", "Hold the stream still; it goes on behind."),
     Action("follow", "f", "follow", "Follow the newest line again."),
@@ -92,24 +93,38 @@ OWN = (
     Action("diff", "D", "diff", "Show what differs from the running version."),
     Action("versions", "v", "versions", "Show the versions."),
     Action("policies", "P", "policies", "Show policies and profiles."),
-    Action("mix", "m", "mix", "Choose how the legs of the search are fused."),
+    Action("mix", "m", "mix", "Choose how the retrievers are fused."),
     Action("around", "a", "around", "Show the graph around this."),
     Action("wrap", "W", "wrap", "Wrap long lines, or cut them."),
     Action("go_on", "R", "run on", "Run on to the next breakpoint."),
     Action("breakpoint", "B", "breakpoint", "Hold before this stage, then after it, then no longer."),
     Action("demo", "d", "demo", "Run the bundled documents through both pipelines."),
+    Action("export", "X", "incident", "Export this job as an incident, and replay it at the step that failed."),
 )
 ACTIONS = EVERYWHERE + THINGS + LISTS + OWN
-IN_INPUTS = ("save", "palette", "jump", "back")
-"""Actions whose keys work while an input has the focus."""
 FOOTER_LIMIT = 7
 MOVES = ("up", "down", "left", "right", "j", "k", "g", "G", "pageup", "pagedown", "home", "end", "tab", "shift+tab")
 """Keys that move the cursor and the focus; no action may have one."""
 
 
-def by_id(actions: Sequence[Action] = ACTIONS) -> dict[str, Action]:
-    """The actions by id."""
-    return {action.id: action for action in actions}
+BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def bindings(*ids: str, **words: str) -> list[BindingType]:
+    """The bindings of these actions by their ids; a keyword binds one too, with another word than its usual one."""
+    return [binding for each in (*ids, *words) for binding in _bindings(BY_ID[each], words.get(each, ""))]
+
+
+def _bindings(one: Action, word: str) -> list[Binding]:
+    return [
+        Binding(key, one.id, word or one.word, show=False, key_display=shown(key), tooltip=one.help, id=one.id)
+        for key in one.key.split(",")
+    ]
+
+
+def shown(key: str) -> str:
+    """How a key is written, such as `^s` for ctrl+s."""
+    return _LABELS.get(key) or key.replace("ctrl+", "^")
 
 
 def clashes(actions: Sequence[Action]) -> list[str]:
@@ -128,10 +143,10 @@ def clashes(actions: Sequence[Action]) -> list[str]:
     return found
 
 
-def load(path: Path) -> tuple[Action, ...]:
-    """The actions, with the keys that `path` gives them if it exists. Raises KeysInvalid."""
+def load(path: Path) -> dict[str, str]:
+    """The keys that `path` gives to actions, by id; none where it does not exist. Raises KeysInvalid."""
     if not path.exists():
-        return ACTIONS
+        return {}
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (
@@ -146,15 +161,14 @@ def load(path: Path) -> tuple[Action, ...]:
         raise KeysInvalid(path=path, detail=str(error)) from None
 
 
-def rebound(given: Mapping[str, object]) -> tuple[Action, ...]:
-    """The actions with other keys. Raises ValueError, with a sentence, for an unknown action or a key claimed twice."""
-    known = by_id()
+def rebound(given: Mapping[str, object]) -> dict[str, str]:
+    """The keys of a keymap. Raises ValueError, with a sentence, for an unknown action or a key claimed twice."""
     for name, key in given.items():
-        if name not in known:
+        if name not in BY_ID:
             raise ValueError(f"there is no action called {name!r}")
         if not isinstance(key, str) or not key.strip():
             raise ValueError(f'the key of {name} must be a text such as "ctrl+t"')
-    changed = tuple(replace(one, key=str(given.get(one.id, one.key)).replace(" ", "")) for one in ACTIONS)
-    if found := clashes(changed):
-        raise ValueError(found[0])
-    return changed
+    found = {name: str(key).replace(" ", "") for name, key in given.items()}
+    if clashing := clashes([replace(one, key=found.get(one.id, one.key)) for one in ACTIONS]):
+        raise ValueError(clashing[0])
+    return found

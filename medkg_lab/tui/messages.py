@@ -6,6 +6,8 @@ from typing import Any
 
 from textual.message import Message
 
+from medkg_lab.lab.flow import StageFlow
+
 Json = Mapping[str, Any]
 
 
@@ -17,7 +19,8 @@ class Snapshot:
     rss_mb, cpu_seconds, port, since), or None while no lab runs. `counts`, `positions`, `breakers` and `gates` (the waiting
     ones) are what the ledger's client gives under these names. `flow` says how many unfinished jobs stand where,
     {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state: jobs}}; `stages` are the
-    stages of each pipeline in order. `behind` names what did not answer and since when (seconds since the epoch): then the
+    stages of each pipeline in order, and `stage_flows` how each has done. `refused` counts the records of the work queue that
+    became dead letters. `behind` names what did not answer and since when (seconds since the epoch): then the
     values of that part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
     """
 
@@ -33,6 +36,8 @@ class Snapshot:
     behind: Mapping[str, float] = field(default_factory=dict)
     machine: Json = field(default_factory=dict)
     throughput: Sequence[float] = ()
+    stage_flows: Mapping[str, Mapping[str, StageFlow]] = field(default_factory=dict)
+    refused: int = 0
     attached: bool = True
     trouble: str = ""
 
@@ -63,6 +68,18 @@ class SnapshotTaken(Message):
     def can_replace(self, message: Message) -> bool:
         """Only the newest matters."""
         return isinstance(message, SnapshotTaken)
+
+
+class LookNow(Message):
+    """Something was changed: the lab is looked at without waiting."""
+
+
+class GoTo(Message):
+    """Show the mode called `mode`, or the one before when that is empty, and give it a command's words."""
+
+    def __init__(self, mode: str, words: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.mode, self.words = mode, words
 
 
 @dataclass(frozen=True)

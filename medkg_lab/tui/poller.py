@@ -1,5 +1,6 @@
 """The one thread that looks at the lab about once a second and posts what it saw."""
 
+import contextlib
 import shutil
 import threading
 import time
@@ -14,6 +15,7 @@ from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.gpu.nvml import Gauge, gauges
 from medkg_lab.lab import windows
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.flow import WINDOW_S, StageFlow, stage_flows
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 
 EVERY = 1.0
@@ -21,6 +23,10 @@ HISTORY = 300
 """Seconds of throughput that are kept."""
 GPU_EVERY, NO_GPU_EVERY = 1.0, 30.0
 """Seconds between two looks at the GPUs, and between two looks for one."""
+FLOW_EVERY_S, FLOW_SHARE = 2.0, 10
+"""Seconds between two questions about the stages, and how many times as long as the answer took."""
+REFUSED_EVERY_S, REFUSED_FIRST_S = 10.0, 2.0
+"""Seconds between two looks at the dead letters, and from the start to the first."""
 T = TypeVar("T")
 
 
@@ -35,6 +41,8 @@ class Poller:
         self._seen = Snapshot()
         self._rates: deque[float] = deque(maxlen=HISTORY)
         self._finished: tuple[float, int] | None = None
+        self._flow_head, self._flow_asked = -1, (-FLOW_EVERY_S, 0.0)
+        self._dead_letters, self._refused_asked = (-1, 0), time.monotonic() - REFUSED_EVERY_S + REFUSED_FIRST_S
         self._cpu: dict[str, tuple[float, float]] = {}
         self._gpu: tuple[float, tuple[Gauge, ...]] = (-NO_GPU_EVERY, ())
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -83,6 +91,7 @@ class Poller:
         seen = replace(self._seen, at=now, lab=status, trouble=trouble)
         if status is not None:
             seen = self._ledger(self._with_cpu(seen))
+            seen = replace(seen, refused=self._refused(seen))
             seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
         self._seen = seen
         return seen
@@ -101,6 +110,7 @@ class Poller:
                 gates=tuple(ledger.gates(state="waiting")),
                 flow=windows.flow(ledger),
                 totals=windows.totals(ledger),
+                stage_flows=self._flows(seen, counts),
                 behind={},
             )
         except LabNotRunning:
@@ -115,6 +125,30 @@ class Poller:
         except LabError:
             return seen.stages
         return {name: [stage.name for stage in topology.stages] for name, topology in known.items()}
+
+    def _flows(self, seen: Snapshot, counts: Mapping[str, Any]) -> Mapping[str, Mapping[str, StageFlow]]:
+        """How the stages have done: asked anew when the ledger has moved, and as often as it is quick to say."""
+        head, asked, took = int(counts["head"]), *self._flow_asked
+        now = time.monotonic()
+        is_old = now - asked >= max(FLOW_EVERY_S, FLOW_SHARE * took)
+        if not is_old or (head == self._flow_head and now - asked < WINDOW_S):
+            return seen.stage_flows
+        found = stage_flows(self._lab.ledger, seen.at)
+        self._flow_head, self._flow_asked = head, (now, time.monotonic() - now)
+        return found
+
+    def _refused(self, seen: Snapshot) -> int:
+        """Requests that became dead letters, looked for now and then: once the broker is up."""
+        now = time.monotonic()
+        is_up = any(one["name"] == "broker" and one["state"] == "ready" for one in seen.processes)
+        if is_up and now - self._refused_asked >= REFUSED_EVERY_S:
+            # Here, so that the first frame does not wait for the broker's client library.
+            from medkg_lab.lab.requests import dead_letters
+
+            self._refused_asked = now
+            with contextlib.suppress(LabError):
+                self._dead_letters = dead_letters(self._lab, self._dead_letters)
+        return self._dead_letters[1]
 
     def _was_up(self) -> bool:
         return bool(self._seen.counts)

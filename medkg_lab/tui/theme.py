@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rich.style import Style
+from textual.dom import DOMNode
 from textual.theme import Theme
 
 TOKENS = (
@@ -101,6 +102,11 @@ PALETTES = {
 def palette(name: str) -> Palette:
     """The palette of a theme; the default one for a theme that is not ours."""
     return PALETTES.get(name, PALETTES[DEFAULT])
+
+
+def palette_of(node: DOMNode) -> Palette:
+    """The colours of what is on the screen, now."""
+    return palette(node.app.theme)
 
 
 def textual_themes() -> list[Theme]:

@@ -24,7 +24,7 @@ from medkg_lab.locations import locate
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
-from medkg_lab.tui.screens import MODES
+from medkg_lab.tui.modes import MODES
 from tests.tui.screens import Screen
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -149,7 +149,7 @@ async def pictures(screen: Screen, still: int = STILL) -> dict[str, str]:
     """The picture of every mode, when nothing changes in it any more."""
     found = {}
     for mode in MODES:
-        screen.app.action_mode(mode.number)
+        await screen.app.switch_mode(mode.word)
         await _still(screen, still)
         await screen.press(*KEYS.get(mode.word, ()))
         found[mode.word] = await _still(screen, still)
@@ -160,7 +160,7 @@ async def _still(screen: Screen, still: int) -> str:
     last, same = "", 0
     for _ in range(MOST_LOOKS):
         await screen.pilot.pause(0.05)
-        screen.app.repaint_frame()  # as every snapshot of a lab that goes on does
+        screen.app.mode.repaint_frame()  # as every snapshot of a lab that goes on does
         picture = normal(screen.app.export_screenshot(title="medkg-lab"))
         same = same + 1 if picture == last else 0
         last = picture

@@ -28,12 +28,18 @@ class Screen:
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
     async def press(self, *keys: str) -> None:
-        """Press keys."""
+        """Press keys, and wait until each has had its effect."""
         await self.pilot.press(*keys)
+        await self._typed()
 
     async def type(self, text: str) -> None:
         """Type text."""
         await self.pilot.press(*({" ": "space", ":": "colon"}.get(each, each) for each in text))
+        await self._typed()
+
+    async def _typed(self) -> None:
+        await self.until(lambda: not self.app.is_typing or not self.app.is_running, "every key being handled")
+        await self.pilot.pause()
 
     async def until(self, predicate: Callable[[], object], what: str, seconds: float = TIMEOUT) -> None:
         """Wait until something holds."""
@@ -58,5 +64,5 @@ async def opened(home: Path, size: tuple[int, int] = (120, 40), start: bool = Fa
     app = LabApp(Lab.at(home, deadline=10.0), start=start)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot)
-        await screen.until(lambda: app.is_mounted_fully and app.mode.is_mounted, "the first frame")
+        await screen.until(lambda: bool(app.mode.query("#footer")), "the first frame")
         yield screen

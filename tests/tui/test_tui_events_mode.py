@@ -9,7 +9,7 @@ import pytest
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.screens.events.ring import EventRing
-from medkg_lab.tui.screens.events.screen import EventsMode
+from medkg_lab.tui.screens.events.screen import EventsScreen
 from tests.integration.ledger.harness import LedgerProcess, claim, submit
 from tests.tui.ledger_labs import at_now, events_screen, prepared, run_jobs
 from tests.tui.screens import SIZES, Screen
@@ -38,7 +38,8 @@ def client(process: LedgerProcess) -> Iterator[LedgerClient]:
 
 def ring(screen: Screen) -> EventRing:
     """The list."""
-    return screen.app.query_one(EventRing)
+    events = screen.app._screen_stacks["events"][0]
+    return events.query_one(EventRing)
 
 
 def fail(client: LedgerClient, job: str, reason: str = "it is empty") -> None:
@@ -199,7 +200,7 @@ async def test_a_number_older_than_the_rows_is_read_from_the_ledger(
         await screen.press("t")
         await screen.type("nonsense")
         await screen.press("enter")
-        await screen.sees("nonsense is no time")
+        await screen.sees("nonsense is not a time")
         await screen.press("t")
         await screen.type("-30m")
         await screen.press("enter")
@@ -257,7 +258,7 @@ async def test_the_stream_goes_on_behind_another_mode(process: LedgerProcess, cl
     async with events_screen(process) as screen:
         await screen.sees("new version")
         await screen.press("1")
-        assert not isinstance(screen.app.mode, EventsMode)
+        assert not isinstance(screen.app.mode, EventsScreen)
         run_jobs(client, ["unseen"])
         await screen.until(lambda: any(row.job == "unseen" for row in ring(screen).live.all()), "the rows")
         await screen.press("3")

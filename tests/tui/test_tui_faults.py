@@ -62,5 +62,5 @@ async def test_an_action_that_is_refused_is_a_toast_with_a_remedy(demo_lab: Test
             await screen.press("colon")
             await screen.type(command)
             await screen.press("enter")
-            await screen.until(lambda words=words: any(words in text for _, text in screen.app.messages), words)  # type: ignore[misc]
+            await screen.until(lambda words=words: any(words in text for _, text in screen.app.session.told), words)  # type: ignore[misc]
         assert screen.app.is_running

@@ -44,15 +44,15 @@ def at_rest(screen: Screen) -> bool:
 
 def is_refused(screen: Screen) -> bool:
     """Whether it was said that something was not done, and what to do."""
-    return any("disk is full" in text and "Make room" in text for _, text in screen.app.messages)
+    return any("disk is full" in text and "Make room" in text for _, text in screen.app.session.told)
 
 
 async def moves_about(screen: Screen) -> None:
     """Every mode is shown, and says what is wrong."""
-    for mode in screen.app.modes:
-        screen.app.action_mode(mode.number)
-        await screen.sees("the disk is full", f"{mode.number} {mode.title}", seconds=10)
-    screen.app.action_mode(1)
+    for mode in screen.app.session.modes:
+        await screen.app.switch_mode(mode.word)
+        await screen.sees("the disk is full", f"{mode.number} {mode.TITLE}", seconds=10)
+    await screen.app.switch_mode("lab")
 
 
 async def test_a_full_disk_is_said_and_the_lab_goes_on_with_room(small_lab: TestLab) -> None:

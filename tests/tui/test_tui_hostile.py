@@ -12,15 +12,16 @@ from medkg_lab.lab.gates import Evidence
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.dialogs import Choice, Dialog, Question, Sheet, Why
 from medkg_lab.tui.messages import Snapshot
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.gate import render as gate_lines
 from medkg_lab.tui.screens.jobs import render as job_lines
 from medkg_lab.tui.screens.jobs.render import JobDetail
 from medkg_lab.tui.screens.lab import render as lab_lines
 from medkg_lab.tui.screens.logs import render as log_lines
 from medkg_lab.tui.screens.search import render as search_lines
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import Lines, Panel, fit, safe, wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row, Table
+from medkg_lab.tui.widgets.table import Cell, Row, Table
 from tests.tui.screens import Screen
 
 pytestmark = pytest.mark.asyncio
@@ -48,12 +49,12 @@ def is_harmless(text: str) -> bool:
     return not kinds & {"Cc", "Cs", "Cf", "Zl", "Zp"} and not set(text) & selectors
 
 
-class HostileMode(Mode):
+class HostileScreen(ModeScreen):
     """Every widget of ours, full of foreign text."""
 
-    number, word, title, short = 1, "hostile", "Hostile", "Hostile"
+    number, word, TITLE, short = 1, "hostile", "Hostile", "Hostile"
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """One of each."""
         yield Panel(EVERYTHING, [[(each, "text")] for each in HOSTILE], id="panel")
         yield Lines([[(each, "text")] for each in HOSTILE])
@@ -71,30 +72,31 @@ class HostileMode(Mode):
         """Foreign text in the now-line."""
         return [(EVERYTHING, "text")]
 
-    def badge(self, snapshot: Snapshot) -> str:
+    @classmethod
+    def badge(cls, snapshot: Snapshot) -> str:
         """Foreign text in the bar."""
         return OSC52
 
 
 async def test_every_widget_dialog_and_toast_is_harmless(short_tmp: Path) -> None:
-    app = LabApp(Lab.at(short_tmp), start=False, modes=(HostileMode,))
+    app = LabApp(Lab.at(short_tmp), start=False, modes=(HostileScreen,))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = Screen(app, pilot)
         await screen.sees("ZXZpbA==", "[bold red]markup[/]")
         assert is_harmless(screen.text)
         lines = [[(each, "text")] for each in HOSTILE]
         asked = Question(EVERYTHING, lines, (Choice("k", EVERYTHING, "k"),), EVERYTHING, options=[("a", EVERYTHING)])
-        for dialog in (Dialog(asked), Sheet(EVERYTHING, lines, EVERYTHING), Why(EVERYTHING, lines, {}, EVERYTHING)):
+        for dialog in (Dialog(asked), Sheet(EVERYTHING, lines, EVERYTHING), Why(EVERYTHING, lines[0], {}, EVERYTHING)):
             app.push_screen(dialog)
             await screen.sees("ZXZpbA==")
             await pilot.pause()
             assert is_harmless(screen.text), type(dialog)
             await screen.press("escape")
-        app.tell(EVERYTHING)
+        app.notify(EVERYTHING)
         await screen.until(lambda: len(app.screen.query("Toast")) == 1, "a toast")
         await pilot.pause()
         assert is_harmless(screen.text)
-        app.show_messages()
+        app.mode.show_messages()
         await screen.sees("Messages")
         await pilot.pause()
         assert is_harmless(screen.text)
@@ -114,9 +116,9 @@ async def test_copying_writes_no_control_characters(short_tmp: Path) -> None:
         def copy_to_clipboard(self, text: str) -> None:
             written.append(text)
 
-    app = Recording(Lab.at(short_tmp), start=False, modes=(HostileMode,))
+    app = Recording(Lab.at(short_tmp), start=False, modes=(HostileScreen,))
     async with app.run_test(size=(120, 40)) as pilot:
-        app.show_raw("thing", {"text": EVERYTHING})
+        app.mode.show_raw("thing", {"text": EVERYTHING})
         await pilot.pause()
         await pilot.press("y")
         await pilot.pause()

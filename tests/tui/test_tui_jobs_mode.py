@@ -2,17 +2,23 @@
 
 import pytest
 
+from medkg_lab.tui.screens.jobs.panel import JobPanel
 from tests.labs import TestLab
-from tests.tui.screens import SIZES, opened
+from tests.tui.screens import SIZES, Screen, opened
 
 pytestmark = pytest.mark.asyncio
+
+
+def tab(screen: Screen) -> str:
+    """The side of the job that is seen."""
+    return screen.app.mode.query_one(JobPanel).tab
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_jobs_are_listed(demo_lab: TestLab, size: tuple[int, int]) -> None:
     async with opened(demo_lab.home, size) as screen:
         await screen.press("2")
-        await screen.sees("Jobs · 3", "DOCUMENT", "truncated", "✗ failed", "sorted by newest")
+        await screen.sees("Jobs · 3", "DOCUMENT", "truncated", "✗ failed", "newest ↓")
 
 
 async def test_jobs_narrow_and_sort(demo_lab: TestLab) -> None:
@@ -31,9 +37,9 @@ async def test_jobs_narrow_and_sort(demo_lab: TestLab) -> None:
         await screen.press("enter")
         await screen.sees("match nosuchdocument")
         await screen.press("escape", "s", "s")
-        await screen.sees("sorted by document")
+        await screen.sees("document ↓")
         await screen.press("S")
-        await screen.sees("turned round")
+        await screen.sees("document ↑")
 
 
 async def test_a_job_shows_its_stages_events_artifacts_error_and_lineage(demo_lab: TestLab) -> None:
@@ -45,19 +51,20 @@ async def test_a_job_shows_its_stages_events_artifacts_error_and_lineage(demo_la
         await screen.sees("of 31" if "of 31" in screen.text else "/semaglutide-obesity", "semaglutide")
         await screen.sees("█", "┄", "released", "extract")
         await screen.press("enter", "right_square_bracket")
-        await screen.sees("‹Events›", "submitted")
+        await screen.until(lambda: tab(screen) == "Events", "the tab")
+        await screen.sees("submitted")
         await screen.press("enter")
         await screen.sees('"type": "job.submitted"')
         await screen.press("escape", "right_square_bracket")
-        await screen.sees("‹In and out›", "embeddings", "haystack.splitter")
+        await screen.sees(" In and out ", "embeddings", "haystack.splitter")
         await screen.press("j", "j", "enter")
         await screen.sees("takes", "gives", "chunk_id")
         await screen.press("escape", "right_square_bracket")
-        await screen.sees("‹Error›", "Nothing went wrong")
+        await screen.sees(" Error ", "Nothing went wrong")
         await screen.press("right_square_bracket")
-        await screen.sees("‹Lineage›", "kg_receipt", "pages")
+        await screen.sees(" Lineage ", "kg_receipt", "pages")
         await screen.press("right_square_bracket", "left_square_bracket")
-        await screen.sees("‹Lineage›")
+        await screen.sees(" Lineage ")
 
 
 async def test_a_failed_job_says_what_went_wrong_and_can_be_retried(demo_lab: TestLab) -> None:
@@ -67,13 +74,13 @@ async def test_a_failed_job_says_what_went_wrong_and_can_be_retried(demo_lab: Te
         await screen.press("enter")
         await screen.sees("bad_input at parse", "This JSON is no ClinicalTrials.gov")
         await screen.press("enter", "left_square_bracket", "left_square_bracket")
-        await screen.sees("‹Error›", "mend or replace it", "policy ")
+        await screen.sees(" Error ", "fix or replace it", "policy ")
         await screen.press("w")
-        await screen.sees("Why is file:not-a-study.json", "It failed at", "r retry")
+        await screen.sees("Why: file:not-a-study.json", "It failed at", "r retry")
         await screen.press("r")
         await screen.sees("Retry file:not-a-study.json", "from the first stage that is not done", "from parse")
         await screen.press("enter")
-        await screen.sees("1 job runs again")
+        await screen.sees("Retrying 1 job")
         await screen.sees("bad_input at parse")
 
 
@@ -107,7 +114,7 @@ async def test_a_waiting_job_is_cancelled_with_a_reason(demo_lab: TestLab) -> No
         await screen.sees("Cancel file:warfarin", "medkg-lab jobs cancel")
         await screen.type("a scan")
         await screen.press("enter")
-        await screen.sees("1 job is cancelled", "⊘ cancelled", "a scan")
+        await screen.sees("Cancelled 1 job", "⊘ cancelled", "a scan")
     assert demo_lab.ok("jobs", "show", job_id)["state"] == "cancelled"
 
 
@@ -116,7 +123,7 @@ async def test_at_80x24_enter_opens_the_detail_and_escape_closes_it(demo_lab: Te
         await screen.press("2")
         await screen.sees("DOCUMENT")
         await screen.press("enter")
-        await screen.sees("‹Timeline›")
+        await screen.sees(" Timeline ")
         await screen.misses("DOCUMENT")
         await screen.press("escape")
         await screen.sees("DOCUMENT")

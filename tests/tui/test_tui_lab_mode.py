@@ -20,7 +20,7 @@ async def test_lab_shows_processes_needs_and_places(demo_lab: TestLab, size: tup
         if size[1] > 32:
             assert "no GPU: profile cpu" in seen or "GPU 0" in seen
             assert "fsync" in seen
-            assert "Behind" in seen
+            assert "Lag" in seen
 
 
 async def test_enter_shows_all_about_a_process_and_why_explains_it(demo_lab: TestLab) -> None:
@@ -31,9 +31,9 @@ async def test_enter_shows_all_about_a_process_and_why_explains_it(demo_lab: Tes
         await screen.press("escape")
         await screen.misses("the end of its log")
         await screen.press("j", "w")
-        await screen.sees("Why is ledgerd", "ledgerd is ready", "r restart", "medkg-lab status --why")
+        await screen.sees("Why: ledgerd", "ledgerd is ready", "r restart", "medkg-lab status --why")
         await screen.press("escape")
-        await screen.misses("Why is ledgerd")
+        await screen.misses("Why: ledgerd")
 
 
 async def test_doctor_says_what_the_profile_needs(demo_lab: TestLab) -> None:
@@ -57,7 +57,7 @@ async def test_restart_asks_then_restarts(demo_lab: TestLab) -> None:
         await screen.press("r")
         await screen.sees("Restart pdf")
         await screen.press("r")
-        await screen.sees("pdf is being restarted")
+        await screen.sees("Restarting pdf")
         await screen.until(lambda: demo_lab.pids().get("pdf") not in {None, before}, "another pid of pdf")
         await screen.sees("8 of 8 up")
 

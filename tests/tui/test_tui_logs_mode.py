@@ -2,6 +2,7 @@
 
 import pytest
 
+from medkg_lab.tui.widgets.table import Table
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, opened
 
@@ -38,11 +39,11 @@ async def test_logs_find_step_open_pause_and_jump(demo_lab: TestLab) -> None:
         await screen.type("is ready on cpu")
         await screen.press("enter")
         await screen.sees("/is ready on cpu · ", "▪")
-        at = screen.app.mode.query_one("#lines").cursor
+        at = screen.app.mode.query_one("#lines", Table).cursor
         await screen.press("N")
-        assert screen.app.mode.query_one("#lines").cursor < at
+        assert screen.app.mode.query_one("#lines", Table).cursor < at
         await screen.press("n")
-        assert screen.app.mode.query_one("#lines").cursor == at
+        assert screen.app.mode.query_one("#lines", Table).cursor == at
         await screen.press("enter")
         await screen.sees("y copy")
         await screen.press("escape", "escape")
@@ -57,11 +58,11 @@ async def test_logs_find_step_open_pause_and_jump(demo_lab: TestLab) -> None:
         await screen.sees("Jump to a time")
         await screen.type("yesterday-ish")
         await screen.press("enter")
-        await screen.sees("is no time")
+        await screen.sees("is not a time")
         await screen.press("t")
         await screen.type("-2d")
         await screen.press("enter")
-        await screen.until(lambda: screen.app.mode.query_one("#lines").cursor == 0, "the first line")
+        await screen.until(lambda: screen.app.mode.query_one("#lines", Table).cursor == 0, "the first line")
 
 
 async def test_long_lines_wrap_and_are_cut_again(demo_lab: TestLab) -> None:

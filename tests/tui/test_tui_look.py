@@ -18,7 +18,7 @@ from medkg_lab.tui import background, glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.appearance import THEME_VARIABLE, chosen_look
 from medkg_lab.tui.ascii_filter import VARIABLE, plain
-from medkg_lab.tui.screens import MODES
+from medkg_lab.tui.modes import MODES
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, Screen
 
@@ -44,12 +44,12 @@ async def test_every_mode_is_drawn_in_ascii(demo_lab: TestLab, size: tuple[int, 
         screen = Screen(app, pilot)
         await screen.sees("8 up", "Needs you")
         for mode in MODES:
-            app.action_mode(mode.number)
-            await screen.sees(f"{mode.number} {mode.short if size[0] < 100 else mode.title}")
+            await app.switch_mode(mode.word)
+            await screen.sees(f"{mode.number} {mode.short if size[0] < 100 else mode.TITLE}")
             await pilot.pause()
             assert screen.text.isascii(), [each for each in screen.text if not each.isascii()]
             assert all(cell_len(line) == size[0] for line in screen.text.splitlines())
-        app.action_mode(1)
+        await app.switch_mode("lab")
         await screen.sees("Enter open")
         await screen.press("question_mark")
         await screen.sees("Help")
@@ -147,4 +147,4 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_setti
 
 
 def test_the_return_key_has_a_label_that_can_be_written_out() -> None:
-    assert keys.by_id()["open"].shown == "↵"
+    assert keys.BY_ID["open"].shown == "↵"

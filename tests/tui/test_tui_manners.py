@@ -11,7 +11,7 @@ from textual.widgets import Input
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.screens import MODES
+from medkg_lab.tui.modes import MODES
 from medkg_lab.tui.theme import GROUNDS, PALETTES, STATES, contrast
 from tests.tui.screens import Screen, opened
 
@@ -29,7 +29,7 @@ async def test_without_a_lab_every_mode_opens_and_says_so(screen: Screen) -> Non
     await screen.sees("no lab is running here", ":start")
     for mode in MODES:
         await screen.press(str(mode.number))
-        await screen.until(lambda mode=mode: screen.app.mode.number == mode.number, mode.title)  # type: ignore[misc]
+        await screen.until(lambda mode=mode: screen.app.mode.number == mode.number, mode.word)  # type: ignore[misc]
         await screen.sees("no lab")
         if isinstance(screen.app.focused, Input):
             await screen.press("tab")
@@ -45,7 +45,7 @@ async def test_dash_and_escape_go_back_and_never_leave(screen: Screen) -> None:
 async def test_help_says_what_the_mode_shows_and_its_keys(screen: Screen) -> None:
     for key in ("question_mark", "f1"):
         await screen.press("2", key)
-        await screen.sees("Help · Jobs", "headless", "medkg-lab jobs list")
+        await screen.sees("Help · Jobs", "Same from the shell", "medkg-lab jobs list")
         await screen.press(key)
         await screen.misses("Help · Jobs")
 
@@ -64,7 +64,7 @@ async def test_commands_complete_by_tab_and_come_back_by_up(screen: Screen) -> N
     await screen.press("tab", "enter")
     assert screen.app.theme == "lab-light"
     await screen.press("colon", "up")
-    assert screen.app.query_one("#typeline").value == "theme light"  # type: ignore[attr-defined]
+    assert screen.app.mode.query_one("#typeline").value == "theme light"  # type: ignore[attr-defined]
     await screen.press("escape", "colon")
     await screen.type("nonsense")
     await screen.press("enter")
@@ -174,12 +174,12 @@ async def test_keys_are_rebound_by_id_and_clashes_are_refused(short_tmp: Path) -
 
 async def test_no_two_actions_share_a_key_and_every_footer_fits_80_columns() -> None:
     assert keys.clashes(keys.ACTIONS) == []
-    known = keys.by_id()
+    known = keys.BY_ID
     for mode in MODES:
         ids = [*mode.footer[: keys.FOOTER_LIMIT - 1], "help"]
-        assert len(mode.footer) <= keys.FOOTER_LIMIT, mode.title
+        assert len(mode.footer) <= keys.FOOTER_LIMIT, mode.TITLE
         text = " " + "".join(f"{known[each].shown} {known[each].word}  " for each in ids)
-        assert cell_len(text.rstrip()) <= 80, (mode.title, text)
+        assert cell_len(text.rstrip()) <= 80, (mode.TITLE, text)
 
 
 async def test_modes_have_numbers_words_and_help_of_their_own() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from medkg_lab.lab import windows
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.screens.jobs.screen import PAGE, JobsMode
+from medkg_lab.tui.screens.jobs.screen import PAGE
 from medkg_lab.tui.widgets.table import Table
 from tests.integration.ledger.harness import LedgerProcess, submit
 from tests.tui.ledger_labs import LedgerLab, prepared
@@ -29,7 +29,7 @@ async def test_a_hundred_thousand_jobs_are_scrolled_through_a_window(short_tmp: 
                 screen = Screen(app, pilot)
                 await screen.press("2")
                 await screen.sees("Jobs · 100,000", f"job-{JOBS - 1:06d}"[:8], seconds=60)
-                table = app.query_one(JobsMode).query_one("#jobs", Table)
+                table = app.mode.query_one("#jobs", Table)
                 await screen.press("G")
                 await screen.until(lambda: table.cursor == JOBS - 1 and table.row is not None, "the last job", 30)
                 assert len(table.rows) <= PAGE

@@ -5,17 +5,17 @@ import re
 
 import pytest
 
-from medkg_lab.tui.screens import MODES
+from medkg_lab.tui.modes import MODES
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, opened
 
 pytestmark = pytest.mark.asyncio
 SHOWN = {
-    "lab": ("Needs you", "Processes · 8 of 8 up", "Where documents are"),
+    "lab": ("Needs you", "Processes · 8 of 8 up", "Flow"),
     "jobs": ("DOCUMENT", "STATE", "✗ failed", "◇ at gate"),
     "events": ("ledger", "WHAT", "STAGE", "✓ completed"),
     "pipelines": ("ingest", "embed", "jobs"),
-    "gate": ("Waiting · ", "PAGES", "✗ 1 missing"),
+    "gate": ("Gates · ", "PAGES", "✗ 1 missing"),
     "search": ("Search", "Hits"),
     "logs": ("Logs · all", "PROCESS", "LEVEL"),
     "replay": ("No incident was imported", "medkg-lab repro import"),
@@ -38,13 +38,13 @@ async def test_pictures_hold_what_is_seen(demo_lab: TestLab, size: tuple[int, in
     async with opened(demo_lab.home, size) as screen:
         await screen.sees("8 of 8 up", "Needs you")
         for mode in MODES:
-            screen.app.action_mode(mode.number)
+            await screen.app.switch_mode(mode.word)
             await screen.sees(*SHOWN[mode.word], seconds=60)
             lines = screen.text.splitlines()
             assert len(lines) == size[1]
-            assert f"{mode.number} {mode.short if size[0] < 100 else mode.title}" in lines[0]
+            assert f"{mode.number} {mode.short if size[0] < 100 else mode.TITLE}" in lines[0]
             assert lines[1].strip(), "the now-line says something"
-            assert "? help" in lines[-1]
+            await screen.until(lambda: " help" in screen.text.splitlines()[-1], "the footer")
             picture = "".join(text_of(screen.app.export_screenshot())).replace("\xa0", "").replace(" ", "")
             for text in SHOWN[mode.word]:
                 assert text.replace(" ", "") in picture

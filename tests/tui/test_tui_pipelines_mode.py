@@ -12,7 +12,7 @@ from medkg_lab.lab.definitions import Definition, Kind
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology import bundled
 from medkg_lab.tui.screens.pipelines.editor import YamlEditor
-from medkg_lab.tui.screens.pipelines.screen import PipelinesMode
+from medkg_lab.tui.screens.pipelines.screen import PipelinesScreen
 from medkg_lab.tui.widgets.dag import Dag
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, Screen, opened
@@ -28,13 +28,19 @@ async def pipelines(home: Path, size: tuple[int, int] = (120, 40)) -> AsyncItera
     """The screen, on its Pipelines."""
     async with opened(home, size) as screen:
         await screen.press("4")
-        await screen.until(lambda: screen.app.query_one(Dag).scene is not None, "the graph")
+        await screen.until(lambda: screen.app.mode.query_one(Dag).scene is not None, "the graph")
         yield screen
 
 
 def editor(screen: Screen) -> YamlEditor:
     """The text."""
-    return screen.app.query_one(YamlEditor)
+    return screen.app.mode.query_one(YamlEditor)
+
+
+def pipelines_mode(screen: Screen) -> PipelinesScreen:
+    """The mode."""
+    assert isinstance(screen.app.mode, PipelinesScreen)
+    return screen.app.mode
 
 
 def put(screen: Screen, text: str) -> None:
@@ -71,7 +77,7 @@ async def test_the_graph_is_drawn_at_every_size(short_tmp: Path, size: tuple[int
 async def test_the_cursor_moves_along_edges_and_the_text_follows(short_tmp: Path) -> None:
     async with pipelines(short_tmp / "home", (120, 50)) as screen:
         await screen.press("down")
-        await screen.until(lambda: screen.app.query_one(Dag).chosen == "parse", "the next stage")
+        await screen.until(lambda: screen.app.mode.query_one(Dag).chosen == "parse", "the next stage")
         await screen.sees("ParseStage", "policy local")
         row = editor(screen).text.splitlines().index("  - name: parse")
         await screen.until(lambda: editor(screen).cursor_location[0] == row, "the text following")
@@ -93,7 +99,7 @@ async def test_a_stage_is_added_broken_mended_and_saved(short_tmp: Path) -> None
         await screen.press("backspace", "space")
         line = broken().splitlines().index("    policy: gpu-bond") + 1
         put(screen, broken())
-        await screen.sees("1 error", f"line {line}", "gpu-bond", "did you mean", "✗", "mends it")
+        await screen.sees("1 error", f"line {line}", "gpu-bond", "did you mean", "✗", "fixes it")
         await screen.press("ctrl+s")
         await screen.sees("Not saved", f"line {line}")
         assert not (home / "config" / "pipelines" / "auto.yaml").exists()
@@ -196,9 +202,9 @@ async def test_a_stage_says_why_and_leads_to_its_events(short_tmp: Path) -> None
         await screen.type("pipelines pdf-two-phase")
         await screen.press("enter")
         await screen.sees("pdf-two-phase.yaml")
-        await screen.until(lambda: screen.app.query_one(Dag).chosen == "ingest", "the first stage")
+        await screen.until(lambda: screen.app.mode.query_one(Dag).chosen == "ingest", "the first stage")
         await screen.press("down", "w")
-        await screen.sees("Why is download_pdf", "Nothing stands at download_pdf")
+        await screen.sees("Why: download_pdf", "Nothing stands at download_pdf")
         await screen.press("escape", "y")
         await screen.sees('"type": "DownloadStage"')
         await screen.press("escape", "E")
@@ -208,7 +214,7 @@ async def test_a_stage_says_why_and_leads_to_its_events(short_tmp: Path) -> None
 async def test_policies_are_edited_in_the_same_way(short_tmp: Path) -> None:
     home = short_tmp / "home"
     async with pipelines(home) as screen:
-        await screen.until(lambda: screen.app.query_one(PipelinesMode)._known, "the list")
+        await screen.until(lambda: pipelines_mode(screen)._known, "the list")
         await screen.press("P")
         await screen.sees("policies", "profile", "cpu")
         for _ in range(3):

@@ -21,8 +21,8 @@ from medkg_lab.repro.incident import WRITER
 from medkg_lab.repro.manifest import Manifest, entries
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.tui.screens.replay import render as replay_lines
-from medkg_lab.tui.screens.replay.screen import ReplayMode
-from medkg_lab.tui.screens.replay.session import Moment
+from medkg_lab.tui.screens.replay.incident import Moment
+from medkg_lab.tui.screens.replay.screen import ReplayScreen
 from tests.http_service import Answer
 from tests.integration.repro.support import faulty_lab, study
 from tests.tui.screens import SIZES, Screen, opened
@@ -71,9 +71,9 @@ def storm() -> Iterator[Path]:
         yield home
 
 
-def mode_of(screen: Screen) -> ReplayMode:
+def mode_of(screen: Screen) -> ReplayScreen:
     mode = screen.app.mode
-    assert isinstance(mode, ReplayMode)
+    assert isinstance(mode, ReplayScreen)
     return mode
 
 
@@ -115,7 +115,7 @@ async def test_input_and_output_of_the_present_step_are_json_made_safe(desk: Pat
         await screen.press("n")
         await screen.sees("held before chunk", "Input of chunk · run 1", "document:", '"blocks": [')
         await screen.press("down", "enter", "z")
-        taken = screen.app.query_one("#taken")
+        taken = screen.app.mode.query_one("#taken")
         await screen.until(lambda: any("Red" in text for line in taken.lines for text, _ in line), "the hostile text")  # type: ignore[attr-defined]
         await screen.until(lambda: "\x1b" not in screen.text and "\u202e" not in screen.text, "safe text")
         await screen.press("escape", "escape")

@@ -18,7 +18,7 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.screens.events.ring import KEPT
-from medkg_lab.tui.screens.events.screen import EventsMode
+from medkg_lab.tui.screens.events.screen import EventsScreen
 from tests.tui.ledger_labs import LedgerLab
 from tests.tui.screens import Screen
 
@@ -83,7 +83,8 @@ async def go(source: rpc.Client, rate: float, at_once: int = 0) -> int:
 async def test_ten_minutes_of_events(source: rpc.Client, short_tmp: Path) -> None:
     process, warm, head, pressed = psutil.Process(), 0, 0, 0
     async with streaming(short_tmp) as screen:
-        events = screen.app.query_one(EventsMode)
+        events = screen.app.mode
+        assert isinstance(events, EventsScreen)
         await screen.until(lambda: events.feed.started, "the stream")
         while head < TEN_MINUTES:
             head = await go(source, 0, CHUNK)
@@ -108,7 +109,8 @@ async def test_ten_minutes_of_events(source: rpc.Client, short_tmp: Path) -> Non
 
 async def test_the_screen_answers_while_events_stream(source: rpc.Client, short_tmp: Path) -> None:
     async with streaming(short_tmp) as screen:
-        events = screen.app.query_one(EventsMode)
+        events = screen.app.mode
+        assert isinstance(events, EventsScreen)
         await screen.until(lambda: events.feed.started, "the stream")
         await go(source, PER_SECOND)
         until = time.monotonic() + 30

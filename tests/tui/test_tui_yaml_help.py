@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.topology import bundled
 from medkg_lab.tui.screens.pipelines.editor import visible
-from medkg_lab.tui.screens.pipelines.yaml_help import Words, line_of_stage, mended, offer, stage_at, stage_names
+from medkg_lab.tui.screens.pipelines.yaml_help import Words, fixed, line_of_stage, offer, stage_at, stage_names
 
 WORDS = Words(
     types={"ParseStage": "parses", "ChunkStage": "cuts", "Gate": "holds"},
@@ -80,10 +80,10 @@ def test_stages_and_lines_find_each_other() -> None:
 
 def test_a_suggestion_mends_its_line_and_only_a_name_does() -> None:
     message, suggestion = "there is no policy called 'gpu-bond'", "did you mean 'gpu-bound'?"
-    assert mended("    policy: gpu-bond", message, suggestion) == "    policy: gpu-bound"
-    assert mended("    policy: other", message, suggestion) is None
-    assert mended("    policy: gpu-bond", message, "known: a, b") is None
-    assert mended("", "", "") is None
+    assert fixed("    policy: gpu-bond", message, suggestion) == "    policy: gpu-bound"
+    assert fixed("    policy: other", message, suggestion) is None
+    assert fixed("    policy: gpu-bond", message, "known: a, b") is None
+    assert fixed("", "", "") is None
 
 
 @given(text=st.text(max_size=200), row=st.integers(0, 10), column=st.integers(0, 60), asked=st.booleans())

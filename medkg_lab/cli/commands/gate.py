@@ -1,10 +1,24 @@
-"""`medkg-lab gate list | show | open | reject`."""
+"""`medkg-lab gate list | show | open | reject | set`."""
 
 import argparse
+import json
+from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.job_outputs import converted_document, show_document
+from medkg_lab.cli.commands.jobs import JOB
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
+from medkg_lab.errors import LabError
+
+_TIMES = ("waiting_since", "opened_at")
+STATES = ("waiting", "open", "released", "rejected", "failed")
+JOBS = "jobs' ids or their beginnings, or documents' ids or keys for their newest jobs"
+
+
+class FieldUnclear(LabError):
+    """{given!r} is not a field with its value. Write it as FIELD=VALUE, such as reviewed=true."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -13,22 +27,26 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         metavar="ACTION", required=True
     )
     listed = group.add_parser("list", parents=[common], help="list gates")
-    listed.add_argument(
-        "--state", default=None, help="only gates in this state: waiting, open, released, rejected, failed"
-    )
+    listed.add_argument("--state", choices=STATES, help="only gates in this state")
     listed.set_defaults(run=_list)
     show = group.add_parser("show", parents=[common], help="show one gate with its evidence and the converted text")
-    show.add_argument("job", help="a job's id, or a document's for its newest job")
+    show.add_argument("job", help=JOB)
     show.set_defaults(run=_show)
     opened = group.add_parser("open", parents=[common], help="open a gate by hand")
-    opened.add_argument("job", nargs="+", help="jobs' ids, or documents' for their newest jobs")
+    opened.add_argument("job", nargs="+", help=JOBS)
     opened.add_argument("--why", help="the reason, which is recorded")
     opened.add_argument("--partial", action="store_true", help="open it although pages are missing")
     opened.set_defaults(run=_open)
     reject = group.add_parser("reject", parents=[common], help="reject a gate: the job is cancelled")
-    reject.add_argument("job", nargs="+", help="jobs' ids, or documents' for their newest jobs")
+    reject.add_argument("job", nargs="+", help=JOBS)
     reject.add_argument("--why", default="no reason given", help="the reason, which is recorded")
     reject.set_defaults(run=_reject)
+    field = group.add_parser(
+        "set", parents=[common], help="set a field of a job, which may open the gate that waits for it"
+    )
+    field.add_argument("job", help=JOB)
+    field.add_argument("field", metavar="FIELD=VALUE", help="such as reviewed=true; a value is JSON, or else text")
+    field.set_defaults(run=_set)
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -62,7 +80,7 @@ def _show(given: argparse.Namespace) -> int:
     elif found is None:
         say(f"{job['doc_id']} has not come to a gate")
     else:
-        print_fields(found)
+        print_fields({name: clock(value) if name in _TIMES else value for name, value in found.items()})
         if document := converted_document(job):
             print_text("")
             show_document(lab, document)
@@ -99,3 +117,29 @@ def _reject(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"ok": True, "rejected": rejected})
     return exit_codes.OK
+
+
+def _set(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.find import find_job, person
+
+    field, value = parse_field(given.field)
+    lab = Lab.at(given.home)
+    job = find_job(lab, given.job)
+    opened = bool(lab.ledger.set_field(job["job_id"], field, value, by=person()).get("opened"))
+    if given.json:
+        print_json({"ok": True, "job_id": job["job_id"], "field": field, "value": value, "opened": opened})
+    else:
+        say(f"{field} of {job['doc_id']} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
+    return exit_codes.OK
+
+
+def parse_field(given: str) -> tuple[str, Any]:
+    """`reviewed=true` as ("reviewed", True): a value is JSON, or else text. Raises FieldUnclear."""
+    field, equals, text = given.partition("=")
+    if not equals or not field.isidentifier():
+        raise FieldUnclear(given=given)
+    try:
+        return field, json.loads(text)
+    except ValueError:
+        return field, text

@@ -12,6 +12,7 @@ from medkg_lab.errors import LabError
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
 
+JOB = "a job's id or the beginning of it, or a document's id or key for its newest job"
 _STATES = ("queued", "running", "waiting_gate", "completed", "failed", "dead", "cancelled")
 
 
@@ -30,9 +31,11 @@ class RetryUnclear(LabError):
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the commands."""
-    group = commands.add_parser("jobs", help="look at jobs, retry or cancel them").add_subparsers(
-        metavar="ACTION", required=True
+    jobs = commands.add_parser("jobs", parents=[common], help="look at jobs, retry or cancel them; alone it lists them")
+    jobs.set_defaults(
+        run=_list, state=None, pipeline=None, doc=None, tenant=None, correlation=None, source=None, limit=100
     )
+    group = jobs.add_subparsers(metavar="ACTION")
     listed = group.add_parser("list", parents=[common], help="list jobs")
     listed.add_argument("--state", choices=_STATES, help="only jobs in this state")
     listed.add_argument("--pipeline", help="only jobs of this pipeline")
@@ -43,20 +46,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     listed.add_argument("--limit", type=between(1, 100_000), default=100, help="how many (default 100)")
     listed.set_defaults(run=_list)
     show = group.add_parser("show", parents=[common], help="show one job with its stages")
-    show.add_argument("job", help="a job's id, or a document's for its newest job")
+    show.add_argument("job", help=JOB)
     show.add_argument(
         "--stage",
         help="show what this stage made: chunks and blocks with their places in the source; pdf for a PDF's text",
     )
     show.add_argument("--chunk", help="with the chunk stage: only the chunk of this id or number")
     show.set_defaults(run=_show)
-    why = group.add_parser("why", parents=[common], help="say in a sentence why a job is not moving, or how it ended")
-    why.add_argument("job", help="a job's id, or a document's for its newest job")
+    why = group.add_parser("why", parents=[common], help="explain why a job is not moving, or how it ended")
+    why.add_argument("job", help=JOB)
     why.set_defaults(run=_why)
     retry = group.add_parser(
         "retry", parents=[common], help="run a job again, from a stage, or all that failed or were given up"
     )
-    retry.add_argument("job", nargs="?", help="a job's id, or a document's for its newest job")
+    retry.add_argument("job", nargs="?", help=JOB)
     retry.add_argument(
         "--from", dest="stage", help="the stage to start from (default: the first that is not completed)"
     )
@@ -65,7 +68,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     retry.add_argument("--pipeline", help="with --state: only jobs of this pipeline")
     retry.set_defaults(run=_retry)
     cancel = group.add_parser("cancel", parents=[common], help="cancel a job")
-    cancel.add_argument("job", help="a job's id, or a document's for its newest job")
+    cancel.add_argument("job", help=JOB)
     cancel.add_argument("--why", default="no reason given", help="the reason, which is recorded")
     cancel.set_defaults(run=_cancel)
 
@@ -158,7 +161,7 @@ def _retry(given: argparse.Namespace) -> int:
         return _retry_all(given, lab)
     job = find_job(lab, given.job)
     lab.ledger.retry(job["job_id"], from_stage=given.stage, by=person())
-    return _told(given, job, "runs again")
+    return _print_done(given, job, "runs again")
 
 
 def _retry_all(given: argparse.Namespace, lab: "Lab") -> int:
@@ -169,7 +172,7 @@ def _retry_all(given: argparse.Namespace, lab: "Lab") -> int:
     if given.json:
         print_json({"ok": True, "retried": len(jobs), "job_ids": jobs})
     else:
-        say(f"{len(jobs)} jobs run again")
+        say(f"Retrying {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}.")
     return exit_codes.OK
 
 
@@ -180,10 +183,10 @@ def _cancel(given: argparse.Namespace) -> int:
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
     lab.ledger.cancel(job["job_id"], by=person(), why=given.why)
-    return _told(given, job, "is cancelled")
+    return _print_done(given, job, "is cancelled")
 
 
-def _told(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
+def _print_done(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
     if given.json:
         print_json({"ok": True, "job_id": job["job_id"]})
     else:

@@ -11,7 +11,7 @@ from typing import Any
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import clock, print_json, print_json_line, print_styled, print_table, print_text, say
-from medkg_lab.errors import LabError
+from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.logs import FORMATS
 
 
@@ -82,11 +82,15 @@ def _up(given: argparse.Namespace) -> int:
 def _down(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    Lab.at(given.home).supervisor.down()
+    try:
+        Lab.at(given.home).supervisor.down()
+        was_running = True
+    except LabNotRunning:
+        was_running = False
     if given.json:
-        print_json({"ok": True})
+        print_json({"ok": True, "was_running": was_running})
     else:
-        say("the lab is stopped")
+        say("the lab is stopped" if was_running else "no lab was running")
     return exit_codes.OK
 
 

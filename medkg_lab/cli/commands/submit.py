@@ -2,16 +2,18 @@
 
 import argparse
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import print_json, print_table, say
+from medkg_lab.cli.output import live_line, print_json, print_table, say
 from medkg_lab.cli.parser import text_or_file
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.submit import Outcome
+    from medkg_lab.lab.wait import Progress
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -82,12 +84,27 @@ def run(given: argparse.Namespace) -> int:
     return exit_codes.OK if jobs or not skipped else exit_codes.FAILED
 
 
+def progress_words(seen: "Progress", started: float) -> str:
+    """Where a wait is, such as `9/14 · embed · 0:21`: jobs that have ended, where most of the others are, and the time."""
+    ended = len(seen.states) - len(seen.unfinished())
+    stages = Counter(job.get("stage") or job["state"] for job_id in seen.unfinished() if (job := seen.jobs.get(job_id)))
+    where = stages.most_common(1)[0][0] if stages else "on the queue" if seen.unfinished() else "done"
+    minutes, seconds = divmod(int(time.monotonic() - started), 60)
+    return f"{ended}/{len(seen.states)} · {where} · {minutes}:{seconds:02}"
+
+
 def _wait(
     given: argparse.Namespace, lab: "Lab", outcome: "Outcome", skipped: list[dict[str, str]], started: float
 ) -> int:
     from medkg_lab.lab.wait import wait_with_expansions
 
-    progress = wait_with_expansions(lab, [one.job_id for one in outcome.jobs], given.timeout)
+    known = sum(one.already for one in outcome.jobs)
+    if known:
+        say(f"{known} of {len(outcome.jobs)} already known")
+    with live_line() as line:
+        progress = wait_with_expansions(
+            lab, [one.job_id for one in outcome.jobs], given.timeout, lambda seen: line(progress_words(seen, started))
+        )
     seconds = time.monotonic() - started
     counts = progress.counts()
     failed = [job for job in progress.jobs.values() if job["state"] in {"failed", "dead", "cancelled"}]

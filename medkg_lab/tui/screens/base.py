@@ -1,132 +1,343 @@
-"""What a mode is: one number key's worth of the screen.
+"""What a mode is: one number key's worth of the screen, with the keys that mean the same in all of them.
 
-To add a mode, subclass `Mode`, set its class variables, and list it in `modes/__init__.py`. A key of the registry
-(`keys.py`) works in a mode exactly when the mode has a method `do_<action>` for it: there are no dead keys.
+To add a mode, subclass `ModeScreen`, set its class variables, and list it in `screens/__init__.py`. A key of the registry
+(`keys.py`) is bound by `BINDINGS = keys.bindings(…)` and does `action_<id>`, while `can(id)` says that it has something to do.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
 
 from medkg_lab.errors import LabError
+from medkg_lab.lab.dagster_access import open_in_browser
 from medkg_lab.lab.facade import Lab
-from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.theme import Line, Palette
+from medkg_lab.lab.status import explain_job, explain_process
+from medkg_lab.lab.why import why_process
+from medkg_lab.text import sanitize
+from medkg_lab.topology import bundled
+from medkg_lab.tui import glyphs, keys
+from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Jump, Question, Sheet, Why
+from medkg_lab.tui.formatting import clock, plural, uptime
+from medkg_lab.tui.help import ModeHelp
+from medkg_lab.tui.messages import GoTo, LookNow, Subject
+from medkg_lab.tui.screens.frame_screen import FrameScreen
+from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.panel import wrapped
 
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
+RAW_WIDTH = 104
+JUMP_LETTERS = "asdfghjkl"
+DEMO_PARTS = ("trials", "articles", "papers", "broken")
+ANSWERS = ("again", "open_gate", "end", "logs")
+"""The actions that the answer to why offers, where they have something to do."""
+ABOUT_SUBJECT = frozenset(one.id for one in keys.THINGS) - {"open"}
+BUNDLED = "the bundled documents"
 
-T = TypeVar("T")
 
+class ModeScreen(FrameScreen):
+    """A mode with what can be done with the thing under its cursor, and with the lab."""
 
-class Mode(Vertical):
-    """A mode; its children are its regions.
-
-    Class variables: `number` is its key, `word` its `:` command (`:jobs`), `title` and `short` its names in the bar of a wide
-    and a narrow terminal, `about` one sentence for the help, `footer` at most six action ids of `keys.py` for the last row (`?`
-    is always the seventh), `twins` the commands of the command line that do the same.
-
-    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `badge`,
-    `subject`, `narrow`, `narrowed`, `back`, `words`, `can`, `take_focus`, `completions`, `command`. The lab is asked by
-    `ask`, never directly.
-    """
-
-    number: ClassVar[int] = 0
-    word: ClassVar[str] = ""
-    title: ClassVar[str] = ""
-    short: ClassVar[str] = ""
-    about: ClassVar[str] = ""
-    footer: ClassVar[tuple[str, ...]] = ()
-    twins: ClassVar[str] = ""
-
-    @property
-    def screen_app(self) -> "LabApp":
-        """The program that this mode is in, typed."""
-        return cast("LabApp", self.app)
-
-    @property
-    def palette(self) -> Palette:
-        """The colours now."""
-        return self.screen_app.palette
-
-    @property
-    def active(self) -> bool:
-        """Whether this mode is the one that is seen."""
-        return self.screen_app.mode is self
-
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Take in a new snapshot; called about once a second, also while hidden: then only keep what `badge` needs."""
-
-    def shown(self) -> None:
-        """The mode came to be seen: start polling, put the focus where it belongs."""
-
-    def hidden(self) -> None:
-        """The mode is no longer seen: stop polling."""
-
-    def now(self, snapshot: Snapshot) -> Line | None:
-        """The mode's own sentence for the now-line, most important clause first; None leaves the lab's own."""
-        return None
-
-    def badge(self, snapshot: Snapshot) -> str:
-        """What stands behind the mode's name in the bar, such as `◇3`."""
-        return ""
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(
+        "help", "jump", "zoom", "why", "logs", "raw", "copy", "events", "dagster"
+    )
 
     def subject(self) -> Subject | None:
         """The thing under the cursor: the keys w, l, E, c, y and b act on it."""
         return None
 
-    def narrow(self, text: str) -> None:
-        """Narrow the list to what fits `text`, as typed after `/`; an empty text shows all again.
-
-        `/` is a key of a mode exactly when the mode overrides this.
-        """
-
-    def narrowed(self) -> str:
-        """What the list is narrowed to now; esc clears it."""
-        return ""
-
-    def back(self) -> bool:
-        """Undo one step of depth, such as closing a detail; False when there is none."""
-        return False
-
-    def words(self) -> dict[str, str]:
-        """What actions are called here where the registry's word is too general, such as {"again": "restart"}."""
-        return {}
-
     def can(self, action: str) -> bool:
-        """Whether the mode's own `do_<action>` has something to act on now; while it has not, its key is none."""
-        return True
+        """What acts on the thing under the cursor needs one; documents are submitted to a lab that is up."""
+        if action in ("put", "demo"):
+            return self.snapshot.is_ready
+        return self.subject() is not None if action in ABOUT_SUBJECT else True
 
-    def take_focus(self) -> None:
-        """Give the focus to the region that had it, or to the first; called when a line to type in was left."""
-        for each in self.query("Table, Panel, Input"):
-            if each.focusable:
-                each.focus()
-                return
+    # The thing under the cursor
 
-    def completions(self) -> list[str]:
-        """What may stand behind the mode's word after `:`, for tab."""
-        return []
+    def action_why(self) -> None:
+        """Say why the thing under the cursor does not move."""
+        if (subject := self.subject()) is not None:
+            self.explain(subject)
 
-    def command(self, words: list[str]) -> bool:
-        """Take what stands behind the mode's word after `:`, such as `["failed"]` of `:jobs failed`; False refuses it."""
-        return not words
+    def explain(self, subject: Subject) -> None:
+        """Show the answer to why for a job or a process."""
+        dialog = self._why_dialog(subject, "medkg-lab status --why")
 
-    def ask(
-        self,
-        group: str,
-        work: Callable[[Lab], T],
-        then: Callable[[T], None],
-        failed: Callable[[LabError], Any] | None = None,
-    ) -> None:
-        """Run `work(lab)` in a thread, then `then(answer)` in the event loop.
+        def show_error(error: LabError) -> None:
+            dialog.show_answer([why_process(subject.raw), str(error)] if subject.kind == "process" else [str(error)])
 
-        Of one `group` only one question is under way; while it is, only the newest of the waiting ones is kept. A LabError goes
-        to `failed`, or becomes a toast with its remedy. For what must not be dropped (opening a gate) use `act`.
-        """
-        self.screen_app.asker.ask(f"{self.word}.{group}", work, then, failed or self.screen_app.toast_error)
+        if subject.kind == "process":
+            # What the lab cannot be asked now is left out.
+            self.ask("why", lambda lab: explain_process(lab, subject.raw), dialog.show_answer, show_error)
+            return
 
-    def act(self, work: Callable[[Lab], T], then: Callable[[T], None] | None = None, done: str = "") -> None:
-        """Run `work(lab)`, which changes something, in a thread of its own; then toast `done` and call `then`. Never dropped."""
-        self.screen_app.act(work, then, done)
+        def look(lab: Lab) -> list[str]:
+            job = lab.ledger.get(subject.id)
+            return [explain_job(lab, job) if job else "The ledger does not know it yet: it is on the queue."]
+
+        self.ask("why", look, dialog.show_answer, show_error)
+
+    def say_why(self, subject: Subject, sentence: str) -> None:
+        """Show a sentence that answers why."""
+        self._why_dialog(subject, "medkg-lab status --why").show_answer([sentence])
+
+    def _why_dialog(self, subject: Subject, twin: str) -> Why:
+        """Open the answer to why at once, with the keys that act on the subject; what it says is yet to come."""
+        now, words = self.bound(), self.words()
+        spans: list[Span] = []
+        for each in ANSWERS:
+            if each in now:
+                word = words.get(each, self.word_of(each))
+                spans += [(self.label_of(each), "accent bold"), (f" {word}  ", "muted")]
+        offered = {now[each]: each for each in ANSWERS if each in now}
+        twin = f"medkg-lab jobs why {subject.id}" if subject.kind == "job" else twin
+        dialog = Why(f"Why: {subject.name or subject.id}", [("→ ", "muted"), *spans] if spans else [], offered, twin)
+
+        async def then(action: str | None) -> None:
+            if action:
+                await self.run_action(action)
+
+        self.app.push_screen(dialog, then)
+        return dialog
+
+    def word_of(self, action: str) -> str:
+        """What an action is called here."""
+        found = (one.binding.description for one in self.active_bindings.values() if one.binding.id == action)
+        return next(found, keys.BY_ID[action].word)
+
+    def action_logs(self) -> None:
+        """Show the log that belongs to the thing under the cursor."""
+        if (subject := self.subject()) is not None:
+            name = subject.process or (subject.id if subject.kind == "process" else "")
+            about = [f"/{subject.id}"] if subject.kind == "job" else []
+            self.post_message(GoTo("logs", [*([name] if name else []), *about]))
+
+    def action_events(self) -> None:
+        """Show the events of the job under the cursor."""
+        if (subject := self.subject()) is not None:
+            self.post_message(GoTo("events", [f"job:{subject.id}"] if subject.kind == "job" else []))
+
+    def action_raw(self) -> None:
+        """Show the thing under the cursor as JSON."""
+        if (subject := self.subject()) is not None:
+            self.show_raw(subject.name or subject.id, subject.raw)
+
+    def show_raw(self, title: str, raw: Mapping[str, Any]) -> None:
+        """Show a record as JSON; y in it copies."""
+        text = json.dumps(raw, indent=2, ensure_ascii=False, default=str)
+        lines = [row for line in text.splitlines() for row in _indented(line)]
+        self.app.push_screen(Sheet(title, lines, "y copy JSON · esc close", sanitize(text)))
+
+    def action_copy(self) -> None:
+        """Copy the id of the thing under the cursor."""
+        if (subject := self.subject()) is not None:
+            self.app.copy_to_clipboard(sanitize(subject.id))
+            self.notify(f"Copied {subject.id}")
+
+    def action_dagster(self) -> None:
+        """Open Dagster in the browser; over SSH copy its address."""
+        self.open_dagster(lambda _: "/")
+
+    def open_dagster(self, page: Callable[[Lab], str]) -> None:
+        """Open a page of Dagster in the browser; over SSH its address, which opens it once, goes to the clipboard."""
+
+        def show(url: str) -> None:
+            if not open_in_browser(url):
+                self.app.copy_to_clipboard(sanitize(url))
+                self.notify("Copied the address of Dagster; it opens once, within a minute.")
+
+        self.ask("dagster", lambda lab: lab.dagster.url(page(lab)), show)
+
+    # The screen itself
+
+    def action_help(self) -> None:
+        """Show what this mode is and which keys work now, or close that."""
+        if not self.close_help():
+            self.mount(ModeHelp(str(self.TITLE), self.about, self.twins))
+
+    def close_help(self) -> bool:
+        """Close the help; False when it is not open."""
+        found = self.query(ModeHelp)
+        found.remove()
+        return bool(found)
+
+    def step_back(self) -> bool:
+        """The help closes first."""
+        return self.close_help()
+
+    def leave_mode(self) -> None:
+        """Esc at the top goes to the mode before; in Lab it does nothing."""
+        if self.word != self.session.modes[0].word:
+            self.post_message(GoTo(""))
+
+    def action_jump(self) -> None:
+        """Put a letter on each region; it takes the focus there."""
+        regions = [each for each in self.query(Widget) if each.focusable and each.border_title]
+        lettered = dict(zip(JUMP_LETTERS, regions, strict=False))
+        titles: dict[str, Any] = {letter: each._border_title for letter, each in lettered.items()}
+        for letter, region in lettered.items():
+            title: Any = Content.assemble((f" {letter} ", "reverse"), " ", titles[letter])
+            region.border_title = title
+
+        def then(letter: str | None) -> None:
+            for each, region in lettered.items():
+                region.border_title = titles[each]
+            if letter in lettered:
+                self.set_focus(lettered[letter])
+
+        self.app.push_screen(Jump(), then)
+
+    def action_zoom(self) -> None:
+        """Show the focused region alone, and back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is not None:
+            self.maximize(self.focused)
+
+    def show_messages(self) -> None:
+        """Show every toast so far."""
+        told = self.session.told
+        lines: list[Line] = [[(f"{clock(at)}  ", "muted"), (text, "text")] for at, text in reversed(told)]
+        self.app.push_screen(Sheet("Messages", lines or [[("No messages yet.", "muted")]]))
+
+    # The lab
+
+    def start_lab(self) -> None:
+        """Start the lab unless it runs."""
+
+        def work(lab: Lab) -> float | None:
+            if lab.supervisor.is_running():
+                return float(lab.supervisor.status()["since"])
+            lab.supervisor.up()
+            return None
+
+        def then(since: float | None) -> None:
+            if since is not None:
+                self.notify(f"Attached: this lab has been up for {uptime(time.time() - since)}.")
+
+        self.act(work, then)
+
+    def stop_lab(self) -> None:
+        """Stop the lab; the screen stays."""
+        self.notify("Stopping the lab; leases are given back.")
+        self.act(lambda lab: lab.supervisor.down(), None, "The lab is stopped. :start starts it again.")
+
+    def action_put(self) -> None:
+        """Ask what to submit."""
+        question = Question(
+            "Submit documents",
+            [[("A file or folder, or an id: NCT04280705, PMC7096777, a DOI.", "text")]],
+            (Choice("", "Submit", "submit"), Choice("", "Cancel", "")),
+            "medkg-lab submit PATH|ID",
+            asks="path or id",
+            required="type a path or an id first",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self.submit([answer.text])
+
+        self.app.push_screen(Dialog(question), then)
+
+    def action_demo(self) -> None:
+        """Ask, then submit the bundled documents."""
+        question = Question(
+            "Run the demo",
+            [[("The bundled documents go through their pipelines; those that went through before are known.", "text")]],
+            (Choice("d", "Run the demo", "run"), Choice("", "esc Cancel", "")),
+            "medkg-lab demo",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                folder: Path = bundled.folder() / "demo"
+                self.submit([str(folder / part) for part in DEMO_PARTS], BUNDLED)
+
+        self.app.push_screen(Dialog(question), then)
+
+    def submit(self, targets: Sequence[str], named: str = "") -> None:
+        """Put documents on the queue and say how many."""
+        self.notify(f"Submitting {named or ', '.join(targets)} …")
+
+        def work(lab: Lab) -> tuple[int, int, int]:
+            # Here, so that the first frame does not wait for the broker's client library.
+            from medkg_lab.lab import submit as submitting
+
+            outcome = submitting.submit(lab, targets, submitting.Options())
+            return len(outcome.jobs), sum(job.already for job in outcome.jobs), len(outcome.skipped)
+
+        def then(counted: tuple[int, int, int]) -> None:
+            jobs, known, skipped = counted
+            text = f"{plural(jobs - known, 'document')} submitted"
+            text += f", {known} already known" if known else ""
+            text += f", {plural(skipped, 'file')} skipped" if skipped else ""
+            self.notify(text + ".")
+
+        self.act(work, then)
+
+    def ask_restart(self, process: Mapping[str, Any]) -> None:
+        """Ask, then restart a process."""
+        name = process["name"]
+        past = f"It has been {glyphs.of_process(process['state']).word}, {plural(process['restarts'], 'restart')}."
+        question = Question(
+            f"Restart {name}",
+            [
+                [("Nothing that was acknowledged is lost; work under way is taken up again.", "text")],
+                [(past, "muted")],
+            ],
+            (Choice("r", f"Restart {name}", "restart"), Choice("", "esc Cancel", "")),
+            f"medkg-lab restart {name}",
+        )
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self.act(lambda lab: lab.supervisor.restart(name), None, f"Restarting {name}.")
+
+        self.app.push_screen(Dialog(question), then)
+
+    def ask_quit(self) -> None:
+        """Ask whether the lab goes on, then leave."""
+        seen = self.snapshot
+        if seen.lab is None:
+            self.app.exit()
+            return
+        busy = seen.jobs.get("running", 0) + seen.jobs.get("queued", 0)
+        doing = f"{plural(busy, 'job')} unfinished, {seen.jobs.get('waiting_gate', 0)} at a gate."
+        question = Question(
+            "Leave the screen",
+            [
+                [(doing, "text bold")],
+                [("The lab goes on without a screen; medkg-lab opens this again.", "muted")],
+            ],
+            (
+                Choice("k", "Keep the lab running", "keep"),
+                Choice("s", "Stop the lab", "stop"),
+                Choice("", "esc Stay", ""),
+            ),
+            "keep: just quit · stop: medkg-lab down",
+        )
+        self.app.push_screen(Dialog(question), self._leave_or_stop)
+
+    def _leave_or_stop(self, answer: Answer | None) -> None:
+        if answer is None:
+            return
+        if answer.value == "keep":
+            self.app.exit()
+            return
+        self.notify("Stopping the lab; leases are given back.")
+        self.act(lambda lab: lab.supervisor.down(), lambda _: self.app.exit())
+
+    def look_now(self) -> None:
+        """Look at the lab at once, because something was changed."""
+        self.post_message(LookNow())
+
+
+def _indented(line: str) -> list[list[Span]]:
+    """A line of JSON, broken where it is long, every piece as far in as its beginning."""
+    bare = line.lstrip(" ")
+    lead = " " * (len(line) - len(bare))
+    return [[(lead, "text"), *row] for row in wrapped(bare, RAW_WIDTH - len(lead))]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events, work
@@ -16,13 +16,10 @@ from textual.worker import get_current_worker
 
 from medkg_lab.errors import LabError
 from medkg_lab.topology.graph import Graph
-from medkg_lab.tui.theme import Line
+from medkg_lab.tui.theme import Line, palette_of
 from medkg_lab.tui.widgets.dag_layout import COMPACT, ROOMY, SNUG, Density, Layout, lay_out
 from medkg_lab.tui.widgets.dag_paint import Look, Scene
 from medkg_lab.tui.widgets.panel import strip_of
-
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
 
 KEPT_LAYOUTS = 32
 
@@ -167,7 +164,7 @@ class Dag(ScrollView):
         """Paint one row of the region."""
         ground = Style(bgcolor=self.rich_style.bgcolor)
         width = self.scrollable_content_region.width
-        palette = cast("LabApp", self.app).palette
+        palette = palette_of(self)
         if self.scene is None:
             line: Line = [(self.refused if y == 0 else "", "bad")]
             return strip_of(line, palette, width, ground)

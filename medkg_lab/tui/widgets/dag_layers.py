@@ -6,9 +6,8 @@ All of it is pure and deterministic: on a tie the order of the file wins.
 
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import NamedTuple
 
 from medkg_lab.errors import LabError
@@ -56,7 +55,7 @@ class Layers:
 def layers(graph: Graph) -> Layers:
     """Put the stages of `graph` into layers and order them.
 
-    Dependencies on what is no stage are left out. Raises TopologyCyclic and GraphTooDense.
+    Dependencies on what is not a stage are skipped. Raises TopologyCyclic and GraphTooDense.
     """
     known = {name: [other for other in needs if other in graph] for name, needs in graph.items()}
     rank = _ranks(known)
@@ -89,80 +88,41 @@ def _ranks(graph: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return rank
 
 
-class _Ordering:
-    """Layers whose order is being improved."""
-
-    def __init__(self, rows: list[list[Knot]], links: Sequence[Link]) -> None:
-        self.rows = rows
-        self.above: dict[Knot, list[Knot]] = {knot: [] for row in rows for knot in row}
-        self.below: dict[Knot, list[Knot]] = {knot: [] for row in rows for knot in row}
-        for link in links:
-            self.below[link.upper].append(link.lower)
-            self.above[link.lower].append(link.upper)
-
-    def crossings(self) -> int:
-        """How many pairs of links cross."""
-        found = 0
-        for number in range(len(self.rows) - 1):
-            at = _places(self.rows[number + 1])
-            seen: list[int] = []
-            for knot in self.rows[number]:
-                ends = [at[other] for other in self.below[knot]]
-                found += sum(len(seen) - bisect_right(seen, end) for end in ends)
-                for end in ends:
-                    insort(seen, end)
-        return found
-
-    def sweep(self, down: bool) -> None:
-        """Order each layer by the medians of its neighbours in the layer before it."""
-        numbers = range(1, len(self.rows)) if down else range(len(self.rows) - 2, -1, -1)
-        near = self.above if down else self.below
-        for number in numbers:
-            at = _places(self.rows[number - 1 if down else number + 1])
-            here = _places(self.rows[number])
-            weight = {knot: _median([at[other] for other in near[knot]], here[knot]) for knot in here}
-            ranked = {knot: (weight[knot], here[knot]) for knot in here}
-            self.rows[number].sort(key=ranked.__getitem__)
-
-    def swapped(self) -> "_Ordering":
-        """A copy with neighbours swapped where that removes crossings."""
-        other = copy(self)
-        other.rows = [list(row) for row in self.rows]
-        other._swap()
-        return other
-
-    def _swap(self) -> None:
-        for number, row in enumerate(self.rows):
-            up = _places(self.rows[number - 1]) if number else {}
-            down = _places(self.rows[number + 1]) if number + 1 < len(self.rows) else {}
-            for left in range(len(row) - 1):
-                one, other = row[left], row[left + 1]
-                if self._between(one, other, up, down) > self._between(other, one, up, down):
-                    row[left], row[left + 1] = other, one
-
-    def _between(self, left: Knot, right: Knot, up: Mapping[Knot, int], down: Mapping[Knot, int]) -> int:
-        above = sum(up[a] > up[b] for a in self.above[left] for b in self.above[right])
-        return above + sum(down[a] > down[b] for a in self.below[left] for b in self.below[right])
-
-
 def _ordered(
     rows: Sequence[Sequence[Knot]], links: Sequence[Link], place: Mapping[str, int]
 ) -> tuple[tuple[Knot, ...], ...]:
-    """The order with the fewest crossings, from four beginnings: lanes on the left or right, sweeping down or up first."""
-    best: tuple[int, tuple[tuple[Knot, ...], ...]] | None = None
-    for lanes_first, down_first in product((True, False), repeat=2):
-        work = _Ordering([sorted(row, key=lambda knot: _start(knot, place, lanes_first)) for row in rows], links)
+    """The order with the fewest crossings that sweeps by medians find, lanes beginning on the left or on the right."""
+    near: dict[Knot, list[Knot]] = {knot: [] for row in rows for knot in row}
+    for link in links:
+        near[link.upper].append(link.lower)
+        near[link.lower].append(link.upper)
+    best: tuple[int, tuple[tuple[Knot, ...], ...]] = (1 << 30, ())
+    for lanes_first in (True, False):
+        tried = [sorted(row, key=lambda knot: _start(knot, place, lanes_first)) for row in rows]
         for number in range(_SWEEPS):
-            if number:
-                work.sweep(down=(number % 2 == 1) == down_first)
-            # Swapped on a copy: medians of a swapped order lead back to the same place, those of the unswapped one go on.
-            for tried in (work, work.swapped()):
-                found = tried.crossings()
-                if best is None or found < best[0]:
-                    best = found, tuple(tuple(row) for row in tried.rows)
-                if found == 0:
-                    return best[1]
-    return best[1] if best is not None else ()
+            best = min(best, (_crossings(tried, links), tuple(map(tuple, tried))), key=lambda found: found[0])
+            inner = list(range(1, len(tried)))
+            for layer in inner if number % 2 == 0 else [layer - 1 for layer in inner[::-1]]:
+                at = _places(tried[layer - 1 if number % 2 == 0 else layer + 1])
+                here = _places(tried[layer])
+                weight = {
+                    knot: _median([at[other] for other in near[knot] if other in at], here[knot]) for knot in here
+                }
+                tried[layer].sort(key=lambda knot: (weight[knot], here[knot]))
+    return best[1]
+
+
+def _crossings(rows: Sequence[Sequence[Knot]], links: Sequence[Link]) -> int:
+    """How many pairs of links cross."""
+    at = {knot: place for row in rows for place, knot in enumerate(row)}
+    layer = {knot: number for number, row in enumerate(rows) for knot in row}
+    found = 0
+    for number in range(len(rows) - 1):
+        seen: list[int] = []
+        for _, end in sorted((at[link.upper], at[link.lower]) for link in links if layer[link.upper] == number):
+            found += len(seen) - bisect_right(seen, end)
+            insort(seen, end)
+    return found
 
 
 def _start(knot: Knot, place: Mapping[str, int], lanes_first: bool) -> tuple[bool, int]:

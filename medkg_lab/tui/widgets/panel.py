@@ -1,7 +1,6 @@
 """A bordered region of lines; and the one place where text becomes cells, so that what is foreign is made safe there."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
@@ -14,11 +13,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from medkg_lab.text import one_line
-from medkg_lab.tui.theme import Line, Palette, Span
+from medkg_lab.tui.theme import Line, Palette, Span, palette_of
 
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
-
+MIDDLE_FROM = 8
+"""Cells from which on text is shortened in its middle: less would leave nothing of either end."""
 LONGEST = 1000
 """Characters of one piece of text that are shown at most."""
 
@@ -42,12 +40,13 @@ def one_line_kept(text: str) -> str:
     return " ".join(one_line(piece) for piece in text.split(" "))
 
 
-def fit(text: object, width: int, right: bool = False) -> str:
-    """Safe text of exactly `width` cells: cut with `…`, or padded (to the left when `right`)."""
+def fit(text: object, width: int, right: bool = False, middle: bool = False) -> str:
+    """Safe text of exactly `width` cells: cut with `…` at its end or in its middle, or padded (to the left when `right`)."""
     shown = safe(text)
     size = cell_len(shown)
     if size > width:
-        return set_cell_size(shown, max(0, width - 1)) + "…" if width > 0 else ""
+        tail = set_cell_size(shown[::-1], (width - 1) // 2)[::-1] if middle and width > MIDDLE_FROM else ""
+        return set_cell_size(shown, max(0, width - 1 - cell_len(tail))) + "…" + tail if width > 0 else ""
     pad = " " * (width - size)
     return pad + shown if right else shown + pad
 
@@ -108,16 +107,18 @@ class Lines(Widget):
     class Rewidened(Message):
         """The region is wider or narrower than before: what was broken into lines for it has to be broken anew."""
 
+    class Clicked(Message):
+        """A line was clicked."""
+
+        def __init__(self, row: int) -> None:
+            super().__init__()
+            self.row = row
+
     def on_resize(self, event: events.Resize) -> None:
         """Tell of another width."""
         if event.size.width != self._wide:
             self._wide = event.size.width
             self.post_message(self.Rewidened())
-
-    @property
-    def palette(self) -> Palette:
-        """The colours now."""
-        return cast("LabApp", self.app).palette
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines from now on."""
@@ -138,7 +139,7 @@ class Lines(Widget):
         """Paint one line."""
         ground = self.rich_style
         line = self.lines[y] if y < len(self.lines) else ()
-        return strip_of(line, self.palette, self.size.width, Style(bgcolor=ground.bgcolor))
+        return strip_of(line, palette_of(self), self.size.width, Style(bgcolor=ground.bgcolor))
 
 
 class Panel(Lines):
@@ -152,14 +153,21 @@ class Panel(Lines):
     Panel:focus { border: round $lab-accent; border-title-color: $lab-accent; }
     """
     can_focus = True
-    help: ClassVar[str] = ""
 
     def __init__(
-        self, title: str = "", lines: Sequence[Line] = (), id: str | None = None, classes: str | None = None
+        self, title: str = "", lines: Sequence[Line] = (), id: str | None = None, clicks: bool = False
     ) -> None:
-        super().__init__(lines, id=id, classes=classes)
+        """With `clicks` it tells of the line that was clicked."""
+        super().__init__(lines, id=id)
+        self._clicks = clicks
         self.head(title)
 
     def head(self, title: str, foot: str = "") -> None:
         """Set title and subtitle; they are foreign text like any other."""
         titled(self, title, foot)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which line was clicked."""
+        at = event.get_content_offset(self)
+        if self._clicks and at is not None:
+            self.post_message(self.Clicked(at.y))

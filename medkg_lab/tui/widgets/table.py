@@ -2,38 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.app import RenderResult
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from medkg_lab.tui.theme import Line, Palette
+from medkg_lab.tui.theme import Line
+from medkg_lab.tui.widgets.line_view import Column, LineView, widths
 from medkg_lab.tui.widgets.panel import fit, safe, strip_of
 
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
-
+LEAD = 3
+"""Cells before the first column: the cursor, a mark, a space."""
 AHEAD = 50
 """Rows before the edge of the window at which the next one is asked for."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: `width` cells, or with 0 an equal share of what is left; shown in tables of at least `wide` cells."""
-
-    title: str
-    width: int
-    right: bool = False
-    wide: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,17 +50,9 @@ class Marks:
         self.keys ^= {key}
 
 
-class Table(Widget):
+class Table(LineView):
     """A virtual table. It asks for rows by `Wanted`; they are handed over by `show`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("home,g", "edge(0)", show=False),
-        Binding("end,G", "edge(1)", show=False),
-    ]
     DEFAULT_CSS = """
     Table {
         border: round $lab-line; border-title-color: $lab-muted; border-subtitle-color: $lab-muted;
@@ -83,7 +60,6 @@ class Table(Widget):
     }
     Table:focus { border: round $lab-accent; border-title-color: $lab-accent; }
     """
-    can_focus = True
 
     class Wanted(Message):
         """The rows around `offset` are needed and not held."""
@@ -114,6 +90,13 @@ class Table(Widget):
     class Opened(Moved):
         """The row under the cursor was clicked twice."""
 
+    class HeadClicked(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, table: "Table", title: str) -> None:
+            super().__init__()
+            self.table, self.title = table, title
+
     def __init__(self, columns: Sequence[Column], id: str | None = None, page: int = 200) -> None:
         super().__init__(id=id)
         self.columns = columns
@@ -126,11 +109,6 @@ class Table(Widget):
         self.marks = Marks()
         self.empty: Sequence[Line] = ()
         self.greyed = False
-
-    @property
-    def palette(self) -> Palette:
-        """The colours now."""
-        return cast("LabApp", self.app).palette
 
     @property
     def row(self) -> Row | None:
@@ -182,38 +160,38 @@ class Table(Widget):
         if self.total and (first < self.held_from or last > self.held_from + len(self.rows)):
             self.post_message(self.Wanted(self, max(0, self.top - self.page_rows // 2)))
 
-    def action_move(self, by: int) -> None:
+    def step(self, rows: int) -> None:
         """Move the cursor by rows."""
-        self.go(self.cursor + by)
+        self.go(self.cursor + rows)
 
-    def action_page(self, by: int) -> None:
-        """Move the cursor by pages."""
-        self.go(self.cursor + by * self.body_rows)
-
-    def action_edge(self, end: int) -> None:
+    def go_to_edge(self, last: bool) -> None:
         """Move the cursor to the first or the last row."""
-        self.go((self.total - 1) * end)
+        self.go((self.total - 1) * last)
 
     def on_resize(self, _: events.Resize) -> None:
         """Keep the cursor in sight."""
         self._keep_in_sight()
 
-    def on_mouse_scroll_down(self, _: events.MouseScrollDown) -> None:
-        """Move on."""
-        self.go(self.cursor + 3)
-
-    def on_mouse_scroll_up(self, _: events.MouseScrollUp) -> None:
-        """Move back."""
-        self.go(self.cursor - 3)
-
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a second click opens."""
         at = event.get_content_offset(self)
+        if at is not None and at.y == 0 and (title := self._column_at(at.x)) is not None:
+            self.post_message(self.HeadClicked(self, title))
         if at is None or at.y < 1 or self.top + at.y - 1 >= self.total:
             return
         self.go(self.top + at.y - 1)
         if event.chain == 2:
             self.post_message(self.Opened(self, self.row))
+
+    def _column_at(self, x: int) -> str | None:
+        """The title of the column over cell `x`."""
+        at = LEAD
+        for column, wide in zip(self.columns, self._widths, strict=True):
+            if wide >= 0:
+                if at <= x < at + wide:
+                    return column.title
+                at += wide + 2
+        return None
 
     def toggle_mark(self) -> None:
         """Mark the row under the cursor and go to the next."""
@@ -222,73 +200,45 @@ class Table(Widget):
             self.go(self.cursor + 1)
             self.refresh()
 
-    def toggle_all(self) -> None:
-        """Mark every row that is held, or none when all of them are marked."""
-        held = {row.key for row in self.rows}
-        self.marks.keys = set() if held <= self.marks.keys else held
-        self.refresh()
-
-    def chosen(self) -> list[str]:
-        """The keys of the marked rows, else of the row under the cursor."""
-        marked = [row.key for row in self.rows if row.key in self.marks.keys]
-        return marked or ([self.row.key] if self.row is not None else [])
-
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Head and rows."""
         return 1 + max(self.total, len(self.empty), 1)
 
-    def render(self) -> RenderResult:
-        """Only asked for by Textual's own tools; painting is by line."""
-        return Text("\n".join(" ".join(safe(cell.text) for cell in row.cells) for row in self.rows))
-
     def room(self, columns: Sequence[Column], number: int) -> int:
         """Cells that column `number` of `columns` would have in this table."""
-        return self._widths(self.size.width, columns)[number]
+        return widths(columns, self.size.width - LEAD)[number]
 
-    def _widths(self, width: int, columns: Sequence[Column] | None = None) -> list[int]:
-        shown = [column.width if width >= column.wide else -1 for column in columns or self.columns]
-        used = sum(each + 2 for each in shown if each >= 0)
-        rest = (width - used - 2) // max(1, shown.count(0))
-        return [max(4, rest) if each == 0 else each for each in shown]
+    @property
+    def _widths(self) -> list[int]:
+        return widths(self.columns, self.size.width - LEAD)
 
     def render_line(self, y: int) -> Strip:
         """Paint the head or a row."""
-        width, ground = self.size.width, Style(bgcolor=self.palette.colour("bg"))
+        width, ground = self.size.width, Style(bgcolor=self.colours.colour("bg"))
         if y == 0:
-            names = "  ".join(
-                fit(column.title, wide, column.right)
-                for column, wide in zip(self.columns, self._widths(width), strict=True)
-                if wide >= 0
-            )
-            return strip_of([("   " + names, "muted")], self.palette, width, ground)
+            shown = ((column, wide) for column, wide in zip(self.columns, self._widths, strict=True) if wide >= 0)
+            names = "  ".join(fit(column.title, wide, column.right) for column, wide in shown)
+            return strip_of([("   " + names, "muted")], self.colours, width, ground)
         if not self.total:
-            return strip_of(self.empty[y - 1] if y <= len(self.empty) else (), self.palette, width, ground)
+            return strip_of(self.empty[y - 1] if y <= len(self.empty) else (), self.colours, width, ground)
         index = self.top + y - 1
-        bar = self._bar(y - 1)
+        bar = self.scrollbar(y - 1, self.top, self.total)
         return Strip([*self._painted(index, width - 1, ground), bar])
-
-    def _bar(self, y: int) -> Segment:
-        fit_rows = self.body_rows
-        if self.total <= fit_rows:
-            return Segment(" ", self.palette.style("line on bg"))
-        length = max(1, fit_rows * fit_rows // self.total)
-        start = round((fit_rows - length) * self.top / max(1, self.total - fit_rows))
-        return Segment("┃" if start <= y < start + length else "│", self.palette.style("line on bg"))
 
     def _painted(self, index: int, width: int, ground: Style) -> Strip:
         row = self.row_at(index)
         if row is None:
-            return strip_of([("   …", "muted")] if index < self.total else (), self.palette, width, ground)
+            return strip_of([("   …", "muted")] if index < self.total else (), self.colours, width, ground)
         here = index == self.cursor
         if here:
-            ground = Style(bgcolor=self.palette.colour("cursor"))
+            ground = Style(bgcolor=self.colours.colour("cursor"))
         spans = [("▌" if here else " ", "accent"), ("▪ " if row.key in self.marks.keys else "  ", "accent")]
-        for column, cell, wide in zip(self.columns, row.cells, self._widths(width + 1), strict=True):
+        for column, cell, wide in zip(self.columns, row.cells, self._widths, strict=True):
             if wide < 0:
                 continue
             token = "muted" if self.greyed else cell.token
             lead = f"{cell.lead} " if cell.lead else ""
             spans += [(lead, "muted" if self.greyed else cell.lead_token)] if lead else []
-            spans += [(fit(cell.text, max(0, wide - cell_len(lead)), column.right), token), ("  ", token)]
+            spans += [(column.cell(cell.text, max(0, wide - cell_len(lead))), token), ("  ", token)]
         spans.pop()
-        return strip_of(spans, self.palette, width, ground)
+        return strip_of(spans, self.colours, width, ground)

@@ -38,7 +38,7 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("status",), ("down",), ("jobs", "list"), ("gate", "list"), ("search", "x"), ("sql", "select 1"), ("verify",),
+        ("status",), ("jobs", "list"), ("gate", "list"), ("search", "x"), ("sql", "select 1"), ("verify",),
         ("events",), ("graph", "node", "x"), ("restart", "broker"), ("dagster", "url"), ("dagster", "open"), ("dagster", "token"),
         ("broker", "topics"), ("submit", "NCT01234567"),
     ],
@@ -56,7 +56,9 @@ def test_with_json_the_error_is_json_too(short_tmp: Path) -> None:
     assert json.loads(done.stdout)["error"]["type"] == "LabNotRunning"
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("jobs",), ("jobs", "show"), ("submit",)])
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("gate", "list", "--state", "weird"), ("jobs", "show"), ("submit",)]
+)
 def test_wrong_usage_is_exit_code_2(short_tmp: Path, arguments: tuple[str, ...]) -> None:
     assert medkg(*arguments, home=short_tmp).returncode == 2
 

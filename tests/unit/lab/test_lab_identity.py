@@ -33,7 +33,7 @@ class Answers:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def rows(self, sql: str, params: Sequence[Any], limit: int = 1000) -> Any:
+    def rows(self, sql: str, params: Sequence[Any], limit: int = 1000, timeout_s: float = 10.0) -> Any:
         self.world.core.project()
         return {"rows": self.world.core.views.cursor().execute(sql, list(params)).fetchmany(limit)}
 

@@ -8,7 +8,7 @@ import pytest
 from medkg_lab.broker.removals import Removal
 from medkg_lab.lab.demo import quantile
 from medkg_lab.lab.targets import Remote, UnknownTarget, resolve
-from medkg_lab.lab.why import Blockers, why_disk, why_job, why_process, why_removed
+from medkg_lab.lab.why import Blockers, needs_person, why_breaker, why_disk, why_job, why_process, why_removed
 
 READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
 BASE: dict[str, Any] = {"job_id": "j", "doc_id": "pmc:1", "lane": "compute", "stage": "embed", "updated_at": 0.0}
@@ -21,7 +21,7 @@ def job(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"state": "completed"}, "completed"),
+        ({"state": "completed"}, "Completed at "),
         ({"state": "failed", "failure_kind": "bad_input", "reason": "no study"}, "bad_input"),
         ({"state": "dead", "reason": "lost three engines."}, "jobs retry j"),
         ({"state": "cancelled", "reason": None}, "no reason was given"),
@@ -128,3 +128,33 @@ def test_what_was_deleted_from_a_topic_is_named_with_its_remedy() -> None:
     records = why_removed(Removal(1000.0, "t", 3, 7, "lab"), 1000.0)
     assert records.startswith("7 records of t-3 were deleted 0 s ago by account lab.")
     assert all("medkg-lab verify" in sentence for sentence in (topic, records))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({}, "waits for reviewed = true, and nobody has set it"), ({"reviewed": False}, "it is false")],
+)
+def test_a_gate_that_no_process_opens_says_what_a_person_does(fields: dict[str, Any], said: str) -> None:
+    gate = {
+        "gate": "review",
+        "state": "waiting",
+        "waiting_since": 0.0,
+        "condition": {"ledger_field": "reviewed", "equals": True},
+    }
+    sentence = why_job(job(state="waiting_gate", gate=gate, fields=fields), READY, 0, 100.0)
+    assert said in sentence
+    assert "`medkg-lab gate set j reviewed=true`" in sentence
+    assert needs_person(gate)
+    assert not needs_person({**gate, "state": "open"})
+
+
+def test_a_gate_that_the_pdf_process_opens_needs_a_person_only_for_missing_pages() -> None:
+    gate = {"state": "waiting", "condition": {"ledger_field": "pdf_ir_ready", "equals": True}}
+    assert not needs_person(gate)
+    assert needs_person(gate | {"evidence": {"missing_pages": [3]}})
+
+
+def test_a_circuit_whose_time_is_over_is_half_open() -> None:
+    breaker = {"policy": "polite-api", "key": "pmc", "failures": 5, "until": 100.0}
+    assert "open for 20 s more" in why_breaker(breaker, 80.0)
+    assert "half-open: the next call tests it" in why_breaker(breaker, 1400.0)

@@ -38,7 +38,7 @@ def positions(taken: Taken, topic: int | None, shown: Sequence[Span], kept: int,
     if topic is not None:
         behind = max(0, taken.head - topic)
         line += [("  topic ", "muted"), (number(topic), "text")]
-        line += [(f" −{number(behind)}", "warn bold" if behind > 1000 else "muted")] if behind else []
+        line += [(f" {number(behind)} behind", "warn bold" if behind > 1000 else "muted")] if behind else []
     line += [("  screen ", "muted"), (number(taken.seq), "text"), (" ", "text"), *shown]
     right: list[Span] = [(f"kept {number(kept)} of {number(taken.total)} rows ", "muted")]
     return _both_ends(line, right, width)
@@ -80,7 +80,7 @@ def empty(wanted: EventFilter, taken: Taken) -> Line:
     if taken.gone or not taken.head:
         return [("  No event yet: they appear as soon as a document is submitted. d on Lab runs the demo.", "muted")]
     if wanted:
-        return [("  No event that is kept fits. Esc shows all again.", "muted")]
+        return [("  No event that is kept matches. Esc shows all again.", "muted")]
     return [("  Nothing happens now.", "muted")]
 
 

@@ -10,26 +10,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
 from textual import events
-from textual.app import RenderResult
-from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from medkg_lab.tui.formatting import milliseconds, short_id
 from medkg_lab.tui.glyphs import sign
 from medkg_lab.tui.screens.events.filter import EventFilter
 from medkg_lab.tui.screens.events.rows import LOUD, EventRow
 from medkg_lab.tui.theme import Line, Palette
+from medkg_lab.tui.widgets.line_view import Column, LineView
 from medkg_lab.tui.widgets.panel import fit, strip_of
-
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
 
 KEPT = 100_000
 FLUSHES_PER_SECOND = 20
@@ -39,23 +33,12 @@ NARROW, WIDE = 100, 160
 _QUIET = frozenset({"ok", "run", "muted"})
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of the stream: its heading, and its width (0 for the rest of the line)."""
-
-    name: str
-    width: int
-    right: bool = False
-
-
 def columns(width: int) -> tuple[Column, ...]:
-    """The columns that a line of so many cells has."""
-    document = 16 if width < NARROW else 22 if width < WIDE else 36
-    head = (Column("TIME", 13), Column("WHAT", 14), Column("STAGE", 13), Column("DOCUMENT", document))
-    took = Column("TOOK", 9, right=True)
-    if width < NARROW:
-        return (*head, took, Column("NOTE", 0))
-    return (*head, Column("JOB", 9), Column("TRY", 4), took, Column("NOTE", 0))
+    """The columns that a line of so many cells has: ids have their room first."""
+    document = Column("DOCUMENT", 18 if width < NARROW else 36, middle=True)
+    head = (Column("TIME", 13), Column("WHAT", 14), Column("STAGE", 13), document)
+    job = (Column("JOB", 9), Column("TRY", 4)) if width >= WIDE else ()
+    return (*head, *job, Column("TOOK", 9, right=True), Column("NOTE", 0))
 
 
 def cells(row: EventRow) -> dict[str, str]:
@@ -109,21 +92,12 @@ class View:
         return self.start + low
 
 
-class EventRing(Widget):
+class EventRing(LineView):
     """The live list of events: follows, pauses, is narrowed, and has a cursor."""
 
     DEFAULT_CSS = """
     EventRing { height: 1fr; background: $lab-bg; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "oldest", show=False),
-        Binding("end,G", "newest", show=False),
-    ]
-    can_focus = True
 
     @dataclass
     class Moved(Message):
@@ -146,7 +120,6 @@ class EventRing(Widget):
         self._top = 0
         self._changed = False
         self._columns: tuple[Column, ...] = ()
-        self._thumb = 0
         self._empty: Line = ()
         self.painted: EventRow | None = None
         self.painted_at = 0.0
@@ -294,7 +267,7 @@ class EventRing(Widget):
             place += step
         return False
 
-    def action_move(self, rows: int) -> None:
+    def step(self, rows: int) -> None:
         """Move the cursor; beyond the newest row it follows again."""
         if rows > 0 and self.cursor + rows >= self.view.end and self.history is None:
             self.follow()
@@ -305,25 +278,12 @@ class EventRing(Widget):
             self._top = max(self._top, min(wanted, self.view.end - 1) - self.size.height + 1)
             self.go_to(wanted)
 
-    def action_page(self, pages: int) -> None:
-        """Move by what the region shows."""
-        self.action_move(pages * max(1, self.size.height - 1))
-
-    def action_oldest(self) -> None:
-        """Go to the oldest row that is kept."""
-        self.go_to(self.view.start)
-
-    def action_newest(self) -> None:
-        """Follow the newest row."""
-        self.follow()
-
-    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-3)
-
-    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(3)
+    def go_to_edge(self, last: bool) -> None:
+        """Go to the oldest row that is kept, or follow the newest."""
+        if last:
+            self.follow()
+        else:
+            self.go_to(self.view.start)
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on a row; a second click opens it."""
@@ -340,28 +300,18 @@ class EventRing(Widget):
         newest = max(start, end - height)
         return newest if self.follows else max(start, min(self._top, newest))
 
-    def render(self) -> RenderResult:
-        """Nothing: lines are painted one by one."""
-        return ""
-
     def render_lines(self, crop: Region) -> list[Strip]:
         """Decide once per frame which rows are shown."""
         self._top = self._first_shown()
         self._columns = columns(self.size.width)
-        self._thumb = self._thumb_row()
         newest = self.view.at(self.view.end - 1)
         if self.follows and newest is not self.painted:
             self.painted, self.painted_at = newest, time.time()
         return super().render_lines(crop)
 
-    def _thumb_row(self) -> int:
-        hidden = len(self.view) - self.size.height
-        share = (self._top - self.view.start) / hidden if hidden > 0 else 1.0
-        return round(share * (self.size.height - 1))
-
     def render_line(self, y: int) -> Strip:
         """Paint the row at line `y`."""
-        palette = cast("LabApp", self.app).palette
+        palette = self.colours
         ordinal = self._top + y
         row = self.view.at(ordinal)
         width = self.size.width - 1
@@ -370,8 +320,7 @@ class EventRing(Widget):
             line = strip_of(said, palette, width, palette.style("text on bg"))
         else:
             line = self._painted(row, palette, ordinal == self.cursor and not self.follows, width)
-        bar = ("┃", "accent on bg") if y == self._thumb else ("│", "line on bg")
-        return Strip([*line, Segment(bar[0], palette.style(bar[1]))])
+        return Strip([*line, self.scrollbar(y, self._top - self.view.start, len(self.view))])
 
     def _painted(self, row: EventRow, palette: Palette, at_cursor: bool, width: int) -> Strip:
         ground = "on cursor" if at_cursor else "on bg"
@@ -381,29 +330,29 @@ class EventRing(Widget):
         left = width - 1
         for column in self._columns:
             size = column.width or left
-            if column.name == "WHAT":
+            if column.title == "WHAT":
                 word = palette.style(f"{state.token if loud else 'muted'} {'bold ' if loud else ''}{ground}")
                 parts.append(Segment(f"{sign(state)} ", palette.style(f"{state.token} bold {ground}")))
                 parts.append(Segment(_padded(state.word, size - 2, False), word))
             else:
-                plain = column.name in ("STAGE", "DOCUMENT") or (loud and column.name == "NOTE")
+                plain = column.title in ("STAGE", "DOCUMENT") or (loud and column.title == "NOTE")
                 style = palette.style(f"{'text' if plain else 'muted'} {ground}")
-                parts.append(Segment(_padded(text[column.name], size, column.right), style))
+                parts.append(Segment(_padded(text[column.title], size, column.right, column.middle), style))
             left -= size
         return Strip(parts, width)
 
 
-def _padded(text: str, width: int, right: bool) -> str:
+def _padded(text: str, width: int, right: bool, middle: bool = False) -> str:
     """Exactly `width` cells, the last of them empty; a column on the right has two empty ones at its end."""
     room = width - (2 if right else 1)
     if len(text) <= room and text.isascii():
         return (text.rjust(room) + "  ") if right else text.ljust(width)
-    return fit(text, max(0, room), right=right) + " " * (width - max(0, room))
+    return fit(text, max(0, room), right, middle) + " " * (width - max(0, room))
 
 
 def heading(width: int) -> str:
     """The line above the rows."""
     line = " "
     for column in columns(width):
-        line += _padded(column.name, column.width, column.right) if column.width else column.name
+        line += _padded(column.title, column.width, column.right) if column.width else column.title
     return line.ljust(width)

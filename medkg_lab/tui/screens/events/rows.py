@@ -14,12 +14,12 @@ JOBS_REMEMBERED = 20_000
 
 SUBMITTED = State("○", "submitted", "muted", "o")
 RETRIED = State("○", "retried", "text", "o")
-GATE_FAILED = State("✗", "gate fails", "bad", "x")
+GATE_FAILED = State("✗", "gate failed", "bad", "x")
 FIELD_SET = State("✓", "field set", "muted", "v")
 REGISTERED = State("✓", "new version", "accent", "v")
-HALF_OPEN = State("◐", "breaker half", "warn", "~")
+HALF_OPEN = State("◐", "half-open", "warn", "~")
 TRIPPED = State("▲", "breaker open", "warn", "!")
-CLOSED = State("●", "breaker shut", "ok", "*")
+CLOSED = State("●", "breaker ok", "ok", "*")
 GONE = State("▲", "ledger gone", "warn", "!")
 BACK = State("●", "ledger back", "ok", "*")
 

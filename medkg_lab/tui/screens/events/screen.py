@@ -4,20 +4,23 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from textual import events
 from textual.app import ComposeResult
 
 from medkg_lab.lab import history
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import person
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import number, short_id
 from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.events import render
 from medkg_lab.tui.screens.events.feed import EventFeed, Taken
 from medkg_lab.tui.screens.events.filter import EventFilter
 from medkg_lab.tui.screens.events.ring import FLUSHES_PER_SECOND, KEPT, EventRing, heading
 from medkg_lab.tui.screens.events.rows import Decoder, EventRow
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.time_parsing import FORMS, Place, place
 from medkg_lab.tui.widgets.panel import Lines, Panel
@@ -28,31 +31,36 @@ HEAD_EVERY = 0.25
 MINUTE = 60
 
 
-class EventsMode(Mode):
+class EventsScreen(ModeScreen):
     """The stream over what is said of one event."""
 
     number = 3
     word = "events"
-    title = "Events"
+    TITLE = "Events"
     short = "Events"
     about = (
         "What happens, as it happens: a line for each document and step. / narrows it as you type: type:, stage:, job: and "
-        "doc: look at one field, other words at all of them, - before a word turns it round. Going up pauses; f follows "
+        "doc: look at one field, other words at all of them, - before a word excludes it. Going up pauses; f follows "
         "again. t goes to a time or a number, [ and ] to failures, n and N to matches of the last filter, also when esc has "
         "cleared it, enter tells all of one event."
     )
     twins = "medkg-lab events --follow · events --after SEQ · events --job ID --json"
+    AUTO_FOCUS = "#ring"
+    BINDINGS = keys.bindings(
+        "narrow", "pause", "follow", "time", "next", "previous",
+        open="inspect", again="retry the job", earlier="the failure before", later="the next failure",
+    )  # fmt: skip
     footer = ("open", "narrow", "pause", "follow", "time", "why")
 
     DEFAULT_CSS = """
-    EventsMode #chips, EventsMode #positions, EventsMode #columns { height: 1; }
-    EventsMode #told { height: 13; display: none; }
-    EventsMode.told #told { display: block; }
+    EventsScreen #chips, EventsScreen #positions, EventsScreen #columns { height: 1; }
+    EventsScreen #told { height: 13; display: none; }
+    EventsScreen.told #told { display: block; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.feed = EventFeed(lambda: self.screen_app.lab.ledger, KEPT, history.documents)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.feed = EventFeed(lambda: session.lab.ledger, KEPT, history.documents)
         self._taken = Taken((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
         self._told: Mapping[str, Any] | None = None
@@ -62,7 +70,7 @@ class EventsMode(Mode):
         self._chips, self._positions, self._heading = Lines(id="chips"), Lines(id="positions"), Lines(id="columns")
         self._panel = Panel(id="told")
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         yield from (self._chips, self._positions, self._heading, self.ring, self._panel)
 
@@ -80,12 +88,7 @@ class EventsMode(Mode):
     def shown(self) -> None:
         """Follow from now on, also while another mode is seen."""
         self.feed.start()
-        self.ring.focus()
         self.call_after_refresh(self._paint_head)
-
-    def take_focus(self) -> None:
-        """The list has the focus."""
-        self.ring.focus()
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The topic's position."""
@@ -98,11 +101,11 @@ class EventsMode(Mode):
         self._taken = self.feed.take()
         if self._taken.rows:
             self.ring.feed(self._taken.rows)
-        if bool(gone) != bool(self._taken.gone) and self.active:
-            self.screen_app.repaint_frame()
+        if bool(gone) != bool(self._taken.gone) and self.is_current:
+            self.repaint_frame()
 
     def _paint_head(self) -> None:
-        if not self.active or not self.ring.size.width:
+        if not self.is_current or not self.ring.size.width:
             return
         ring, taken, width = self.ring, self._taken, self.size.width
         rates = self.feed.per_second(time.time(), render.SPARKS)
@@ -142,7 +145,7 @@ class EventsMode(Mode):
         """Terms of a filter."""
         return ["type:failed", "type:retrying", "type:gate", "stage:", "job:", "doc:"]
 
-    def command(self, words: list[str]) -> bool:
+    def command(self, words: Sequence[str]) -> bool:
         """A filter; with a whole job's id, what the ledger has of it."""
         self.narrow(" ".join(words))
         if len(words) == 1 and words[0].startswith("job:"):
@@ -165,30 +168,26 @@ class EventsMode(Mode):
             return row is not None and bool(row.seq)
         if action in ("next", "previous"):
             return bool(self._sought)
-        return bool(row is not None and row.job) if action == "again" else True
+        return bool(row is not None and row.job) if action == "again" else super().can(action)
 
     def words(self) -> dict[str, str]:
         """What the keys do here."""
-        return {
-            "open": "inspect",
-            "again": "retry the job",
-            "earlier": "the failure before",
-            "later": "the next failure",
-            "pause": "pause" if self.ring.follows else "go on",
-        }
+        return {} if self.ring.follows else {"pause": "resume"}
 
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """Close what is told of an event."""
+        if self.close_help():
+            return True
         if not self.has_class("told"):
             return False
         self.remove_class("told")
         self.ring.focus()
         return True
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """Tell all of the event under the cursor; once more closes it."""
         if self.has_class("told") and self._asked == self.ring.row:
-            self.back()
+            self.step_back()
             return
         self.ring.pause()
         self.add_class("told")
@@ -199,8 +198,8 @@ class EventsMode(Mode):
         if self.has_class("told"):
             self._tell()
         if message.opened:
-            self.do_open()
-        self.screen_app.repaint_footer()
+            self.action_open()
+        self.refresh_bindings()
 
     def _tell(self) -> None:
         row = self.ring.row
@@ -224,23 +223,23 @@ class EventsMode(Mode):
         size = panel.size if panel.size.width else self.size
         panel.show(render.inspected(row, self._told, size.width, max(4, size.height)))
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Lay the head out anew."""
         self.call_after_refresh(self._paint_head)
         self.call_after_refresh(self._paint_told)
 
-    def do_raw(self) -> None:
+    def action_raw(self) -> None:
         """The event as JSON, to read and copy."""
         row = self.ring.row
         if row is None:
             return
 
         def show(told: Mapping[str, Any]) -> None:
-            self.screen_app.show_raw(f"{row.type} · seq {number(row.seq)}", told)
+            self.show_raw(f"{row.type} · seq {number(row.seq)}", told)
 
         self.ask("raw", lambda lab: history.told(lab.ledger, row.seq, row.job), show)
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Ask, then retry the job that the event is about."""
         row = self.ring.row
         if row is None or not row.job:
@@ -248,7 +247,7 @@ class EventsMode(Mode):
         question = Question(
             f"Retry {row.document or short_id(row.job)}",
             [[("It runs again from the first stage that is not completed; what is done stays.", "text")]],
-            (Choice("r", "Retry the job", "retry"), Choice("", "esc Leave it", "")),
+            (Choice("r", "Retry the job", "retry"), Choice("", "esc Cancel", "")),
             f"medkg-lab jobs retry {row.job}",
         )
 
@@ -256,57 +255,55 @@ class EventsMode(Mode):
             if answer is not None:
                 self.act(lambda lab: lab.ledger.retry(row.job, by=person()), done="The job is on the queue again.")
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     # Where the reader is
 
-    def do_pause(self) -> None:
+    def action_pause(self) -> None:
         """Hold the list still, or go on."""
         if self.ring.follows:
             self.ring.pause()
         else:
-            self.do_follow()
+            self.action_follow()
         self._moved()
 
-    def do_follow(self) -> None:
+    def action_follow(self) -> None:
         """Follow the newest event again."""
         self.ring.follow()
         self._moved()
 
-    def do_earlier(self) -> None:
+    def action_earlier(self) -> None:
         """The failure before."""
         self._to_failure(-1)
 
-    def do_later(self) -> None:
+    def action_later(self) -> None:
         """The next failure."""
         self._to_failure(1)
 
-    def do_next(self) -> None:
+    def action_next(self) -> None:
         """The next match of what was typed after / last, also when all rows are shown again."""
         self._to_match(1)
 
-    def do_previous(self) -> None:
+    def action_previous(self) -> None:
         """The match before."""
         self._to_match(-1)
 
     def _to_match(self, step: int) -> None:
         if not self.ring.go_to_match(step, EventFilter.parse(self._sought)):
             side = "later" if step > 0 else "earlier"
-            self.screen_app.tell(f"There is no {side} match of /{self._sought} among the rows that are kept.")
+            self.notify(f"There is no {side} match of /{self._sought} among the rows that are kept.")
         self._moved()
 
     def _to_failure(self, step: int) -> None:
         if not self.ring.go_to_failure(step):
-            self.screen_app.tell(
-                f"There is no {'next' if step > 0 else 'earlier'} failure among the rows that are kept."
-            )
+            self.notify(f"There is no {'next' if step > 0 else 'earlier'} failure among the rows that are kept.")
         self._moved()
 
     def _moved(self) -> None:
         self._paint_head()
-        self.screen_app.repaint_frame()
+        self.repaint_frame()
 
-    def do_time(self) -> None:
+    def action_time(self) -> None:
         """Ask for a time or a number, and go there."""
         question = Question(
             "Go to a time",
@@ -314,7 +311,7 @@ class EventsMode(Mode):
             (Choice("", "Go there", "go"), Choice("", "Stay", "")),
             "medkg-lab events --after SEQ",
             asks="time or number",
-            required=True,
+            required="type a time or a number first",
         )
 
         def then(answer: Answer | None) -> None:
@@ -322,11 +319,11 @@ class EventsMode(Mode):
                 return
             wanted = place(answer.text, time.time())
             if wanted is None:
-                self.screen_app.tell(f"{answer.text} is no time: {FORMS}.", "warning")
+                self.notify(f"{answer.text} is not a time: {FORMS}.", severity="warning")
             else:
                 self.go_to(wanted)
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     def go_to(self, wanted: Place) -> None:
         """Go to a moment or a number; what is older than the rows that are kept is read from the ledger."""
@@ -351,7 +348,7 @@ class EventsMode(Mode):
 
     def _show_past(self, rows: Sequence[EventRow]) -> None:
         if not rows:
-            self.screen_app.tell("The ledger has no event there.")
+            self.notify("The ledger has no event there.")
             return
         self.ring.show_history(rows)
         self._moved()

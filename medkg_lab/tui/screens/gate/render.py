@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medkg_lab.lab.gates import Evidence
+from medkg_lab.lab.why import condition_of, needs_person
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural, short_id, size
 from medkg_lab.tui.glyphs import State
 from medkg_lab.tui.screens.events.rows import Decoder
 from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row
+from medkg_lab.tui.widgets.table import Cell, Row
 
 WAITING = (
-    Column("DOCUMENT", 0),
+    Column("DOCUMENT", 0, middle=True),
     Column("PAGES", 7, right=True),
-    Column("WAITS", 7, right=True),
+    Column("WAITS", 7, right=True, wide=62),
     Column("EVIDENCE", 13),
 )
 READING = State("◐", "being read", "run", "~")
@@ -37,6 +39,8 @@ def standing(gate: Mapping[str, Any]) -> tuple[State, str]:
     pages, missing = pages_of(gate)
     if missing:
         return glyphs.MISSING, f"{len(missing)} missing"
+    if needs_person(gate):
+        return glyphs.UNSET, "not set"
     return (glyphs.READY, "ready") if pages else (READING, "being read")
 
 
@@ -69,12 +73,15 @@ def verdict(seen: Evidence) -> list[Line]:
         when = f" at {clock(gate['opened_at'])}" if gate.get("opened_at") else ""
         line = [(f"{glyphs.sign(state)} ", state.token), (f"{one_line(word).capitalize()}{when}.", "text bold")]
         return [line, [("  ", "text"), (gate["why"], "text")]] if gate.get("why") else [line]
+    if needs_person(gate) and not missing:
+        sentence = f"It waits for {condition_of(gate)}, and no process of the lab sets that."
+        return [[("◇ ", "wait"), (sentence, "text bold")], [("  o opens it by hand.", "text")]]
     if not pages:
         return [
             [("◐ ", "run"), ("Its text is being read; the gate opens by itself when every page is there.", "text bold")]
         ]
     if not missing:
-        return [[("✓ ", "ok"), ("Ready: every check holds.", "text bold")]]
+        return [[("✓ ", "ok"), ("Ready: every check passes.", "text bold")]]
     named = ", ".join(map(str, missing[:12])) + (" …" if len(missing) > 12 else "")
     is_one = len(missing) == 1
     return [
@@ -87,7 +94,7 @@ def verdict(seen: Evidence) -> list[Line]:
 
 
 def checks(seen: Evidence) -> list[Line]:
-    """Each check: holds, fails or unset."""
+    """Each check: pass, fail or not set."""
     gate, content = seen.gate, (seen.job.get("submission") or {}).get("content") or {}
     evidence = gate.get("evidence") or {}
     pages, missing = pages_of(gate)
@@ -111,7 +118,7 @@ def checks(seen: Evidence) -> list[Line]:
     if seen.text is not None:
         words = f"{seen.text.schema} · {plural(seen.text.blocks, 'block')}, {plural(seen.text.tables, 'table')}"
         lines.append(_check(glyphs.HOLDS, "text", words))
-        lines.append(_check(glyphs.HOLDS, "hash", f"{short_id(evidence['document'])}… is what lies in the store"))
+        lines.append(_check(glyphs.HOLDS, "hash", f"{short_id(evidence['document'])}… matches the stored file"))
     elif seen.damage:
         lines.append(_check(glyphs.FAILS, "text", seen.damage))
     else:

@@ -13,11 +13,12 @@ from medkg_lab.lab import gates
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import person
 from medkg_lab.lab.gates import Evidence
-from medkg_lab.tui import glyphs
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui import glyphs, keys
+from medkg_lab.tui.dialogs import WHY_ASKED, Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import clock, plural, short_id
 from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.gate import render
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Panel
@@ -27,29 +28,31 @@ DECIDED = 20
 Json = Mapping[str, Any]
 
 
-class GateMode(Mode):
+class GateScreen(ModeScreen):
     """The waiting documents beside the evidence of one."""
 
     number = 5
     word = "gate"
-    title = "Gate"
+    TITLE = "Gate"
     short = "Gate"
     about = (
-        "Documents held at a gate until their text is complete, or until you open it. ready: every check holds. missing: "
+        "Documents held at a gate until their text is complete, or until you open it. ready: every check passes. missing: "
         "pages are not in what was read. being read: the pdf process is at it. Below those that wait stand the gates that "
         "were decided last, and who opened them."
     )
     twins = 'medkg-lab gate list · gate show DOC · gate open DOC… --why "…" [--partial] · gate reject DOC… --why "…"'
+    AUTO_FOCUS = "#waiting"
+    BINDINGS = keys.bindings("narrow", "mark", "mark_all", open_gate="open", end="reject", open="evidence")
     footer = ("open_gate", "end", "mark", "open", "why", "narrow")
 
     DEFAULT_CSS = """
-    GateMode #waiting { width: 1fr; }
-    GateMode #beside { width: 1fr; scrollbar-size-vertical: 1; }
-    GateMode #gates { height: 1fr; }
+    GateScreen #waiting { width: 1fr; }
+    GateScreen #beside { width: 1fr; scrollbar-size-vertical: 1; }
+    GateScreen #gates { height: 1fr; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._filter = ""
         self._waiting: Sequence[Json] = ()
         self._decided: Sequence[Json] = ()
@@ -59,7 +62,7 @@ class GateMode(Mode):
         self._read_at = 0.0
         self._head_seen: object = None
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         with Horizontal(id="gates"):
             yield Table(render.WAITING, id="waiting")
@@ -78,12 +81,7 @@ class GateMode(Mode):
     def shown(self) -> None:
         """Look at once."""
         self._head_seen = None
-        self.on_snapshot(self.screen_app.snapshot)
-        self.take_focus()
-
-    def take_focus(self) -> None:
-        """The list, or the evidence when that is all that is seen."""
-        (self.query_one("#evidence") if self.has_class("deep") else self._list).focus()
+        self.on_snapshot(self.snapshot)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Take in the waiting gates; look for the rest when the ledger has moved."""
@@ -93,8 +91,6 @@ class GateMode(Mode):
             gate["job_id"]: {**gate, "state": "open"} for gate in self._waiting if gate["job_id"] not in here
         }
         self._waiting = snapshot.gates
-        if not self.active:
-            return
         self._list.greyed = "ledger" in snapshot.behind
         self._paint()
         head = snapshot.counts.get("head")
@@ -115,7 +111,7 @@ class GateMode(Mode):
             known = {gate["job_id"] for gate in [*self._decided, *self._waiting]}
             self._left = {job_id: gate for job_id, gate in self._left.items() if job_id not in known}
             self._paint()
-            self.screen_app.repaint_frame()
+            self.repaint_frame()
 
         self.ask("decided", work, take, lambda _: None)
 
@@ -137,7 +133,7 @@ class GateMode(Mode):
         marked = len(self._marked())
         narrowed = f" · /{self._filter}" if self._filter else ""
         foot = f"{marked} marked · o opens, x rejects" if marked else "space marks"
-        table.head(f"Waiting · {len(self._waiting)}{narrowed}", foot)
+        table.head(f"Gates · {len(self._waiting)} waiting{narrowed}", foot)
 
     def on_table_moved(self) -> None:
         """Another gate is under the cursor."""
@@ -145,7 +141,7 @@ class GateMode(Mode):
 
     def on_table_opened(self) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
     def _look_closer(self) -> None:
         row = self._list.row
@@ -196,7 +192,8 @@ class GateMode(Mode):
         """How many wait, and how they stand."""
         return render.summary(snapshot.gates, self._today)
 
-    def badge(self, snapshot: Snapshot) -> str:
+    @classmethod
+    def badge(cls, snapshot: Snapshot) -> str:
         """How many wait."""
         return f"{glyphs.sign(glyphs.AT_GATE)}{len(snapshot.gates)}" if snapshot.gates else ""
 
@@ -215,8 +212,10 @@ class GateMode(Mode):
         """The filter."""
         return self._filter
 
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """From the evidence to the list; then unmark."""
+        if self.close_help():
+            return True
         if self.has_class("deep") or not self._list.has_focus:
             self.remove_class("deep")
             self._list.focus()
@@ -227,21 +226,17 @@ class GateMode(Mode):
             return True
         return False
 
-    def words(self) -> dict[str, str]:
-        """What the keys do here."""
-        return {"open_gate": "open", "end": "reject", "open": "evidence"}
-
     def can(self, action: str) -> bool:
         """Only what waits can be opened or rejected."""
-        if action in {"open_gate", "end"}:
+        if action in ("open_gate", "end"):
             return bool(self._chosen())
-        return self._list.row is not None
+        return self._list.row is not None if action in ("open", "mark", "mark_all") else super().can(action)
 
     def completions(self) -> list[str]:
         """`:gate ready` and the like."""
         return ["ready", "missing"]
 
-    def command(self, words: list[str]) -> bool:
+    def command(self, words: Sequence[str]) -> bool:
         """`:gate WORDS` narrows."""
         self.narrow(" ".join(words))
         return True
@@ -256,34 +251,34 @@ class GateMode(Mode):
         under = [gate for gate in self._waiting if row is not None and gate["job_id"] == row.key]
         return self._marked() or under
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """To the evidence."""
         self.add_class("deep")
         self.query_one("#evidence").focus()
         self._paint_evidence()
 
-    def do_mark(self) -> None:
+    def action_mark(self) -> None:
         """Mark the gate."""
         self._list.toggle_mark()
         self._paint()
 
-    def do_mark_all(self) -> None:
+    def action_mark_all(self) -> None:
         """Mark all that wait and are shown, or none."""
         shown = {gate["job_id"] for gate in self._shown() if gate["state"] == "waiting"}
         self._list.marks.keys = set() if shown <= self._list.marks.keys else shown
         self._paint()
 
-    def do_open_gate(self) -> None:
+    def action_open_gate(self) -> None:
         """Ask, then open."""
         chosen = self._chosen()
-        ready = [gate for gate in chosen if render.standing(gate)[0] is glyphs.READY]
+        ready = [gate for gate in chosen if render.standing(gate)[0] in (glyphs.READY, glyphs.UNSET)]
         short = [gate for gate in chosen if render.standing(gate)[0] is glyphs.MISSING]
         if not ready and not short:
-            self.screen_app.tell(
-                "Its text is still being read: the gate opens by itself, or can be opened then.", "warning"
+            self.notify(
+                "Its text is still being read: the gate opens by itself, or can be opened then.", severity="warning"
             )
             return
-        self.screen_app.push_screen(Dialog(_question(ready, short)), lambda answer: self._open(answer, ready, short))
+        self.app.push_screen(Dialog(_question(ready, short)), lambda answer: self._open(answer, ready, short))
 
     def _open(self, answer: Answer | None, ready: Sequence[Json], short: Sequence[Json]) -> None:
         if answer is None:
@@ -297,24 +292,24 @@ class GateMode(Mode):
 
         self._each(which, do, "open")
 
-    def do_end(self) -> None:
+    def action_end(self) -> None:
         """Ask for the reason, then reject."""
         chosen = self._chosen()
         named = _named(chosen)
         question = Question(
             f"Reject {named}",
             [[("The job ends as cancelled; what was written stays.", "text")]],
-            (Choice("x", f"Reject {named}", "reject"), Choice("", "Leave it waiting", "")),
-            f'medkg-lab gate reject {short_id(chosen[0]["job_id"])}… --why "…"',
+            (Choice("x", f"Reject {named}", "reject"), Choice("", "Keep waiting", "")),
+            f'medkg-lab gate reject {short_id(chosen[0]["job_id"])} --why "…"',
             asks="why (recorded with your name)",
-            required=True,
+            required=WHY_ASKED,
         )
 
         def then(answer: Answer | None) -> None:
             if answer is not None:
                 self._each(chosen, lambda lab, id: lab.ledger.gate_reject(id, by=person(), why=answer.text), "rejected")
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     def _each(self, chosen: Sequence[Json], do: Callable[[Lab, str], Any], what: str) -> None:
         def work(lab: Lab) -> tuple[int, LabError | None]:
@@ -334,7 +329,7 @@ class GateMode(Mode):
             self._list.marks.keys.clear()
             is_one = len(chosen) == 1
             text = f"The gate of {chosen[0]['doc_id']} is {what}." if is_one else f"{plural(done, 'gate')} {what}."
-            self.screen_app.tell(text + (f" {len(chosen) - done} not: {refused}" if refused else ""))
+            self.notify(text + (f" {len(chosen) - done} not: {refused}" if refused else ""))
 
         self.act(work, then)
 
@@ -369,10 +364,10 @@ def _question(ready: Sequence[Json], short: Sequence[Json]) -> Question:
         choices += [Choice("", f"Open only the {len(ready)} ready", "ready")] if ready else []
     else:
         choices.append(Choice("", f"Open {_named(ready)}", "ready"))
-    choices.append(Choice("", "Leave it closed" if len(chosen) == 1 else "Leave them closed", ""))
-    twin = f'medkg-lab gate open {short_id(chosen[0]["job_id"])}…{" --partial" if short else ""} --why "…"'
+    choices.append(Choice("", "Keep closed", ""))
+    twin = f'medkg-lab gate open {short_id(chosen[0]["job_id"])}{" --partial" if short else ""} --why "…"'
     gate_name = chosen[0]["gate"]
     return Question(
         f"Open {gate_name} for {_named(chosen)}", lines, choices, twin,
-        asks="why (recorded with your name)", required=bool(short),
+        asks="why (recorded with your name)", required=WHY_ASKED if short else "",
     )  # fmt: skip

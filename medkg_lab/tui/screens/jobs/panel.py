@@ -1,17 +1,53 @@
 """All about one job: how it stands, and a list that shows one side of it at a time."""
 
 import time
+from collections.abc import Sequence
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from medkg_lab.tui.formatting import short_id
 from medkg_lab.tui.screens.jobs import render
 from medkg_lab.tui.screens.jobs.render import JobDetail
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import Lines
-from medkg_lab.tui.widgets.table import Column, Row, Table
+from medkg_lab.tui.widgets.table import Row, Table
 
 TABS = ("Timeline", "Events", "In and out", "Error", "Lineage")
+
+
+class Tabs(Lines):
+    """The sides of a job by their names, the one that is seen marked; a click chooses one."""
+
+    DEFAULT_CSS = "Tabs { height: 1; padding: 0 2; }"
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(id="tabs")
+        self._names = names
+
+    def show_tab(self, number: int) -> None:
+        """Mark this one."""
+        self.show(
+            [[(f" {name} ", "accent bold reverse" if at == number else "muted") for at, name in enumerate(self._names)]]
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the tab under the mouse."""
+        end, at = self.gutter.left, event.x
+        for number, name in enumerate(self._names):
+            end += len(name) + 2
+            if at < end:
+                self.post_message(self.Chosen(number))
+                return
 
 
 class JobPanel(Vertical):
@@ -30,6 +66,7 @@ class JobPanel(Vertical):
     def compose(self) -> ComposeResult:
         """The regions."""
         yield Lines(id="verdict")
+        yield Tabs(TABS)
         yield Table(render.TIMELINE, id="detail")
 
     @property
@@ -53,6 +90,10 @@ class JobPanel(Vertical):
         self.rows.go(0)
         self._paint()
 
+    def on_tabs_chosen(self, message: Tabs.Chosen) -> None:
+        """A tab was clicked."""
+        self.turn(message.number - self._tab)
+
     def on_resize(self) -> None:
         """Bars are as long as there is room."""
         self.call_after_refresh(self._paint)
@@ -68,8 +109,8 @@ class JobPanel(Vertical):
         table.columns, rows = self._rows(detail, now)
         table.empty = [[("  Nothing yet.", "muted")]]
         table.show(rows)
-        tabs = " ".join(f"‹{name}›" if at == self._tab else name for at, name in enumerate(TABS))
-        table.head(f"{detail.job['doc_id']} · {short_id(detail.job['job_id'])}", f"[ ]  {tabs}")
+        self.query_one(Tabs).show_tab(self._tab)
+        table.head(f"{detail.job['doc_id']} · {short_id(detail.job['job_id'])}", "[ ] next tab")
         verdict.show(render.verdict(detail.job, now))
 
     def _rows(self, detail: JobDetail, now: float) -> tuple[tuple[Column, ...], list[Row]]:

@@ -9,19 +9,20 @@ from medkg_lab.tui.formatting import clock, duration, milliseconds, number, plur
 from medkg_lab.tui.screens.events.rows import Decoder
 from medkg_lab.tui.screens.jobs import gantt
 from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row
+from medkg_lab.tui.widgets.table import Cell, Row
 
 LIST = (
-    Column("DOCUMENT", 0),
+    Column("DOCUMENT", 0, share=4, middle=True),
     Column("STATE", 12),
     Column("STAGE", 14),
-    Column("PIPELINE", 15, wide=110),
-    Column("TRY", 3, right=True, wide=90),
-    Column("NOTE", 0, wide=100),
-    Column("JOB", 8, wide=150),
+    Column("PIPELINE", 15, wide=140),
+    Column("TRY", 3, right=True, wide=150),
+    Column("NOTE", 0, wide=100, share=3),
+    Column("JOB", 8, wide=160),
     Column("AGE", 7, right=True),
-    Column("TOOK", 7, right=True, wide=110),
+    Column("TOOK", 7, right=True, wide=130),
 )
 TIMELINE = (
     Column("STAGE", 14),
@@ -42,7 +43,7 @@ IN_OUT = (
 TEXT = (Column("", 0),)
 LINEAGE = (Column("KIND", 18), Column("ARTIFACTS", 9, right=True), Column("ITEMS", 10, right=True), Column("", 0))
 _REMEDIES = {
-    "bad_input": "The document itself is at fault: mend or replace it and submit it again. A retry alone changes nothing.",
+    "bad_input": "The document itself is at fault: fix or replace it and submit it again. A retry alone changes nothing.",
     "service": "Whatever did not answer may do so now: r tries again.",
     "rate_limited": "The other side asked to be called less often: r tries again; the policy's rate can be lowered.",
     "breaker_open": "The service failed too often and is left alone for a while; Lab shows until when. r tries again then.",
@@ -176,7 +177,7 @@ def error_rows(detail: JobDetail, width: int) -> list[Row]:
     if remedy := _REMEDIES.get(str(kind)):
         lines += [(line[0][0], "accent") for line in wrapped(f"→ {remedy}", width)]
     if detail.policy:
-        lines.append((f"policy {detail.policy} · {plural(int(job.get('attempt') or 1), 'try', 'tries')}", "muted"))
+        lines.append((f"policy {detail.policy} · {plural(int(job.get('attempt') or 1), 'attempt')}", "muted"))
     if job.get("error"):
         lines.append(("y shows the trace", "muted"))
     return [_text(text, token, at) for at, (text, token) in enumerate(lines)]

@@ -1,7 +1,8 @@
 """2 Jobs: every job in a list of any length, and all about the one under the cursor."""
 
 import time
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.timer import Timer
@@ -10,13 +11,15 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import windows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import person
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
 from medkg_lab.tui.formatting import clock, number, plural, short_id
-from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.messages import GoTo, Snapshot, Subject
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.jobs import render
 from medkg_lab.tui.screens.jobs.panel import JobPanel
-from medkg_lab.tui.screens.jobs.queries import beginning, detail_of
+from medkg_lab.tui.screens.jobs.queries import Incident, beginning, detail_of, export_incident, run_page
 from medkg_lab.tui.screens.jobs.render import JobDetail
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.table import Table
@@ -27,34 +30,42 @@ SETTLED = 0.12
 """Seconds that the cursor rests on a job before its detail is asked for."""
 MOST_MARKED = 10_000
 UNFINISHED = frozenset({"queued", "running", "waiting_gate"})
-SORT_COLUMNS = {"newest": "AGE", "changed": "TOOK", "document": "DOCUMENT", "pipeline": "PIPELINE", "state": "STATE"}
+SORT_COLUMNS = {
+    "newest": "AGE", "changed": "TOOK", "document": "DOCUMENT", "pipeline": "PIPELINE", "state": "STATE", "stage": "STAGE",
+}  # fmt: skip
+"""The orders that a click on a column's title gives."""
 
 
-class JobsMode(Mode):
+class JobsScreen(ModeScreen):
     """The list of jobs over the detail of one."""
 
     number = 2
     word = "jobs"
-    title = "Jobs"
+    TITLE = "Jobs"
     short = "Jobs"
     about = (
         "Every job, the newest first. / narrows the list as you type: words look at document, id and reason; state:, "
-        "pipeline:, stage:, kind:, source:, doc: and job: at one field; - before a word turns it round. Enter goes to the "
+        "pipeline:, stage:, kind:, source:, doc: and job: at one field; - before a word excludes it. Enter goes to the "
         "job's stages; [ and ] change what is shown of it."
     )
     twins = (
-        "medkg-lab jobs list --state failed · jobs show ID · jobs why ID · jobs retry ID --from STAGE · jobs cancel ID"
+        "medkg-lab jobs list --state failed · jobs show ID · jobs why ID · jobs retry ID --from STAGE · jobs cancel ID · "
+        "repro export ID --out FILE"
     )
+    AUTO_FOCUS = "#jobs"
+    BINDINGS = keys.bindings(
+        "open", "narrow", "demo", "export", "mark", "mark_all", "sort", "reverse", "earlier",
+        again="retry", end="cancel", put="submit", later="next tab",
+    )  # fmt: skip
     footer = ("open", "why", "again", "end", "narrow", "later")
 
     DEFAULT_CSS = """
-    JobsMode #jobs { height: 2fr; }
-    JobsMode #job { height: 1fr; min-height: 13; }
+    JobsScreen #jobs { height: 2fr; }
+    JobsScreen #job { height: 1fr; min-height: 13; }
     """
-    FINISHED_WORDS: ClassVar[dict[str, str]] = {"again": "retry", "end": "cancel", "put": "submit", "later": "next tab"}
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._filter = ""
         self._sort = "newest"
         self._reverse = False
@@ -66,7 +77,7 @@ class JobsMode(Mode):
         self._timer: Timer | None = None
         self._settle: Timer | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         yield Table(render.LIST, id="jobs", page=PAGE)
         yield JobPanel(id="job")
@@ -88,27 +99,21 @@ class JobsMode(Mode):
             self._timer = self.set_interval(EVERY, self._look_again)
         self._timer.resume()
         self._look()
-        self.take_focus()
 
     def hidden(self) -> None:
         """Stop looking."""
         if self._timer is not None:
             self._timer.pause()
 
-    def take_focus(self) -> None:
-        """The list has the focus, or the detail when that is all that is seen."""
-        (self._panel.rows if self.has_class("deep") else self._list).focus()
-
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Say how old the list is when the ledger does not answer."""
-        if self.active:
-            since = snapshot.behind.get("ledger")
-            self._list.greyed = since is not None
-            self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
-            self._head()
+        since = snapshot.behind.get("ledger")
+        self._list.greyed = since is not None
+        self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
+        self._head()
 
     def _look_again(self) -> None:
-        head = self.screen_app.snapshot.counts.get("head")
+        head = self.snapshot.counts.get("head")
         if head is not None and head != self._seen_head:
             self._seen_head = head
             self._look()
@@ -145,20 +150,20 @@ class JobsMode(Mode):
 
     def _empty(self) -> list[Line]:
         if self._filter:
-            everything = sum(self.screen_app.snapshot.jobs.values())
+            everything = sum(self.snapshot.jobs.values())
             return [[(f"  None of {number(everything)} jobs match {self._filter}. ", "text"), ("esc", "accent bold"),
                      (" clears the filter.", "text")]]  # fmt: skip
         return [[("  No jobs yet. ", "text"), ("i", "accent bold"), (" submits documents, ", "text"), ("d", "accent bold"),
                  (" runs the bundled ones.", "text")]]  # fmt: skip
 
     def _head(self) -> None:
-        everything = sum(self.screen_app.snapshot.jobs.values())
+        everything = sum(self.snapshot.jobs.values())
         title = f"Jobs · {number(self._total)}"
         if self._filter:
             title = f"Jobs · {number(self._total)} of {number(everything)} · /{self._filter}"
         marked = len(self._list.marks.keys)
-        turned = ", turned round" if self._reverse else ""
-        foot = (f"{marked} marked · " if marked else "") + f"sorted by {self._sort}{turned} · s next{self._as_of}"
+        arrow = "↑" if self._reverse else "↓"
+        foot = (f"{marked} marked · " if marked else "") + f"{self._sort} {arrow} · s next{self._as_of}"
         self._list.head(title, foot)
 
     def on_table_wanted(self, message: Table.Wanted) -> None:
@@ -174,9 +179,18 @@ class JobsMode(Mode):
                 self._settle.stop()
             self._settle = self.set_timer(SETTLED, self._look_closer)
 
+    def on_table_head_clicked(self, message: Table.HeadClicked) -> None:
+        """Sort by the column whose title was clicked; a second click reverses."""
+        sort = next((name for name, title in SORT_COLUMNS.items() if title == message.title), "")
+        if message.table is self._list and sort:
+            self._reverse, self._sort = (not self._reverse if sort == self._sort else False), sort
+            self._offset = 0
+            self._list.go(0)
+            self._look()
+
     def on_table_opened(self, message: Table.Opened) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
     def _look_closer(self) -> None:
         row = self._list.row
@@ -188,7 +202,7 @@ class JobsMode(Mode):
         def take(detail: JobDetail | None) -> None:
             if detail is not None and self._list.row is not None and self._list.row.key == job_id:
                 self._panel.show(detail)
-                self.screen_app.repaint_footer()
+                self.refresh_bindings()
 
         self.ask("detail", lambda lab: detail_of(lab, job_id), take, lambda _: None)
 
@@ -215,8 +229,10 @@ class JobsMode(Mode):
         """The filter."""
         return self._filter
 
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """From the detail to the list; then unmark."""
+        if self.close_help():
+            return True
         if self._panel.rows.has_focus or self.has_class("deep"):
             self.remove_class("deep")
             self._list.focus()
@@ -227,32 +243,25 @@ class JobsMode(Mode):
             return True
         return False
 
-    def words(self) -> dict[str, str]:
-        """A job is retried and cancelled."""
-        return self.FINISHED_WORDS
-
     def can(self, action: str) -> bool:
         """Most needs a job; a job that has ended cannot be cancelled, one that has not cannot be retried."""
-        if action in {"put", "demo"}:
-            return self.screen_app.snapshot.is_ready
         row = self._list.row
         job = self._held.get(row.key) if row is not None else None
-        if action in {"earlier", "later"}:
+        if action in ("earlier", "later"):
             return self._panel.detail is not None
-        if action in {"sort", "reverse"}:
-            return True
-        if job is None:
-            return False
-        if self._list.marks.keys:
-            return True
-        return {"again": job["state"] not in UNFINISHED, "end": job["state"] in UNFINISHED}.get(action, True)
+        if action not in ("again", "end", "open", "mark", "mark_all", "export"):
+            return super().can(action)
+        if job is None or self._list.marks.keys:
+            return job is not None
+        ended = job["state"] not in UNFINISHED
+        return {"again": ended, "export": ended, "end": not ended}.get(action, True)
 
     def completions(self) -> list[str]:
         """Filters that are asked for often."""
         states = ("running", "queued", "gate", "completed", "failed", "dead", "cancelled")
-        return [*states, *(f"pipeline:{name}" for name in self.screen_app.snapshot.stages)]
+        return [*states, *(f"pipeline:{name}" for name in self.snapshot.stages)]
 
-    def command(self, words: list[str]) -> bool:
+    def command(self, words: Sequence[str]) -> bool:
         """`:jobs failed` narrows to a state, anything else as `/` would."""
         states = {"running", "queued", "gate", "completed", "failed", "dead", "cancelled"}
         self.narrow(" ".join(f"state:{word}" if word in states else word for word in words))
@@ -260,7 +269,7 @@ class JobsMode(Mode):
 
     # Actions
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """From the list to the stages, from a stage to all about it."""
         if not self._panel.rows.has_focus:
             self.add_class("deep")
@@ -273,7 +282,7 @@ class JobsMode(Mode):
             case "Events":
                 event = next((one for one in detail.events if str(one["seq"]) == row.key), None)
                 if event is not None:
-                    self.screen_app.show_raw(f"event {row.key}", event)
+                    self.show_raw(f"event {row.key}", event)
             case "Timeline" | "In and out":
                 self._open_stage(detail, row.key)
 
@@ -285,19 +294,19 @@ class JobsMode(Mode):
 
         def show(looks: list[Line]) -> None:
             title = f"{detail.job['doc_id']} · {stage}"
-            self.screen_app.push_screen(Sheet(title, render.stage_lines(detail, stage, looks)))
+            self.app.push_screen(Sheet(title, render.stage_lines(detail, stage, looks)))
 
         self.ask("stage", work, show)
 
-    def do_later(self) -> None:
+    def action_later(self) -> None:
         """The next tab of the detail."""
         self._panel.turn(1)
 
-    def do_earlier(self) -> None:
+    def action_earlier(self) -> None:
         """The previous tab of the detail."""
         self._panel.turn(-1)
 
-    def do_sort(self) -> None:
+    def action_sort(self) -> None:
         """Sort by the next column."""
         names = list(windows.SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
@@ -305,19 +314,19 @@ class JobsMode(Mode):
         self._list.go(0)
         self._look()
 
-    def do_reverse(self) -> None:
+    def action_reverse(self) -> None:
         """Turn the order round."""
         self._reverse = not self._reverse
         self._offset = 0
         self._list.go(0)
         self._look()
 
-    def do_mark(self) -> None:
+    def action_mark(self) -> None:
         """Mark the job."""
         self._list.toggle_mark()
         self._head()
 
-    def do_mark_all(self) -> None:
+    def action_mark_all(self) -> None:
         """Mark all that the filter shows, or none."""
         if self._list.marks.keys:
             self._list.marks.keys.clear()
@@ -329,36 +338,36 @@ class JobsMode(Mode):
             self._list.marks.keys = set(ids)
             self._paint_list()
             if len(ids) == MOST_MARKED:
-                self.screen_app.tell(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", "warning")
+                self.notify(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", severity="warning")
 
         self.ask("marks", lambda lab: windows.job_ids(lab.ledger, text, MOST_MARKED), take)
 
     def _chosen(self) -> list[str]:
         return sorted(self._list.marks.keys) or ([self._list.row.key] if self._list.row else [])
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Ask from which stage, then retry."""
         ids = self._chosen()
         job = self._held.get(ids[0])
-        stages = self.screen_app.snapshot.stages.get(job["pipeline_name"], ()) if job is not None else ()
+        stages = self.snapshot.stages.get(job["pipeline_name"], ()) if job is not None else ()
         name = job["doc_id"] if len(ids) == 1 and job else plural(len(ids), "job")
         done = "the first stage that is not done" if job is None or job["state"] != "completed" else "the beginning"
         options = [("", f"from {done}"), *((stage, f"from {stage}") for stage in stages)]
         question = Question(
             f"Retry {name}",
-            [[("What the stages before wrote is used again; what follows is made anew.", "text")]],
-            (Choice("r", f"Retry {name}", "retry"), Choice("", "Leave it", "")),
-            f"medkg-lab jobs retry {short_id(ids[0])}… --from STAGE",
+            [[("What the stages before wrote is reused; later stages are recomputed.", "text")]],
+            (Choice("r", f"Retry {name}", "retry"), Choice("", "Cancel", "")),
+            f"medkg-lab jobs retry {short_id(ids[0])} --from STAGE",
             options=options,
         )
 
         def then(answer: Answer | None) -> None:
             if answer is not None:
-                self._each(ids, lambda lab, id: lab.ledger.retry(id, answer.option or None, by=person()), "runs again")
+                self._each(ids, lambda lab, id: lab.ledger.retry(id, answer.option or None, by=person()), "Retrying")
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
-    def do_end(self) -> None:
+    def action_end(self) -> None:
         """Ask for the reason, then cancel."""
         ids = self._chosen()
         job = self._held.get(ids[0])
@@ -366,17 +375,17 @@ class JobsMode(Mode):
         question = Question(
             f"Cancel {name}",
             [[("A running one stops after its stage. What was written stays.", "text")]],
-            (Choice("x", f"Cancel {name}", "cancel"), Choice("", "Leave it", "")),
-            f"medkg-lab jobs cancel {short_id(ids[0])}… --why TEXT",
+            (Choice("x", f"Cancel {name}", "cancel"), Choice("", "Cancel", "")),
+            f"medkg-lab jobs cancel {short_id(ids[0])} --why TEXT",
             asks="why (recorded with your name)",
         )
 
         def then(answer: Answer | None) -> None:
             if answer is not None:
                 why = answer.text or "no reason given"
-                self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "is cancelled")
+                self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "Cancelled")
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     def _each(self, ids: list[str], do: Any, what: str) -> None:
         def work(lab: Lab) -> tuple[int, LabError | None]:
@@ -395,18 +404,24 @@ class JobsMode(Mode):
         def then(answer: tuple[int, LabError | None]) -> None:
             done, refused = answer
             self._list.marks.keys.clear()
-            text = f"{plural(done, 'job')} {what}." if len(ids) == 1 else f"{plural(done, 'job')}: each {what}."
-            self.screen_app.tell(text + (f" {len(ids) - done} not: {refused}" if refused else ""))
+            self.notify(f"{what} {plural(done, 'job')}." + (f" {len(ids) - done} not: {refused}" if refused else ""))
             self._seen_head = None
 
         self.act(work, then)
 
-    def do_put(self) -> None:
-        """Submit documents."""
-        self.screen_app.do_put()
+    def action_export(self) -> None:
+        """Export the job as an incident, import that into a home of its own, and replay it there at the step that failed."""
+        if (subject := self.subject()) is None:
+            return
+        self.notify(f"Exporting {subject.name} …")
 
-    def do_dagster(self) -> None:
+        def then(made: Incident) -> None:
+            self.notify(f"Exported to {made.archive}")
+            self.post_message(GoTo("replay", [str(made.home), made.stage]))
+
+        self.act(lambda lab: export_incident(lab, subject.id), then)
+
+    def action_dagster(self) -> None:
         """Open the job's run in Dagster."""
-        subject = self.subject()
-        run = (subject.raw.get("run_id") if subject else None) or ""
-        self.screen_app.open_dagster(f"/runs/{run}" if run else "/")
+        if (subject := self.subject()) is not None:
+            self.open_dagster(lambda lab: run_page(lab, subject.id))

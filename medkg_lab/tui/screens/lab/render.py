@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab.gpu.nvml import Gauge
+from medkg_lab.lab.flow import StageFlow, progress
+from medkg_lab.lab.why import needs_person
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
-from medkg_lab.tui.alerts import needs_person
-from medkg_lab.tui.formatting import bar, clock, number, plural, size, uptime
+from medkg_lab.tui.formatting import bar, clock, duration, milliseconds, number, plural, size, uptime
 from medkg_lab.tui.messages import Snapshot
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.panel import fit, wrapped
@@ -123,11 +124,11 @@ def _doing(one: Any, seen: Snapshot) -> str:
 
 def _distance(head: int, seen: Snapshot, view: str) -> str:
     behind = max(0, head - int(seen.positions.get(view, 0)))
-    return f"{plural(behind, 'event')} behind the ledger" if behind else "in step with the ledger"
+    return f"{plural(behind, 'event')} behind the ledger" if behind else "up to date"
 
 
 def behind(seen: Snapshot) -> list[Line]:
-    """How far queue and views are behind the ledger."""
+    """How much waits, and how far views lag behind the ledger."""
     head = int(seen.counts.get("head", 0))
     queued = seen.counts.get("queued_by_lane", {})
     lines: list[Line] = [
@@ -139,7 +140,7 @@ def behind(seen: Snapshot) -> list[Line]:
     for label, view in (("topic", "outbox"), ("dagster", "recorder"), ("search", "knowledge"), ("tables", "tables")):
         if view in seen.positions:
             lag = max(0, head - int(seen.positions[view]))
-            lines.append(_fact(label, f"−{number(lag)} events" if lag else "0", "" if lag else "in step", lag > 1000))
+            lines.append(_fact(label, plural(lag, "event") if lag else "up to date", "", lag > 1000))
     dead = seen.jobs.get("dead", 0)
     lines.append(_fact("dead", plural(dead, "job"), f"of {number(sum(seen.jobs.values()))}", bool(dead)))
     return lines
@@ -166,7 +167,7 @@ def machine(seen: Snapshot, width: int) -> list[Line]:
         [("memory    ", "muted"), (bar(rss / float(found["memory_mb"]), GAUGE), "run"), (f" {size(rss)}", "text")],
         [("disk      ", "muted"), (f"{size(float(found['disk_free_mb']))} free", "text")],
         [("breakers  ", "muted"), (breakers, "warn bold" if opened else "ok")],
-        [("durable   ", "muted"), ("✓ fsync · loses nothing" if safe else f"{durable}", "ok" if safe else "text")],
+        [("durability", "muted"), (" ✓ fsync before ack" if safe else f"{durable}", "ok" if safe else "text")],
     ]
 
 
@@ -207,22 +208,85 @@ def doctor(findings: "Sequence[Finding]") -> list[Line]:
     return lines
 
 
-def places(seen: Snapshot, narrow: bool) -> list[Line]:
-    """Where documents are: each pipeline as a line of its stages, and what it has to do; a narrow one only shows the latter."""
+def places(seen: Snapshot, narrow: bool, height: int) -> list[Line]:
+    """Documents moving through the stages: each pipeline as a line of its stages, and as a table where there is room for it.
+
+    Those that have something to do come first; a narrow one only shows the stages where documents stand.
+    """
+    names = sorted(seen.stages, key=lambda name: (not _is_moving(seen, name), name not in seen.totals, name))
+    names = [name for name in names if not narrow or seen.flow.get(name)]
     lines: list[Line] = []
-    busy_first = sorted(seen.stages, key=lambda name: (name not in seen.totals, name))
-    for pipeline in busy_first:
-        flow = {} if narrow and pipeline not in seen.totals else seen.flow.get(pipeline, {})
-        if narrow and not flow:
-            continue
-        stages = [stage for stage in seen.stages[pipeline] if not narrow or stage in flow]
-        line: list[Span] = [(fit(pipeline, 14) + "  ", "text bold" if pipeline in seen.totals else "muted")]
-        for at, stage in enumerate(stages):
-            line += [(" ─ ", "line")] if at else []
-            line += _stage_spans(stage, flow.get(stage, {}), bool(seen.totals.get(pipeline)))
-        lines.append(line)
-        lines.append([(" " * 16, "muted"), *_pipeline_words(flow, seen.totals.get(pipeline, {}))])
+    left = height - 2 * len(names)
+    for name in names:
+        more = len(seen.stages[name]) + 1 - 2
+        if not narrow and name in seen.totals and more <= left:
+            lines += _table(seen, name)
+            left -= more
+        else:
+            lines += _in_a_line(seen, name, narrow)
     return lines or [_no_documents(seen)]
+
+
+def _is_moving(seen: Snapshot, name: str) -> bool:
+    return any(seen.totals.get(name, {}).get(state) for state in ("queued", "running"))
+
+
+def _in_a_line(seen: Snapshot, name: str, narrow: bool) -> list[Line]:
+    flow = {} if narrow and name not in seen.totals else seen.flow.get(name, {})
+    stages = [stage for stage in seen.stages[name] if not narrow or stage in flow]
+    line: list[Span] = [(fit(name, 14) + "  ", "text bold" if name in seen.totals else "muted")]
+    for at, stage in enumerate(stages):
+        line += [(" ─ ", "line")] if at else []
+        line += _stage_spans(
+            stage, flow.get(stage, {}), _through(seen, name, stage), sum(seen.totals.get(name, {}).values())
+        )
+    return [line, [(" " * 16, "muted"), *_pipeline_words(flow, seen.totals.get(name, {}))]]
+
+
+def _through(seen: Snapshot, name: str, stage: str) -> int:
+    return seen.stage_flows.get(name, {}).get(stage, StageFlow()).through
+
+
+def _table(seen: Snapshot, name: str) -> list[Line]:
+    """A pipeline with a row for each stage: done of total, rate, p95, what stands there, and which one holds the rest up."""
+    flows, standing, totals = seen.stage_flows.get(name, {}), seen.flow.get(name, {}), seen.totals[name]
+    now = progress(seen.stages[name], standing, totals, flows)
+    eta = (
+        f" · about {duration(now.eta_s)} to go"
+        if now.eta_s is not None
+        else " · no document through yet"
+        if now.left
+        else ""
+    )
+    head: list[Span] = [(fit(name, 14) + "  ", "text bold"), *_pipeline_words(standing, totals), (eta, "text")]
+    lines: list[Line] = [head]
+    for stage in seen.stages[name]:
+        one, states = flows.get(stage, StageFlow()), standing.get(stage, {})
+        done = f"{number(one.through)}/{number(now.total)}"
+        rate = f"{one.per_s:.1f}/s" if one.per_s >= 0.05 else f"{one.recent}/min" if one.recent else ""
+        p95 = f"p95 {milliseconds(one.p95_ms)}" if one.p95_ms is not None else ""
+        line: list[Span] = [
+            *_stage_sign(states, one.through, now.total),
+            (fit(stage, 14), "text" if one.through or states else "muted"),
+            (bar(one.through / now.total if now.total else 0.0, GAUGE), "run"),
+            (f"{done:>12}  {rate:<8}{p95:<12}", "muted"),
+        ]
+        for state, count in sorted(states.items()):
+            shown = glyphs.of_job(state)
+            line.append((f"  {glyphs.sign(shown)} {number(count)} {shown.word}", shown.token))
+        line += [("  ◂ bottleneck", "warn bold")] if stage == now.bottleneck else []
+        lines.append(line)
+    return lines
+
+
+def _stage_sign(states: Mapping[str, int], through: int, total: int) -> list[Span]:
+    """The sign of a stage; ✓ only where documents have been, and none is on its way to it."""
+    for state in ("running", "waiting_gate", "failed", "dead"):
+        if states.get(state):
+            shown = glyphs.of_job(state)
+            return [(f"{glyphs.sign(shown)} ", shown.token)]
+    shown = glyphs.DONE if through else glyphs.QUEUED
+    return [(f"{glyphs.sign(shown)} ", "muted")]
 
 
 def _no_documents(seen: Snapshot) -> list[Span]:
@@ -237,10 +301,11 @@ def _no_documents(seen: Snapshot) -> list[Span]:
     return [("No documents yet. ", "text"), *keys]
 
 
-def _stage_spans(stage: str, states: Mapping[str, int], used: bool) -> list[Span]:
+def _stage_spans(stage: str, states: Mapping[str, int], through: int, total: int) -> list[Span]:
     if not states:
-        idle = glyphs.DONE if used else glyphs.QUEUED
-        return [(f"{glyphs.sign(idle)} ", "muted"), (stage, "muted")]
+        sign = _stage_sign(states, through, total)
+        partly = f" {through}/{total}" if 0 < through < total else ""
+        return [*sign, (f"{stage}{partly}", "muted")]
     spans: list[Span] = []
     for at, (state, count) in enumerate(sorted(states.items())):
         shown = glyphs.of_job(state)

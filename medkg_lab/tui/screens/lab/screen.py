@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.tui.alerts import SHOWN, attention
+from medkg_lab.tui import alerts, keys
 from medkg_lab.tui.dialogs import Sheet
 from medkg_lab.tui.formatting import clock, columns, uptime
 from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.lab.render import (
     about,
     behind,
@@ -25,8 +25,9 @@ from medkg_lab.tui.screens.lab.render import (
     starting_head,
 )
 from medkg_lab.tui.theme import Line
-from medkg_lab.tui.widgets.panel import Panel
-from medkg_lab.tui.widgets.table import Column, Table
+from medkg_lab.tui.widgets.line_view import Column
+from medkg_lab.tui.widgets.panel import Lines, Panel
+from medkg_lab.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from medkg_lab.lab.doctor import Finding
@@ -45,67 +46,57 @@ PROCESS_COLUMNS = (
 )
 
 
-class LabMode(Mode):
+class LabScreen(ModeScreen):
     """Processes, throughput, lag and limits at one look."""
 
     number = 1
     word = "lab"
-    title = "Lab"
+    TITLE = "Lab"
     short = "Lab"
     about = (
         "Is it up, is it moving, does it need me. What needs you comes first, each line with the key that deals with it. "
         "The cursor is on a process: enter shows all about it."
     )
     twins = "medkg-lab status --why · doctor · watch · restart NAME · logs NAME · submit PATH · demo · down"
+    AUTO_FOCUS = "#processes"
+    BINDINGS = keys.bindings("demo", "put", again="restart", open="open", diff="doctor: is what the profile needs here")
     footer = ("open", "why", "logs", "again", "demo", "put", "command")
 
     DEFAULT_CSS = """
-    LabMode #needs { max-height: 7; }
-    LabMode #processes { height: auto; max-height: 11; }
-    LabMode #moving { width: 5fr; height: 8; }
-    LabMode #behind { width: 4fr; height: 8; }
-    LabMode #machine { width: 4fr; height: 8; }
-    LabMode #gauges { height: auto; }
-    LabMode #places { height: 1fr; min-height: 4; }
+    LabScreen #needs { max-height: 7; }
+    LabScreen #processes { height: auto; max-height: 11; }
+    LabScreen #moving { width: 5fr; height: 8; }
+    LabScreen #behind { width: 4fr; height: 8; }
+    LabScreen #machine { width: 4fr; height: 8; }
+    LabScreen #gauges { height: auto; }
+    LabScreen #places { height: 1fr; min-height: 4; }
     """
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
-        yield Panel(id="needs")
+        yield Panel(id="needs", clicks=True)
         yield Table(PROCESS_COLUMNS, id="processes")
         with Horizontal(id="gauges"):
             yield Panel("Moving", id="moving")
-            yield Panel("Behind", id="behind")
+            yield Panel("Lag", id="behind")
             yield Panel("Machine", id="machine")
-        yield Panel("Where documents are", id="places")
+        yield Panel("Flow", id="places")
 
     def shown(self) -> None:
-        """The processes have the focus."""
-        self.query_one("#processes").focus()
-        self._paint(self.screen_app.snapshot)
-
-    def on_mount(self) -> None:
         """Paint what is known already."""
-        self.call_after_refresh(lambda: self._paint(self.screen_app.snapshot))
-
-    def take_focus(self) -> None:
-        """The processes have the focus."""
-        self.query_one("#processes").focus()
+        self.call_after_refresh(lambda: self._paint(self.snapshot))
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Repaint when seen."""
-        if self.active:
-            self._paint(snapshot)
+        """Repaint."""
+        self._paint(snapshot)
 
     def words(self) -> dict[str, str]:
-        """A process is restarted."""
-        demo = "run the demo" if not self.screen_app.snapshot.jobs else "demo"
-        return {"again": "restart", "diff": "doctor: is what the profile needs here", "demo": demo}
+        """The demo is offered louder while nothing has run."""
+        return {} if self.snapshot.jobs else {"demo": "run the demo"}
 
     def can(self, action: str) -> bool:
-        """Processes can be restarted and opened where there are some; the demo runs in a lab that is up."""
-        seen = self.screen_app.snapshot
-        return seen.is_ready if action in {"demo", "put"} else bool(seen.processes)
+        """Processes can be restarted and opened where there are some."""
+        return bool(self.snapshot.processes) if action in ("again", "open", "diff") else super().can(action)
 
     def subject(self) -> Subject | None:
         """The process under the cursor."""
@@ -116,7 +107,7 @@ class LabMode(Mode):
 
     def _process(self) -> dict[str, Any] | None:
         row = self.query_one("#processes", Table).row
-        seen = self.screen_app.snapshot.processes
+        seen = self.snapshot.processes
         return next((dict(one) for one in seen if row is not None and one["name"] == row.key), None)
 
     # Painting
@@ -135,27 +126,27 @@ class LabMode(Mode):
             for panel in self.query("#gauges Panel"):
                 panel.styles.height = min(len(lines), MOST_GAUGES) + 2
         where = self.query_one("#places", Panel)
-        where.show(places(seen, self.screen.has_class("-narrow")))
+        where.show(places(seen, self.has_class("-narrow"), max(4, where.size.height)))
         old = f"as of {clock(min(seen.behind.values()))} · ledger does not answer" if seen.behind else ""
-        where.head("Where documents are", old)
+        where.head("Flow", old)
 
     def _paint_needs(self, seen: Snapshot) -> None:
         panel = self.query_one("#needs", Panel)
         if seen.lab is None:
             panel.head("No lab")
-            panel.show([no_lab(self.screen_app.starting and not seen.counts)])
+            panel.show([no_lab(self.session.starts and not seen.counts)])
             return
-        if not seen.is_ready and not any(seen.jobs.values()) and not attention(seen):
+        if not seen.is_ready and not any(seen.jobs.values()) and not alerts.attention(seen):
             panel.head(*starting_head(seen))
             panel.show([[("Each process waits for those it needs; below is what each does now.", "muted")]])
             return
-        needs = attention(seen)
+        needs = alerts.attention(seen)
         panel.head(f"Needs you · {len(needs)}" if needs else "Needs you")
         if not needs:
             panel.show([nothing(seen)])
             return
         width = panel.size.width or 76
-        panel.show([need_line(one, width) for one in needs[:SHOWN]])
+        panel.show([need_line(one, width) for one in needs[: alerts.SHOWN]])
 
     def _paint_processes(self, seen: Snapshot) -> None:
         table = self.query_one("#processes", Table)
@@ -180,12 +171,18 @@ class LabMode(Mode):
 
     # Actions
 
-    def do_open(self) -> None:
+    async def on_lines_clicked(self, message: Lines.Clicked) -> None:
+        """A line of what needs the person was clicked: it does what its key does."""
+        needs = alerts.attention(self.snapshot)
+        if message.row < len(needs):
+            self.app.simulate_key(needs[message.row].key)
+
+    def action_open(self) -> None:
         """All about the process under the cursor, with the end of its log."""
         process = self._process()
         if process is None:
             return
-        path = self.screen_app.lab.locations.log(process["name"])
+        path = self.lab.locations.log(process["name"])
 
         def look(lab: Lab) -> list[str]:
             from medkg_lab.lab.windows import log_tail
@@ -193,20 +190,20 @@ class LabMode(Mode):
             return log_tail(path, None, 8192)[0][-12:]
 
         def show(tail: list[str]) -> None:
-            self.screen_app.push_screen(Sheet(process["name"], about(process, tail), "l whole log · esc close"))
+            self.app.push_screen(Sheet(process["name"], about(process, tail), "l whole log · esc close"))
 
         self.ask("process", look, show)
 
     def on_table_opened(self) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Ask, then restart the process under the cursor."""
         if (process := self._process()) is not None:
-            self.screen_app.ask_restart(process)
+            self.ask_restart(process)
 
-    def do_diff(self) -> None:
+    def action_diff(self) -> None:
         """What the profile needs and whether it is here, as `medkg-lab doctor` says it."""
 
         def look(lab: Lab) -> "list[Finding]":
@@ -217,17 +214,7 @@ class LabMode(Mode):
 
         def show(findings: "list[Finding]") -> None:
             good = sum(one.ok for one in findings)
-            self.screen_app.push_screen(
-                Sheet(f"Doctor · {good} of {len(findings)} in order", doctor(findings), "esc close")
-            )
+            self.app.push_screen(Sheet(f"Doctor · {good} of {len(findings)} in order", doctor(findings), "esc close"))
 
-        self.screen_app.tell("Looking at what the profile needs …")
+        self.notify("Checking what the profile needs …")
         self.ask("doctor", look, show)
-
-    def do_demo(self) -> None:
-        """Put the bundled documents on the queue."""
-        self.screen_app.do_demo()
-
-    def do_put(self) -> None:
-        """Submit documents."""
-        self.screen_app.do_put()

@@ -8,8 +8,9 @@ from datetime import datetime
 from rich.cells import chop_cells
 
 from medkg_lab.tui.formatting import clock
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import safe
-from medkg_lab.tui.widgets.table import Cell, Column, Row
+from medkg_lab.tui.widgets.table import Cell, Row
 
 COLUMNS = (Column("TIME", 8), Column("PROCESS", 14), Column("LEVEL", 7, wide=70), Column("TEXT", 0))
 FOUND_CELLS = 2

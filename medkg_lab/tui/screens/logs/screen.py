@@ -7,37 +7,42 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
 from medkg_lab.lab import windows
 from medkg_lab.lab.facade import Lab
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
-from medkg_lab.tui.formatting import clock, number, plural
+from medkg_lab.tui.formatting import clock, number, plural, short_id
 from medkg_lab.tui.messages import Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.logs import render
 from medkg_lab.tui.screens.logs.render import LogLine
 from medkg_lab.tui.time_parsing import place
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row, Table
+from medkg_lab.tui.widgets.table import Cell, Row, Table
 
 EVERY = 0.4
 KEPT = 10_000
 FIRST_BYTES = 256 * 1024
 MOST_BYTES = 2 * 1024 * 1024
 """Bytes of each log that are read at first, and at most at once later."""
+OF_LINES = frozenset({"open", "narrow", "pause", "follow", "time", "wrap", "earlier", "later"})
 Fresh = dict[str, tuple[list[str], int, float]]
 """Of each log what is new, where it ends, and when it was written last (seconds since the epoch)."""
 
 
-class LogsMode(Mode):
+class LogsScreen(ModeScreen):
     """The processes at the left, their lines at the right."""
 
     number = 7
     word = "logs"
-    title = "Logs"
+    TITLE = "Logs"
     short = "Logs"
     about = (
         "What the processes write, merged by time. space at the left chooses processes; none chosen means all. / finds text, "
@@ -45,21 +50,26 @@ class LogsMode(Mode):
         "lines, ↵ shows one whole."
     )
     twins = "medkg-lab logs [NAME] --lines 50"
+    AUTO_FOCUS = "#lines"
+    BINDINGS = keys.bindings(
+        "pause", "follow", "time", "wrap", "next", "previous", "earlier", "later", "mark_all",
+        narrow="find", mark="choose", open="whole line", again="restart the process",
+    )  # fmt: skip
     footer = ("narrow", "pause", "follow", "time", "mark", "wrap")
 
     DEFAULT_CSS = """
-    LogsMode #panes { height: 1fr; }
-    LogsMode #names { width: 22; }
-    LogsMode #lines { width: 1fr; }
+    LogsScreen #panes { height: 1fr; }
+    LogsScreen #names { width: 22; }
+    LogsScreen #lines { width: 1fr; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._lines: deque[LogLine] = deque(maxlen=KEPT)
         self._places: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._last: dict[str, float] = {}
-        self._find = ""
+        self._find = self._only = ""
         self._following = True
         self._paused = False
         self._held_back = 0
@@ -68,7 +78,7 @@ class LogsMode(Mode):
         self._wraps = False
         self._timer: Timer | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         with Horizontal(id="panes"):
             yield Table((Column("PROCESS", 0),), id="names")
@@ -91,20 +101,15 @@ class LogsMode(Mode):
         self._timer.resume()
         self._look()
         self._paint()
-        self.take_focus()
 
     def hidden(self) -> None:
         """Read no more."""
         if self._timer is not None:
             self._timer.pause()
 
-    def take_focus(self) -> None:
-        """The lines."""
-        self._list.focus()
-
     def _look(self) -> None:
         places = dict(self._places)
-        self.ask("logs", lambda lab: _fresh(lab, places), self._take, lambda _: None)
+        self.poll("logs", lambda lab: _fresh(lab, places), self._take)
 
     def _take(self, fresh: Fresh) -> None:
         came: list[LogLine] = []
@@ -131,9 +136,16 @@ class LogsMode(Mode):
     def _paint(self) -> None:
         chosen = self._names.marks.keys
         self._held_back = 0
-        self._shown = [line for line in self._lines if not chosen or line.process in chosen]
+        only = self._only
+        of_job = [line for line in self._lines if only and only in line.text]
+        self._shown = of_job or [line for line in self._lines if not only and (not chosen or line.process in chosen)]
         table = self._list
-        table.empty = [[("  Nothing was written yet.", "muted")]]
+        nothing = (
+            f"  No process has written of {only}. E on the job shows its events."
+            if only
+            else "  Nothing was written yet."
+        )
+        table.empty = [[(nothing, "muted")]]
         width = table.room(render.COLUMNS, len(render.COLUMNS) - 1) if self._wraps else 0
         rows = [render.rows(line, self._fits(line), width) for line in self._shown]
         self._starts = [0, *accumulate(map(len, rows))][: len(rows)]
@@ -147,7 +159,7 @@ class LogsMode(Mode):
 
     def _head(self) -> None:
         chosen = self._names.marks.keys
-        which = " ".join(sorted(chosen)) if chosen else "all"
+        which = f"job {short_id(self._only)}" if self._only else " ".join(sorted(chosen)) if chosen else "all"
         state = (
             f"paused · {number(self._held_back)} new"
             if self._paused
@@ -164,7 +176,7 @@ class LogsMode(Mode):
 
     def on_table_opened(self) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
     # Hooks
 
@@ -184,7 +196,7 @@ class LogsMode(Mode):
         name = row.key if row is not None else (line.process if line is not None else None)
         if name is None:
             return None
-        raw = next((one for one in self.screen_app.snapshot.processes if one["name"] == name), None)
+        raw = next((one for one in self.snapshot.processes if one["name"] == name), None)
         return Subject("process", name, name, name, raw) if raw is not None else None
 
     def narrow(self, text: str) -> None:
@@ -198,14 +210,19 @@ class LogsMode(Mode):
         """What is looked for."""
         return self._find
 
+    def step_back(self) -> bool:
+        """The help closes first; then the lines of all jobs are shown again."""
+        if super().step_back():
+            return True
+        had = bool(self._only)
+        if had:
+            self.command([])
+        return had
+
     def words(self) -> dict[str, str]:
         """What the keys do here."""
         return {
-            "narrow": "find",
-            "mark": "choose",
-            "open": "whole line",
-            "pause": "go on" if self._paused else "pause",
-            "again": "restart the process",
+            "pause": "resume" if self._paused else "pause",
             "wrap": "cut lines" if self._wraps else "wrap",
         }
 
@@ -217,22 +234,23 @@ class LogsMode(Mode):
             return bool(self._places)
         if action == "again":
             return self.subject() is not None
-        return bool(self._shown)
+        return super().can(action) and (action not in OF_LINES or bool(self._shown))
 
     def completions(self) -> list[str]:
         """The processes."""
         return sorted(self._places)
 
-    def command(self, words: list[str]) -> bool:
-        """`:logs pdf bridge` chooses processes."""
-        self._names.marks.keys = set(words)
+    def command(self, words: Sequence[str]) -> bool:
+        """`:logs pdf bridge` chooses processes; `/text` behind them shows only the lines that have it."""
+        self._names.marks.keys = {word for word in words if not word.startswith("/")}
+        self._only = next((word[1:] for word in words if word.startswith("/")), "")
         self._following = True
         self._paint()
         return True
 
     # Actions
 
-    def do_mark(self) -> None:
+    def action_mark(self) -> None:
         """Choose the process at the left, or that of the line."""
         line = self._line()
         if self._names.has_focus:
@@ -242,13 +260,13 @@ class LogsMode(Mode):
             self._names.refresh()
         self._paint()
 
-    def do_mark_all(self) -> None:
+    def action_mark_all(self) -> None:
         """All processes again."""
         self._names.marks.keys.clear()
         self._names.refresh()
         self._paint()
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """The whole line; at the left, only this process."""
         row, line = self._names.row, self._line()
         if self._names.has_focus and row is not None:
@@ -256,21 +274,21 @@ class LogsMode(Mode):
             self._list.focus()
         elif line is not None:
             title = f"{line.process} · {clock(line.at)} {line.level}"
-            self.screen_app.push_screen(Sheet(title, wrapped(line.text, 104), "y copy · esc close", line.text))
+            self.app.push_screen(Sheet(title, wrapped(line.text, 104), "y copy · esc close", line.text))
 
-    def do_pause(self) -> None:
+    def action_pause(self) -> None:
         """Hold the lines still, or go on."""
         self._paused = not self._paused
         if not self._paused:
             self._paint()
         self._head()
 
-    def do_follow(self) -> None:
+    def action_follow(self) -> None:
         """Follow the newest line."""
         self._paused, self._following = False, True
         self._paint()
 
-    def do_wrap(self) -> None:
+    def action_wrap(self) -> None:
         """Let long lines go on below, or cut them."""
         line = self._at
         self._wraps = not self._wraps
@@ -278,29 +296,29 @@ class LogsMode(Mode):
         if not self._following and 0 <= line < len(self._starts):
             self._list.go(self._starts[line])
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
         if self._wraps:
             self.call_after_refresh(self._paint)
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Ask, then restart the process that wrote the line."""
         if (subject := self.subject()) is not None:
-            self.screen_app.ask_restart(subject.raw)
+            self.ask_restart(subject.raw)
 
-    def do_next(self) -> None:
+    def action_next(self) -> None:
         """The next match."""
         self._go(self._fits, 1)
 
-    def do_previous(self) -> None:
+    def action_previous(self) -> None:
         """The match before."""
         self._go(self._fits, -1)
 
-    def do_later(self) -> None:
+    def action_later(self) -> None:
         """The next error."""
         self._go(lambda line: line.is_loud, 1)
 
-    def do_earlier(self) -> None:
+    def action_earlier(self) -> None:
         """The error before."""
         self._go(lambda line: line.is_loud, -1)
 
@@ -312,23 +330,25 @@ class LogsMode(Mode):
                 return
             at += step
 
-    def do_time(self) -> None:
+    def action_time(self) -> None:
         """Ask for a moment and go to the first line from then on."""
         question = Question(
             "Jump to a time",
             [[("05:38, 05:38:10, -2m, or 12 Nov 17:00", "muted")]],
-            (Choice("", "Jump", "jump"), Choice("", "Leave", "")),
+            (Choice("", "Jump", "jump"), Choice("", "Cancel", "")),
             asks="when",
-            required=True,
+            required="type a time first",
         )
-        self.screen_app.push_screen(Dialog(question), self._jump)
+        self.app.push_screen(Dialog(question), self._jump)
 
     def _jump(self, answer: Answer | None) -> None:
         if answer is None:
             return
         found = place(answer.text, time.time())
         if found is None or found.ts is None:
-            self.screen_app.tell(f"{answer.text!r} is no time: write 05:38, 05:38:10, -2m or 12 Nov 17:00.", "warning")
+            self.notify(
+                f"{answer.text!r} is not a time: write 05:38, 05:38:10, -2m or 12 Nov 17:00.", severity="warning"
+            )
             return
         wanted = found.ts
         at = next((at for at, line in enumerate(self._shown) if line.at >= wanted), len(self._shown) - 1)

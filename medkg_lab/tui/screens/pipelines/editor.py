@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,11 +14,8 @@ from textual.widgets.text_area import TextAreaTheme
 
 from medkg_lab.text import sanitize
 from medkg_lab.topology.errors import Problem
-from medkg_lab.tui.screens.pipelines.yaml_help import Offer, Words, mended, offer
-from medkg_lab.tui.theme import Palette
-
-if TYPE_CHECKING:
-    from medkg_lab.tui.app import LabApp
+from medkg_lab.tui.screens.pipelines.yaml_help import Offer, Words, fixed, offer
+from medkg_lab.tui.theme import palette_of
 
 SYNTAX: Mapping[str, str] = {
     "yaml.field": "accent",
@@ -75,11 +71,6 @@ class YamlEditor(TextArea):
         self._at = 0
 
     @property
-    def palette(self) -> Palette:
-        """The colours now."""
-        return cast("LabApp", self.app).palette
-
-    @property
     def lines(self) -> Sequence[str]:
         """The text by line."""
         return self.document.lines
@@ -89,8 +80,8 @@ class YamlEditor(TextArea):
         self.watch(self.app, "theme", self._take_colours)
 
     def _take_colours(self) -> None:
-        colour = self.palette.colour
-        name = f"editor-{self.palette.name}"
+        colour = palette_of(self).colour
+        name = f"editor-{palette_of(self).name}"
         self.register_theme(
             TextAreaTheme(
                 name,
@@ -118,7 +109,7 @@ class YamlEditor(TextArea):
         text = Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
         for problem in self.problems:
             if problem.line == line_index + 1:
-                text.stylize(Style(underline=True, color=self.palette.colour("bad")), max(0, problem.column - 1))
+                text.stylize(Style(underline=True, color=palette_of(self).colour("bad")), max(0, problem.column - 1))
         return text
 
     def render_line(self, y: int) -> Strip:
@@ -127,7 +118,7 @@ class YamlEditor(TextArea):
         line = y + self.scroll_offset.y + 1
         if not any(problem.line == line for problem in self.problems):
             return strip
-        sign = Segment("✗", self.palette.style("bad bold on bg"))
+        sign = Segment("✗", palette_of(self).style("bad bold on bg"))
         return Strip([sign, *strip.crop(1, strip.cell_length)])
 
     # Keys
@@ -146,7 +137,7 @@ class YamlEditor(TextArea):
             event.stop()
             event.prevent_default()
             self._look(asked=True)
-        elif event.key == "tab" and self.mend():
+        elif event.key == "tab" and self.fix():
             event.stop()
             event.prevent_default()
         elif event.key == "enter":
@@ -189,13 +180,13 @@ class YamlEditor(TextArea):
         indent += 2 if line.lstrip().startswith("- ") or line.rstrip().endswith(":") else 0
         self.insert("\n" + " " * indent)
 
-    def mend(self) -> bool:
+    def fix(self) -> bool:
         """Put the suggested name in, where the line of the cursor has a problem with one."""
         row = self.cursor_location[0]
         for problem in self.problems:
             if problem.line == row + 1:
                 line = self.lines[row]
-                better = mended(line, problem.message, problem.suggestion)
+                better = fixed(line, problem.message, problem.suggestion)
                 if better is not None:
                     self.replace(better, (row, 0), (row, len(line)))
                     return True

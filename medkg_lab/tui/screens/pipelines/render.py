@@ -12,9 +12,10 @@ from medkg_lab.topology.errors import Problem
 from medkg_lab.topology.graph import Graph
 from medkg_lab.topology.models import Topology
 from medkg_lab.tui import glyphs
+from medkg_lab.tui.alerts import breaker_words
 from medkg_lab.tui.formatting import clock, milliseconds, number, plural
 from medkg_lab.tui.messages import Snapshot
-from medkg_lab.tui.screens.pipelines.yaml_help import Offer, mended
+from medkg_lab.tui.screens.pipelines.yaml_help import Offer, fixed
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.dag_paint import Look
 from medkg_lab.tui.widgets.panel import fit, wrapped
@@ -112,10 +113,10 @@ def stage_lines(topology: Topology, name: str, now: Standing, policies: Policies
     if stage.is_gate and stage.condition is not None:
         wanted = f"waits until {stage.condition.ledger_field} is {stage.condition.equals!s}".lower()
         after = f" · goes on at {stage.resume_stage}" if stage.resume_stage else ""
-        lines.append([("is   ", "muted"), ("Gate ", "text"), (wanted + after, "text")])
+        lines.append([("Gate ", "text"), (wanted + after, "text")])
     else:
-        lines.append([("is   ", "muted"), (stage.type.value, "text"), (f" by {by}{device}", "text")])
-    lines.append([("goes ", "muted"), (f"policy {stage.policy}", "text"), (_policy(stage.policy, policies), "muted")])
+        lines.append([(f"{stage.type.value} ", "muted"), (f"runs {by}{device}", "text")])
+    lines.append([(f"policy {stage.policy}", "text"), (_policy(stage.policy, policies), "muted")])
     return [[(fit(text, min(len(text), width)), token) for text, token in line] for line in lines]
 
 
@@ -124,19 +125,19 @@ def _policy(name: str, policies: Policies | None) -> str:
         return ""
     one = policies.get(name)
     rate = f" · {one.rate_limit_per_second:g} a second" if one.rate_limit_per_second else ""
-    return f" · at most {plural(one.max_attempts, 'try', 'tries')}, {one.timeout_seconds:g} s{rate}"
+    return f" · up to {plural(one.max_attempts, 'attempt')}, {one.timeout_seconds:g} s{rate}"
 
 
 def findings(
     problems: Sequence[Problem], lines: Sequence[str], changed_on_disk: bool, width: int, most: int
 ) -> list[Line]:
-    """What is wrong with the draft, the first first; how to mend it where that is known."""
+    """What is wrong with the draft, the first first; how to fix it where that is known."""
     shown: list[Line] = []
     if changed_on_disk:
         shown.append([("▲ ", "warn bold"), ("the file was changed by someone else since; ^s asks what to do", "warn")])
     for problem in problems:
         line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
-        key = "  tab mends it" if mended(line, problem.message, problem.suggestion) is not None else ""
+        key = "  Tab fixes it" if fixed(line, problem.message, problem.suggestion) is not None else ""
         hint = f"; {problem.suggestion}" if problem.suggestion else ""
         rows = wrapped(f"line {problem.line}: {problem.message}{hint}{key}", max(20, width - 2))
         shown += [[("✗ " if at == 0 else "  ", "bad bold"), *row] for at, row in enumerate(rows)]
@@ -189,15 +190,12 @@ def why_stage(topology: Topology, name: str, now: Standing, seen: Snapshot) -> s
     """Why jobs stand at a stage, in a sentence."""
     stage = topology.stage(name)
     at = now.flow.get(name, {})
-    open_now = next((one for one in seen.breakers if one["policy"] == stage.policy and one["state"] == "open"), None)
+    open_now = next((one for one in seen.breakers if one["policy"] == stage.policy and one["state"] != "closed"), None)
     if waiting := at.get("waiting_gate"):
         wanted = stage.condition.ledger_field if stage.condition is not None else "being opened"
         return f"{plural(waiting, 'document')} wait at {name} for {wanted}. Gate (5) shows what is missing of each."
     if open_now is not None:
-        return (
-            f"The breaker of {stage.policy} for {open_now['key']} is open until {clock(open_now['until'])}: too many failures "
-            "in a row. It tries again by itself."
-        )
+        return f"The {breaker_words(open_now)}: too many failures in a row. It tries again by itself."
     if running := at.get("running"):
         return f"{plural(running, 'job')} run here now. It is moving."
     if queued := at.get("queued"):

@@ -1,5 +1,6 @@
 """4 Pipelines: the graph with the jobs in it, its text beside it, checked as it is typed, and its versions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from medkg_lab.errors import LabError
@@ -7,21 +8,22 @@ from medkg_lab.lab import definitions
 from medkg_lab.lab.definitions import Definition, DefinitionChanged, Kind, Saved, Version
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology.models import Topology
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
 from medkg_lab.tui.formatting import clock, plural
-from medkg_lab.tui.messages import Subject
+from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.pipelines import render
 from medkg_lab.tui.screens.pipelines.drafts import Draft
 from medkg_lab.tui.screens.pipelines.render import short_version
 from medkg_lab.tui.screens.pipelines.text import PipelineText
 
 
-class PipelinesMode(PipelineText):
+class PipelinesScreen(PipelineText):
     """The graph at the left, the text at the right."""
 
     number = 4
     word = "pipelines"
-    title = "Pipelines"
+    TITLE = "Pipelines"
     short = "Pipes"
     about = (
         "What documents go through, drawn with the jobs that stand there, and the text that says so. e edits it: names are "
@@ -32,27 +34,33 @@ class PipelinesMode(PipelineText):
         "medkg-lab pipeline graph NAME · edit NAME · validate FILE · apply NAME FILE · diff NAME VERSION · history NAME · "
         "restore NAME VERSION · policies edit"
     )
+    AUTO_FOCUS = "#dag"
+    BINDINGS = keys.bindings(
+        "edit", "save", "diff", "versions", "policies",
+        open="its jobs", put="new pipeline", earlier="the pipeline before", later="the next pipeline",
+        next="next error", previous="error before",
+    )  # fmt: skip
     footer = ("open", "edit", "save", "diff", "versions", "why")
 
     DEFAULT_CSS = """
-    PipelinesMode #left { width: 58%; }
-    PipelinesMode #right { width: 1fr; }
-    PipelinesMode Dag { height: 1fr; }
-    PipelinesMode #stage { height: 5; }
-    PipelinesMode #findings { height: auto; max-height: 10; }
-    PipelinesMode #versions { height: 6; }
-    PipelinesMode.flat #left { display: none; }
+    PipelinesScreen #left { width: 58%; }
+    PipelinesScreen #right { width: 1fr; }
+    PipelinesScreen Dag { height: 1fr; }
+    PipelinesScreen #stage { height: 5; }
+    PipelinesScreen #findings { height: auto; max-height: 10; }
+    PipelinesScreen #versions { height: 6; }
+    PipelinesScreen.flat #left { display: none; }
     """
 
     # Saving
 
-    def do_save(self) -> None:
+    def action_save(self) -> None:
         """Save the draft as a new version, unless something is wrong with it."""
         draft = self.draft
         if draft is None:
             return
         if not draft.changed:
-            self.screen_app.tell("There is nothing to save: the text is the version in use.")
+            self.notify("There is nothing to save: the text is the version in use.")
         elif draft.text == self.editor.text:
             self._save(draft.base.digest)
 
@@ -67,7 +75,6 @@ class PipelinesMode(PipelineText):
             self._drafts.pop(which, None)
             self._read(which, fresh=True)
             self.ask("list", definitions.everything, self._listed)
-            self.screen_app.poller.hurry()
 
         def failed(error: LabError) -> None:
             if isinstance(error, DefinitionChanged):
@@ -76,23 +83,23 @@ class PipelinesMode(PipelineText):
             else:
                 self._say_refused(error)
 
-        self.screen_app.asker.act(lambda lab: definitions.save(lab, which, text, base), then, failed)
+        self.act(lambda lab: definitions.save(lab, which, text, base), then, failed=failed)
 
     def _said_saved(self, which: Definition, saved: Saved) -> None:
-        running = sum(one.get("running", 0) for one in self.screen_app.snapshot.flow.get(which.name, {}).values())
+        running = sum(one.get("running", 0) for one in self.snapshot.flow.get(which.name, {}).values())
         rest = f"; {plural(running, 'running job')} finish on {short_version(saved.before)}" if running else ""
         users = "New jobs use it" if which.kind is Kind.PIPELINE else "Engines take it up with their next batch"
         what = f" {saved.changes[0]}." if saved.changes else ""
-        self.screen_app.tell(f"Saved {which} {short_version(saved.version)}. {users}{rest}.{what}")
+        self.notify(f"Saved {which} {short_version(saved.version)}. {users}{rest}.{what}")
 
     def _say_refused(self, error: LabError) -> None:
         problems = getattr(error, "problems", ())
         if problems:
             first = problems[0]
             hint = f" ({first.suggestion})" if first.suggestion else ""
-            self.screen_app.tell(f"✗ Not saved: line {first.line}: {first.message}{hint}. n goes there.", "error")
+            self.notify(f"✗ Not saved: line {first.line}: {first.message}{hint}. n goes there.", severity="error")
         else:
-            self.screen_app.toast_error(error)
+            self.show_error(error)
 
     def _ask_conflict(self, which: Definition) -> None:
         question = Question(
@@ -113,11 +120,11 @@ class PipelinesMode(PipelineText):
                 self._drafts.pop(which, None)
                 self._read(which, fresh=True)
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     # Comparing and going back
 
-    def do_diff(self) -> None:
+    def action_diff(self) -> None:
         """Show what differs between the draft and the version in use."""
         draft, which = self.draft, self._which
         if draft is None or which is None:
@@ -125,9 +132,9 @@ class PipelinesMode(PipelineText):
         model = draft.checked.model
         new = model if isinstance(model, Topology) else None
         lines = render.differences(draft.base.text, draft.text, draft.used, new)
-        self.screen_app.push_screen(Sheet(f"{which} · what differs from the version in use", lines))
+        self.app.push_screen(Sheet(f"{which} · what differs from the version in use", lines))
 
-    def do_versions(self) -> None:
+    def action_versions(self) -> None:
         """List the versions, and go back to one."""
         draft, which = self.draft, self._which
         if draft is None or which is None or not draft.versions:
@@ -136,7 +143,7 @@ class PipelinesMode(PipelineText):
         question = Question(
             f"Versions of {which}",
             [[("The newest first. Going back makes an old one the newest again; nothing is forgotten.", "text")]],
-            (Choice("", "Go back to it", "back"), Choice("", "esc Stay", "")),
+            (Choice("", "Restore it", "back"), Choice("", "esc Stay", "")),
             f"medkg-lab pipeline restore {which} VERSION",
             options=options,
         )
@@ -145,7 +152,7 @@ class PipelinesMode(PipelineText):
             if answer is not None:
                 self._go_back(which, answer.option)
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     def _go_back(self, which: Definition, version: str) -> None:
         base = None if self.draft is None else self.draft.base.digest
@@ -158,11 +165,11 @@ class PipelinesMode(PipelineText):
             self._drafts.pop(which, None)
             self._read(which, fresh=True)
 
-        self.screen_app.asker.act(restore, then, self._say_refused)
+        self.act(restore, then, failed=self._say_refused)
 
     # Choosing
 
-    def do_policies(self) -> None:
+    def action_policies(self) -> None:
         """Choose what to edit: a pipeline, the policies, a profile."""
         options = [(each.file, f"{each.kind.value:<10} {each.name}") for each in self._known]
         question = Question("Edit", [], (Choice("", "Edit it", "edit"), Choice("", "esc Stay", "")), options=options)
@@ -171,13 +178,13 @@ class PipelinesMode(PipelineText):
             if answer is not None:
                 self.show_definition(next(each for each in self._known if each.file == answer.option))
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
-    def do_earlier(self) -> None:
+    def action_earlier(self) -> None:
         """The pipeline before."""
         self._other(-1)
 
-    def do_later(self) -> None:
+    def action_later(self) -> None:
         """The next pipeline."""
         self._other(1)
 
@@ -187,22 +194,22 @@ class PipelinesMode(PipelineText):
             at = pipelines.index(self._which) if self._which in pipelines else -1
             self.show_definition(pipelines[(at + step) % len(pipelines)])
 
-    def do_put(self) -> None:
+    def action_put(self) -> None:
         """Ask for a name and begin a new pipeline from a template."""
         question = Question(
             "New pipeline",
             [[("Its name: small letters and hyphens, such as case-reports.", "text")]],
-            (Choice("", "Begin it", "new"), Choice("", "Leave", "")),
+            (Choice("", "Begin it", "new"), Choice("", "Cancel", "")),
             "medkg-lab pipeline edit NAME",
             asks="name",
-            required=True,
+            required="type a name first",
         )
 
         def then(answer: Answer | None) -> None:
             if answer is not None:
                 self._begin(Definition(Kind.PIPELINE, answer.text))
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
     def _begin(self, which: Definition) -> None:
         if which in self._known:
@@ -219,7 +226,7 @@ class PipelinesMode(PipelineText):
             self._known = [which, *self._known]
             self._drafts[which] = draft
             self.show_definition(which)
-            self.do_edit()
+            self.action_edit()
 
         self.ask("begin", look, take)
 
@@ -234,50 +241,37 @@ class PipelinesMode(PipelineText):
         raw = stage.model_dump(mode="json", by_alias=True) if stage is not None else {}
         return Subject("stage", self.dag.chosen, self.dag.chosen, raw=raw)
 
-    def words(self) -> dict[str, str]:
-        """What the keys do here."""
-        return {
-            "open": "its jobs",
-            "put": "new pipeline",
-            "earlier": "the pipeline before",
-            "later": "the next pipeline",
-            "next": "next error",
-            "previous": "error before",
-        }
-
     def can(self, action: str) -> bool:
         """What needs a stage, a draft or an error works where there is one."""
         draft = self.draft
-        if action in ("open", "why"):
+        if action == "put":
+            return True
+        if action == "open":
             return self.subject() is not None
         if action in ("next", "previous"):
             return draft is not None and bool(draft.checked.problems)
-        return draft is not None if action in ("edit", "save", "diff", "versions") else True
+        return draft is not None if action in ("edit", "save", "diff", "versions") else super().can(action)
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """The jobs that stand at the stage."""
-        jobs, which = self.screen_app.mode_called("jobs"), self._which
-        if jobs is not None and which is not None:
-            self.screen_app.action_mode(jobs.number)
-            jobs.narrow(f"pipeline:{which.name} stage:{self.dag.chosen}")
+        if self._which is not None:
+            self.post_message(GoTo("jobs", [f"pipeline:{self._which.name}", f"stage:{self.dag.chosen}"]))
 
-    def do_events(self) -> None:
+    def action_events(self) -> None:
         """The events of the stage."""
-        events = self.screen_app.mode_called("events")
-        if events is not None:
-            name = self.dag.chosen
-            self.screen_app.action_mode(events.number)
-            events.command([f"stage:{name}"])
+        self.post_message(GoTo("events", [f"stage:{self.dag.chosen}"]))
 
-    def do_why(self) -> None:
+    def action_why(self) -> None:
         """Say why jobs stand at the stage."""
         draft, subject = self.draft, self.subject()
         if draft is not None and draft.drawn is not None and subject is not None:
-            sentence = render.why_stage(draft.drawn, subject.id, self._standing(), self.screen_app.snapshot)
-            self.screen_app.say_why(subject, sentence, "medkg-lab status --why")
+            sentence = render.why_stage(draft.drawn, subject.id, self._standing(), self.snapshot)
+            self.say_why(subject, sentence)
 
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """Out of policies and profiles to the pipelines."""
+        if self.close_help():
+            return True
         if self.has_class("flat") and self._known:
             self.show_definition(self._known[0])
             return True
@@ -287,7 +281,7 @@ class PipelinesMode(PipelineText):
         """Everything that can be edited, by name."""
         return [str(each) for each in self._known]
 
-    def command(self, words: list[str]) -> bool:
+    def command(self, words: Sequence[str]) -> bool:
         """Show one by name."""
         found = next((each for each in self._known if words and str(each) == words[0]), None)
         if found is not None:

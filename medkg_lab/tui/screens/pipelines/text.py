@@ -15,7 +15,8 @@ from medkg_lab.lab.stages import Done, stages_done
 from medkg_lab.topology.models import Topology
 from medkg_lab.tui.formatting import plural
 from medkg_lab.tui.messages import Snapshot
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.pipelines import render, vocabulary, yaml_help
 from medkg_lab.tui.screens.pipelines.drafts import Draft, opened_draft
 from medkg_lab.tui.screens.pipelines.editor import YamlEditor
@@ -40,11 +41,11 @@ class Seen:
     digest: str = ""
 
 
-class PipelineText(Mode):
+class PipelineText(ModeScreen):
     """What Pipelines shows and how it is edited; what is done with it stands in `pipelines`."""
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._which: Definition | None = None
         self._known: Sequence[Definition] = ()
         self._drafts: dict[Definition, Draft] = {}
@@ -59,7 +60,7 @@ class PipelineText(Mode):
         self._findings = Panel(id="findings")
         self._versions = Panel("Versions", id="versions")
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         with Horizontal():
             with Vertical(id="left"):
@@ -88,17 +89,12 @@ class PipelineText(Mode):
         if self._which is None:
             self.ask("list", definitions.everything, self._listed)
         self.ask("words", vocabulary.words_of, self._take_words)
-        self.take_focus()
         self._look()
 
     def hidden(self) -> None:
         """Look no more."""
         if self._looking is not None:
             self._looking.pause()
-
-    def take_focus(self) -> None:
-        """The graph has the focus; the text where there is no graph."""
-        (self.editor if self.has_class("flat") else self.dag).focus()
 
     def _listed(self, known: Sequence[Definition]) -> None:
         self._known = known
@@ -125,7 +121,7 @@ class PipelineText(Mode):
                 self._paint()
 
         # The timer asks again; the now-line says when the ledger does not answer.
-        self.ask("look", look, take, lambda error: None)
+        self.poll("look", look, take)
 
     def _compare(self, which: Definition, digest: str) -> None:
         """The file may have been changed by someone else: an untouched text follows it, a draft is warned."""
@@ -139,8 +135,7 @@ class PipelineText(Mode):
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Repaint when seen."""
-        if self.active:
-            self._paint()
+        self._paint()
 
     # Opening
 
@@ -153,7 +148,7 @@ class PipelineText(Mode):
             self._load(self._drafts[which])
         else:
             self._read(which)
-        self.take_focus()
+        self.set_focus(self.editor if self.has_class("flat") else self.dag)
         self._look()
 
     def _read(self, which: Definition, fresh: bool = False) -> None:
@@ -177,13 +172,13 @@ class PipelineText(Mode):
         self.editor.mark(draft.checked.problems)
         self.editor.move_cursor((min(place[0], self.editor.document.line_count - 1), 0))
         self._paint()
-        self.screen_app.repaint_frame()
+        self.repaint_frame()
 
     # Painting
 
     def _standing(self) -> Standing:
         name = self._which.name if self._which is not None else ""
-        return Standing.of(self.screen_app.snapshot, name, self._seen.done)
+        return Standing.of(self.snapshot, name, self._seen.done)
 
     def _paint(self) -> None:
         draft, which = self.draft, self._which
@@ -197,7 +192,7 @@ class PipelineText(Mode):
             self._paint_findings(draft)
         versions = self._versions
         versions.show(render.version_lines(draft.versions, versions.size.width, VERSIONS_SHOWN))
-        versions.head(f"Versions · {len(draft.versions)}", "v goes back to one")
+        versions.head(f"Versions · {len(draft.versions)}", "v restore")
 
     def _paint_findings(self, draft: Draft) -> None:
         panel = self._findings
@@ -208,12 +203,12 @@ class PipelineText(Mode):
 
     def _paint_graph(self, which: Definition, draft: Draft) -> None:
         if draft.drawn is None:
-            titled(self.dag, f"{which} · cannot be drawn yet: mend the text")
+            titled(self.dag, f"{which} · cannot be drawn yet: fix the text")
             return
         standing = self._standing()
         self.dag.show_graph(render.graph_of(draft.drawn), render.gates_of(draft.drawn))
         self.dag.show_looks(render.looks(draft.drawn, draft.used, standing))
-        foot = f"[ ] other pipelines · {len(draft.drawn.stages)} stages"
+        foot = f"[ ] other pipelines · {plural(len(draft.drawn.stages), 'stage')}"
         titled(self.dag, f"{which} · {plural(standing.total, 'job')}", foot)
         stage = self._stage_panel
         name = self.dag.chosen
@@ -274,7 +269,7 @@ class PipelineText(Mode):
             if which == self._which:
                 self.editor.mark(checked.problems)
                 self._paint()
-                self.screen_app.repaint_frame()
+                self.repaint_frame()
 
         self.ask("check", check, take)
 
@@ -283,7 +278,7 @@ class PipelineText(Mode):
         self._completing = message.offer is not None
         panel = self._findings
         if message.offer is not None:
-            panel.head(f"{len(message.offer.choices)} fit", "tab takes it · ↑ ↓ · esc")
+            panel.head(plural(len(message.offer.choices), "match", "matches"), "tab takes it · ↑ ↓ · esc")
             panel.show(render.offered(message.offer, message.at))
         elif self.draft is not None:
             self._paint_findings(self.draft)
@@ -294,8 +289,8 @@ class PipelineText(Mode):
             self.show_definition(self._known[0])
             return
         self.remove_class("editing")
-        self.dag.focus()
-        self.screen_app.repaint_footer()
+        self.set_focus(self.dag)
+        self.refresh_bindings()
 
     def on_text_area_selection_changed(self) -> None:
         """The graph's cursor follows the text's."""
@@ -309,19 +304,19 @@ class PipelineText(Mode):
             self.editor.go_to(row + 1)
         self._paint()
 
-    def do_edit(self) -> None:
+    def action_edit(self) -> None:
         """Go to the text, at the stage that is chosen."""
         self.add_class("editing")
-        self.editor.focus()
+        self.set_focus(self.editor)
         row = yaml_help.line_of_stage(self.editor.lines, self.dag.chosen)
         if row is not None and yaml_help.stage_at(self.editor.lines, self.editor.cursor_location[0]) != self.dag.chosen:
             self.editor.go_to(row + 1)
 
-    def do_next(self) -> None:
+    def action_next(self) -> None:
         """Go to the next thing that is wrong."""
         self._to_problem(1)
 
-    def do_previous(self) -> None:
+    def action_previous(self) -> None:
         """Go to the thing before that is wrong."""
         self._to_problem(-1)
 
@@ -334,5 +329,5 @@ class PipelineText(Mode):
         beyond = (one for one in ordered if (one.line - here) * step > 0)
         found = next(beyond, ordered[0])
         self.add_class("editing")
-        self.editor.focus()
+        self.set_focus(self.editor)
         self.editor.go_to(found.line, found.column)

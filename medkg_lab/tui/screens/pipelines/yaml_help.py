@@ -1,4 +1,4 @@
-"""What may be written at a place of a definition's YAML, and how the nearest right name mends a wrong one. Pure."""
+"""What may be written at a place of a definition's YAML, and how the nearest right name fixes a wrong one. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -139,8 +139,8 @@ def stage_at(lines: Sequence[str], row: int) -> str | None:
     return found
 
 
-def mended(line: str, message: str, suggestion: str) -> str | None:
-    """The line with the suggested name in the place of the wrong one; None where the suggestion is no name."""
+def fixed(line: str, message: str, suggestion: str) -> str | None:
+    """The line with the suggested name in the place of the wrong one; None where the suggestion is not a name."""
     right, wrong = _SUGGESTED.search(suggestion), _QUOTED.search(message)
     if right is None or wrong is None or wrong[1] not in line:
         return None

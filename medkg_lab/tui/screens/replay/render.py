@@ -9,10 +9,11 @@ from medkg_lab.repro.runs import Run, Step, counted
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural
 from medkg_lab.tui.glyphs import State, sign
-from medkg_lab.tui.screens.replay.session import Moment
+from medkg_lab.tui.screens.replay.incident import Moment
 from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row
+from medkg_lab.tui.widgets.table import Cell, Row
 
 Key = tuple[str, str, int]
 Event = Mapping[str, Any]
@@ -20,10 +21,10 @@ Event = Mapping[str, Any]
 STEPS = (
     Column("BREAK", 6),
     Column("STAGE", 12),
-    Column("DOCUMENT", 0),
-    Column("RECORDED", 13),
-    Column("THIS RUN", 13),
-    Column("ANSWERED BY", 13, wide=88),
+    Column("DOCUMENT", 0, middle=True),
+    Column("RECORDED", 11),
+    Column("THIS RUN", 11),
+    Column("ANSWERED BY", 13, wide=100),
 )
 HOW = {"recorded": "the recording", "ran": "running it", "live": "the outside"}
 """Where the outcome of a step comes from."""
@@ -34,8 +35,10 @@ STEP = "medkg-lab repro step"
 _LOUD = ("failed", "dead", "rejected", "expired")
 
 
-def nothing() -> list[Line]:
-    """What stands where no incident was imported."""
+def nothing(reading: bool) -> list[Line]:
+    """What stands where no incident is shown: while it is being read, or where none was imported."""
+    if reading:
+        return [[("  Reading the incident…", "text")]]
     return [
         [("  No incident was imported into this home.", "text")],
         [],

@@ -1,31 +1,37 @@
 """8 Replay: an imported incident, run again stage by stage under a person's eyes, with its time below it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 
 from medkg_lab.errors import LabError
 from medkg_lab.repro.runs import Run, Step
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Sheet
-from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
-from medkg_lab.tui.screens.replay import render, session
+from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
+from medkg_lab.tui.screens.replay import incident, render
+from medkg_lab.tui.screens.replay.incident import Looked, Moment, Opened, Order, ReplayRun
 from medkg_lab.tui.screens.replay.render import Event, Key
-from medkg_lab.tui.screens.replay.session import Looked, Moment, Opened, Order, Session
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Panel
 from medkg_lab.tui.widgets.table import Table
 
+OF_INCIDENT = frozenset({"next", "go_on", "breakpoint", "again", "open", "later", "earlier", "diff"})
 
-class ReplayMode(Mode):
+
+class ReplayScreen(ModeScreen):
     """The incident and its verdict, its steps, what the present one takes and gives, and the line of time."""
 
     number = 8
     word = "replay"
-    title = "Replay"
+    TITLE = "Replay"
     short = "Rep"
     about = (
         "An incident that was imported into this home, run again on its own: what its stages need of the outside comes from the "
@@ -36,28 +42,41 @@ class ReplayMode(Mode):
     twins = "medkg-lab repro import FILE · repro run · repro diff · repro step"
     footer = ("next", "go_on", "breakpoint", "again", "later", "open")
 
+    AUTO_FOCUS = "#steps"
     BINDINGS: ClassVar[list[BindingType]] = [
+        *keys.bindings(
+            "go_on",
+            "breakpoint",
+            "again",
+            next="step",
+            open="values",
+            later="next trouble",
+            earlier="trouble before",
+            diff="divergences",
+        ),
         Binding("left", "scrub(-1)", show=False),
         Binding("right", "scrub(1)", show=False),
     ]
     DEFAULT_CSS = """
-    ReplayMode #middle { height: 1fr; }
-    ReplayMode #steps { width: 3fr; }
-    ReplayMode #values { width: 2fr; scrollbar-size-vertical: 1; }
-    ReplayMode.nothing #incident, ReplayMode.nothing #values, ReplayMode.nothing #time { display: none; }
+    ReplayScreen #middle { height: 1fr; }
+    ReplayScreen #steps { width: 5fr; }
+    ReplayScreen #values { width: 3fr; scrollbar-size-vertical: 1; }
+    ReplayScreen.nothing #incident, ReplayScreen.nothing #values, ReplayScreen.nothing #time { display: none; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._opened: Opened | None = None
         self._moment = Moment()
-        self._session: Session | None = None
+        self._run: ReplayRun | None = None
         self._stops: set[str] = set()
         self._event = 0
         self._kept = 0
         self._fault = ""
+        self._reading = False
+        self._looked: tuple[Looked, str] | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         yield Panel("Incident", id="incident")
         with Horizontal(id="middle"):
@@ -89,16 +108,35 @@ class ReplayMode(Mode):
 
     def shown(self) -> None:
         """Read the incident, unless one is being looked at."""
-        self.take_focus()
-        if self._opened is None:
-            self.ask("open", session.opened, self._take)
+        if self._opened is None and not self._reading:
+            self._open(self.lab.locations.home)
 
-    def take_focus(self) -> None:
-        """The steps, or the input when that is all that is seen."""
-        self.screen.set_focus(self.query_one("#taken") if self.has_class("deep") else self._table)
+    def command(self, words: Sequence[str]) -> bool:
+        """`:replay FOLDER STAGE` reads the incident that was imported into a home, and runs it up to that stage."""
+        if words:
+            self._open(Path(words[0]), words[1] if len(words) > 1 else "")
+        return True
+
+    def _open(self, home: Path, stage: str = "") -> None:
+        self._leave()
+        self._opened, self._moment, self._reading = None, Moment(), True
+        self._paint()
+
+        def take(opened: Opened | None) -> None:
+            self._take(opened)
+            if opened is not None and stage:
+                self._stops.add(f"before {stage}")
+                self._begin("go")
+
+        self.ask("open", lambda _: incident.opened(home), take, self._unread)
+
+    def _unread(self, error: LabError) -> None:
+        self._reading = False
+        self._paint()
+        self.show_error(error)
 
     def _take(self, opened: Opened | None) -> None:
-        self._opened = opened
+        self._opened, self._reading = opened, False
         if opened is not None:
             self._moment = opened.newest
             self._kept = int(opened.newest.run or 0)
@@ -113,34 +151,34 @@ class ReplayMode(Mode):
     def _begin(self, first: Order) -> None:
         if self._opened is None:
             return
-        before = self._session
+        before = self._run
         self._leave()
-        session = Session(self._opened.bench, self._stops, self._tell, first, before)
-        self._session, self._fault = session, ""
+        run = ReplayRun(self._opened.bench, self._stops, self._tell, first, before)
+        self._run, self._fault = run, ""
         self._moment = Moment("starting")
         self._paint()
 
         def failed(error: LabError) -> None:
-            if self._session is session:
+            if self._run is run:
                 self._moment, self._fault = Moment(), str(error)
                 self._paint()
 
         def ended(moment: Moment | None) -> None:
             if moment is not None:
-                self._told(session, moment)
+                self._told(run, moment)
 
-        self.screen_app.asker.act(lambda _: session.play(), ended, failed)
+        self.act(lambda _: run.play(), ended, failed=failed)
 
     def _leave(self) -> None:
-        if self._session is not None:
-            self._session.order("leave")
+        if self._run is not None:
+            self._run.order("leave")
 
-    def _tell(self, session: Session, moment: Moment) -> None:
+    def _tell(self, run: ReplayRun, moment: Moment) -> None:
         """Called from the run's thread."""
-        self.screen_app.call_later(self._told, session, moment)
+        self.call_later(self._told, run, moment)
 
-    def _told(self, session: Session, moment: Moment) -> None:
-        if session is not self._session:
+    def _told(self, run: ReplayRun, moment: Moment) -> None:
+        if run is not self._run:
             return
         self._moment = moment
         self._kept = int(moment.run) if moment.where == "ended" else self._kept
@@ -151,12 +189,12 @@ class ReplayMode(Mode):
         self._look()
 
     def _order(self, order: Order) -> None:
-        if self._session is None or self._moment.where in ("not run", "ended"):
+        if self._run is None or self._moment.where in ("not run", "ended"):
             self._begin(order)
         elif self._moment.is_held:
             # Said at once, so that a key held down is no second order.
             self._moment = Moment(**{**vars(self._moment), "where": "running", "report": None})
-            self._session.order(order)
+            self._run.order(order)
             self._paint()
 
     # Painting
@@ -165,7 +203,7 @@ class ReplayMode(Mode):
         opened, moment = self._opened, self._moment
         self.set_class(opened is None, "nothing")
         table = self._table
-        table.empty = render.nothing() if opened is None else [[("  The incident has no steps.", "muted")]]
+        table.empty = render.nothing(self._reading) if opened is None else [[("  The incident has no steps.", "muted")]]
         rows = render.step_rows(self._recorded, moment, frozenset(self._stops)) if opened else []
         table.show(rows)
         table.head(
@@ -176,7 +214,7 @@ class ReplayMode(Mode):
             head = render.head(opened.manifest, opened.events, self._kept)
             self.query_one("#incident", Panel).show([*head, *(fault or render.verdict(moment))])
         self._paint_time()
-        self.screen_app.repaint_footer()
+        self.refresh_bindings()
 
     def _paint_time(self) -> None:
         panel = self.query_one("#time", Panel)
@@ -185,7 +223,7 @@ class ReplayMode(Mode):
         panel.show([line, *render.told(self._events, self._event)])
         panel.head("Time", "← → event · [ ] gates, retries, breakers, failures")
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """The line of time is as long as there is room."""
         self.call_after_refresh(self._paint_time)
 
@@ -197,7 +235,7 @@ class ReplayMode(Mode):
 
     def on_table_opened(self) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
     def _key(self) -> Key | None:
         row = self._table.row
@@ -215,23 +253,31 @@ class ReplayMode(Mode):
         source = "recorded" if self._moment.where == "not run" else f"run {self._moment.run}"
 
         def take(looked: Looked) -> None:
-            for name, title, texts in (("#taken", "Input", looked.taken), ("#given", "Output", looked.given)):
-                panel = self.query_one(name, Panel)
-                panel.show(render.value_lines(texts, max(20, panel.content_size.width)))
-                foot = f"{render.STEP} changes it" if title == "Input" else ""
-                panel.head(f"{title} of {key[1]} · {source}", foot)
+            self._looked = (looked, f"{key[1]} · {source}")
+            self._paint_values()
             self.query_one("#values").scroll_home(animate=False)
 
-        self.ask("look", lambda _: session.look(opened, steps, key), take)
+        self.ask("look", lambda _: incident.look(opened, steps, key), take)
+
+    def _paint_values(self) -> None:
+        if self._looked is None:
+            return
+        looked, of = self._looked
+        for name, title, texts in (("#taken", "Input", looked.taken), ("#given", "Output", looked.given)):
+            panel = self.query_one(name, Panel)
+            panel.show(render.value_lines(texts, max(20, panel.content_size.width)))
+            panel.head(f"{title} of {of}", f"{render.STEP} changes it" if title == "Input" else "")
+
+    def on_lines_rewidened(self) -> None:
+        """Values are as wide as there is room."""
+        self._paint_values()
 
     # Hooks
 
-    def subject(self) -> Subject | None:
-        """None: the incident's jobs are not those of the lab that may run here."""
-        return None
-
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """From the values to the steps."""
+        if self.close_help():
+            return True
         if self.has_class("deep"):
             self.remove_class("deep")
             self._table.focus()
@@ -242,39 +288,29 @@ class ReplayMode(Mode):
         """Where the run is."""
         return render.verdict(self._moment)[0] if self._opened else None
 
-    def words(self) -> dict[str, str]:
-        """What the keys do here."""
-        return {
-            "next": "step",
-            "open": "values",
-            "later": "next trouble",
-            "earlier": "trouble before",
-            "diff": "divergences",
-        }
-
     def can(self, action: str) -> bool:
         """Everything needs an incident; going on needs a run that does not run by itself."""
         if self._opened is None:
-            return False
+            return action not in OF_INCIDENT and super().can(action)
         if action in ("next", "go_on"):
             return not self._moment.is_busy
-        return self._moment.report is not None if action == "diff" else True
+        return self._moment.report is not None if action == "diff" else super().can(action)
 
     # Actions
 
-    def do_next(self) -> None:
+    def action_next(self) -> None:
         """Go on by a stage."""
         self._order("step")
 
-    def do_go_on(self) -> None:
+    def action_go_on(self) -> None:
         """Go on to the next breakpoint."""
         self._order("go")
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Start again, held before the first stage."""
         self._begin("step")
 
-    def do_breakpoint(self) -> None:
+    def action_breakpoint(self) -> None:
         """Hold before the stage under the cursor, then after it, then no longer."""
         if (key := self._key()) is None or self._opened is None:
             return
@@ -286,21 +322,21 @@ class ReplayMode(Mode):
             self._stops.add(f"{wanted} {stage}")
         self._paint()
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """To the input and output."""
         self.add_class("deep")
         self.query_one("#taken").focus()
 
-    def do_diff(self) -> None:
+    def action_diff(self) -> None:
         """All that differs."""
         title = f"Run {self._moment.run} against what was recorded"
-        self.screen_app.push_screen(Sheet(title, render.divergences(self._moment), "medkg-lab repro diff · esc close"))
+        self.app.push_screen(Sheet(title, render.divergences(self._moment), "medkg-lab repro diff · esc close"))
 
-    def do_later(self) -> None:
+    def action_later(self) -> None:
         """To the next gate, retry, breaker or failure."""
         self._scrub(render.next_notable(self._events, self._event, 1))
 
-    def do_earlier(self) -> None:
+    def action_earlier(self) -> None:
         """To the gate, retry, breaker or failure before."""
         self._scrub(render.next_notable(self._events, self._event, -1))
 

@@ -8,18 +8,19 @@ from typing import Any
 from medkg_lab.text import one_line
 from medkg_lab.tui.formatting import plural
 from medkg_lab.tui.theme import Line, Span
+from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
-from medkg_lab.tui.widgets.table import Cell, Column, Row
+from medkg_lab.tui.widgets.table import Cell, Row
 
-LEGS = ("bm25", "dense", "sparse")
+RETRIEVERS = ("bm25", "dense", "sparse")
 HITS = (
     Column("#", 3, right=True),
     Column("SCORE", 6, right=True),
-    Column("BM25", 4, right=True),
-    Column("DENSE", 5, right=True),
-    Column("SPARSE", 6, right=True, wide=56),
+    Column("BM25", 4, right=True, wide=50),
+    Column("DENSE", 5, right=True, wide=50),
+    Column("SPARSE", 6, right=True, wide=96),
     Column("TITLE", 0),
-    Column("DOCUMENT", 26, wide=90),
+    Column("DOCUMENT", 34, wide=88, middle=True),
 )
 CONTEXT = 240
 """Characters of the passages before and after that are shown."""
@@ -35,9 +36,9 @@ class Mix:
 
 
 MIXES = (
-    Mix("as the settings say"),
-    Mix("by rank (RRF), all legs", "rrf", {"bm25": 1, "dense": 1, "sparse": 1}),
-    Mix("by score (min-max), all legs", "weighted", {"bm25": 1, "dense": 1, "sparse": 1}),
+    Mix("default fusion"),
+    Mix("by rank (RRF), all retrievers", "rrf", {"bm25": 1, "dense": 1, "sparse": 1}),
+    Mix("by score (min-max), all retrievers", "weighted", {"bm25": 1, "dense": 1, "sparse": 1}),
     Mix("words only (BM25)", "rrf", {"bm25": 1, "dense": 0, "sparse": 0}),
     Mix("meaning only (vectors)", "rrf", {"bm25": 0, "dense": 1, "sparse": 0}),
 )
@@ -53,7 +54,7 @@ def hit_rows(hits: Sequence[Mapping[str, Any]]) -> list[Row]:
                 Cell(f"{hit['score']:.3f}", "text"),
                 *(
                     Cell(str(hit["ranks"].get(leg) or "–"), "accent" if hit["ranks"].get(leg) else "muted")
-                    for leg in LEGS
+                    for leg in RETRIEVERS
                 ),
                 Cell(hit["title"], "text"),
                 Cell(hit["doc_id"], "muted"),

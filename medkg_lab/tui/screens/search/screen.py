@@ -12,10 +12,12 @@ from textual.widgets import Input
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import PassageNotFound
 from medkg_lab.lab.facade import Lab
+from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import number, plural
 from medkg_lab.tui.messages import Snapshot, Subject
-from medkg_lab.tui.screens.base import Mode
+from medkg_lab.tui.screens.base import ModeScreen
+from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.search import render
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Lines, Panel
@@ -36,44 +38,46 @@ class Read:
     nodes: Sequence[str] = field(default_factory=tuple)
 
 
-class SearchMode(Mode):
+class SearchScreen(ModeScreen):
     """A query over hits, a passage and its graph."""
 
     number = 6
     word = "search"
-    title = "Search"
+    TITLE = "Search"
     short = "Find"
     about = (
-        "Passages found by words (BM25) and by meaning (vectors), fused. The rank in each leg stands beside the score; – means "
-        "that the leg did not find it. Type in the line above, ↵ goes to the hits; m chooses how legs are fused, a shows the "
+        "Passages found by words (BM25) and by meaning (vectors), fused. The rank by each retriever stands beside the score; – "
+        "means that it did not find it. Type in the line above, ↵ goes to the hits; m chooses the fusion, a shows the "
         "graph around the concepts of the passage, one after the other."
     )
     twins = 'medkg-lab search "…" · graph node NAME · graph path A B'
+    AUTO_FOCUS = "#query"
+    BINDINGS = keys.bindings("mix", "around", "next", "previous", narrow="query", open="passage", again="ask again")
     footer = ("open", "narrow", "mix", "around", "raw", "copy")
 
     DEFAULT_CSS = """
-    SearchMode #asked { height: auto; border: round $lab-line; padding: 0 1; border-title-color: $lab-muted;
+    SearchScreen #asked { height: auto; border: round $lab-line; padding: 0 1; border-title-color: $lab-muted;
         border-subtitle-color: $lab-muted; }
-    SearchMode #asked:focus-within { border: round $lab-accent; border-title-color: $lab-accent; }
-    SearchMode #query { border: none; height: 1; padding: 0; background: $lab-bg; }
-    SearchMode #legs { height: 1; }
-    SearchMode #found { height: 1fr; }
-    SearchMode #hits { width: 1fr; }
-    SearchMode #reading { width: 1fr; scrollbar-size-vertical: 1; }
+    SearchScreen #asked:focus-within { border: round $lab-accent; border-title-color: $lab-accent; }
+    SearchScreen #query { border: none; height: 1; padding: 0; background: $lab-bg; }
+    SearchScreen #legs { height: 1; }
+    SearchScreen #found { height: 1fr; }
+    SearchScreen #hits { width: 1fr; }
+    SearchScreen #reading { width: 1fr; scrollbar-size-vertical: 1; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._mix = render.MIXES[0]
         self._hits: Sequence[Mapping[str, Any]] = ()
-        self._asking = ""
+        self._sought = ""
         self._asked = ""
         self._read = Read()
         self._node = -1
         self._looked_at: str | None = None
         self._settle: Timer | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_mode(self) -> ComposeResult:
         """The regions."""
         with Vertical(id="asked") as box:
             box.border_title = "Search"
@@ -96,13 +100,6 @@ class SearchMode(Mode):
     def shown(self) -> None:
         """The query has the focus until there are hits."""
         self._paint()
-        self.take_focus()
-
-    def take_focus(self) -> None:
-        """The query, the hits, or the passage when that is all that is seen."""
-        target = self.query_one("#passage") if self.has_class("deep") else (self._list if self._hits else self._query)
-        # At once: what is typed right after the key of this mode belongs to the query.
-        self.screen.set_focus(target)
 
     # Asking
 
@@ -111,14 +108,14 @@ class SearchMode(Mode):
         event.stop()
         self._stop_settling()
         # The list's cursor is already somewhere in the answer: asking again would take it back to the first hit.
-        if self._query.value.strip() != self._asking:
+        if self._query.value.strip() != self._sought:
             self._settle = self.set_timer(SETTLED, self._search)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Ask at once and go to the hits."""
         event.stop()
         self._search()
-        self._list.focus()
+        self.set_focus(self._list)
 
     def _stop_settling(self) -> None:
         if self._settle is not None:
@@ -127,7 +124,7 @@ class SearchMode(Mode):
     def _search(self) -> None:
         self._stop_settling()
         query, mix = self._query.value.strip(), self._mix
-        self._asking = query
+        self._sought = query
         if not query:
             self._hits, self._asked = (), ""
             self._paint()
@@ -141,7 +138,7 @@ class SearchMode(Mode):
     def _take(self, answer: dict[str, Any]) -> None:
         self._hits, self._asked = answer["hits"], answer["query"]
         self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer['ms']:.0f} ms"
-        legs = [("fused ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer["legs"])]
+        legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer["legs"])]
         self.query_one("#legs", Lines).show([legs])
         self._list.go(0)
         self._paint()
@@ -152,9 +149,9 @@ class SearchMode(Mode):
 
     def _paint(self) -> None:
         table = self._list
-        indexed = self.screen_app.snapshot.jobs.get("completed", 0)
-        on_the_way = sum(self.screen_app.snapshot.jobs.get(state, 0) for state in ("queued", "running"))
-        empty = "Type what to look for." if not self._asked else f"No passage fits {self._asked!r}."
+        indexed = self.snapshot.jobs.get("completed", 0)
+        on_the_way = sum(self.snapshot.jobs.get(state, 0) for state in ("queued", "running"))
+        empty = "Type what to look for." if not self._asked else f"No passage matches {self._asked!r}."
         if not indexed:
             empty = f"Nothing is indexed yet: {plural(on_the_way, 'document is', 'documents are')} on their way."
         table.empty = [[(f"  {empty}", "text")]]
@@ -169,7 +166,7 @@ class SearchMode(Mode):
 
     def on_table_opened(self) -> None:
         """A row was clicked twice."""
-        self.do_open()
+        self.action_open()
 
     def _hit(self) -> Mapping[str, Any] | None:
         row = self._list.row
@@ -194,7 +191,7 @@ class SearchMode(Mode):
                 self._read = read
                 self._paint_passage()
                 if read.nodes:
-                    self.do_around()
+                    self.action_around()
 
         self.ask("passage", lambda lab: _read(lab, chunk_id), take, lambda _: None)
 
@@ -228,8 +225,10 @@ class SearchMode(Mode):
         job_id = str(hit["provenance"].get("job_id") or "")
         return Subject("job", job_id, hit["doc_id"], "knowledge", hit) if job_id else None
 
-    def back(self) -> bool:
+    def step_back(self) -> bool:
         """From the passage to the hits, from the hits to the query."""
+        if self.close_help():
+            return True
         if self.has_class("deep"):
             self.remove_class("deep")
             self._list.focus()
@@ -239,19 +238,15 @@ class SearchMode(Mode):
             return True
         return False
 
-    def words(self) -> dict[str, str]:
-        """What the keys do here."""
-        return {"narrow": "query", "open": "passage", "again": "ask again"}
-
     def can(self, action: str) -> bool:
         """Most needs a hit."""
-        if action in {"narrow", "mix"}:
-            return True
         if action == "again":
             return bool(self._asked)
-        return bool(self._read.nodes) if action == "around" else self._hit() is not None
+        if action == "around":
+            return bool(self._read.nodes)
+        return self._hit() is not None if action in ("open", "next", "previous") else super().can(action)
 
-    def command(self, words: list[str]) -> bool:
+    def command(self, words: Sequence[str]) -> bool:
         """`:search WORDS` asks."""
         if words:
             self._query.value = " ".join(words)
@@ -261,33 +256,33 @@ class SearchMode(Mode):
 
     # Actions
 
-    def do_narrow(self) -> None:
+    def action_narrow(self) -> None:
         """To the query."""
         self.remove_class("deep")
         self._query.focus()
 
-    def do_open(self) -> None:
+    def action_open(self) -> None:
         """To the passage."""
         self.add_class("deep")
         self.query_one("#passage").focus()
         self.call_after_refresh(self._paint_passage)
 
-    def do_again(self) -> None:
+    def action_again(self) -> None:
         """Ask again."""
         self._search()
 
-    def do_next(self) -> None:
+    def action_next(self) -> None:
         """The next hit."""
         self._list.go(self._list.cursor + 1)
 
-    def do_previous(self) -> None:
+    def action_previous(self) -> None:
         """The hit before."""
         self._list.go(self._list.cursor - 1)
 
-    def do_mix(self) -> None:
+    def action_mix(self) -> None:
         """Choose how legs are fused; asks again at once."""
         question = Question(
-            "How the legs are fused",
+            "How the retrievers are fused",
             [
                 [
                     (
@@ -296,7 +291,7 @@ class SearchMode(Mode):
                     )
                 ]
             ],
-            (Choice("m", "Use it", "mix"), Choice("", "Leave it", "")),
+            (Choice("m", "Use it", "mix"), Choice("", "Cancel", "")),
             "search.fusion and search.weights in settings.yaml hold for everybody",
             options=[(str(at), mix.name) for at, mix in enumerate(render.MIXES)],
         )
@@ -306,9 +301,9 @@ class SearchMode(Mode):
                 self._mix = render.MIXES[int(answer.option)]
                 self._search()
 
-        self.screen_app.push_screen(Dialog(question), then)
+        self.app.push_screen(Dialog(question), then)
 
-    def do_around(self) -> None:
+    def action_around(self) -> None:
         """The graph around the next concept of the passage."""
         nodes = self._read.nodes
         self._node = (self._node + 1) % len(nodes)

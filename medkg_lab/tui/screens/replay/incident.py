@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakSet
 
 import orjson
 
-from medkg_lab.lab.facade import Lab
 from medkg_lab.repro.errors import NoIncident
 from medkg_lab.repro.runs import RECORDED, Run, Step
 
@@ -94,14 +94,14 @@ def _outlived() -> None:
             sys.exit()
 
 
-def opened(lab: Lab) -> Opened | None:
-    """The incident of the lab's home; None where none was imported."""
+def opened(home: Path) -> Opened | None:
+    """The incident of this home; None where none was imported."""
     _outlived()
     from medkg_lab.repro import history
     from medkg_lab.repro.workbench import Workbench
 
     try:
-        bench = Workbench.at(lab.locations.home)
+        bench = Workbench.at(home)
     except NoIncident:
         return None
     incident = bench.incident
@@ -129,16 +129,16 @@ class _Left(Exception):
     """The person has started again, or left the screen."""
 
 
-class Session:
+class ReplayRun:
     """One run of the incident under a person's eyes: held before its first stage, then at `stops`, such as `before chunk`."""
 
     def __init__(
         self,
         bench: "Workbench",
         stops: set[str],
-        tell: Callable[["Session", Moment], object],
+        tell: Callable[["ReplayRun", Moment], object],
         first: Order = "step",
-        after: "Session | None" = None,
+        after: "ReplayRun | None" = None,
     ) -> None:
         """`tell` is called from the run's thread. The run begins when `after`, which holds the store, has ended."""
         self._bench = bench
