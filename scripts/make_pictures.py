@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 
 from medkg_lab.lab import submit as submitting
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.why import needs_person
 from medkg_lab.topology import bundled
-from medkg_lab.tui.alerts import needs_person
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.messages import Snapshot
 

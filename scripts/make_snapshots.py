@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 from medkg_lab.lab import submit as submitting  # noqa: E402 - the path comes first
 from medkg_lab.lab.facade import Lab  # noqa: E402 - the path comes first
+from medkg_lab.lab.why import needs_person  # noqa: E402 - the path comes first
 from medkg_lab.topology import bundled  # noqa: E402 - the path comes first
-from medkg_lab.tui.alerts import needs_person  # noqa: E402 - the path comes first
 from tests.tui.frozen import GOLDEN, frozen, pictures, record  # noqa: E402 - the path comes first
 from tests.tui.screens import SIZES  # noqa: E402 - the path comes first
 

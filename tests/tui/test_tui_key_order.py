@@ -8,9 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.tui.key_bursts import bursts
 
-BURSTS = 200
+FEW, MANY = 30, 200
 AT_ONCE = 10
 """Bursts that are written in one go."""
 
@@ -24,10 +26,11 @@ def drain(master: int) -> None:
         pass
 
 
-def test_200_mixed_bursts_into_a_busy_program_are_entered_as_typed(short_tmp: Path) -> None:
-    typed, out = bursts(7, BURSTS), short_tmp / "entered.json"
+@pytest.mark.parametrize("number", [FEW, pytest.param(MANY, marks=[pytest.mark.full, pytest.mark.timeout(300)])])
+def test_mixed_bursts_into_a_busy_program_are_entered_as_typed(short_tmp: Path, number: int) -> None:
+    typed, out = bursts(7, number), short_tmp / "entered.json"
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "tests.tui.key_bursts", str(short_tmp / "lab"), str(out), str(BURSTS)]
+    command = [sys.executable, "-m", "tests.tui.key_bursts", str(short_tmp / "lab"), str(out), str(number)]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
     child = subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=subprocess.PIPE, env=environment, start_new_session=True
@@ -37,9 +40,9 @@ def test_200_mixed_bursts_into_a_busy_program_are_entered_as_typed(short_tmp: Pa
     assert child.stderr is not None
     try:
         assert child.stderr.readline() == b"ready\n"
-        for at in range(0, BURSTS, AT_ONCE):
+        for at in range(0, number, AT_ONCE):
             os.write(master, "".join(keys for keys, _ in typed[at : at + AT_ONCE]).encode())
-        assert child.wait(timeout=120) == 0, child.stderr.read().decode()
+        assert child.wait(timeout=240) == 0, child.stderr.read().decode()
     finally:
         child.kill()
         child.wait()
