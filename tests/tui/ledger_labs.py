@@ -3,10 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.events import EventData, StageCompleted, StageFailed, StageStarted
 from medkg_lab.tui.app import LabApp
 from tests.integration.ledger.harness import LedgerProcess, claim, register, submit
 from tests.tui.screens import Screen
@@ -45,10 +46,16 @@ def run_jobs(client: LedgerClient, names: Sequence[str]) -> int:
     return rows + len(jobs)
 
 
-def at_now(event: dict[str, Any]) -> dict[str, Any]:
+def at_now(event: EventData) -> EventData:
     """The event as if it had happened just now."""
     now = time.time()
-    return {**event, "data": {**event["data"], **{key: now for key in ("t0", "t1") if key in event["data"]}}}
+    match event:
+        case StageStarted():
+            return replace(event, t0=now)
+        case StageCompleted() | StageFailed():
+            return replace(event, t0=now, t1=now)
+        case _:
+            return event
 
 
 def prepared(process: LedgerProcess) -> LedgerClient:

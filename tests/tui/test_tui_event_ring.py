@@ -10,6 +10,7 @@ from medkg_lab.tui.screens.events.filter import EventFilter
 from medkg_lab.tui.screens.events.ring import View
 from medkg_lab.tui.screens.events.rows import LOUD, STATES, Decoder, EventRow
 from medkg_lab.tui.time_parsing import Place, place
+from tests.told import event, spec
 
 NOW = 1_760_000_000.0
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07 \x9b31m \u202egnp.exe \x00 [bold]x[/bold]"
@@ -105,13 +106,8 @@ def test_places_are_understood() -> None:
 
 def test_foreign_text_is_made_safe_where_it_is_decoded() -> None:
     decoder = Decoder()
-    submitted = {
-        "seq": 1, "ts": NOW, "type": "job.submitted", "stage": None, "jobs": ["j1"], "data": {"specs": [{"doc_id": HOSTILE}]},
-    }  # fmt: skip
-    failed = {
-        "seq": 2, "ts": NOW, "type": "stage.failed", "stage": HOSTILE, "jobs": ["j1"],
-        "data": {"t0": NOW, "t1": NOW, "kind": HOSTILE, "reason": HOSTILE * 50, "attempt": 1},
-    }  # fmt: skip
+    submitted = event("job.submitted", ["j1"], specs=[spec("j1", doc_id=HOSTILE)])
+    failed = event("stage.failed", ["j1"], HOSTILE, seq=2, t0=NOW, t1=NOW, kind=HOSTILE, reason=HOSTILE * 50)
     for row in decoder.rows([submitted, failed]):
         for text in (row.document, row.stage, row.note):
             assert sanitize(text) == text

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,7 @@ def fail(client: LedgerClient, job: str, reason: str = "it is empty") -> None:
     """Let the first stage of a job fail."""
     submit(client, job)
     batch = claim(client)
-    first, second = failed("ingest", job)
-    first["data"]["reason"] = second["data"]["reason"] = reason
+    first, second = (replace(each, reason=reason) for each in failed("ingest", job))
     client.record(batch["batch_id"], [at_now(first), second])
 
 

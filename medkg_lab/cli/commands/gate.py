@@ -5,8 +5,8 @@ import json
 from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.job_outputs import converted_document, show_document
 from medkg_lab.cli.commands.jobs import JOB
+from medkg_lab.cli.job_outputs import converted_document, show_document
 from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
 from medkg_lab.errors import LabError
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.client import EventPage
 from medkg_lab.tui.screens.events.rows import Decoder, EventRow
 
 BEGIN_BEFORE = 500
@@ -28,8 +29,8 @@ SWITCH = 0.001
 class Log(Protocol):
     """What is followed: the ledger's client."""
 
-    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0) -> Mapping[str, Any]:
-        """{events, head}: the events after number `after`, waiting up to `wait_s` seconds for one."""
+    def events(self, after: int, limit: int = 1000, wait_s: float = 0.0) -> EventPage:
+        """The events after number `after`, waiting up to `wait_s` seconds for one."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,9 @@ class EventFeed:
 
     def _read(self, log: Log) -> int:
         if self._after is None:
-            self._after = max(0, int(log.events(2**62)["head"]) - BEGIN_BEFORE)
+            self._after = max(0, log.events(2**62).head - BEGIN_BEFORE)
         answer = log.events(self._after, limit=AT_ONCE, wait_s=0.0 if self._gone else WAIT)
-        head, events = int(answer["head"]), answer["events"]
+        head, events = answer.head, answer.events
         if head < self._after:
             # Another ledger answers than before, such as one that was restored from a copy.
             self._after = max(0, head - BEGIN_BEFORE)
@@ -117,7 +118,7 @@ class EventFeed:
             self._remark("ledger.back", f"0 lost, goes on after {self._after:,}")
         rows = self._named(log, self._decoder.rows(events))
         with self._lock:
-            self._after, self._head, self._gone = int(events[-1]["seq"]) if events else self._after, head, 0.0
+            self._after, self._head, self._gone = events[-1].seq if events else self._after, head, 0.0
             self._rows.extend(rows)
             self._total += len(rows)
             self._count(rows)

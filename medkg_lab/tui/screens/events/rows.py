@@ -2,8 +2,34 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from medkg_lab.events.cloudevents import moment_of
+from medkg_lab.models.events import (
+    BatchExpired,
+    BreakerClosed,
+    BreakerHalfOpen,
+    BreakerOpened,
+    DefinitionRegistered,
+    Event,
+    EventData,
+    FieldSet,
+    GateFailed,
+    GateOpened,
+    GateRejected,
+    GateWaiting,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobDead,
+    JobFailed,
+    JobRequeued,
+    JobSubmitted,
+    StageCompleted,
+    StageFailed,
+    StageRetrying,
+    StageSkipped,
+)
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.glyphs import State
@@ -77,7 +103,7 @@ class Decoder:
     def __init__(self) -> None:
         self._documents: OrderedDict[str, str] = OrderedDict()
 
-    def rows(self, events: Sequence[Mapping[str, Any]]) -> list[EventRow]:
+    def rows(self, events: Sequence[Event]) -> list[EventRow]:
         """The rows of these events, in order."""
         return [row for event in events for row in self._of(event)]
 
@@ -89,67 +115,60 @@ class Decoder:
         """The document of a job, as far as an event has told it."""
         return self._documents.get(job_id, "")
 
-    def _of(self, event: Mapping[str, Any]) -> Iterator[EventRow]:
-        kind, jobs, data = event["type"], event["jobs"], event["data"]
-        if kind == "job.submitted":
-            self._remember(jobs, [spec["doc_id"] for spec in data["specs"]])
-        elif kind == "job.claimed":
-            self._remember(jobs, data.get("docs") or ())
+    def _of(self, event: Event) -> Iterator[EventRow]:
+        kind, jobs, data = event.type.value, event.jobs, event.data
+        if isinstance(data, JobSubmitted | JobClaimed):
+            self._remember(jobs, [entry.doc_id for entry in data.entries])
         if kind not in STATES:
             return
-        seq, stage = int(event["seq"]), one_line(event.get("stage") or "", 64)
-        ts, note = float(data.get("t1") or data.get("t0") or event["ts"]), _note(kind, data)
-        ms, counts = _each(data, "ms", len(jobs)), _each(data, "counts", len(jobs))
-        whole = (data["t1"] - data["t0"]) * 1000 if kind == "stage.failed" else None
-        attempt = int(data.get("attempt") or 0)
+        seq, stage = event.seq, one_line(event.stage or "", 64)
+        ts, note = moment_of(event), _note(data)
+        whole = (data.t1 - data.t0) * 1000 if isinstance(data, StageFailed) else None
+        attempt = data.attempt if isinstance(data, StageRetrying | StageFailed) else 0
+        outputs = data.entries if isinstance(data, StageCompleted) else ()
         for place, job in enumerate(jobs):
-            said = f"{counts[place]} made" if counts[place] is not None else note
-            took = whole if ms[place] is None else ms[place]
+            output = outputs[place] if outputs else None
+            said = f"{output.items} made" if output is not None and output.items is not None else note
+            took = whole if output is None else output.ms
             yield EventRow(seq, ts, kind, stage, self.document(job), one_line(job, 64), attempt, took, said)
         if not jobs:
             yield EventRow(seq, ts, kind, stage, note=note)
 
     def _remember(self, jobs: Sequence[str], documents: Sequence[str]) -> None:
-        for job, document in zip(jobs, documents, strict=False):
+        for job, document in zip(jobs, documents, strict=True):
             self._documents[job] = one_line(document, 120)
             self._documents.move_to_end(job)
         while len(self._documents) > JOBS_REMEMBERED:
             self._documents.popitem(last=False)
 
 
-def _each(data: Mapping[str, Any], key: str, number: int) -> Sequence[Any]:
-    """One value per job, or as many times None."""
-    values = data.get(key)
-    return values if isinstance(values, list) and len(values) == number else [None] * number
-
-
-def _note(kind: str, data: Mapping[str, Any]) -> str:
+def _note(data: EventData) -> str:
     """What happened beyond stage and state, in a few words."""
-    match kind:
-        case "stage.failed" | "job.failed" | "gate.failed":
-            text = f"{data['kind']}: {data['reason']}"
-        case "stage.retrying":
-            text = f"{data['reason']}, again in {data['delay_s']:.1f} s"
-        case "stage.skipped" | "job.dead":
-            text = str(data.get("reason") or "")
-        case "batch.expired":
-            text = f"{data.get('worker')} lost it ({data.get('reason')}); queued again"
-        case "gate.waiting":
-            text = f"waits for {data['condition']['ledger_field']}"
-        case "gate.opened":
-            text = f"{data['how']} by {data['by']}{': ' + data['why'] if data.get('why') else ''}"
-        case "gate.rejected" | "job.cancelled":
-            text = f"by {data.get('by')}: {data.get('why')}"
-        case "job.requeued":
-            text = f"by {data.get('by')} from {data.get('from_stage') or 'the first open stage'}"
-        case "job.completed":
-            text = "unchanged" if data.get("unchanged") else ""
-        case "field.set":
-            text = f"{data['field']} = {data['value']} by {data['by']}"
-        case "definition.registered":
-            text = f"{data['kind']} {data['name']} {data['version']}"
-        case "breaker.opened" | "breaker.half_open" | "breaker.closed":
-            text = f"{data.get('policy')} {data.get('key')}"
+    match data:
+        case StageFailed() | JobFailed() | GateFailed():
+            text = f"{data.kind}: {data.reason}"
+        case StageRetrying():
+            text = f"{data.reason}, again in {data.delay_s:.1f} s"
+        case StageSkipped() | JobDead():
+            text = data.reason
+        case BatchExpired():
+            text = f"{data.worker} lost it ({data.reason}); queued again"
+        case GateWaiting():
+            text = f"waits for {data.condition.ledger_field}"
+        case GateOpened():
+            text = f"{data.how} by {data.by}{': ' + data.why if data.why else ''}"
+        case GateRejected() | JobCancelled():
+            text = f"by {data.by}: {data.why}"
+        case JobRequeued():
+            text = f"by {data.by} from {data.from_stage}"
+        case JobCompleted():
+            text = "unchanged" if data.unchanged else ""
+        case FieldSet():
+            text = f"{data.field} = {data.value} by {data.by}"
+        case DefinitionRegistered():
+            text = f"{data.kind} {data.name} {data.version}"
+        case BreakerOpened() | BreakerHalfOpen() | BreakerClosed():
+            text = f"{data.policy} {data.key}"
         case _:
             text = ""
     return one_line(text, NOTE_LENGTH) if text else ""

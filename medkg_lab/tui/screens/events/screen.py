@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from medkg_lab.lab import history
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import person
+from medkg_lab.models.events import Event
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import number, short_id
@@ -337,7 +338,7 @@ class EventsScreen(ModeScreen):
 
     def _read_job(self, job_id: str) -> None:
         def look(lab: Lab) -> Sequence[EventRow]:
-            events = lab.ledger.events(0, limit=READ_BACK, job_id=job_id)["events"]
+            events = lab.ledger.events(0, limit=READ_BACK, job_id=job_id).events
             return [row for row in _rows(lab, events) if row.job == job_id]
 
         def show(rows: Sequence[EventRow]) -> None:
@@ -356,10 +357,10 @@ class EventsScreen(ModeScreen):
 
 def _past(lab: Lab, wanted: Place) -> Sequence[EventRow]:
     seq = wanted.seq if wanted.seq is not None else history.seq_at(lab.ledger, wanted.ts or 0.0)
-    return _rows(lab, lab.ledger.events(max(0, seq - 1), limit=READ_BACK)["events"])
+    return _rows(lab, lab.ledger.events(max(0, seq - 1), limit=READ_BACK).events)
 
 
-def _rows(lab: Lab, events: Sequence[Mapping[str, Any]]) -> Sequence[EventRow]:
+def _rows(lab: Lab, events: Sequence[Event]) -> Sequence[EventRow]:
     decoder = Decoder()
     rows = decoder.rows(events)
     decoder.learn(history.documents(lab.ledger, dict.fromkeys(row.job for row in rows if row.job)))

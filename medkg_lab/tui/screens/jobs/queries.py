@@ -22,7 +22,7 @@ def detail_of(lab: Lab, job_id: str) -> JobDetail | None:
     job = lab.ledger.get(job_id)
     if job is None:
         return None
-    events = lab.ledger.events(0, EVENTS_SHOWN, job_id=job_id)["events"]
+    events = lab.ledger.events(0, EVENTS_SHOWN, job_id=job_id).events
     policy = ""
     if job.get("stage"):
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medkg_lab.models.events import Event
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, milliseconds, number, plural, short_id
 from medkg_lab.tui.screens.events.rows import Decoder
@@ -60,7 +61,7 @@ class JobDetail:
     """All that is shown of one job: the ledger's record, its events, what each stage took, what was made, the policy."""
 
     job: Mapping[str, Any]
-    events: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[Event] = ()
     inputs: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     made: Sequence[tuple[str, int, int]] = ()
     policy: str = ""

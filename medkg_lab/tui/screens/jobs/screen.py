@@ -11,6 +11,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import windows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import person
+from medkg_lab.models.event_codec import to_json
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
 from medkg_lab.tui.formatting import clock, number, plural, short_id
@@ -280,9 +281,9 @@ class JobsScreen(ModeScreen):
             return
         match self._panel.tab:
             case "Events":
-                event = next((one for one in detail.events if str(one["seq"]) == row.key), None)
+                event = next((one for one in detail.events if str(one.seq) == row.key), None)
                 if event is not None:
-                    self.show_raw(f"event {row.key}", event)
+                    self.show_raw(f"event {row.key}", to_json(event))
             case "Timeline" | "In and out":
                 self._open_stage(detail, row.key)
 

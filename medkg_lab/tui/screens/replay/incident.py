@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 import orjson
 
+from medkg_lab.models.events import Event
 from medkg_lab.repro.errors import NoIncident
 from medkg_lab.repro.runs import RECORDED, Run, Step
 
@@ -68,7 +69,7 @@ class Opened:
     recorded: Run
     submissions: Mapping[str, Any]
     types: "Mapping[str, StageType]"
-    events: Sequence[Mapping[str, Any]]
+    events: Sequence[Event]
     newest: Moment
 
 
@@ -111,7 +112,7 @@ def opened(home: Path) -> Opened | None:
         bench,
         incident.manifest,
         read.run,
-        {job: spec["submission"] for job, spec in read.specs.items()},
+        {job: orjson.loads(spec.submission) for job, spec in read.specs.items()},
         {stage.name: stage.type for topology in topologies for stage in topology.stages},
         incident.events,
         _newest(bench, read.end),

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medkg_lab.models.event_codec import data_to_json
+from medkg_lab.models.events import Event
 from medkg_lab.repro.manifest import Manifest
 from medkg_lab.repro.runs import Run, Step, counted
 from medkg_lab.tui import glyphs
@@ -16,7 +18,6 @@ from medkg_lab.tui.widgets.panel import wrapped
 from medkg_lab.tui.widgets.table import Cell, Row
 
 Key = tuple[str, str, int]
-Event = Mapping[str, Any]
 
 STEPS = (
     Column("BREAK", 6),
@@ -143,8 +144,8 @@ def head(manifest: Manifest, events: Sequence[Event], runs: int) -> list[Line]:
     kept = f"{plural(runs, 'run')} kept" if runs else ""
     parts = [kept, f"{manifest.profile} profile" if manifest.profile else "", "redacted" if manifest.redacted else ""]
     if events:
-        span = duration(events[-1]["ts"] - events[0]["ts"])
-        parts = [f"{clock(events[0]['ts'])}, {span}", *parts]
+        span = duration(events[-1].ts - events[0].ts)
+        parts = [f"{clock(events[0].ts)}, {span}", *parts]
     told = " · ".join(part for part in parts if part)
     lines: list[Line] = [[(f"{jobs} of {pipelines}", "text bold"), *ends, (f"  {told}", "muted")]]
     if manifest.missing:
@@ -219,7 +220,7 @@ def _value_lines(text: str, width: int) -> Sequence[Line]:
 
 def kind_of(event: Event) -> State | None:
     """The state that an event stands for on the line of time; None for what goes its usual way."""
-    kind = str(event["type"])
+    kind = event.type.value
     what, _, how = kind.partition(".")
     if how in _LOUD:
         return {"dead": glyphs.DEAD, "rejected": glyphs.REJECTED, "expired": glyphs.LOST}.get(how, glyphs.FAILED)
@@ -237,9 +238,9 @@ def scale(events: Sequence[Event], width: int) -> list[int]:
     """The cell of each event on a line of `width` cells; time is even along it."""
     if not events or width < 1:
         return []
-    start, end = events[0]["ts"], max(event["ts"] for event in events)
+    start, end = events[0].ts, max(event.ts for event in events)
     span = (end - start) or 1.0
-    return [max(0, min(width - 1, round((event["ts"] - start) / span * (width - 1)))) for event in events]
+    return [max(0, min(width - 1, round((event.ts - start) / span * (width - 1)))) for event in events]
 
 
 def time_line(events: Sequence[Event], cursor: int, width: int, now: float | None = None) -> Line:
@@ -251,7 +252,7 @@ def time_line(events: Sequence[Event], cursor: int, width: int, now: float | Non
     for cell, event in zip(cells, events, strict=True):
         strongest[cell] = stronger(strongest.get(cell), kind_of(event))
     passed = max(
-        (cell for cell, event in zip(cells, events, strict=True) if now is None or event["ts"] <= now), default=-1
+        (cell for cell, event in zip(cells, events, strict=True) if now is None or event.ts <= now), default=-1
     )
     spans: list[Span] = []
     for cell in range(width):
@@ -276,14 +277,12 @@ def told(events: Sequence[Event], cursor: int) -> list[Line]:
         return [[]]
     event = events[cursor]
     state = kind_of(event)
-    since = event["ts"] - events[0]["ts"]
+    since = event.ts - events[0].ts
     line: list[Span] = [(f"{sign(state)} ", state.token)] if state else [("• ", "muted")]
-    line += [(str(event["type"]), "text bold"), (f" {event['stage'] or ''}", "accent")]
-    line.append((f"  {plural(len(event['jobs']), 'job')}" if event["jobs"] else "", "text"))
-    line.append(
-        (f"  {clock(event['ts'])} · {duration(since)} after the first · {cursor + 1} of {len(events)}", "muted")
-    )
-    return [line, [(_facts(event["data"]), "text")]]
+    line += [(event.type.value, "text bold"), (f" {event.stage or ''}", "accent")]
+    line.append((f"  {plural(len(event.jobs), 'job')}" if event.jobs else "", "text"))
+    line.append((f"  {clock(event.ts)} · {duration(since)} after the first · {cursor + 1} of {len(events)}", "muted"))
+    return [line, [(_facts(data_to_json(event.data)), "text")]]
 
 
 _FACTS = (
@@ -309,7 +308,7 @@ def _facts(data: Mapping[str, Any]) -> str:
 
 def last_before(events: Sequence[Event], now: float) -> int:
     """The last event that had happened by `now`."""
-    return max((at for at, event in enumerate(events) if event["ts"] <= now), default=0)
+    return max((at for at, event in enumerate(events) if event.ts <= now), default=0)
 
 
 def next_notable(events: Sequence[Event], cursor: int, by: int) -> int:

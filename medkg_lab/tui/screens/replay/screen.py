@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 
 from medkg_lab.errors import LabError
+from medkg_lab.models.events import Event
 from medkg_lab.repro.runs import Run, Step
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Sheet
@@ -18,7 +19,7 @@ from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.replay import incident, render
 from medkg_lab.tui.screens.replay.incident import Looked, Moment, Opened, Order, ReplayRun
-from medkg_lab.tui.screens.replay.render import Event, Key
+from medkg_lab.tui.screens.replay.render import Key
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Panel
 from medkg_lab.tui.widgets.table import Table
