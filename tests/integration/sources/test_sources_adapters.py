@@ -262,27 +262,27 @@ def test_settings_are_checked():
 )
 def test_an_identifier_becomes_a_request_to_the_source_that_has_most(at, source, asked, record, expected):
     answers(at, "/identifier/articles/", {"status": "ok", "records": [record]})
-    (found,) = source["identifier"].search(at.context, query("identifier", asked))
+    (found,) = asyncio.run(source["identifier"].search(at.context, query("identifier", asked)))
     assert (found.source, found.key, found.query, found.tenant_id) == (*expected, None, "t")
 
 
 def test_a_converter_that_answers_otherwise_is_told(at, source):
     answers(at, "/identifier/articles/", {"status": "ok"})
     with pytest.raises(BadAnswer):
-        source["identifier"].search(at.context, query("identifier", "pmid:1"))
+        asyncio.run(source["identifier"].search(at.context, query("identifier", "pmid:1")))
     with pytest.raises(BadKey):
-        source["identifier"].search(at.context, query("identifier", "gout"))
+        asyncio.run(source["identifier"].search(at.context, query("identifier", "gout")))
 
 
 def test_a_pubmed_record_by_id(at, source):
     record = b"<PubmedArticle><MedlineCitation><PMID>7</PMID></MedlineCitation></PubmedArticle>"
     body = b"<PubmedArticleSet>" + record + b"</PubmedArticleSet>"
     answers(at, "/pubmed/efetch.fcgi", body, b"<PubmedArticleSet/>", b"<eFetchResult/>")
-    payload = source["pubmed"].fetch(at.context, "7")
+    payload = asyncio.run(source["pubmed"].fetch(at.context, "7"))
     assert at.store.get(payload.sha256) == body
     with pytest.raises(NotFound):
-        source["pubmed"].fetch(at.context, "8")
+        asyncio.run(source["pubmed"].fetch(at.context, "8"))
     with pytest.raises(BadAnswer):
-        source["pubmed"].fetch(at.context, "9")
+        asyncio.run(source["pubmed"].fetch(at.context, "9"))
     with pytest.raises(BadKey):
-        source["pubmed"].fetch(at.context, "NCT01234567")
+        asyncio.run(source["pubmed"].fetch(at.context, "NCT01234567"))
