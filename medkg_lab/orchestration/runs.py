@@ -5,22 +5,22 @@ from collections.abc import Mapping
 
 RUN_NAMESPACE = uuid.UUID("0b1c7a52-8a2e-5a0c-93a6-2f4f1d8e6c77")
 
-HIDDEN = ".dagster/"
-"""What Dagster's pages do not show of a run; it is found by it all the same."""
+HIDDEN = ".dagster/medkg_"
+"""With which tags begin that Dagster's pages do not show; a run is found by them all the same."""
 TAG_DOC = "medkg/doc_id"
 TAG_GATE = "medkg/gate"
 TAG_JOB = "medkg/job_id"
 TAG_FROM_STAGE = "medkg/from_stage"
-TAG_TENANT = f"{HIDDEN}medkg/tenant_id"
-TAG_BATCH = f"{HIDDEN}medkg/batch_run_id"
+TAG_TENANT = f"{HIDDEN}tenant_id"
+TAG_BATCH = f"{HIDDEN}batch_run_id"
 TAG_BATCH_SIZE = "medkg/documents"
-TAG_PIPELINE = f"{HIDDEN}medkg/pipeline"
-TAG_VERSION = f"{HIDDEN}medkg/pipeline_version"
-TAG_HALF = f"{HIDDEN}medkg/half"
-TAG_EXECUTION = f"{HIDDEN}medkg/execution"
-TAG_RELEASE = f"{HIDDEN}medkg/release_id"
-TAG_PRE_RUN = f"{HIDDEN}medkg/pre_run_id"
-TAG_POST_RUN = f"{HIDDEN}medkg/post_run_id"
+TAG_PIPELINE = f"{HIDDEN}pipeline"
+TAG_VERSION = f"{HIDDEN}pipeline_version"
+TAG_HALF = f"{HIDDEN}half"
+TAG_EXECUTION = f"{HIDDEN}execution"
+TAG_RELEASE = f"{HIDDEN}release_id"
+TAG_PRE_RUN = f"{HIDDEN}pre_run_id"
+TAG_POST_RUN = f"{HIDDEN}post_run_id"
 TAG_LAUNCHED_BY = "user"
 """Where Dagster's pages look for who started a run; without it they say that somebody did so by hand."""
 LAB = "medkg-lab"
@@ -45,5 +45,5 @@ def tag(tags: Mapping[str, str], name: str) -> str | None:
 
 
 def tag_names(name: str) -> tuple[str, ...]:
-    """The name of a tag, and the one that runs of earlier versions have it under: without HIDDEN."""
-    return tuple(dict.fromkeys((name, name.removeprefix(HIDDEN))))
+    """The name of a tag, and the one that it has in runs of earlier versions, which hid none."""
+    return (name, f"medkg/{name.removeprefix(HIDDEN)}") if name.startswith(HIDDEN) else (name,)
