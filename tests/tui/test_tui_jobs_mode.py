@@ -127,3 +127,18 @@ async def test_at_80x24_enter_opens_the_detail_and_escape_closes_it(demo_lab: Te
         await screen.misses("DOCUMENT")
         await screen.press("escape")
         await screen.sees("DOCUMENT")
+
+
+async def test_a_failed_job_is_replayed_at_the_step_that_failed(demo_lab: TestLab) -> None:
+    async with opened(demo_lab.home) as screen:
+        await screen.press("2", "colon")
+        await screen.type("jobs not-a-study")
+        await screen.press("enter")
+        await screen.sees("bad_input at parse")
+        await screen.press("X")
+        await screen.sees("held before parse", "not-a-study", seconds=60)
+        assert screen.app.mode.word == "replay"
+        await screen.press("n")
+        await screen.sees("no divergence from what was recorded in 2 steps", seconds=60)
+    [archive] = (demo_lab.home / "state" / "incidents").glob("*/incident.zip")
+    assert archive.stat().st_mode & 0o777 == 0o600
