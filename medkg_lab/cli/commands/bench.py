@@ -9,6 +9,8 @@ from medkg_lab.bench import BENCHES
 from medkg_lab.cli.output import print_json, print_table, print_text
 from medkg_lab.cli.parser import Parser
 
+_MET = {True: "✓", False: "✗", None: "not judged"}
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
@@ -32,6 +34,7 @@ def run(given: argparse.Namespace) -> int:
         print_json(found)
     else:
         columns = ("name", "value", "target", "met")
-        print_table(columns, ([one[name] for name in columns] for one in found["targets"]))
+        rows = ((one["name"], one["value"], one["target"], _MET[one["met"]]) for one in found["targets"])
+        print_table(columns, rows)
         print_text(f"on {found['machine']['cores']} cores of {found['machine']['cpu']}; --json has the details")
     return exit_codes.OK if all(one["met"] is not False for one in found["targets"]) else exit_codes.FAILED
