@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MAX_MODULE_LINES = 450
+MAX_MODULE_LINES = 700
 MAX_FUNCTION_LINES = 80
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

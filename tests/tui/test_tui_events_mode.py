@@ -239,8 +239,7 @@ async def test_a_ledger_that_dies_is_said_and_nothing_is_lost(process: LedgerPro
 async def test_foreign_text_reaches_no_terminal(process: LedgerProcess, client: LedgerClient) -> None:
     submit(client, "evil", doc_id=HOSTILE)
     batch = claim(client)
-    first, second = failed("ingest", "evil")
-    first["data"]["reason"] = second["data"]["reason"] = HOSTILE
+    first, second = (replace(each, reason=HOSTILE) for each in failed("ingest", "evil"))
     client.record(batch["batch_id"], [at_now(first), second])
     async with events_screen(process) as screen:
         await screen.sees("␛]52;c;")

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from medkg_lab.ledger.legacy import LegacyEntry
+from medkg_lab.models.event_codec import spec_from_json
 from tests.unit.ledger.worlds import World, spec
 
 OLD: dict[str, Any] = {
@@ -51,15 +52,17 @@ def test_fields_that_are_there_stay() -> None:
         "current_stage": "chunk",
         "retry_count_per_stage": {"parse": 2},
     }
-    imported = read(**kept).imported({"job_id": "j1"}, 9.0)
-    assert imported["fields"] == {"pdf_downloaded": True, "pdf_ir_ready": True, "post_pdf_started": False}
-    assert (imported["stage"], imported["retries"], imported["state"]) == ("chunk", {"parse": 2}, "completed")
+    imported = read(**kept).imported(spec_from_json(spec("j1")), 9.0)
+    assert imported.fields == {"pdf_downloaded": True, "pdf_ir_ready": True, "post_pdf_started": False}
+    assert (imported.stage, imported.retries, imported.state) == ("chunk", {"parse": 2}, "completed")
 
 
 def test_what_was_not_finished_starts_anew() -> None:
-    imported = read(status="processing", pdf_ir_ready=True, current_stage="chunk").imported({"job_id": "j1"}, 9.0)
-    assert (imported["state"], imported["stage"], imported["created_at"]) == ("queued", None, 9.0)
-    assert not any(imported["fields"].values())
+    imported = read(status="processing", pdf_ir_ready=True, current_stage="chunk").imported(
+        spec_from_json(spec("j1")), 9.0
+    )
+    assert (imported.state, imported.stage, imported.created_at) == ("queued", None, 9.0)
+    assert not any(imported.fields.values())
 
 
 @pytest.mark.parametrize(
