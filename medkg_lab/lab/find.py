@@ -65,7 +65,7 @@ def _by_prefix(lab: Lab, name: str) -> str | None:
     if not _ID_PREFIX.fullmatch(name):
         return None
     sql = f"SELECT job_id FROM job WHERE starts_with(job_id, ?) ORDER BY job_id LIMIT {_SHOWN + 1}"
-    ids = [str(row[0]) for row in lab.ledger.rows(sql, [name], timeout_s=TIMEOUT_S)["rows"]]
+    ids = [str(row[0]) for row in lab.ledger.rows(sql, [name], timeout_s=TIMEOUT_S).rows]
     if len(ids) > 1:
         raise SeveralJobs(
             name=name, count=len(ids) if len(ids) <= _SHOWN else f"more than {_SHOWN}", ids=", ".join(ids[:_SHOWN])
@@ -79,7 +79,7 @@ def _by_key(lab: Lab, name: str, tenant: str | None) -> list[dict[str, Any]]:
         "SELECT job_id, doc_id FROM job WHERE (doc_key = ? OR starts_with(doc_id, ?)) AND (? IS NULL OR tenant_id = ?) "
         f"ORDER BY doc_key != ?, age DESC LIMIT {_LOOKED_AT}"
     )
-    rows = lab.ledger.rows(sql, [name, name, tenant, tenant, name], limit=_LOOKED_AT, timeout_s=TIMEOUT_S)["rows"]
+    rows = lab.ledger.rows(sql, [name, name, tenant, tenant, name], limit=_LOOKED_AT, timeout_s=TIMEOUT_S).rows
     return [{"job_id": str(job_id), "doc_id": str(doc_id)} for job_id, doc_id in rows]
 
 

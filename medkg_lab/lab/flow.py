@@ -47,7 +47,7 @@ class Progress:
 def stage_flows(ledger: LedgerClient, now: float) -> dict[str, dict[str, StageFlow]]:
     """Of each pipeline how each stage has done, at the moment `now` (seconds since the epoch). Raises QueryTimeout."""
     found: dict[str, dict[str, StageFlow]] = {}
-    rows = ledger.rows(_SQL, [now - WINDOW_S], limit=10_000, timeout_s=TIMEOUT_S)["rows"]
+    rows = ledger.rows(_SQL, [now - WINDOW_S], limit=10_000, timeout_s=TIMEOUT_S).rows
     for pipeline, stage, through, recent, p95 in rows:
         found.setdefault(str(pipeline), {})[str(stage)] = StageFlow(int(through), int(recent), p95)
     return found

@@ -94,7 +94,7 @@ def stage_times(ledger: LedgerClient, stages: Sequence[str]) -> dict[str, float]
         f"SELECT stage, avg(ms) FROM (SELECT stage, ms FROM stage_run WHERE status = 'completed' AND stage IN ({marks}) "
         f"ORDER BY t1 DESC LIMIT {RECENT_RUNS * len(stages)}) GROUP BY stage"
     )
-    return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=SECONDS)["rows"]}
+    return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=SECONDS).rows}
 
 
 def decided(ledger: LedgerClient, most: int) -> list[dict[str, Any]]:
@@ -104,12 +104,10 @@ def decided(ledger: LedgerClient, most: int) -> list[dict[str, Any]]:
         f"SELECT {', '.join(names)} FROM gate WHERE state != 'waiting' "
         f"ORDER BY coalesce(opened_at, waiting_since) DESC LIMIT {int(most)}"
     )
-    return [
-        dict(zip(names, row, strict=True)) for row in ledger.rows(sql, limit=max(1, most), timeout_s=SECONDS)["rows"]
-    ]
+    return [dict(zip(names, row, strict=True)) for row in ledger.rows(sql, limit=max(1, most), timeout_s=SECONDS).rows]
 
 
 def opened_since(ledger: LedgerClient, moment: float) -> dict[str, int]:
     """How many gates were opened since `moment` (seconds since the epoch): {manual or condition: gates}."""
     sql = "SELECT how, count(*) FROM gate WHERE opened_at >= ? AND state IN ('open', 'released') GROUP BY how"
-    return {str(how): int(count) for how, count in ledger.rows(sql, [moment], timeout_s=SECONDS)["rows"]}
+    return {str(how): int(count) for how, count in ledger.rows(sql, [moment], timeout_s=SECONDS).rows}

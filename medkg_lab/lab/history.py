@@ -69,5 +69,5 @@ def documents(ledger: LedgerClient, job_ids: Iterable[str]) -> dict[str, str]:
         return {}
     marks = ", ".join("?" * len(wanted))
     sql = f"SELECT job_id, doc_id FROM job WHERE job_id IN ({marks})"
-    rows = ledger.rows(sql, wanted, limit=len(wanted), timeout_s=SECONDS)["rows"]
+    rows = ledger.rows(sql, wanted, limit=len(wanted), timeout_s=SECONDS).rows
     return {str(job): str(document) for job, document in rows}

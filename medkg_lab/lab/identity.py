@@ -113,4 +113,4 @@ class Identities:
         return {str(doc_id): Version(str(content), float(str(since))) for doc_id, content, since in rows}
 
     def _rows(self, sql: str, *parameters: object) -> list[Sequence[object]]:
-        return list(self._ledger.rows(sql, [self._tenant, *parameters], limit=_MOST)["rows"])
+        return list(self._ledger.rows(sql, [self._tenant, *parameters], limit=_MOST).rows)

@@ -137,7 +137,7 @@ def _jobs(lab: Lab) -> tuple[set[str], set[str]]:
     pipelines: set[str] = set()
     last = ""
     sql = "SELECT job_id, pipeline_name FROM job WHERE job_id > ? ORDER BY job_id"
-    while rows := lab.ledger.rows(sql, [last], limit=ALL_JOBS)["rows"]:
+    while rows := lab.ledger.rows(sql, [last], limit=ALL_JOBS).rows:
         jobs |= {str(row[0]) for row in rows}
         pipelines |= {str(row[1]) for row in rows}
         last = str(rows[-1][0])

@@ -33,7 +33,7 @@ class Done:
 
 def stages_done(ledger: LedgerClient, pipeline: str) -> dict[str, Done]:
     """What came of each stage of a pipeline so far. Raises QueryTimeout."""
-    rows = ledger.rows(_SQL, [pipeline], timeout_s=SECONDS)["rows"]
+    rows = ledger.rows(_SQL, [pipeline], timeout_s=SECONDS).rows
     return {
         str(stage): Done(int(through), int(failed), p50, p95, int(tries or 0), str(by or ""), str(device or ""))
         for stage, through, failed, p50, p95, tries, by, device in rows

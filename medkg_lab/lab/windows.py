@@ -97,8 +97,8 @@ def jobs(ledger: LedgerClient, narrowed: str, sort: str, reverse: bool, offset: 
         limit=max(1, limit),
         timeout_s=SECONDS,
     )
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed["rows"]]
-    return Window(offset, int(counted["rows"][0][0]), rows)
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed.rows]
+    return Window(offset, int(counted.rows[0][0]), rows)
 
 
 def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:
@@ -106,7 +106,7 @@ def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:
     condition, parameters = where(narrowed)
     clause = f"WHERE {condition}" if condition else ""
     sql = f"SELECT job_id FROM job {clause} ORDER BY age DESC LIMIT {int(most)}"
-    return [str(row[0]) for row in ledger.rows(sql, parameters, limit=max(1, most), timeout_s=SECONDS)["rows"]]
+    return [str(row[0]) for row in ledger.rows(sql, parameters, limit=max(1, most), timeout_s=SECONDS).rows]
 
 
 def _turned(part: str) -> str:
@@ -123,7 +123,7 @@ def flow(ledger: LedgerClient) -> dict[str, dict[str, dict[str, int]]]:
         "WHERE state IN ('queued', 'running', 'waiting_gate', 'failed', 'dead') GROUP BY ALL"
     )
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for pipeline, stage, state, count in ledger.rows(sql, timeout_s=SECONDS)["rows"]:
+    for pipeline, stage, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
         found.setdefault(pipeline, {}).setdefault(stage, {})[state] = int(count)
     return found
 
@@ -132,7 +132,7 @@ def totals(ledger: LedgerClient) -> dict[str, dict[str, int]]:
     """How many jobs each pipeline has in each state."""
     sql = "SELECT pipeline_name, state, count(*) FROM job GROUP BY ALL"
     found: dict[str, dict[str, int]] = {}
-    for pipeline, state, count in ledger.rows(sql, timeout_s=SECONDS)["rows"]:
+    for pipeline, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
         found.setdefault(pipeline, {})[state] = int(count)
     return found
 
@@ -141,7 +141,7 @@ def inputs(ledger: LedgerClient, job_id: str) -> dict[str, list[tuple[str, str]]
     """What each stage of a job was made from: {stage: [(kind, sha256)]}."""
     sql = "SELECT DISTINCT stage, input_kind, input FROM provenance WHERE job_id = ? ORDER BY ALL"
     found: dict[str, list[tuple[str, str]]] = {}
-    for stage, kind, sha256 in ledger.rows(sql, [job_id], timeout_s=SECONDS)["rows"]:
+    for stage, kind, sha256 in ledger.rows(sql, [job_id], timeout_s=SECONDS).rows:
         found.setdefault(stage, []).append((kind, sha256))
     return found
 
@@ -152,7 +152,7 @@ def lineage(ledger: LedgerClient, job_id: str) -> list[tuple[str, int, int]]:
         "SELECT kind, count(DISTINCT sha256), sum(count) FROM artifact WHERE job_id = ? "
         "GROUP BY kind ORDER BY min(created_at)"
     )
-    rows = ledger.rows(sql, [job_id], timeout_s=SECONDS)["rows"]
+    rows = ledger.rows(sql, [job_id], timeout_s=SECONDS).rows
     return [(str(kind), int(number), int(items or 0)) for kind, number, items in rows]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.find import NoSuchJob, SeveralDocuments, find_document, find_job, find_node, replaced_version
 from medkg_lab.lab.identity import Identified, Identities
-from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.client import LedgerClient, Selected
 from medkg_lab.ledger.query import _jobs
 from medkg_lab.models.events import CompletedJob, JobCompleted
 from medkg_lab.models.identity import file_id, plain
@@ -33,9 +33,10 @@ class Answers:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def rows(self, sql: str, params: Sequence[Any], limit: int = 1000, timeout_s: float = 10.0) -> Any:
+    def rows(self, sql: str, params: Sequence[Any], limit: int = 1000, timeout_s: float = 10.0) -> Selected:
         self.world.core.project()
-        return {"rows": self.world.core.views.cursor().execute(sql, list(params)).fetchmany(limit)}
+        found = self.world.core.views.cursor().execute(sql, list(params)).fetchmany(limit)
+        return Selected([], list(map(list, found)), False)
 
     def jobs(self, limit: int = 100, after: str | None = None, **filters: str | None) -> Any:
         self.world.core.project()
