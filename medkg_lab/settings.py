@@ -162,7 +162,7 @@ class FieldBoosts(Section):
     body: float = Field(default=1.0, ge=0, description="In the passage itself.")
 
 
-class LegWeights(Section):
+class RetrieverWeights(Section):
     """What each retriever counts when their rankings are fused."""
 
     bm25: float = Field(default=1.0, ge=0, description="The retriever by words.")
@@ -209,7 +209,7 @@ class SearchSettings(Section):
         "to 0..1 anew for each query; `rrf` adds up reciprocal ranks.",
     )
     rrf_k: int = Field(default=60, ge=1, le=10_000, description="The constant of reciprocal rank fusion.")
-    weights: LegWeights = Field(default=LegWeights(), description="Weights of the retrievers.")
+    weights: RetrieverWeights = Field(default=RetrieverWeights(), description="Weights of the retrievers.")
     boosts: FieldBoosts = Field(default=FieldBoosts(), description="Boosts of the fields.")
     stop_words: bool = Field(
         default=True, description="Whether `the`, `of` and their like are left out of a search by words."

@@ -40,7 +40,7 @@ KEYS = {
 
 def submit(lab: Lab) -> None:
     """Put the bundled documents on the queue."""
-    submitting.submit(lab, [str(bundled.folder() / "demo" / part) for part in PARTS], submitting.Options())
+    submitting.submit(lab, [str(bundled.folder() / "demo" / part) for part in PARTS], submitting.SubmitOptions())
 
 
 def is_busy(seen: Snapshot) -> bool:

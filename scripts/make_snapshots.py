@@ -55,7 +55,9 @@ def record_demo() -> None:
         lab.supervisor.up()
         try:
             lab.supervisor.wait_ready()
-            submitting.submit(lab, [str(bundled.folder() / "demo" / part) for part in PARTS], submitting.Options())
+            submitting.submit(
+                lab, [str(bundled.folder() / "demo" / part) for part in PARTS], submitting.SubmitOptions()
+            )
             until = time.monotonic() + TIMEOUT
             while not at_rest(lab):
                 if time.monotonic() > until:

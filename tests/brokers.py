@@ -14,7 +14,7 @@ import pytest
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from medkg_lab.broker.address import Address, scram_login
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from medkg_lab.credentials import LAB_ACCOUNT as LAB
 from medkg_lab.credentials import PRODUCER_ACCOUNT as PRODUCER
 from medkg_lab.files import write_private

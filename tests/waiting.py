@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from medkg_lab.repro.clock import VirtualLoop
+from medkg_lab.repro.virtual_time import VirtualLoop
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from medkg_lab.bench.figures import at_most, spread
-from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 
 SHARE = 0.01
 CALLS, ROUNDS = 20_000, 5

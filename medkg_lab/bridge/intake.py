@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from medkg_lab.bridge.places import Places, Standing
+from medkg_lab.bridge.offsets import PartitionPositions, RecordStatus
 from medkg_lab.bridge.specs import job_spec, pipeline_of
 from medkg_lab.broker.client import Producer, Record
 from medkg_lab.broker.partitions import PartitionReader
@@ -80,7 +80,7 @@ class Intake:
         self._topics = topics
         self._signer = signer
         self._registered: set[str] = set()
-        self._places = Places(topics.requests)
+        self._places = PartitionPositions(topics.requests)
         self._bookmark: Mapping[str, Any] | None = None
 
     def run(self, stopping: Callable[[float], bool]) -> None:
@@ -105,7 +105,7 @@ class Intake:
     def _start(self) -> None:
         """Go to where the ledger says that the intake is."""
         self._bookmark = self._ledger.bookmarks().get(BOOKMARK)
-        self._places = Places(self._topics.requests, self._bookmark)
+        self._places = PartitionPositions(self._topics.requests, self._bookmark)
         self._reader.start(self._places.starts())
 
     def _unread(self, records: Sequence[Record]) -> list[Record]:
@@ -117,7 +117,7 @@ class Intake:
             if record.partition in again:
                 continue
             standing = self._places.judge(record)
-            if standing is Standing.OTHER:
+            if standing is RecordStatus.OTHER:
                 log.warning(
                     "%s/%s was made again: it is read from its beginning",
                     record.topic,
@@ -126,7 +126,7 @@ class Intake:
                 )
                 self._reader.rewind(record.partition)
                 again.add(record.partition)
-            elif standing is Standing.NEW:
+            elif standing is RecordStatus.NEW:
                 unread.append(record)
         if self._places.missed > missed:
             log.error(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from medkg_lab.broker.topics import TopicMaker, lab_topics
 from medkg_lab.errors import LabError
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from medkg_lab.broker.connecting import Bootstrap, client_settings
+from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, CommitFailed, ConsumeFailed, DeliveryFailed, UnknownTopic
 from medkg_lab.broker.listing import group_listing, topic_listing
 from medkg_lab.broker.reading import follow, read_all, tail

@@ -11,7 +11,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from medkg_lab.broker.client import Producer
-from medkg_lab.broker.connecting import Bootstrap, client_settings
+from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, CopyIncomplete, CopyRefused
 from medkg_lab.broker.listing import group_listing, topic_listing
 from medkg_lab.broker.reading import read_all

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from medkg_lab.broker.connecting import Bootstrap, client_settings
+from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from medkg_lab.broker.connecting import Bootstrap, client_settings
+from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, ConsumeFailed, UnknownTopic
 from medkg_lab.broker.record import Record, from_message
 

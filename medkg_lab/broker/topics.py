@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.broker.connecting import Bootstrap, client_settings
+from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, TopicNotMade, TopicOutOfOrder
 
 _DAY_MS = 24 * 60 * 60 * 1000

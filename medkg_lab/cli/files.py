@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from medkg_lab.cli.output import say
+from medkg_lab.cli.output import print_note
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> list[str]:
@@ -17,5 +17,5 @@ def write_files(files: Mapping[str, str], folder: Path) -> list[str]:
             unfinished.replace(folder / name)
         finally:
             unfinished.unlink(missing_ok=True)
-        say(f"{folder / name}")
+        print_note(f"{folder / name}")
     return [str(folder / name) for name in files]

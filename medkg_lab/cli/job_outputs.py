@@ -26,7 +26,7 @@ class NoSuchOutput(LabError):
 def show_output(lab: "Lab", job: Mapping[str, Any], stage: str, chunk: str | None, as_json: bool) -> None:
     """Print what `stage` made; `chunk` names one chunk by id or number. Raises NoSuchOutput."""
     from medkg_lab.artifacts.store import ArtifactStore
-    from medkg_lab.stages.chunk.places import places
+    from medkg_lab.stages.chunk.provenance import places
     from medkg_lab.stages.kinds import KINDS
 
     kind, name = output_of(job, stage)

@@ -30,7 +30,7 @@ from medkg_lab.cli.commands import (
     submit,
     verify,
 )
-from medkg_lab.cli.output import print_json, say
+from medkg_lab.cli.output import print_json, print_note
 from medkg_lab.cli.parser import Parser
 from medkg_lab.cli.signals import catch_interrupts, end_on_signals
 from medkg_lab.cli.streams import discard_output, usable_streams
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception as error:  # process boundary: the user gets a sentence, a test the error
             if argv is not None or os.environ.get(TRACEBACK):
                 raise
-            say(f"medkg-lab: {_unexpected(error)}")
+            print_note(f"medkg-lab: {_unexpected(error)}")
             return exit_codes.FAILED
         finally:
             discard_output()
@@ -131,7 +131,7 @@ def _to_the_end(argv: Sequence[str] | None) -> int:
         return code  # the reader of our output (`| head`) is gone: not an error
     except OSError as error:
         # A full disk or a folder that may not be written: the system's own words say it best.
-        say(f"medkg-lab: {error}. Make room or fix the permissions, then try again.")
+        print_note(f"medkg-lab: {error}. Make room or fix the permissions, then try again.")
         return code or exit_codes.FAILED
     return code
 
@@ -148,7 +148,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except LabError as error:
         if given.json:
             print_json({"ok": False, "error": {"type": type(error).__name__, "message": str(error)}})
-        say(f"medkg-lab: {error}")
+        print_note(f"medkg-lab: {error}")
         return error.exit_code
 
 

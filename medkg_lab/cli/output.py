@@ -29,7 +29,7 @@ def _escaped(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=True, indent=indent, default=str).replace("\x7f", "\\u007f")
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Tell the person something that is not data."""
     with contextlib.suppress(OSError):  # a stderr that cannot be written must not hide how the command ended
         print(sanitize(text), file=sys.stderr, flush=True)

@@ -10,16 +10,16 @@ from functools import partial
 from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.engine.batch_run import EngineContext
+from medkg_lab.engine.batch_sizing import BatchSizing
 from medkg_lab.engine.definitions import Definitions
+from medkg_lab.engine.gpu_lock import GpuLock
 from medkg_lab.engine.handback import Handback
+from medkg_lab.engine.http_recording import SharedHttpClient
 from medkg_lab.engine.lease import Lease
 from medkg_lab.engine.loops import EngineLoops
-from medkg_lab.engine.outside import SharedOutside
-from medkg_lab.engine.runner import Bench
-from medkg_lab.engine.sizing import Sizing
-from medkg_lab.engine.slot import GpuSlot
+from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.engine.worker import Stop, Worker, stop_in_time
-from medkg_lab.engine.workshop import Workshop
 from medkg_lab.errors import LabError
 from medkg_lab.event_loop import LoopThread
 from medkg_lab.ledger.client import LedgerClient
@@ -27,7 +27,7 @@ from medkg_lab.locations import Locations
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
 from medkg_lab.resilience.breaker import ask_apart
-from medkg_lab.resilience.executor import BreakerRegistry
+from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.services.loading import loading
 from medkg_lab.settings import Settings, SettingsInvalid
 from medkg_lab.stages.contracts import Lane
@@ -65,7 +65,7 @@ def end_overdue(ledger: LedgerClient, batch_id: str, job_id: str | None) -> None
     os._exit(OVERDUE)
 
 
-def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Bench:
+def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> EngineContext:
     """Make everything that an engine's batches use. Raises DefinitionInvalid, UnknownProfile or WriterInUse."""
     artifacts = ArtifactStore(locations.data / "artifacts", writer=name)
     recording = Recording(locations.data, name, chosen.recording) if chosen.recording.enabled else None
@@ -88,22 +88,22 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Benc
     )
     heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
     definitions = Definitions(ledger, Catalog(locations), chosen.profile, driver)
-    return Bench(
+    return EngineContext(
         ledger=ledger,
         artifacts=artifacts,
         definitions=definitions,
-        workshop=Workshop(resources),
+        workshop=StageFactory(resources),
         driver=driver,
         lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, partial(end_overdue, heart)),
-        sizing=Sizing(chosen.batch_limit),
-        outside=SharedOutside(
+        sizing=BatchSizing(chosen.batch_limit),
+        outside=SharedHttpClient(
             chosen.sources,
             recording.store if recording else None,
             chosen.recording.max_answer_mib * 1024 * 1024,
             network,
         ),
         hurry=stop.hurry,
-        gpu=GpuSlot(locations.state / "gpu.lock"),
+        gpu=GpuLock(locations.state / "gpu.lock"),
         loading=lambda: loading(locations.state, (server.name for server in definitions.profile.servers)),
         circuits=BreakerRegistry(
             keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name, asking=ask_apart

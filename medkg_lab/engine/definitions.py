@@ -8,14 +8,14 @@ from functools import lru_cache
 from dagster import JobDefinition
 from pydantic import BaseModel
 
+from medkg_lab.engine.batch_executor import Pipeline
 from medkg_lab.engine.errors import DefinitionMissing
-from medkg_lab.engine.execution import Pipeline
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.catalog import Catalog
-from medkg_lab.topology.graph import Half, halves
+from medkg_lab.topology.graph import Phase, phases
 from medkg_lab.topology.profiles import Profile
 from medkg_lab.topology.versions import content_version, from_json, to_json
 
@@ -33,7 +33,7 @@ class CompiledPipeline:
     """A topology version that this engine can run: `jobs` by half name."""
 
     pipeline: Pipeline
-    halves: tuple[Half, ...]
+    phases: tuple[Phase, ...]
     jobs: dict[str, JobDefinition]
 
 
@@ -85,4 +85,4 @@ class Definitions:
         if not found:
             raise DefinitionMissing(kind="topology", name=name, version=version)
         topology = from_json(found[0].content)
-        return CompiledPipeline(Pipeline.of(topology), halves(topology), self._driver.compile(topology))
+        return CompiledPipeline(Pipeline.of(topology), phases(topology), self._driver.compile(topology))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from medkg_lab.engine.workshop import BuiltStage
+from medkg_lab.engine.stage_factory import BuiltStage
 from medkg_lab.event_loop import LoopThread
 from medkg_lab.stages.contracts import Lane
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from medkg_lab.engine.ahead import Ahead
+from medkg_lab.engine.batch_prefetcher import BatchPrefetcher
+from medkg_lab.engine.batch_run import BatchRun, EngineContext
 from medkg_lab.engine.errors import BatchLost, BatchSurrendered
 from medkg_lab.engine.handback import Handback
-from medkg_lab.engine.runner import BatchRun, Bench
-from medkg_lab.engine.telling import BACKLOG
+from medkg_lab.engine.ledger_listener import BACKLOG
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, EmissionLost
@@ -64,7 +64,7 @@ class Worker:
     """Claims batches of one lane and runs them, in the thread that calls `loop`."""
 
     def __init__(
-        self, bench: Bench, name: str, lane: Lane, lease_seconds: float, stop: Stop, handback: Handback
+        self, bench: EngineContext, name: str, lane: Lane, lease_seconds: float, stop: Stop, handback: Handback
     ) -> None:
         self._bench = bench
         self._handback = handback
@@ -76,7 +76,7 @@ class Worker:
         self._cold = True
         self._unsettled: list[str] = []
         self._loading: list[str] = []
-        self._ahead = Ahead(bench.ledger.surrender, lease_seconds / 2)
+        self._ahead = BatchPrefetcher(bench.ledger.surrender, lease_seconds / 2)
         self.broken: BaseException | None = None
 
     def loop(self) -> None:
@@ -213,7 +213,9 @@ class Worker:
             logger.warning("batch %s is given back later: %s", batch_id, error)
 
 
-def stop_in_time(thread: threading.Thread, bench: Bench, worker: Worker, ledger: Callable[[], LedgerClient]) -> None:
+def stop_in_time(
+    thread: threading.Thread, bench: EngineContext, worker: Worker, ledger: Callable[[], LedgerClient]
+) -> None:
     """Wait for the loop to end; past the time that a stop allows, give its batch back and end the process."""
     thread.join(IDLE_STOP_SECONDS)
     if thread.is_alive() and bench.lease.batch is not None:

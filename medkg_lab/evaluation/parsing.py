@@ -56,7 +56,7 @@ def text_of(document: Document) -> str:
     return "\n".join(block.text for block in document.blocks).replace(NO_FORMULA, "")
 
 
-def own_tokens(document: Document, words: set[str]) -> float:
+def token_precision(document: Document, words: set[str]) -> float:
     """The share of the document's words that the source has as words: one of two words that ran together is none."""
     given = tokens(text_of(document))
     return sum(token in words for token in given) / max(1, len(given))
@@ -203,7 +203,7 @@ def _of_article(data: bytes, document: Document) -> dict[str, float]:
     figures = {BODY_SHARE: share_kept(body_texts(data), text_of(document))}
     if article is None:
         return figures
-    figures |= {OWN_TOKENS: own_tokens(document, words_of(article)), FRONT_SHARE: front_share(document, article)}
+    figures |= {OWN_TOKENS: token_precision(document, words_of(article)), FRONT_SHARE: front_share(document, article)}
     if cells := cells_of(article):
         figures[CELLS_KEPT] = cells_kept(document, cells)
     return figures
@@ -221,7 +221,7 @@ def of_pair(pdf: Path, jats: Path, convert: Callable[[Path], Document]) -> Compl
     figures = {
         TOKEN_RECALL: token_recall(document, whole),
         IN_ORDER: grams_in_order(document, body),
-        OWN_TOKENS: own_tokens(document, words_of(article)),
+        OWN_TOKENS: token_precision(document, words_of(article)),
     }
     if cells := cells_of(article):
         figures[CELLS_KEPT] = cells_kept(document, cells)

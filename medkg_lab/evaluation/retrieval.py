@@ -92,7 +92,7 @@ def _documents(ranking: Ranking, owners: Mapping[int, str]) -> list[str]:
     return list(dict.fromkeys(owners[key] for key, _ in ranking if key in owners))
 
 
-def legs_off(knowledge: Knowledge, dataset: Dataset) -> dict[str, str]:
+def retrievers_off(knowledge: Knowledge, dataset: Dataset) -> dict[str, str]:
     """The legs that take no part in the measurement, each with the reason."""
     legs = knowledge.searcher.search(Question(query=next(iter(dataset.queries.values())), is_plain=True, limit=1)).legs
     return {leg: state.removeprefix("off: ") for leg, state in legs.items() if state != "on"}
@@ -160,6 +160,6 @@ def evaluate(
             say(f"asking {len(dataset.queries)} queries")
             found = ((query, rankings(knowledge, text)) for query, text in dataset.queries.items())
             measured = report(dataset, score(found, dataset), settings)
-            return {**measured, "model": encoder.model, "legs_off": legs_off(knowledge, dataset)}
+            return {**measured, "model": encoder.model, "legs_off": retrievers_off(knowledge, dataset)}
         finally:
             knowledge.close()

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.facts import Fact
 from medkg_lab.knowledge.passages import Keys
 from medkg_lab.knowledge.query import And, Condition, Not, Or, Term
+from medkg_lab.knowledge.word_index import WordIndex
 
 _RELATED = """
 SELECT DISTINCT v.first_key FROM edge e JOIN generation g ON g.id = e.generation JOIN vector v ON v.generation = e.generation
@@ -24,7 +24,7 @@ class Conditions:
     Headings belong to passages: `section:` at the top of a query chooses among these.
     """
 
-    def __init__(self, database: Database, texts: TextIndex, catalogue: Catalogue, tenant: str) -> None:
+    def __init__(self, database: Database, texts: WordIndex, catalogue: Catalogue, tenant: str) -> None:
         self._database = database
         self._texts = texts
         self._catalogue = catalogue

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from medkg_lab.knowledge.analysis import atoms
-from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.facts import identifier
 from medkg_lab.knowledge.query import Term
 from medkg_lab.knowledge.question import Reading
+from medkg_lab.knowledge.word_index import WordIndex
 
 _LONGEST_NAME = 8
 """Words of a query that may be a name."""
@@ -25,7 +25,7 @@ class Match:
     by: str
 
 
-def look_up(reading: Reading, catalogue: Catalogue, texts: TextIndex, tenant: str) -> list[Match]:
+def look_up(reading: Reading, catalogue: Catalogue, texts: WordIndex, tenant: str) -> list[Match]:
     """The documents that the whole query names, or that identifiers in it name; newest first, but in the order of identifiers."""
     if reading.query.terms or not reading.plain:
         return []
@@ -52,6 +52,6 @@ def _by_author(catalogue: Catalogue, tenant: str, name: tuple[str, ...]) -> set[
     return catalogue.by_author(tenant, name) if max(map(len, name)) >= _SHORTEST_SURNAME else set()
 
 
-def _is_rare(texts: TextIndex, tenant: str, word: str, documents: Collection[int]) -> bool:
+def _is_rare(texts: WordIndex, tenant: str, word: str, documents: Collection[int]) -> bool:
     """Whether a word is rather a name than a word of the texts: Burns and Pain write, too."""
     return len(texts.matching(Term(word), tenant)) <= _COMMON * len(documents)

@@ -7,19 +7,19 @@ from typing import TypeVar
 
 from medkg_lab.knowledge import fusion, passages, relevance, rerank, works
 from medkg_lab.knowledge.answers import Explanation, Hit, How, SearchAnswer
-from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.catalogue import Catalogue, Entry
 from medkg_lab.knowledge.conditions import Conditions
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.encoders import Encoders, Matrix
 from medkg_lab.knowledge.fusion import Ranking
+from medkg_lab.knowledge.highlights import Wanted, matched, shown, skipped, wanted
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.lookup import look_up
 from medkg_lab.knowledge.passages import Keys, Passage
 from medkg_lab.knowledge.question import MAX_WORDS, Asked, Question, Reading
-from medkg_lab.knowledge.shown import Wanted, matched, shown, skipped, wanted
-from medkg_lab.knowledge.sparse import SparseIndex
-from medkg_lab.knowledge.vectors import VectorIndex
+from medkg_lab.knowledge.sparse_index import SparseIndex
+from medkg_lab.knowledge.vector_index import VectorIndex
+from medkg_lab.knowledge.word_index import WordIndex
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.contracts import SparseVectors
 
@@ -57,7 +57,7 @@ class Found:
 class Indexes:
     """What a search looks into, one for each retriever, and the catalogue of documents."""
 
-    texts: TextIndex
+    texts: WordIndex
     vectors: VectorIndex
     sparse: SparseIndex
     catalogue: Catalogue

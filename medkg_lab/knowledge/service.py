@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge import messages, passages, publishing, staging
-from medkg_lab.knowledge.bm25 import TextIndex
+from medkg_lab.knowledge import generation_writer, messages, passages, publishing
 from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import KnowledgeDamaged, KnowledgeInUse, UnusableDocument
-from medkg_lab.knowledge.flat import OnProcessor
+from medkg_lab.knowledge.faiss_index import CpuFlatIndex
+from medkg_lab.knowledge.gpu_index import on_gpu
 from medkg_lab.knowledge.graph import Graph
 from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.messages import GraphDocument, TextDocument
 from medkg_lab.knowledge.search import Indexes, Searcher
-from medkg_lab.knowledge.shards import on_gpu
-from medkg_lab.knowledge.sparse import SparseIndex
-from medkg_lab.knowledge.vectors import Make, VectorIndex
+from medkg_lab.knowledge.sparse_index import SparseIndex
+from medkg_lab.knowledge.vector_index import Make, VectorIndex
+from medkg_lab.knowledge.word_index import WordIndex
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.index.options import VectorsOnGpu
 
@@ -60,7 +60,7 @@ class Knowledge:
         except KnowledgeDamaged:
             os.close(self._held)
             raise
-        self._texts = TextIndex.follow(folder / "bm25", self.database, settings.boosts)
+        self._texts = WordIndex.follow(folder / "bm25", self.database, settings.boosts)
         self._vectors = VectorIndex.follow(folder, self.database, _where(vectors_on_gpu))
         self._sparse = SparseIndex.follow(self.database)
         self._catalogue = Catalogue.follow(self.database)
@@ -82,14 +82,14 @@ class Knowledge:
                 good[number] = (document, document.matrix())
             except UnusableDocument as error:
                 bad[number] = error
-        bad |= staging.stage_text(self.database, batch_id, good)
+        bad |= generation_writer.stage_text(self.database, batch_id, good)
         counts = {n: (doc.doc_id, len(doc.chunks)) for n, (doc, _) in good.items() if n not in bad}
         return messages.outcomes(counts, bad)
 
     def stage_graph(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
         """Stage documents' parts of the graph; answers as `stage_text`, counting nodes and edges. Raises BatchFenced."""
         good, bad = messages.check(GraphDocument, documents)
-        staging.stage_graph(self.database, batch_id, good.values())
+        generation_writer.stage_graph(self.database, batch_id, good.values())
         counts = {number: (doc.doc_id, len(doc.nodes) + len(doc.edges)) for number, doc in good.items()}
         return messages.outcomes(counts, bad)
 
@@ -147,7 +147,7 @@ class Knowledge:
 def _where(gpu: VectorsOnGpu | None) -> Make | LabError:
     """What makes the index of vectors, or why there can be none. Everything else that is stored can be searched without."""
     if gpu is None:
-        return OnProcessor
+        return CpuFlatIndex
     try:
         return on_gpu(gpu)
     except LabError as error:

@@ -36,7 +36,7 @@ def run(lab: Lab, say: Say, moved: Callable[[Progress], None]) -> Demo:
     expected = json.loads((folder / "expectations.json").read_text())
     say("submitting the bundled documents")
     outcome = submitting.submit(
-        lab, [str(folder / part) for part in ("trials", "articles", "papers", "broken")], submitting.Options()
+        lab, [str(folder / part) for part in ("trials", "articles", "papers", "broken")], submitting.SubmitOptions()
     )
     ids = [job.job_id for job in outcome.jobs]
     say(f"{len(ids)} documents are on the queue")

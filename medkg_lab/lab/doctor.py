@@ -20,7 +20,7 @@ from medkg_lab.lab.hardware import (
 from medkg_lab.locations import Locations
 from medkg_lab.services.errors import ServerUnstartable
 from medkg_lab.settings import Settings
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages import registry
 from medkg_lab.stages.embed.endpoint import probe as probe_embedding
 from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
@@ -125,7 +125,7 @@ def _command(server: Server) -> str:
 
 
 def _answers(url: str) -> str:
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         answer = outside.request("GET", url, timeout=_SECONDS, max_bytes=_MOST_BYTES, endpoint=True)
     if answer.status != 200:
         raise NotReady(url=url, status=answer.status)

@@ -8,7 +8,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.errors import LabError
 from medkg_lab.lab.document_formats import Parsed
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import find_job
+from medkg_lab.lab.lookup import find_job
 from medkg_lab.stages.kinds import KINDS
 
 

@@ -9,7 +9,7 @@ import orjson
 from medkg_lab.errors import LabError
 from medkg_lab.lab import artifacts
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.windows import SECONDS
+from medkg_lab.lab.job_queries import SECONDS
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.models.events import Event
 

@@ -4,12 +4,12 @@ import asyncio
 
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk, ChunkSpan
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.embed.options import SpladeOptions
 from medkg_lab.stages.extract.claims import read_claims, request_body
-from medkg_lab.stages.extract.endpoint import ask, probe, short
 from medkg_lab.stages.extract.errors import LlmUnusable
 from medkg_lab.stages.extract.implementation import LlmOptions
+from medkg_lab.stages.extract.llm_endpoint import ask, probe, short
 from medkg_lab.stages.index.options import VectorsOnGpu
 
 NEVER_RUN_ON_A_GPU = (
@@ -56,8 +56,8 @@ def selftest_vectors_on_gpu(options: VectorsOnGpu) -> str:
     # Imported here, as FAISS may not load at all: that is what `selftest_vectors` tells.
     import numpy as np
 
+    from medkg_lab.knowledge.gpu_index import on_gpu
     from medkg_lab.knowledge.passages import Block
-    from medkg_lab.knowledge.shards import on_gpu
 
     rows = np.eye(3, dtype=np.float32)
     index = on_gpu(options)(3)
@@ -82,7 +82,7 @@ def selftest_claims(options: LlmOptions) -> str:
     probe(options)
     spans = (ChunkSpan(block=0, start=0, end=len(_SENTENCE)),)
     chunk = Chunk(chunk_id="selftest#0", doc_id="selftest", number=0, text=_SENTENCE, spans=spans)
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         asked = request_body(chunk, options.model, options.max_tokens)
         body = asyncio.run(ask(outside, options, "chat/completions", asked, options.timeout_seconds))
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medkg_lab.bridge.intake import BOOKMARK, GROUP, NotARequest, parse
-from medkg_lab.bridge.places import Places
+from medkg_lab.bridge.offsets import PartitionPositions
 from medkg_lab.bridge.specs import EXPANSION
 from medkg_lab.broker.errors import BrokerUnreachable
 from medkg_lab.broker.listing import group_listing, topic_listing
@@ -97,7 +97,7 @@ def collect(lab: Lab) -> tuple[Queue, set[str]]:
     # First what the group shows and then the intake's place, which only grows: what is under way is no difference.
     shown = _shown(lab)
     oldest = lowest(lab.bootstrap, topics.requests)
-    places = Places(topics.requests, lab.ledger.bookmarks().get(BOOKMARK))
+    places = PartitionPositions(topics.requests, lab.ledger.bookmarks().get(BOOKMARK))
     jobs, pipelines = _jobs(lab)
     pipelines |= {EXPANSION, *lab.catalog.topologies()}
     records = [
@@ -126,7 +126,7 @@ def _shown(lab: Lab) -> list[dict[str, Any]]:
 def unread(lab: Lab) -> int:
     """How many requests the intake has still to read."""
     topic = Topics(lab.settings.broker.topic_prefix).requests
-    read = Places(topic, lab.ledger.bookmarks().get(BOOKMARK)).ends()
+    read = PartitionPositions(topic, lab.ledger.bookmarks().get(BOOKMARK)).ends()
     partitions = [one for one in topic_listing(lab.bootstrap) if one["topic"] == topic]
     return sum(max(0, one["next"] - max(read.get(one["partition"], 0), one["first"])) for one in partitions)
 

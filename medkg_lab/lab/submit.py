@@ -18,10 +18,10 @@ from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
+from medkg_lab.lab.disk_space import require_room
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import find_document
 from medkg_lab.lab.identity import Identified, Identities
-from medkg_lab.lab.room import require_room
+from medkg_lab.lab.lookup import find_document
 from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.rpc import PeerUnreachable
@@ -63,7 +63,7 @@ class Submitted:
 
 
 @dataclass(frozen=True)
-class Options:
+class SubmitOptions:
     """What holds for every document of one call."""
 
     source: str | None = None
@@ -76,14 +76,14 @@ class Options:
 
 
 @dataclass
-class Outcome:
+class SubmitOutcome:
     """What a call submitted, and the files it left out with the reason."""
 
     jobs: list[Submitted] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
+def submit(lab: Lab, targets: Iterable[str], options: SubmitOptions) -> SubmitOutcome:
     """Put a request for every document of `targets` on the work queue; returns once the broker has all of them on disk.
 
     What the work queue would set aside is refused before anything is put there. Raises NoSuchJob and SeveralDocuments for what
@@ -104,7 +104,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
         common |= {"replaces": _replaced(lab, options, paths, len(resolved))}
     queue = _Queue(lab, is_new=options.again)
     remote = [_request(common, _known(lab, one, options.tenant)) for one in resolved if isinstance(one, Remote)]
-    outcome = Outcome(queue.put([Identified(one, "new") for one in remote]))
+    outcome = SubmitOutcome(queue.put([Identified(one, "new") for one in remote]))
     identities = Identities(lab.ledger, options.tenant)
     for path in paths:
         _submit_path(path, common, queue, identities, outcome)
@@ -112,7 +112,7 @@ def submit(lab: Lab, targets: Iterable[str], options: Options) -> Outcome:
     return outcome
 
 
-def _common(options: Options) -> dict[str, Any]:
+def _common(options: SubmitOptions) -> dict[str, Any]:
     """The fields of every request of one call. Raises BadSubmission."""
     fields = {"tenant_id": options.tenant, "limit": options.limit, "pipeline": options.pipeline}
     fields |= {"again": uuid.uuid4().hex if options.again else None}
@@ -146,7 +146,7 @@ def _known(lab: Lab, target: Remote, tenant: str) -> Remote:
     return Remote("pmc", key) if key else target
 
 
-def _replaced(lab: Lab, options: Options, paths: Sequence[Path], targets: int) -> str:
+def _replaced(lab: Lab, options: SubmitOptions, paths: Sequence[Path], targets: int) -> str:
     """The id of the document that one file is the new version of. Raises BadSubmission, NoSuchJob and SeveralDocuments."""
     documents = list(islice(expand(paths[0]), 2)) if targets == len(paths) == 1 else []
     if len(documents) != 1:
@@ -154,7 +154,9 @@ def _replaced(lab: Lab, options: Options, paths: Sequence[Path], targets: int) -
     return find_document(lab, options.replaces or "", options.tenant)
 
 
-def _submit_path(path: Path, common: dict[str, Any], queue: "_Queue", identities: Identities, outcome: Outcome) -> None:
+def _submit_path(
+    path: Path, common: dict[str, Any], queue: "_Queue", identities: Identities, outcome: SubmitOutcome
+) -> None:
     store = _open_store(queue.artifacts)
     try:
         documents = expand(path)

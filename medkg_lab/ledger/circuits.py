@@ -9,9 +9,9 @@ from medkg_lab import rpc
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, describe_circuit
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import Core, Request
-from medkg_lab.ledger.gateway import Gateway
 from medkg_lab.ledger.rates import Rates
 from medkg_lab.ledger.state import Circuit, CircuitState
+from medkg_lab.ledger.writer_bridge import WriterBridge
 
 MAX_RATE = 1_000_000.0
 MAX_WANT = 10_000
@@ -20,7 +20,7 @@ MAX_WANT = 10_000
 class Circuits:
     """Answers for one ledger."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: WriterBridge) -> None:
         self._gateway = gateway
         self._rates = Rates(time.monotonic)
 

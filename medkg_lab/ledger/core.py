@@ -9,20 +9,20 @@ from typing import Any
 from uuid import uuid4
 
 from medkg_lab.errors import LabError
-from medkg_lab.ledger import folds
+from medkg_lab.ledger import snapshots
 from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.errors import ROOM, CommandIdReused, DiskFull, LedgerError, LedgerPruned
-from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.own_failures import due
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.projection import Projection
+from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import Job, State
 from medkg_lab.ledger.store import EventStore
-from medkg_lab.ledger.tally import Tally
 from medkg_lab.ledger.views import Views
 from medkg_lab.ledger.window import SIZE, Window
 from medkg_lab.models.event_codec import Encoded, encode, to_row
@@ -89,7 +89,7 @@ class Core:
         self.plans = Plans(self.state.definitions)
         self.projection = Projection(self.plans)
         self.leases = Leases()
-        self.tally = Tally()
+        self.tally = FailureCounts()
         self._last_ts = 0.0
         self.whole: Callable[[str], bool] = lambda part: True
         self._looked_at: dict[str, float] = {}
@@ -98,7 +98,7 @@ class Core:
 
     def _begin_at_fold(self) -> None:
         """Take the views from a fold snapshot, because the events that they were made from are gone. Raises LedgerPruned."""
-        fold_ = folds.newest(self.folder / FOLDS, self.store.low)
+        fold_ = snapshots.newest(self.folder / FOLDS, self.store.low)
         if fold_ is not None:
             log.warning("the views are taken from %s", fold_)
             self.views.replace(fold_)

@@ -14,7 +14,7 @@ from medkg_lab.ledger.cells import plain_row
 from medkg_lab.ledger.describe import describe_job
 from medkg_lab.ledger.errors import QueryFailed, QueryTimeout
 from medkg_lab.ledger.records import job_from
-from medkg_lab.ledger.selects import check
+from medkg_lab.ledger.select_statements import check
 from medkg_lab.ledger.tables import GATE
 from medkg_lab.ledger.views import Views
 
@@ -39,7 +39,7 @@ _NAMED = "? IN (doc_id, if(source = 'file', 'file:' || doc_key, doc_id))"
 """Jobs of the document of this id, and of all files of this name, whatever the hash of their content."""
 
 
-class Desk:
+class QueryService:
     """Answers questions in threads of its own, each with a connection that sees the views at one moment.
 
     A SELECT waits for other SELECTs, never for the lists, and no commit waits for either.

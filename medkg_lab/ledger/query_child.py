@@ -20,7 +20,7 @@ import orjson
 from medkg_lab import linux
 from medkg_lab.ledger.cells import plain
 from medkg_lab.ledger.errors import LedgerError, QueryFailed, QueryTooLarge
-from medkg_lab.ledger.selects import check
+from medkg_lab.ledger.select_statements import check
 
 MEMORY = 1024 * 1024 * 1024
 """Bytes of address space that queries may take, beyond what the process has when it starts."""

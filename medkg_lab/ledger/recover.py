@@ -14,12 +14,12 @@ import duckdb
 import orjson
 
 from medkg_lab.files import replace_private, sync
-from medkg_lab.ledger import bookmarks, files, folds, log_source, positions, views
+from medkg_lab.ledger import bookmarks, files, log_source, positions, snapshots, views
 from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
 from medkg_lab.ledger.core import FOLDS, Core
 from medkg_lab.ledger.errors import NothingToRecover, RecoveryFailed
-from medkg_lab.ledger.keeping import EVENTS, FOLD, MANIFEST, SNAPSHOTS
 from medkg_lab.ledger.log_source import EventLog
+from medkg_lab.ledger.maintenance import EVENTS, FOLD, MANIFEST, SNAPSHOTS
 from medkg_lab.ledger.migrations import migrate
 from medkg_lab.ledger.recovery import Range, Source, beyond, plan
 from medkg_lab.ledger.salvage import salvage
@@ -159,7 +159,7 @@ def _fill(work: _Work, folder: Path, promised: int) -> dict[str, Any]:
 def _starts(work: _Work, folder: Path) -> list[int]:
     """Where the ledger may begin: where it did if what was pruned is still there, at the first event, or behind a fold."""
     own = [first for source in work.sources if source.name == "ledger" for first, _ in source.ranges[:1]]
-    reached = sorted((seq + 1 for seq in folds.found(folder / FOLDS)), reverse=True)
+    reached = sorted((seq + 1 for seq in snapshots.found(folder / FOLDS)), reverse=True)
     archive = Archive(folder / "archive")
     return [*(first for first in own if archive.covers(1, first - 1) or first in reached), 1, *reached]
 

@@ -20,10 +20,10 @@ from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
-from medkg_lab.ledger.gateway import Gateway, wait_of, within
-from medkg_lab.ledger.keeping import Keeping
+from medkg_lab.ledger.maintenance import Maintenance
 from medkg_lab.ledger.positions import READERS, Positions
-from medkg_lab.ledger.questions import Questions
+from medkg_lab.ledger.queries import Queries
+from medkg_lab.ledger.writer_bridge import WriterBridge, wait_of, within
 
 PLAIN_COMMANDS: tuple[type[Command], ...] = (
     Submit,
@@ -54,12 +54,12 @@ class Server:
         self._socket = socket
         core = Core(folder)
         self._has_room = core.store.has_room
-        self._gateway = Gateway(core)
+        self._gateway = WriterBridge(core)
         self._positions = Positions(folder / "positions.json")
         self._bookmarks = Bookmarks(folder / FILE)
-        self._questions = Questions(core, self._gateway, self._positions, self._bookmarks)
+        self._questions = Queries(core, self._gateway, self._positions, self._bookmarks)
         self._circuits = Circuits(self._gateway)
-        self._keeping = Keeping(core, self._gateway, self._positions)
+        self._keeping = Maintenance(core, self._gateway, self._positions)
         core.whole = self._is_whole
 
     async def run(self, ready: Callable[[], None]) -> None:

@@ -46,7 +46,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CommitStatus:
     """What those who wait need to know after a commit."""
 
     head: int
@@ -55,7 +55,7 @@ class Standing:
     releasable: bool
 
 
-Committed = Callable[[Sequence[tuple[Item, Outcome]], Sequence[Encoded], Standing], None]
+Committed = Callable[[Sequence[tuple[Item, Outcome]], Sequence[Encoded], CommitStatus], None]
 
 
 @dataclass(slots=True)
@@ -101,11 +101,11 @@ class Writer(threading.Thread):
             self._wake.notify()
         self.join()
 
-    def standing(self) -> Standing:
+    def standing(self) -> CommitStatus:
         """How the ledger stands; to be asked before the thread starts, or in it."""
         state = self.core.state
         lanes = frozenset(state.queue.lanes())
-        return Standing(self.core.store.head, self.core.views.seq, lanes, bool(state.open_gates or state.releases))
+        return CommitStatus(self.core.store.head, self.core.views.seq, lanes, bool(state.open_gates or state.releases))
 
     def run(self) -> None:
         """Work until stopped. Whatever goes wrong ends the process at once: memory may be ahead of the file by then, and an

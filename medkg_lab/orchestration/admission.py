@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Guarded:
+class ServedNames:
     """Which names the pages are served by: `host` is the lab's own, with the port; `for_programs` take the token alone."""
 
     host: str
@@ -35,7 +35,7 @@ class Guarded:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestFacts:
     """What a request says: `headers` hold each value of a header; `token`, `session` and `code` whether it brings a valid one,
     and `scoped` whether the token is good for anything."""
 
@@ -54,7 +54,7 @@ class Asked:
         return next(iter(self.headers.get(name, ())), None)
 
 
-def judge(asked: Asked, guarded: Guarded) -> Verdict:
+def judge(asked: RequestFacts, guarded: ServedNames) -> Verdict:
     """What is done with a request.
 
     GET with a GraphQL query        -> POST_NEEDED, whoever asks
@@ -89,5 +89,5 @@ def judge(asked: Asked, guarded: Guarded) -> Verdict:
     return Verdict.ALLOWED if proven else Verdict.FOREIGN
 
 
-def _serves(host: str, with_token: bool, guarded: Guarded) -> bool:
+def _serves(host: str, with_token: bool, guarded: ServedNames) -> bool:
     return host == guarded.host or (with_token and host in guarded.for_programs)

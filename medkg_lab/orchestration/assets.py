@@ -33,7 +33,7 @@ def asset_specs() -> list[AssetSpec]:
 
 
 @dataclass
-class Made:
+class AssetCounts:
     """What came to an asset in a window: so many documents brought so many items, `last` the latest."""
 
     documents: int = 0
@@ -42,11 +42,11 @@ class Made:
 
 
 @dataclass
-class Window:
+class MaterializationWindow:
     """What was made since the last materialisations; times in epoch seconds of the events."""
 
     began: float | None = None
-    made: dict[str, Made] = field(default_factory=dict)
+    made: dict[str, AssetCounts] = field(default_factory=dict)
 
     def take(self, events: Iterable[Event]) -> None:
         """Count what these events brought."""
@@ -55,7 +55,7 @@ class Window:
             if not isinstance(data, StageCompleted) or data.kind not in _OF_KIND:
                 continue
             self.began = event.ts if self.began is None else self.began
-            made = self.made.setdefault(_OF_KIND[data.kind], Made())
+            made = self.made.setdefault(_OF_KIND[data.kind], AssetCounts())
             made.documents += len(data.entries)
             made.items += sum(output.items or 0 for output in data.entries)
             made.last = data.entries[-1].job_id
@@ -84,7 +84,9 @@ class Window:
         return json.dumps(asdict(self))
 
 
-def from_json(text: str | None) -> Window:
+def from_json(text: str | None) -> MaterializationWindow:
     """The window as it was kept; an empty one without any."""
     given = json.loads(text) if text else {}
-    return Window(given.get("began"), {name: Made(**made) for name, made in given.get("made", {}).items()})
+    return MaterializationWindow(
+        given.get("began"), {name: AssetCounts(**made) for name, made in given.get("made", {}).items()}
+    )

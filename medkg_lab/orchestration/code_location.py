@@ -7,7 +7,7 @@ from medkg_lab.orchestration.assets import asset_specs
 from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.sensors import gate_sensor
 from medkg_lab.topology.catalog import Catalog
-from medkg_lab.topology.graph import halves
+from medkg_lab.topology.graph import phases
 
 
 def definitions() -> Definitions:
@@ -23,6 +23,6 @@ def definitions() -> Definitions:
     for topology in catalog.topologies().values():
         compiled = compile_topology(topology)
         jobs += compiled.values()
-        after_gates += [compiled[half.name] for half in halves(topology)[1:]]
+        after_gates += [compiled[half.name] for half in phases(topology)[1:]]
     sensors = [gate_sensor(locations.socket("ledger"), after_gates)] if after_gates else []
     return Definitions(assets=asset_specs(), jobs=jobs, sensors=sensors)

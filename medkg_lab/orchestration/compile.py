@@ -24,7 +24,7 @@ from dagster import (
 from medkg_lab.orchestration.errors import RunElsewhere
 from medkg_lab.orchestration.executor import step_executor
 from medkg_lab.orchestration.runs import TAG_HALF, TAG_PIPELINE, TAG_VERSION
-from medkg_lab.topology.graph import Half, halves
+from medkg_lab.topology.graph import Phase, phases
 from medkg_lab.topology.models import StageDefinition, Topology
 from medkg_lab.topology.versions import to_json, version_of
 
@@ -42,12 +42,12 @@ def compile_topology(topology: Topology, run_step: Callable[[str], None] = refus
     """
     version = version_of(topology)
     executor = step_executor(run_step)
-    parts = halves(topology)
+    parts = phases(topology)
     taken = {half.name for half in parts}
     return {half.name: _job(topology, version, half, taken, executor) for half in parts}
 
 
-def _job(topology: Topology, version: str, half: Half, taken: set[str], executor: ExecutorDefinition) -> JobDefinition:
+def _job(topology: Topology, version: str, half: Phase, taken: set[str], executor: ExecutorDefinition) -> JobDefinition:
     stages = [topology.stage(name) for name in (*half.stages, *([half.gate] if half.gate else []))]
     inside = {stage.name for stage in stages}
     base = topology.name.replace("-", "_")

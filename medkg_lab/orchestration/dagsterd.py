@@ -24,9 +24,9 @@ from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.issuer import authenticator
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
-from medkg_lab.orchestration.readback import MAX_RUNS, read_runs
 from medkg_lab.orchestration.recorder import Recorder
 from medkg_lab.orchestration.reload import Reloader
+from medkg_lab.orchestration.run_reader import MAX_RUNS, read_runs
 from medkg_lab.orchestration.web import WebGuard
 from medkg_lab.orchestration.workspace import load_target
 from medkg_lab.ports import lab_ports

@@ -11,7 +11,7 @@ from medkg_lab.guard.errors import AuthPackageMissing
 from medkg_lab.locations import Locations
 from medkg_lab.settings import AuthSettings
 from medkg_lab.sources.errors import BadAnswer
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 
 TIMEOUT_S = 10.0
 MAX_KEY_SET_BYTES = 1024 * 1024
@@ -38,14 +38,14 @@ def authenticator(auth: AuthSettings, locations: Locations) -> Authenticator | N
     return BearerTokens(Rules(auth.issuer, auth.audience, Family.PUBLIC), key_set)
 
 
-def _client(url: str) -> HttpOutside:
+def _client(url: str) -> HttpxClient:
     """A client that may ask the issuer wherever it is: the settings name it."""
     address = urlsplit(url)
     port = address.port or (443 if address.scheme == "https" else 80)
-    return HttpOutside(trusted=frozenset({f"{address.hostname}:{port}"}))
+    return HttpxClient(trusted=frozenset({f"{address.hostname}:{port}"}))
 
 
-async def _fetch(client: HttpOutside, url: str) -> bytes:
+async def _fetch(client: HttpxClient, url: str) -> bytes:
     answer = await asyncio.to_thread(client.request, "GET", url, timeout=TIMEOUT_S, max_bytes=MAX_KEY_SET_BYTES)
     if answer.status != HTTPStatus.OK:
         raise BadAnswer(host=urlsplit(url).netloc, detail=f"status {answer.status}")

@@ -30,7 +30,7 @@ from medkg_lab.orchestration.runs import (
     tag,
     tag_names,
 )
-from medkg_lab.topology.graph import halves, order
+from medkg_lab.topology.graph import order, phases
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.versions import from_json
 
@@ -171,6 +171,6 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
 
 def first_stage(topology: Topology, run: DagsterRun) -> str | None:
     """The first stage of `topology` that is among the run's steps; None when the topology has none of them."""
-    of_half = {half.name: half.stages for half in halves(topology)}.get(run.job_name, ())
+    of_half = {half.name: half.stages for half in phases(topology)}.get(run.job_name, ())
     chosen = set(run.step_keys_to_execute or run.resolved_op_selection or of_half)
     return next((name for name in order(topology) if name in chosen and not topology.stage(name).is_gate), None)

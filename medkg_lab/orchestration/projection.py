@@ -28,9 +28,9 @@ from medkg_lab.models.events import (
     StageSkipped,
     StageStarted,
 )
-from medkg_lab.orchestration.live import Launch, Live, LiveBatch, LiveRun
-from medkg_lab.orchestration.pen import Halves, Pen
+from medkg_lab.orchestration.live_runs import Launch, LiveBatch, LiveRun, LiveRuns
 from medkg_lab.orchestration.rows import Claim, Rows, StatusChange, TagChange
+from medkg_lab.orchestration.run_row_builder import Halves, RunRowBuilder
 from medkg_lab.orchestration.runs import (
     GATE_FAILED,
     GATE_OPEN,
@@ -42,17 +42,17 @@ from medkg_lab.orchestration.runs import (
     TAG_PRE_RUN,
     visible_run_id,
 )
-from medkg_lab.orchestration.templates import HalfTemplates
+from medkg_lab.orchestration.templates import PhaseTemplates
 
 
 class Projection:
     """Folds events, oldest first. `stored` says whether Dagster itself made a run with this id."""
 
-    def __init__(self, live: Live, halves: Halves, stored: Callable[[str], bool]) -> None:
+    def __init__(self, live: LiveRuns, halves: Halves, stored: Callable[[str], bool]) -> None:
         self._live = live
         self._halves = halves
         self._stored = stored
-        self._pen = Pen(live, halves)
+        self._pen = RunRowBuilder(live, halves)
         self._gates_shown = False
         self._handlers: dict[type, Callable[[Event, Any], None]] = {
             RunLaunched: self._launched,
@@ -119,7 +119,7 @@ class Projection:
         for job in data.entries:
             self._claim_job(event.ts, data, templates, job)
 
-    def _claim_job(self, ts: float, data: JobClaimed, templates: HalfTemplates, job: ClaimedJob) -> None:
+    def _claim_job(self, ts: float, data: JobClaimed, templates: PhaseTemplates, job: ClaimedJob) -> None:
         run_id = visible_run_id(job.job_id, data.half, job.execution)
         known = self._live.run(job.job_id)
         run = LiveRun(run_id, data.pipeline, data.pipeline_version, data.half, data.batch)

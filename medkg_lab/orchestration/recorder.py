@@ -18,10 +18,10 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
 from medkg_lab.models.events import Event
 from medkg_lab.orchestration import assets, templates
-from medkg_lab.orchestration.live import Live
+from medkg_lab.orchestration.live_runs import LiveRuns
 from medkg_lab.orchestration.projection import Projection
 from medkg_lab.orchestration.pruning import Pruner
-from medkg_lab.orchestration.templates import HalfTemplates
+from medkg_lab.orchestration.templates import PhaseTemplates
 from medkg_lab.orchestration.writer import Writer
 from medkg_lab.settings import DagsterSettings
 from medkg_lab.topology.versions import from_json
@@ -65,7 +65,7 @@ class Recorder:
         self._prune_at = now()
         self._client = client
         self._writer = Writer(folder)
-        self._known: dict[tuple[str, str], Sequence[HalfTemplates]] = {}
+        self._known: dict[tuple[str, str], Sequence[PhaseTemplates]] = {}
         self._load()
         self.lag_seconds = 0.0
         self.error: str | None = None
@@ -74,10 +74,10 @@ class Recorder:
         self.position = self._writer.position()
         memory = dict(self._writer.memory())
         self._window = assets.from_json(memory.pop(WINDOW_KEY, None))
-        self._live = Live(memory.items())
+        self._live = LiveRuns(memory.items())
         self._projection = Projection(self._live, self.halves, self._writer.has_run)
 
-    def halves(self, name: str, version: str) -> Sequence[HalfTemplates]:
+    def halves(self, name: str, version: str) -> Sequence[PhaseTemplates]:
         """The templates of a pipeline in the version that the ledger keeps. Raises UnknownVersion."""
         if (name, version) not in self._known:
             found = self._client.definitions("topology", name=name, version=version)
@@ -117,7 +117,7 @@ class Recorder:
         if self._window.is_over(self._now()):
             for materialization in self._window.materializations():
                 self._instance.report_runless_asset_event(materialization)
-            self._window = assets.Window()
+            self._window = assets.MaterializationWindow()
 
     def _prune(self) -> None:
         """Once in a while, and then a few runs with each reading until there is nothing left to prune."""

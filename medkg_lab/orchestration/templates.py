@@ -42,7 +42,7 @@ from medkg_lab.orchestration.runs import (
     TAG_TENANT,
 )
 from medkg_lab.orchestration.workspace import job_origin
-from medkg_lab.topology.graph import halves
+from medkg_lab.topology.graph import phases
 from medkg_lab.topology.models import Topology
 
 GAPS = ("run", "message", "error", "job", "doc", "tenant", "batch", "size", "execution")
@@ -87,7 +87,7 @@ class RunTemplate:
 
 
 @dataclass(frozen=True)
-class HalfTemplates:
+class PhaseTemplates:
     """Everything that is written about one half of a pipeline version; `events` by (event type, step key or "")."""
 
     name: str
@@ -100,13 +100,13 @@ class HalfTemplates:
     """A plain line of the log, of no step."""
 
 
-def build(instance: DagsterInstance, topology: Topology) -> tuple[HalfTemplates, ...]:
+def build(instance: DagsterInstance, topology: Topology) -> tuple[PhaseTemplates, ...]:
     """Make the templates of each half of `topology` and keep its snapshots in the instance's run storage."""
     jobs = compile_topology(topology)
-    return tuple(_half(instance, jobs[half.name], half.gate) for half in halves(topology))
+    return tuple(_half(instance, jobs[half.name], half.gate) for half in phases(topology))
 
 
-def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> HalfTemplates:
+def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> PhaseTemplates:
     plan = create_execution_plan(job)
     steps = tuple(step.key for step in plan.get_all_steps_in_topo_order())
     snapshot = instance.run_storage.add_job_snapshot(job.get_job_snapshot())
@@ -126,7 +126,7 @@ def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> Ha
         )
         return RunTemplate(job.name, snapshot, Template(serialize_value(made)), made.tags_for_storage())
 
-    return HalfTemplates(
+    return PhaseTemplates(
         name=job.name,
         steps=steps,
         gate=gate,

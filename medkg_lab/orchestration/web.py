@@ -15,7 +15,7 @@ from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
 from medkg_lab.guard import caller as guard
 from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
 from medkg_lab.orchestration import callers
-from medkg_lab.orchestration.admission import Asked, Guarded, Verdict, judge
+from medkg_lab.orchestration.admission import RequestFacts, ServedNames, Verdict, judge
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
 
 Scope = MutableMapping[str, Any]
@@ -79,7 +79,7 @@ class WebGuard:
         self._logins = logins
         self._tokens = tokens
         self._websockets = 0
-        self._guarded = Guarded(
+        self._guarded = ServedNames(
             f"{name}:{port}", frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
         )
         self.cookie = f"medkg_lab_{name.partition('.')[0]}"
@@ -121,14 +121,14 @@ class WebGuard:
             return None
         return await self._tokens.caller(given)
 
-    def _read(self, scope: Scope, codes: list[str], caller: guard.Caller | None) -> Asked:
+    def _read(self, scope: Scope, codes: list[str], caller: guard.Caller | None) -> RequestFacts:
         headers = _headers(scope)
         given = _bearer(headers.get("authorization", []))
         session = any(map(self._logins.is_session, _cookies(headers.get("cookie", []), self.cookie)))
         code = len(codes) == 1 and scope.get("method") == "GET" and self._logins.is_code(codes[0])
         # Both may have been read by someone else: the session from a server on another port, the code from a process list.
         own = (session or code) and _from_owner(scope)
-        return Asked(
+        return RequestFacts(
             headers=headers,
             method=scope.get("method", "GET"),
             path=scope["path"],
@@ -143,7 +143,7 @@ class WebGuard:
     def _is_own(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
 
-    async def _log_in(self, scope: Scope, codes: list[str], asked: Asked, send: Send) -> None:
+    async def _log_in(self, scope: Scope, codes: list[str], asked: RequestFacts, send: Send) -> None:
         """Send the browser to the same page without the code; a browser that is logged in already may bring a used one."""
         location = _without_code(scope)
         headers = [(b"location", location), (b"cache-control", b"no-store")]

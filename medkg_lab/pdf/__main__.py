@@ -9,13 +9,13 @@ from medkg_lab.broker.topics import Topics
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
 from medkg_lab.pdf.converter import Bounds, Converter, DocvortexConverter
-from medkg_lab.pdf.exchanges import Exchanges, recorded
 from medkg_lab.pdf.loop import Loop
 from medkg_lab.pdf.mineru import MineruConverter
-from medkg_lab.pdf.wakeups import Wakeups
+from medkg_lab.pdf.recorded_http import Exchanges, recorded
+from medkg_lab.pdf.request_consumer import RequestConsumer
 from medkg_lab.pdf.worker import Worker
 from medkg_lab.settings import Settings
-from medkg_lab.sources.outside import trusted_hosts
+from medkg_lab.sources.http_client import trusted_hosts
 
 GROUP = "medkg-pdf"
 
@@ -43,7 +43,7 @@ def main() -> None:
     artifacts = ArtifactStore(locations.data / "artifacts", writer="pdf")
     converter, exchanges = converter_for(chosen, locations)
     ledger = LedgerClient(locations.socket("ledger"))
-    wakeups = Wakeups(consumer, Producer(bootstrap), topics.deadletter, ledger, artifacts)
+    wakeups = RequestConsumer(consumer, Producer(bootstrap), topics.deadletter, ledger, artifacts)
     worker = Worker(ledger, artifacts, converter, exchanges)
     process.announce("pdf", tool=chosen.pdf.tool)
     try:

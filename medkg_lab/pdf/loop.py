@@ -13,8 +13,8 @@ from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.errors import GateNotWaiting, IllegalTransition, UnknownJob
 from medkg_lab.logs import fields
 from medkg_lab.pdf.errors import ConversionStopped, MineruUnreachable
+from medkg_lab.pdf.request_consumer import RequestConsumer
 from medkg_lab.pdf.waiting import waiting_jobs
-from medkg_lab.pdf.wakeups import Wakeups
 from medkg_lab.pdf.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ Stopping = Callable[[float], bool]
 class Loop:
     """Polls in one thread and converts in another; the job that waits longest is served first."""
 
-    def __init__(self, wakeups: Wakeups, worker: Worker, stopping: Stopping, sweep_s: float = SWEEP_S) -> None:
+    def __init__(self, wakeups: RequestConsumer, worker: Worker, stopping: Stopping, sweep_s: float = SWEEP_S) -> None:
         self._wakeups = wakeups
         self._worker = worker
         self._stopping = stopping

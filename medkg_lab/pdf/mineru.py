@@ -18,7 +18,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.pdf import sandbox
 from medkg_lab.pdf.converter import Bounds, Conversion, inspect
 from medkg_lab.pdf.errors import ConversionStopped, MineruFailed, MineruUnreachable, PdfTooSlow
-from medkg_lab.stages.contracts import Outside, OutsideAnswer
+from medkg_lab.stages.contracts import HttpAnswer, HttpClient
 from medkg_lab.text import one_line
 
 _CALL_SECONDS = 30.0
@@ -31,7 +31,7 @@ _ENDED = frozenset({"completed", "partial", "failed", "canceled"})
 class MineruConverter:
     """Converts by the MinerU server at `base_url` with its `tier`; `wait` sleeps between two polls."""
 
-    outside: Outside
+    outside: HttpClient
     base_url: str
     tier: str
     bounds: Bounds
@@ -112,7 +112,7 @@ class MineruConverter:
             raise self._failed(str(error)) from None
         return self._object(answer)
 
-    def _object(self, answer: OutsideAnswer) -> dict[str, Any]:
+    def _object(self, answer: HttpAnswer) -> dict[str, Any]:
         try:
             value = orjson.loads(answer.body)
         except orjson.JSONDecodeError:

@@ -15,7 +15,7 @@ from medkg_lab.logs import fields
 from medkg_lab.models.events import Evidence
 from medkg_lab.pdf.converter import Conversion, Converter
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
-from medkg_lab.pdf.exchanges import Exchanges
+from medkg_lab.pdf.recorded_http import Exchanges
 from medkg_lab.pdf.waiting import FIELD, WaitingPdf, still_waits, waiting_pdf
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.stages.parse.errors import UnknownPdfIr

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.repro.choices import Choices, Use
 from medkg_lab.repro.diff import Divergence
 from medkg_lab.repro.errors import NothingToBisect
+from medkg_lab.repro.overrides import ReplayOverrides, Use
 from medkg_lab.repro.runs import RECORDED, Run
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.resilience.policies import Policies
@@ -20,7 +20,7 @@ class Candidate:
     """A version to try: how it is called, what a run with it chooses, and what it is."""
 
     name: str
-    choices: Choices
+    choices: ReplayOverrides
     content: Topology | Policies | Use
 
 
@@ -122,16 +122,16 @@ def policy_changes(before: Policies, after: Policies) -> list[str]:
     return found
 
 
-def of_topologies(found: Sequence[Topology], base: Callable[..., Choices]) -> list[Candidate]:
+def of_topologies(found: Sequence[Topology], base: Callable[..., ReplayOverrides]) -> list[Candidate]:
     """Versions of one pipeline as candidates."""
     return [Candidate(version_of(one), base(topologies={one.name: one}), one) for one in found]
 
 
-def of_policies(found: Sequence[Policies], base: Callable[..., Choices]) -> list[Candidate]:
+def of_policies(found: Sequence[Policies], base: Callable[..., ReplayOverrides]) -> list[Candidate]:
     """Versions of the policies as candidates."""
     return [Candidate(content_version(one), base(policies=one, beyond=True), one) for one in found]
 
 
-def of_uses(found: Sequence[Use], base: Callable[..., Choices]) -> list[Candidate]:
+def of_uses(found: Sequence[Use], base: Callable[..., ReplayOverrides]) -> list[Candidate]:
     """Implementations of one stage as candidates."""
     return [Candidate(str(one), base(uses=(one,)), one) for one in found]

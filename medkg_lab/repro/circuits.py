@@ -6,18 +6,18 @@ from typing import Any
 
 from medkg_lab.ledger.commands.breakers import PROBE_LIMIT, BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
-from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.rates import Rates
+from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import CircuitState, State
-from medkg_lab.ledger.tally import Tally
 from medkg_lab.models.events import BreakerEvent, BreakerOpened, Event, EventData, stamp
 
 OnTransition = Callable[[str, str, str], None]
 """Called with the policy's name, the key and the state."""
 
 
-class RunKeeper:
+class ReplayStateStore:
     """Keeps the circuits of one run, as `resilience.shared.Keeper` wants it.
 
     What other jobs did to a circuit is in the log alone: `remember` tells of it.
@@ -27,7 +27,7 @@ class RunKeeper:
         self._now = now
         self._on_transition = on_transition
         self._state = State()
-        self._tally = Tally()
+        self._tally = FailureCounts()
         self._rates = Rates(now)
         self._commands = 0
 

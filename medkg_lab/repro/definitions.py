@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.errors import UnknownReplayStage
 from medkg_lab.repro.history import Batch
 from medkg_lab.repro.incident import Incident
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.runs import Step
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.graph import Segment, order, segments
@@ -17,7 +17,7 @@ from medkg_lab.topology.versions import version_of
 class Definitions:
     """Looks definitions up, each once. Raises NotInArchive for one that the archive does not hold."""
 
-    def __init__(self, incident: Incident, choices: Choices) -> None:
+    def __init__(self, incident: Incident, choices: ReplayOverrides) -> None:
         self._incident = incident
         self._choices = choices
         self._topologies: dict[tuple[str, str], Topology] = {}

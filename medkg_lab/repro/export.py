@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import find_job
+from medkg_lab.lab.lookup import find_job
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import BreakerEvent, Event, JobClaimed, MakesJobs, StageCompleted
 from medkg_lab.repro import manifest as names

@@ -19,9 +19,9 @@ from medkg_lab.models.events import Event
 from medkg_lab.repro import content
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
+from medkg_lab.repro.atomic_install import AtomicInstall
 from medkg_lab.repro.errors import ArchiveRefused, HomeInUse, IncidentDamaged, NoIncident, NotInArchive
 from medkg_lab.repro.manifest import FileEntry, Manifest
-from medkg_lab.repro.placing import Placing
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
@@ -42,7 +42,7 @@ def install(archive: Archive, locations: Locations) -> "Incident":
     for folder in (locations.data / "ledger", locations.data / FOLDER, locations.data / "artifacts"):
         if folder.exists() and any(folder.iterdir()):
             raise HomeInUse(home=locations.home, what=folder)
-    with Placing() as placing:
+    with AtomicInstall() as placing:
         for folder in (locations.config, locations.state, locations.cache):
             placing.folder(folder)
         _keep_blobs(archive, locations, placing)
@@ -60,7 +60,7 @@ def install(archive: Archive, locations: Locations) -> "Incident":
     return Incident(locations)
 
 
-def _keep_blobs(archive: Archive, locations: Locations, placing: Placing) -> None:
+def _keep_blobs(archive: Archive, locations: Locations, placing: AtomicInstall) -> None:
     folder = locations.data / "artifacts"
     if folder.exists():
         folder.rmdir()  # so that it counts as placed, with all that the store makes in it
@@ -72,7 +72,7 @@ def _keep_blobs(archive: Archive, locations: Locations, placing: Placing) -> Non
         store.close()
 
 
-def _write_settings(archive: Archive, locations: Locations, placing: Placing) -> None:
+def _write_settings(archive: Archive, locations: Locations, placing: AtomicInstall) -> None:
     if names.SETTINGS in archive.members and not (locations.config / "settings.yaml").exists():
         values = orjson.loads(archive.members[names.SETTINGS])
         kept = {name: values[name] for name in ("profile", "sources", "pdf") if values.get(name)}

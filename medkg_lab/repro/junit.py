@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from medkg_lab.errors import LabError
 from medkg_lab.locations import locate
 from medkg_lab.repro import archive
-from medkg_lab.repro.choices import Choices
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.text import sanitize
 
@@ -45,7 +45,7 @@ def _verdict(path: Path) -> Verdict:
     try:
         with tempfile.TemporaryDirectory(prefix="medkg-verify-") as home:
             bench = Workbench.of(archive.read(path), locate(home))
-            run = bench.run(Choices())
+            run = bench.run(ReplayOverrides())
             report = bench.compare(run.id)
     except (LabError, OSError) as error:
         return Verdict(path.name, time.monotonic() - began, error=f"{type(error).__name__}: {error}")

@@ -14,12 +14,12 @@ from medkg_lab.pdf.errors import MineruUnreachable
 from medkg_lab.pdf.loop import PAUSE
 from medkg_lab.pdf.mineru import MineruConverter
 from medkg_lab.pdf.worker import read_conversion
-from medkg_lab.repro.clock import VirtualClock
 from medkg_lab.repro.history import describe_pdf
-from medkg_lab.repro.outside import RecordedOutside, Recording
+from medkg_lab.repro.recorded_http import RecordedHttpClient, Recording
 from medkg_lab.repro.runs import Step
+from medkg_lab.repro.virtual_time import VirtualClock
 from medkg_lab.settings import PdfSettings
-from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+from medkg_lab.sources.http_client import HttpxClient, trusted_hosts
 from medkg_lab.stages.kinds import KINDS
 
 GPU_TIER = "standard"
@@ -106,9 +106,9 @@ class PdfReader:
     def _by_server(self, step: Step, payload: NamedPdf, live: bool) -> Conversion:
         data = self._store.get(payload.sha256)
         if live:
-            with HttpOutside(trusted=trusted_hosts([self._settings.base_url])) as real:
+            with HttpxClient(trusted=trusted_hosts([self._settings.base_url])) as real:
                 return self._mineru(real).convert(data, lambda: False)
-        converter = self._mineru(RecordedOutside(self._recording, step.job, step.stage))
+        converter = self._mineru(RecordedHttpClient(self._recording, step.job, step.stage))
         unanswered = len(self._recording.unrecorded)
         while True:
             try:

@@ -17,8 +17,8 @@ from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.forms import NOT_SOUGHT, left
 from medkg_lab.repro.manifest import PDF_STAND_IN, JobEntry, Manifest, Redacted, entries, lines
+from medkg_lab.repro.redaction_patterns import NOT_SOUGHT, left
 from medkg_lab.repro.secrets import Pseudonyms, Secret, in_text, in_value
 from medkg_lab.sources.exchanges import request_key
 from medkg_lab.stages.extract.vocabulary import bundled

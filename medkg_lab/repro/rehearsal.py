@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.repro.choices import Choices
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.runs import RECORDED, Run
 from medkg_lab.repro.workbench import Workbench
 
@@ -51,9 +51,9 @@ class Rehearsal:
         return {**sides, "outcomes": outcomes, **kept}
 
 
-def rehearse(bench: Workbench, choices: Choices) -> Rehearsal:
+def rehearse(bench: Workbench, choices: ReplayOverrides) -> Rehearsal:
     """Run the incident as it was and with `choices`, and put both side by side."""
-    before, after = bench.run(Choices()), bench.run(choices)
+    before, after = bench.run(ReplayOverrides()), bench.run(choices)
     return Rehearsal(
         _side("as recorded", before),
         _side("rehearsed", after),

@@ -14,28 +14,28 @@ from typing import Any
 import orjson
 
 from medkg_lab.artifacts.store import ArtifactMissing, ArtifactStore
-from medkg_lab.engine import execution as executed
-from medkg_lab.engine.documents import Document, read
-from medkg_lab.engine.execution import BatchExecutor, Pipeline
-from medkg_lab.engine.outside import SharedOutside
-from medkg_lab.engine.workshop import Workshop
+from medkg_lab.engine import batch_executor as executed
+from medkg_lab.engine.batch_executor import BatchExecutor, Pipeline
+from medkg_lab.engine.batch_items import BatchItem, read
+from medkg_lab.engine.http_recording import SharedHttpClient
+from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.events import GateOpened
 from medkg_lab.models.job import JobSpec
 from medkg_lab.repro import history as past
-from medkg_lab.repro.choices import Choices
-from medkg_lab.repro.circuits import RunKeeper
-from medkg_lab.repro.clock import VirtualClock, VirtualLoops
+from medkg_lab.repro.circuits import ReplayStateStore
 from medkg_lab.repro.definitions import Definitions
 from medkg_lab.repro.history import Batch, History, PdfRead, Requeued
 from medkg_lab.repro.incident import WRITER, Incident
 from medkg_lab.repro.manifest import PDF_STAND_IN
-from medkg_lab.repro.outside import Recording
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.pdfs import PdfReader
-from medkg_lab.repro.ports import RunPorts
+from medkg_lab.repro.recorded_http import Recording
+from medkg_lab.repro.replay_ports import RunPorts
 from medkg_lab.repro.runs import Run, Step, Transition
 from medkg_lab.repro.stores import RunKnowledge
-from medkg_lab.resilience.executor import BreakerRegistry
+from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
+from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.settings import PdfSettings, load
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.kinds import KINDS
@@ -51,7 +51,7 @@ _STEADY = 0.5
 class _Job:
     """A job of the run: what is known of it by now."""
 
-    document: Document
+    document: BatchItem
     segment: int = 0
     gate: str | None = None
     state: str = "queued"
@@ -64,7 +64,7 @@ class Replay:
     def __init__(
         self,
         incident: Incident,
-        choices: Choices,
+        choices: ReplayOverrides,
         name: str,
         before: Callable[[str, list[str]], None] = lambda stage, jobs: None,
     ) -> None:
@@ -141,7 +141,7 @@ class Replay:
         self.recording = Recording(self.clock, self.store.get, self.choices.beyond)
         self.recording.load(incident.exchanges)
         settings = load(incident.locations)
-        self.live = SharedOutside(settings.sources, None)
+        self.live = SharedHttpClient(settings.sources, None)
         stack.callback(self.live.close)
         resources = Resources(
             cache=incident.locations.cache,
@@ -149,7 +149,7 @@ class Replay:
             vocabularies=incident.locations.data / "vocabularies",
             source_settings=incident.settings.get("sources", {}),
         )
-        self.workshop = Workshop(resources)
+        self.workshop = StageFactory(resources)
         pdf = PdfSettings.model_validate(incident.settings.get("pdf", {}))
         self._pdfs = {
             False: PdfReader(pdf, self.store, self.recording, self.clock),
@@ -158,7 +158,7 @@ class Replay:
         for reader in self._pdfs.values():
             stack.callback(reader.close)
         self._pdfs[False].ahead(self._pdf_contents())
-        self._keeper = RunKeeper(self.clock.now, self._moved)
+        self._keeper = ReplayStateStore(self.clock.now, self._moved)
         self.registry = BreakerRegistry(
             clock=self.clock.now, keeper=self._keeper, owner=WRITER, now=self.clock.now, chance=lambda: _STEADY
         )
@@ -245,7 +245,7 @@ class Replay:
         self.run.steps.append(step)
         return step
 
-    def settle(self, documents: Sequence[Document], state: str, segment: int = 0, gate: str | None = None) -> None:
+    def settle(self, documents: Sequence[BatchItem], state: str, segment: int = 0, gate: str | None = None) -> None:
         """Take down how jobs stand now, and where they go on."""
         for document in documents:
             job = self._jobs[document.job_id]

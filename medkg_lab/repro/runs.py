@@ -97,7 +97,7 @@ class Run:
         return cls(steps=steps, breakers=breakers, **values)
 
 
-class Shelf:
+class RunStore:
     """The runs that were kept in a folder, named 1, 2, 3 and so on."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import ahocorasick
 
-from medkg_lab.repro import forms
-from medkg_lab.repro.forms import BIRTH, NAME, NUMBER, PHONE
+from medkg_lab.repro import redaction_patterns
+from medkg_lab.repro.redaction_patterns import BIRTH, NAME, NUMBER, PHONE
 
 _NAME_KEYS = frozenset({"investigatorfullname", "surname", "given_names", "given-names", "given", "family", "creator"})
 _ACTOR_KEY = "by"
@@ -104,8 +104,8 @@ class Secret:
 
 def in_text(text: str) -> set[Secret]:
     """The secrets that a text shows by their form."""
-    found = {Secret(secret, kind, word) for secret, kind, word in forms.found(text)}
-    for name in forms.people(text):
+    found = {Secret(secret, kind, word) for secret, kind, word in redaction_patterns.found(text)}
+    for name in redaction_patterns.people(text):
         found |= {replace(one, spoken=True) for one in _name(name)}
     for match in _XML_NAMES.finditer(text):
         found |= _name(match.group(2))

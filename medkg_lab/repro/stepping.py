@@ -13,7 +13,7 @@ import orjson
 from medkg_lab.errors import LabError
 from medkg_lab.files import TEXT_BYTES, read_regular
 from medkg_lab.repro import versions
-from medkg_lab.repro.choices import Choices
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.replay import Replay
 from medkg_lab.repro.runs import Run, Step
 from medkg_lab.repro.workbench import Workbench
@@ -48,7 +48,7 @@ class Stepper:
     _jobs: list[str] = field(default_factory=list)
     _last: list[Step] = field(default_factory=list)
 
-    def run(self, choices: Choices) -> Run:
+    def run(self, choices: ReplayOverrides) -> Run:
         """Run to the end, or until the person quits; the run is kept either way. Raises UnknownReplayStage."""
         self._replay = Replay(self.bench.incident, choices, self.bench.shelf.next_name(), self._before)
         self._replay.definitions.require(*(stop.split()[1] for stop in sorted(self.stops)))

@@ -8,11 +8,11 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import Locations, locate
 from medkg_lab.repro import diff, history
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.errors import NotInArchive
 from medkg_lab.repro.incident import Incident, install
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.replay import Replay
-from medkg_lab.repro.runs import RECORDED, Run, Shelf, Step
+from medkg_lab.repro.runs import RECORDED, Run, RunStore, Step
 
 
 class Workbench:
@@ -20,7 +20,7 @@ class Workbench:
 
     def __init__(self, incident: Incident) -> None:
         self.incident = incident
-        self.shelf = Shelf(incident.runs)
+        self.shelf = RunStore(incident.runs)
 
     @classmethod
     def at(cls, home: str | Path | None) -> "Workbench":
@@ -32,7 +32,7 @@ class Workbench:
         """A workbench for an archive, imported into an empty home."""
         return cls(install(archive, locations))
 
-    def run(self, choices: Choices, watch: Callable[[Step], None] = lambda step: None) -> Run:
+    def run(self, choices: ReplayOverrides, watch: Callable[[Step], None] = lambda step: None) -> Run:
         """Run the incident again and keep the run; `watch` sees each step as it ends."""
         replay = Replay(self.incident, choices, self.shelf.next_name())
         for step in replay.steps():

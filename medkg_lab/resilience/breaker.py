@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, CircuitBreaker, CircuitBreakerListener, CircuitBreakerStorage
 
 from medkg_lab.event_loop import in_thread
-from medkg_lab.resilience.circuits import CircuitStorage
+from medkg_lab.resilience.circuit_storage import CircuitStorage
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.faults import counts_against_service
 from medkg_lab.resilience.policies import CircuitBreakerConfig

@@ -5,7 +5,7 @@ import argparse
 from medkg_lab import process, settings
 from medkg_lab.process import CannotRun, Stopping
 from medkg_lab.services.errors import ServerUnknown
-from medkg_lab.services.keeper import keep
+from medkg_lab.services.server_runner import keep
 from medkg_lab.settings import SettingsInvalid
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.sources.errors import BadAnswer, NotFound, RequestRefused, SourceNotConfigured
-from medkg_lab.stages.contracts import OutsideAnswer, StageContext
+from medkg_lab.stages.contracts import HttpAnswer, StageContext
 
 _DETAIL_CHARACTERS = 200
 
@@ -60,7 +60,7 @@ class Service:
         params: Mapping[str, str],
         what: str,
         headers: Mapping[str, str] | None = None,
-    ) -> OutsideAnswer:
+    ) -> HttpAnswer:
         """Ask for `path` and return the answer when its status is 200.
 
         Raises NotFound, RequestRefused, and what Outside raises.
@@ -75,7 +75,7 @@ class Service:
         )
         return accept(answer, self.host, what)
 
-    def json(self, answer: OutsideAnswer) -> dict[str, Any]:
+    def json(self, answer: HttpAnswer) -> dict[str, Any]:
         """The JSON object in `answer`. Raises BadAnswer."""
         try:
             value = orjson.loads(answer.body)
@@ -93,7 +93,7 @@ class Service:
         return value
 
 
-def accept(answer: OutsideAnswer, host: str, what: str) -> OutsideAnswer:
+def accept(answer: HttpAnswer, host: str, what: str) -> HttpAnswer:
     """`answer` when its status is 200. Raises NotFound for 404 and 410, RequestRefused for every other status."""
     if answer.status in (404, 410):
         raise NotFound(host=host, what=what)

@@ -3,7 +3,7 @@
 from medkg_lab.models.submission import Submission
 from medkg_lab.sources.adapter import Service, SourceSettings, found
 from medkg_lab.sources.errors import BadAnswer
-from medkg_lab.stages.contracts import OutsideAnswer, StageContext
+from medkg_lab.stages.contracts import HttpAnswer, StageContext
 
 TOOL = "medkg-lab"
 _PAGE = 500
@@ -21,7 +21,7 @@ class Entrez:
         """The host that messages name."""
         return self._service.host
 
-    async def fetch(self, context: StageContext, database: str, number: str, what: str = "") -> OutsideAnswer:
+    async def fetch(self, context: StageContext, database: str, number: str, what: str = "") -> HttpAnswer:
         """The XML that `efetch` gives for one number; `what` names it in messages. Raises what Service.get raises."""
         params = {"db": database, "id": number, "retmode": "xml"} | self._identity()
         return await self._service.get(context, "efetch.fcgi", params, what or number)

@@ -57,20 +57,20 @@ class RequestOptions(TypedDict, total=False):
     endpoint: bool
 
 
-class Outside(Protocol):
+class HttpClient(Protocol):
     """The one way to the outside: it can record every exchange and answer from a recording."""
 
-    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "OutsideAnswer":
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "HttpAnswer":
         """Exchange one HTTP request for its answer; redirects are followed within limits. Raises ServiceError."""
         ...
 
-    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "OutsideAnswer":
+    async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> "HttpAnswer":
         """What `request` does, for a stage whose `execute` is a coroutine."""
         ...
 
 
 @dataclass(frozen=True)
-class OutsideAnswer:
+class HttpAnswer:
     """An HTTP answer: `headers` with lower-case names."""
 
     status: int
@@ -99,7 +99,7 @@ class StageContext:
     now: Callable[[], float]
     content: Callable[[str], bytes]
     store: Callable[[bytes], str]
-    outside: Outside
+    outside: HttpClient
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

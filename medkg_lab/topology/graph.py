@@ -18,7 +18,7 @@ Graph = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Half:
+class Phase:
     """The part of a pipeline up to a gate: `stages` in order without the gate; `gate` is the one that ends this half."""
 
     index: int
@@ -98,7 +98,7 @@ def order(topology: Topology) -> tuple[str, ...]:
     return sort(dependencies(topology.stages))
 
 
-def halves(topology: Topology) -> tuple[Half, ...]:
+def phases(topology: Topology) -> tuple[Phase, ...]:
     """Cut a topology at its gates: a stage is in the earliest half that all gates before it allow.
 
     Half 0 is named like the pipeline with `_` for `-`, the next `<name>__post`, then `<name>__post2` and so on.
@@ -108,7 +108,7 @@ def halves(topology: Topology) -> tuple[Half, ...]:
     part = parts(dependencies(topology.stages), gates)
     base = topology.name.replace("-", "_")
     return tuple(
-        Half(
+        Phase(
             index,
             base + _suffix(index),
             tuple(name for name in sequence if part[name] == index and name not in gates),
@@ -143,7 +143,7 @@ def segments(topology: Topology, offline: bool) -> tuple[Segment, ...]:
     With `offline` (the submission's bytes are known) nothing needs the network: each half is one segment that computes.
     """
     result: list[Segment] = []
-    for half in halves(topology):
+    for half in phases(topology):
         runs = [(Lane.COMPUTE, half.stages)] if offline else _runs(topology, half.stages)
         for place, (lane, stages) in enumerate(runs, start=1):
             gate = half.gate if place == len(runs) else None

@@ -8,7 +8,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import find_job, person
+from medkg_lab.lab.lookup import find_job, person
 from medkg_lab.tui import keys, theme
 from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.base import ModeScreen

@@ -13,13 +13,13 @@ import psutil
 
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.gpu.nvml import Gauge, gauges
-from medkg_lab.lab import windows
+from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.flow import WINDOW_S, StageFlow, stage_flows
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 
-EVERY = 1.0
-HISTORY = 300
+POLL_EVERY_S = 1.0
+KEPT_RATES_S = 300
 """Seconds of throughput that are kept."""
 GPU_EVERY, NO_GPU_EVERY = 1.0, 30.0
 """Seconds between two looks at the GPUs, and between two looks for one."""
@@ -39,7 +39,7 @@ class Poller:
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._seen = Snapshot()
-        self._rates: deque[float] = deque(maxlen=HISTORY)
+        self._rates: deque[float] = deque(maxlen=KEPT_RATES_S)
         self._finished: tuple[float, int] | None = None
         self._flow_head, self._flow_asked = -1, (-FLOW_EVERY_S, 0.0)
         self._dead_letters, self._refused_asked = (-1, 0), time.monotonic() - REFUSED_EVERY_S + REFUSED_FIRST_S
@@ -67,7 +67,7 @@ class Poller:
             if not self._stopped.is_set():
                 self._post(SnapshotTaken(snapshot))
             starting = snapshot.lab is None or not snapshot.is_ready
-            pause = (0.25 if starting else EVERY) - (time.monotonic() - began)
+            pause = (0.25 if starting else POLL_EVERY_S) - (time.monotonic() - began)
             self._woken.wait(max(0.05, pause))
             self._woken.clear()
 
@@ -108,8 +108,8 @@ class Poller:
                 positions=ledger.positions(),
                 breakers=tuple(ledger.breakers()),
                 gates=tuple(ledger.gates(state="waiting")),
-                flow=windows.flow(ledger),
-                totals=windows.totals(ledger),
+                flow=job_queries.flow(ledger),
+                totals=job_queries.totals(ledger),
                 stage_flows=self._flows(seen, counts),
                 behind={},
             )
@@ -159,7 +159,7 @@ class Poller:
         if self._finished is not None:
             before, had = self._finished
             rate = max(0, done - had) / max(0.001, now - before)
-            self._rates.extend([rate] * min(HISTORY, max(1, round((now - before) / EVERY))))
+            self._rates.extend([rate] * min(KEPT_RATES_S, max(1, round((now - before) / POLL_EVERY_S))))
         self._finished = (now, done)
         return tuple(self._rates)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.evaluation import graph
-from medkg_lab.mesh import library
+from medkg_lab.mesh import vocabulary_store
 from medkg_lab.stages.chunk.splitter import HaystackSplitter
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from tests.real.test_text_chunk_extract import splitter
@@ -20,7 +20,7 @@ LEAST_MADE = 70
 @pytest.mark.full
 def test_statements_are_right(shared_data: Path, splitter: HaystackSplitter) -> None:
     mesh = shared_data / "mesh"
-    extractor = StructuredExtractor(library.of_files([mesh / "terms.tsv", mesh / "tree-numbers.tsv"]))
+    extractor = StructuredExtractor(vocabulary_store.of_files([mesh / "terms.tsv", mesh / "tree-numbers.tsv"]))
     found = graph.evaluate(shared_data, graph.read_labels(LABELS), extractor, splitter)
     assert found["files_missing"] == 0
     for relation, least in TARGETS.items():

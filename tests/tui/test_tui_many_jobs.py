@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.lab import windows
+from medkg_lab.lab import job_queries
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.screens.jobs.screen import PAGE
 from medkg_lab.tui.widgets.table import Table
@@ -41,6 +41,6 @@ async def test_a_hundred_thousand_jobs_are_scrolled_through_a_window(short_tmp: 
                 await screen.type("job:job-05000")
                 await screen.press("enter")
                 await screen.sees("Jobs · 10 of")
-            window = windows.jobs(client, "state:queued", "newest", True, 99_990, 200)
+            window = job_queries.jobs(client, "state:queued", "newest", True, 99_990, 200)
             assert window.total == JOBS
             assert len(window.rows) == 10

@@ -16,9 +16,9 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.incident import WRITER
 from medkg_lab.repro.manifest import Manifest, entries
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.tui.screens.replay import render as replay_lines
 from medkg_lab.tui.screens.replay.incident import Moment
@@ -139,7 +139,7 @@ async def test_starting_again_leaves_the_run_that_is_held(desk: Path) -> None:
 
 async def test_the_first_divergence_is_named(made: Archive, short_tmp: Path) -> None:
     bench = Workbench.of(made, locate(short_tmp / "desk"))
-    bench.run(Choices(topologies={"short": worlds.topology(split_length=5)}))
+    bench.run(ReplayOverrides(topologies={"short": worlds.topology(split_length=5)}))
     async with opened(short_tmp / "desk") as screen:
         await screen.press("8")
         await screen.sees(

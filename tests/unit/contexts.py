@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import NoReturn
 
-from medkg_lab.stages.contracts import Outside, StageContext
+from medkg_lab.stages.contracts import HttpClient, StageContext
 
 
 class NoOutside:
@@ -18,7 +18,7 @@ class NoOutside:
 
 
 def stage_context(
-    doc_id: str = "test:1", stage: str = "stage", outside: Outside | None = None
+    doc_id: str = "test:1", stage: str = "stage", outside: HttpClient | None = None
 ) -> tuple[StageContext, Callable[[bytes], str]]:
     """A context, and the function that puts bytes into its store."""
     kept: dict[str, bytes] = {}

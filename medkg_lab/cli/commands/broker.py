@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_fields, print_json, print_json_line, print_table, print_text, say
+from medkg_lab.cli.output import print_fields, print_json, print_json_line, print_note, print_table, print_text
 from medkg_lab.cli.streams import standard_input
 from medkg_lab.text import one_line
 
@@ -115,7 +115,7 @@ def _shown(text: str | None) -> str:
 
 def _produce(given: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
-    from medkg_lab.lab.room import require_room
+    from medkg_lab.lab.disk_space import require_room
 
     lab = _lab(given)
     if lab.settings.broker.engine != "external":
@@ -125,7 +125,7 @@ def _produce(given: argparse.Namespace) -> int:
     if given.json:
         print_json(place)
     else:
-        say(f"kept at {place['partition']}@{place['offset']}")
+        print_note(f"kept at {place['partition']}@{place['offset']}")
     return exit_codes.OK
 
 
@@ -144,7 +144,7 @@ def _access(given: argparse.Namespace) -> int:
         print_fields({name: value for name, value in asdict(found).items() if name != "clients"})
         print_text(f"\n{found.clients['kcat']}\n\nFor others: --client {' | '.join(CLIENTS)}")
         if not found.lasting:
-            say(
+            print_note(
                 "The password is new at each start; broker.producer_password_file in settings.yaml sets one that lasts."
             )
     return exit_codes.OK
@@ -155,11 +155,11 @@ def _copy(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     lab = Lab.at(given.home)
-    done = move(lab, given.source, given.target, lambda one: say(f"{one.topic}: {one.records} records"))
+    done = move(lab, given.source, given.target, lambda one: print_note(f"{one.topic}: {one.records} records"))
     if given.json:
         print_json([vars(one) for one in done])
     else:
         print_table(("topic", "partitions", "records"), ((one.topic, one.partitions, one.records) for one in done))
     if lab.settings.broker.engine != given.target:
-        say(f"Set broker.engine to {given.target} in settings.yaml before the next start.")
+        print_note(f"Set broker.engine to {given.target} in settings.yaml before the next start.")
     return exit_codes.OK

@@ -3,7 +3,7 @@
 import argparse
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_text
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def _open(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"ok": True, "opened": opened, "url": url})
     elif opened:
-        say("Dagster is opened in the browser")
+        print_note("Dagster is opened in the browser")
     else:
         print_text(url)
     return exit_codes.OK

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.lab import print_dagster
-from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 from medkg_lab.cli.streams import unfiltered
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
 
     lab = Lab.at(demo.home_for(Path(given.home) if given.home else None))
     with _running(lab, keep=given.keep), _Display() as display:
-        result = demo.run(lab, say, display.show)
+        result = demo.run(lab, print_note, display.show)
     if given.json:
         print_json(result.summary)
     else:
@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
 def _running(lab: "Lab", keep: bool) -> Iterator[None]:
     """A lab that is up; afterwards it is stopped unless it is kept. A lab that ran already is left as it was."""
     ran_before = lab.supervisor.is_running()
-    say(f"starting the lab in {lab.locations.home}")
+    print_note(f"starting the lab in {lab.locations.home}")
     lab.supervisor.up(die_with_parent=not keep)
     done = False
     try:
@@ -52,7 +52,7 @@ def _running(lab: "Lab", keep: bool) -> Iterator[None]:
         done = True
     finally:
         if not ran_before and not (keep and done):
-            say("stopping the lab")
+            print_note("stopping the lab")
             lab.supervisor.down()
 
 
@@ -80,7 +80,7 @@ class _Display:
         told = ", ".join(f"{count} {state}" for state, count in sorted(progress.counts().items()))
         self._bars.update(self._bar, total=len(progress.states), completed=done, description=told)
         if not self._console.is_terminal and told != self._told:
-            say(told)
+            print_note(told)
             self._told = told
 
 

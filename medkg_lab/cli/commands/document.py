@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.files import write_files
-from medkg_lab.cli.output import print_file, print_json, say
+from medkg_lab.cli.output import print_file, print_json, print_note
 from medkg_lab.errors import LabError
 
 _FORMATS = ("md", "json", "bioc", "pubtator", "csv")
@@ -64,7 +64,7 @@ def _show(given: argparse.Namespace) -> int:
     elif len(files) > 1:
         raise SeveralTables(count=len(files))
     elif not files:
-        say("this document has no tables")
+        print_note("this document has no tables")
     for text in files.values() if not given.json else ():
         print_file(text)
     return exit_codes.OK

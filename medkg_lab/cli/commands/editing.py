@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_text
 from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _edit(given: argparse.Namespace, kind: str, name: str) -> int:
         text = draft.read_text(encoding="utf-8", errors="replace")
         if text == start.text:
             shutil.rmtree(draft.parent)
-            say("Nothing was changed.")
+            print_note("Nothing was changed.")
             return exit_codes.OK
         try:
             saved = save(lab, which, text, start.digest)
@@ -91,7 +91,7 @@ def _again() -> bool:
     """Whether the person wants to go on editing; without a terminal nobody can be asked."""
     if sys.stdin is None or not sys.stdin.isatty():
         return False
-    say("Enter edits again, q leaves it.")
+    print_note("Enter edits again, q leaves it.")
     return sys.stdin.readline().strip().lower() not in {"q", "n", "no"}
 
 

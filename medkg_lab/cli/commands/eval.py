@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 
 _FIGURES = ("precision", "recall", "f1", "right", "found", "expected")
 
@@ -61,7 +61,7 @@ def _retrieval(given: argparse.Namespace) -> int:
     locations = locate(given.home)
     collection = dataset.load(given.dataset, given.corpus, given.queries, given.qrels)
     chosen = settings.load(locations).search
-    found = retrieval.evaluate(collection, locations.cache, chosen, say, precision=given.precision)
+    found = retrieval.evaluate(collection, locations.cache, chosen, print_note, precision=given.precision)
     if given.json:
         print_json(found)
     else:
@@ -87,10 +87,14 @@ def _compared(against: dict[str, float] | None) -> tuple[Any, Any]:
 def _entities(given: argparse.Namespace) -> int:
     from medkg_lab.evaluation import entities, pubtator
     from medkg_lab.locations import locate
-    from medkg_lab.mesh import library
+    from medkg_lab.mesh import vocabulary_store
 
-    folder = locate(given.home).data / library.FOLDER
-    vocabulary = library.of_files(given.vocabulary, given.with_packages) if given.vocabulary else library.in_use(folder)
+    folder = locate(given.home).data / vocabulary_store.FOLDER
+    vocabulary = (
+        vocabulary_store.of_files(given.vocabulary, given.with_packages)
+        if given.vocabulary
+        else vocabulary_store.in_use(folder)
+    )
     found = entities.evaluate(list(pubtator.read_pubtator(given.corpus)), vocabulary, given.corpus.name)
     if given.json:
         print_json(found)
@@ -109,15 +113,15 @@ def _entities(given: argparse.Namespace) -> int:
 def _graph(given: argparse.Namespace) -> int:
     from medkg_lab.evaluation import graph
     from medkg_lab.locations import locate
-    from medkg_lab.mesh import library
+    from medkg_lab.mesh import vocabulary_store
     from medkg_lab.stages.chunk.options import SplitterOptions
     from medkg_lab.stages.chunk.splitter import HaystackSplitter
     from medkg_lab.stages.chunk.splitters import build_splitter
     from medkg_lab.stages.embed.weights import load_tokenizer
     from medkg_lab.stages.extract.structured import StructuredExtractor
 
-    folder = locate(given.home).data / library.FOLDER
-    vocabulary = library.of_files(given.vocabulary) if given.vocabulary else library.in_use(folder)
+    folder = locate(given.home).data / vocabulary_store.FOLDER
+    vocabulary = vocabulary_store.of_files(given.vocabulary) if given.vocabulary else vocabulary_store.in_use(folder)
     labels = graph.read_labels(given.labels)
     options = SplitterOptions()
     split = build_splitter(options.split_by, options.split_length, options.split_overlap, options.split_threshold)
@@ -136,11 +140,11 @@ def _graph(given: argparse.Namespace) -> int:
 
 def _parsing(given: argparse.Namespace) -> int:
     from medkg_lab import settings
-    from medkg_lab.evaluation import parsing, pdfs
+    from medkg_lab.evaluation import parsing, pdf_reader
     from medkg_lab.locations import locate
 
     if given.pairs:
-        convert = pdfs.reader(settings.load(locate(given.home)).pdf)
+        convert = pdf_reader.reader(settings.load(locate(given.home)).pdf)
         measured = [parsing.of_pair(pdf, article, convert) for pdf, article in parsing.pairs_below(given.path)]
     else:
         measured = [parsing.of_file(path) for path in parsing.files_below(given.path)]

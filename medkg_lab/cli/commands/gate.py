@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.jobs import JOB
 from medkg_lab.cli.job_outputs import converted_document, show_document
-from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.output import clock, print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.errors import LabError
 
 _TIMES = ("waiting_since", "opened_at")
@@ -70,7 +70,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job
+    from medkg_lab.lab.lookup import find_job
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
@@ -78,7 +78,7 @@ def _show(given: argparse.Namespace) -> int:
     if given.json:
         print_json(found)
     elif found is None:
-        say(f"{job['doc_id']} has not come to a gate")
+        print_note(f"{job['doc_id']} has not come to a gate")
     else:
         print_fields({name: clock(value) if name in _TIMES else value for name, value in found.items()})
         if document := converted_document(job):
@@ -89,7 +89,7 @@ def _show(given: argparse.Namespace) -> int:
 
 def _open(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, person
+    from medkg_lab.lab.lookup import find_job, person
 
     lab = Lab.at(given.home)
     opened = []
@@ -97,7 +97,7 @@ def _open(given: argparse.Namespace) -> int:
         job = find_job(lab, name)
         lab.ledger.gate_open(job["job_id"], by=person(), why=given.why, partial=given.partial)
         opened.append(job["job_id"])
-        say(f"the gate of {job['doc_id']} is open")
+        print_note(f"the gate of {job['doc_id']} is open")
     if given.json:
         print_json({"ok": True, "opened": opened})
     return exit_codes.OK
@@ -105,7 +105,7 @@ def _open(given: argparse.Namespace) -> int:
 
 def _reject(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, person
+    from medkg_lab.lab.lookup import find_job, person
 
     lab = Lab.at(given.home)
     rejected = []
@@ -113,7 +113,7 @@ def _reject(given: argparse.Namespace) -> int:
         job = find_job(lab, name)
         lab.ledger.gate_reject(job["job_id"], by=person(), why=given.why)
         rejected.append(job["job_id"])
-        say(f"the gate of {job['doc_id']} is rejected; its job is cancelled")
+        print_note(f"the gate of {job['doc_id']} is rejected; its job is cancelled")
     if given.json:
         print_json({"ok": True, "rejected": rejected})
     return exit_codes.OK
@@ -121,7 +121,7 @@ def _reject(given: argparse.Namespace) -> int:
 
 def _set(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, person
+    from medkg_lab.lab.lookup import find_job, person
 
     field, value = parse_field(given.field)
     lab = Lab.at(given.home)
@@ -130,7 +130,7 @@ def _set(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"ok": True, "job_id": job["job_id"], "field": field, "value": value, "opened": opened})
     else:
-        say(f"{field} of {job['doc_id']} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
+        print_note(f"{field} of {job['doc_id']} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
     return exit_codes.OK
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from medkg_lab import exit_codes
 from medkg_lab.cli.files import write_files
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_file, print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_file, print_json, print_note, print_table, print_text
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.formats import FORMATS
 
@@ -56,7 +56,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _node(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_node
+    from medkg_lab.lab.lookup import find_node
 
     lab = Lab.at(given.home)
     found = lab.knowledge.neighbours(find_node(lab, given.node), limit=given.limit, tenant=given.tenant)
@@ -76,7 +76,7 @@ def _neighbour(one: dict[str, Any]) -> tuple[Any, ...]:
 
 def _path(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_node
+    from medkg_lab.lab.lookup import find_node
 
     lab = Lab.at(given.home)
     source, target = find_node(lab, given.source), find_node(lab, given.target)
@@ -93,7 +93,7 @@ def _path(given: argparse.Namespace) -> int:
 
 def _why(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_node
+    from medkg_lab.lab.lookup import find_node
 
     lab = Lab.at(given.home)
     source, target = find_node(lab, given.source), find_node(lab, given.target)
@@ -133,5 +133,5 @@ def _export(given: argparse.Namespace) -> int:
         for text in files.values():
             print_file(text)
     if exported["truncated"]:
-        say(f"there is more: only {given.limit} nodes and edges were exported; raise --limit")
+        print_note(f"there is more: only {given.limit} nodes and edges were exported; raise --limit")
     return exit_codes.FAILED if exported["truncated"] else exit_codes.OK

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from medkg_lab import exit_codes
 from medkg_lab.cli.job_outputs import show_output
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import clock, print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.output import clock, print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, replaced_version
+    from medkg_lab.lab.lookup import find_job, replaced_version
 
     if given.chunk is not None and not given.stage:
         raise ChunkWithoutStage(chunk=given.chunk)
@@ -136,7 +136,7 @@ def _show(given: argparse.Namespace) -> int:
 
 def _why(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job
+    from medkg_lab.lab.lookup import find_job
     from medkg_lab.lab.status import explain_job
 
     lab = Lab.at(given.home)
@@ -151,7 +151,7 @@ def _why(given: argparse.Namespace) -> int:
 
 def _retry(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, person
+    from medkg_lab.lab.lookup import find_job, person
 
     alone = given.state is None
     if (given.job is None) == alone or (alone and (given.kind or given.pipeline)) or (given.stage and not alone):
@@ -165,20 +165,20 @@ def _retry(given: argparse.Namespace) -> int:
 
 
 def _retry_all(given: argparse.Namespace, lab: "Lab") -> int:
-    from medkg_lab.lab.find import person
+    from medkg_lab.lab.lookup import person
     from medkg_lab.lab.retries import retry_all
 
     jobs = retry_all(lab.ledger, person(), given.state, given.kind, given.pipeline)
     if given.json:
         print_json({"ok": True, "retried": len(jobs), "job_ids": jobs})
     else:
-        say(f"Retrying {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}.")
+        print_note(f"Retrying {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}.")
     return exit_codes.OK
 
 
 def _cancel(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.find import find_job, person
+    from medkg_lab.lab.lookup import find_job, person
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
@@ -190,5 +190,5 @@ def _print_done(given: argparse.Namespace, job: dict[str, Any], what: str) -> in
     if given.json:
         print_json({"ok": True, "job_id": job["job_id"]})
     else:
-        say(f"{job['doc_id']} {what}")
+        print_note(f"{job['doc_id']} {what}")
     return exit_codes.OK

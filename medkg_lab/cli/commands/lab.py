@@ -10,7 +10,7 @@ from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import clock, print_json, print_json_line, print_styled, print_table, print_text, say
+from medkg_lab.cli.output import clock, print_json, print_json_line, print_note, print_styled, print_table, print_text
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.logs import FORMATS
 
@@ -69,12 +69,12 @@ def _up(given: argparse.Namespace) -> int:
     status = lab.supervisor.status()
     notes = [*status["notes"], *missing_parts(lab)]
     for note in notes:
-        say(f"medkg-lab: {note}")
+        print_note(f"medkg-lab: {note}")
     if given.json:
         facts = {"ok": True, "home": status["home"], "pid": status["pid"], "notes": notes, **lab.dagster.link()}
         print_json(facts)
     else:
-        say(f"the lab at {status['home']} is up")
+        print_note(f"the lab at {status['home']} is up")
         print_dagster(lab.dagster.link())
     return exit_codes.OK
 
@@ -90,7 +90,7 @@ def _down(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"ok": True, "was_running": was_running})
     else:
-        say("the lab is stopped" if was_running else "no lab was running")
+        print_note("the lab is stopped" if was_running else "no lab was running")
     return exit_codes.OK
 
 
@@ -190,7 +190,7 @@ def _restart(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"ok": True, "name": given.name})
     else:
-        say(f"{given.name} is running again")
+        print_note(f"{given.name} is running again")
     return exit_codes.OK
 
 
@@ -201,7 +201,7 @@ def _labs(given: argparse.Namespace) -> int:
     if given.json:
         print_json([asdict(one) for one in found])
     elif not found:
-        say("no lab of yours is running on this machine")
+        print_note("no lab of yours is running on this machine")
     else:
         rows = ((one.home, one.pid, clock(one.since), one.state) for one in found)
         print_table(("home", "pid", "since", "state"), rows, widest=200)

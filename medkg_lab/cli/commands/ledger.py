@@ -7,7 +7,7 @@ from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between
-from medkg_lab.cli.output import print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.cli.parser import text_path
 from medkg_lab.errors import LabError
 
@@ -132,7 +132,7 @@ def _recover(given: argparse.Namespace) -> int:
     else:
         print_table(("source", "first", "last"), (each.values() for each in report["taken"]))
         for name, problem in report["problems"].items():
-            say(f"{name}: {problem}")
+            print_note(f"{name}: {problem}")
         print_text(_told(report))
     return exit_codes.OK if report["installed"] else exit_codes.FAILED
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -30,13 +30,13 @@ def _import(given: argparse.Namespace) -> int:
     from collections import Counter
 
     from medkg_lab.locations import locate
-    from medkg_lab.mesh import library, reading
+    from medkg_lab.mesh import reading, vocabulary_store
 
     concepts = reading.read(given.files, given.with_packages)
-    version = library.keep(locate(given.home).data / library.FOLDER, concepts)
+    version = vocabulary_store.keep(locate(given.home).data / vocabulary_store.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
     found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
-    say(
+    print_note(
         "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
     )
     if given.json:
@@ -49,11 +49,11 @@ def _import(given: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
-    from medkg_lab.mesh import library
+    from medkg_lab.mesh import vocabulary_store
 
-    folder = locate(given.home).data / library.FOLDER
-    current = library.current(folder)
-    found = [{"version": version, "current": version == current} for version in library.versions(folder)]
+    folder = locate(given.home).data / vocabulary_store.FOLDER
+    current = vocabulary_store.current(folder)
+    found = [{"version": version, "current": version == current} for version in vocabulary_store.versions(folder)]
     if given.json:
         print_json(found)
     else:

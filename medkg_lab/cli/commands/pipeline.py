@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands import editing, rehearse
-from medkg_lab.cli.output import clock, print_json, print_table, print_text, say
+from medkg_lab.cli.output import clock, print_json, print_note, print_table, print_text
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
@@ -63,7 +63,7 @@ def _list(given: argparse.Namespace) -> int:
         rows = ((one["name"], one["version"], " → ".join(one["stages"]), ", ".join(one["sources"])) for one in found)
         print_table(("pipeline", "version", "stages", "sources"), rows, widest=100)
         for name, problems in invalid.items():
-            say("\n".join([f"{name} cannot be used:", *problems]))
+            print_note("\n".join([f"{name} cannot be used:", *problems]))
     return exit_codes.FAILED if invalid else exit_codes.OK
 
 
@@ -80,17 +80,17 @@ def _show(given: argparse.Namespace) -> int:
 
 def _graph(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.topology.graph import halves, segments
+    from medkg_lab.topology.graph import phases, segments
     from medkg_lab.topology.render import render_text
 
     topology = Lab.at(given.home).catalog.topology(given.name)
     if given.json:
-        parts = [{"name": one.name, "stages": list(one.stages), "gate": one.gate} for one in halves(topology)]
+        parts = [{"name": one.name, "stages": list(one.stages), "gate": one.gate} for one in phases(topology)]
         lanes = [
             {"lane": one.lane, "stages": list(one.stages), "gate": one.gate}
             for one in segments(topology, offline=False)
         ]
-        print_json({"halves": parts, "segments": lanes})
+        print_json({"phases": parts, "segments": lanes})
     else:
         print_text(render_text(topology))
     return exit_codes.OK

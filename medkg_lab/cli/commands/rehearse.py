@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between
-from medkg_lab.cli.output import print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 
 if TYPE_CHECKING:
-    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.overrides import ReplayOverrides
     from medkg_lab.repro.workbench import Workbench
 
 LAST = 50
@@ -42,20 +42,20 @@ def add_pipeline(group: "argparse._SubParsersAction[argparse.ArgumentParser]", c
 def _policies(given: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive, versions
-    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.overrides import ReplayOverrides
     from medkg_lab.repro.workbench import Workbench
 
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(archive.read(given.archive), locate(home))
         chosen = versions.policies(bench.incident, given.policies)
-        return _told(given, bench, Choices(policies=chosen, beyond=True))
+        return _told(given, bench, ReplayOverrides(policies=chosen, beyond=True))
 
 
 def _pipeline(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive, export
-    from medkg_lab.repro.choices import Choices
+    from medkg_lab.repro.overrides import ReplayOverrides
     from medkg_lab.repro.workbench import Workbench
     from medkg_lab.topology.loader import load_topology
 
@@ -66,15 +66,15 @@ def _pipeline(given: argparse.Namespace) -> int:
     else:
         jobs = [job["job_id"] for job in lab.ledger.jobs(pipeline=topology.name, limit=given.last)]
         if not jobs:
-            say(f"there is no job of {topology.name} to rehearse with")
+            print_note(f"there is no job of {topology.name} to rehearse with")
             return exit_codes.FAILED
         made = export.gather(lab, jobs, topics=False).archive
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(made, locate(home))
-        return _told(given, bench, Choices(topologies={topology.name: topology}, beyond=True))
+        return _told(given, bench, ReplayOverrides(topologies={topology.name: topology}, beyond=True))
 
 
-def _told(given: argparse.Namespace, bench: "Workbench", choices: "Choices") -> int:
+def _told(given: argparse.Namespace, bench: "Workbench", choices: "ReplayOverrides") -> int:
     from medkg_lab.repro.rehearsal import rehearse
 
     found = rehearse(bench, choices)
@@ -88,8 +88,8 @@ def _told(given: argparse.Namespace, bench: "Workbench", choices: "Choices") -> 
     for one in found.outcomes:
         print_text(f"{one.doc_id}: {one.before}\n  would be {one.after}")
     if found.assumed:
-        say(f"{found.assumed} calls go beyond the recording; each was answered as the last recorded one")
+        print_note(f"{found.assumed} calls go beyond the recording; each was answered as the last recorded one")
     for call in found.unrecorded:
-        say(call)
+        print_note(call)
     print_text(f"{found.divergences} differences in what the stages made")
     return exit_codes.OK

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.output import print_fields, print_json, print_table, print_text, say
+from medkg_lab.cli.output import print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.cli.streams import standard_input
 
 if TYPE_CHECKING:
     from medkg_lab.repro.bisect import Candidate, Finding
-    from medkg_lab.repro.choices import Choices
     from medkg_lab.repro.diff import Report
     from medkg_lab.repro.incident import Incident
     from medkg_lab.repro.junit import Verdict
+    from medkg_lab.repro.overrides import ReplayOverrides
     from medkg_lab.repro.runs import Run
 
 SHOWN = 5
@@ -139,18 +139,18 @@ def _export(given: argparse.Namespace) -> int:
     unsure: Sequence[str] = ()
     if given.redact or given.redact_incomplete:
         from medkg_lab.repro.redact import RedactionUnsure, redact
-        from medkg_lab.repro.settle import settle
+        from medkg_lab.repro.rerecord import rerecord
 
         redaction = redact(made)
         replaced, unsure = redaction.replaced, redaction.unsure
         if unsure and not (given.redact_incomplete or given.preview):
             raise RedactionUnsure(count=len(unsure), places="; ".join(unsure[:SHOWN]))
-        made = redaction.archive if given.preview else settle(made, redaction.archive)
+        made = redaction.archive if given.preview else rerecord(made, redaction.archive)
     parts, missing = export.sizes(made), made.manifest.missing
     if not given.json:
         _print_parts(parts, missing, replaced if given.preview else None)
         if gathered.shared_with:
-            say(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
+            print_note(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
         if replaced is not None:
             _print_limits(unsure)
     summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
@@ -175,16 +175,16 @@ def _print_parts(
         print_table(("kind", "text", "becomes"), [(kind, *pair) for kind, pairs in replaced.items() for pair in pairs])
     print_table(("part", "bytes"), [*parts.items(), ("in all, unpacked", sum(parts.values()))])
     for one in missing:
-        say(f"missing: {one}")
+        print_note(f"missing: {one}")
 
 
 def _print_limits(unsure: Sequence[str]) -> None:
     """Say what redaction does not do, and where it may have missed something."""
-    from medkg_lab.repro.forms import NOT_SOUGHT
+    from medkg_lab.repro.redaction_patterns import NOT_SOUGHT
 
-    say(f"redaction is not de-identification; it does not look for {'; '.join(NOT_SOUGHT)}")
+    print_note(f"redaction is not de-identification; it does not look for {'; '.join(NOT_SOUGHT)}")
     for place in unsure:
-        say(f"unsure: {place}")
+        print_note(f"unsure: {place}")
 
 
 def _import(given: argparse.Namespace) -> int:
@@ -295,12 +295,12 @@ def _print_report(report: "Report") -> None:
             print_text(f"  and {len(found) - SHOWN} more")
 
 
-def _choices(given: argparse.Namespace, incident: "Incident") -> "Choices":
+def _choices(given: argparse.Namespace, incident: "Incident") -> "ReplayOverrides":
     """What the options of a run choose."""
-    from medkg_lab.repro.choices import Choices, parse_use
+    from medkg_lab.repro.overrides import ReplayOverrides, parse_use
     from medkg_lab.repro.versions import policies, topologies
 
-    return Choices(
+    return ReplayOverrides(
         start=given.start,
         until=given.until,
         live=frozenset(given.live),
@@ -325,9 +325,9 @@ def _bisect(given: argparse.Namespace) -> int:
 
 def _candidates(given: argparse.Namespace, incident: "Incident") -> "list[Candidate]":
     from medkg_lab.repro import bisect, versions
-    from medkg_lab.repro.choices import Choices, parse_use
+    from medkg_lab.repro.overrides import ReplayOverrides, parse_use
 
-    base = partial(Choices, start=given.start, until=given.until)
+    base = partial(ReplayOverrides, start=given.start, until=given.until)
     if given.over == "implementation":
         return bisect.of_uses([parse_use(text) for text in given.version], base)
     if given.over == "policies":
@@ -384,7 +384,7 @@ def _print_verdict(verdict: "Verdict") -> None:
     if verdict.ok:
         print_text(f"{verdict.name}: as recorded, {verdict.steps} steps in {verdict.seconds:.1f} s")
     else:
-        say(f"{verdict.name}: {verdict.error or verdict.failure}")
+        print_note(f"{verdict.name}: {verdict.error or verdict.failure}")
 
 
 def _assemble(given: argparse.Namespace) -> int:
@@ -401,5 +401,5 @@ def _assemble(given: argparse.Namespace) -> int:
         return exit_codes.OK
     print_text(f"{given.out}: job {job.job_id} of {job.pipeline}, {job.state}, {written} bytes")
     for missing in made.manifest.missing:
-        say(f"missing: {missing}")
+        print_note(f"missing: {missing}")
     return exit_codes.OK

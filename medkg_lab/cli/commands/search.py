@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medkg_lab import exit_codes
 from medkg_lab.cli.bibliography import FORMATS, print_bibliography
 from medkg_lab.cli.numbers import between
-from medkg_lab.cli.output import print_json, print_styled, print_text, say
+from medkg_lab.cli.output import print_json, print_note, print_styled, print_text
 from medkg_lab.text import sanitize
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
         _show_hit(number, hit)
     legs = ", ".join(f"{name} {state}" for name, state in answer.legs.items())
     count = f"{len(answer.hits)} hits" if answer.hits else "Nothing found"
-    say(f"{count} in {answer.ms:.0f} ms ({legs})")
+    print_note(f"{count} in {answer.ms:.0f} ms ({legs})")
     return exit_codes.OK
 
 

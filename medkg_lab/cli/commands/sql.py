@@ -6,7 +6,7 @@ import sys
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between
-from medkg_lab.cli.output import print_json, print_table, say
+from medkg_lab.cli.output import print_json, print_note, print_table
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -34,5 +34,5 @@ def run(given: argparse.Namespace) -> int:
     else:
         print_table(answer["columns"], answer["rows"])
     if answer["truncated"]:
-        say(f"only the first {given.limit} rows are shown; raise --limit for more")
+        print_note(f"only the first {given.limit} rows are shown; raise --limit for more")
     return exit_codes.OK

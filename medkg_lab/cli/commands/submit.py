@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import live_line, print_json, print_table, say
+from medkg_lab.cli.output import live_line, print_json, print_note, print_table
 from medkg_lab.cli.parser import text_or_file
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
-    from medkg_lab.lab.submit import Outcome
+    from medkg_lab.lab.submit import SubmitOutcome
     from medkg_lab.lab.wait import Progress
 
 
@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
 
     lab = Lab.at(given.home)
     started = time.monotonic()
-    options = submit.Options(
+    options = submit.SubmitOptions(
         source=given.source,
         pipeline=given.pipeline,
         is_query=given.query,
@@ -69,11 +69,11 @@ def run(given: argparse.Namespace) -> int:
     outcome = submit.submit(lab, given.target, options)
     skipped = [{"path": str(one.path), "reason": one.reason} for one in outcome.skipped]
     for one in skipped:
-        say(f"skipped {one['path']}: {one['reason']}")
+        print_note(f"skipped {one['path']}: {one['reason']}")
     if given.wait:
         for job in outcome.jobs:
             if job.note:
-                say(f"{job.doc_id}: {job.note}")
+                print_note(f"{job.doc_id}: {job.note}")
         return _wait(given, lab, outcome, skipped, started)
     jobs = [one.__dict__ for one in outcome.jobs]
     if given.json:
@@ -94,13 +94,13 @@ def progress_words(seen: "Progress", started: float) -> str:
 
 
 def _wait(
-    given: argparse.Namespace, lab: "Lab", outcome: "Outcome", skipped: list[dict[str, str]], started: float
+    given: argparse.Namespace, lab: "Lab", outcome: "SubmitOutcome", skipped: list[dict[str, str]], started: float
 ) -> int:
     from medkg_lab.lab.wait import wait_with_expansions
 
     known = sum(one.already for one in outcome.jobs)
     if known:
-        say(f"{known} of {len(outcome.jobs)} already known")
+        print_note(f"{known} of {len(outcome.jobs)} already known")
     with live_line() as line:
         progress = wait_with_expansions(
             lab, [one.job_id for one in outcome.jobs], given.timeout, lambda seen: line(progress_words(seen, started))
@@ -137,7 +137,7 @@ def _wait(
         print_table(("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in failures))
     if waiting:
         number = "1 document waits at its" if len(waiting) == 1 else f"{len(waiting)} documents wait at their"
-        say(f"{number} gate for a person: `medkg-lab gate list`")
+        print_note(f"{number} gate for a person: `medkg-lab gate list`")
         return exit_codes.GATE_REFUSED
     if any(one["kind"] == "gpu_unavailable" for one in failures):
         return exit_codes.GPU_UNAVAILABLE

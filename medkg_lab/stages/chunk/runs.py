@@ -47,7 +47,7 @@ class _Open:
         self.blocks.append(number)
 
 
-def find_runs(blocks: Sequence[Block], within_sections: bool, references: bool) -> list[Run | TableRun]:
+def group_blocks(blocks: Sequence[Block], within_sections: bool, references: bool) -> list[Run | TableRun]:
     """Group `blocks` into runs of one section each, and tables; headings are no text, the title joins the first run.
 
     With `within_sections` off, running text goes on across sections; a run is then named after its first.

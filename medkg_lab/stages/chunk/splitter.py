@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from medkg_lab.models.ir import Block, Chunk, ChunkSpan, Document
 from medkg_lab.stages.chunk.errors import NothingToChunk
 from medkg_lab.stages.chunk.options import SplitterOptions
-from medkg_lab.stages.chunk.runs import BLOCK_JOIN, ROW_JOIN, Run, TableRun, find_runs
+from medkg_lab.stages.chunk.runs import BLOCK_JOIN, ROW_JOIN, Run, TableRun, group_blocks
 from medkg_lab.stages.chunk.splitters import Splitter
 from medkg_lab.stages.chunk.tables import LONGEST_HEAD, table_parts
 from medkg_lab.stages.chunk.tokens import SPECIAL_TOKENS, Range, TokenMap
@@ -45,7 +45,7 @@ class HaystackSplitter:
         """The document's passages in reading order. Raises NothingToChunk, TooManyBlocks and TooMuchText."""
         check_size(document.blocks)
         passages: list[Passage] = []
-        for run in find_runs(document.blocks, self._options.within_sections, self._options.include_references):
+        for run in group_blocks(document.blocks, self._options.within_sections, self._options.include_references):
             passages += self._table(document, run) if isinstance(run, TableRun) else self._text(document, run)
         if not passages:
             raise NothingToChunk(

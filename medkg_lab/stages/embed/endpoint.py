@@ -7,10 +7,10 @@ import numpy.typing as npt
 import orjson
 
 from medkg_lab.errors import LabError
-from medkg_lab.sources.outside import HttpOutside
-from medkg_lab.stages.contracts import Outside
-from medkg_lab.stages.embed.answers import read_answer
+from medkg_lab.sources.http_client import HttpxClient
+from medkg_lab.stages.contracts import HttpClient
 from medkg_lab.stages.embed.errors import EndpointDown
+from medkg_lab.stages.embed.openai_answers import read_answer
 from medkg_lab.stages.embed.options import OpenAIOptions
 
 _MOST_BYTES = 16 * 1024 * 1024
@@ -20,9 +20,9 @@ _PROBE_TEXT = "Does this endpoint answer?"
 class EndpointEncoder:
     """Asks an OpenAI-compatible endpoint; safe to use from several threads. There is no other way to such a vector."""
 
-    def __init__(self, options: OpenAIOptions, outside: Outside | None = None) -> None:
+    def __init__(self, options: OpenAIOptions, outside: HttpClient | None = None) -> None:
         self._options = options
-        self._outside = outside or HttpOutside()
+        self._outside = outside or HttpxClient()
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Vectors of unit length for queries: float32 of shape (texts, dimension).
@@ -38,11 +38,11 @@ def probe(options: OpenAIOptions) -> None:
 
     Raises what EndpointEncoder.encode raises.
     """
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         _ask(outside, options, [_PROBE_TEXT], options.timeout_seconds)
 
 
-def _ask(outside: Outside, chosen: OpenAIOptions, texts: Sequence[str], timeout: float) -> npt.NDArray[np.float32]:
+def _ask(outside: HttpClient, chosen: OpenAIOptions, texts: Sequence[str], timeout: float) -> npt.NDArray[np.float32]:
     try:
         answer = outside.request(
             "POST",

@@ -8,13 +8,13 @@ import numpy as np
 
 from medkg_lab.models.ir import Chunk
 from medkg_lab.stages.contracts import Embeddings, SparseVectors, StageContext
-from medkg_lab.stages.embed.answers import short
 from medkg_lab.stages.embed.errors import (
     SpladeOutOfMemory,
     SpladePackageMissing,
     SpladeUnloadable,
     SpladeWithoutGpu,
 )
+from medkg_lab.stages.embed.openai_answers import short
 from medkg_lab.stages.embed.options import SpladeOptions
 
 

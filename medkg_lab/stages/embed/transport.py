@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 
 from medkg_lab.errors import LabError
-from medkg_lab.stages.contracts import Outside
+from medkg_lab.stages.contracts import HttpClient
 
 _MOST_BYTES = 256 * 1024 * 1024
 _DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -18,10 +18,10 @@ class OutsideTransport(httpx.BaseTransport):
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout = timeout_seconds
-        self._outside: Outside | None = None
+        self._outside: HttpClient | None = None
 
     @contextlib.contextmanager
-    def lent(self, outside: Outside) -> Iterator[None]:
+    def lent(self, outside: HttpClient) -> Iterator[None]:
         """Requests inside the block go by `outside`."""
         self._outside = outside
         try:

@@ -53,7 +53,7 @@ def _build_llm(resources: Resources, options: LlmOptions) -> Stage:
 
 
 def _probe_llm(options: LlmOptions) -> None:
-    from medkg_lab.stages.extract.endpoint import probe
+    from medkg_lab.stages.extract.llm_endpoint import probe
 
     probe(options)
 

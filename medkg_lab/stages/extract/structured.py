@@ -7,11 +7,11 @@ from itertools import groupby
 from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
+from medkg_lab.stages.extract.coded_statements import Statements, read_statements
 from medkg_lab.stages.extract.dictionary import Dictionary
 from medkg_lab.stages.extract.folding import fold, normalise
 from medkg_lab.stages.extract.guards import is_something_else
 from medkg_lab.stages.extract.passage import Passage
-from medkg_lab.stages.extract.statements import Statements, read_statements
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 
 _STUDIED = frozenset({"STUDIES", "TESTS"})

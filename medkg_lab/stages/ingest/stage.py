@@ -8,10 +8,10 @@ from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.sources import sniff
 from medkg_lab.sources.adapter import Adapter
+from medkg_lab.sources.allowed_roots import read_allowed
 from medkg_lab.sources.documents import PARTIAL, LocalDocument, documents_in
 from medkg_lab.sources.encodings import text_head
 from medkg_lab.sources.errors import ContainerRefused, NoContent, UnknownSource
-from medkg_lab.sources.roots import read_allowed
 from medkg_lab.stages.contracts import StageContext
 
 

@@ -15,8 +15,8 @@ from medkg_lab.stages.parse.bioc import read_bioc_json, read_bioc_xml
 from medkg_lab.stages.parse.ctgov import read_study
 from medkg_lab.stages.parse.errors import EmptyDocument, NotAStudy, UnknownFormat, UnreadableText
 from medkg_lab.stages.parse.jats import parse_jats
+from medkg_lab.stages.parse.pdf_ir.formats import shape_of
 from medkg_lab.stages.parse.pdf_ir.reading import read_alone
-from medkg_lab.stages.parse.pdf_ir.shapes import shape_of
 from medkg_lab.stages.parse.prose import read_html, read_markdown, read_text
 from medkg_lab.stages.parse.pubmed import read_pubmed
 from medkg_lab.stages.parse.record import parse_json

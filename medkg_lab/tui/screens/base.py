@@ -267,7 +267,7 @@ class ModeScreen(FrameScreen):
             # Here, so that the first frame does not wait for the broker's client library.
             from medkg_lab.lab import submit as submitting
 
-            outcome = submitting.submit(lab, targets, submitting.Options())
+            outcome = submitting.submit(lab, targets, submitting.SubmitOptions())
             return len(outcome.jobs), sum(job.already for job in outcome.jobs), len(outcome.skipped)
 
         def then(counted: tuple[int, int, int]) -> None:

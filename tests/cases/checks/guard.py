@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from medkg_lab.errors import LabError
-from medkg_lab.sources.outside import HttpOutside
-from medkg_lab.sources.roots import read_allowed
+from medkg_lab.sources.allowed_roots import read_allowed
+from medkg_lab.sources.http_client import HttpxClient
 from tests.cases.case import Context, Outcome, case
 from tests.http_service import Answer, http_service
 from tests.labs import TestLab
@@ -300,7 +300,7 @@ def address_guard(context: Context) -> Outcome:
         listed = re.search(r"for u in (\[.*\]): t\(u\)", text)
         assert listed, "the case's list of addresses"
         urls = [one.replace("9998", port) for one in re.findall(r"'([^']*)'", listed[1])]
-        with HttpOutside() as outside:
+        with HttpxClient() as outside:
             reached = [one for one in urls if _gets(outside, one)]
             with _rebinding("rebind.test", ["192.0.1.1", "127.0.0.1"]) as looked_up:
                 reached += ["rebinding"] if _gets(outside, f"http://rebind.test:{port}/") else []
@@ -308,7 +308,7 @@ def address_guard(context: Context) -> Outcome:
             "file:///etc/passwd",
             "http://127.0.0.1:1/",
         ]
-        with HttpOutside(trusted=frozenset({service.host})) as outside:
+        with HttpxClient(trusted=frozenset({service.host})) as outside:
             for target in targets:
                 service.answers["/from"] = [Answer(status=302, headers={"location": target})]
                 reached += [f"redirect to {target}"] if _gets(outside, f"{service.url}/from") else []
@@ -320,7 +320,7 @@ def address_guard(context: Context) -> Outcome:
     )
 
 
-def _gets(outside: HttpOutside, address: str) -> bool:
+def _gets(outside: HttpxClient, address: str) -> bool:
     try:
         return outside.request("GET", address, timeout=1, max_bytes=1000).status < 300
     except LabError:

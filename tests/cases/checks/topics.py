@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from medkg_lab.broker.connecting import client_settings
+from medkg_lab.broker.client_settings import client_settings
 from medkg_lab.lab.facade import Lab
 from tests.cases.case import Context, Outcome, case
 from tests.labs import TestLab

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import BrokerProcess
 
 

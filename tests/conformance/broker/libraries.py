@@ -10,7 +10,7 @@ import aiokafka
 import confluent_kafka
 import kafka
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import librdkafka, python_login
 
 SECONDS = 20

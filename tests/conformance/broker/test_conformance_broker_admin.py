@@ -49,7 +49,7 @@ from kafka.errors import (
 )
 from kafka.structs import TopicPartitionReplica
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import WRITERS, Message
 

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import SEEKERS, WRITERS, Message
 

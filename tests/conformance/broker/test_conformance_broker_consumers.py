@@ -6,7 +6,7 @@ import confluent_kafka
 import kafka
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import WRITERS, Message
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor as AioRange
 from kafka.coordinator.assignors.range import RangePartitionAssignor as PythonRange
 
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from tests.brokers import librdkafka, make_topic, python_login
 from tests.conformance.broker.libraries import READERS, WRITERS, Message, run
 from tests.waiting import wait_until

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.broker import probe
 from medkg_lab.broker.client import Consumer, Producer, Record, group_listing, produce, read_all, tail, topic_listing
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from medkg_lab.broker.errors import DeliveryFailed
 from tests.brokers import BrokerProcess, librdkafka, make_topic, record_batch, send_each, wait_for_log
 from tests.waiting import wait_until

@@ -15,7 +15,7 @@ import pytest
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import DiskFull, GateNotWaiting
-from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import State
 from tests.disks import fill_up
 from tests.integration.ledger.harness import LedgerProcess, register, submit, to_gate

@@ -6,7 +6,7 @@ from typing import Any
 
 from medkg_lab.bridge.intake import GROUP
 from medkg_lab.broker.client import Producer, Record, group_listing, read_all
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from medkg_lab.broker.topics import DEAD_LETTERS, REQUESTS
 from tests.brokers import BrokerProcess
 from tests.integration.engine.processes import Lab

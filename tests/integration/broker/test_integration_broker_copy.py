@@ -10,7 +10,7 @@ import yaml
 from medkg_lab import locations, settings
 from medkg_lab.broker import engine
 from medkg_lab.broker.client import Consumer, Producer, group_listing, read_all, topic_listing
-from medkg_lab.broker.connecting import Bootstrap
+from medkg_lab.broker.client_settings import Bootstrap
 from medkg_lab.broker.copying import copy
 from medkg_lab.broker.errors import CopyRefused, EngineMismatch
 from medkg_lab.lab.engines import move, running

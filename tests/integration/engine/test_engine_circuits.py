@@ -15,8 +15,8 @@ from medkg_lab.event_loop import LoopThread, in_thread
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.resilience.breaker import ask_apart
 from medkg_lab.resilience.errors import BreakerOpen
-from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
 from tests.told import specs
 from tests.waiting import wait_until

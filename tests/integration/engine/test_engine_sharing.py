@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from medkg_lab.engine.slot import GpuSlot
+from medkg_lab.engine.gpu_lock import GpuLock
 from medkg_lab.ledger.client import LedgerClient
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, states, topology
 from tests.told import specs
@@ -69,7 +69,7 @@ def test_what_is_urgent_goes_first(lab: Lab) -> None:
 
 
 def _hold(path: Path, name: str, told: Any) -> None:
-    with GpuSlot(path).held():
+    with GpuLock(path).held():
         told.put(name)
         signal.pause()
 

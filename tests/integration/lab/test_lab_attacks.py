@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from medkg_lab.bridge.intake import GROUP
 from medkg_lab.broker.client import Consumer
-from medkg_lab.broker.connecting import client_settings
+from medkg_lab.broker.client_settings import client_settings
 from medkg_lab.broker.errors import CommitFailed
 from medkg_lab.broker.topics import EVENTS, LEDGER_LOG, REQUESTS
 from medkg_lab.lab.facade import Lab

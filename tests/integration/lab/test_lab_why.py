@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from medkg_lab import linux
-from medkg_lab.engine.slot import GpuSlot
+from medkg_lab.engine.gpu_lock import GpuLock
 from medkg_lab.event_loop import LoopThread
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.status import GPU_LOCK, blockers, explain_job
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.versions import to_json, version_of
 from tests.integration.ledger.harness import LedgerProcess
@@ -102,7 +102,7 @@ def test_a_rate_that_is_used_up_is_named(process: LedgerProcess) -> None:
 
 
 def _take(path: Path, told: Any, done: Any) -> None:
-    with GpuSlot(path).held():
+    with GpuLock(path).held():
         told.put("has it")
         done.get()
 

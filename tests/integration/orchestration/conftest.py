@@ -12,8 +12,8 @@ from dagster import DagsterInstance
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.instance import folder, open_instance
-from medkg_lab.orchestration.readback import read_runs
 from medkg_lab.orchestration.recorder import Recorder
+from medkg_lab.orchestration.run_reader import read_runs
 from tests.integration.engine.processes import Lab, running_ledger
 from tests.integration.orchestration.dagsters import dagster
 

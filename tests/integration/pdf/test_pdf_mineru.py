@@ -7,7 +7,7 @@ import pytest
 from medkg_lab.pdf.converter import Bounds
 from medkg_lab.pdf.errors import ConversionStopped, EncryptedPdf, MineruFailed, MineruUnreachable, PdfTooSlow
 from medkg_lab.pdf.mineru import MineruConverter
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from tests.http_service import Answer, http_service
 from tests.pdf_files import PAPER, pdf
 
@@ -37,7 +37,7 @@ def service():
 
 
 def convert(service, data=None, timeout=30.0, stopping=lambda: False, url=None):
-    with HttpOutside(trusted=frozenset({service.host})) as outside:
+    with HttpxClient(trusted=frozenset({service.host})) as outside:
         bounds = Bounds(timeout, 4096, 10_000_000)
         converter = MineruConverter(outside, url or service.url, "standard", bounds, poll_seconds=0.01)
         return converter.convert(data or pdf([PAPER, []]), stopping)

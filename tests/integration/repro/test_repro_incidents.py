@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from medkg_lab.mesh import library
+from medkg_lab.mesh import vocabulary_store
 from medkg_lab.stages.extract.vocabulary import Concept
 from tests.http_service import Answer, HttpService
 from tests.integration.repro.support import (
@@ -158,7 +158,9 @@ def test_a_vocabulary_that_changed(world: World, tmp_path: Path) -> None:
     path = write_study(tmp_path, "NCT77000051", "Participants with diabetes do qigong breathing every day.")
     lab.ok("submit", path, "--wait", "--timeout", "60")
     good = job_of(lab, "clinicaltrials:NCT77000051")
-    library.keep(lab.home / "data" / library.FOLDER, [Concept("mesh:D999901", "Procedure", "Qigong", ("Qigong",))])
+    vocabulary_store.keep(
+        lab.home / "data" / vocabulary_store.FOLDER, [Concept("mesh:D999901", "Procedure", "Qigong", ("Qigong",))]
+    )
     lab.ok("restart", "engine-compute")
     lab.ok("submit", path, "--again", "--wait", "--timeout", "60")
     bad = job_of(lab, "clinicaltrials:NCT77000051")
@@ -166,7 +168,7 @@ def test_a_vocabulary_that_changed(world: World, tmp_path: Path) -> None:
     found = verdict(desk, "diff", "--jobs", good, bad)
     assert found["first"]["stage"] == "extract"
     assert any("vocabulary" in cause for cause in found["causes"])
-    version = library.current(lab.home / "data" / library.FOLDER)
+    version = vocabulary_store.current(lab.home / "data" / vocabulary_store.FOLDER)
     uses = [f'extract=extract.structured:{{"vocabulary": "{name}"}}' for name in ("bundled", version)]
     assert verdict(desk, "bisect", "implementation", *uses)["first"]["stage"] == "extract"
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import StageContext
 from tests.http_service import HttpService, http_service
 
@@ -16,7 +16,7 @@ class Bench:
     def __init__(self, service: HttpService, folder: Path) -> None:
         self.service = service
         self.store = ArtifactStore(folder / "artifacts", writer="test")
-        self.outside = HttpOutside(trusted=frozenset({service.host}))
+        self.outside = HttpxClient(trusted=frozenset({service.host}))
         self.context = StageContext(
             tenant_id="default",
             job_id="job",

@@ -17,7 +17,7 @@ from medkg_lab.sources.errors import (
     ServiceUnavailable,
 )
 from medkg_lab.sources.exchanges import Exchange
-from medkg_lab.sources.outside import HttpOutside, trusted_hosts
+from medkg_lab.sources.http_client import HttpxClient, trusted_hosts
 from tests.http_service import Answer, http_service
 
 
@@ -42,7 +42,7 @@ def log():
 
 @pytest.fixture
 def outside(service, log):
-    with HttpOutside(trusted=trusted_hosts([service.url]), log=log, now=lambda: 1000.0) as made:
+    with HttpxClient(trusted=trusted_hosts([service.url]), log=log, now=lambda: 1000.0) as made:
         yield made
 
 
@@ -99,7 +99,7 @@ def test_nobody_listens(outside, service):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with HttpOutside(trusted=frozenset({f"127.0.0.1:{port}"})) as other, pytest.raises(ServiceUnavailable):
+    with HttpxClient(trusted=frozenset({f"127.0.0.1:{port}"})) as other, pytest.raises(ServiceUnavailable):
         other.request("GET", f"http://127.0.0.1:{port}/", timeout=2, max_bytes=10)
 
 
@@ -159,7 +159,7 @@ def test_redirects_do_not_lead_into_this_network(outside, service, target):
     ],
 )
 def test_private_addresses_are_not_asked(url, log):
-    with HttpOutside(log=log) as outside, pytest.raises(ForbiddenAddress):
+    with HttpxClient(log=log) as outside, pytest.raises(ForbiddenAddress):
         outside.request("GET", url, timeout=1, max_bytes=10)
 
 
@@ -167,7 +167,7 @@ def test_proxies_of_the_environment_are_ignored(service, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     service.answers["/a"] = [Answer(b"direct")]
-    with HttpOutside(trusted=frozenset({service.host})) as outside:
+    with HttpxClient(trusted=frozenset({service.host})) as outside:
         assert ask(outside, service).body == b"direct"
 
 
@@ -192,7 +192,7 @@ def test_a_name_is_looked_up_once_and_the_checked_address_is_asked(service, monk
     service.answers["/a"] = [Answer(b"internal")]
     names = Names(monkeypatch, **{"rebind.test": ["192.0.1.1", "127.0.0.1"]})
     url = service.url.replace("127.0.0.1", "rebind.test") + "/a"
-    with HttpOutside() as outside, pytest.raises((ServiceUnavailable, OutsideTimeout)):
+    with HttpxClient() as outside, pytest.raises((ServiceUnavailable, OutsideTimeout)):
         outside.request("GET", url, timeout=0.3, max_bytes=10)
     assert names.asked == ["rebind.test"]
     assert service.asked == []
@@ -201,7 +201,7 @@ def test_a_name_is_looked_up_once_and_the_checked_address_is_asked(service, monk
 @pytest.mark.parametrize("answer", ["127.0.0.1", "8.8.8.8 127.0.0.1", "10.0.0.1 8.8.8.8", "224.0.0.1"])
 def test_every_address_of_a_name_must_be_public(service, monkeypatch, answer):
     names = Names(monkeypatch, **{"mixed.test": [answer]})
-    with HttpOutside() as outside, pytest.raises(ForbiddenAddress):
+    with HttpxClient() as outside, pytest.raises(ForbiddenAddress):
         outside.request("GET", service.url.replace("127.0.0.1", "mixed.test") + "/a", timeout=1, max_bytes=10)
     assert names.asked == ["mixed.test"]
     assert service.asked == []
@@ -211,7 +211,7 @@ def test_the_host_header_keeps_the_name(service, monkeypatch):
     monkeypatch.setattr(addresses, "is_public", lambda address: True)
     Names(monkeypatch, **{"paper.test": ["127.0.0.1"]})
     service.answers["/a"] = [Answer(b"hello")]
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         url = service.url.replace("127.0.0.1", "paper.test") + "/a"
         assert outside.request("GET", url, timeout=5, max_bytes=10).body == b"hello"
     assert service.asked[0].headers["host"] == service.host.replace("127.0.0.1", "paper.test")
@@ -231,7 +231,7 @@ def test_tls_asks_for_the_name(monkeypatch):
         except OSError:
             connection.close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener, HttpOutside() as outside:
+    with socket.create_server(("127.0.0.1", 0)) as listener, HttpxClient() as outside:
         thread = threading.Thread(target=shake, args=(listener,))
         thread.start()
         with pytest.raises(ServiceUnavailable):
@@ -242,7 +242,7 @@ def test_tls_asks_for_the_name(monkeypatch):
 
 def test_a_connection_to_an_endpoint_is_not_used_for_a_foreign_address(service):
     service.answers["/a"] = [Answer(b"hello")]
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         assert ask(outside, service, endpoint=True).body == b"hello"
         with pytest.raises(ForbiddenAddress):
             ask(outside, service)
@@ -252,7 +252,7 @@ def test_a_connection_to_an_endpoint_is_not_used_for_a_foreign_address(service):
 def test_a_host_that_the_settings_name_is_trusted_on_its_port_alone(service):
     trusted = trusted_hosts(["http://127.0.0.1/", "http://h:port/", "https://LOCALHOST:81/x"])
     assert trusted == {"127.0.0.1:80", "localhost:81"}
-    with HttpOutside(trusted=trusted) as outside, pytest.raises(ForbiddenAddress):
+    with HttpxClient(trusted=trusted) as outside, pytest.raises(ForbiddenAddress):
         ask(outside, service)
 
 
@@ -281,11 +281,11 @@ def test_a_host_that_the_settings_name_is_trusted_on_its_port_alone(service):
     ],
 )
 def test_no_spelling_reaches_this_machine(service, url):
-    with HttpOutside() as outside, pytest.raises((ForbiddenAddress, ServiceUnavailable)):
+    with HttpxClient() as outside, pytest.raises((ForbiddenAddress, ServiceUnavailable)):
         outside.request("GET", url.format(service.url.rpartition(":")[2]) + "/a", timeout=2, max_bytes=10)
     assert service.asked == []
 
 
 def test_a_port_that_there_is_not_is_refused_for_everyone():
-    with HttpOutside(trusted=frozenset({"127.0.0.1:99999"})) as outside, pytest.raises(ForbiddenAddress):
+    with HttpxClient(trusted=frozenset({"127.0.0.1:99999"})) as outside, pytest.raises(ForbiddenAddress):
         outside.request("GET", "http://127.0.0.1:99999/", timeout=1, max_bytes=10, endpoint=True)

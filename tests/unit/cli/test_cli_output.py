@@ -13,9 +13,9 @@ from medkg_lab.cli.output import (
     print_fields,
     print_json,
     print_json_line,
+    print_note,
     print_table,
     print_text,
-    say,
 )
 
 
@@ -33,7 +33,7 @@ HOSTILE = "\x1b]52;c;eA==\x07 \x9b31m \x7f \u202egpj \u200b\u2060\u00ad\ufe0f\U0
 
 def test_every_way_to_print_shows_what_would_be_hidden(capsys: pytest.CaptureFixture[str]) -> None:
     print_text(HOSTILE)
-    say(HOSTILE)
+    print_note(HOSTILE)
     print_fields({"field": HOSTILE, "nested": {"deep": HOSTILE}})
     print_table(("column",), [(HOSTILE,)], widest=200)
     printed = "".join(capsys.readouterr())

@@ -8,7 +8,7 @@ import pytest
 from medkg_lab.cli.commands.gate import FieldUnclear, parse_field
 from medkg_lab.cli.commands.submit import progress_words
 from medkg_lab.cli.main import build_parser
-from medkg_lab.lab.find import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
+from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
 
 JOBS = {

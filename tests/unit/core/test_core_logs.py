@@ -21,7 +21,7 @@ from medkg_lab import process
 from medkg_lab.logs import fields
 
 def main():
-    log = logging.getLogger("medkg_lab.pdf.wakeups")
+    log = logging.getLogger("medkg_lab.pdf.request_consumer")
     log.info("%s is read\\nagain", "paper.pdf", extra=fields(job="j1", batch="b1", stage="parse", event="pdf.read"))
     log.warning("asked http://anna:hunter2pass@host/x?code=abc123 with Authorization: Bearer 0123456789abcdef")
     log.error("sasl.password=hunter2pass and {'token': 'hunter2pass'}")
@@ -55,7 +55,7 @@ def test_each_line_of_a_process_is_an_object_with_its_fields() -> None:
     assert first == {
         "level": "info",
         "process": "pdf",
-        "logger": "medkg_lab.pdf.wakeups",
+        "logger": "medkg_lab.pdf.request_consumer",
         "message": "paper.pdf is read\nagain",
         "job": "j1",
         "batch": "b1",
@@ -69,7 +69,10 @@ def test_each_line_of_a_process_is_an_object_with_its_fields() -> None:
 
 def test_text_says_the_fields_in_brackets() -> None:
     text = written(MEDKG_LOG_FORMAT="text")
-    assert "INFO medkg_lab.pdf.wakeups: paper.pdf is read\nagain [job=j1 batch=b1 stage=parse event=pdf.read]\n" in text
+    assert (
+        "INFO medkg_lab.pdf.request_consumer: paper.pdf is read\nagain [job=j1 batch=b1 stage=parse event=pdf.read]\n"
+        in text
+    )
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medkg_lab.errors import ServiceError
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import BatchStage, Embeddings, EmbedStage, StageContext
 from medkg_lab.stages.embed.errors import (
     EndpointDown,
@@ -27,7 +27,7 @@ from tests.unit.embed.test_embed_minilm import chunks
 
 def reaching_context(doc_id: str = "test:1") -> tuple[StageContext, Callable[[bytes], str]]:
     """A context whose outside is the network."""
-    return stage_context(doc_id, outside=HttpOutside())
+    return stage_context(doc_id, outside=HttpxClient())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medkg_lab.models.ir import Chunk, ChunkSpan
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import Embeddings, SparseVectors
 from medkg_lab.stages.embed.errors import GpuOutOfMemory, SpladeOutOfMemory, SpladePackageMissing
 from medkg_lab.stages.embed.implementation import OPENAI
@@ -44,7 +44,7 @@ def chunks(*texts: str) -> tuple[Chunk, ...]:
 
 def embedded(url: str, items: list[tuple[Chunk, ...]]) -> list[Embeddings]:
     stage = WithSparse(OpenAIEmbedder(OpenAIOptions(base_url=url, model="m", dimension=4)), Lengths())
-    context = stage_context("d", outside=HttpOutside())[0]
+    context = stage_context("d", outside=HttpxClient())[0]
     return stage.execute_many([context] * len(items), items)
 
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from medkg_lab.engine.ahead import Ahead
+from medkg_lab.engine.batch_prefetcher import BatchPrefetcher
 from medkg_lab.errors import LabError
 from tests.waiting import wait_until
 
@@ -14,9 +14,9 @@ class Away(LabError):
     """The ledger is away."""
 
 
-def ahead(keep_seconds: float = 30.0) -> tuple[Ahead, list[str]]:
+def ahead(keep_seconds: float = 30.0) -> tuple[BatchPrefetcher, list[str]]:
     returned: list[str] = []
-    return Ahead(returned.append, keep_seconds), returned
+    return BatchPrefetcher(returned.append, keep_seconds), returned
 
 
 def test_what_was_asked_for_is_taken_once() -> None:

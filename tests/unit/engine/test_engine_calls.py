@@ -8,15 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.engine.calls import IN_FLIGHT, Outcome, StageCalls
-from medkg_lab.engine.workshop import BuiltStage
+from medkg_lab.engine.stage_calls import IN_FLIGHT, StageCalls, StageOutcome
+from medkg_lab.engine.stage_factory import BuiltStage
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.models.submission import Submission
-from medkg_lab.repro.clock import VirtualClock, VirtualLoops
+from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.resilience.errors import StageTimeout
-from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.resilience.resilient_call import BreakerRegistry
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import Lane, StageType
 from medkg_lab.stages.registry import Implementation
 from tests.http_service import Answer, Asked, http_service
@@ -38,7 +38,7 @@ def run(
     items: Sequence[Any],
     rules: ResiliencePolicyConfig | None = None,
     on_retry: Callable[..., None] | None = None,
-) -> list[Outcome]:
+) -> list[StageOutcome]:
     # Breakers are shared by name and key: each call here is of another implementation.
     built = BuiltStage(stage, Implementation(f"x{id(stage)}", StageType.EMBED, "", lambda resources, options: stage))
     calls = StageCalls(built, rules or policy(), True, on_retry or (lambda *_: None), BreakerRegistry())
@@ -152,12 +152,12 @@ def test_a_stage_that_takes_documents_one_by_one_says_at_which_it_is() -> None:
 
 def over_the_network(
     stage: Any, rules: ResiliencePolicyConfig, count: int, loops: Any, threads: bool = True
-) -> list[Outcome]:
+) -> list[StageOutcome]:
     """What becomes of `count` documents in a stage of the network lane."""
     made = Implementation("waiting", StageType.KG, "", lambda resources, options: stage, lane=Lane.NETWORK)
     registry = BreakerRegistry(clock=loops.clock.now) if isinstance(loops, InVirtualTime) else BreakerRegistry()
     calls = StageCalls(BuiltStage(stage, made), rules, False, lambda *_: None, registry, threads=threads)
-    outcomes: list[Outcome] = loops.run(calls.run([None] * count, list(range(count))))  # type: ignore[list-item]
+    outcomes: list[StageOutcome] = loops.run(calls.run([None] * count, list(range(count))))  # type: ignore[list-item]
     return outcomes
 
 
@@ -211,7 +211,7 @@ def test_requests_of_a_batch_are_at_the_server_together() -> None:
         together.wait(20)
         return Answer(asked.path.encode())
 
-    with http_service() as service, HttpOutside() as outside:
+    with http_service() as service, HttpxClient() as outside:
         service.answers = {f"/{number}": answer for number in range(8)}
         outcomes = over_the_network(Asking(), policy(), 8, asyncio.Runner())
     assert [outcome.value for outcome in outcomes] == [f"/{number}".encode() for number in range(8)]

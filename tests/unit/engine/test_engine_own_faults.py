@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from medkg_lab.engine import transitions
-from medkg_lab.engine.calls import StageCalls
 from medkg_lab.engine.errors import is_full, own_part
 from medkg_lab.engine.handback import Handback
-from medkg_lab.engine.workshop import BuiltStage
+from medkg_lab.engine.stage_calls import StageCalls
+from medkg_lab.engine.stage_factory import BuiltStage
 from medkg_lab.errors import DocumentError, PartAway, ServiceError
 from medkg_lab.knowledge.errors import KnowledgeUnavailable
 from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, LedgerClosing
 from medkg_lab.resilience.errors import BreakerOpen
-from medkg_lab.resilience.executor import BreakerRegistry
 from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.registry import Implementation

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.evaluation.dataset import Dataset, Item
-from medkg_lab.evaluation.retrieval import evaluate, legs_off, rankings, report, score
+from medkg_lab.evaluation.retrieval import evaluate, rankings, report, retrievers_off, score
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.service import Knowledge
-from medkg_lab.settings import LegWeights, SearchSettings
+from medkg_lab.settings import RetrieverWeights, SearchSettings
 from tests.integration.knowledge.harness import MODEL, SPARSE, Letters, Weigher, text_document
 from tests.unit.embed.test_embed_minilm import model_folder as model_folder
 
@@ -43,7 +43,7 @@ def test_every_leg_is_scored_and_the_fusion_compared(dataset: Dataset, model_fol
 
 def test_settings_change_what_is_measured(dataset: Dataset, model_folder: Path, tmp_path: Path) -> None:
     wrong = Dataset("tiny", ITEMS, {"q": "heart muscle valley"}, {"q": {"d3": 1}}, 0)
-    by_words = SearchSettings(weights=LegWeights(dense=0.0))
+    by_words = SearchSettings(weights=RetrieverWeights(dense=0.0))
     found = evaluate(wrong, model_folder, by_words, lambda _: None, tmp_path)["legs"]
     assert found["bm25"]["ndcg@10"] == 0
     assert found["dense"]["recall@100"] == 1
@@ -59,5 +59,5 @@ def test_a_sparse_leg_is_scored_like_the_others(dataset: Dataset, tmp_path: Path
     assert set(measured["legs"]) == {"bm25", "dense", "sparse", "fused"}
     assert measured["legs"]["sparse"]["recall@100"] == 1
     assert set(measured["fused_against"]) == {"bm25", "dense", "sparse"}
-    assert legs_off(knowledge, dataset) == {}
+    assert retrievers_off(knowledge, dataset) == {}
     knowledge.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import ServiceError
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Place
-from medkg_lab.sources.outside import HttpOutside
+from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import ExtractInput
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims
 from medkg_lab.stages.extract.errors import LlmDown, LlmFailed, LlmOutOfMemory, LlmUnusable
@@ -56,7 +56,7 @@ def endpoint() -> Iterator[Endpoint]:
 def extract(url: str, **options: Any) -> Extraction:
     given = LLM.parse_options({"base_url": url, "model": "m", "vocabulary": "bundled", **options})
     stage = LLM.build(Resources(cache=Path("unused")), given)
-    with HttpOutside() as outside:
+    with HttpxClient() as outside:
         found = asyncio.run(stage.execute(stage_context("file:a", outside=outside)[0], item()))
     assert isinstance(found, Extraction)
     return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medkg_lab.stages.extract.statements import clean_term
+from medkg_lab.stages.extract.coded_statements import clean_term
 from tests.unit.extract.test_extract_structured import chunk, code, extract, relations
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.knowledge import publishing, staging
+from medkg_lab.knowledge import generation_writer, publishing
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.errors import NodeNotFound
@@ -34,7 +34,9 @@ def published(database: Database, documents: dict[str, Triples]) -> str:
     tenant = f"t{next(_tenants)}"
     jobs = {doc: f"{tenant}-{doc}" for doc in documents}
     messages = [graph_document(doc, triples, job=jobs[doc], tenant=tenant) for doc, triples in documents.items()]
-    staging.stage_graph(database, f"batch-{tenant}", [GraphDocument.model_validate(message) for message in messages])
+    generation_writer.stage_graph(
+        database, f"batch-{tenant}", [GraphDocument.model_validate(message) for message in messages]
+    )
     publishing.apply(database, [Effect(Action.PUBLISH, job) for job in jobs.values()], 1)
     return tenant
 
@@ -144,7 +146,7 @@ def test_a_node_is_found_by_what_a_document_calls_it(database: Database) -> None
     given = graph_document("file:a", [("Diabetes Mellitus, Type 2", "treated_by", "Metformin")], tenant=tenant)
     given["mentions"][0] |= {"text": "NIDDM", "node_id": "term:diabetes mellitus, type 2"}
     document = GraphDocument.model_validate({**given, "job_id": tenant})
-    staging.stage_graph(database, tenant, [document])
+    generation_writer.stage_graph(database, tenant, [document])
     publishing.apply(database, [Effect(Action.PUBLISH, tenant)], 1)
     graph = Graph(database)
     assert graph.node("niddm", tenant)["name"] == "Diabetes Mellitus, Type 2"

@@ -11,13 +11,13 @@ import tantivy
 
 from medkg_lab.knowledge import analysis, relevance
 from medkg_lab.knowledge.answers import Hit, SearchAnswer
-from medkg_lab.knowledge.bm25 import TextIndex
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import BrokenReranker, QueryBlank, QueryInvalid, QueryTooLong, UnknownReranker
 from medkg_lab.knowledge.question import Filters, Question
 from medkg_lab.knowledge.rerank import Proximity, judge
 from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.knowledge.word_index import WordIndex
 from tests.integration.knowledge.harness import MODEL, Letters, graph_document, text_document
 
 ENCODERS = Encoders({MODEL: Letters})
@@ -333,7 +333,7 @@ def test_an_index_with_other_fields_is_made_again(tmp_path: Path) -> None:
     builder.add_text_field("body", tokenizer_name="en_stem", index_option="freq")
     tantivy.Index(builder.build(), path=str(tmp_path / "bm25"))
     again = Knowledge(tmp_path, ENCODERS, "cpu")
-    assert isinstance(again._texts, TextIndex)
+    assert isinstance(again._texts, WordIndex)
     assert found(again, "TNF-alpha") == ["a:1"]
     again.close()
 

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from medkg_lab.errors import LabError
 from medkg_lab.gpu.errors import GpuUnavailable
 from medkg_lab.gpu.nvml import Device, Survey, survey
-from medkg_lab.knowledge import shards
+from medkg_lab.knowledge import gpu_index
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import FaissWithoutGpu, VectorsLost, VectorsOutOfMemory
-from medkg_lab.knowledge.flat import Matrix, OnProcessor
+from medkg_lab.knowledge.faiss_index import CpuFlatIndex, Matrix
+from medkg_lab.knowledge.gpu_index import MOST, MOST_DEAD, Shards, on_gpu
 from medkg_lab.knowledge.passages import Block
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
-from medkg_lab.knowledge.shards import MOST, MOST_DEAD, Shards, on_gpu
-from medkg_lab.knowledge.vectors import VectorIndex
+from medkg_lab.knowledge.vector_index import VectorIndex
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.index.implementation import INDEX
 from medkg_lab.stages.index.options import IndexOptions, VectorsOnGpu
@@ -58,7 +58,7 @@ def test_it_finds_what_one_index_with_a_selector_finds(
     made: list[tuple[int, str, str, bool]], seed: int, limit: int, sources: list[str] | None
 ) -> None:
     random = np.random.default_rng(seed)
-    one, many = OnProcessor(DIMENSION), shards_of()
+    one, many = CpuFlatIndex(DIMENSION), shards_of()
     key = 0
     for number, (chunks, tenant, source, replaced) in enumerate(made):
         block = Block(first_key=key, chunks=chunks, tenant=tenant, source=source, doc_id=f"d{number}")
@@ -155,7 +155,7 @@ def test_a_missing_gpu_is_told_and_replaced_by_nothing(tmp_path: Path) -> None:
 
 
 def test_a_faiss_without_gpus_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "survey", lambda: Survey((Device(0, "H100", 81559, 80000),), "550"))
+    monkeypatch.setattr(gpu_index, "survey", lambda: Survey((Device(0, "H100", 81559, 80000),), "550"))
     if hasattr(faiss, "StandardGpuResources"):
         pytest.skip("this is FAISS for GPUs")
     with pytest.raises(FaissWithoutGpu, match=r"built for the processor alone\. Fetch what the gpu profile needs"):

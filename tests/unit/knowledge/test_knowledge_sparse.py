@@ -16,7 +16,7 @@ from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.passages import Block
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
-from medkg_lab.knowledge.sparse import SparseIndex
+from medkg_lab.knowledge.sparse_index import SparseIndex
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.contracts import SparseVectors
 from medkg_lab.stages.embed.splade import from_coordinates

@@ -10,7 +10,7 @@ import pytest
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import BatchFenced, KnowledgeDamaged, KnowledgeInUse
-from medkg_lab.knowledge.flat import OnProcessor
+from medkg_lab.knowledge.faiss_index import CpuFlatIndex
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.settings import FieldBoosts, SearchSettings
@@ -312,7 +312,7 @@ def test_dead_vectors_are_left_behind(knowledge: Knowledge) -> None:
         knowledge.stage_text("b", [text_document("file:a", ["aspirin"] * 5, job=f"j{turn}")])
         publish(knowledge, f"j{turn}")
     agree(knowledge)
-    assert isinstance(knowledge._vectors._flat, OnProcessor)
+    assert isinstance(knowledge._vectors._flat, CpuFlatIndex)
     assert len(knowledge._vectors._flat) <= 6
     assert len(ids(knowledge, "aspirin", per_document=10)) == 5
 

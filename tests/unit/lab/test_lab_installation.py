@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.engine.workshop import Workshop
+from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.knowledge.errors import FaissMissing
 from medkg_lab.lab.doctor import examine
 from medkg_lab.lab.facade import Lab
@@ -35,7 +35,7 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
     assert (found.ok, package.install in found.remedy) == (False, True)
     profile = lab.catalog.profile("cpu")
     with pytest.raises(PackageMissing) as caught:
-        Workshop(Resources(cache=tmp_path)).stage(StageDefinition(name="embed", type=StageType.EMBED), profile)
+        StageFactory(Resources(cache=tmp_path)).stage(StageDefinition(name="embed", type=StageType.EMBED), profile)
     assert caught.value.failure_kind == "not_configured"
 
 

@@ -11,7 +11,7 @@ import pytest
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.core import Request
-from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import FINISHED, State
 from medkg_lab.ledger.tables import gate_row, job_row, stage_row
 from medkg_lab.models.events import Event, EventData, EventType, JobAdvanced, StageRetrying, StageSkipped

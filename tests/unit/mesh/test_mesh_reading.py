@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.errors import LabError
-from medkg_lab.mesh import library, reading
+from medkg_lab.mesh import reading, vocabulary_store
 from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import unescape
 from medkg_lab.mesh.record import Record, concepts, kind_of, terms_of
@@ -159,14 +159,14 @@ def test_a_small_archive_of_a_large_file_is_refused(tmp_path: Path, monkeypatch:
 
 def test_what_is_kept_is_what_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "vocabularies"
-    assert library.current(folder) == "bundled"
-    assert library.in_use(folder) is bundled()
+    assert vocabulary_store.current(folder) == "bundled"
+    assert vocabulary_store.in_use(folder) is bundled()
     concepts = reading.read([write(tmp_path, "a.xml", XML)])
-    version = library.keep(folder, concepts)
-    assert library.keep(folder, concepts) == version == library.current(folder)
-    assert library.versions(folder) == ["bundled", version]
-    used = library.in_use(folder)
-    assert used.version == version == library.of_files([tmp_path / "a.xml"]).version
+    version = vocabulary_store.keep(folder, concepts)
+    assert vocabulary_store.keep(folder, concepts) == version == vocabulary_store.current(folder)
+    assert vocabulary_store.versions(folder) == ["bundled", version]
+    used = vocabulary_store.in_use(folder)
+    assert used.version == version == vocabulary_store.of_files([tmp_path / "a.xml"]).version
     named = used.named("frobnic hypertension")
     assert named is not None
     assert named.node_id == "mesh:D990001"
@@ -174,7 +174,7 @@ def test_what_is_kept_is_what_is_used(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_was_changed_or_is_gone_is_not_used(tmp_path: Path) -> None:
-    version = library.keep(tmp_path, reading.read([write(tmp_path, "a.xml", XML)]))
+    version = vocabulary_store.keep(tmp_path, reading.read([write(tmp_path, "a.xml", XML)]))
     (tmp_path / f"{version}.tsv").write_text("D1\tdisease\tOther\t\n")
     with pytest.raises(VocabularyDamaged):
         load(tmp_path, "current")

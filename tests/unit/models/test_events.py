@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medkg_lab.ledger.core import Core
-from medkg_lab.ledger.fold import fold
+from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import State
 from medkg_lab.ledger.tables import TABLES
 from medkg_lab.locations import locate
@@ -22,7 +22,7 @@ from medkg_lab.models import event_codec as codec
 from medkg_lab.models.events import RECORDS, Event, EventData, EventType, Evidence, StageStarted, of_jobs
 from medkg_lab.models.job import JobSpec
 from medkg_lab.repro import archive as archives
-from medkg_lab.repro.choices import Choices
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ledger"
@@ -176,7 +176,7 @@ def test_a_recorded_ledger_with_its_archive_folds_to_the_same_tables(home: Path)
 @pytest.mark.parametrize("name", ["shared", "assembled"])
 def test_a_recorded_incident_runs(tmp_path: Path, name: str) -> None:
     bench = Workbench.of(archives.read(FIXTURES / f"{name}.mklab"), locate(tmp_path))
-    assert set(bench.run(Choices()).states.values()) == {"completed"}
+    assert set(bench.run(ReplayOverrides()).states.values()) == {"completed"}
 
 
 def test_evidence_without_a_document_says_only_what_is_known() -> None:

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.orchestration.admission import Asked, Guarded, Verdict, judge
+from medkg_lab.orchestration.admission import RequestFacts, ServedNames, Verdict, judge
 
 NAME, LOOPBACK = "lab-1.localhost:4321", "127.0.0.1:4321"
-GUARDED = Guarded(NAME, frozenset({LOOPBACK, "localhost:4321"}))
+GUARDED = ServedNames(NAME, frozenset({LOOPBACK, "localhost:4321"}))
 ALLOWED, LOGIN, FOREIGN, POST = Verdict.ALLOWED, Verdict.LOGIN_NEEDED, Verdict.FOREIGN, Verdict.POST_NEEDED
 
 
-def request(text: str, **facts: object) -> Asked:
+def request(text: str, **facts: object) -> RequestFacts:
     """A request with the headers of `text`, one a line as `name: value`; the Host is the lab's own unless given."""
     headers: dict[str, list[str]] = {}
     for line in text.split("\n") if text else []:
         name, _, value = line.partition(": ")
         headers.setdefault(name, []).append(value)
-    return replace(Asked({"host": [NAME]} | headers), **facts)  # type: ignore[arg-type]
+    return replace(RequestFacts({"host": [NAME]} | headers), **facts)  # type: ignore[arg-type]
 
 
 TOKEN, SESSION, CODE = {"token": True}, {"session": True}, {"code": True}
@@ -131,7 +131,7 @@ def test_the_rule(text: str, facts: dict[str, object], verdict: Verdict) -> None
 
 
 def test_a_request_without_host_is_refused() -> None:
-    assert judge(Asked(token=True), GUARDED) is FOREIGN
+    assert judge(RequestFacts(token=True), GUARDED) is FOREIGN
 
 
 @given(
@@ -139,5 +139,5 @@ def test_a_request_without_host_is_refused() -> None:
     st.booleans(),
 )
 def test_nothing_opens_without_a_credential(headers: dict[str, list[str]], is_websocket: bool) -> None:
-    assert judge(Asked(headers, is_websocket=is_websocket), GUARDED) is not ALLOWED
-    assert judge(Asked({"host": [NAME]} | headers, is_websocket=is_websocket), GUARDED) is not ALLOWED
+    assert judge(RequestFacts(headers, is_websocket=is_websocket), GUARDED) is not ALLOWED
+    assert judge(RequestFacts({"host": [NAME]} | headers, is_websocket=is_websocket), GUARDED) is not ALLOWED

@@ -1,7 +1,7 @@
 """What Dagster's asset pages are told of a window of work."""
 
 from medkg_lab.models.events import Event
-from medkg_lab.orchestration.assets import WINDOW_SECONDS, Window, from_json
+from medkg_lab.orchestration.assets import WINDOW_SECONDS, MaterializationWindow, from_json
 from tests.told import event
 
 
@@ -10,7 +10,7 @@ def completed(kind: str, jobs: list[str], counts: list[int], ts: float = 100.0) 
 
 
 def test_many_batches_become_one_materialisation_of_each_asset() -> None:
-    window = Window()
+    window = MaterializationWindow()
     window.take([completed("document", ["a", "b"], [1, 1]), completed("chunks", ["a", "b"], [4, 6])])
     window.take([completed("chunks", ["c"], [5], ts=105.0), completed("payload", ["c"], [1])])
     window.take([event("job.completed", ["a"], ts=106.0)])
@@ -21,7 +21,7 @@ def test_many_batches_become_one_materialisation_of_each_asset() -> None:
 
 
 def test_a_window_lasts_its_time_from_its_first_event() -> None:
-    window = Window()
+    window = MaterializationWindow()
     assert not window.is_over(1e9), "nothing was made"
     window.take([completed("document", ["a"], [1], ts=100.0)])
     window.take([completed("document", ["b"], [1], ts=109.0)])
@@ -31,7 +31,7 @@ def test_a_window_lasts_its_time_from_its_first_event() -> None:
 
 
 def test_a_window_survives_a_restart() -> None:
-    window = Window()
+    window = MaterializationWindow()
     window.take([completed("embeddings", ["a"], [7])])
     assert from_json(window.to_json()) == window
-    assert from_json(None) == Window()
+    assert from_json(None) == MaterializationWindow()

@@ -10,7 +10,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.pdf import loop
 from medkg_lab.pdf.errors import MineruUnreachable
 from medkg_lab.pdf.loop import Loop
-from medkg_lab.pdf.wakeups import Wakeups
+from medkg_lab.pdf.request_consumer import RequestConsumer
 from medkg_lab.pdf.worker import Outcome, Worker
 from medkg_lab.rpc import PeerClosing, RemoteFailure
 
@@ -53,7 +53,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, failures: Mapping[str, list[LabError]
     monkeypatch.setattr(loop, "PAUSE", 0.01)
     worker = Conversions(failures)
     monkeypatch.setattr(loop, "waiting_jobs", lambda ledger: list(worker.failures))
-    made = Loop(cast("Wakeups", Silence()), cast("Worker", worker), worker.all_done.wait, sweep_s=0.01)
+    made = Loop(cast("RequestConsumer", Silence()), cast("Worker", worker), worker.all_done.wait, sweep_s=0.01)
     made.run()
     assert worker.all_done.is_set()
     return worker.tried

@@ -8,7 +8,7 @@ from medkg_lab.models.ir import BlockKind
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT, PdfSource, read_middle
 from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text
-from medkg_lab.stages.parse.pdf_ir.text import BREAK, inline, join, mend, readable
+from medkg_lab.stages.parse.pdf_ir.text import BREAK, inline, join, normalize, readable
 
 
 def text(content):
@@ -255,11 +255,11 @@ def test_any_table_has_rows_of_equal_length(pieces):
 
 def test_mending():
     assert (
-        mend("𝛽-cells  at 𝑝\u00a0< 0.05, e\ufb03cient co\u00adoperation")
+        normalize("𝛽-cells  at 𝑝\u00a0< 0.05, e\ufb03cient co\u00adoperation")
         == "β-cells at p < 0.05, efficient cooperation"
     )
-    assert mend("10 m²") == "10 m²"
-    assert mend("Charite\u0301") == "Charité"
+    assert normalize("10 m²") == "10 m²"
+    assert normalize("Charite\u0301") == "Charité"
     assert join("insulin-", "secreting") == f"insulin{BREAK}secreting"
     assert join("and -", "DR") == "and - DR"
     assert join("one", "two") == "one two"
@@ -267,7 +267,7 @@ def test_mending():
 
 @given(st.text())
 def test_mending_again_changes_nothing(given_text):
-    assert mend(mend(given_text)) == mend(given_text)
+    assert normalize(normalize(given_text)) == normalize(given_text)
 
 
 def test_readable():

@@ -11,9 +11,9 @@ from medkg_lab.errors import DocumentError
 from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownPdfIr
+from medkg_lab.stages.parse.pdf_ir.formats import ConverterFormat, shape_of
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource
 from medkg_lab.stages.parse.pdf_ir.reading import read_alone, read_ir
-from medkg_lab.stages.parse.pdf_ir.shapes import Shape, shape_of
 
 HTML = "<table><tr><th>Arm</th><th>n</th></tr><tr><td>Placebo</td><td>40</td></tr></table>"
 
@@ -133,30 +133,30 @@ START = [
 @pytest.mark.parametrize(
     ("value", "shape", "rest"),
     [
-        (CONTENT_LIST_OLD, Shape.CONTENT_LIST, ["Fig. 1", "n = 80", "x = 1", "Table 1"]),
+        (CONTENT_LIST_OLD, ConverterFormat.CONTENT_LIST, ["Fig. 1", "n = 80", "x = 1", "Table 1"]),
         (
             CONTENT_LIST_NEW,
-            Shape.CONTENT_LIST,
+            ConverterFormat.CONTENT_LIST,
             ["Table 1", "Arm | n\nPlacebo | 40", "one", "two", "Smith 2001", "Listing 1", "x = 1", "odd"],
         ),
         (
             CONTENT_LIST_V2,
-            Shape.CONTENT_LIST_V2,
+            ConverterFormat.CONTENT_LIST_V2,
             ["Table 1", "Arm | n\nPlacebo | 40", "one", "two", "x = 1", "Fig. 1", "n = 80"],
         ),
         (
             PDF_INFO,
-            Shape.PDF_INFO,
+            ConverterFormat.PDF_INFO,
             ["Table 1", "Arm | n\nPlacebo | 40", "one", "twofold", "Smith 2001", "x = 1", "Fig. 1"],
         ),
         (
             DRAFT,
-            Shape.PDF_INFO,
+            ConverterFormat.PDF_INFO,
             ["Table 1", "Arm | n\nPlacebo | 40", "one", "twofold", "Smith 2001", "x = 1", "Fig. 1"],
         ),
     ],
 )
-def test_every_shape_gives_the_same_document(value: Any, shape: Shape, rest: list[str]) -> None:
+def test_every_shape_gives_the_same_document(value: Any, shape: ConverterFormat, rest: list[str]) -> None:
     assert shape_of(value) is shape
     document = parse(json.dumps(value).encode(), "file:paper.json", "file")
     assert shown(document)[:3] == START
@@ -294,6 +294,6 @@ def numbered(value: Any) -> dict[str, Any]:
     ],
 )
 def test_every_middle_json_of_mineru_is_recognised(value: Any) -> None:
-    assert shape_of(value) is Shape.PDF_INFO
+    assert shape_of(value) is ConverterFormat.PDF_INFO
     document = parse(json.dumps(value).encode(), "file:paper_middle.json", "file")
     assert shown(document)[:3] == START

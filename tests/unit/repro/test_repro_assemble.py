@@ -11,9 +11,9 @@ import yaml
 from medkg_lab.locations import locate
 from medkg_lab.repro import archive as archives
 from medkg_lab.repro.assemble import Parts, assemble
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.errors import NotAssembled
 from medkg_lab.repro.foreign import cloud_events, converter_output, seconds
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from tests.unit.repro.worlds import SHORT, study
 
@@ -109,7 +109,7 @@ def test_an_assembled_incident_runs_and_is_compared_with_what_the_events_say(tmp
     made = assemble(written(tmp_path, EVENTS))
     archives.write(tmp_path / "a.mklab", made)
     bench = Workbench.of(archives.read(tmp_path / "a.mklab"), locate(tmp_path / "desk"))
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert run.states == {JOB: "completed"}
     report = bench.compare(run.id)
     assert [(one.stage, one.field, one.a) for one in report.divergences] == [("extract", "count", 5)]
@@ -123,7 +123,7 @@ def test_a_stage_that_failed_there_is_compared(tmp_path: Path) -> None:
     failed = structured("failed", "parse", 3, failure_kind="bad_input", reason="no protocolSection", success=False)
     parts = written(tmp_path, [*EVENTS[:3], failed], status="failed", error="no protocolSection")
     bench = Workbench.of(assemble(parts), locate(tmp_path / "desk"))
-    report = bench.compare(bench.run(Choices()).id)
+    report = bench.compare(bench.run(ReplayOverrides()).id)
     assert report.first is not None
     assert (report.first.stage, report.first.a) == ("parse", "failed: no protocolSection")
 
@@ -159,7 +159,7 @@ def test_what_a_converter_left_stands_behind_the_gate(tmp_path: Path) -> None:
     paper.write_bytes(b"%PDF-1.7 as it was")
     made = assemble(Parts(entry=entry, payload=paper, converted=tmp_path / "mineru"))
     bench = Workbench.of(made, locate(tmp_path / "desk"))
-    run = bench.run(Choices(until="chunk"))
+    run = bench.run(ReplayOverrides(until="chunk"))
     steps = {step.stage: step for step in run.steps}
     assert (steps["pdf_gate"].how, steps["pdf_gate"].status) == ("recorded", "completed")
     assert (steps["chunk"].how, steps["chunk"].status) == ("ran", "completed")

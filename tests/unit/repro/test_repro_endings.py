@@ -14,8 +14,8 @@ import pytest
 from medkg_lab import exit_codes
 from medkg_lab.cli.main import main
 from medkg_lab.repro import archive as archives
+from medkg_lab.repro.atomic_install import AtomicInstall
 from medkg_lab.repro.errors import IncidentDamaged, RunDamaged
-from medkg_lab.repro.placing import Placing
 from medkg_lab.repro.workbench import Workbench
 from tests.unit.repro.worlds import incident, study
 
@@ -59,7 +59,7 @@ def test_what_was_there_before_stays(tmp_path: Path) -> None:
     (tmp_path / "kept" / "file").write_bytes(b"1")
 
     def place() -> None:
-        with Placing() as placing:
+        with AtomicInstall() as placing:
             placing.write(tmp_path / "kept" / "new", b"2")
             placing.write(tmp_path / "made" / "deep" / "new", b"3")
             raise OSError("no room")
@@ -157,7 +157,7 @@ def test_a_damaged_run_is_said_and_the_others_stay(desk: Path, data: bytes) -> N
 def test_a_killed_run_leaves_no_run_behind(desk: Path) -> None:
     program = "import os, sys\nfrom pathlib import Path\nfrom medkg_lab.repro.workbench import Workbench\n"
     program += "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"
-    program += "from medkg_lab.repro.choices import Choices\nWorkbench.at(sys.argv[1]).run(Choices())"
+    program += "from medkg_lab.repro.overrides import Choices\nWorkbench.at(sys.argv[1]).run(Choices())"
     ended = subprocess.run([sys.executable, "-c", program, str(desk)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert Workbench.at(desk).shelf.names() == ["1"]

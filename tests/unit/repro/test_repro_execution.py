@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import job_spec
-from medkg_lab.engine.documents import read
-from medkg_lab.engine.execution import Batch, BatchExecutor, Chosen, Pipeline
-from medkg_lab.engine.outside import SharedOutside
-from medkg_lab.engine.telling import LedgerListener
-from medkg_lab.engine.workshop import Workshop
+from medkg_lab.engine.batch_executor import Batch, BatchExecutor, Chosen, Pipeline
+from medkg_lab.engine.batch_items import read
+from medkg_lab.engine.http_recording import SharedHttpClient
+from medkg_lab.engine.ledger_listener import LedgerListener
+from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.locations import locate
 from medkg_lab.models.event_codec import spec_to_json, to_json
 from medkg_lab.models.events import Event, EventData
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Content, Payload, Submission
-from medkg_lab.repro.choices import Choices
-from medkg_lab.repro.clock import VirtualClock, VirtualLoops
 from medkg_lab.repro.manifest import JobEntry
+from medkg_lab.repro.overrides import ReplayOverrides
+from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.repro.workbench import Workbench
-from medkg_lab.resilience.executor import BreakerRegistry
+from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import Embeddings, StageContext, StageType
 from medkg_lab.stages.registry import Implementation, Resources
@@ -125,7 +125,7 @@ def tiny_stages(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, (kind, stage) in STAGES.items()
     }
     monkeypatch.setattr(registry, "find", made.__getitem__)
-    monkeypatch.setattr("medkg_lab.repro.ports.find", made.__getitem__)
+    monkeypatch.setattr("medkg_lab.repro.replay_ports.find", made.__getitem__)
 
 
 @st.composite
@@ -183,7 +183,7 @@ class EngineWorld:
         self.now = self.clock.now
         self.loops = VirtualLoops(self.clock)
         self.circuits = BreakerRegistry(clock=self.clock.now, chance=lambda: 0.5)
-        self.workshop = Workshop(Resources(cache=Path("unused")))
+        self.workshop = StageFactory(Resources(cache=Path("unused")))
 
     def outside(self, stage: str, document: Any) -> Any:
         return NoOutside()
@@ -244,7 +244,7 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
         ]
         for document in found:
             document.last_content = last[document.job_id]
-        outside = SharedOutside({}, None)
+        outside = SharedHttpClient({}, None)
         listener = LedgerListener(log, store, outside, world.clock.now, batch_id, len(going))
         batch = Batch(batch_id, "random", version_of(topology), index, segments[index].stages)
         executor = BatchExecutor(batch, pipeline, found, world, listener)
@@ -290,7 +290,7 @@ def test_a_run_does_what_the_engine_did(topology: Topology, documents: list[tupl
             for spec in specs
         ]
         bench = Workbench.of(archive_of(events, [*blobs, *made], [topology], entries), locate(Path(folder) / "desk"))
-        run = bench.run(Choices())
+        run = bench.run(ReplayOverrides())
         recorded = bench.find("recorded")
         assert run.states == recorded.states
         assert list(bench.compare(run.id).divergences) == []

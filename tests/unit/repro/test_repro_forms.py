@@ -9,7 +9,7 @@ import pytest
 
 from medkg_lab.cli.main import main
 from medkg_lab.repro import archive as archives
-from medkg_lab.repro import export, forms
+from medkg_lab.repro import export, redaction_patterns
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.export import Gathered
 from medkg_lab.repro.redact import redact
@@ -121,7 +121,7 @@ def test_a_name_is_found_after_a_title_or_a_label(text: str, parts: list[str]) -
 @pytest.mark.parametrize("text", MEDICAL)
 def test_medical_text_is_left_alone(text: str) -> None:
     assert in_text(text) == set()
-    assert list(forms.left(text, ())) == []
+    assert list(redaction_patterns.left(text, ())) == []
 
 
 def test_fields_that_are_a_persons_are_found_by_their_names() -> None:
@@ -141,9 +141,9 @@ def test_real_articles_lose_contacts_and_little_else() -> None:
     files = sorted((Path(os.environ["MEDKG_SHARED_DATA"]) / "jats").rglob("*.*xml"))
     for path in files:
         text = path.read_text(encoding="utf-8", errors="replace")
-        counts.update(kind for _, kind, _ in forms.found(text))
-        counts["name"] += len(list(forms.people(text)))
-        assert list(forms.left(text, ())) == []
+        counts.update(kind for _, kind, _ in redaction_patterns.found(text))
+        counts["name"] += len(list(redaction_patterns.people(text)))
+        assert list(redaction_patterns.left(text, ())) == []
     # In all of them: contacts and addresses of authors, whom acknowledgements thank, and ORCID iDs; nothing of the medicine.
     per_article = {kind: count / len(files) for kind, count in counts.items()}
     assert per_article["e-mail"] > 1

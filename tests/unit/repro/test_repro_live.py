@@ -14,8 +14,8 @@ from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.manifest import JobEntry
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.sources.exchanges import request_key
 from medkg_lab.stages.kinds import KINDS
@@ -115,7 +115,7 @@ def fetched(service: HttpService, *statuses: int) -> Archive:
 
 def test_the_recording_answers_and_the_service_is_not_asked(service: HttpService, tmp_path: Path) -> None:
     bench = Workbench.of(fetched(service, 503, 503, 200), locate(tmp_path / "desk"))
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert bench.compare(run.id).divergences == []
     assert [len(step.tries) for step in run.steps] == [2]
     assert run.virtual_seconds > 5
@@ -127,7 +127,7 @@ def test_a_live_stage_asks_the_real_service(service: HttpService, tmp_path: Path
     other = json.dumps(study(KEY, "Another text.")).encode()
     service.answers[f"/ct/studies/{KEY}"] = [Answer(other)]
     bench = Workbench.of(fetched(service, 200), locate(tmp_path / "desk"))
-    run = bench.run(Choices(live=frozenset({"ingest"})))
+    run = bench.run(ReplayOverrides(live=frozenset({"ingest"})))
     assert [step.how for step in run.steps] == ["live"]
     report = bench.compare(run.id)
     assert report.first is not None
@@ -138,7 +138,7 @@ def test_a_live_stage_asks_the_real_service(service: HttpService, tmp_path: Path
 
 def test_a_call_that_was_not_recorded_ends_the_job_with_its_key(service: HttpService, tmp_path: Path) -> None:
     bench = Workbench.of(fetched(service), locate(tmp_path / "desk"))
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert run.steps[0].error == "UnrecordedCall"
     assert KEY in run.unrecorded[0]
     assert service.asked == []

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.errors import LabError
-from medkg_lab.repro.circuits import RunKeeper
-from medkg_lab.repro.clock import VirtualClock, VirtualLoops
+from medkg_lab.repro.circuits import ReplayStateStore
 from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
-from medkg_lab.repro.outside import RecordedOutside, Recording
+from medkg_lab.repro.recorded_http import RecordedHttpClient, Recording
+from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.resilience.errors import BreakerOpen, StageTimeout, TimedOut
-from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 from medkg_lab.sources.errors import OutsideTimeout, RateLimited, ServiceUnavailable
 from medkg_lab.sources.exchanges import CANCELLED, request_key
-from medkg_lab.stages.contracts import OutsideAnswer
+from medkg_lab.stages.contracts import HttpAnswer
 from tests.unit.repro.worlds import sha
 
 URL = "https://example.org/studies/1"
@@ -56,15 +56,15 @@ def record(status: int | None, body: bytes = b"", url: str = URL, ms: float = 10
     }
 
 
-def outside(*records: dict[str, Any], bodies: tuple[bytes, ...] = (), **options: Any) -> RecordedOutside:
+def outside(*records: dict[str, Any], bodies: tuple[bytes, ...] = (), **options: Any) -> RecordedHttpClient:
     """The outside of job j in stage ingest."""
     kept = {sha(body): body for body in bodies}
     recording = Recording(VirtualClock(1000.0), kept.__getitem__, beyond=options.pop("beyond", False))
     recording.load(records)
-    return RecordedOutside(recording, "j", "ingest", **options)
+    return RecordedHttpClient(recording, "j", "ingest", **options)
 
 
-def ask(made: RecordedOutside, url: str = URL, **more: Any) -> OutsideAnswer:
+def ask(made: RecordedHttpClient, url: str = URL, **more: Any) -> HttpAnswer:
     return made.request("GET", url, timeout=1, max_bytes=10, **more)
 
 
@@ -116,10 +116,10 @@ def test_errors_come_back_as_themselves() -> None:
     assert ask(outside(record(503, b"")), endpoint=True).status == 503
 
 
-def call_under(made: RecordedOutside, key: str = "source", timed: bool = False) -> Callable[[], OutsideAnswer]:
+def call_under(made: RecordedHttpClient, key: str = "source", timed: bool = False) -> Callable[[], HttpAnswer]:
     """A call under the policy, on the recording's clock."""
     clock = made.recording.clock
-    keeper = RunKeeper(clock.now, lambda *_: None)
+    keeper = ReplayStateStore(clock.now, lambda *_: None)
     registry = BreakerRegistry(clock=clock.now, now=clock.now, chance=lambda: 0.5, keeper=keeper, owner="run")
     call = ResilientCall(POLICY, key, timed=timed, registry=registry)
     loops = VirtualLoops(clock)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.artifacts.recording import FOLDER, Pack, Recording, doomed
 from medkg_lab.artifacts.store import ArtifactMissing, ArtifactStore
-from medkg_lab.engine.outside import DocumentOutside, SharedOutside
+from medkg_lab.engine.http_recording import RecordingHttpClient, SharedHttpClient
 from medkg_lab.settings import RecordingSettings
 from tests.http_service import Answer, http_service
 
@@ -82,8 +82,8 @@ def test_every_exchange_is_kept_without_its_secrets(tmp_path: Path) -> None:
     recording = Recording(tmp_path, "engine", RecordingSettings())
     with http_service() as service:
         service.answers["/v1/x"] = [Answer(b"busy", 503, {"set-cookie": "session=hidden"}), Answer(b"fine")]
-        shared = SharedOutside({}, recording.store)
-        outside = DocumentOutside(shared, "job-1", "embed", 2)
+        shared = SharedHttpClient({}, recording.store)
+        outside = RecordingHttpClient(shared, "job-1", "embed", 2)
         url = f"http://user:pw-hidden@{service.host}/v1/x"
         for _ in range(2):
             outside.request(
@@ -117,8 +117,8 @@ def test_every_exchange_is_kept_without_its_secrets(tmp_path: Path) -> None:
 def test_recording_can_be_off() -> None:
     with http_service() as service:
         service.answers["/x"] = [Answer(b"fine")]
-        shared = SharedOutside({}, None)
-        outside = DocumentOutside(shared, "job-1", "embed", 1)
+        shared = SharedHttpClient({}, None)
+        outside = RecordingHttpClient(shared, "job-1", "embed", 1)
         assert outside.request("GET", f"{service.url}/x", timeout=5, max_bytes=10, endpoint=True).body == b"fine"
         assert shared.exchanges() == []
         shared.close()

@@ -14,11 +14,11 @@ from medkg_lab.locations import locate
 from medkg_lab.repro import archive as archives
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.redact import RedactionIncomplete, redact
+from medkg_lab.repro.rerecord import rerecord
 from medkg_lab.repro.secrets import Pseudonyms, Secret, in_text, in_value
-from medkg_lab.repro.settle import settle
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.sources.exchanges import request_key
 from tests.unit.repro.worlds import archive_of, event, incident, sha, study, topology
@@ -255,10 +255,10 @@ def test_a_redacted_incident_runs_as_recorded(tmp_path: Path) -> None:
     }
     text = "Wilhelmina Ravenscroft treats adults with type 2 diabetes. Write to w@rav.example.org. They take metformin."
     whole = incident(tmp_path, [study("NCT70000001", text, contactsLocationsModule=contacts)])
-    redacted = settle(whole, redact(whole).archive)
+    redacted = rerecord(whole, redact(whole).archive)
     assert b"Ravenscroft" not in b"".join(redacted.members.values())
     bench = Workbench.of(redacted, locate(tmp_path / "desk"))
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert run.states == {whole.manifest.jobs[0].job_id: "completed"}
     assert bench.compare(run.id).divergences == []
 
@@ -267,12 +267,12 @@ def test_people_who_are_called_as_formats_call_their_fields_change_no_format(tmp
     named = [{"name": name, "role": "CONTACT"} for name in ("Larry Page", "Ann Jobs", "Bea Stage", "Cy Key", "Di Data")]
     text = "Larry Page and Ann Jobs treat adults with type 2 diabetes. They take metformin on this page."
     made = incident(tmp_path, [study("NCT70000002", text, contactsLocationsModule={"centralContacts": named})])
-    redacted = settle(made, redact(made).archive)
+    redacted = rerecord(made, redact(made).archive)
     left = b"".join(redacted.members.values())
     assert re.findall(rb"\b(?:Larry|Page|Jobs|Stage|Key|Data)\b", left) == []
     assert b"on this page" in left
     bench = Workbench.of(redacted, locate(tmp_path / "desk"))
-    assert bench.compare(bench.run(Choices()).id).divergences == []
+    assert bench.compare(bench.run(ReplayOverrides()).id).divergences == []
 
 
 def test_a_pseudonym_has_the_shape_of_what_it_stands_for() -> None:

@@ -13,9 +13,9 @@ from medkg_lab.repro import archive as archives
 from medkg_lab.repro import bisect, junit, rehearsal
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices, Use, parse_use
 from medkg_lab.repro.errors import BadChoice, NothingToBisect, NotInArchive, UnknownReplayStage, UnknownRun
 from medkg_lab.repro.manifest import Manifest, entries, lines
+from medkg_lab.repro.overrides import ReplayOverrides, Use, parse_use
 from medkg_lab.repro.stepping import Stepper
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.stages.contracts import Embeddings
@@ -47,7 +47,7 @@ def changed(made: Archive, name: str, data: bytes) -> Archive:
 
 
 def test_without_change_nothing_diverges(bench: Workbench) -> None:
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert set(run.states.values()) == {"completed"}
     assert {step.how for step in run.steps} == {"ran"}
     report = bench.compare(run.id)
@@ -58,7 +58,7 @@ def test_without_change_nothing_diverges(bench: Workbench) -> None:
 
 def test_another_topology_is_named_at_its_stage(bench: Workbench) -> None:
     other = topology(split_length=5)
-    run = bench.run(Choices(topologies={"short": other}))
+    run = bench.run(ReplayOverrides(topologies={"short": other}))
     report = bench.compare(run.id)
     assert report.first is not None
     assert (report.first.stage, report.first.doc_id) == ("chunk", "clinicaltrials:NCT70000001")
@@ -71,14 +71,14 @@ def test_bisection_finds_the_version_and_what_changed_in_it(bench: Workbench) ->
     known = [bench.incident.topology("short", one.version) for one in bench.incident.versions("topology")]
     lengths = [stage.with_.get("split_length") for one in known for stage in one.stages if stage.name == "chunk"]
     assert lengths == [10, 8, 3]
-    found = bisect.bisect(bench, bisect.of_topologies(known, Choices))
+    found = bisect.bisect(bench, bisect.of_topologies(known, ReplayOverrides))
     assert found.changes == ["stage chunk: with {'split_length': 10} -> {'split_length': 8}"]
     assert found.first is not None
     assert found.first.stage == "chunk"
     assert [one.from_recorded == 0 for one in found.tried][-1]
     with pytest.raises(NothingToBisect):
         bisect.bisect(bench, [])
-    same = bisect.of_uses([Use("chunk", "haystack.splitter", {"split_length": 3})] * 2, Choices)
+    same = bisect.of_uses([Use("chunk", "haystack.splitter", {"split_length": 3})] * 2, ReplayOverrides)
     assert bisect.bisect(bench, same).after is None
 
 
@@ -111,7 +111,7 @@ def test_a_gpu_stage_answers_from_its_recording_and_is_marked(made: Archive, tmp
     stages = [*topology(split_length=3).model_dump(mode="json", by_alias=True)["stages"], embed]
     on_gpu = Topology.model_validate({**SHORT, "stages": stages})
     bench = Workbench.of(whole, locate(tmp_path / "desk"))
-    run = bench.run(Choices(topologies={"short": on_gpu}))
+    run = bench.run(ReplayOverrides(topologies={"short": on_gpu}))
     steps = {step.job: step for step in run.steps if step.stage == "embed"}
     assert (steps[job.job_id].how, steps[job.job_id].ref, steps[job.job_id].device) == ("recorded", sha(data), "cuda")
     others = [step for name, step in steps.items() if name != job.job_id]
@@ -119,7 +119,7 @@ def test_a_gpu_stage_answers_from_its_recording_and_is_marked(made: Archive, tmp
 
 
 def test_part_of_a_run(bench: Workbench) -> None:
-    run = bench.run(Choices(start="chunk", until="chunk"))
+    run = bench.run(ReplayOverrides(start="chunk", until="chunk"))
     assert {(step.stage, step.how) for step in run.steps} == {
         ("ingest", "recorded"),
         ("parse", "recorded"),
@@ -127,12 +127,12 @@ def test_part_of_a_run(bench: Workbench) -> None:
     }
     assert bench.compare(run.id).divergences == []
     with pytest.raises(UnknownReplayStage):
-        bench.run(Choices(start="polish"))
+        bench.run(ReplayOverrides(start="polish"))
 
 
 def test_two_runs_are_compared_with_each_other(bench: Workbench) -> None:
-    bench.run(Choices())
-    bench.run(Choices(uses=(Use("chunk", "haystack.splitter", {"split_length": 4}),)))
+    bench.run(ReplayOverrides())
+    bench.run(ReplayOverrides(uses=(Use("chunk", "haystack.splitter", {"split_length": 4}),)))
     assert bench.compare("2", "1").first is not None
     assert bench.compare(None, "2").first is None
     with pytest.raises(UnknownRun):
@@ -156,7 +156,7 @@ def test_a_recorded_output_that_no_code_gives_is_named_with_both_values(made: Ar
     parsed["data"]["refs"][0] = sha(data)
     spoilt = changed(changed(made, names.ARTIFACTS + sha(data), data), names.EVENTS, lines(events))
     bench = Workbench.of(spoilt, locate(tmp_path / "desk"))
-    report = bench.compare(bench.run(Choices()).id)
+    report = bench.compare(bench.run(ReplayOverrides()).id)
     assert report.first is not None
     assert (report.first.stage, report.first.item, report.first.field) == ("parse", "block 1", "text")
     assert report.first.a == "Something else."
@@ -165,7 +165,7 @@ def test_a_recorded_output_that_no_code_gives_is_named_with_both_values(made: Ar
 def test_stepping_stops_shows_edits_and_goes_on(bench: Workbench, tmp_path: Path) -> None:
     said: list[str] = []
     edited = tmp_path / "document.json"
-    run = bench.run(Choices(until="parse"))
+    run = bench.run(ReplayOverrides(until="parse"))
     store = bench.store()
     document = json.loads(store.get(str(run.steps[-1].ref)))
     store.close()
@@ -173,7 +173,7 @@ def test_stepping_stops_shows_edits_and_goes_on(bench: Workbench, tmp_path: Path
     edited.write_text(json.dumps(document))
     script = ["input", "continue", "input", f"set document {edited}", "events 2", "what", "set document /nowhere"]
     script += ["break after extract", "topology 1.9", "next", "continue", "output", "continue"]
-    stepped = Stepper(bench, iter(script), said.append, {"before chunk"}).run(Choices())
+    stepped = Stepper(bench, iter(script), said.append, {"before chunk"}).run(ReplayOverrides())
     text = "\n".join(said)
     assert "before ingest of 1 jobs" in text or "before ingest of 3 jobs" in text
     assert "before chunk" in text
@@ -189,8 +189,8 @@ def test_stepping_stops_shows_edits_and_goes_on(bench: Workbench, tmp_path: Path
 
 def test_stepping_ends_where_the_commands_end(bench: Workbench) -> None:
     said: list[str] = []
-    assert Stepper(bench, iter(["quit"]), said.append).run(Choices()).steps == []
-    assert Stepper(bench, iter([]), said.append).run(Choices()).steps == []
+    assert Stepper(bench, iter(["quit"]), said.append).run(ReplayOverrides()).steps == []
+    assert Stepper(bench, iter([]), said.append).run(ReplayOverrides()).steps == []
     assert said[-1] == "stopped here"
 
 
@@ -213,7 +213,7 @@ def test_archives_are_verified_with_a_report(made: Archive, tmp_path: Path) -> N
 
 
 def test_a_rehearsal_puts_both_sides_together(bench: Workbench) -> None:
-    found = rehearsal.rehearse(bench, Choices(topologies={"short": topology(split_length=20)}))
+    found = rehearsal.rehearse(bench, ReplayOverrides(topologies={"short": topology(split_length=20)}))
     assert (found.before.completed, found.after.completed) == (3, 3)
     assert found.outcomes == []
     assert found.divergences > 0
@@ -227,7 +227,7 @@ def test_what_is_no_choice_is_refused(text: str) -> None:
 
 def test_choices_are_told_in_the_run() -> None:
     assert parse_use('chunk=x:{"a": 1}') == Use("chunk", "x", {"a": 1})
-    assert Choices(until="chunk", uses=(Use("chunk", "x"),)).told() == {"until": "chunk", "uses": ["chunk=x"]}
+    assert ReplayOverrides(until="chunk", uses=(Use("chunk", "x"),)).told() == {"until": "chunk", "uses": ["chunk=x"]}
 
 
 def test_a_policy_version_that_is_not_there_is_named(bench: Workbench) -> None:

@@ -23,9 +23,9 @@ from medkg_lab.models.submission import Payload
 from medkg_lab.repro import archive as archives
 from medkg_lab.repro import export
 from medkg_lab.repro import manifest as names
-from medkg_lab.repro.choices import Choices
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.redact import redact
-from medkg_lab.repro.settle import settle
+from medkg_lab.repro.rerecord import rerecord
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.settings import Settings
 from medkg_lab.sources.exchanges import ArtifactExchangeLog, Exchange, request_key
@@ -172,7 +172,7 @@ def test_no_byte_of_another_job_leaves_and_the_run_is_the_same(tmp_path: Path, s
     gathered = export.gather(shared.lab, chosen, topics=False)
     made = gathered.archive
     if redacted:
-        made = settle(made, redact(made).archive)
+        made = rerecord(made, redact(made).archive)
     archives.write(tmp_path / "a.mklab", made)
     packed = b"\n".join(every_byte((tmp_path / "a.mklab").read_bytes())).lower()
     own = {mark for job in chosen for mark in shared.marks[job]}
@@ -181,7 +181,7 @@ def test_no_byte_of_another_job_leaves_and_the_run_is_the_same(tmp_path: Path, s
     assert [mark for mark in sorted(foreign) if mark.lower().encode() in packed] == []
     assert b"hunter22" not in packed
     bench = Workbench.of(archives.read(tmp_path / "a.mklab"), locate(tmp_path / "desk"))
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     assert set(run.states.values()) == {"completed"}
     # Stages of this machine are not tried again: that was only written into the events above.
     assert [one for one in bench.compare(run.id).divergences if one.field != "tries"] == []

@@ -14,8 +14,8 @@ from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.choices import Choices
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
+from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.topology import bundled
 from medkg_lab.topology.loader import load_topology
@@ -167,7 +167,7 @@ def _recorded(tmp_path: Path, first: Archive, ids: Sequence[str]) -> tuple[list[
     bench = Workbench.of(
         first, locate(tmp_path / f"made-{sha(repr(ids).encode())[:6]}-{len(list(tmp_path.iterdir()))}")
     )
-    run = bench.run(Choices())
+    run = bench.run(ReplayOverrides())
     store = bench.store()
     events, blobs, seq = [], [], 3
     for step in run.steps:

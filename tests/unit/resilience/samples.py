@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from medkg_lab.repro.clock import VirtualClock, VirtualLoop
+from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoop
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 
 T = TypeVar("T")

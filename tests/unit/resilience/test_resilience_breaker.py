@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.resilience.breaker import Breaker
-from medkg_lab.resilience.circuits import LocalCircuit
+from medkg_lab.resilience.circuit_storage import LocalCircuit
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.policies import CircuitBreakerConfig
 

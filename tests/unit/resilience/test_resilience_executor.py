@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.resilience.errors import BreakerOpen, DeadlineExceeded, StageTimeout
-from medkg_lab.resilience.executor import BreakerRegistry, ResilientCall
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 from tests.waiting import let_pass
 
 from .samples import BREAKER, Clock, call, policy, run

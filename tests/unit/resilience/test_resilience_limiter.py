@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.resilience.limiter import BURST_S, Limiter
+from medkg_lab.resilience.rate_limiter import BURST_S, Limiter
 from tests.waiting import let_pass
 
 from .samples import Clock, run

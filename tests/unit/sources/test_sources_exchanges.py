@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.sources.exchanges import ArtifactExchangeLog, Exchange, request_key, without_secrets
-from medkg_lab.sources.outside import seconds_to_wait
+from medkg_lab.sources.http_client import seconds_to_wait
 
 
 def test_secrets_are_taken_out():

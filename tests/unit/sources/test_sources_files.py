@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from medkg_lab import linux
+from medkg_lab.sources.allowed_roots import read_allowed
 from medkg_lab.sources.errors import FileTooBig, NotAFileAddress, OutsideAllowedRoots, PathNotFound
 from medkg_lab.sources.files import expand
-from medkg_lab.sources.roots import read_allowed
 
 STUDY = b'{"protocolSection": {"identificationModule": {"nctId": "NCT00000001"}}}'
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.stages.contracts import Lane, StageType
 from medkg_lab.topology.errors import TopologyCyclic
-from medkg_lab.topology.graph import NETWORK_BOUND, ancestors, cycles, dependencies, halves, order, segments, sort
+from medkg_lab.topology.graph import NETWORK_BOUND, ancestors, cycles, dependencies, order, phases, segments, sort
 from medkg_lab.topology.models import StageDefinition, Topology
 
 from .samples import CONDITION, topologies
@@ -57,7 +57,7 @@ def test_a_gate_ends_its_segment_and_its_half(topology: Topology, offline: bool)
 @given(topologies())
 def test_a_stage_waits_for_no_gate_that_it_does_not_need(topology: Topology) -> None:
     before = ancestors(dependencies(topology.stages))
-    found = halves(topology)
+    found = phases(topology)
     gates = [half.gate for half in found]
     for half in found:
         for name in half.stages:
@@ -72,12 +72,12 @@ def test_lanes_follow_the_stage_types(topology: Topology) -> None:
             assert (part.lane is Lane.NETWORK) == (topology.stage(name).type in NETWORK_BOUND)
     for part in segments(topology, offline=True):
         assert part.lane is Lane.COMPUTE
-    assert len(segments(topology, offline=True)) == len(halves(topology))
+    assert len(segments(topology, offline=True)) == len(phases(topology))
 
 
 @given(topologies())
 def test_halves_are_named_after_the_pipeline(topology: Topology) -> None:
-    names = [half.name for half in halves(topology)]
+    names = [half.name for half in phases(topology)]
     expected = ["drawn_pipe", "drawn_pipe__post", *(f"drawn_pipe__post{n}" for n in range(2, 20))]
     assert names == expected[: len(names)]
 

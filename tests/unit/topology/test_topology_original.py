@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medkg_lab.stages.contracts import Lane, StageType
-from medkg_lab.topology.graph import Half, Segment, halves, order, segments
+from medkg_lab.topology.graph import Phase, Segment, order, phases, segments
 from medkg_lab.topology.loader import load_topology
 
 ORIGINAL = Path(__file__).parent / "data" / "pdf-two-phase-original.yaml"
@@ -25,9 +25,9 @@ def test_it_loads_with_the_gates_dependency_filled_in() -> None:
 
 def test_it_is_cut_at_the_gate() -> None:
     topology = load_topology(ORIGINAL)
-    assert halves(topology) == (
-        Half(0, "pdf_two_phase", ("ingest", "download_pdf"), "pdf_gate"),
-        Half(1, "pdf_two_phase__post", POST, None),
+    assert phases(topology) == (
+        Phase(0, "pdf_two_phase", ("ingest", "download_pdf"), "pdf_gate"),
+        Phase(1, "pdf_two_phase__post", POST, None),
     )
     assert segments(topology, offline=False) == (
         Segment(0, 0, Lane.NETWORK, ("ingest", "download_pdf"), "pdf_gate"),
@@ -39,7 +39,7 @@ def test_it_is_cut_at_the_gate() -> None:
 def test_the_bundled_pipeline_of_that_name_has_the_same_shape() -> None:
     bundled = load_topology(Path(__file__).parents[3] / "bundled_pipelines" / "pipelines" / "pdf-two-phase.yaml")
     original = load_topology(ORIGINAL)
-    assert halves(bundled) == halves(original)
+    assert phases(bundled) == phases(original)
     assert bundled.applicable_sources == original.applicable_sources
     assert [(s.name, s.type, s.depends_on) for s in bundled.stages] == [
         (s.name, s.type, s.depends_on) for s in original.stages

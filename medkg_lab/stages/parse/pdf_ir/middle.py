@@ -15,7 +15,7 @@ from medkg_lab.stages.parse.pdf_ir.accents import Accents, compose
 from medkg_lab.stages.parse.pdf_ir.hyphens import Hyphens, Pair
 from medkg_lab.stages.parse.pdf_ir.margins import marginal
 from medkg_lab.stages.parse.pdf_ir.tables import captioned, continued, read_layout, read_table, table_text
-from medkg_lab.stages.parse.pdf_ir.text import BREAK, doubtful_scripts, inline, join, mend, readable
+from medkg_lab.stages.parse.pdf_ir.text import BREAK, doubtful_scripts, inline, join, normalize, readable
 
 SCHEMA = ("docvortex.middle", "2.0")
 HIDDEN_TEXT = "medkg_hidden_text"
@@ -138,7 +138,7 @@ def _document(reader: "_Reader", declared: Mapping[str, Any], source: PdfSource)
 
 
 def _title(reader: "_Reader", declared: Mapping[str, Any], name: str) -> str:
-    given = mend(str(declared.get("title") or ""))
+    given = normalize(str(declared.get("title") or ""))
     heading = next((block.text for block in reader.blocks if block.kind is BlockKind.HEADING), "")
     return reader.title or ("" if _FILE_NAME.fullmatch(given) else given) or heading or name
 
@@ -153,7 +153,11 @@ def _identifiers(given: Sequence[str]) -> dict[str, str]:
 
 
 def _strings(value: Any) -> list[str]:
-    return [text for item in value if isinstance(item, str) and (text := mend(item))] if isinstance(value, list) else []
+    return (
+        [text for item in value if isinstance(item, str) and (text := normalize(item))]
+        if isinstance(value, list)
+        else []
+    )
 
 
 class _Reader:
@@ -208,7 +212,9 @@ class _Reader:
             return False
         place = Place(element=f"page/{number}/hidden", page=number)
         for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
-            self._add(BlockKind.PARAGRAPH, mend(re.sub(rf"(?<=\w)[-{BREAK}\u00ad]\n(?=\w)", BREAK, paragraph)), place)
+            self._add(
+                BlockKind.PARAGRAPH, normalize(re.sub(rf"(?<=\w)[-{BREAK}\u00ad]\n(?=\w)", BREAK, paragraph)), place
+            )
         self.warnings.append(f"page {number}: only the invisible text behind the page's image was found")
         return True
 
@@ -227,7 +233,7 @@ class _Reader:
             case "list" | "index":
                 return [text for item in _leaves(block, 0) for text in self._item(item, place)]
             case "equation":
-                return self._add(BlockKind.FORMULA, mend(str(block.get("content") or "")), place)
+                return self._add(BlockKind.FORMULA, normalize(str(block.get("content") or "")), place)
             case "table" | "image" | "chart" | "code":
                 return self._visual(block, place)
             case kind:
@@ -293,7 +299,7 @@ class _Reader:
     def _table(self, content: str, place: Place) -> list[str]:
         table = read_table(content) if "<t" in content else read_layout(content)
         if table is None:
-            text = mend(re.sub(r"<[^>]*>", " ", content))
+            text = normalize(re.sub(r"<[^>]*>", " ", content))
             if text:
                 self.warnings.append(
                     f"page {place.page}: the columns of a table were not found, its text is a paragraph"

@@ -7,7 +7,7 @@ from typing import Any
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.checks import page_number, scaled
 from medkg_lab.stages.parse.pdf_ir.content_list import Page, formula
-from medkg_lab.stages.parse.pdf_ir.shapes import PAGE_KEYS
+from medkg_lab.stages.parse.pdf_ir.formats import PAGE_KEYS
 from medkg_lab.stages.parse.pdf_ir.text import inline, join
 
 _VISUALS = frozenset({"image", "table", "chart", "code"})

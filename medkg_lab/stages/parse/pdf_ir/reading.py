@@ -9,8 +9,8 @@ from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir import content_list, content_list_v2, pdf_info
 from medkg_lab.stages.parse.pdf_ir.checks import MAX_PAGES
+from medkg_lab.stages.parse.pdf_ir.formats import ConverterFormat, shape_of
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle, read_pages
-from medkg_lab.stages.parse.pdf_ir.shapes import Shape, shape_of
 from medkg_lab.stages.parse.pdf_ir.text import inline
 
 _SECTION = re.compile(
@@ -24,13 +24,13 @@ def read_ir(value: Any, source: PdfSource) -> Reading:
     """Read a converter's JSON against what is known of its PDF. Raises UnknownPdfIr."""
     shape = shape_of(value)
     match shape:
-        case Shape.MIDDLE:
+        case ConverterFormat.MIDDLE:
             return read_middle(value, source)
-        case Shape.PDF_INFO:
+        case ConverterFormat.PDF_INFO:
             pages = pdf_info.pages_of(value)
-        case Shape.CONTENT_LIST:
+        case ConverterFormat.CONTENT_LIST:
             pages = content_list.pages_of(value)
-        case Shape.CONTENT_LIST_V2:
+        case ConverterFormat.CONTENT_LIST_V2:
             pages = content_list_v2.pages_of(value)
         case _:
             raise UnknownPdfIr(detail=f"its top level is a {type(value).__name__} of an unknown structure")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from medkg_lab.models.ir import Table
 from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.latex import latex_text, with_formulas
-from medkg_lab.stages.parse.pdf_ir.text import mend
+from medkg_lab.stages.parse.pdf_ir.text import normalize
 from medkg_lab.stages.parse.scripts import settle, subscript, superscript
 
 _MAX_SPAN = 100
@@ -131,7 +131,7 @@ def _span(value: str | None) -> int:
 def cell_text(lines: Sequence[str]) -> str:
     """A cell's lines as one: two values stay two (`39.8 / 50.0`), words go on."""
     made = ""
-    for line in (mend(settle(with_formulas(line))) for line in lines):
+    for line in (normalize(settle(with_formulas(line))) for line in lines):
         apart = _ENDS_WITH_VALUE.search(made) and _VALUE.match(line) and line[:1] != "("
         made += f"{' / ' if apart else ' ' if made and line else ''}{line}"
     return made
@@ -184,7 +184,7 @@ def read_layout(text: str) -> Table | None:
     if len(cuts) < 2:
         return None
     ends = [*cuts[1:], width]
-    rows = tuple(tuple(mend(line[a:b]) for a, b in zip(cuts, ends, strict=True)) for line in lines)
+    rows = tuple(tuple(normalize(line[a:b]) for a, b in zip(cuts, ends, strict=True)) for line in lines)
     return Table(rows=rows, header_rows=header_rows(rows))
 
 

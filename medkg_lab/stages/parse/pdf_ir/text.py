@@ -27,7 +27,7 @@ def _mended_characters() -> dict[int, str]:
 _MENDED = _mended_characters()
 
 
-def mend(text: str) -> str:
+def normalize(text: str) -> str:
     """`text` on one line: letters of mathematical alphabets and ligatures become plain, accents composed, invisible ones go."""
     return unicodedata.normalize("NFC", " ".join(text.translate(_MENDED).split()))
 
@@ -37,7 +37,7 @@ def inline(spans: Any) -> str:
 
     Spans in the styles `superscript` and `subscript` become powers, marks and the like (`medkg_lab.stages.parse.scripts`).
     """
-    return mend(settle(with_formulas(_line(spans, "", 0))))
+    return normalize(settle(with_formulas(_line(spans, "", 0))))
 
 
 def _line(spans: Any, before: str, depth: int) -> str:

@@ -16,12 +16,12 @@ BEGIN_BEFORE = 500
 """So many of the ledger's events are read again at first, so that the stream is not empty."""
 AT_ONCE = 200
 """Events of one answer: small enough that decoding them never holds the screen up."""
-WAIT = 2.0
-GATHER = 0.025
+WAIT_S = 2.0
+GATHER_S = 0.025
 """Seconds between two questions while events come one by one."""
-AGAIN = 0.5
+RETRY_S = 0.5
 KEPT_SECONDS = 60
-BREATH = 0.01
+BURST_PAUSE_S = 0.01
 SWITCH = 0.001
 """Seconds after which Python lets another thread run: with its 5 ms a frame waits several times as long behind a burst."""
 
@@ -99,16 +99,16 @@ class EventFeed:
                 number = self._read(self._log())
             except LabError:
                 self._lost()
-                self._stopped.wait(AGAIN)
+                self._stopped.wait(RETRY_S)
                 continue
             took = time.monotonic() - began
             # In a burst the frames get half of the time.
-            self._stopped.wait(max(0.0, GATHER - took) if number < AT_ONCE else min(BREATH, took))
+            self._stopped.wait(max(0.0, GATHER_S - took) if number < AT_ONCE else min(BURST_PAUSE_S, took))
 
     def _read(self, log: Log) -> int:
         if self._after is None:
             self._after = max(0, log.events(2**62).head - BEGIN_BEFORE)
-        answer = log.events(self._after, limit=AT_ONCE, wait_s=0.0 if self._gone else WAIT)
+        answer = log.events(self._after, limit=AT_ONCE, wait_s=0.0 if self._gone else WAIT_S)
         head, events = answer.head, answer.events
         if head < self._after:
             # Another ledger answers than before, such as one that was restored from a copy.

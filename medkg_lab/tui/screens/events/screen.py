@@ -7,9 +7,9 @@ from typing import Any
 from textual import events
 from textual.app import ComposeResult
 
-from medkg_lab.lab import history
+from medkg_lab.lab import event_history
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import person
+from medkg_lab.lab.lookup import person
 from medkg_lab.models.events import Event
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
@@ -61,7 +61,7 @@ class EventsScreen(ModeScreen):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.feed = EventFeed(lambda: session.lab.ledger, KEPT, history.documents)
+        self.feed = EventFeed(lambda: session.lab.ledger, KEPT, event_history.documents)
         self._taken = Taken((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
         self._told: Mapping[str, Any] | None = None
@@ -214,7 +214,7 @@ class EventsScreen(ModeScreen):
                 self._told = told
                 self._paint_told()
 
-        self.ask("told", lambda lab: history.told(lab.ledger, row.seq, row.job), show)
+        self.ask("told", lambda lab: event_history.told(lab.ledger, row.seq, row.job), show)
 
     def _paint_told(self) -> None:
         panel, row = self._panel, self._asked
@@ -238,7 +238,7 @@ class EventsScreen(ModeScreen):
         def show(told: Mapping[str, Any]) -> None:
             self.show_raw(f"{row.type} · seq {number(row.seq)}", told)
 
-        self.ask("raw", lambda lab: history.told(lab.ledger, row.seq, row.job), show)
+        self.ask("raw", lambda lab: event_history.told(lab.ledger, row.seq, row.job), show)
 
     def action_again(self) -> None:
         """Ask, then retry the job that the event is about."""
@@ -356,12 +356,12 @@ class EventsScreen(ModeScreen):
 
 
 def _past(lab: Lab, wanted: Place) -> Sequence[EventRow]:
-    seq = wanted.seq if wanted.seq is not None else history.seq_at(lab.ledger, wanted.ts or 0.0)
+    seq = wanted.seq if wanted.seq is not None else event_history.seq_at(lab.ledger, wanted.ts or 0.0)
     return _rows(lab, lab.ledger.events(max(0, seq - 1), limit=READ_BACK).events)
 
 
 def _rows(lab: Lab, events: Sequence[Event]) -> Sequence[EventRow]:
     decoder = Decoder()
     rows = decoder.rows(events)
-    decoder.learn(history.documents(lab.ledger, dict.fromkeys(row.job for row in rows if row.job)))
+    decoder.learn(event_history.documents(lab.ledger, dict.fromkeys(row.job for row in rows if row.job)))
     return [row._replace(document=row.document or decoder.document(row.job)) for row in rows]

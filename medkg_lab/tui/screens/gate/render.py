@@ -109,24 +109,24 @@ def checks(seen: Evidence) -> list[Line]:
         )
         if part
     )
-    lines: list[Line] = [_check(glyphs.HOLDS if seen.file_size is not None else glyphs.UNSET, "file", file)]
+    lines: list[Line] = [_check(glyphs.PASSED if seen.file_size is not None else glyphs.UNSET, "file", file)]
     if not pages:
         lines.append(_check(glyphs.UNSET, "pages", "not read yet"))
     else:
         words = f"{pages - len(missing)} of {pages}" + (f" · missing {', '.join(map(str, missing))}" if missing else "")
-        lines.append(_check(glyphs.FAILS if missing else glyphs.HOLDS, "pages", words))
+        lines.append(_check(glyphs.FAILED_CHECK if missing else glyphs.PASSED, "pages", words))
     if seen.text is not None:
         words = f"{seen.text.schema} · {plural(seen.text.blocks, 'block')}, {plural(seen.text.tables, 'table')}"
-        lines.append(_check(glyphs.HOLDS, "text", words))
-        lines.append(_check(glyphs.HOLDS, "hash", f"{short_id(evidence['document'])}… matches the stored file"))
+        lines.append(_check(glyphs.PASSED, "text", words))
+        lines.append(_check(glyphs.PASSED, "hash", f"{short_id(evidence['document'])}… matches the stored file"))
     elif seen.damage:
-        lines.append(_check(glyphs.FAILS, "text", seen.damage))
+        lines.append(_check(glyphs.FAILED_CHECK, "text", seen.damage))
     else:
         lines.append(_check(glyphs.UNSET, "text", "not read yet"))
     if evidence.get("tool"):
-        lines.append(_check(glyphs.HOLDS, "reader", f"{evidence['tool']} {evidence.get('tool_version') or ''}"))
+        lines.append(_check(glyphs.PASSED, "reader", f"{evidence['tool']} {evidence.get('tool_version') or ''}"))
     wanted = gate["condition"]["equals"]
-    state = glyphs.HOLDS if value == wanted else glyphs.UNSET
+    state = glyphs.PASSED if value == wanted else glyphs.UNSET
     lines.append(_check(state, "field", f"{field} = {str(value).lower()}, wanted {str(wanted).lower()}"))
     return lines
 

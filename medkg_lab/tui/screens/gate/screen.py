@@ -11,8 +11,8 @@ from textual.containers import Horizontal, VerticalScroll
 from medkg_lab.errors import LabError
 from medkg_lab.lab import gates
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import person
 from medkg_lab.lab.gates import Evidence
+from medkg_lab.lab.lookup import person
 from medkg_lab.tui import glyphs, keys
 from medkg_lab.tui.dialogs import WHY_ASKED, Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import clock, plural, short_id
@@ -349,9 +349,9 @@ def _question(ready: Sequence[Json], short: Sequence[Json]) -> Question:
     for gate in short[:4]:
         pages, missing = render.pages_of(gate)
         words = f"{gate['doc_id']}: {pages - len(missing)} of {pages} · missing {', '.join(map(str, missing[:12]))}"
-        lines.append([*glyphs.span(glyphs.FAILS, 9), ("pages  ", "muted"), (words, "text")])
+        lines.append([*glyphs.span(glyphs.FAILED_CHECK, 9), ("pages  ", "muted"), (words, "text")])
     lines += [[(f"and {len(short) - 4} more with missing pages", "muted")]] if len(short) > 4 else []
-    lines += [[*glyphs.span(glyphs.HOLDS, 9), (f"every check of {_named(ready)}", "text")]] if ready else []
+    lines += [[*glyphs.span(glyphs.PASSED, 9), (f"every check of {_named(ready)}", "text")]] if ready else []
     stages = chosen[0].get("stages") or ()
     lines.append([(f"{plural(len(stages), 'stage')} will run: {', '.join(stages)}.", "text")])
     lines.append([("An opened gate cannot be closed again.", "muted")])

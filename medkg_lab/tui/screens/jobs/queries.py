@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.errors import LabError
-from medkg_lab.lab import artifacts, windows
+from medkg_lab.lab import artifacts, job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.locations import locate
 from medkg_lab.orchestration.runs import visible_run_id
@@ -29,7 +29,9 @@ def detail_of(lab: Lab, job_id: str) -> JobDetail | None:
             policy = lab.catalog.topology(job["pipeline"]).stage(job["stage"]).policy
         except (LabError, KeyError):
             policy = ""  # the pipeline was changed or removed since: then the policy of that time is not known here
-    return JobDetail(job, events, windows.inputs(lab.ledger, job_id), windows.lineage(lab.ledger, job_id), policy)
+    return JobDetail(
+        job, events, job_queries.inputs(lab.ledger, job_id), job_queries.lineage(lab.ledger, job_id), policy
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.timer import Timer
 
 from medkg_lab.errors import LabError
-from medkg_lab.lab import windows
+from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.find import person
+from medkg_lab.lab.lookup import person
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
@@ -26,8 +26,8 @@ from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.table import Table
 
 PAGE = 200
-EVERY = 0.5
-SETTLED = 0.12
+POLL_EVERY_S = 0.5
+REST_S = 0.12
 """Seconds that the cursor rests on a job before its detail is asked for."""
 MOST_MARKED = 10_000
 UNFINISHED = frozenset({"queued", "running", "waiting_gate"})
@@ -97,7 +97,7 @@ class JobsScreen(ModeScreen):
         """Look at once, then whenever the ledger has moved."""
         self._seen_head = None
         if self._timer is None:
-            self._timer = self.set_interval(EVERY, self._look_again)
+            self._timer = self.set_interval(POLL_EVERY_S, self._look_again)
         self._timer.resume()
         self._look()
 
@@ -126,12 +126,12 @@ class JobsScreen(ModeScreen):
     def _look(self) -> None:
         text, sort, reverse, offset = self._filter, self._sort, self._reverse, self._offset
 
-        def work(lab: Lab) -> windows.Window:
-            return windows.jobs(lab.ledger, text, sort, reverse, offset, PAGE)
+        def work(lab: Lab) -> job_queries.JobPage:
+            return job_queries.jobs(lab.ledger, text, sort, reverse, offset, PAGE)
 
         self.ask("window", work, self._take, self._unread)
 
-    def _take(self, window: windows.Window) -> None:
+    def _take(self, window: job_queries.JobPage) -> None:
         self._held = {row["job_id"]: dict(row) for row in window.rows}
         self._total, self._offset = window.total, window.offset
         self._paint_list()
@@ -178,7 +178,7 @@ class JobsScreen(ModeScreen):
         if message.table is self._list:
             if self._settle is not None:
                 self._settle.stop()
-            self._settle = self.set_timer(SETTLED, self._look_closer)
+            self._settle = self.set_timer(REST_S, self._look_closer)
 
     def on_table_head_clicked(self, message: Table.HeadClicked) -> None:
         """Sort by the column whose title was clicked; a second click reverses."""
@@ -309,7 +309,7 @@ class JobsScreen(ModeScreen):
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        names = list(windows.SORTS)
+        names = list(job_queries.SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
         self._offset = 0
         self._list.go(0)
@@ -341,7 +341,7 @@ class JobsScreen(ModeScreen):
             if len(ids) == MOST_MARKED:
                 self.notify(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", severity="warning")
 
-        self.ask("marks", lambda lab: windows.job_ids(lab.ledger, text, MOST_MARKED), take)
+        self.ask("marks", lambda lab: job_queries.job_ids(lab.ledger, text, MOST_MARKED), take)
 
     def _chosen(self) -> list[str]:
         return sorted(self._list.marks.keys) or ([self._list.row.key] if self._list.row else [])

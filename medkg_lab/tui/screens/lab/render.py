@@ -199,7 +199,7 @@ def doctor(findings: "Sequence[Finding]") -> list[Line]:
     """What the profile needs: a line for each check, and how to get what is missing."""
     lines: list[Line] = []
     for one in findings:
-        state = glyphs.HOLDS if one.ok else glyphs.MISSING
+        state = glyphs.PASSED if one.ok else glyphs.MISSING
         first, *rest = wrapped(f"{one.name}: {one.found}", DOCTOR_WIDTH)
         lines.append([(f"{glyphs.sign(state)} ", state.token), *first])
         lines += [[("  ", "text"), *row] for row in rest]

@@ -185,7 +185,7 @@ class LabScreen(ModeScreen):
         path = self.lab.locations.log(process["name"])
 
         def look(lab: Lab) -> list[str]:
-            from medkg_lab.lab.windows import log_tail
+            from medkg_lab.lab.job_queries import log_tail
 
             return log_tail(path, None, 8192)[0][-12:]
 

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from medkg_lab.lab import windows
+from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
@@ -27,7 +27,7 @@ from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
 from medkg_lab.tui.widgets.table import Cell, Row, Table
 
-EVERY = 0.4
+POLL_EVERY_S = 0.4
 KEPT = 10_000
 FIRST_BYTES = 256 * 1024
 MOST_BYTES = 2 * 1024 * 1024
@@ -97,7 +97,7 @@ class LogsScreen(ModeScreen):
     def shown(self) -> None:
         """Read what came since."""
         if self._timer is None:
-            self._timer = self.set_interval(EVERY, self._look)
+            self._timer = self.set_interval(POLL_EVERY_S, self._look)
         self._timer.resume()
         self._look()
         self._paint()
@@ -368,9 +368,9 @@ def _fresh(lab: Lab, places: dict[str, int]) -> Fresh:
     """What each log has beyond the given places."""
     folder = lab.locations.state / "logs"
     found: Fresh = {}
-    for name in windows.log_names(folder):
+    for name in job_queries.log_names(folder):
         known = places.get(name)
         most = FIRST_BYTES if known is None else MOST_BYTES
         path = lab.locations.log(name)
-        found[name] = (*windows.log_tail(path, known, most), _written(path))
+        found[name] = (*job_queries.log_tail(path, known, most), _written(path))
     return found

@@ -84,7 +84,7 @@ def _join() -> None:
         thread.join(LONGEST_END)
 
 
-def _outlived() -> None:
+def _end_after_this_thread() -> None:
     """Let the program end only after this thread: one that is cut off within native code, or while it frees it, aborts it.
 
     A thread that comes too late ends here.
@@ -97,7 +97,7 @@ def _outlived() -> None:
 
 def opened(home: Path) -> Opened | None:
     """The incident of this home; None where none was imported."""
-    _outlived()
+    _end_after_this_thread()
     from medkg_lab.repro import history
     from medkg_lab.repro.workbench import Workbench
 
@@ -163,14 +163,14 @@ class ReplayRun:
 
     def play(self) -> Moment | None:
         """Run to the end and keep the run; None when it was left before. Raises LabError."""
-        _outlived()
-        from medkg_lab.repro.choices import Choices
+        _end_after_this_thread()
+        from medkg_lab.repro.overrides import ReplayOverrides
         from medkg_lab.repro.replay import Replay
 
         try:
             if self._after is not None:
                 self._after._ended.wait()
-            self._replay = Replay(self._bench.incident, Choices(), self._bench.shelf.next_name(), self._before)
+            self._replay = Replay(self._bench.incident, ReplayOverrides(), self._bench.shelf.next_name(), self._before)
             with closing(cast("Generator[Step]", self._replay.steps())) as steps:
                 for step in steps:
                     self._step_ended(step)
@@ -235,7 +235,7 @@ class Looked:
 
 def look(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> Looked:
     """Input and output of the step with `key` among `steps`; a step that is not there yet has its input alone."""
-    _outlived()
+    _end_after_this_thread()
     from medkg_lab.stages.kinds import TAKES
 
     job, stage, _ = key

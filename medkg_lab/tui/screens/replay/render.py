@@ -88,7 +88,7 @@ _HERE: Mapping[str, tuple[str, str, str, str]] = {
     "before": ("held", "wait bold", "‖", "wait"),
     "running": ("running", "run", sign(glyphs.RUNNING), "run"),
 }
-_DIFFERS = Cell("differs", "bad", sign(glyphs.FAILS), "bad")
+_DIFFERS = Cell("differs", "bad", sign(glyphs.FAILED_CHECK), "bad")
 
 
 def at_present(key: Key, then: Step | None, now: Step | None, moment: Moment) -> bool:
@@ -185,9 +185,11 @@ def _divergence(moment: Moment) -> list[Line]:
     report = moment.report
     if report is None or report.first is None:
         many = plural(report.compared if report else 0, "step")
-        return [[(f"{sign(glyphs.HOLDS)} ", "ok"), (f"no divergence from what was recorded in {many}", "text")]]
+        return [[(f"{sign(glyphs.PASSED)} ", "ok"), (f"no divergence from what was recorded in {many}", "text")]]
     where, *values = str(report.first).splitlines()
-    lines: list[Line] = [[(f"{sign(glyphs.FAILS)} ", "bad"), ("first divergence: ", "bad"), (where, "text bold")]]
+    lines: list[Line] = [
+        [(f"{sign(glyphs.FAILED_CHECK)} ", "bad"), ("first divergence: ", "bad"), (where, "text bold")]
+    ]
     return [*lines, *([(value, "text")] for value in values)]
 
 
@@ -225,7 +227,7 @@ def kind_of(event: Event) -> State | None:
     if how in _LOUD:
         return {"dead": glyphs.DEAD, "rejected": glyphs.REJECTED, "expired": glyphs.LOST}.get(how, glyphs.FAILED)
     if what == "breaker":
-        return glyphs.HOLDS if how == "closed" else glyphs.BREAKER_OPEN
+        return glyphs.PASSED if how == "closed" else glyphs.BREAKER_OPEN
     if what == "gate":
         return glyphs.AT_GATE if how == "waiting" else glyphs.OPEN
     return glyphs.RETRYING if how == "retrying" else None

@@ -24,7 +24,7 @@ from medkg_lab.tui.widgets.panel import Lines, Panel
 from medkg_lab.tui.widgets.table import Table
 
 LIMIT = 50
-SETTLED = 0.25
+REST_S = 0.25
 """Seconds after the last key before the query is asked."""
 NEIGHBOURS = 100
 
@@ -109,7 +109,7 @@ class SearchScreen(ModeScreen):
         self._stop_settling()
         # The list's cursor is already somewhere in the answer: asking again would take it back to the first hit.
         if self._query.value.strip() != self._sought:
-            self._settle = self.set_timer(SETTLED, self._search)
+            self._settle = self.set_timer(REST_S, self._search)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Ask at once and go to the hits."""

@@ -1,0 +1,181 @@
+"""Parts of long lists: a window of the jobs in any order, where unfinished jobs stand, the end of a log."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medkg_lab.ledger.client import LedgerClient
+
+COLUMNS = (
+    "job_id",
+    "doc_id",
+    "pipeline_name",
+    "state",
+    "current_stage",
+    "attempt",
+    "created_at",
+    "updated_at",
+    "failure_kind",
+    "reason",
+    "run_id",
+    "worker",
+    "source",
+)
+SORTS = {
+    "newest": "age DESC",
+    "changed": "updated_at DESC",
+    "document": "doc_id, age DESC",
+    "pipeline": "pipeline_name, age DESC",
+    "state": "state, age DESC",
+    "stage": "current_stage NULLS LAST, age DESC",
+}
+"""The orders that jobs can be shown in."""
+_FIELDS = {
+    "state": "state",
+    "pipeline": "pipeline_name",
+    "stage": "current_stage",
+    "kind": "failure_kind",
+    "source": "source",
+    "doc": "doc_id",
+    "job": "job_id",
+}
+_STATES = {"gate": "waiting_gate"}
+_REVERSED = {"DESC": "ASC", "ASC": "DESC"}
+SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Rows `offset` and following of the jobs that fit, and how many fit in all."""
+
+    offset: int
+    total: int
+    rows: Sequence[Mapping[str, Any]]
+
+
+def where(text: str) -> tuple[str, list[str]]:
+    """A filter as a person types it, as an SQL condition with its parameters.
+
+    Words are joined by and. `state:failed`, `pipeline:`, `stage:`, `kind:`, `source:`, `doc:` and `job:` look at one field
+    (the beginning of its value suffices), any other word at the document,
+    the job's id and the reason; `-` before a word turns it round.
+    """
+    conditions: list[str] = []
+    parameters: list[str] = []
+    for word in text.split():
+        bare = word.removeprefix("-")
+        if not bare:
+            continue
+        name, colon, value = bare.partition(":")
+        if colon and name in _FIELDS:
+            condition = f"coalesce({_FIELDS[name]}, '') LIKE ? ESCAPE '!'"
+            parameters.append(_like(_STATES.get(value, value)) + "%")
+        else:
+            condition = "(concat_ws(' ', doc_id, job_id, reason, failure_kind) ILIKE ? ESCAPE '!')"
+            parameters.append(f"%{_like(bare)}%")
+        conditions.append(f"NOT {condition}" if word.startswith("-") else condition)
+    return " AND ".join(conditions), parameters
+
+
+def _like(text: str) -> str:
+    return re.sub(r"([!%_])", r"!\1", text)
+
+
+def jobs(ledger: LedgerClient, narrowed: str, sort: str, reverse: bool, offset: int, limit: int) -> JobPage:
+    """A window of the jobs that `narrowed` leaves, in the order `sort` (of SORTS). Raises QueryTimeout."""
+    condition, parameters = where(narrowed)
+    clause = f"WHERE {condition}" if condition else ""
+    order = SORTS[sort]
+    if reverse:
+        order = ", ".join(_turned(part) for part in order.split(", "))
+    counted = ledger.rows(f"SELECT count(*) FROM job {clause}", parameters, timeout_s=SECONDS)
+    listed = ledger.rows(
+        f"SELECT {', '.join(COLUMNS)} FROM job {clause} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}",
+        parameters,
+        limit=max(1, limit),
+        timeout_s=SECONDS,
+    )
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed.rows]
+    return JobPage(offset, int(counted.rows[0][0]), rows)
+
+
+def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:
+    """The ids of at most so many of the jobs that `narrowed` leaves, the newest first. Raises QueryTimeout."""
+    condition, parameters = where(narrowed)
+    clause = f"WHERE {condition}" if condition else ""
+    sql = f"SELECT job_id FROM job {clause} ORDER BY age DESC LIMIT {int(most)}"
+    return [str(row[0]) for row in ledger.rows(sql, parameters, limit=max(1, most), timeout_s=SECONDS).rows]
+
+
+def _turned(part: str) -> str:
+    words = part.split()
+    if words[-1] == "LAST":
+        return f"{words[0]} DESC NULLS LAST"
+    return f"{words[0]} {_REVERSED[words[-1]]}" if words[-1] in _REVERSED else f"{part} DESC"
+
+
+def flow(ledger: LedgerClient) -> dict[str, dict[str, dict[str, int]]]:
+    """How many unfinished or stuck jobs stand where: {pipeline: {stage: {state: jobs}}}; jobs before any stage are at ''."""
+    sql = (
+        "SELECT pipeline_name, coalesce(current_stage, ''), state, count(*) FROM job "
+        "WHERE state IN ('queued', 'running', 'waiting_gate', 'failed', 'dead') GROUP BY ALL"
+    )
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for pipeline, stage, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
+        found.setdefault(pipeline, {}).setdefault(stage, {})[state] = int(count)
+    return found
+
+
+def totals(ledger: LedgerClient) -> dict[str, dict[str, int]]:
+    """How many jobs each pipeline has in each state."""
+    sql = "SELECT pipeline_name, state, count(*) FROM job GROUP BY ALL"
+    found: dict[str, dict[str, int]] = {}
+    for pipeline, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
+        found.setdefault(pipeline, {})[state] = int(count)
+    return found
+
+
+def inputs(ledger: LedgerClient, job_id: str) -> dict[str, list[tuple[str, str]]]:
+    """What each stage of a job was made from: {stage: [(kind, sha256)]}."""
+    sql = "SELECT DISTINCT stage, input_kind, input FROM provenance WHERE job_id = ? ORDER BY ALL"
+    found: dict[str, list[tuple[str, str]]] = {}
+    for stage, kind, sha256 in ledger.rows(sql, [job_id], timeout_s=SECONDS).rows:
+        found.setdefault(stage, []).append((kind, sha256))
+    return found
+
+
+def lineage(ledger: LedgerClient, job_id: str) -> list[tuple[str, int, int]]:
+    """What a job made: (kind, artifacts, items in them), in the order it was made."""
+    sql = (
+        "SELECT kind, count(DISTINCT sha256), sum(count) FROM artifact WHERE job_id = ? "
+        "GROUP BY kind ORDER BY min(created_at)"
+    )
+    rows = ledger.rows(sql, [job_id], timeout_s=SECONDS).rows
+    return [(str(kind), int(number), int(items or 0)) for kind, number, items in rows]
+
+
+def log_names(folder: Path) -> list[str]:
+    """The processes that have written a log, by name."""
+    return sorted(path.stem for path in folder.glob("*.log"))
+
+
+def log_tail(path: Path, after: int | None, most: int) -> tuple[list[str], int]:
+    """The whole lines of a log from byte `after` on, and the byte to go on from; at most the last `most` bytes.
+
+    With None for `after` it begins `most` bytes before the end. A log that became shorter is read from its beginning.
+    """
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return [], 0
+    start = max(0, size - most) if after is None or after > size else max(after, size - most)
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(size - start)
+    end = data.rfind(b"\n") + 1
+    lines = data[:end].decode(errors="replace").splitlines()
+    if start and after is None and lines:
+        lines = lines[1:]
+    return lines, start + end

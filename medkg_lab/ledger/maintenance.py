@@ -1,0 +1,138 @@
+"""The ops that look after the ledger's files: snapshots, pruning, low-water marks, and making the views again."""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from medkg_lab import rpc
+from medkg_lab.files import sync
+from medkg_lab.ledger import files, snapshots
+from medkg_lab.ledger.archive import Archive
+from medkg_lab.ledger.commands.command import Args
+from medkg_lab.ledger.core import FOLDS, Core
+from medkg_lab.ledger.errors import SnapshotFailed
+from medkg_lab.ledger.positions import Positions
+from medkg_lab.ledger.rebuild import WANTED
+from medkg_lab.ledger.writer_bridge import WriterBridge
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+EVENTS = "events"
+FOLD = "fold.duckdb"
+MANIFEST = "manifest.json"
+SNAPSHOTS = "snapshots"
+KEEP = 50_000
+"""Events that pruning leaves in the ledger unless told otherwise: as many as repeated commands are answered from."""
+OWN_MARK = "ledger"
+
+
+class Maintenance:
+    """Looks after the files of one ledger, one thing at a time, beside the writer."""
+
+    def __init__(self, core: Core, gateway: WriterBridge, positions: Positions) -> None:
+        self._core = core
+        self._gateway = gateway
+        self._positions = positions
+        self._reader = core.store.reader()
+        self._thread = ThreadPoolExecutor(1, "keeping")
+
+    def close(self) -> None:
+        """Wait for what is being done."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def handlers(self) -> Mapping[str, rpc.Handler]:
+        """The ops by name."""
+        return {
+            "snapshot": self.snapshot,
+            "prune": self.prune,
+            "low_water": self.low_water,
+            "low_waters": self.low_waters,
+            "rebuild": self.rebuild,
+        }
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def snapshot(self, args: dict[str, Any]) -> Any:
+        """A consistent copy of all events and of the views, in a folder of its own, while everything goes on."""
+        wanted = Args("snapshot", args).maybe_text("path")
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{stamp}-{self._gateway.standing.head:012d}"
+        path = Path(wanted) if wanted else self._core.folder / SNAPSHOTS / name
+        if not path.is_absolute() or path.exists():
+            raise SnapshotFailed(path=path, detail="it must be an absolute path where nothing is yet")
+        await self._gateway.do()
+        return await self._do(lambda: self._snapshot(path))
+
+    def _snapshot(self, path: Path) -> dict[str, Any]:
+        part = path.with_name(path.name + ".part")
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(mode=0o700, parents=True)
+            seq, fold = snapshots.take(self._core.views, self._core.folder / FOLDS)
+            shutil.copyfile(fold, part / FOLD)
+            shutil.copyfile(files.checksum_file(fold), files.checksum_file(part / FOLD))
+            events = Archive(part / EVENTS)
+            events.adopt(self._core.store.archive)
+            head = self._reader.export(events)
+            parts = [
+                {"file": f"{EVENTS}/{each.path.name}", "first": each.first, "last": each.last}
+                for each in events.parts()
+            ]
+            manifest = {"made_at": time.time(), "head": head, "fold": seq, "events": parts}
+            files.write_json(part / MANIFEST, manifest)
+            sync(part)
+            part.rename(path)
+            sync(path.parent)
+        except (OSError, duckdb.Error) as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise SnapshotFailed(path=path, detail=str(error).splitlines()[0]) from error
+        return {"path": str(path), **manifest}
+
+    async def prune(self, args: dict[str, Any]) -> Any:
+        """Move events that every view has seen to the archive, behind a fold snapshot; the newest `keep` stay."""
+        keep = int(Args("prune", {"keep": KEEP, **args}).number("keep", 1, 2**62))
+        await self._gateway.do()
+        head, low = self._gateway.standing.head, self._core.store.low
+        views = {**self._positions.readers(), "tables": self._gateway.standing.projected}
+        upto = min(head - keep, *views.values())
+        if upto <= low:
+            return {"pruned": 0, "low": low, "head": head, "views": views, "fold": None}
+        fold = await self._do(lambda: self._archive(low, upto))
+        await self._gateway.do(look=lambda core: core.store.prune(upto))
+        now = self._core.store.low
+        log.info("events up to %d were pruned", now)
+        return {"pruned": now - low, "low": now, "head": head, "views": views, "fold": fold}
+
+    def _archive(self, low: int, upto: int) -> str:
+        _, fold = snapshots.take(self._core.views, self._core.folder / FOLDS)
+        first = max(low, self._core.store.archive.last) + 1
+        if first <= upto:
+            self._reader.archive(first, upto)
+        return str(fold)
+
+    async def low_water(self, args: dict[str, Any]) -> dict[str, Any]:
+        """A view tells up to which event it has forgotten."""
+        read = Args("low_water", args)
+        self._positions.forget(read.text("view"), int(read.number("seq", 0, 2**62)))
+        return {}
+
+    async def low_waters(self, args: dict[str, Any]) -> dict[str, int]:
+        """Up to which event each view has forgotten, and the ledger itself: 0 as long as its archive has all."""
+        store = self._core.store
+        return {**self._positions.forgotten(), OWN_MARK: 0 if store.reaches(0) else store.low}
+
+    async def rebuild(self, args: dict[str, Any]) -> dict[str, Any]:
+        """End, so that the next start drops the views and makes them again from the events."""
+        (self._core.folder / WANTED).touch()
+        log.info("the views will be made again: restarting")
+        asyncio.get_running_loop().call_later(0.1, self._gateway.stop)
+        return {}

@@ -1,0 +1,107 @@
+"""Between the sockets' event loop and the writer's thread: what is given to do, what comes back, and who waits for what."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from medkg_lab.ledger.commands.command import Args, Command
+from medkg_lab.ledger.core import Core, Outcome, Request
+from medkg_lab.ledger.errors import LedgerClosing
+from medkg_lab.ledger.ring import Ring
+from medkg_lab.ledger.writer import CommitStatus, Item, Writer
+from medkg_lab.models.event_codec import Encoded
+
+IN_FLIGHT = 1024
+"""Commands that may wait for their commit; further ones wait for a place, and with them their senders."""
+MAX_WAIT = 300.0
+
+
+class WriterBridge:
+    """Owns the writer. All but the constructor and `close` is for the event loop's thread.
+
+    `ring` has the newest events and `standing` what the last commit left; both are as of what was answered last.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self.writer = Writer(core, self._committed)
+        self.standing: CommitStatus = self.writer.standing()
+        self.ring = Ring(core.store.head)
+        self.stopping = asyncio.Event()
+        self._places = asyncio.Semaphore(IN_FLIGHT)
+        self._changed = asyncio.Event()
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._loop = asyncio.get_running_loop()
+        self.writer.start()
+
+    def stop(self) -> None:
+        """Let nobody wait any longer."""
+        self.stopping.set()
+        self._wake()
+
+    def _committed(
+        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], standing: CommitStatus
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._deliver, answered, encoded, standing)
+
+    def _deliver(
+        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], standing: CommitStatus
+    ) -> None:
+        self.ring.extend(encoded)
+        self.standing = standing
+        for item, outcome in answered:
+            item.done(outcome)
+        if encoded:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake all who wait for a commit; the next ones wait for the next."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def do(
+        self, request: Request | None = None, look: Callable[[Core], Any] | None = None, lazy: bool = False
+    ) -> Any:
+        """Have a command carried out, a look taken, or (neither) the views flushed. Raises LabError."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        async with self._places:
+            self.writer.put(Item(done, request, look, lazy))
+            outcome = await future
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
+
+    async def command(self, command: type[Command], args: Mapping[str, Any], lazy: bool = False) -> Any:
+        """Carry out a command as it travels. Raises LabError."""
+        return await self.do(Request(command.parse(args), bool(args.get("resend"))), lazy=lazy)
+
+    async def until(self, ready: Callable[[], bool], wait_s: float) -> bool:
+        """Wait for a commit after which `ready` holds. Raises LedgerClosing."""
+        until = time.monotonic() + wait_s
+        while not ready():
+            if self.stopping.is_set():
+                raise LedgerClosing()
+            if (left := until - time.monotonic()) <= 0 or not await within(self._changed, left):
+                return ready()
+        return True
+
+
+async def within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether `event` was set within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def wait_of(op: str, args: Mapping[str, Any]) -> float:
+    """How long the sender of an op wants to wait, in seconds. Raises MalformedCommand."""
+    return Args(op, {"wait_s": 0.0, **args}).number("wait_s", 0.0, MAX_WAIT)
