@@ -26,7 +26,7 @@ class LabError(Exception):
 
 
 class DocumentError(LabError):
-    """This document cannot be processed: {detail}. Mend the document and submit it again."""
+    """This document cannot be processed: {detail}. Fix the document and submit it again."""
 
     failure_kind: ClassVar[str] = "bad_input"
     """What the job's `failure_kind` becomes. Such an error says that the document is at fault: it is neither retried nor

@@ -12,7 +12,7 @@ TEXT_BYTES = 64 * 1024 * 1024
 
 
 class NotReadable(OSError):
-    """What a path names is no regular file, or one that is too large."""
+    """What a path names is not a regular file, or one that is too large."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(0, reason)
@@ -100,7 +100,7 @@ def _write_beside(path: Path, content: str | bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        temporary.unlink(missing_ok=True)  # who tries again and again on a full disk must not leave a file each time
+        temporary.unlink(missing_ok=True)  # who tries repeatedly on a full disk must not leave a file each time
         raise
     return temporary
 

@@ -17,7 +17,7 @@ VARIABLE = "MEDKG_LAB_SUPERVISED"
 INTERVAL_S = 2.0
 LINE = b'{"alive": true}\n'
 STUCK_S = 600.0
-"""Seconds in which a thread that should go round again and again has not: longer than any single call may take."""
+"""Seconds in which a thread that should go round repeatedly has not: longer than any single call may take."""
 
 _tasks: set[asyncio.Task[None]] = set()
 

@@ -98,7 +98,7 @@ class FileLock:
 def file_lock(path: Path, among: Collection[int]) -> FileLock:
     """The flock(2) of `path` as far as it concerns the processes `among` (proc(5), /proc/locks).
 
-    A file is known there by its number alone on file systems that lie over another, so others' pids are left out.
+    A file is known there by its number alone on file systems that lie over another, so others' pids are skipped.
     """
     try:
         inode, lines = path.stat().st_ino, Path("/proc/locks").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause again and again: one of a kind a minute, so that they do not fill the log."""
+"""Log lines that strangers can cause repeatedly: one of a kind a minute, so that they do not fill the log."""
 
 import logging
 

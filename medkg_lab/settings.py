@@ -15,7 +15,7 @@ MOST_DAYS = 36_500.0
 
 
 class SettingsInvalid(LabError):
-    """{path} is wrong: {detail}. Mend the file, or remove it to get the defaults; the reference lists every setting."""
+    """{path} is wrong: {detail}. Fix the file, or remove it to get the defaults; the reference lists every setting."""
 
 
 class Section(BaseModel):
@@ -212,7 +212,7 @@ class SearchSettings(Section):
     weights: RetrieverWeights = Field(default=RetrieverWeights(), description="Weights of the retrievers.")
     boosts: FieldBoosts = Field(default=FieldBoosts(), description="Boosts of the fields.")
     stop_words: bool = Field(
-        default=True, description="Whether `the`, `of` and their like are left out of a search by words."
+        default=True, description="Whether `the`, `of` and their like do not count in a search by words."
     )
     floor: float = Field(
         default=0.36,

@@ -1,7 +1,7 @@
 """Reading a YAML file as plain values that remember where they stood.
 
 Such a file comes from outside: its size and depth are limited, and aliases, anchors and tags are refused, so that what it holds
-is no larger than what it shows.
+is at most what it shows.
 """
 
 import math

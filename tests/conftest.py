@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     skip = pytest.mark.skip(reason="long: runs with --full")
     for item in items:
-        if "full" in item.keywords:
+        if item.get_closest_marker("full"):  # not the keywords, which hold the folders' names too
             item.add_marker(skip)
 
 

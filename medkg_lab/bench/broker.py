@@ -132,7 +132,7 @@ def _offer(bootstrap: Address, topic: str, count: int) -> float:
 
 @contextlib.contextmanager
 def bystander(folder: Path) -> Iterator[list[float]]:
-    """Seconds that a small append with its fdatasync takes in a file of its own, again and again while the context lasts:
+    """Seconds that a small append with its fdatasync takes in a file of its own, repeatedly while the context lasts:
     what the disk does at that time to anyone, and what no broker can beat."""
     took: list[float] = []
     ended = threading.Event()

@@ -233,7 +233,7 @@ def _open_gates(socket: str, jobs: list[str]) -> Times:
 
 
 def _read_tables(socket: str, seconds: float) -> Times:
-    """Ask the tables again and again; the seconds that each answer took."""
+    """Ask the tables repeatedly; the seconds that each answer took."""
     taken: Times = []
     with LedgerClient(Path(socket)) as client:
         until = time.monotonic() + seconds

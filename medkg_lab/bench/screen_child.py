@@ -125,7 +125,7 @@ class MeasuredApp(LabApp):
         while (taken := self._events._taken.total - start) < self._flood:
             total = await self._go(0, CHUNK)
             await self._until(lambda total=total: self._events._taken.seq >= total)  # type: ignore[misc]
-            # What the probes gather is no memory of the screen's.
+            # What the probes gather is not memory of the screen's.
             self._ages, self._paints = [], []
             if not warm and taken >= min(WARM, self._flood // 5):
                 warm = process.memory_info().rss / 1e6

@@ -98,7 +98,7 @@ def fit(widths: Sequence[int], room: int) -> list[int]:
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
-    """Print names and values, a line each; what is None is left out."""
+    """Print names and values, a line each; what is None is skipped."""
     shown = {name: value for name, value in fields.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():

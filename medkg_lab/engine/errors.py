@@ -16,7 +16,7 @@ class BatchSurrendered(LabError):
 
 
 class MissingInput(LabError):
-    """Stage {stage!r} needs a value of kind {kind}, and no stage before it made one. Mend the pipeline with
+    """Stage {stage!r} needs a value of kind {kind}, and no stage before it made one. Fix the pipeline with
     `medkg-lab pipeline validate`."""
 
 

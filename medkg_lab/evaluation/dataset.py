@@ -85,7 +85,7 @@ def read_corpus(path: Path) -> Iterator[Item]:
 
 
 def printed_array(text: str) -> list[str]:
-    """The strings of a printed array, `['one' 'two']`; a text that is no such thing is its only string.
+    """The strings of a printed array, `['one' 'two']`; a text that is not one is its only string.
 
     There are no commas between the strings, so Python itself would read them as one.
     """
@@ -124,6 +124,6 @@ def read_judgements(path: Path) -> dict[str, dict[str, int]]:
         if len(fields) not in (3, 4) or not fields[-1].lstrip("-").isdigit():
             if number == 1:
                 continue
-            raise DatasetUnreadable(path=path, part="judgements", detail=f"line {number} is no judgement")
+            raise DatasetUnreadable(path=path, part="judgements", detail=f"line {number} is not a judgement")
         found.setdefault(fields[0], {})[fields[-2]] = int(fields[-1])
     return found

@@ -39,7 +39,7 @@ def json_lines(path: Path, part: str) -> Iterator[dict[str, object]]:
         except orjson.JSONDecodeError as error:
             raise DatasetUnreadable(path=path, part=part, detail=f"line {number}: {error}") from None
         if not isinstance(value, dict):
-            raise DatasetUnreadable(path=path, part=part, detail=f"line {number} is no JSON object")
+            raise DatasetUnreadable(path=path, part=part, detail=f"line {number} is not a JSON object")
         yield value
 
 

@@ -84,7 +84,7 @@ def values_kept(document: Document, wanted: set[str]) -> float:
 
 
 def body_texts(data: bytes) -> Iterator[str]:
-    """The pieces of text of a JATS article's body; what stands there twice by design is left out. Raises MalformedXml."""
+    """The pieces of text of a JATS article's body; what stands there twice by design is skipped. Raises MalformedXml."""
     root = parse_xml(data)
     article = root if root.tag == "article" else root.find(".//article")
     body = article.find("body") if article is not None else None

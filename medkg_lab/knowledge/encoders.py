@@ -77,7 +77,7 @@ class Encoders:
         return [name for kind, name in self._loaders if kind == "sparse"]
 
     def embed(self, model: str, text: str) -> Matrix | str:
-        """The vector of `text`, of shape (dimension,), or why this process has none: another model's is no substitute."""
+        """The vector of `text`, of shape (dimension,), or why this process has none: another model's is not a substitute."""
         encoder = self._encoder("dense", model)
         if isinstance(encoder, str):
             return encoder

@@ -109,7 +109,7 @@ def _generations(
 ) -> dict[str, int]:
     """The open generation of each document's job, emptied of `leg` or made.
 
-    A job whose generation this very batch wrote and the job's completion published is left out.
+    A job whose generation this very batch wrote and the job's completion published is skipped.
     """
     owners = {document.job_id: document for document in documents}
     query = f"SELECT job_id, id, state, {leg}_batch FROM generation WHERE list_contains(?::VARCHAR[], job_id)"

@@ -191,7 +191,7 @@ def _is_field(name: str, start: int) -> bool:
     close = difflib.get_close_matches(name, FIELDS, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     names = ", ".join(FIELDS)
-    detail = f"there is no field {name}.{meant} There are {names}; what is no field needs a space behind the colon, or quotes"
+    detail = f"there is no field {name}.{meant} There are {names}; what is not a field needs a space behind the colon, or quotes"
     raise QueryInvalid(position=start + 1, detail=detail)
 
 

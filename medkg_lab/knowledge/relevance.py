@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
 
 UNHEARD = 0.5
-"""The floor for a query of which no document has a single word: only a near meaning shows that it is no nonsense."""
+"""The floor for a query of which no document has a single word: only a near meaning shows that it makes sense."""
 EXCLUDING = 0.35
 """What the score of a passage that says who or what is excluded is multiplied by."""
 _EXCLUSION = re.compile(r"\b(?:exclu|ineligib|contraindicat)", re.IGNORECASE)

@@ -87,7 +87,7 @@ class SparseIndex:
 
     @staticmethod
     def fetch(database: Database, blocks: Sequence[Block]) -> Iterator[tuple[Block, SparseVectors]]:
-        """Read the sparse vectors of blocks from the store; blocks without any are left out."""
+        """Read the sparse vectors of blocks from the store; blocks without any are skipped."""
         by_key = {block.first_key: block for block in blocks}
         for first_key, model, rows in passages.sparse_vectors(database, list(by_key)):
             block = by_key[first_key]

@@ -66,7 +66,7 @@ class WordIndex:
     @classmethod
     def follow(cls, folder: Path, database: Database, boosts: FieldBoosts) -> "WordIndex":
         """Open the index and bring it to the store's revision; one that is missing, broken, of another store or of another
-        version of the analysis is made anew."""
+        version of the analysis is recomputed."""
         try:
             index = cls(folder, boosts)
             if index.is_of_this_analysis:

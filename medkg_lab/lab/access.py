@@ -55,7 +55,7 @@ def producer_access(lab: Lab, show_password: bool = False) -> Access:
 
 
 def _command(lab: Lab) -> str:
-    """What prints kcat's configuration: so the password is no argument that other users of the machine could see."""
+    """What prints kcat's configuration: so the password is not an argument that other users of the machine could see."""
     options = ["--client", "librdkafka", "--show-password", *lab.locations.arguments()]
     return shlex.join(["medkg-lab", "broker", "access", *options])
 

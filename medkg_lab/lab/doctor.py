@@ -138,4 +138,4 @@ def _weights() -> str:
 
 
 class NotReady(LabError):
-    """{url} answers with HTTP {status}. Look at that server's log, or mend its address in the profile."""
+    """{url} answers with HTTP {status}. Look at that server's log, or fix its address in the profile."""

@@ -94,7 +94,7 @@ def _by_others(topic: str, queue: Queue) -> Iterator[dict[str, Any]]:
 def collect(lab: Lab) -> tuple[Queue, set[str]]:
     """The work queue, and the ids of all jobs."""
     topics = Topics(lab.settings.broker.topic_prefix)
-    # First what the group shows and then the intake's place, which only grows: what is under way is no difference.
+    # First what the group shows and then the intake's place, which only grows: what is under way is not a difference.
     shown = _shown(lab)
     oldest = lowest(lab.bootstrap, topics.requests)
     places = PartitionPositions(topics.requests, lab.ledger.bookmarks().get(BOOKMARK))

@@ -77,7 +77,7 @@ class SubmitOptions:
 
 @dataclass
 class SubmitOutcome:
-    """What a call submitted, and the files it left out with the reason."""
+    """What a call submitted, and the files it skipped with the reason."""
 
     jobs: list[Submitted] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)

@@ -428,7 +428,7 @@ class LedgerClient:
         return self._question(op, {**args, "wait_s": wait_s}, self.deadline + wait_s)
 
     def _question(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
-        """Ask; again at once if all that failed was a connection from before the ledger's last restart, and again and again
+        """Ask; again at once if all that failed was a connection from before the ledger's last restart, and repeatedly
         for as long as it may be restarting."""
         until = time.monotonic() + seconds
         again = bool(self._idle)

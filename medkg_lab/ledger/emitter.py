@@ -122,7 +122,7 @@ class Emitter:
             return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
 
     def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:
-        """Deliver `records`, again and again until they are answered or the deadline is over.
+        """Deliver `records`, repeatedly until they are answered or the deadline is over.
 
         A ledger that closed while it worked on them is away like any other that gave no answer: those that it had carried out
         it knows again by their ids.

@@ -181,7 +181,7 @@ def inspect(path: Path, promised: int) -> int:
     """The number of the last event, after a look that changes nothing: opening a file for writing would tidy up the traces of
     what is wrong with it.
 
-    Raises LedgerDamaged, LedgerInUse when a process that is no ledger holds it, and LedgerShort when it ends before event
+    Raises LedgerDamaged, LedgerInUse when a process that is not a ledger holds it, and LedgerShort when it ends before event
     `promised`.
     """
     head = 0

@@ -3,7 +3,7 @@ text. Pure.
 
 The names come from people's annotations (PubTator format). A name is learnt where most of its occurrences are annotated with
 one id; a
-term of the vocabulary that stands in the abstracts again and again and is hardly ever annotated is dropped.
+term of the vocabulary that stands in the abstracts repeatedly and is hardly ever annotated is dropped.
 """
 
 from collections import Counter, defaultdict

@@ -23,7 +23,7 @@ _CONTROL = {"t": " ", "n": " ", "r": " ", "b": " ", "f": " "}
 
 
 def read_ntriples(lines: Iterable[str]) -> Iterator[Record]:
-    """The records that the triples describe. A line that is no triple of MeSH is passed over."""
+    """The records that the triples describe. A line that is not a triple of MeSH is passed over."""
     records: dict[str, Record] = {}
     below: defaultdict[str, list[str]] = defaultdict(list)
     labels: defaultdict[str, list[str]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """Annotated abstracts in the PubTator format (Wei et al., Nucleic Acids Research 2013), as BC5CDR and NCBI disease use it.
 
 `PMID|t|title`, `PMID|a|abstract`, then a line per mention: PMID, start, end, text, type, ids; offsets count characters over the
-title, one separator and the abstract. Ids are joined by `|` or `+`; `-1` means that there is none. Relations are left out.
+title, one separator and the abstract. Ids are joined by `|` or `+`; `-1` means that there is none. Relations are skipped.
 """
 
 import re

@@ -1,6 +1,6 @@
 """What a document is called: by its registry's id where it has one, else by its file's name and its content.
 
-Two files of one name are two documents, so the name alone is no id: `file:report.pdf~9f86d081884c` has the beginning of the
+Two files of one name are two documents, so the name alone is not an id: `file:report.pdf~9f86d081884c` has the beginning of the
 content's sha256 behind it. The name without it is understood wherever a person names a document, as long as only one has it.
 """
 

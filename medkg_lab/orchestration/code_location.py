@@ -13,7 +13,7 @@ from medkg_lab.topology.graph import phases
 def definitions() -> Definitions:
     """Every bundled pipeline and every one of the lab's own as jobs, the sensor of the gates, and what the lab makes.
 
-    The lab is the one that MEDKG_LAB_HOME names. A pipeline whose file is invalid is left out (`medkg-lab pipeline validate`
+    The lab is the one that MEDKG_LAB_HOME names. A pipeline whose file is invalid is skipped (`medkg-lab pipeline validate`
     says why); its running jobs go on with the version that they were submitted with.
     """
     locations = locate()

@@ -1,6 +1,6 @@
 """Storages that keep nothing: an engine's Dagster runs leave no trace but the ledger's events.
 
-They are Dagster's in-memory storages whose writes are left out, so everything that Dagster asks of a storage is still answered.
+They are Dagster's in-memory storages whose writes are skipped, so everything that Dagster asks of a storage is still answered.
 """
 
 import logging

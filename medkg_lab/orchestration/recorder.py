@@ -1,7 +1,7 @@
 """The recorder: a reader of the ledger that keeps Dagster's run store as a view of it.
 
 It runs in a thread of dagsterd. Its position stands in Dagster's own event log file, so the view can lag, crash, or be removed
-with its files and made anew.
+with its files and recomputed.
 """
 
 import logging

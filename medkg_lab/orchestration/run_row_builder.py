@@ -92,6 +92,6 @@ class RunRowBuilder:
         ms: float,
     ) -> None:
         template = templates.events.get((kind, step))
-        if template is not None:  # a stage of a later half that is skipped with the rest is no step of this one
+        if template is not None:  # a stage of a later half that is skipped with the rest is not a step of this one
             values = {"run": run_id, "time": at, "message": message, "error": error, "ms": ms}
             self.rows.log.append(LogRow(run_id, template.fill(values), kind, at, step or None))

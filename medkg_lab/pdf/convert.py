@@ -61,7 +61,7 @@ def _is_blank(document: Any, index: int) -> bool:
 
 
 def convert(path: Path) -> dict[str, Any]:
-    """Convert the PDF by docvortex; images are left out. Raises EncryptedPdf, DamagedPdf, ConverterFailed."""
+    """Convert the PDF by docvortex; images are skipped. Raises EncryptedPdf, DamagedPdf, ConverterFailed."""
     inspection = inspect(path)
     import docvortex
 

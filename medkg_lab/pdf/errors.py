@@ -10,7 +10,7 @@ class EncryptedPdf(DocumentError):
 
 
 class DamagedPdf(DocumentError):
-    """The PDF cannot be read: {detail}. Get another copy of the file; opening and printing it to PDF often mends it."""
+    """The PDF cannot be read: {detail}. Get another copy of the file; opening and printing it to PDF often fixes it."""
 
 
 class NoTextInPdf(DocumentError):

@@ -136,7 +136,7 @@ def _member_objection(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     if ".." in re.split(r"[/\\]", name):
         return "leads out of the archive"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        return "is a link" if stat.S_ISLNK(mode) else "is no plain file"
+        return "is a link" if stat.S_ISLNK(mode) else "is not a plain file"
     if info.flag_bits & 0x1:
         return "is encrypted"
     if not _ALLOWED.fullmatch(name) or name != info.filename:

@@ -75,7 +75,7 @@ def _event(event: BaseCloudEvent) -> StageEvent:
 
 
 def _given(value: dict[str, Any]) -> dict[str, Any]:
-    """The CloudEvent that a line holds, in the JSON format; what a lenient writer left out or wrote otherwise is put right."""
+    """The CloudEvent that a line holds, in the JSON format; what a lenient writer skipped or wrote otherwise is put right."""
     headers = _headers(value.get("headers"))
     attributes: dict[str, Any] = {
         name[3:].lower(): one for name, one in headers.items() if name.lower().startswith(_CE)

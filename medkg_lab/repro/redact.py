@@ -130,7 +130,7 @@ class _Redactor:
         return dict(sorted(found.items()))
 
     def unsure(self) -> tuple[str, ...]:
-        """Where a label such as MRN has a value behind it that is no secret by any rule."""
+        """Where a label such as MRN has a value behind it that is not a secret by any rule."""
         known = {one.text.lower() for one in self.pseudonyms.secrets}
         return tuple(dict.fromkeys(place for text in self._texts() for place in left(text, known)))
 
@@ -314,7 +314,7 @@ def _json(data: bytes) -> Any:
 
 
 def _decoded(data: bytes) -> tuple[str, str] | None:
-    """Text with its encoding; None for what is no text."""
+    """Text with its encoding; None for what is not text."""
     encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8"]
     if declared := re.match(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._\-]{2,40})[\"']", data[:200]):
         encodings.append(declared.group(1).decode())

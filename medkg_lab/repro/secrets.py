@@ -152,7 +152,7 @@ def _by_place(key: str, value: Any, within: str) -> set[Secret]:
 
 
 def _name(text: str) -> set[Secret]:
-    """The parts of a person's name but for initials and degrees: a source may give it whole, in parts, or turned round."""
+    """The parts of a person's name but for initials and degrees: a source may give it whole, in parts, or reversed."""
     return {Secret(part, NAME, word=True) for part in _WORD.findall(text) if len(part) > 1 and part not in _DEGREES}
 
 
@@ -161,7 +161,7 @@ class Pseudonyms:
 
     `spared` are words, folded, that are no secrets by themselves although they are part of a name. `own` are words in small
     letters that formats use, such as `page`: a name that is the same word counts only as it is written, such as `Page`.
-    `ordinary` are words in small letters that texts use: what was only found in a sentence and is one of them is no name.
+    `ordinary` are words in small letters that texts use: what was only found in a sentence and is one of them is not a name.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Circuit breakers: what fails again and again is left alone for a while, then tried with a single call."""
+"""Circuit breakers: what fails repeatedly is left alone for a while, then tried with a single call."""
 
 import threading
 from collections.abc import Awaitable, Callable

@@ -11,7 +11,7 @@ class UnknownPolicy(LabError):
 
 
 class BreakerOpen(ServiceError):
-    """Calls to {key} are suspended for another {seconds:.0f} s because it failed {failures} times in a row. Mend the service;
+    """Calls to {key} are suspended for another {seconds:.0f} s because it failed {failures} times in a row. Fix the service;
     the next call after that tries it again."""
 
     failure_kind = "breaker_open"

@@ -12,7 +12,7 @@ class ServerUnknown(LabError):
 
 
 class ServerUnstartable(LabError):
-    """The command of server {name!r} cannot be started: {detail}. Install it, or mend `command` in the profile."""
+    """The command of server {name!r} cannot be started: {detail}. Install it, or fix `command` in the profile."""
 
     exit_code = exit_codes.NO_RESTART
 
@@ -27,5 +27,5 @@ class ServerEnded(LabError):
 
 
 class ServerNotReady(LabError):
-    """Server {name!r} did not answer 200 at {url} within {seconds} s: {detail}. Mend `ready_url`, or raise `ready_seconds` in the
+    """Server {name!r} did not answer 200 at {url} within {seconds} s: {detail}. Fix `ready_url`, or raise `ready_seconds` in the
     profile."""

@@ -73,7 +73,7 @@ def documents_in(data: bytes, name: str, key: str) -> Iterator[Found]:
 
 
 def why_not_read(name: str, data: bytes) -> str | None:
-    """Why a file of a folder or a container is no document, judged by its name and its beginning; None when it may be one."""
+    """Why a file of a folder or a container is not a document, judged by its name and its beginning; None when it may be one."""
     suffix = PurePath(name).suffix.lower()
     kind = sniff.promised(name)
     if kind in sniff.PROSE and PurePath(name).stem.lower() in _FOLDER_NOTES:
@@ -131,7 +131,7 @@ def _in_container(data: bytes, name: str, key: str) -> Iterator[Found]:
 
 
 def _why_not_member(member: containers.Member, articles: set[str]) -> str | None:
-    """Why a member is no document. A package's PDF is the article that the .nxml before it, by name, gives in full."""
+    """Why a member is not a document. A package's PDF is the article that the .nxml before it, by name, gives in full."""
     if member.name.lower().endswith(".pdf") and _stem(member.name) in articles:
         return "the same article as the .nxml beside it"
     return why_not_read(PurePosixPath(member.name).name, member.data)

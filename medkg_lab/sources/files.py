@@ -68,7 +68,7 @@ class Expansion:
 def expand(path: Path, max_bytes: int = MAX_BYTES) -> Expansion:
     """The documents in the file or folder `path`, in the order of their names.
 
-    Folders are searched recursively; hidden files are left out, symbolic links inside the folder are not followed. Raises
+    Folders are searched recursively; hidden files are skipped, symbolic links inside the folder are not followed. Raises
     PathNotFound.
     """
     if not path.exists():

@@ -94,7 +94,7 @@ def pmc_number(key: str, source: str) -> str:
 
 
 def raise_embedded_error(root: etree._Element, key: str, host: str) -> None:
-    """Raise what an answer says inside: NotOpenAccess, NotFound or BadAnswer; nothing when it is no error.
+    """Raise what an answer says inside: NotOpenAccess, NotFound or BadAnswer; nothing when it is not an error.
 
     The shapes are `<OA><error code=...>`, `<errorBean><errMsg>`, `<eFetchResult><ERROR>`, and `<Reply error=...>` in a set.
     """

@@ -10,7 +10,7 @@ __all__ = ["MAX_PROBLEMS", "Problem"]
 
 
 class DefinitionInvalid(LabError):
-    """{file} cannot be used because of {count} problem(s); mend them and try again:
+    """{file} cannot be used because of {count} problem(s); fix them and try again:
     {listing}"""
 
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
@@ -20,17 +20,17 @@ class DefinitionInvalid(LabError):
 
 
 class TopologyInvalid(DefinitionInvalid):
-    """{file} is no valid pipeline because of {count} problem(s); mend them, then `medkg-lab pipeline validate` it:
+    """{file} is not a valid pipeline because of {count} problem(s); fix them, then `medkg-lab pipeline validate` it:
     {listing}"""
 
 
 class PolicyFileInvalid(DefinitionInvalid):
-    """{file} holds no valid policies because of {count} problem(s); mend them, then look at `medkg-lab policies list`:
+    """{file} holds no valid policies because of {count} problem(s); fix them, then look at `medkg-lab policies list`:
     {listing}"""
 
 
 class ProfileInvalid(DefinitionInvalid):
-    """{file} is no valid profile because of {count} problem(s); mend them and start the lab again:
+    """{file} is not a valid profile because of {count} problem(s); fix them and start the lab again:
     {listing}"""
 
 

@@ -95,10 +95,10 @@ def unknown_names(material: Material) -> Iterator[Problem]:
         for place, name in enumerate(stage.depends_on):
             if name not in material.names:
                 where = (*entry.where, "depends_on", place)
-                message = f"{stage.name!r} depends on {name!r}, which is no stage"
+                message = f"{stage.name!r} depends on {name!r}, which is not a stage"
                 yield entry.tree.problem(where, "unknown-stage", message, near(name, material.names - {stage.name}))
         if stage.resume_stage and stage.resume_stage not in material.names:
-            message = f"{stage.resume_stage!r} is no stage"
+            message = f"{stage.resume_stage!r} is not a stage"
             yield entry.problem("resume_stage", "unknown-stage", message, near(stage.resume_stage, material.names))
         if stage.policy not in material.policies:
             message = f"there is no policy called {stage.policy!r}"
@@ -120,7 +120,7 @@ def gate_forms(material: Material) -> Iterator[Problem]:
         stage = entry.stage
         if not stage.is_gate:
             if stage.resume_stage:
-                message = f"{stage.name!r} is no gate, so nothing resumes after it"
+                message = f"{stage.name!r} is not a gate, so nothing resumes after it"
                 yield entry.problem("resume_stage", "not-a-gate", message, "remove the key")
             continue
         if stage.condition is None and not entry.has("condition"):

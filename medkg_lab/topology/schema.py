@@ -24,7 +24,7 @@ class Checked(NamedTuple, Generic[M]):
 def check(source: Source, adapter: TypeAdapter[M], value: Any, where: Where) -> Checked[M]:
     """Validate `value`, which stands at `where` in `source`.
 
-    Types are strict as in JSON: the text "1" is no number.
+    Types are strict as in JSON: the text "1" is not a number.
     """
     try:
         text = json.dumps(value)

@@ -34,7 +34,7 @@ def colour_in(answer: bytes) -> str | None:
 
 
 def ask(device: str = "/dev/tty", patience: float = PATIENCE) -> str | None:
-    """The background of the terminal as #rrggbb; None when it does not tell within `patience` seconds, or is no terminal."""
+    """The background of the terminal as #rrggbb; None when it does not tell within `patience` seconds, or is not a terminal."""
     with contextlib.suppress(OSError, termios.error):
         handle = os.open(device, os.O_RDWR | os.O_NOCTTY)
         try:

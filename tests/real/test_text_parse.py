@@ -56,7 +56,7 @@ def test_what_is_neither_is_named(shared_data: Path) -> None:
 
 
 def _texts(body: Any) -> Iterator[str]:
-    """The texts under an element, each with the element whose text it is; what stands there twice by design is left out."""
+    """The texts under an element, each with the element whose text it is; what stands there twice by design is skipped."""
     for event, element in etree.iterwalk(body, events=("start", "end")):
         if not isinstance(element.tag, str):
             continue

@@ -156,7 +156,7 @@ async def test_matches_are_stepped_through_also_when_all_is_shown_again(
     async with events_screen(process) as screen:
         await screen.sees("file:nine", "✓ done")
         await screen.press("n")
-        assert ring(screen).follows, "without anything to find n is no key"
+        assert ring(screen).follows, "without anything to find, n does nothing"
         await screen.press("slash")
         await screen.type("doc:eight")
         await screen.press("enter")

@@ -72,7 +72,7 @@ async def test_a_failed_job_says_what_went_wrong_and_can_be_retried(demo_lab: Te
         await screen.press("2", "colon")
         await screen.type("jobs not-a-study")
         await screen.press("enter")
-        await screen.sees("bad_input at parse", "This JSON is no ClinicalTrials.gov")
+        await screen.sees("bad_input at parse", "This JSON is not a ClinicalTrials.gov")
         await screen.press("enter", "left_square_bracket", "left_square_bracket")
         await screen.sees(" Error ", "fix or replace it", "policy ")
         await screen.press("w")

@@ -144,7 +144,7 @@ def decode_request(frame: bytes) -> Request:
 def encode_response(head: Head, body: dict[str, Any]) -> bytes:
     """Encode the answer to the request with `head`, with its length in front.
 
-    Keys of `body` that the version does not have are left out; keys that it needs and `body` lacks raise KeyError.
+    Keys of `body` that the version does not have are skipped; keys that it needs and `body` lacks raise KeyError.
     """
     schema = load_response_schema(head.api_key, head.version)
     header_schema = schema.__header_schema__

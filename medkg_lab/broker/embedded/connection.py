@@ -25,7 +25,7 @@ Answer = asyncio.Task[bytes | None]
 
 
 class Connection:
-    """Serves one client until it goes, sends what is no request, or the broker stops.
+    """Serves one client until it goes, sends what is not a request, or the broker stops.
 
     Requests are begun in their order and may wait side by side, for example several produce requests for one fdatasync;
     only what changes topics, groups or offsets is finished before the next begins, as with Kafka's own brokers.

@@ -43,11 +43,11 @@ class Damaged(LabError):
 
 
 class StorageFailed(LabError):
-    """The log of {topic}-{partition} could not be kept: {detail}. Free disk space or mend the disk, then restart the broker."""
+    """The log of {topic}-{partition} could not be kept: {detail}. Free disk space or fix the disk, then restart the broker."""
 
 
 class DiskFailed(LabError):
-    """The broker's disk did not keep what it was given: {detail}. Nothing unsaved was acknowledged; free disk space or mend
+    """The broker's disk did not keep what it was given: {detail}. Nothing unsaved was acknowledged; free disk space or fix
     the disk, the broker reads everything again at its next start."""
 
 

@@ -80,7 +80,7 @@ def _groups(given: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of records")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of records")
     return int(text)
 
 

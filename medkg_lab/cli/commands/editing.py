@@ -24,7 +24,7 @@ class EditorFailed(LabError):
 
 class DraftKept(LabError):
     """Nothing was saved: the draft has {count} problem(s). It lies in {draft}; `medkg-lab pipeline apply {name} {draft}` saves it
-    once they are mended."""
+    once they are fixed."""
 
 
 def add(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

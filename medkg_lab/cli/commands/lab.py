@@ -37,9 +37,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     down = commands.add_parser("down", parents=[common], help="stop the lab")
     down.set_defaults(run=_down)
     status = commands.add_parser("status", parents=[common], help="show the processes, jobs and views")
-    status.add_argument("--why", action="store_true", help="say what each thing that does not move is waiting for")
+    status.add_argument("--why", action="store_true", help="explain what blocked jobs are waiting for")
     status.set_defaults(run=_status)
-    watch = commands.add_parser("watch", parents=[common], help="show the status again and again until Ctrl-C")
+    watch = commands.add_parser("watch", parents=[common], help="refresh the status until Ctrl-C")
     watch.add_argument(
         "--every", type=seconds(0.1), default=1.0, metavar="SECONDS", help="seconds between two looks (default 1)"
     )

@@ -10,7 +10,7 @@ def places(document: Document, chunks: Sequence[Chunk]) -> list[dict[str, Any]]:
     """Per chunk its id, section, page and text, and for each span the source's element, page, box and characters.
 
     `element` is the source's own path (a JSON path, an XPath, `page/3/block/7`), `bbox` in fractions of the page; `start` and
-    `end` count characters of the block's text. A span of a block that the document does not have is left out.
+    `end` count characters of the block's text. A span of a block that the document does not have is skipped.
     """
     return [
         {

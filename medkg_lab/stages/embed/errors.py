@@ -30,7 +30,7 @@ class _EndpointError(ServiceError):
 
 
 class EndpointDown(_EndpointError):
-    """The embedding endpoint {url} did not answer: {detail}. Start the server that the profile names, or mend `base_url`."""
+    """The embedding endpoint {url} did not answer: {detail}. Start the server that the profile names, or fix `base_url`."""
 
 
 class EndpointFailed(_EndpointError):

@@ -69,7 +69,7 @@ class OpenAIEmbedder:
         except APIError as error:
             raise self._service_error(error) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # An answer with status 200 that is no embedding response (a web page, too few vectors) surfaces as one of these.
+            # An answer with status 200 that is not an embedding response (a web page, too few vectors) surfaces as one of these.
             raise EndpointWrongVectors(url=self._options.base_url, detail=short(repr(error))) from error
         return unit_vectors(
             [document.embedding for document in answered], self._options.dimension, self._options.base_url

@@ -25,7 +25,7 @@ def unit_vectors(raw: list[Any], dimension: int, url: str) -> npt.NDArray[np.flo
     try:
         vectors = np.asarray(raw, dtype=np.float32).reshape(-1, dimension)
     except (TypeError, ValueError) as error:
-        raise EndpointWrongVectors(url=url, detail=short(f"a vector holds what is no number: {error}")) from None
+        raise EndpointWrongVectors(url=url, detail=short(f"a vector holds what is not a number: {error}")) from None
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
         raise EndpointWrongVectors(url=url, detail="a vector is zero or not finite")

@@ -74,7 +74,7 @@ class Splade:
 def from_coordinates(model: str, texts: int, rows: Any, terms: Any, weights: Any) -> SparseVectors:
     """Sparse vectors from a matrix's coordinates: arrays of row numbers, of column numbers, and of what stands there.
 
-    Weights that are not positive are left out.
+    Weights that are not positive are skipped.
     """
     kept = weights > 0
     rows, terms, weights = rows[kept], terms[kept], weights[kept]

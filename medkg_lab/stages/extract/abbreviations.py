@@ -48,7 +48,7 @@ def _are_two(first: str, second: str) -> bool:
 
 
 def _looks_short(text: str) -> bool:
-    """Two capitals, or one and a digit: a word with a capital in brackets is no abbreviation."""
+    """Two capitals, or one and a digit: a word with a capital in brackets is not an abbreviation."""
     return (
         bool(_SHORT.match(text)) and sum(char.isupper() or char.isdigit() for char in text) > 1 and not text.isdigit()
     )

@@ -67,7 +67,7 @@ def read_claims(body: Any) -> tuple[Claim, ...]:
         choice = body["choices"][0]
         content = choice["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        raise ValueError("it is no chat completion") from None
+        raise ValueError("it is not a chat completion") from None
     if choice.get("finish_reason") == "length":
         raise ValueError("it was cut off at max_tokens")
     if not isinstance(content, str):

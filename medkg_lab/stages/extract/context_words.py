@@ -92,7 +92,7 @@ UNEXPOSED_BEFORE = _compiled(
     "|current|recent|past|history of"
     "|use of|exposure to|treatment with|receipt of|need for)(?: (?:use of|exposure to|treatment with|therapy with))?",
 )  # fmt: skip
-"""Triggers that deny a drug, a procedure or another thing that is no finding."""
+"""Triggers that deny a drug, a procedure or another thing that is not a finding."""
 
 ABSENT_AFTER = re.compile(
     rf"(?:\b{_BE}(?: (?:also|both|all|\w+ly))? (?:not (?:be )?{_SEEN}|absent|ruled out|excluded|denied|lacking"

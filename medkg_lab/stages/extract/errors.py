@@ -28,7 +28,7 @@ class _LlmError(ServiceError):
 
 
 class LlmDown(_LlmError):
-    """The language model's endpoint {url} did not answer: {detail}. Start the server that the profile names, or mend
+    """The language model's endpoint {url} did not answer: {detail}. Start the server that the profile names, or fix
     `base_url`."""
 
 

@@ -48,11 +48,11 @@ class LlmExtractor:
     def _edges(
         self, document: Document, chunk: Chunk, claims: tuple[Claim, ...], nodes: dict[str, Node]
     ) -> Iterator[Edge]:
-        """The claims that stand in the passage, as edges; others are left out, because nothing would vouch for them."""
+        """The claims that stand in the passage, as edges; others are skipped, because nothing would vouch for them."""
         for claim in dict.fromkeys(claims):
             place = find_evidence(claim, chunk.text)
             if place is None:
-                _LOG.info("a claim without its evidence in %s is left out", chunk.chunk_id)
+                _LOG.info("a claim without its evidence in %s is skipped", chunk.chunk_id)
                 continue
             ends = [self._node(claim.subject), self._node(claim.object)]
             nodes.update({node.node_id: node for node in ends if node.node_id not in nodes})

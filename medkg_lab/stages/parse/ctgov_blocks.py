@@ -59,7 +59,7 @@ class Blocks:
                     self.add(BlockKind.LIST_ITEM if is_item else kind, part, current, record)
 
     def table(self, rows: list[tuple[str, ...]], section: Section, record: Record) -> None:
-        """A table whose first row is its header; a table of a header alone is left out. Raises TooManyCells."""
+        """A table whose first row is its header; a table of a header alone is skipped. Raises TooManyCells."""
         if len(rows) > 1:
             check_cells(sum(map(len, rows)))
             table = Table(rows=tuple(rows), header_rows=1)

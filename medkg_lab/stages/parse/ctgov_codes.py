@@ -14,7 +14,7 @@ _MESH_ID = re.compile(r"^([DC])0*(\d{1,9})$")
 
 
 def mesh_id(written: str) -> str | None:
-    """A MeSH id as MeSH writes it: `D000003924` is `D003924`. None when it is no id of a descriptor or supplement."""
+    """A MeSH id as MeSH writes it: `D000003924` is `D003924`. None when it is not an id of a descriptor or supplement."""
     match = _MESH_ID.match(written.strip())
     if not match:
         return None
@@ -24,7 +24,7 @@ def mesh_id(written: str) -> str | None:
 
 
 def read_codes(study: Record) -> Iterator[Code]:
-    """All codes of `study` in the record's order; MeSH ancestors are left out, for the study is not about them."""
+    """All codes of `study` in the record's order; MeSH ancestors are skipped, for the study is not about them."""
     protocol = study["protocolSection"]
     arms = protocol["armsInterventionsModule"]
     outcomes = protocol["outcomesModule"]

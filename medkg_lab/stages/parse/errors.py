@@ -27,7 +27,7 @@ class MalformedJson(DocumentError):
 
 
 class NotAStudy(DocumentError):
-    """This JSON is no ClinicalTrials.gov API v2 study: {detail}. Submit one study as the API's /api/v2/studies/NCT... gives
+    """This JSON is not a ClinicalTrials.gov API v2 study: {detail}. Submit one study as the API's /api/v2/studies/NCT... gives
     it."""
 
 
@@ -50,8 +50,8 @@ class NotAnArticle(DocumentError):
 
 
 class OpenAccessRefusal(DocumentError):
-    """This file is no article but PubMed Central's refusal to give one ({code}: {detail}). The article is not in the open-access
-    subset; submit its PDF if you have the right to."""
+    """This file is not an article but PubMed Central's refusal to give one ({code}: {detail}). The article is not in the
+    open-access subset; submit its PDF if you have the right to."""
 
 
 class EmptyDocument(DocumentError):
@@ -59,5 +59,5 @@ class EmptyDocument(DocumentError):
 
 
 class UnknownPdfIr(DocumentError):
-    """This is no converter's representation of a PDF that the lab reads: {detail}. It reads docvortex.middle 2.0, and MinerU's
+    """This is not a converter's representation of a PDF that the lab reads: {detail}. It reads docvortex.middle 2.0, and MinerU's
     content_list, content_list_v2 and middle JSON; convert the PDF with one of the versions that write these."""

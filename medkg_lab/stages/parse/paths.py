@@ -10,7 +10,7 @@ _ANY = "*"
 class Paths:
     """The paths of one tree's elements, such as `/article/body/p[2]`; the tree must not change meanwhile.
 
-    The form is libxml2's (`xmlGetNodePath`): the position is left out where no sibling has the name, and an element of a default
+    The form is libxml2's (`xmlGetNodePath`): the position is skipped where no sibling has the name, and an element of a default
     namespace is `*`.
     """
 

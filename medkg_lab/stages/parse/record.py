@@ -51,7 +51,7 @@ class Record:
         return Record(value, path)
 
     def each(self) -> Iterator["Record"]:
-        """The items of a list; nothing when it is no list."""
+        """The items of a list; nothing when it is not a list."""
         for number, item in enumerate(self.raw if isinstance(self.raw, list) else ()):
             yield Record(item, f"{self.path}[{number}]")
 

@@ -71,7 +71,7 @@ class ModeScreen(FrameScreen):
             dialog.show_answer([why_process(subject.raw), str(error)] if subject.kind == "process" else [str(error)])
 
         if subject.kind == "process":
-            # What the lab cannot be asked now is left out.
+            # What the lab cannot be asked now is skipped.
             self.ask("why", lambda lab: explain_process(lab, subject.raw), dialog.show_answer, show_error)
             return
 

@@ -220,7 +220,7 @@ class FrameScreen(Screen[None]):
         ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key without anything to do is no key."""
+        """A key without anything to do is not a key."""
         return self.can(action) if action in keys.BY_ID else super().check_action(action, parameters)
 
     def action_back(self) -> None:

@@ -94,7 +94,7 @@ def quadratic_chunking(context: Context) -> Outcome:
     )
 
 
-@case("security/16", "what is no archive, or has events that cannot have happened, is refused at once in words")
+@case("security/16", "what is not an archive, or has events that cannot have happened, is refused at once in words")
 def archive_fifo(context: Context) -> Outcome:
     os.mkfifo(context.scratch / "pipe.mklab")
     (context.scratch / "zero.mklab").symlink_to("/dev/zero")

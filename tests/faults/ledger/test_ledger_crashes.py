@@ -88,7 +88,7 @@ def progress(writers: list[Writer], seconds: float) -> None:
 
 
 def kill_repeatedly(process: LedgerProcess, kills: int, rest: float) -> list[Writer]:
-    """Let writers work, kill the ledger again and again within `rest` seconds or more, and return the writers."""
+    """Let writers work, kill the ledger repeatedly within `rest` seconds or more, and return the writers."""
     stopping = threading.Event()
     writers = [Writer(process.client(60.0), f"w{n}", stopping) for n in range(WRITERS)]
     for writer in writers:

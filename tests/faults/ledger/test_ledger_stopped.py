@@ -53,7 +53,7 @@ def in_threads(work: Any, number: int, ended: threading.Event) -> Iterator[list[
 
 
 def test_an_engine_s_events_all_arrive_over_stops_and_starts(ledger: LedgerProcess) -> None:
-    """Each job is claimed, its stages told without waiting, and completed, while the ledger is stopped again and again."""
+    """Each job is claimed, its stages told without waiting, and completed, while the ledger is stopped repeatedly."""
     counted = iter(range(10_000))
 
     def work(_: int) -> None:

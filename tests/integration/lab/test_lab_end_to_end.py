@@ -154,11 +154,11 @@ def test_moving_the_file_after_submitting_loses_nothing(demo: Demo, tmp_path: Pa
 
 def test_a_bad_message_becomes_a_dead_letter_with_its_reason(demo: Demo) -> None:
     lab, _ = demo
-    assert lab.run("broker", "produce", "ingest.requests.v1", "this is no request").code == 0
+    assert lab.run("broker", "produce", "ingest.requests.v1", "this is not a request").code == 0
 
     def letters() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = lab.ok("broker", "tail", "ingest.deadletter.v1")
-        return [one for one in found if one["value"] == "this is no request"]
+        return [one for one in found if one["value"] == "this is not a request"]
 
     letter = wait_until(letters, 20, "the dead letter")[0]
     assert "not JSON" in dict(letter["headers"])["medkg-reason"]

@@ -1,4 +1,4 @@
-"""A thousand gates that open at once, in two versions of a pipeline, while dagsterd is killed again and again."""
+"""A thousand gates that open at once, in two versions of a pipeline, while dagsterd is killed repeatedly."""
 
 import os
 import signal

@@ -151,6 +151,6 @@ def test_offsets_and_producer_ids_outlive_the_process(tmp_path: Path) -> None:
 
 def test_a_damaged_file_of_offsets_stops_the_start(tmp_path: Path) -> None:
     path = tmp_path / "meta.sqlite"
-    path.write_bytes(b"this is no database" * 300)
+    path.write_bytes(b"this is not a database" * 300)
     with pytest.raises(MetaDamaged):
         Meta(path)

@@ -1,4 +1,4 @@
-"""Every chunk is exactly the text that its spans point to, and nothing of the prose is left out."""
+"""Every chunk is exactly the text that its spans point to, and nothing of the prose is skipped."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is no regular file is refused at once, wherever a person may name one; nothing waits for a pipe or a device."""
+"""What is not a regular file is refused at once, wherever a person may name one; nothing waits for a pipe or a device."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Claims of a language model behind a real HTTP server: borne out by the passage, or left out, or a typed error."""
+"""Claims of a language model behind a real HTTP server: borne out by the passage, or skipped, or a typed error."""
 
 import asyncio
 import json

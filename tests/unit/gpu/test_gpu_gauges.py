@@ -1,4 +1,4 @@
-"""Gauges: what NVML's functions give is read as it is meant, and no driver is no gauge."""
+"""Gauges: what NVML's functions give is read as it is meant, and without a driver there is no gauge."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Walking folders: order, what is left out, and why."""
+"""Walking folders: order, what is skipped, and why."""
 
 import contextlib
 import itertools
@@ -156,7 +156,7 @@ def test_a_root_may_be_named_by_a_link_or_by_its_real_path(tmp_path):
 
 
 def test_nothing_stays_open(tmp_path):
-    """A folder, a FIFO and a file that is too large, named again and again, must not use up the descriptors."""
+    """A folder, a FIFO and a file that is too large, named repeatedly, must not use up the descriptors."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     write(tmp_path / "large")

@@ -144,7 +144,7 @@ def _coordinator(service: Service, peer: Peer, kind: int, key: str) -> dict[str,
     if kind == _GROUP_KEY:
         code = peer.refusal(Kind.GROUP, key)
     elif kind == _TRANSACTION_KEY:
-        # The one code on which clients give up at once; others they ask again and again.
+        # The one code on which clients give up at once; others they ask repeatedly.
         code, message = Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not offered"
     else:
         code, message = Code.INVALID_REQUEST, "coordinators are those of groups"

@@ -145,7 +145,7 @@ def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
             kept = [word for word in words if word and word not in given]
             result[name] = ",".join(kept if operation == _SUBTRACT else [*kept, *given])
         else:
-            raise Refused(Code.INVALID_CONFIG, f"{name} is no list: it is set or deleted")
+            raise Refused(Code.INVALID_CONFIG, f"{name} is not a list: it is set or deleted")
     return result
 
 

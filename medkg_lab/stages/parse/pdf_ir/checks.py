@@ -37,7 +37,7 @@ def thousandths(box: Any) -> list[float] | None:
 
 
 def scaled(box: Any, width: float, height: float) -> list[float] | None:
-    """A box in fractions of a page of that size; None when it is no box or the page has no size."""
+    """A box in fractions of a page of that size; None when it is not a box or the page has no size."""
     if not isinstance(box, list) or len(box) != 4 or width <= 0 or height <= 0:
         return None
     if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in box):

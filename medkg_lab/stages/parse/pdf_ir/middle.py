@@ -1,7 +1,7 @@
 """The middle JSON of docvortex and MinerU 4 (schema `docvortex.middle` 2.0), read into the intermediate representation.
 
 `{schema, schema_version, metadata: {document: {title, identifiers, languages, authors}}, pages: [{page_idx, blocks: [{type,
-index, bbox, content}]}]}`; `bbox` is in fractions of the page. Headers, footers, page numbers and marginal notes are left out.
+index, bbox, content}]}]}`; `bbox` is in fractions of the page. Headers, footers, page numbers and marginal notes are skipped.
 """
 
 import re
@@ -175,7 +175,7 @@ class _Reader:
         self._last_page: dict[int, int | None] = {}
 
     def page(self, number: int, blocks: Any, silent: frozenset[int] = frozenset()) -> bool:
-        """Read one page and say whether it gave readable text; margins count, though they are left out of the document.
+        """Read one page and say whether it gave readable text; margins count, though they are not part of the document.
 
         `silent` are the numbers of blocks that belong to the margins although the converter does not say so.
         """

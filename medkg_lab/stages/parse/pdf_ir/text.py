@@ -33,7 +33,7 @@ def normalize(text: str) -> str:
 
 
 def inline(spans: Any) -> str:
-    """The text of a list of inline spans (text, formula, code, hyperlink), mended; anything else gives an empty string.
+    """The text of a list of inline spans (text, formula, code, hyperlink), fixed; anything else gives an empty string.
 
     Spans in the styles `superscript` and `subscript` become powers, marks and the like (`medkg_lab.stages.parse.scripts`).
     """

@@ -23,7 +23,7 @@ TYPES = {
 
 
 def words_of(lab: Lab) -> Words:
-    """All names; those of a part that cannot be read are left out. Slow at first: it imports the implementations."""
+    """All names; those of a part that cannot be read are skipped. Slow at first: it imports the implementations."""
     implementations: dict[str, str] = {}
     types_of: dict[str, str] = {}
     for name in registry.names():

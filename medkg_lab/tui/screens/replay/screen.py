@@ -193,7 +193,7 @@ class ReplayScreen(ModeScreen):
         if self._run is None or self._moment.where in ("not run", "ended"):
             self._begin(order)
         elif self._moment.is_held:
-            # Said at once, so that a key held down is no second order.
+            # Said at once, so that a key held down is not a second order.
             self._moment = Moment(**{**vars(self._moment), "where": "running", "report": None})
             self._run.order(order)
             self._paint()
