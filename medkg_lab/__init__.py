@@ -1,4 +1,4 @@
-"""medkg-lab: a desktop lab for a whole medical-document pipeline."""
+"""medkg-lab: runs a complete medical-document pipeline on one machine."""
 
 from medkg_lab import telemetry
 

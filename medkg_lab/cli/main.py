@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = Parser(
         prog="medkg-lab",
-        description="A desktop lab that runs a whole medical-document pipeline with its real parts beside it.",
+        description="Run a complete medical-document pipeline, with its real parts, on one machine.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

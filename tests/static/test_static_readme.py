@@ -48,6 +48,7 @@ def complaint(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) ->
     return ""
 
 
+DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 LAB_COMMANDS = [words for words in commands(README) if words[0] == "medkg-lab"]
 SCRIPT_COMMANDS = [words for words in commands(README) if words[0].startswith("./scripts/")]
 
@@ -92,3 +93,21 @@ def test_commands_are_found_in_fenced_blocks() -> None:
 def test_a_wrong_command_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--no-such-option" in complaint(("submit", "x", "--no-such-option"), capsys)
     assert complaint(("--help",), capsys) == ""
+
+
+def test_the_modules_and_pages_that_the_documents_name_are_there() -> None:
+    missing = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for name in re.findall(r"`([a-z_]+(?:/[a-z_0-9]+)+\.py)`", text):
+            if not any((ROOT / start / name).exists() for start in ("", "medkg_lab", "medkg_lab/tui")):
+                missing.append(f"{document.name}: {name}")
+        for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
+            if not (document.parent / link).exists():
+                missing.append(f"{document.name}: {link}")
+    assert len(DOCUMENTS) > 15
+    assert missing == []
+
+
+def test_architecture_stays_short() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split()) <= 2500

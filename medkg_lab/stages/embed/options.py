@@ -15,7 +15,7 @@ class MiniLMOptions(Options):
     precision: Precision = Field(
         default="fp32",
         description="`int8` embeds about twice as fast on the same cores; its vectors have a mean cosine of 0.995 to the "
-        "exact ones. ARCHITECTURE.md has the cost in nDCG@10.",
+        "exact ones. docs/benchmarks.md has the cost in nDCG@10.",
     )
 
 
