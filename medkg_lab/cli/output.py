@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,12 @@ def print_fields(fields: Mapping[str, Any]) -> None:
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         print(f"{name.ljust(width)}  {sanitize(_cell(value))}")
+
+
+def time_taken(started: float) -> str:
+    """Minutes and seconds since `started`, which is in seconds of the monotonic clock."""
+    minutes, seconds = divmod(int(time.monotonic() - started), 60)
+    return f"{minutes}:{seconds:02}"
 
 
 def clock(seconds: float | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.commands.lab import print_dagster
+from medkg_lab.cli.commands.lab import print_dagster, wait_ready
 from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 from medkg_lab.cli.streams import unfiltered
 
@@ -42,12 +42,14 @@ def run(given: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _running(lab: "Lab", keep: bool) -> Iterator[None]:
     """A lab that is up; afterwards it is stopped unless it is kept. A lab that ran already is left as it was."""
+    from medkg_lab.supervisor.readiness import STARTS_S
+
     ran_before = lab.supervisor.is_running()
     print_note(f"starting the lab in {lab.locations.home}")
     lab.supervisor.up(die_with_parent=not keep)
     done = False
     try:
-        lab.supervisor.wait_ready()
+        wait_ready(lab, STARTS_S)
         yield
         done = True
     finally:

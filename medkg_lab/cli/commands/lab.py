@@ -3,16 +3,29 @@
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import clock, print_json, print_json_line, print_note, print_styled, print_table, print_text
+from medkg_lab.cli.output import (
+    clock,
+    live_line,
+    print_json,
+    print_json_line,
+    print_note,
+    print_styled,
+    print_table,
+    print_text,
+    time_taken,
+)
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.logs import FORMATS
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
 
 
 class NoSuchLog(LabError):
@@ -65,7 +78,7 @@ def _up(given: argparse.Namespace) -> int:
     lab = Lab.at(given.home)
     seconds = given.timeout if given.timeout is not None else STARTS_S
     lab.supervisor.up(seconds=seconds, log_format=given.log_format)
-    lab.supervisor.wait_ready(seconds)
+    wait_ready(lab, seconds)
     status = lab.supervisor.status()
     notes = [*status["notes"], *missing_parts(lab)]
     for note in notes:
@@ -77,6 +90,20 @@ def _up(given: argparse.Namespace) -> int:
         print_note(f"the lab at {status['home']} is up")
         print_dagster(lab.dagster.link())
     return exit_codes.OK
+
+
+def wait_ready(lab: "Lab", seconds: float) -> None:
+    """Wait until the lab's processes are ready, with a live line about them. Raises LabNotReady and LabStarting."""
+    started = time.monotonic()
+    with live_line() as line:
+        lab.supervisor.wait_ready(seconds, lambda seen: line(starting_words(seen["processes"], started)))
+
+
+def starting_words(processes: Sequence[Mapping[str, Any]], started: float) -> str:
+    """How many processes are ready, which are waited for, and for how long; `started` is on the monotonic clock, in seconds."""
+    waiting = [one["name"] for one in processes if one["state"] != "ready"]
+    words = [f"{len(processes) - len(waiting)}/{len(processes)} ready", *([", ".join(waiting)] if waiting else [])]
+    return " · ".join([*words, time_taken(started)])
 
 
 def _down(given: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
-from medkg_lab.cli.output import live_line, print_json, print_note, print_table
+from medkg_lab.cli.output import live_line, print_json, print_note, print_table, time_taken
 from medkg_lab.cli.parser import text_or_file
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def progress_words(seen: "Progress", started: float) -> str:
     ended = len(seen.states) - len(seen.unfinished())
     stages = Counter(job.get("stage") or job["state"] for job_id in seen.unfinished() if (job := seen.jobs.get(job_id)))
     where = stages.most_common(1)[0][0] if stages else "on the queue" if seen.unfinished() else "done"
-    minutes, seconds = divmod(int(time.monotonic() - started), 60)
-    return f"{ended}/{len(seen.states)} · {where} · {minutes}:{seconds:02}"
+    return f"{ended}/{len(seen.states)} · {where} · {time_taken(started)}"
 
 
 def _wait(

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from medkg_lab.cli.commands.gate import FieldUnclear, parse_field
+from medkg_lab.cli.commands.lab import starting_words
 from medkg_lab.cli.commands.submit import progress_words
 from medkg_lab.cli.main import build_parser
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
+from medkg_lab.ledger.client import Selected
 
 JOBS = {
     "765ff20e-aaaa": ("clinicaltrials:NCT90000001", "NCT90000001"),
@@ -27,12 +29,11 @@ class Ledger:
     def jobs(self, doc: str, **_: Any) -> list[dict[str, Any]]:
         return [{"job_id": job_id, "doc_id": found} for job_id, (found, _) in JOBS.items() if found == doc]
 
-    def rows(self, sql: str, params: list[Any], **_: Any) -> dict[str, Any]:
+    def rows(self, sql: str, params: list[Any], **_: Any) -> Selected:
         if "doc_key" in sql:
-            return {
-                "rows": [[j, doc] for j, (doc, key) in JOBS.items() if key == params[0] or doc.startswith(params[0])]
-            }
-        return {"rows": [[job_id] for job_id in JOBS if job_id.startswith(params[0])]}
+            found = [[j, doc] for j, (doc, key) in JOBS.items() if key == params[0] or doc.startswith(params[0])]
+            return Selected(["job_id", "doc_id"], found, False)
+        return Selected(["job_id"], [[job_id] for job_id in JOBS if job_id.startswith(params[0])], False)
 
 
 class Lab:
@@ -82,6 +83,13 @@ def test_the_live_line_says_how_many_have_ended_where_the_others_are_and_how_lon
     jobs = {name: {"state": states[name], "stage": "embed"} for name in "abc"}
     assert progress_words(Progress(states, jobs), time.monotonic() - 21.5) == "1/4 · embed · 0:21"
     assert progress_words(Progress({"d": "on_queue"}), time.monotonic()) == "0/1 · on the queue · 0:00"
+
+
+def test_the_live_line_of_up_names_what_it_waits_for() -> None:
+    processes = [{"name": name, "state": state} for name, state in (("broker", "ready"), ("ledgerd", "starting"))]
+    started = time.monotonic() - 61.5
+    assert starting_words(processes, started) == "1/2 ready · ledgerd · 1:01"
+    assert starting_words(processes[:1], started) == "1/1 ready · 1:01"
 
 
 def test_jobs_alone_lists_them() -> None:
