@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_fields, print_json, print_json_line, print_note, print_table, print_text
 from medkg_lab.cli.streams import standard_input
+from medkg_lab.errors import LabError
 from medkg_lab.text import one_line
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+
+
+class NothingToProduce(LabError):
+    """Nothing came on standard input, so nothing was put on {topic}. Give the record's value there or as an argument."""
+
+    exit_code = exit_codes.USAGE
 
 
 CLIENTS = ("kcat", "librdkafka", "java", "confluent-kafka", "aiokafka", "kafka-python")
@@ -120,13 +127,22 @@ def _produce(given: argparse.Namespace) -> int:
     lab = _lab(given)
     if lab.settings.broker.engine != "external":
         require_room(lab.locations)
-    value = standard_input().read() if given.value is None else given.value.encode()
+    value = record_value(given.value, given.topic)
     place = produce(lab.bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
     if given.json:
         print_json(place)
     else:
         print_note(f"kept at {place['partition']}@{place['offset']}")
     return exit_codes.OK
+
+
+def record_value(written: str | None, topic: str) -> bytes:
+    """The value as it was `written`, else what standard input has. Raises NothingToProduce and NoStandardInput."""
+    if written is not None:
+        return written.encode()
+    if not (read := standard_input().read()):
+        raise NothingToProduce(topic=topic)
+    return read
 
 
 def _access(given: argparse.Namespace) -> int:
