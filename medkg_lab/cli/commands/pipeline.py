@@ -100,20 +100,27 @@ def _validate(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import Problem, TopologyInvalid
     from medkg_lab.topology.loader import load_topology
+    from medkg_lab.topology.skippable import warnings
 
     catalog = Lab.at(given.home).catalog
     problems: list[Problem] = []
+    valid: list[tuple[str, Topology]] = []
     if given.file:
         for path in given.file:
             try:
-                load_topology(path, policies=catalog.policies().names)
+                valid.append((str(path), load_topology(path, policies=catalog.policies().names)))
             except TopologyInvalid as error:
                 problems += error.problems
     else:
         problems += [problem for error in catalog.invalid().values() for problem in error.problems]
+        valid += [(str(catalog.path(name)), topology) for name, topology in catalog.topologies().items()]
+    cautions = [(file, warning) for file, topology in valid for warning in warnings(topology)]
     if given.json:
-        print_json({"ok": not problems, "problems": [problem.__dict__ for problem in problems]})
+        told = [{"file": file, "message": warning} for file, warning in cautions]
+        print_json({"ok": not problems, "problems": [problem.__dict__ for problem in problems], "warnings": told})
     else:
+        for file, warning in cautions:
+            print_note(f"{file}: warning: {warning}")
         print_text("\n".join(map(str, problems)) or "valid")
     return exit_codes.FAILED if problems else exit_codes.OK
 
