@@ -15,6 +15,7 @@ COLUMNS = (
     "state",
     "current_stage",
     "attempt",
+    "execution",
     "created_at",
     "updated_at",
     "failure_kind",
@@ -48,7 +49,10 @@ SECONDS = 3.0
 
 @dataclass(frozen=True)
 class JobPage:
-    """Rows `offset` and following of the jobs that fit, and how many fit in all."""
+    """Rows `offset` and following of the jobs that fit, and how many fit in all.
+
+    `began_at` of a row is when the job's last execution began, or when it was submitted if it has had no other.
+    """
 
     offset: int
     total: int
@@ -98,7 +102,25 @@ def jobs(ledger: LedgerClient, narrowed: str, sort: str, reverse: bool, offset: 
         timeout_s=SECONDS,
     )
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed.rows]
+    began = _began(ledger, [row["job_id"] for row in rows if row["execution"] > 1])
+    rows = [{**row, "began_at": began.get(row["job_id"], row["created_at"])} for row in rows]
     return JobPage(offset, int(counted.rows[0][0]), rows)
+
+
+def _began(ledger: LedgerClient, job_ids: Sequence[str]) -> dict[str, float]:
+    """When those of the jobs that have begun their last execution began it, in seconds since the epoch."""
+    if not job_ids:
+        return {}
+    sql = f"""SELECT job_id, min(t0) FROM stage_run JOIN job USING (job_id, execution)
+              WHERE job_id IN ({", ".join("?" * len(job_ids))}) AND t0 IS NOT NULL GROUP BY job_id"""
+    return dict(ledger.rows(sql, job_ids, limit=len(job_ids), timeout_s=SECONDS).rows)
+
+
+def began_at(job: Mapping[str, Any]) -> float:
+    """When the last execution of a job, as the ledger's client gets it, began (seconds since the epoch)."""
+    execution = job["execution"]
+    runs = [run["t0"] for run in job["stages"] if run["execution"] == execution and run["t0"]]
+    return float(min(runs)) if execution > 1 and runs else float(job["created_at"])
 
 
 def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medkg_lab.lab.job_queries import began_at
 from medkg_lab.models.events import Event
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, milliseconds, number, plural, short_id
@@ -73,7 +74,7 @@ def job_row(job: Mapping[str, Any], now: float) -> Row:
     quiet = job["state"] == "completed"
     kind = f"{job['failure_kind']}: " if job.get("failure_kind") else ""
     ended = job["state"] not in {"queued", "running", "waiting_gate"}
-    took = duration(job["updated_at"] - job["created_at"]) if ended else ""
+    took = duration(job["updated_at"] - job["began_at"]) if ended else ""
     return Row(
         job["job_id"],
         (
@@ -95,7 +96,7 @@ def verdict(job: Mapping[str, Any], now: float) -> list[Line]:
     state = glyphs.of_job(job["state"])
     since = duration(now - job["updated_at"])
     words = {
-        "completed": f"took {duration(job['updated_at'] - job['created_at'])}",
+        "completed": f"took {duration(job['updated_at'] - began_at(job))}",
         "running": f"at {job.get('stage') or 'its first stage'} on {job.get('worker') or 'an engine'}",
         "waiting_gate": f"at {job.get('stage')} for {since}",
         "queued": f"for {since} in lane {job.get('lane')}",
