@@ -1,4 +1,4 @@
-"""How the stages of a pipeline have done: how many documents are through each, and how long that took."""
+"""How the stages and gates of a pipeline have done: how many documents are through each, and how long that took."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from medkg_lab.ledger.client import LedgerClient
 SECONDS = 3.0
 _SQL = """
 SELECT s.stage,
-       count(DISTINCT s.job_id) FILTER (s.status IN ('completed', 'skipped', 'released', 'open')),
+       count(DISTINCT s.job_id) FILTER (s.status IN ('completed', 'skipped')),
        count(DISTINCT s.job_id) FILTER (s.status = 'failed'),
        quantile_cont(s.ms, 0.5) FILTER (s.status = 'completed'),
        quantile_cont(s.ms, 0.95) FILTER (s.status = 'completed'),
@@ -15,6 +15,14 @@ SELECT s.stage,
 FROM stage_run s JOIN job j USING (job_id)
 WHERE j.pipeline_name = ?
 GROUP BY s.stage
+UNION ALL
+SELECT g.gate,
+       count(DISTINCT g.job_id) FILTER (g.state IN ('open', 'released')),
+       count(DISTINCT g.job_id) FILTER (g.state IN ('failed', 'rejected')),
+       NULL, NULL, NULL, NULL, NULL
+FROM gate g JOIN job j USING (job_id)
+WHERE j.pipeline_name = ?
+GROUP BY g.gate
 """
 
 
@@ -32,8 +40,8 @@ class Done:
 
 
 def stages_done(ledger: LedgerClient, pipeline: str) -> dict[str, Done]:
-    """What came of each stage of a pipeline so far. Raises QueryTimeout."""
-    rows = ledger.rows(_SQL, [pipeline], timeout_s=SECONDS).rows
+    """What came of each stage and gate of a pipeline so far. Raises QueryTimeout."""
+    rows = ledger.rows(_SQL, [pipeline, pipeline], timeout_s=SECONDS).rows
     return {
         str(stage): Done(int(through), int(failed), p50, p95, int(tries or 0), str(by or ""), str(device or ""))
         for stage, through, failed, p50, p95, tries, by, device in rows
