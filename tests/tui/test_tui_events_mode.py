@@ -10,6 +10,7 @@ import pytest
 
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.screens.events.ring import EventRing
+from medkg_lab.tui.screens.events.rows import EventRow
 from medkg_lab.tui.screens.events.screen import EventsScreen
 from tests.integration.ledger.harness import LedgerProcess, claim, submit
 from tests.tui.ledger_labs import at_now, events_screen, prepared, run_jobs
@@ -41,6 +42,11 @@ def ring(screen: Screen) -> EventRing:
     """The list."""
     events = screen.app._screen_stacks["events"][0]
     return events.query_one(EventRing)
+
+
+def rows_of(screen: Screen, job: str) -> list[EventRow]:
+    """The rows about a job."""
+    return [row for row in ring(screen).live.all() if row.job == job]
 
 
 def fail(client: LedgerClient, job: str, reason: str = "it is empty") -> None:
@@ -231,9 +237,9 @@ async def test_a_ledger_that_dies_is_said_and_nothing_is_lost(process: LedgerPro
         process.start()
         run_jobs(client, ["two"])
         await screen.sees("● ledger back", "file:two", seconds=40)
-        rows = [row for row in ring(screen).live.all() if row.job == "two"]
-        assert len(rows) == 8
-        assert len({row.seq for row in rows}) == 8
+        await screen.until(lambda: len(rows_of(screen, "two")) >= 8, "all rows of the job")
+        rows = rows_of(screen, "two")
+        assert len(rows) == len({row.seq for row in rows}) == 8
 
 
 async def test_foreign_text_reaches_no_terminal(process: LedgerProcess, client: LedgerClient) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
+from medkg_lab.models.events import BreakerOpened, Event, EventData, JobSubmitted, StageRetrying
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.incident import WRITER
@@ -26,6 +27,7 @@ from medkg_lab.tui.screens.replay.screen import ReplayScreen
 from tests.http_service import Answer
 from tests.integration.repro.support import faulty_lab, study
 from tests.tui.screens import SIZES, Screen, opened
+from tests.unit.ledger.worlds import failed, started, waiting
 from tests.unit.repro import worlds
 
 pytestmark = pytest.mark.asyncio
@@ -139,7 +141,7 @@ async def test_starting_again_leaves_the_run_that_is_held(desk: Path) -> None:
 
 async def test_the_first_divergence_is_named(made: Archive, short_tmp: Path) -> None:
     bench = Workbench.of(made, locate(short_tmp / "desk"))
-    bench.run(ReplayOverrides(topologies={"short": worlds.topology(split_length=5)}))
+    await asyncio.to_thread(bench.run, ReplayOverrides(topologies={"short": worlds.topology(split_length=5)}))
     async with opened(short_tmp / "desk") as screen:
         await screen.press("8")
         await screen.sees(
@@ -227,8 +229,15 @@ async def test_a_real_storm_is_scrubbed_through_and_run_again(storm: Path) -> No
 
 
 async def test_the_line_of_time_is_as_wide_as_it_is_told_and_shows_what_matters_most() -> None:
-    kinds = ("job.submitted", "stage.started", "stage.retrying", "stage.failed", "breaker.opened", "gate.waiting")
-    events = [{"ts": 100.0 + at // 2, "type": kind} for at, kind in enumerate(kinds)]
+    happened: list[EventData] = [
+        JobSubmitted(()),
+        started("ingest", ["a"]),
+        StageRetrying("ingest", ("a",), 1, 0.5, "service", "503"),
+        failed("ingest", "a")[0],
+        BreakerOpened("polite-api", "ctgov", 3, 30.0, 132.0, "engine"),
+        waiting(["b"]),
+    ]
+    events = [Event(at, str(at), 100.0 + (at - 1) // 2, data) for at, data in enumerate(happened, 1)]
     for width in (1, 10, 77):
         line = replay_lines.time_line(events, 0, width)
         assert len(line) == width
