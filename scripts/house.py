@@ -41,6 +41,13 @@ class Module:
         """The path as it is printed."""
         return str(self.path.relative_to(ROOT))
 
+    def origin(self, node: ast.ImportFrom) -> str:
+        """The dotted name of the module that `from … import` names, relative ones included."""
+        if node.level == 0:
+            return node.module or ""
+        parts = self.name.split(".") if self.path.stem == "__init__" else self.name.split(".")[:-1]
+        return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+
 
 @dataclass(frozen=True)
 class House:
@@ -68,13 +75,12 @@ class House:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names if alias.name in self.modules)
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            elif isinstance(node, ast.ImportFrom):
+                source = module.origin(node)
                 for alias in node.names:
-                    inner = f"{node.module}.{alias.name}"
-                    if inner in self.modules:
-                        yield inner
-                    elif node.module in self.modules:
-                        yield node.module
+                    found = next((name for name in (f"{source}.{alias.name}", source) if name in self.modules), None)
+                    if found is not None:
+                        yield found
 
     def circles(self) -> list[list[str]]:
         """The groups of modules that import one another, the largest first (Tarjan's strongly connected components)."""
@@ -83,6 +89,10 @@ class House:
     def each(self, find: Callable[[ast.Module], Iterator[int]]) -> list[str]:
         """The places, as `path:line`, that `find` gives of every module."""
         return [f"{module.place}:{line}" for module in self.modules.values() for line in find(module.tree)]
+
+    def long_files(self) -> list[str]:
+        """The files with more than LONG_FILE_LINES lines."""
+        return [f"{module.place} {module.lines}" for module in self.modules.values() if module.lines > LONG_FILE_LINES]
 
     def long_functions(self) -> list[str]:
         """The functions with more than LONG_FUNCTION_LINES lines."""
@@ -181,14 +191,13 @@ def unused_names() -> list[str]:
 
 def places(house: House) -> dict[str, list[str]]:
     """Everything that is counted, by name: the places behind each count."""
-    modules = house.modules.values()
     return {
         "dict[str, Any]": house.each(untyped_dictionaries),
         "subscripts with a constant string": house.each(constant_subscripts),
         "broad excepts": house.each(broad_excepts),
         "private parts of Dagster": house.each(private_dagster),
         "import circles": [" ".join(circle) for circle in house.circles()],
-        f"files over {LONG_FILE_LINES} lines": [each.place for each in modules if each.lines > LONG_FILE_LINES],
+        f"files over {LONG_FILE_LINES} lines": house.long_files(),
         f"functions over {LONG_FUNCTION_LINES} lines": house.long_functions(),
         f"modules under {SMALL_MODULE_LINES} lines with one importer": house.small_with_one_importer(),
         "unused names": unused_names(),

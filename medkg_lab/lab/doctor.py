@@ -25,7 +25,7 @@ from medkg_lab.stages import registry
 from medkg_lab.stages.embed.endpoint import probe as probe_embedding
 from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
 from medkg_lab.stages.embed.weights import WEIGHTS_SHA256, checked_bytes, model_folder
-from medkg_lab.stages.extract.implementation import LlmOptions
+from medkg_lab.stages.extract.options import LlmOptions
 from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.profiles import Profile, Server

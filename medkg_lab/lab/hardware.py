@@ -8,8 +8,8 @@ from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.embed.options import SpladeOptions
 from medkg_lab.stages.extract.claims import read_claims, request_body
 from medkg_lab.stages.extract.errors import LlmUnusable
-from medkg_lab.stages.extract.implementation import LlmOptions
 from medkg_lab.stages.extract.llm_endpoint import ask, probe, short
+from medkg_lab.stages.extract.options import LlmOptions
 from medkg_lab.stages.index.options import VectorsOnGpu
 
 NEVER_RUN_ON_A_GPU = (

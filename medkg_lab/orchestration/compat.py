@@ -4,7 +4,7 @@ What the lab relies on of each (signatures, fields, stored forms, tables) is rec
 contract test says what another version of Dagster changed.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dagster._core.definitions.dependency import NodeHandle
 from dagster._core.definitions.job_base import InMemoryJob
@@ -59,8 +59,7 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value, whitelist_for_serdes
 from dagster_shared.error import SerializableErrorInfo
 
-if TYPE_CHECKING:
-    from medkg_lab.orchestration.web import App
+from medkg_lab.orchestration.asgi import App
 
 __all__ = [
     "CheckRunHealthResult",
@@ -128,7 +127,7 @@ __all__ = [
 ]
 
 
-def create_pages(context: "IWorkspaceProcessContext[Any]") -> "App":
+def create_pages(context: "IWorkspaceProcessContext[Any]") -> App:
     """Dagster's pages and GraphQL endpoint as an ASGI application.
 
     Imported here, because an engine, which shows none, would otherwise load the web server as well.

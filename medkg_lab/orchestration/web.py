@@ -8,21 +8,14 @@ import asyncio
 import hmac
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
 
 from medkg_lab.guard import caller as guard
 from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
 from medkg_lab.orchestration import callers
 from medkg_lab.orchestration.admission import RequestFacts, ServedNames, Verdict, judge
+from medkg_lab.orchestration.asgi import App, Message, Receive, Scope, Send
 from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CODE = "code"
 """The parameter of an address that carries a one-time code."""

@@ -10,8 +10,8 @@ from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims, request_body
 from medkg_lab.stages.extract.errors import LlmUnusable
 from medkg_lab.stages.extract.folding import term_id
-from medkg_lab.stages.extract.implementation import LlmOptions
 from medkg_lab.stages.extract.llm_endpoint import ask, short
+from medkg_lab.stages.extract.options import LlmOptions
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Vocabulary
 

@@ -9,7 +9,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import HttpClient
 from medkg_lab.stages.extract.errors import LlmDown, LlmFailed, LlmOutOfMemory
-from medkg_lab.stages.extract.implementation import LlmOptions
+from medkg_lab.stages.extract.options import LlmOptions
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DETAIL = 300

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.orchestration import web
+from medkg_lab.orchestration.asgi import Receive, Scope, Send
 from medkg_lab.orchestration.logins import Logins
-from medkg_lab.orchestration.web import MAX_BODY, MAX_WEBSOCKETS, Receive, Scope, Send, WebGuard
+from medkg_lab.orchestration.web import MAX_BODY, MAX_WEBSOCKETS, WebGuard
 
 TOKEN, PORT, NAME = "s3cret-token", 4321, "lab-1.localhost"
 OWN = {"host": f"{NAME}:{PORT}"}

@@ -125,7 +125,7 @@ def tiny_stages(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, (kind, stage) in STAGES.items()
     }
     monkeypatch.setattr(registry, "find", made.__getitem__)
-    monkeypatch.setattr("medkg_lab.repro.replay_ports.find", made.__getitem__)
+    monkeypatch.setattr("medkg_lab.repro.replay.find", made.__getitem__)
 
 
 @st.composite
