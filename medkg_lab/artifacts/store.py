@@ -135,10 +135,6 @@ class ArtifactStore:
         with self._lock:
             return self._find(sha256) is not None
 
-    def size_on_disk(self) -> int:
-        """Bytes that all packs take."""
-        return sum(pack.stat().st_size for pack in self._packs.glob("*.pack"))
-
     def forget_missing(self) -> None:
         """Forget the values of packs that were removed, so that they are kept anew when they come again."""
         with self._lock:

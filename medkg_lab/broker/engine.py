@@ -199,7 +199,6 @@ _ENGINES: dict[str, Callable[[Locations, Settings], BrokerEngine]] = {
     "redpanda": redpanda_engine,
     "external": _external,
 }
-NAMES = tuple(_ENGINES)
 
 
 def folder(locations: Locations) -> Path:

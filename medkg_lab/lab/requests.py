@@ -19,9 +19,6 @@ from medkg_lab.lab.facade import Lab
 ALL_JOBS = 100_000
 ORIGIN = "medkg-origin"
 
-Origin = tuple[int, int]
-"""Partition and offset."""
-
 
 @dataclass(frozen=True)
 class Request:

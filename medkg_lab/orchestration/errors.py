@@ -16,9 +16,5 @@ class LaunchNeedsJob(LabError):
     exit_code = exit_codes.USAGE
 
 
-class EventLogForeign(LabError):
-    """The folder {folder} holds Dagster files that are not the lab's. Move them away; the lab makes its own again."""
-
-
 class StepUnknown(LabError):
     """The pipeline part {pipeline!r} has no stages {stages}. The job's topology and the engine's differ; restart the lab."""

@@ -38,7 +38,6 @@ class Snapshot:
     throughput: Sequence[float] = ()
     stage_flows: Mapping[str, Mapping[str, StageFlow]] = field(default_factory=dict)
     refused: int = 0
-    attached: bool = True
     trouble: str = ""
 
     @property

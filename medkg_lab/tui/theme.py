@@ -29,8 +29,6 @@ TOKENS = (
 )
 STATES = ("text", "muted", "accent", "run", "ok", "wait", "warn", "bad", "dead")
 """The tokens that text is written in."""
-GROUNDS = ("bg", "panel", "cursor")
-"""The tokens that text is written on."""
 DEFAULT = "lab-dark"
 
 Span = tuple[str, str]

@@ -1,5 +1,6 @@
 """The product has no import circle, long file or long function, and scripts/house.py, which counts them, finds them."""
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def load() -> ModuleType:
 
 
 house = load()
+PRODUCT = house.House.read(ROOT / house.PACKAGE)
 
 
 def product_of(folder: Path, **sources: str) -> Any:
@@ -36,9 +38,8 @@ def product_of(folder: Path, **sources: str) -> Any:
 
 def test_no_modules_import_one_another() -> None:
     """Neither at their top, nor inside functions, nor for types alone."""
-    product = house.House.read(ROOT / house.PACKAGE)
-    assert len(product.modules) > 500
-    assert product.circles() == []
+    assert len(PRODUCT.modules) > 500
+    assert PRODUCT.circles() == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,15 @@ def test_modules_that_only_lead_to_one_another_are_no_circle(tmp_path: Path) -> 
 
 
 def test_no_file_and_no_function_of_the_product_is_too_long() -> None:
-    product = house.House.read(ROOT / house.PACKAGE)
-    assert product.long_files() == []
-    assert product.long_functions() == []
+    assert PRODUCT.long_files() == []
+    assert PRODUCT.long_functions() == []
+
+
+def test_what_the_product_does_not_use_is_what_others_use() -> None:
+    """tests/static/used.py names that, and nothing that is used or gone; a use in tests does not count."""
+    found = {line.split("'")[1]: line for line in house.unused_names(house.PACKAGE, "scripts")}
+    statements = ast.parse((ROOT / "tests" / "static" / "used.py").read_text()).body[1:]
+    listed = {ast.unparse(statement).removeprefix("_.") for statement in statements}
+    assert len(listed) > 50
+    assert [found[name] for name in found.keys() - listed] == []
+    assert listed - found.keys() == set()

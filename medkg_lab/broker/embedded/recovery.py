@@ -34,7 +34,6 @@ class Recovered:
     segments: list[Segment]
     producers: Producers
     cut_bytes: int = 0
-    from_checkpoint: bool = False
 
 
 def recover(folder: Path, producer_limit: int) -> Recovered:
@@ -96,7 +95,7 @@ def _restore(folder: Path, summary: dict[str, Any], producer_limit: int) -> Reco
     producers = Producers(producer_limit)
     producers.restore(summary["producers"])
     segments[-1].open()
-    return Recovered(segments, producers, from_checkpoint=True)
+    return Recovered(segments, producers)
 
 
 def _read_all(folder: Path, bases: list[int], producer_limit: int) -> Recovered:

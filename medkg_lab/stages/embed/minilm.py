@@ -4,7 +4,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,15 +32,6 @@ _BATCH_TOKENS = 4096
 _CHARACTERS_PER_TOKEN = 100
 """WordPiece gives up on words longer than this, so MAX_TOKENS tokens never need more characters than the product, whitespace
 aside."""
-
-
-class QueryEmbedder(Protocol):
-    """What a search needs of an embedding model: its name and the vectors of texts."""
-
-    @property
-    def model(self) -> str: ...
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...
 
 
 class MiniLM:

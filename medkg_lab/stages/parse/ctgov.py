@@ -13,14 +13,9 @@ from medkg_lab.stages.parse.ctgov_documents import read_documents
 from medkg_lab.stages.parse.ctgov_protocol import read_protocol
 from medkg_lab.stages.parse.ctgov_results import read_results
 from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryJson, NotAStudy
-from medkg_lab.stages.parse.record import Record, parse_json
+from medkg_lab.stages.parse.record import Record
 
 _KEYS_SHOWN = 8
-
-
-def parse_study(data: bytes, doc_id: str, source: str) -> Document:
-    """Read one study. Raises a DocumentError that says what the file is instead."""
-    return read_study(parse_json(data), doc_id, source)
 
 
 def read_study(value: Any, doc_id: str, source: str) -> Document:

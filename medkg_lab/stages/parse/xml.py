@@ -15,7 +15,6 @@ MAX_DEPTH = 100
 _MAX_ERROR_TEXT = 200
 
 Element = etree._Element
-Tree = etree._ElementTree
 
 
 def parse_xml(data: bytes) -> Element:

@@ -25,7 +25,7 @@ from medkg_lab.tui import glyphs, keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Jump, Question, Sheet, Why
 from medkg_lab.tui.formatting import clock, plural, uptime
 from medkg_lab.tui.help import ModeHelp
-from medkg_lab.tui.messages import GoTo, LookNow, Subject
+from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.frame_screen import FrameScreen
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.panel import wrapped
@@ -330,10 +330,6 @@ class ModeScreen(FrameScreen):
             return
         self.notify("Stopping the lab; leases are given back.")
         self.act(lambda lab: lab.supervisor.down(), lambda _: self.app.exit())
-
-    def look_now(self) -> None:
-        """Look at the lab at once, because something was changed."""
-        self.post_message(LookNow())
 
 
 def _indented(line: str) -> list[list[Span]]:

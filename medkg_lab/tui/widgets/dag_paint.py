@@ -122,9 +122,3 @@ def _cut(name: str, width: int) -> str:
 
 def _set(line: str, place: int, glyph: str) -> str:
     return line[:place] + glyph + line[place + 1 :]
-
-
-def plain_text(scene: Scene) -> str:
-    """The whole picture as text without colour."""
-    rows = ("".join(text for text, _ in scene.row(y)).rstrip() for y in range(scene.layout.height))
-    return "\n".join(rows) + "\n"

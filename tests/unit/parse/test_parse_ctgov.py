@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError
 from medkg_lab.models.ir import BlockKind, Document
-from medkg_lab.stages.parse.ctgov import parse_study
+from medkg_lab.stages.parse.ctgov import read_study
 from medkg_lab.stages.parse.ctgov_codes import mesh_id
 from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryJson, MalformedJson, NotAStudy
+from medkg_lab.stages.parse.record import parse_json
 from tests.unit.parse.documents import STUDY, study_bytes
+
+
+def parse_study(data: bytes, doc_id: str, source: str) -> Document:
+    """Read one study from the bytes of its file."""
+    return read_study(parse_json(data), doc_id, source)
 
 
 @pytest.fixture(scope="module")
