@@ -24,6 +24,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.event_loop import LoopThread
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations
+from medkg_lab.logs import fields
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
 from medkg_lab.resilience.breaker import ask_apart
@@ -55,12 +56,21 @@ KEEPER_DEADLINE = 2.0
 def end_overdue(ledger: LedgerClient, batch_id: str, job_id: str | None) -> None:
     """End this process: a stage of the batch went on beyond its deadline, and the ledger gives the batch to another engine."""
     log = logging.getLogger("engine")
-    log.critical("batch %s ran over its deadline at job %s: this engine ends, with the stage", batch_id, job_id)
+    log.critical(
+        "batch %s ran over its deadline at job %s: this engine ends, with the stage",
+        batch_id,
+        job_id,
+        extra=fields(event="batch.overdue", batch=batch_id, job=job_id),
+    )
     if job_id is not None:
         try:
             ledger.surrender(batch_id, None, job_id)
         except LabError as error:
-            log.warning("the ledger was not told which job it was, and will find it by halves: %s", error)
+            log.warning(
+                "the ledger was not told which job it was, and will find it by halves: %s",
+                error,
+                extra=fields(event="batch.unreported", batch=batch_id, job=job_id),
+            )
     logging.shutdown()
     os._exit(OVERDUE)
 

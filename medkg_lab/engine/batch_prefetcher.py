@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from medkg_lab.errors import LabError
+from medkg_lab.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class BatchPrefetcher:
         try:
             batch = ask()
         except LabError as error:
-            logger.warning("the next batch could not be asked for: %s", error)
+            logger.warning("the next batch could not be asked for: %s", error, extra=fields(event="claim.failed"))
         finally:
             with self._changed:
                 self._batch, self._asking = batch, False
@@ -69,8 +70,17 @@ class BatchPrefetcher:
             return taken
 
     def _return(self, batch_id: str) -> None:
-        logger.info("batch %s waits for too long and is given back", batch_id)
+        logger.info(
+            "batch %s waits for too long and is given back",
+            batch_id,
+            extra=fields(event="batch.returned", batch=batch_id),
+        )
         try:
             self._give_back(batch_id)
         except LabError as error:
-            logger.warning("batch %s could not be given back: %s", batch_id, error)
+            logger.warning(
+                "batch %s could not be given back: %s",
+                batch_id,
+                error,
+                extra=fields(event="batch.owed", batch=batch_id),
+            )

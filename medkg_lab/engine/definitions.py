@@ -12,6 +12,7 @@ from medkg_lab.engine.batch_executor import Pipeline
 from medkg_lab.engine.errors import DefinitionMissing
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.logs import fields
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.catalog import Catalog
@@ -63,7 +64,9 @@ class Definitions:
             profile, policies = self._catalog.profile(self._name), self._catalog.policies()
         except LabError as error:
             if self._stamps:
-                logger.warning("going on with the definitions from before: %s", error)
+                logger.warning(
+                    "going on with the definitions from before: %s", error, extra=fields(event="definitions.kept")
+                )
                 return self._stamps
             raise
         if not self._stamps or profile is not self.profile or policies is not self.policies:

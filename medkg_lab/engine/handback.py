@@ -13,6 +13,7 @@ from medkg_lab.errors import PartAway
 from medkg_lab.files import replace_private
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import DiskFull, LedgerError
+from medkg_lab.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +43,20 @@ class Handback:
             batch_id = owed[0]
             try:
                 ledger.surrender(batch_id, None)
-                logger.info("batch %s is given back, now that the ledger answers", batch_id)
+                logger.info(
+                    "batch %s is given back, now that the ledger answers",
+                    batch_id,
+                    extra=fields(event="batch.returned", batch=batch_id),
+                )
             except (PartAway, DiskFull):
                 raise
             except LedgerError as error:
-                logger.info("batch %s needs not be given back: %s", batch_id, error)
+                logger.info(
+                    "batch %s needs not be given back: %s",
+                    batch_id,
+                    error,
+                    extra=fields(event="batch.settled", batch=batch_id),
+                )
             with contextlib.suppress(ValueError):
                 self._owed.remove(batch_id)
             self._save()
@@ -58,7 +68,11 @@ class Handback:
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:
-            logger.warning("what is to be given back cannot be kept for the next engine: %s", error)
+            logger.warning(
+                "what is to be given back cannot be kept for the next engine: %s",
+                error,
+                extra=fields(event="handback.unsaved"),
+            )
 
 
 def _load(path: Path) -> list[str]:

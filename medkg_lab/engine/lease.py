@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,12 @@ class Lease:
         try:
             answer = self._ledger.heartbeat(batch, None if left is None else left + HEAD_START)
         except LabError as error:
-            logger.warning("the lease of batch %s could not be renewed: %s", batch, error)
+            logger.warning(
+                "the lease of batch %s could not be renewed: %s",
+                batch,
+                error,
+                extra=fields(event="lease.unrenewed", batch=batch),
+            )
             return
         with self._changed:
             if self._batch == batch:

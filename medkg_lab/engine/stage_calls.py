@@ -14,6 +14,7 @@ from medkg_lab.engine.errors import WrongOutcomes
 from medkg_lab.engine.stage_factory import BuiltStage
 from medkg_lab.errors import LabError, PartAway, ServiceError
 from medkg_lab.event_loop import in_thread
+from medkg_lab.logs import fields
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
@@ -176,7 +177,13 @@ class StageCalls:
     def _told(self, error: Exception) -> Exception:
         # Errors of the lab say all there is to say; others are bugs or surprises, whose place in the code is worth a line.
         if not isinstance(error, LabError):
-            logger.error("%s raised %s", self._name, type(error).__name__, exc_info=error)
+            logger.error(
+                "%s raised %s",
+                self._name,
+                type(error).__name__,
+                exc_info=error,
+                extra=fields(event="stage.raised"),
+            )
         return error
 
 

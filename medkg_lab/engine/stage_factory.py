@@ -8,6 +8,7 @@ from functools import cached_property
 
 from medkg_lab.engine.errors import StageUnbuildable
 from medkg_lab.errors import LabError
+from medkg_lab.logs import fields
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import BatchStage, Lane, Stage, StageType
 from medkg_lab.stages.registry import Implementation, Resources, WrongStageType
@@ -89,7 +90,7 @@ class StageFactory:
             try:
                 self.stage(StageDefinition(name="warm_up", type=kind), profile)
             except LabError as error:
-                logger.warning("not ready yet: %s", error)
+                logger.warning("not ready yet: %s", error, extra=fields(event="stage.waits"))
             return True
         return False
 
@@ -109,7 +110,7 @@ class StageFactory:
             raise
         except Exception as error:
             # A third party's code: whatever it raises ends the jobs of this stage, not the engine.
-            logger.exception("%s could not be set up", implementation.name)
+            logger.exception("%s could not be set up", implementation.name, extra=fields(event="stage.unbuildable"))
             raise StageUnbuildable(name=implementation.name, detail=f"{type(error).__name__}: {error}") from error
-        logger.info("%s is ready on %s", implementation.name, implementation.device)
+        logger.info("%s is ready on %s", implementation.name, implementation.device, extra=fields(event="stage.ready"))
         return BuiltStage(stage, implementation)

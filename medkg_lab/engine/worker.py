@@ -17,6 +17,7 @@ from medkg_lab.engine.ledger_listener import BACKLOG
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, EmissionLost
+from medkg_lab.logs import fields
 from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
@@ -95,10 +96,10 @@ class Worker:
                 self._handback.give(self._bench.ledger)
                 self._once()
             except PartAway as error:
-                logger.warning("waiting for another process of the lab: %s", error)
+                logger.warning("waiting for another process of the lab: %s", error, extra=fields(event="engine.waits"))
                 self._stop.wait(PAUSE_SECONDS)
             except LabError as error:
-                logger.error("%s", error)
+                logger.error("%s", error, extra=fields(event="engine.refused"))
                 self._stop.wait(PAUSE_SECONDS)
         if (batch := self._ahead.take()) is not None:
             self._return(batch["batch_id"])
@@ -125,7 +126,11 @@ class Worker:
         """Whether servers that the lane's stages may need are loading: jobs stay queued, because taken now they would fail."""
         names = list(self._bench.loading()) if self._lane is Lane.COMPUTE else []
         if names and names != self._loading:
-            logger.info("jobs stay queued while these servers are loading: %s", ", ".join(names))
+            logger.info(
+                "jobs stay queued while these servers are loading: %s",
+                ", ".join(names),
+                extra=fields(event="servers.loading"),
+            )
         self._loading = names
         return bool(names)
 
@@ -157,19 +162,24 @@ class Worker:
             self._last_used = run.used
             self._unsettled.append(batch_id)
         except (BatchLost, BatchNotOwned) as error:
-            logger.warning("batch %s was lost: %s", batch_id, error)
+            logger.warning("batch %s was lost: %s", batch_id, error, extra=fields(event="batch.lost", batch=batch_id))
         except BatchSurrendered as error:
-            logger.info("%s", error)
+            logger.info("%s", error, extra=fields(event="batch.surrendered", batch=batch_id))
             self._stop.wait(PAUSE_SECONDS)
         except OSError as error:
             self._give_back(batch_id, error)
         except (PartAway, EmissionLost, DiskFull) as error:
-            logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
+            logger.warning(
+                "batch %s is given back as soon as that can be: %s",
+                batch_id,
+                error,
+                extra=fields(event="batch.owed", batch=batch_id),
+            )
             self._handback.owe(batch_id)
         except Exception:
             # The engine's own fault: the batch runs out and comes back in halves, so that a document that brings it about is
             # found and set aside instead of ending every engine that takes it.
-            logger.exception("batch %s broke off", batch_id)
+            logger.exception("batch %s broke off", batch_id, extra=fields(event="batch.broken", batch=batch_id))
 
     def _settle(self) -> None:
         """Wait until the ledger has all of the last batches. Called after a claim, so that the two take one commit."""
@@ -178,9 +188,19 @@ class Worker:
             try:
                 self._bench.ledger.drain(batch_id)
             except BatchNotOwned as error:
-                logger.warning("batch %s was lost at its end: %s", batch_id, error)
+                logger.warning(
+                    "batch %s was lost at its end: %s",
+                    batch_id,
+                    error,
+                    extra=fields(event="batch.lost", batch=batch_id),
+                )
             except (EmissionLost, DiskFull) as error:
-                logger.warning("batch %s is given back as soon as that can be: %s", batch_id, error)
+                logger.warning(
+                    "batch %s is given back as soon as that can be: %s",
+                    batch_id,
+                    error,
+                    extra=fields(event="batch.owed", batch=batch_id),
+                )
                 self._handback.owe(batch_id)
             except OSError as error:
                 self._give_back(batch_id, error)
@@ -192,15 +212,28 @@ class Worker:
         current = self._bench.lease.batch
         for batch_id in [*self._unsettled, *([current] if current is not None else [])]:
             self._handback.owe(batch_id)
-            logger.warning("batch %s is given back in the middle of its work", batch_id)
+            logger.warning(
+                "batch %s is given back in the middle of its work",
+                batch_id,
+                extra=fields(event="batch.returned", batch=batch_id),
+            )
         try:
             self._handback.give(ledger)
         except LabError as error:
-            logger.warning("what this engine holds is left for the next one to give back: %s", error)
+            logger.warning(
+                "what this engine holds is left for the next one to give back: %s",
+                error,
+                extra=fields(event="batches.left"),
+            )
 
     def _give_back(self, batch_id: str, error: OSError) -> None:
         """Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents."""
-        logger.error("batch %s is given back, its outputs cannot be kept: %s", batch_id, error)
+        logger.error(
+            "batch %s is given back, its outputs cannot be kept: %s",
+            batch_id,
+            error,
+            extra=fields(event="batch.returned", batch=batch_id),
+        )
         self._return(batch_id)
         self._stop.wait(DISK_PAUSE_SECONDS)
 
@@ -210,7 +243,9 @@ class Worker:
         try:
             self._handback.give(self._bench.ledger)
         except (PartAway, DiskFull) as error:
-            logger.warning("batch %s is given back later: %s", batch_id, error)
+            logger.warning(
+                "batch %s is given back later: %s", batch_id, error, extra=fields(event="batch.owed", batch=batch_id)
+            )
 
 
 def stop_in_time(

@@ -12,6 +12,7 @@ import duckdb
 
 from medkg_lab.knowledge import schema
 from medkg_lab.knowledge.errors import KnowledgeDamaged
+from medkg_lab.logs import fields
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,7 +47,12 @@ class Database:
             with self.transaction() as writer:
                 writer.execute(schema.UPGRADES[version])
                 self.move("schema", version + 1)
-            _LOG.info("the knowledge store was brought from format %d to %d", version, version + 1)
+            _LOG.info(
+                "the knowledge store was brought from format %d to %d",
+                version,
+                version + 1,
+                extra=fields(event="store.upgraded"),
+            )
             version += 1
         if version != schema.VERSION:
             detail = f"it has format {version} and this program reads formats up to {schema.VERSION}"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.errors import LabError, ServiceError
+from medkg_lab.logs import fields
 from medkg_lab.stages.contracts import SparseVectors
 from medkg_lab.stages.embed.endpoint import EndpointEncoder
 from medkg_lab.stages.embed.implementation import OPENAI
@@ -111,7 +112,7 @@ class Encoders:
         try:
             return loader()
         except LabError as error:
-            _LOG.error("%s", error)
+            _LOG.error("%s", error, extra=fields(event="encoder.failed"))
             return str(error)
 
 

@@ -10,6 +10,7 @@ from medkg_lab import rpc
 from medkg_lab.knowledge.effects import Effect, effects
 from medkg_lab.knowledge.errors import LedgerRewound
 from medkg_lab.ledger.client import EventPage
+from medkg_lab.logs import fields
 
 _LOG = logging.getLogger(__name__)
 VIEW = "knowledge"
@@ -61,7 +62,7 @@ class Follower:
                 self.state = "following"
             except (rpc.PeerUnreachable, rpc.RemoteFailure) as error:
                 if self.state != "waiting for the ledger":
-                    _LOG.info("waiting for the ledger: %s", error)
+                    _LOG.info("waiting for the ledger: %s", error, extra=fields(event="follower.waits"))
                 self.state = "waiting for the ledger"
                 self._stop.wait(_PAUSE_SECONDS)
         if self.position > self._saved:

@@ -23,6 +23,7 @@ from medkg_lab.knowledge.search import Indexes, Searcher
 from medkg_lab.knowledge.sparse_index import SparseIndex
 from medkg_lab.knowledge.vector_index import Make, VectorIndex
 from medkg_lab.knowledge.word_index import WordIndex
+from medkg_lab.logs import fields
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.index.options import VectorsOnGpu
 
@@ -151,7 +152,7 @@ def _where(gpu: VectorsOnGpu | None) -> Make | LabError:
     try:
         return on_gpu(gpu)
     except LabError as error:
-        _LOG.error("%s", error)
+        _LOG.error("%s", error, extra=fields(event="vectors.failed"))
         return error
 
 

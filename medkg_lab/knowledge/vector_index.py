@@ -15,6 +15,7 @@ from medkg_lab.knowledge import passages
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.faiss_index import CpuFlatIndex, FlatIndex, Hits, Matrix, faiss
 from medkg_lab.knowledge.passages import Block, Keys
+from medkg_lab.logs import fields
 
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_AT_LEAST = 2_000
@@ -75,10 +76,14 @@ class VectorIndex:
                 "the vector snapshot has format %s and this program reads %s; the index is built from the store",
                 found,
                 _FORMAT,
+                extra=fields(event="snapshot.refused"),
             )
             return None
         if facts.get("sha256") != hashlib.sha256(data).hexdigest():
-            _LOG.warning("the vector snapshot is damaged; the index is built from the store")
+            _LOG.warning(
+                "the vector snapshot is damaged; the index is built from the store",
+                extra=fields(event="snapshot.refused"),
+            )
             return None
         ours = facts["revision"] <= revision and manifest == (facts["model"], facts["dimension"])
         return data if ours else None
@@ -121,7 +126,7 @@ class VectorIndex:
         try:
             yield
         except LabError as error:
-            _LOG.error("%s", error)
+            _LOG.error("%s", error, extra=fields(event="vectors.failed"))
             self.failure, self._flat, self._make = error, None, error
 
     @property

@@ -15,6 +15,7 @@ from medkg_lab.knowledge import analysis, passages, query, spelling
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.passages import NO_KEYS, Keys, Passage
 from medkg_lab.knowledge.units import Unit
+from medkg_lab.logs import fields
 from medkg_lab.settings import FieldBoosts
 
 _LOG = logging.getLogger(__name__)
@@ -73,10 +74,16 @@ class WordIndex:
                 index.catch_up(database)
             if index.is_true_to(database):
                 return index
-            _LOG.warning("the text index does not agree with the store and is built again")
+            _LOG.warning(
+                "the text index does not agree with the store and is built again", extra=fields(event="index.rebuilt")
+            )
             index.close()
         except (ValueError, OSError) as error:
-            _LOG.warning("the text index is built again, because it cannot be used: %s", error)
+            _LOG.warning(
+                "the text index is built again, because it cannot be used: %s",
+                error,
+                extra=fields(event="index.rebuilt"),
+            )
         shutil.rmtree(folder, ignore_errors=True)
         index = cls(folder, boosts)
         index.catch_up(database)

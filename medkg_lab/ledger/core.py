@@ -25,6 +25,7 @@ from medkg_lab.ledger.state import Job, State
 from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.views import Views
 from medkg_lab.ledger.window import SIZE, Window
+from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded, encode, to_row
 from medkg_lab.models.events import Event, MakesJobs, command_of, stamp
 
@@ -79,7 +80,7 @@ class Core:
         self.store = EventStore(folder / "ledger.duckdb")
         self.views = Views(folder / views, self.store.archive.folder)
         if self.views.seq > self.store.head:
-            log.warning("the views are ahead of the events; they are made again")
+            log.warning("the views are ahead of the events; they are made again", extra=fields(event="views.discarded"))
             self.views.discard()
         if not self.store.reaches(self.views.seq):
             self._begin_at_fold()
@@ -100,7 +101,7 @@ class Core:
         """Take the views from a fold snapshot, because the events that they were made from are gone. Raises LedgerPruned."""
         fold_ = snapshots.newest(self.folder / FOLDS, self.store.low)
         if fold_ is not None:
-            log.warning("the views are taken from %s", fold_)
+            log.warning("the views are taken from %s", fold_, extra=fields(event="views.restored"))
             self.views.replace(fold_)
         if not self.store.reaches(self.views.seq):
             raise LedgerPruned(low=self.store.low, path=self.folder)
@@ -114,7 +115,12 @@ class Core:
                 self._fold(event)
             self.project()
         if self.state.seq > start:
-            log.info("%d events were folded after the views' position %d", self.state.seq - start, start)
+            log.info(
+                "%d events were folded after the views' position %d",
+                self.state.seq - start,
+                start,
+                extra=fields(event="events.reduced"),
+            )
 
     def project(self) -> None:
         """Bring the views up to date at once, here."""
@@ -190,7 +196,7 @@ class Core:
             return error
         except Exception as error:
             # Process boundary: a command that cannot even be decided must not end the ledger for all others.
-            log.exception("command %s could not be decided", command.op)
+            log.exception("command %s could not be decided", command.op, extra=fields(event="command.failed"))
             return LedgerError(detail=f"{type(error).__name__}: {error}")
         for event in events:
             self._fold(event)

@@ -12,6 +12,7 @@ import orjson
 from medkg_lab.ledger.archive import COLUMNS, quoted
 from medkg_lab.ledger.chain import MAC, Epoch, Findings, LogRecord, Verdict, follow
 from medkg_lab.ledger.store import COLUMN_TYPES
+from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Row, row_of
 from medkg_lab.signing import Signer
 
@@ -55,7 +56,7 @@ def stage(connection: duckdb.DuckDBPyConnection, path: Path, source: EventLog, p
                 signed.remove(f"seq >= {event.replaces}")
             signed.add(row_of(event.value))
     except Exception as error:  # noqa: BLE001 - boundary to the broker, which may be down: what was read until then still counts
-        log.warning("the topic could not be read to its end: %s", error)
+        log.warning("the topic could not be read to its end: %s", error, extra=fields(event="topic.unread"))
         problem = f"{type(error).__name__}: {error}"
     signed.flush()
     unsigned.flush()

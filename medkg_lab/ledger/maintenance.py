@@ -21,6 +21,7 @@ from medkg_lab.ledger.errors import SnapshotFailed
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.rebuild import WANTED
 from medkg_lab.ledger.writer_bridge import WriterBridge
+from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Maintenance:
         fold = await self._do(lambda: self._archive(low, upto))
         await self._gateway.do(look=lambda core: core.store.prune(upto))
         now = self._core.store.low
-        log.info("events up to %d were pruned", now)
+        log.info("events up to %d were pruned", now, extra=fields(event="events.pruned"))
         return {"pruned": now - low, "low": now, "head": head, "views": views, "fold": fold}
 
     def _archive(self, low: int, upto: int) -> str:
@@ -133,6 +134,6 @@ class Maintenance:
     async def rebuild(self, args: dict[str, Any]) -> dict[str, Any]:
         """End, so that the next start drops the views and makes them again from the events."""
         (self._core.folder / WANTED).touch()
-        log.info("the views will be made again: restarting")
+        log.info("the views will be made again: restarting", extra=fields(event="views.discarded"))
         asyncio.get_running_loop().call_later(0.1, self._gateway.stop)
         return {}

@@ -11,6 +11,7 @@ from medkg_lab.ledger import files, views
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.tables import TABLES, Table
+from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def rebuild(folder: Path) -> dict[str, Any]:
     (folder / FRESH).replace(folder / VIEWS)
     differing = None if before is None else [name for name in after if after[name] != before.get(name)]
     for name in differing or ():
-        log.warning("table %s has other rows than before", name)
+        log.warning("table %s has other rows than before", name, extra=fields(event="views.differ"))
     rows = {name: count for name, (count, _) in after.items()}
     return {"head": head, "seconds": round(time.monotonic() - began, 3), "tables": rows, "differing": differing}
 
@@ -64,7 +65,9 @@ def _before(folder: Path) -> Digests | None:
             shown = connection.execute("SELECT seq FROM position WHERE name = 'tables'").fetchone()
             return _digests(connection) if shown == (head,) else None
     except duckdb.Error as error:
-        log.warning("the old views cannot be read: %s", str(error).splitlines()[0])
+        log.warning(
+            "the old views cannot be read: %s", str(error).splitlines()[0], extra=fields(event="views.unreadable")
+        )
         return None
 
 

@@ -19,6 +19,7 @@ from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.records import batches_from, breakers_from, job_from, own_failures_from, releases_from
 from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, StageRun, State
 from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
+from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,12 @@ class Views:
         try:
             self._open()
         except duckdb.Error as error:
-            log.warning("the views at %s cannot be used (%s); they are made again", path, str(error).splitlines()[0])
+            log.warning(
+                "the views at %s cannot be used (%s); they are made again",
+                path,
+                str(error).splitlines()[0],
+                extra=fields(event="views.discarded"),
+            )
             self.discard()
         self.seq = self.reader().position()
 
@@ -67,7 +73,11 @@ class Views:
             (f'"{SCHEMA}"',)
         ]:
             self._connection.close()
-            log.warning("the views at %s have another schema; they are made again", self.path)
+            log.warning(
+                "the views at %s have another schema; they are made again",
+                self.path,
+                extra=fields(event="views.discarded"),
+            )
             self.discard()
 
     def _create(self) -> None:

@@ -14,6 +14,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing, LedgerError
 from medkg_lab.ledger.projection import Changes
+from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Writer(threading.Thread):
             self._projector.stop()
             self.core.close()
         except BaseException:
-            log.critical("the ledger cannot go on", exc_info=True)
+            log.critical("the ledger cannot go on", exc_info=True, extra=fields(event="ledger.failed"))
             os._exit(EXIT_FAILED)
 
     def _round(self) -> bool:
@@ -235,7 +236,7 @@ def _look(look: Callable[[Core], Any], core: Core) -> Outcome:
         return Outcome(error=error)
     except Exception as error:
         # Process boundary: a question that cannot be answered must not end the ledger for all others.
-        log.exception("a look at the ledger failed")
+        log.exception("a look at the ledger failed", extra=fields(event="reading.failed"))
         return Outcome(error=LedgerError(detail=f"{type(error).__name__}: {error}"))
 
 
@@ -271,7 +272,7 @@ class _Projector(threading.Thread):
                 self._given = None
                 self._done()
         except BaseException:
-            log.critical("the views cannot be written", exc_info=True)
+            log.critical("the views cannot be written", exc_info=True, extra=fields(event="views.failed"))
             os._exit(EXIT_FAILED)
 
     def _next(self) -> Changes | None:
@@ -288,6 +289,6 @@ class _Projector(threading.Thread):
             except duckdb.OutOfMemoryException:
                 if not left:
                     raise
-                log.warning("no memory left for the views, tried again in a second")
+                log.warning("no memory left for the views, tried again in a second", extra=fields(event="views.waits"))
                 time.sleep(1.0)
         return None

@@ -13,6 +13,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.gpu.errors import GpuUnavailable
 from medkg_lab.gpu.guard import judge
 from medkg_lab.gpu.nvml import survey
+from medkg_lab.logs import fields
 from medkg_lab.process import CannotRun, Stopping
 from medkg_lab.services.errors import ServerAddressTaken, ServerEnded, ServerNotReady, ServerUnstartable
 from medkg_lab.services.loading import marked
@@ -44,7 +45,7 @@ def keep(server: Server, state: Path, stopping: Stopping, ready: Callable[[], No
             _wait_ready(server, running, stopping)
         if stopping():
             return
-        logger.info("%s answers at %s", server.name, server.ready_url)
+        logger.info("%s answers at %s", server.name, server.ready_url, extra=fields(event="server.ready"))
         ready()
         while not stopping(_LOOK_SECONDS):
             if (code := running.poll()) is not None:

@@ -55,6 +55,20 @@ def long_functions(tree: ast.AST) -> list[str]:
     return [f"{name} has {lines} lines" for name, lines in sizes.items() if lines > MAX_FUNCTION_LINES]
 
 
+def unstructured_logs(tree: ast.AST) -> list[int]:
+    """The lines that log without `extra`, which names the event."""
+    levels = {"debug", "info", "warning", "error", "exception", "critical"}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in levels
+        and ast.unparse(node.func.value).strip("_").lower() in ("log", "logger")
+        and not any(each.arg == "extra" for each in node.keywords)
+    ]
+
+
 def undocumented(tree: ast.Module) -> list[str]:
     """The module itself, and its public classes and functions, where they have no docstring."""
     public = (node for node in tree.body if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"))

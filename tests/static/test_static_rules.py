@@ -50,6 +50,14 @@ def test_everything_public_has_a_docstring() -> None:
     assert_kept(rules.python_files("medkg_lab"), rules.undocumented)
 
 
+@pytest.mark.parametrize("package", ["engine", "knowledge", "ledger", "services"])
+def test_every_line_of_the_log_names_its_event(package: str) -> None:
+    paths = rules.python_files(f"medkg_lab/{package}")
+    found = [f"{path}:{line}" for path in paths for line in rules.unstructured_logs(ast.parse(path.read_bytes()))]
+    assert paths
+    assert found == []
+
+
 def test_every_test_can_fail() -> None:
     assert_kept(rules.python_files("tests"), rules.tests_without_assertion)
 
@@ -137,6 +145,8 @@ def test_an_innocent_text_is_left_alone(text: str) -> None:
         (rules.private_imports, "import a.b\nfrom __future__ import c\nfrom . import _d", []),
         (rules.own_replacements, "os.replace(a, b)\nos.rename(a, b)\npath.replace(other)", [1, 2, 3]),
         (rules.own_replacements, "text.replace('a', 'b')\nreplace(row, x=1)\nrow._replace(x=1)", []),
+        (rules.unstructured_logs, "_LOG.info('x')\nlogger.error('%s', e, exc_info=e)\nself.log.info('x')", [1, 2]),
+        (rules.unstructured_logs, "log.info('x', extra=fields(event='a.b'))\nconsole.info('x')", []),
         (rules.sleeps, "import time\ntime.sleep(1)", [2]),
         (rules.sleeps, "from time import sleep", [1]),
         (rules.sleeps, "async def f():\n    await asyncio.sleep(0)\n    await asyncio.sleep(0.1)", [3]),

@@ -1,5 +1,6 @@
 """The ledger's process: from submission to the tables, long polls, restarts, and who may speak to it."""
 
+import json
 import os
 import socket
 import stat
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from medkg_lab import rpc
+from medkg_lab import logs, rpc
 from medkg_lab.errors import LabError
 from medkg_lab.lab.wait import wait_for
 from medkg_lab.ledger import errors
@@ -214,6 +215,22 @@ def test_a_client_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient
     job = client.get("a")
     assert job is not None
     assert job["state"] == "cancelled"
+
+
+def test_the_process_logs_json_lines_with_the_name_of_each_event(
+    ledger: LedgerProcess, client: LedgerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(client, "a")
+    ledger.stop()
+    for path in ledger.folder.glob("views.duckdb*"):
+        path.unlink()
+    before = len(ledger.errors)
+    monkeypatch.setenv(logs.VARIABLE, "json")
+    ledger.start()
+    lines = [json.loads(line) for line in ledger.errors[before:].splitlines()]
+    (reduced,) = [line for line in lines if line.get("event") == "events.reduced"]
+    assert (reduced["logger"], reduced["level"], reduced["process"]) == ("medkg_lab.ledger.core", "info", "ledgerd")
+    assert all("event" in line for line in lines if line["logger"].startswith("medkg_lab."))
 
 
 def test_who_waits_for_a_job_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient) -> None:
