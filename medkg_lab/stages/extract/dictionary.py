@@ -76,8 +76,12 @@ def _longest_first(match: Match) -> tuple[int, int]:
 
 
 def numbers(folded: str) -> tuple[str, ...]:
-    """A folded term in singular and plural, itself first, as far as English rules go for its last word."""
-    if not folded[-1].isalpha():
+    """A folded term in singular and plural, itself first, as far as English rules go for its last word.
+
+    An s that is a letter of a name is not a plural's: `protein s`, `complement c1s`.
+    """
+    last = folded.rpartition(" ")[2]
+    if not folded[-1].isalpha() or (last != folded and (len(last) == 1 or not last.isalpha()) and last.endswith("s")):
         return (folded,)
     if folded.endswith("ies") and len(folded) > _SHORT_WORD:
         return folded, f"{folded[:-3]}y"

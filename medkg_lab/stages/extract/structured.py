@@ -8,7 +8,7 @@ from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
 from medkg_lab.stages.extract.coded_statements import Statements, read_statements
-from medkg_lab.stages.extract.dictionary import Dictionary
+from medkg_lab.stages.extract.dictionary import Dictionary, numbers
 from medkg_lab.stages.extract.folding import fold, normalise
 from medkg_lab.stages.extract.guards import is_something_else
 from medkg_lab.stages.extract.passage import Passage
@@ -76,7 +76,7 @@ class StructuredExtractor:
         folded = normalise(long)
         if not folded:
             return _SHADOW
-        for form in (folded, folded.removesuffix("s")):
+        for form in numbers(folded):
             if form in own:
                 return own[form]
             if concept := self._vocabulary.by_term.get(form):

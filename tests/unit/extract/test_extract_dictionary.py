@@ -39,6 +39,20 @@ def test_matches(text: str, expected: list[tuple[int, int, str]]) -> None:
     assert TERMS.find(text) == [Match(*match) for match in expected]
 
 
+@pytest.mark.parametrize(
+    ("term", "text", "expected"),
+    [
+        ("Protein S", "low protein S and free protein", ["protein S"]),
+        ("Protein S", "protein , protein-bound, protein\nC", []),
+        ("Complement C1s", "complement C1 and complement C1s", ["complement C1s"]),
+        ("statins", "a statin, statins", ["statin", "statins"]),
+        ("5-HT3 antagonists", "5-HT3 antagonist", ["5-HT3 antagonist"]),
+    ],
+)
+def test_a_letter_of_a_name_is_not_a_plural(term: str, text: str, expected: list[str]) -> None:
+    assert [text[match.start : match.end] for match in Dictionary([(term, "x")]).find(text)] == expected
+
+
 def test_an_empty_dictionary_finds_nothing() -> None:
     assert Dictionary([]).find("anything") == []
     assert Dictionary([("", "x"), ("a", "y")]).find("a") == []
