@@ -1,4 +1,4 @@
-"""Which published documents belong together: by their identifiers, and by the relations that their metadata lists.
+"""Which published documents belong together: by their identifiers, and by the relations and citations that their metadata lists.
 
 Nothing is stored for it: a relation names an identifier, and which document has that is known only when it is asked.
 """
@@ -11,11 +11,14 @@ from typing import Any
 import orjson
 
 from medkg_lab.knowledge.database import Database
+from medkg_lab.models import citations
 from medkg_lab.models.identifiers import Scheme, parse
 from medkg_lab.models.relations import INVERSES, KEY, Relation, read
 
 SAME_WORK = "SAME_WORK_AS"
 """Two documents with an identifier in common: an abstract and its full text, a file and its record."""
+CITES = "CITES"
+"""A document's bibliography, or a registry record's references, give an identifier of the other one."""
 _SHARED = (Scheme.DOI, Scheme.PMC, Scheme.PMID)
 _FORWARD = (
     Relation.PREPRINT_OF,
@@ -33,25 +36,30 @@ WHERE g.state = 'published' AND g.tenant = ?
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A published document: its identifiers as `scheme:value`, and the relations and identifiers that it names."""
+    """A published document: its identifiers as `scheme:value`, the relations and identifiers that it names, what it cites."""
 
     doc_id: str
     title: str
     identifiers: frozenset[str]
     node_id: str
     related: tuple[tuple[Relation, str], ...] = ()
+    cites: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, doc_id: str, title: str, metadata: Mapping[str, Any]) -> "Work":
         """A document from what its metadata says."""
         given = (parse(f"{scheme}:{metadata.get(scheme) or ''}") for scheme in Scheme)
         identifiers = frozenset(str(one) for one in given if one is not None)
-        listed = metadata.get(KEY)
         is_preprint = "preprint" in str(metadata.get("article_type", ""))
-        texts = [str(text) for text in listed] if isinstance(listed, list) else []
-        related = tuple((relation, str(one)) for relation, one in read(texts, is_preprint))
+        related = tuple((relation, str(one)) for relation, one in read(_texts(metadata, KEY), is_preprint))
         number = metadata.get("nct")
-        return cls(doc_id, title, identifiers, f"nct:{number}" if number else f"doc:{doc_id}", related)
+        node_id = f"nct:{number}" if number else f"doc:{doc_id}"
+        return cls(doc_id, title, identifiers, node_id, related, tuple(_texts(metadata, citations.KEY)))
+
+
+def _texts(metadata: Mapping[str, Any], key: str) -> list[str]:
+    listed = metadata.get(key)
+    return [str(text) for text in listed] if isinstance(listed, list) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ def links(works: Sequence[Work]) -> Iterator[Link]:
         for identifier in work.identifiers:
             owners[identifier].append(work)
     seen: set[tuple[str, str, str]] = set()
-    for link in (*_stated(works, owners), *_shared(owners)):
+    for link in (*_stated(works, owners), *_cited(works, owners), *_shared(owners)):
         key = (link.source.doc_id, link.relation, link.target.doc_id)
         is_twin = link.relation in (SAME_WORK, Relation.VERSION_OF.upper()) and key[::-1] in seen
         if key[0] != key[2] and key not in seen and not is_twin:
@@ -86,6 +94,12 @@ def _stated(works: Iterable[Work], owners: Mapping[str, Sequence[Work]]) -> Iter
                 ends = (work, other) if relation in _FORWARD else (other, work)
                 name = relation if relation in _FORWARD else INVERSES[relation]
                 yield Link(ends[0], name.upper(), ends[1], work.doc_id)
+
+
+def _cited(works: Iterable[Work], owners: Mapping[str, Sequence[Work]]) -> Iterator[Link]:
+    for work in works:
+        for identifier in work.cites:
+            yield from (Link(work, CITES, other, work.doc_id) for other in owners.get(identifier, ()))
 
 
 def _shared(owners: Mapping[str, Sequence[Work]]) -> Iterator[Link]:
@@ -119,14 +133,14 @@ class Relations:
         for work in own:
             named = [identifier for _, identifier in work.related]
             values = [one.partition(":")[2] for one in (*work.identifiers, *named)]
-            others |= {one.doc_id: one for one in self._works(tenant, values)}
+            others |= {one.doc_id: one for one in (*self._works(tenant, values), *self._owners(tenant, work.cites))}
         return [
             {
                 "relation": link.relation,
                 "direction": "out" if link.source.node_id == node_id else "in",
                 "documents": 1,
                 "node_id": other.node_id,
-                "kind": "article",
+                "kind": "trial" if other.node_id.startswith("nct:") else "article",
                 "name": other.title,
             }
             for link in links(list(others.values()))
@@ -157,5 +171,15 @@ class Relations:
             holds = " OR ".join("contains(lower(d.metadata), ?) OR lower(g.doc_id) = ?" for _ in lowered)
             query += f" AND ({holds})"
             given += [text for value in lowered for text in (value, value)]
-        rows = self._database.rows(f"{query} ORDER BY g.doc_id", given)
+        return self._read(query, given)
+
+    def _owners(self, tenant: str, identifiers: Sequence[str]) -> list[Work]:
+        """The documents whose metadata gives one of `identifiers` as its own; a bibliography may list hundreds."""
+        values = sorted({one.partition(":")[2].lower() for one in identifiers})
+        own = ", ".join(f"lower(json_extract_string(d.metadata, '$.{scheme}'))" for scheme in _SHARED)
+        query = f"{_DOCUMENTS} AND list_has_any([{own}], ?::VARCHAR[])"
+        return self._read(query, [tenant, values]) if values else []
+
+    def _read(self, query: str, given: Sequence[Any]) -> list[Work]:
+        rows = self._database.rows(f"{query} ORDER BY g.doc_id", list(given))
         return [Work.of(doc_id, title, orjson.loads(metadata or "{}")) for doc_id, title, metadata in rows]

@@ -155,3 +155,25 @@ def _in_address(address: str) -> Identifier | None:
         return _numbered(Scheme.PMC, found[1], None)
     found = _PUBMED_PATH.search(address)
     return _numbered(Scheme.PMID, found[1], None) if found else None
+
+
+_WRITTEN_IN_REFERENCE = re.compile(
+    r"(?P<doi>10\.\d{4,9}(?:\.\d+)*/\S+)"
+    r"|(?<!\w)(?:(?P<pmc>PMC\s?\d{1,9})|(?:pmid|pubmed(?: id)?)[\s:]{0,3}(?P<marked>\d{1,8})|(?P<bare>\d{7,8}))(?![\w/-])",
+    re.IGNORECASE,
+)
+
+
+def in_reference(text: str) -> tuple[Identifier, ...]:
+    """The DOIs, PMC ids and PubMed ids that a reference of a bibliography gives, each once, in their order.
+
+    Readers write the elements of a reference without their types, so a number of seven or eight digits alone is a PubMed id:
+    years, volumes and pages are shorter.
+    """
+    found = []
+    for match in _WRITTEN_IN_REFERENCE.finditer(text):
+        pmid = match["marked"] or match["bare"]
+        written = f"pmid:{pmid}" if pmid else f"doi:{match['doi']}" if match["doi"] else match["pmc"]
+        if (one := parse(written)) is not None:
+            found.append(one)
+    return tuple(dict.fromkeys(found))

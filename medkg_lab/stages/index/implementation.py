@@ -8,6 +8,8 @@ from medkg_lab.errors import LabError
 from medkg_lab.knowledge.client import connected, refused
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
 from medkg_lab.knowledge.messages import SparseRows, TextDocument
+from medkg_lab.models import citations
+from medkg_lab.models.ir import Document
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
 from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.stages.registry import GpuNeed, Implementation, KnowledgeStore, Resources
@@ -58,13 +60,19 @@ def _message(context: StageContext, item: IndexInput) -> dict[str, Any]:
         "tenant_id": context.tenant_id,
         "source": document.source,
         "title": document.title,
-        "metadata": {**document.metadata, **document.identifiers},
+        "metadata": _metadata(document),
         "chunks": [chunk.model_dump(mode="json") for chunk in item.chunks],
         "model": embeddings.model,
         "dimension": embeddings.dimension,
         "vectors": TextDocument.pack(embeddings.vectors),
         "sparse": None if embeddings.sparse is None else SparseRows.of(embeddings.sparse),
     }
+
+
+def _metadata(document: Document) -> dict[str, Any]:
+    """What is known of a document beside its text; whom it cites is resolved when someone asks."""
+    cited = [str(one) for one in citations.cited(document)]
+    return {**document.metadata, **document.identifiers, **({citations.KEY: cited} if cited else {})}
 
 
 def _receipt(answer: Mapping[str, Any], item: IndexInput) -> Receipt:

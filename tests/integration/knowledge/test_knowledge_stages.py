@@ -48,9 +48,10 @@ def context(doc_id: str, batch: str = "b1") -> StageContext:
 
 def document(doc_id: str, text: str) -> Document:
     block = Block(kind=BlockKind.PARAGRAPH, text=text, place=Place(element="p"))
+    reference = Block(kind=BlockKind.REFERENCE, text="Someone 2019. 10.1234/one", place=Place(element="r"))
     metadata: dict[str, Any] = {"year": 2020}
     return Document(
-        doc_id=doc_id, source="file", title="T", identifiers={"pmid": "1"}, metadata=metadata, blocks=(block,)
+        doc_id=doc_id, source="file", title="T", identifiers={"pmid": "1"}, metadata=metadata, blocks=(block, reference)
     )
 
 
@@ -98,7 +99,7 @@ def test_both_stages_store_a_batch_that_its_completion_shows(lab: tuple[Knowledg
     )
     assert client.caught_up(ledger.complete(*(f"job-{name}" for name in names)), 30)
     assert client.counts() == {"documents": 2, "chunks": 2, "vectors": 2, "nodes": 2, "edges": 1}
-    assert client.documents()[0]["metadata"] == {"year": 2020, "pmid": "1"}
+    assert client.documents()[0]["metadata"] == {"year": 2020, "pmid": "1", "cites": ["doi:10.1234/one"]}
 
 
 def test_an_error_stands_for_its_document_and_a_lost_batch_for_all(lab: tuple[KnowledgeProcess, FakeLedger]) -> None:

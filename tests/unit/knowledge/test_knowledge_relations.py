@@ -58,6 +58,12 @@ def test_an_identifier_in_common_is_the_same_work() -> None:
     assert stated(work("a:1", nct="NCT00000001"), work("b:1", nct="NCT00000001")) == []
 
 
+def test_a_citation_is_stated_once_by_whichever_identifier_it_is_found() -> None:
+    cited = work("pmc:PMC8", **ARTICLE, pmid="12345678")
+    citing = work("pmc:PMC9", pmc="PMC9", cites=["doi:10.9999/invented.8", "pmid:12345678", "pmc:PMC9", "pmid:1"])
+    assert stated(cited, citing) == stated(citing, cited) == [("pmc:PMC9", "CITES", "pmc:PMC8")]
+
+
 IDS = st.sampled_from(["10.1234/a", "10.1234/b", "10.1234/c"])
 KINDS = st.sampled_from(
     ["retraction-forward", "retracted-article", "preprint", "article-version", "companion", "ErratumIn"]
@@ -104,3 +110,23 @@ def test_documents_are_found_by_any_of_their_identifiers(database: Database) -> 
     assert (near["relation"], near["direction"], near["node_id"]) == ("RETRACTS", "in", "doc:pmc:PMC80")
     assert relations.neighbours("mesh:D1", "default") == []
     assert [(one["source"], one["relation"]) for one in relations.edges("default")] == [("doc:pmc:PMC80", "RETRACTS")]
+
+
+def test_citations_are_seen_from_both_ends_within_a_tenant(database: Database) -> None:
+    publish(database, 1, "pmc:PMC8", doi="10.9999/Invented.8", pmid="12345678")
+    publish(database, 2, "clinicaltrials:NCT90000042", nct="NCT90000042", cites=["pmid:12345678", "doi:10.9999/nobody"])
+    publish(database, 3, "pubmed:5", pmid="5", cites=["doi:10.9999/invented.8"])
+    publish(database, 4, "pubmed:6", tenant="other", pmid="6", cites=["doi:10.9999/invented.8"])
+    relations = Relations(database)
+    (out,) = relations.neighbours("nct:NCT90000042", "default")
+    assert (out["relation"], out["direction"], out["node_id"]) == ("CITES", "out", "doc:pmc:PMC8")
+    incoming = {
+        (one["relation"], one["direction"], one["node_id"], one["kind"])
+        for one in relations.neighbours("doc:pmc:PMC8", "default")
+    }
+    assert incoming == {
+        ("CITES", "in", "nct:NCT90000042", "trial"),
+        ("CITES", "in", "doc:pubmed:5", "article"),
+    }
+    exported = {(one["source"], one["relation"], one["target"]) for one in relations.edges("default")}
+    assert exported == {(source, "CITES", "doc:pmc:PMC8") for source in ("nct:NCT90000042", "doc:pubmed:5")}
