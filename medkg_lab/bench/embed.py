@@ -65,9 +65,9 @@ def _ways(cache: Path) -> dict[str, Encode]:
     from medkg_lab.stages.embed.minilm import MiniLM
 
     ways: dict[str, Encode] = {
-        "fp32": MiniLM(cache).encode,
-        "int8": MiniLM(cache, precision="int8").encode,
-        IN_ORDER: MiniLM(cache, plan=in_order).encode,
+        "fp32": MiniLM(cache, precision="fp32").encode,
+        "int8": MiniLM(cache).encode,
+        IN_ORDER: MiniLM(cache, precision="fp32", plan=in_order).encode,
     }
     if importlib.util.find_spec("sentence_transformers") is not None:
         ways[TORCH] = _torch()

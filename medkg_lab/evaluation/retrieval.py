@@ -21,7 +21,7 @@ from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.embed.minilm import MiniLM
-from medkg_lab.stages.embed.options import Precision
+from medkg_lab.stages.embed.options import DEFAULT_PRECISION, Precision
 
 _BATCH = 500
 FUSED = "fused"
@@ -148,7 +148,7 @@ def evaluate(
     settings: SearchSettings,
     say: Callable[[str], None],
     scratch: Path | None = None,
-    precision: Precision = "fp32",
+    precision: Precision = DEFAULT_PRECISION,
 ) -> dict[str, Any]:
     """Index the collection in a folder of its own (below `scratch`), ask every query, and report. Models are kept in `cache`."""
     encoder = MiniLM(cache, precision=precision)

@@ -35,8 +35,8 @@ def connected(socket: Path | None, patience: float) -> "KnowledgeClient":
 class KnowledgeClient:
     """One method per operation of the knowledge process at socket `path`; safe to share between threads.
 
-    What writes waits up to `patience` seconds for a process that cannot be reached or closes: it is being started again. Every
-    method raises PeerUnreachable when the process does not answer, and the operation's own errors.
+    What stages ask waits up to `patience` seconds for a process that cannot be reached or closes: it is being started again.
+    Every method raises PeerUnreachable when the process does not answer, and the operation's own errors.
     """
 
     def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE, patience: float = 0.0) -> None:
@@ -63,10 +63,18 @@ class KnowledgeClient:
 
     def _write(self, op: str, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Have documents staged. What got no answer is sent again: a batch that is staged twice is staged once."""
+        return list(self._patiently(op, deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+
+    def vector_model(self) -> str | None:
+        """The model of the vectors that are stored, or None while there are none; it waits as writing does."""
+        model = self._patiently("health")["model"]
+        return None if model is None else str(model)
+
+    def _patiently(self, op: str, deadline: float | None = None, **arguments: Any) -> Any:
         until = time.monotonic() + self._patience
         while True:
             try:
-                return list(self._rpc.call(op, deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+                return self._rpc.call(op, deadline=deadline, **arguments)
             except rpc.PeerUnreachable:
                 if time.monotonic() + _PAUSE >= until:
                     raise

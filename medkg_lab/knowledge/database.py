@@ -110,7 +110,7 @@ class Database:
 
     def manifest(self) -> tuple[str, int] | None:
         """The model and the dimension of the vectors, or None while there are none."""
-        rows = self.rows("SELECT model, dimension FROM manifest")
+        rows = self.rows("SELECT model, dimension FROM manifest WHERE EXISTS (SELECT 1 FROM vector)")
         return (rows[0][0], rows[0][1]) if rows else None
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from medkg_lab.stages.contracts import SparseVectors
 from medkg_lab.stages.embed.endpoint import EndpointEncoder
 from medkg_lab.stages.embed.implementation import OPENAI
 from medkg_lab.stages.embed.options import OpenAIOptions, Precision, SpladeOptions
-from medkg_lab.stages.embed.weights import INT8_MODEL_ID, MODEL_ID
+from medkg_lab.stages.embed.weights import MODEL_IDS
 from medkg_lab.topology.profiles import StageChoice
 
 _LOG = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Encoders:
             sparse = options.sparse
             weighing = {} if sparse is None else {sparse.model: lambda: _splade(sparse)}
             return cls({options.model: lambda: EndpointEncoder(options)}, weighing)
-        return cls({MODEL_ID: lambda: minilm("fp32"), INT8_MODEL_ID: lambda: minilm("int8")})
+        return cls({model: partial(minilm, precision) for precision, model in MODEL_IDS.items()})
 
     @property
     def sparse_models(self) -> list[str]:

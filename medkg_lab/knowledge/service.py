@@ -115,6 +115,11 @@ class Knowledge:
             self._catalogue.swap(known, publication.replaced)
         self._vectors.maintain()
 
+    def vector_model(self) -> str | None:
+        """The model of the vectors that are stored, or None while there are none."""
+        manifest = self.database.manifest()
+        return manifest and manifest[0]
+
     def counts(self) -> dict[str, int]:
         """How much is published; nodes and edges are counted once however many documents name them."""
         names = ("documents", "chunks", "vectors", "nodes", "edges")

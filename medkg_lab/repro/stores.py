@@ -30,6 +30,10 @@ class RunKnowledge:
         """Stage documents for search."""
         return self._knowledge.stage_text(batch_id, documents)
 
+    def vector_model(self) -> str | None:
+        """The model of what this run has stored."""
+        return self._knowledge.vector_model()
+
     def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Stage documents' parts of the graph."""
         return self._knowledge.stage_graph(batch_id, documents)

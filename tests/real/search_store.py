@@ -70,3 +70,6 @@ class _Store:
 
     def graph(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
         return self._knowledge.stage_graph(batch_id, documents)
+
+    def vector_model(self) -> str | None:
+        return self._knowledge.vector_model()

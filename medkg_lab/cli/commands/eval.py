@@ -23,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "--qrels", type=Path, help="the judgements, as BEIR or TREC write them (default: found there)"
     )
     retrieval.add_argument(
-        "--precision", choices=("fp32", "int8"), default="fp32", help="how exactly the model computes (default fp32)"
+        "--precision", choices=("fp32", "int8"), default="int8", help="how exactly the model computes (default int8)"
     )
     retrieval.set_defaults(run=_retrieval)
     entities = group.add_parser("entities", parents=[common], help="measure the linking of mentions to concepts")

@@ -1,14 +1,41 @@
 """The embed implementations that the lab publishes."""
 
+from medkg_lab import rpc
+from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.stages.contracts import Stage, StageType
-from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
+from medkg_lab.stages.embed.options import DEFAULT_PRECISION, MiniLMOptions, OpenAIOptions, Precision
 from medkg_lab.stages.registry import CPU_PACKAGES, GpuNeed, Implementation, Package, Resources
+
+_ASK_DEADLINE_S = 5.0
 
 
 def _build_minilm(resources: Resources, options: MiniLMOptions) -> Stage:
-    from medkg_lab.stages.embed.minilm import MiniLM, MiniLMEmbedder
+    from medkg_lab.stages.embed.cpu_embedder import CpuEmbedder
+    from medkg_lab.stages.embed.minilm import MiniLM
 
-    return MiniLMEmbedder(MiniLM(resources.cache, precision=options.precision))
+    def load(patience: float) -> MiniLM:
+        return MiniLM(resources.cache, precision=options.precision or _open_precision(resources, patience))
+
+    try:
+        encoder = load(patience=0.0)
+    except rpc.PeerUnreachable:
+        # No batch may wait for a process that this one does not need: the first that does need it waits.
+        return CpuEmbedder(lambda: load(resources.patience))
+    return CpuEmbedder(lambda: encoder)
+
+
+def _open_precision(resources: Resources, patience: float) -> Precision:
+    """The precision of the vectors that the store has, or the default. Raises PeerUnreachable."""
+    from medkg_lab.stages.embed.weights import precision_of
+
+    return precision_of(_indexed_model(resources, patience)) or DEFAULT_PRECISION
+
+
+def _indexed_model(resources: Resources, patience: float) -> str | None:
+    if resources.knowledge is not None or resources.knowledge_socket is None:
+        return resources.knowledge and resources.knowledge.vector_model()
+    with KnowledgeClient(resources.knowledge_socket, _ASK_DEADLINE_S, patience) as client:
+        return client.vector_model()
 
 
 def _build_openai(resources: Resources, options: OpenAIOptions) -> Stage:

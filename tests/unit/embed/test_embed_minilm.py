@@ -5,18 +5,24 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 from medkg_lab.models.ir import Chunk, ChunkSpan
+from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.contracts import BatchStage, Embeddings, EmbedStage
 from medkg_lab.stages.embed import weights
 from medkg_lab.stages.embed.batching import STEP, batches, padded
+from medkg_lab.stages.embed.bert import LARGEST_WEIGHT
+from medkg_lab.stages.embed.cpu_embedder import CpuEmbedder
 from medkg_lab.stages.embed.errors import WeightsDamaged, WeightsMissing
 from medkg_lab.stages.embed.implementation import MINILM
-from medkg_lab.stages.embed.minilm import MiniLM, MiniLMEmbedder
+from medkg_lab.stages.embed.minilm import MiniLM
 from medkg_lab.stages.embed.model_cache import cached
+from medkg_lab.stages.embed.options import Precision
 from medkg_lab.stages.registry import Resources
 from tests.unit.contexts import stage_context
 
@@ -28,7 +34,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model(model_folder: Path) -> MiniLM:
-    return MiniLM(model_folder)
+    return MiniLM(model_folder, precision="fp32")
 
 
 def chunks(doc_id: str, *texts: str) -> tuple[Chunk, ...]:
@@ -76,11 +82,11 @@ def test_a_text_gets_the_same_bytes_alone_in_any_batch_and_with_any_threads(mode
     alone = np.concatenate([model.encode([text]) for text in texts])
     assert np.array_equal(together, alone)
     assert np.array_equal(together[::-1], model.encode(texts[::-1]))
-    assert np.array_equal(together, MiniLM(model_folder, threads=1).encode(texts))
+    assert np.array_equal(together, MiniLM(model_folder, threads=1, precision="fp32").encode(texts))
 
 
 def test_the_stage_embeds_documents_together_in_order(model: MiniLM) -> None:
-    stage = MiniLMEmbedder(model)
+    stage = CpuEmbedder(lambda: model)
     assert isinstance(stage, EmbedStage)
     assert isinstance(stage, BatchStage)
     items = [chunks("a", "first text", "second text"), (), chunks("b", "third")]
@@ -96,9 +102,12 @@ def test_the_stage_embeds_documents_together_in_order(model: MiniLM) -> None:
 
 
 def test_the_implementation_builds_into_the_cache(model_folder: Path, model: MiniLM) -> None:
-    before = (model_folder / "models" / weights.GRAPH_FILE).stat()
-    assert isinstance(MINILM.build(Resources(cache=model_folder), MINILM.parse_options({})), MiniLMEmbedder)
-    after = (model_folder / "models" / weights.GRAPH_FILE).stat()
+    graph = model_folder / "models" / weights.GRAPH_FILES["fp32"]
+    before = graph.stat()
+    assert isinstance(
+        MINILM.build(Resources(cache=model_folder), MINILM.parse_options({"precision": "fp32"})), CpuEmbedder
+    )
+    after = graph.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     assert after.st_mode & 0o077 == 0
 
@@ -185,9 +194,13 @@ def test_any_text_gets_a_finite_unit_vector(model: MiniLM, texts: list[str]) -> 
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
-def test_int8_is_another_model_near_the_exact_one(model: MiniLM, model_folder: Path) -> None:
+@pytest.fixture(scope="session")
+def fast(model_folder: Path) -> MiniLM:
+    return MiniLM(model_folder, precision="int8")
+
+
+def test_int8_is_another_model_near_the_exact_one(model: MiniLM, fast: MiniLM) -> None:
     texts = ["heart attack", "myocardial infarction in the elderly", "banana bread " * 30]
-    fast = MiniLM(model_folder, precision="int8")
     assert fast.model == weights.INT8_MODEL_ID != model.model
     exact, near = model.encode(texts), fast.encode(texts)
     assert np.all((exact * near).sum(axis=1) > 0.98)
@@ -195,7 +208,63 @@ def test_int8_is_another_model_near_the_exact_one(model: MiniLM, model_folder: P
     assert np.array_equal(near, np.concatenate([fast.encode([text]) for text in texts]))
 
 
-def test_the_option_chooses_the_precision(model_folder: Path) -> None:
-    stage = MINILM.build(Resources(cache=model_folder), MINILM.parse_options({"precision": "int8"}))
-    made = stage.execute(stage_context(), chunks("x", "one"))
-    assert made.model == weights.INT8_MODEL_ID
+def test_int8_weights_leave_room_for_two_products_in_16_bits(fast: MiniLM, model_folder: Path) -> None:
+    graph = onnx.load(model_folder / "models" / weights.GRAPH_FILES["int8"]).graph
+    whole = {c.name: numpy_helper.to_array(c) for c in graph.initializer if c.data_type == onnx.TensorProto.INT8}
+    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    assert len(products) == 4 * 6
+    for product in products:
+        matrix = whole[product.input[1]]
+        assert np.abs(matrix).max(axis=0).tolist() == [LARGEST_WEIGHT] * matrix.shape[1]
+    assert 2 * 255 * LARGEST_WEIGHT < 2**15
+
+
+def test_int8_is_made_without_the_full_graph(tmp_path: Path) -> None:
+    MiniLM(tmp_path)
+    made = weights.GRAPH_FILES["int8"]
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [made, f"{made}.lock", f"{made}.sha256"]
+
+
+class Stored:
+    """A store of whose vectors only the model is asked."""
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+
+    def vector_model(self) -> str | None:
+        return self.model
+
+    def index(self, *_: object) -> list[dict[str, object]]:
+        raise AssertionError("nothing is stored here")
+
+    graph = index
+
+
+@pytest.mark.parametrize(
+    ("stored", "options", "expected"),
+    [
+        (None, {}, "int8"),
+        (weights.MODEL_ID, {}, "fp32"),
+        (weights.INT8_MODEL_ID, {}, "int8"),
+        ("Qwen/Qwen3-Embedding-0.6B", {}, "int8"),
+        (weights.INT8_MODEL_ID, {"precision": "fp32"}, "fp32"),
+        (weights.MODEL_ID, {"precision": "int8"}, "int8"),
+    ],
+)
+def test_an_open_precision_is_that_of_the_stored_vectors(
+    model_folder: Path, stored: str | None, options: dict[str, str], expected: Precision
+) -> None:
+    stage = MINILM.build(Resources(cache=model_folder, knowledge=Stored(stored)), MINILM.parse_options(options))
+    assert isinstance(stage, CpuEmbedder)
+    assert stage.execute(stage_context(), chunks("x", "one")).model == weights.MODEL_IDS[expected]
+    assert stage.made_with == {"precision": expected}
+    assert MINILM.parse_options({**options, **stage.made_with})
+
+
+def test_a_stage_is_built_while_the_store_is_away_and_asks_it_with_the_first_document(short_tmp: Path) -> None:
+    resources = Resources(cache=short_tmp, knowledge_socket=short_tmp / "knowledge.sock")
+    stage = MINILM.build(resources, MINILM.parse_options({}))
+    assert isinstance(stage, CpuEmbedder)
+    assert stage.made_with == {}
+    with pytest.raises(PeerUnreachable):
+        stage.execute(stage_context(), chunks("x", "one"))
