@@ -32,8 +32,10 @@ def _open_precision(resources: Resources, patience: float) -> Precision:
 
 
 def _indexed_model(resources: Resources, patience: float) -> str | None:
-    if resources.knowledge is not None or resources.knowledge_socket is None:
-        return resources.knowledge and resources.knowledge.vector_model()
+    if resources.knowledge is not None:
+        return resources.knowledge.vector_model()
+    if resources.knowledge_socket is None:
+        return None
     with KnowledgeClient(resources.knowledge_socket, _ASK_DEADLINE_S, patience) as client:
         return client.vector_model()
 
