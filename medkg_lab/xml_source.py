@@ -9,6 +9,7 @@ from typing import IO
 from lxml import etree
 
 Element = etree._Element
+_BEGINNING_BYTES = 65_536
 
 
 class NotXml(ValueError):
@@ -63,6 +64,16 @@ def walk(file: IO[bytes], tags: tuple[str, ...]) -> Iterator[Element]:
                 del parent[0]
     except etree.XMLSyntaxError as error:
         raise _not_xml(error) from None
+
+
+def root_name(data: bytes) -> str:
+    """The local name of an XML document's first element, read from its beginning alone; empty when there is none."""
+    parser = etree.XMLPullParser(events=("start",), load_dtd=False, no_network=True, resolve_entities=False)
+    try:
+        parser.feed(data[:_BEGINNING_BYTES])
+        return next((local_name(one) for _, one in parser.read_events() if isinstance(one, etree._Element)), "")
+    except etree.XMLSyntaxError:
+        return ""
 
 
 def local_name(element: Element) -> str:

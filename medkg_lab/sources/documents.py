@@ -12,7 +12,6 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import orjson
-from lxml import etree
 
 from medkg_lab.models.identity import FILE_SOURCE
 from medkg_lab.sources import bioc, containers, jats, pubmed, registry_csv, sniff, studies, tei
@@ -267,13 +266,3 @@ def _in_csv(data: bytes, name: str, key: str) -> Iterator[LocalDocument]:
 
 
 _FINDERS: dict[str, _Finder] = {sniff.JSON: _in_json, sniff.XML: _in_xml, sniff.CSV: _in_csv}
-
-
-def root_name(data: bytes) -> str:
-    """The local name of an XML document's first element, read from its beginning alone; empty when there is none."""
-    parser = etree.XMLPullParser(events=("start",), load_dtd=False, no_network=True, resolve_entities=False)
-    try:
-        parser.feed(data[:65_536])
-        return next((local_name(one) for _, one in parser.read_events() if isinstance(one, etree._Element)), "")
-    except etree.XMLSyntaxError:
-        return ""

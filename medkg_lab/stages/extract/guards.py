@@ -36,8 +36,8 @@ _OTHERWISE: dict[str, tuple[str, str]] = {
         r"\b(?:the|an?|in the|take|to|will|may|can|could|would|not|12|limb|chest|pacemaker|ecg|twelve)[ -]$",
         r" (?:optimi[sz]|compound|time|author|investigator|sponsor|to\b|generation|wires?|aVR|position)",
     ),
-    "tumor": ("", r" necrosis factor"),
-    "tumour": ("", r" necrosis factor"),
+    "tumor": ("", r" necrosis factor| suppressor"),
+    "tumour": ("", r" necrosis factor| suppressor"),
     "shock": (r"\b(?:heat|cold|osmotic|electric|culture)[ -]$", r" (?:wave|absor|protein)"),
     "cold": (
         r"\b(?:the|in|in the|on|very|freez\w+|ice)[ -]$",

@@ -6,7 +6,6 @@ from typing import Any
 from medkg_lab.models.ir import Document
 from medkg_lab.models.submission import Payload
 from medkg_lab.sources import bioc, registry_csv, sniff, studies
-from medkg_lab.sources.documents import root_name
 from medkg_lab.sources.encodings import NotText, as_utf8, decode
 from medkg_lab.sources.sniff import Format
 from medkg_lab.stages.contracts import StageContext
@@ -22,6 +21,7 @@ from medkg_lab.stages.parse.pubmed import read_pubmed
 from medkg_lab.stages.parse.record import parse_json
 from medkg_lab.stages.parse.tei import read_tei
 from medkg_lab.stages.parse.xml import Element, parse_xml
+from medkg_lab.xml_source import root_name
 
 XML_READERS: Mapping[str, Callable[[Element, str, str], Document]] = {
     "PubmedArticleSet": read_pubmed,

@@ -16,6 +16,7 @@ from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import LedgerInUse, NothingToRecover
 from medkg_lab.ledger.log_source import EventLog
 from medkg_lab.ledger.recover import recover
+from medkg_lab.models.event_codec import to_json
 from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit
 from tests.told import logged
@@ -50,9 +51,7 @@ class Wreck:
         found = [event for part in core.store.reader().all_after(0) for event in part]
         core.close()
         wanted = self.events[:upto]
-        assert [(e.seq, e.id, e.ts, e.type.value, e.stage, e.batch, list(e.jobs), e.data) for e in found] == [
-            tuple(e[key] for key in ("seq", "id", "ts", "type", "stage", "batch", "jobs", "data")) for e in wanted
-        ]
+        assert [orjson.loads(orjson.dumps(to_json(event))) for event in found] == wanted
 
 
 def chained(values: list[bytes], start: int = 0, epoch: int = 1) -> list[LogRecord]:

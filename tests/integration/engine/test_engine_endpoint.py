@@ -74,7 +74,7 @@ def test_a_working_endpoint_gives_the_vectors(client: LedgerClient, endpoint: En
         (lambda _: answer([[1.0, 2.0]]), "gpu_unavailable", "got 2 numbers instead of 4"),
         (lambda _: answer([None]), "gpu_unavailable", "got no numbers instead of 4"),
         (lambda _: answer([[1.0, None, 1.0, 1.0]]), "gpu_unavailable", "not finite"),
-        (lambda _: answer([["a", "b", "c", "d"]]), "gpu_unavailable", "no number"),
+        (lambda _: answer([["a", "b", "c", "d"]]), "gpu_unavailable", "not a number"),
         (lambda _: answer([]), "gpu_unavailable", "0 vectors for 1 texts"),
         (lambda _: (200, "text/html", b"<html>hello"), "gpu_unavailable", "cannot be used"),
     ],

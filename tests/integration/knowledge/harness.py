@@ -15,13 +15,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from medkg_lab import rpc
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.locations import Locations, locate
+from medkg_lab.models.event_codec import to_json
 from medkg_lab.stages.contracts import SparseVectors
 from medkg_lab.stages.embed.splade import from_coordinates
+from tests import told
 
 MODEL = "letters"
 SPARSE = "counted-letters"
@@ -167,8 +170,9 @@ class FakeLedger:
     ) -> int:
         """Append an event and return its number."""
         seq = len(self.log) + 1
-        event = {"id": f"e{seq}", "ts": float(seq), "type": kind, "stage": None, "batch": batch}
-        self.log.append({"seq": seq, **event, "jobs": list(jobs), "data": dict(data or {})})
+        self.log.append(
+            orjson.loads(orjson.dumps(to_json(told.event(kind, jobs, seq=seq, batch=batch, **(data or {})))))
+        )
         self._loop.call_soon_threadsafe(self._changed.set)
         return seq
 

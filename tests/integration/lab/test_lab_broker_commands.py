@@ -67,7 +67,7 @@ def test_tail_from_now_shows_what_comes_until_it_is_interrupted(lab: TestLab) ->
         (("tail", "nowhere"), "no topic nowhere"),
         (("tail", "nowhere", "--follow"), "no topic nowhere"),
         (("tail", "not a name"), "no topic not a name"),
-        (("tail", TOPIC, "--count", "-1"), "no number of records"),
+        (("tail", TOPIC, "--count", "-1"), "not a number of records"),
         (("produce", "nowhere", "value"), "no topic nowhere"),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_damaged_run_is_said_and_the_others_stay(desk: Path, data: bytes) -> N
 def test_a_killed_run_leaves_no_run_behind(desk: Path) -> None:
     program = "import os, sys\nfrom pathlib import Path\nfrom medkg_lab.repro.workbench import Workbench\n"
     program += "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"
-    program += "from medkg_lab.repro.overrides import Choices\nWorkbench.at(sys.argv[1]).run(Choices())"
+    program += "from medkg_lab.repro.overrides import ReplayOverrides\nWorkbench.at(sys.argv[1]).run(ReplayOverrides())"
     ended = subprocess.run([sys.executable, "-c", program, str(desk)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert Workbench.at(desk).shelf.names() == ["1"]
