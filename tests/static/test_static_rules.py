@@ -77,7 +77,7 @@ def test_no_test_sleeps() -> None:
 
 
 def test_only_one_module_imports_the_private_parts_of_a_library() -> None:
-    """Dagster's, and of Textual the terminal parser, the footer's keys and how a handler is called; tests say when these change."""
+    """Dagster's, and of Textual the terminal parser, the footer's keys and the calling of handlers; tests say what changed."""
     known = {
         ROOT / "medkg_lab" / "orchestration" / "compat.py",
         ROOT / "medkg_lab" / "tui" / "driver.py",

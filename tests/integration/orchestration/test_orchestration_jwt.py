@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from medkg_lab import credentials
+from medkg_lab.models.events import RunLaunched
 from medkg_lab.orchestration.runs import TAG_JOB
 from medkg_lab.ports import lab_ports
 from tests.http_service import Answer, HttpService, http_service
@@ -64,8 +65,8 @@ def lab() -> Iterator[tuple[Dagster, Issuer]]:
 
 
 def launched_by(dagster: Dagster, job: str) -> list[str]:
-    told = dagster.client.events(0, 5000, job_id=job)["events"]
-    return [event["data"]["by"] for event in told if event["type"] == "run.launched"]
+    told = dagster.client.events(0, 5000, job_id=job).events
+    return [event.data.by for event in told if isinstance(event.data, RunLaunched)]
 
 
 def test_a_scope_decides_what_a_token_may_do(lab: tuple[Dagster, Issuer]) -> None:

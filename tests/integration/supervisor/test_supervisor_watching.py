@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 PROGRAM = """
 import asyncio, os, sys
-from medkg_lab import process, running
+from medkg_lab import logs, process, running
 from medkg_lab.locations import locate
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor import children, decide, server
