@@ -93,6 +93,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         knowledge_socket=locations.socket("knowledge"),
         allowed_roots=chosen.allowed_roots,
         vocabularies=locations.data / "vocabularies",
+        models=locations.data / "models",
         source_settings=chosen.sources,
         patience=min(PART_PATIENCE, chosen.stage_deadline_seconds / 2),
     )

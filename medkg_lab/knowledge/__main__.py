@@ -41,7 +41,8 @@ def main() -> None:
     chosen = settings.load(locations)
     folder = locations.data / "knowledge"
     stages = Catalog(locations).profile(chosen.profile).stages
-    encoders, index = Encoders.standard(locations.cache, stages[StageType.EMBED]), stages[StageType.INDEX]
+    encoders = Encoders.standard(locations.cache, stages[StageType.EMBED], locations.data / "models")
+    index = stages[StageType.INDEX]
     ours = IndexOptions.model_validate(index.with_) if index.implementation == INDEX.name else IndexOptions()
     knowledge = Knowledge(folder, encoders, chosen.profile, chosen.search, ours.vectors_on_gpu)
     try:

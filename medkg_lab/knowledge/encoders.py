@@ -46,7 +46,9 @@ class Encoders:
         self,
         loaders: Mapping[str, Callable[[], Encoder]],
         sparse: Mapping[str, Callable[[], SparseEncoder]] | None = None,
+        own: Path | None = None,
     ) -> None:
+        self._own = own
         self._loaders: dict[tuple[str, str], Callable[[], Any]] = {
             ("dense", name): one for name, one in loaders.items()
         }
@@ -55,8 +57,8 @@ class Encoders:
         self._lock = threading.Lock()
 
     @classmethod
-    def standard(cls, cache: Path, embedding: StageChoice | None = None) -> "Encoders":
-        """The models of the profile's `embedding`; `cache` is where models are kept.
+    def standard(cls, cache: Path, embedding: StageChoice | None = None, own: Path | None = None) -> "Encoders":
+        """The models of the profile's `embedding`; `cache` is where the packaged one is kept, `own` has the user's.
 
         With an endpoint there is nothing but that: no query of such a profile is computed on the processor.
         """
@@ -71,7 +73,10 @@ class Encoders:
             sparse = options.sparse
             weighing = {} if sparse is None else {sparse.model: lambda: _splade(sparse)}
             return cls({options.model: lambda: EndpointEncoder(options)}, weighing)
-        return cls({model: partial(minilm, precision) for precision, model in MODEL_IDS.items()})
+        loaders: dict[str, Callable[[], Encoder]] = {
+            model: partial(minilm, precision) for precision, model in MODEL_IDS.items()
+        }
+        return cls(loaders, own=own)
 
     @property
     def sparse_models(self) -> list[str]:
@@ -108,13 +113,25 @@ class Encoders:
 
     def _load(self, kind: str, model: str) -> Any:
         loader = self._loaders.get((kind, model))
-        if loader is None:
-            return f"the profile has no query encoder for {model}"
         try:
-            return loader()
+            if loader is not None:
+                return loader()
+            own = _own_encoder(self._own, model) if kind == "dense" else None
+            return own or f"the profile has no query encoder for {model}"
         except LabError as error:
             _LOG.error("%s", error, extra=fields(event="encoder.failed"))
             return str(error)
+
+
+def _own_encoder(folder: Path | None, model: str) -> Encoder | None:
+    """The user's model whose vectors bear this name, whichever profile or pipeline chose it."""
+    from medkg_lab.stages.embed import own_models
+    from medkg_lab.stages.embed.onnx_encoder import OnnxEncoder
+
+    name = model.rpartition("@")[0]
+    if folder is None or name not in own_models.names(folder) or own_models.find(folder, name).model_id != model:
+        return None
+    return OnnxEncoder.load(folder, name, "query", threads=1)
 
 
 def _splade(options: SpladeOptions) -> SparseEncoder:

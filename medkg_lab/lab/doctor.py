@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
+from pathlib import Path
 
 from medkg_lab.broker.engine import access
 from medkg_lab.errors import LabError
@@ -22,7 +23,9 @@ from medkg_lab.services.errors import ServerUnstartable
 from medkg_lab.settings import Settings
 from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages import registry
+from medkg_lab.stages.embed import own_models
 from medkg_lab.stages.embed.endpoint import probe as probe_embedding
+from medkg_lab.stages.embed.implementation import ONNX
 from medkg_lab.stages.embed.options import MiniLMOptions, OpenAIOptions
 from medkg_lab.stages.embed.weights import WEIGHTS_SHA256, checked_bytes, model_folder
 from medkg_lab.stages.extract.options import LlmOptions
@@ -48,7 +51,8 @@ class Finding:
 def examine(locations: Locations, settings: Settings) -> list[Finding]:
     """Run every check that the settings' profile calls for. Raises UnknownProfile or ProfileInvalid."""
     profile = Catalog(locations).profile(settings.profile)
-    return [_judged(name, check) for name, check in _checks(profile, settings)]
+    checks = [*_checks(profile, settings), *_own_models(locations, profile)]
+    return [_judged(name, check) for name, check in checks]
 
 
 def _judged(name: str, check: Callable[[], str]) -> Finding:
@@ -81,6 +85,20 @@ def _checks(profile: Profile, settings: Settings) -> Iterator[tuple[str, Callabl
     else:
         base = profile.pdf.base_url or settings.pdf.base_url
         yield "MinerU server", partial(_answers, f"{base.rstrip('/')}/v1/health")
+
+
+def _own_models(locations: Locations, profile: Profile) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The models that the user added, and those that the profile names and the lab does not have."""
+    folder = locations.data / own_models.FOLDER
+    chosen = {choice.with_["model"] for choice in profile.stages.values() if choice.implementation == ONNX.name}
+    for name in sorted({*own_models.names(folder), *chosen}):
+        yield f"model {name}", partial(_own_model, folder, name)
+
+
+def _own_model(folder: Path, name: str) -> str:
+    stored = own_models.find(folder, name)
+    stored.check()
+    return f"{stored.model_id}, {stored.settings.dimension} dimensions, with the right hashes"
 
 
 def _selftests(options: registry.Options) -> Iterator[tuple[str, Callable[[], str]]]:

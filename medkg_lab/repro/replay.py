@@ -157,6 +157,7 @@ class Replay:
             cache=incident.locations.cache,
             knowledge=stack.enter_context(RunKnowledge()),
             vocabularies=incident.locations.data / "vocabularies",
+            models=incident.locations.data / "models",
             source_settings=incident.settings.get("sources", {}),
         )
         self.workshop = StageFactory(resources)

@@ -98,6 +98,7 @@ class Resources:
     knowledge: "KnowledgeStore | None" = None
     allowed_roots: tuple[Path, ...] = ()
     vocabularies: Path | None = None
+    models: Path | None = None
     source_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     patience: float = 0.0
 

@@ -3,7 +3,6 @@
 # Entry points of pyproject.toml, and those that the bench publishes: stage implementations and a reranker.
 FETCH
 FULLTEXT
-GRAPH
 LLM
 MINILM
 Proximity
@@ -53,6 +52,7 @@ _.increment_counter
 _.increment_success_counter
 _.inter_op_num_threads
 _.intra_op_num_threads
+_.log_severity_level
 _.read_data
 _.reset_counter
 _.reset_success_counter

@@ -72,8 +72,13 @@ class _Graph:
         return self.one("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
 
 
-def build(tensors: Tensors, architecture: Architecture, precision: Precision = "fp32") -> bytes:
-    """The serialised model: int64 `input_ids` and `attention_mask` (batch, length) to float32 `embedding` (batch, hidden)."""
+def build(
+    tensors: Tensors, architecture: Architecture, precision: Precision = "fp32", *, is_pooled: bool = True
+) -> bytes:
+    """The serialised model: int64 `input_ids` and `attention_mask` (batch, length) to float32 `embedding` (batch, hidden).
+
+    Without `is_pooled` it gives the tokens' vectors instead, `last_hidden_state` (batch, length, hidden).
+    """
     graph = _Graph(precision)
     weights = graph.one("Cast", "attention_mask", to=TensorProto.FLOAT)
     hidden = _embeddings(graph, tensors, architecture)
@@ -81,12 +86,14 @@ def build(tensors: Tensors, architecture: Architecture, precision: Precision = "
     bias = graph.one("Unsqueeze", bias, graph.integers(1, 2))
     for layer in range(architecture.layers):
         hidden = _layer(graph, tensors, f"encoder.layer.{layer}", hidden, bias, architecture)
-    graph.nodes.append(helper.make_node("Identity", [_pool(graph, hidden, weights)], ["embedding"]))
+    name = "embedding" if is_pooled else "last_hidden_state"
+    shape = ["batch", *(() if is_pooled else ("length",)), architecture.hidden]
+    graph.nodes.append(helper.make_node("Identity", [_pool(graph, hidden, weights) if is_pooled else hidden], [name]))
     inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
-        for name in ("input_ids", "attention_mask")
+        helper.make_tensor_value_info(given, TensorProto.INT64, ["batch", "length"])
+        for given in ("input_ids", "attention_mask")
     ]
-    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", architecture.hidden])
+    output = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     proto = helper.make_graph(graph.nodes, "sentence_encoder", inputs, [output], graph.constants)
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     onnx.checker.check_model(model)

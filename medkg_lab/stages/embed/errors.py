@@ -22,6 +22,42 @@ class WeightsDamaged(LabError):
     failure_kind: ClassVar[str] = "not_configured"
 
 
+class ModelFolderBad(LabError):
+    """The folder {path} cannot be added as a model: {detail}. It needs an ONNX graph or BERT's weights, tokenizer.json, and
+    modules.json with 1_Pooling/config.json, as sentence-transformers saves them."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class ModelUnusable(LabError):
+    """The model {name} cannot be used: {detail}. Export it again as a sentence encoder with one graph, and add it anew."""
+
+    failure_kind: ClassVar[str] = "not_configured"
+
+
+class ModelNameBad(LabError):
+    """{name!r} cannot be a model's name: letters, digits, `.`, `_` and `-` can, 64 at most. Give another one with `--name`."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class ModelExists(LabError):
+    """The lab has another model called {name}. Choose another name with `--name`, or remove that one with `medkg-lab models
+    remove {name}`."""
+
+
+class ModelNotFound(LabError):
+    """The lab has no model called {name!r}; it has: {known}. Add one with `medkg-lab models add DIR --name NAME`."""
+
+    failure_kind: ClassVar[str] = "not_configured"
+
+
+class ModelDamaged(LabError):
+    """The model {name} is not what was added: {detail}. Remove it with `medkg-lab models remove {name}` and add it again."""
+
+    failure_kind: ClassVar[str] = "not_configured"
+
+
 class _EndpointError(ServiceError):
     """The embedding endpoint {url} is of no use: {detail}."""
 

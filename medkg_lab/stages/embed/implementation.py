@@ -3,7 +3,7 @@
 from medkg_lab import rpc
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.stages.contracts import Stage, StageType
-from medkg_lab.stages.embed.options import DEFAULT_PRECISION, MiniLMOptions, OpenAIOptions, Precision
+from medkg_lab.stages.embed.options import DEFAULT_PRECISION, MiniLMOptions, OnnxOptions, OpenAIOptions, Precision
 from medkg_lab.stages.registry import CPU_PACKAGES, GpuNeed, Implementation, Package, Resources
 
 _ASK_DEADLINE_S = 5.0
@@ -40,6 +40,14 @@ def _indexed_model(resources: Resources, patience: float) -> str | None:
         return client.vector_model()
 
 
+def _build_onnx(resources: Resources, options: OnnxOptions) -> Stage:
+    from medkg_lab.stages.embed.cpu_embedder import CpuEmbedder
+    from medkg_lab.stages.embed.onnx_encoder import OnnxEncoder
+
+    encoder = OnnxEncoder.load(resources.models, options.model)
+    return CpuEmbedder(lambda: encoder)
+
+
 def _build_openai(resources: Resources, options: OpenAIOptions) -> Stage:
     from medkg_lab.stages.embed.openai import OpenAIEmbedder
 
@@ -71,6 +79,15 @@ MINILM = Implementation(
     build=_build_minilm,
     options=MiniLMOptions,
     packages=(Package("onnxruntime", CPU_PACKAGES), Package("onnx", CPU_PACKAGES), WEIGHTS),
+)
+
+ONNX = Implementation(
+    name="onnx.encoder",
+    stage_type=StageType.EMBED,
+    summary="a model of the user's own on the CPU through ONNX Runtime, added by `models add`",
+    build=_build_onnx,
+    options=OnnxOptions,
+    packages=(Package("onnxruntime", CPU_PACKAGES),),
 )
 
 OPENAI = Implementation(

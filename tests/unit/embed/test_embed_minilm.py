@@ -256,7 +256,7 @@ def test_an_open_precision_is_that_of_the_stored_vectors(
 ) -> None:
     stage = MINILM.build(Resources(cache=model_folder, knowledge=Stored(stored)), MINILM.parse_options(options))
     assert isinstance(stage, CpuEmbedder)
-    assert stage.execute(stage_context(), chunks("x", "one")).model == weights.MODEL_IDS[expected]
+    assert stage.execute(stage_context()[0], chunks("x", "one")).model == weights.MODEL_IDS[expected]
     assert stage.made_with == {"precision": expected}
     assert MINILM.parse_options({**options, **stage.made_with})
 
@@ -267,4 +267,4 @@ def test_a_stage_is_built_while_the_store_is_away_and_asks_it_with_the_first_doc
     assert isinstance(stage, CpuEmbedder)
     assert stage.made_with == {}
     with pytest.raises(PeerUnreachable):
-        stage.execute(stage_context(), chunks("x", "one"))
+        stage.execute(stage_context()[0], chunks("x", "one"))

@@ -5,6 +5,8 @@ from pathlib import Path
 from medkg_lab import settings
 from medkg_lab.lab.doctor import Finding, examine
 from medkg_lab.locations import locate
+from medkg_lab.stages.embed import own_models
+from medkg_lab.stages.embed.own_models import EncoderSettings
 from tests.unit.embed.fake_endpoint import answer, failure, models, serving
 from tests.unit.extract.test_extract_llm import claims
 
@@ -88,3 +90,20 @@ def test_every_part_of_the_gpu_profile_is_tested_and_named(tmp_path: Path) -> No
     ):
         assert found[name].ok or found[name].remedy
     assert found["vector index"].ok
+
+
+def test_models_of_the_users_own_are_checked_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "models"
+    how = EncoderSettings(pooling="mean", dimension=3, max_tokens=8, output="last_hidden_state")
+    for name in ("whole", "broken"):
+        own_models.add(folder, name, how, b"graph", b"tokenizer")
+    (folder / "broken" / "model.onnx").write_bytes(b"another")
+    bundled = (Path(__file__).parents[3] / "bundled_pipelines" / "profiles" / "cpu.yaml").read_text()
+    profile = bundled.replace("name: cpu", "name: own").replace(
+        "implementation: minilm.onnx", "implementation: onnx.encoder\n    with: {model: absent}"
+    )
+    found = examined(tmp_path, "profile: own\n", profile)
+    assert found["model whole"].ok
+    assert "3 dimensions" in found["model whole"].found
+    assert (found["model broken"].found, found["model absent"].found) == ("ModelDamaged", "ModelNotFound")
+    assert "models remove broken" in found["model broken"].remedy
