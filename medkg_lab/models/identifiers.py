@@ -159,7 +159,7 @@ def _in_address(address: str) -> Identifier | None:
 
 _WRITTEN_IN_REFERENCE = re.compile(
     r"(?P<doi>10\.\d{4,9}(?:\.\d+)*/\S+)"
-    r"|(?<!\w)(?:(?P<pmc>PMC\s?\d{1,9})|(?:pmid|pubmed(?: id)?)[\s:]{0,3}(?P<marked>\d{1,8})|(?P<bare>\d{7,8}))(?![\w/-])",
+    r"|(?<![\w-])(?:(?P<pmc>PMC\s?\d{1,9})|(?:pmid|pubmed(?: id)?)[\s:]{0,3}(?P<marked>\d{1,8})|(?P<bare>\d{7,8}))(?![\w/-])",
     re.IGNORECASE,
 )
 
