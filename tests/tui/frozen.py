@@ -1,7 +1,8 @@
 """A lab that stands still: all that the screen asked of a real lab at one moment, answered again in the same way.
 
-A recording has the moment, the snapshot, every answer by its question, the artifacts and the ends of the logs. The clock and the
-time zone stand still too, so that the same program paints the same picture on any day and machine.
+A recording has the moment, the snapshot, every answer of a process by its question as both travel, the artifacts and the ends of
+the logs: the clients and all above them are the real ones. The clock and the time zone stand still too, so that the same program
+paints the same picture on any day and machine.
 """
 
 import base64
@@ -15,8 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from medkg_lab import rpc
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
@@ -44,36 +47,36 @@ class NotRecorded(LabError):
     """The recording has no answer to {question}. Make it anew: `python scripts/make_snapshots.py --record`."""
 
 
-class Told:
-    """The client `name` of a lab; what it answers is kept in `answers`."""
-
-    def __init__(self, name: str, client: Any, answers: dict[str, Any]) -> None:
-        self._name, self._client, self._answers = name, client, answers
-
-    def __getattr__(self, op: str) -> Callable[..., Any]:
-        def ask(*args: Any, **kwargs: Any) -> Any:
-            question = _question(self._name, op, args, kwargs)
-            answer = getattr(self._client, op)(*args, **kwargs)
-            self._answers[question] = answer
-            return answer
-
-        return ask
+@contextmanager
+def answered(call: Callable[..., Any]) -> Iterator[None]:
+    """Every question that a client asks a process of a lab goes to `call`, as rpc.Client.call has it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rpc.Client, "call", call)
+        yield
 
 
-class Again:
-    """The client `name` as it answered when it was recorded."""
+def keeping(answers: dict[str, Any]) -> Callable[..., Any]:
+    """What asks the lab's process, and keeps what it answered in `answers`."""
+    asked = rpc.Client.call
 
-    def __init__(self, name: str, answers: dict[str, Any]) -> None:
-        self._name, self._answers = name, answers
+    def call(client: rpc.Client, op: str, *, deadline: float | None = None, **args: Any) -> Any:
+        answer = asked(client, op, deadline=deadline, **args)
+        answers[_question(client.path, op, args)] = answer
+        return answer
 
-    def __getattr__(self, op: str) -> Callable[..., Any]:
-        def ask(*args: Any, **kwargs: Any) -> Any:
-            question = _question(self._name, op, args, kwargs)
-            if question not in self._answers:
-                raise NotRecorded(question=question)
-            return self._answers[question]
+    return call
 
-        return ask
+
+def again(answers: dict[str, Any]) -> Callable[..., Any]:
+    """What answers as the processes did when they were recorded."""
+
+    def call(client: rpc.Client, op: str, *, deadline: float | None = None, **args: Any) -> Any:
+        question = _question(client.path, op, args)
+        if question not in answers:
+            raise NotRecorded(question=question)
+        return answers[question]
+
+    return call
 
 
 class StandingPoller:
@@ -93,8 +96,8 @@ class StandingPoller:
         """Nothing changes."""
 
 
-def _question(name: str, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    return json.dumps([name, op, args, kwargs], sort_keys=True, default=str)
+def _question(socket: Path, op: str, args: dict[str, Any]) -> str:
+    return json.dumps([socket.stem, op, args], sort_keys=True, default=str)
 
 
 @contextmanager
@@ -123,13 +126,9 @@ def frozen_app(recording: dict[str, Any], home: Path) -> LabApp:
         (locations.state / "logs" / name).write_text(text)
     store = ArtifactStore(locations.data / "artifacts", "frozen")
     store.put_many([base64.b64decode(each) for each in recording["artifacts"]])
-    lab = Lab(locations)
-    lab.supervisor, lab.ledger, lab.knowledge = (  # type: ignore[assignment]
-        Again(name, recording["answers"]) for name in ("supervisor", "ledger", "knowledge")
-    )
-    app = LabApp(lab, start=False, look=STANDING)
+    app = LabApp(Lab(locations), start=False, look=STANDING)
     snapshot = {**recording["snapshot"], "machine": {**recording["snapshot"]["machine"], "gpus": ()}}
-    app.poller = StandingPoller(Snapshot(**snapshot), app.post_message)  # type: ignore[assignment]
+    app.poller = StandingPoller(msgspec.convert(snapshot, Snapshot), app.post_message)  # type: ignore[assignment]
     return app
 
 
@@ -137,7 +136,7 @@ def frozen_app(recording: dict[str, Any], home: Path) -> LabApp:
 async def frozen(home: Path, size: tuple[int, int]) -> AsyncIterator[Screen]:
     """The screen of the recorded lab; the clock stands still while it is open."""
     recording = load()
-    with standing_clock(recording["snapshot"]["at"]):
+    with standing_clock(recording["snapshot"]["at"]), answered(again(recording["answers"])):
         app = frozen_app(recording, home)
         async with app.run_test(size=size, notifications=True) as pilot:
             screen = Screen(app, pilot)
@@ -178,13 +177,9 @@ async def record(home: Path, sizes: tuple[tuple[int, int], ...]) -> None:
     """Ask a real lab that is at rest all that the screen asks, and keep its answers."""
     answers: dict[str, Any] = {}
     real = Lab.at(home)
-    with standing_clock(time.time()):
+    with standing_clock(time.time()), answered(keeping(answers)):
         for size in sizes:
-            lab = Lab.at(home)
-            lab.supervisor, lab.ledger, lab.knowledge = (  # type: ignore[assignment]
-                Told(name, getattr(real, name), answers) for name in ("supervisor", "ledger", "knowledge")
-            )
-            app = LabApp(lab, start=False, look=STANDING)
+            app = LabApp(Lab.at(home), start=False, look=STANDING)
             async with app.run_test(size=size) as pilot:
                 screen = Screen(app, pilot)
                 await screen.until(lambda app=app: app.snapshot.is_ready and app.snapshot.counts, "the lab")  # type: ignore[misc]
