@@ -18,6 +18,7 @@ from typing import Any
 
 import dagster
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster_shared.record import get_record_annotations, get_record_defaults, is_record
 
 from medkg_lab import orchestration
 from medkg_lab.locations import locate
@@ -43,6 +44,7 @@ CALLED = {
     DagsterRun: ("_replace", "is_finished", "tags_for_storage", "step_keys_to_execute", "resolved_op_selection"),
 }  # fmt: skip
 """What is called of a class beside what the lab's subclasses override."""
+ANY_ARGUMENTS = "*args, **kwargs"
 TABLES = {runs_file: ("runs", "run_tags"), events_file: ("event_logs", "asset_event_tags")}
 
 
@@ -84,7 +86,12 @@ def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
 def _of_name(thing: Any) -> str | dict[str, str]:
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         return {each.name: str(each.value) for each in thing}
-    return _signature(thing)
+    found = _signature(thing)
+    if found == ANY_ARGUMENTS and isinstance(thing, type) and is_record(thing):
+        # So says a record until the first one was made; from then on its signature is its fields.
+        defaults = get_record_defaults(thing)
+        return ", ".join(f"{name}{'=…' * (name in defaults)} (keyword)" for name in get_record_annotations(thing))
+    return found
 
 
 def _signature(thing: Any) -> str:
