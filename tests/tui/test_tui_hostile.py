@@ -130,7 +130,8 @@ async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
     now = time.time()
     job = {
         "job_id": EVERYTHING, "doc_id": EVERYTHING, "doc_key": EVERYTHING, "state": EVERYTHING, "pipeline": EVERYTHING,
-        "pipeline_name": EVERYTHING, "pipeline_version": EVERYTHING, "execution": 1, "current_stage": EVERYTHING, "stage": EVERYTHING,
+        "pipeline_name": EVERYTHING, "pipeline_version": EVERYTHING, "execution": 1, "stage": EVERYTHING,
+        "current_stage": EVERYTHING,
         "attempt": 1, "failure_kind": EVERYTHING, "reason": EVERYTHING, "created_at": now, "began_at": now, "updated_at": now,
         "stages": [
             {"stage": EVERYTHING, "t0": now, "t1": now + 1, "ms": 1.0, "status": EVERYTHING, "attempt": 1, "count": 1,
