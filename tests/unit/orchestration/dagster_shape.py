@@ -18,7 +18,6 @@ from typing import Any
 
 import dagster
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
-from dagster_shared.record import get_record_annotations, get_record_defaults, is_record
 
 from medkg_lab import orchestration
 from medkg_lab.locations import locate
@@ -87,10 +86,11 @@ def _of_name(thing: Any) -> str | dict[str, str]:
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         return {each.name: str(each.value) for each in thing}
     found = _signature(thing)
-    if found == ANY_ARGUMENTS and isinstance(thing, type) and is_record(thing):
+    fields = getattr(thing, "__record_annotations__", None)
+    if found == ANY_ARGUMENTS and fields is not None:
         # So says a record until the first one was made; from then on its signature is its fields.
-        defaults = get_record_defaults(thing)
-        return ", ".join(f"{name}{'=…' * (name in defaults)} (keyword)" for name in get_record_annotations(thing))
+        defaults = getattr(thing, "__record_defaults__", {})
+        return ", ".join(f"{name}{'=…' * (name in defaults)} (keyword)" for name in fields)
     return found
 
 
