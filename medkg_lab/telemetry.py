@@ -1,4 +1,4 @@
-"""Nothing reports its use to anyone: the variables by which the libraries that would are told not to.
+"""Environment variables that disable the libraries' telemetry.
 
 Each is read by its library when that is imported or first used (ONNX Runtime's Privacy.md, Haystack's and Dagster's pages on
 telemetry, huggingface_hub's environment variables, vLLM's usage statistics, consoledonottrack.com).

@@ -1,4 +1,4 @@
-"""What is known of every published document, in memory: its facts, which passages are its own, and who names whom."""
+"""The catalogue of published documents, in memory: their facts, their passages, and which names which."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -37,7 +37,7 @@ class WriterBridge:
         self.writer.start()
 
     def stop(self) -> None:
-        """Let nobody wait any longer."""
+        """Release all who wait."""
         self.stopping.set()
         self._wake()
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 class LiveRun:
     """The visible run of a job's present execution; `waits` is when it came to its gate, `open` whether that has opened.
 
-    `at_gate` says whether the gate's step has begun; it has not in what versions wrote that ended the run there.
+    `at_gate` says whether the gate's step has begun; it is false in records of older versions, which ended the run at the gate.
     """
 
     run_id: str

@@ -43,7 +43,7 @@ class Reloader:
                 self.look()
             except Exception:
                 # Boundary of the thread: the pages go on with the definitions from before.
-                logger.exception("the pipelines could not be loaded anew")
+                logger.exception("the pipelines could not be reloaded")
 
     def start(self, stopping: Callable[[float], bool]) -> threading.Thread:
         """Run in a thread."""

@@ -19,7 +19,7 @@ _MOST_LINE_ENDS = 20_000
 _ROUNDING = 0.002
 """What boxes are rounded by, in fractions of the page."""
 _CELL_TYPES = frozenset({"text", "header", "footer", "page_number"})
-"""What cells are taken for: rows at the edge of pages look like running headers."""
+"""Block types that the converter gives to cells: rows at the edge of pages look like running headers."""
 _LONGEST_CELL = 80
 _FEWEST_CELLS = 6
 _SHARE_BESIDE = 0.7

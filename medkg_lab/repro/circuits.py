@@ -18,7 +18,7 @@ OnTransition = Callable[[str, str, str], None]
 
 
 class ReplayStateStore:
-    """Keeps the circuits of one run, as `resilience.shared.Keeper` wants it.
+    """Keeps the circuits of one run, as `ResilienceStateStore` wants it.
 
     What other jobs did to a circuit is in the log alone: `remember` tells of it.
     """

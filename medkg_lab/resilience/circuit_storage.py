@@ -101,7 +101,7 @@ class LocalCircuit(CircuitMemoryStorage):
 class SharedCircuit(CircuitBreakerStorage):
     """The state of one circuit as its keeper knows it: failures are counted there, and so is decided when it opens.
 
-    `now` gives seconds since the epoch, in which the keeper's moments are.
+    `now` gives seconds since the epoch, in which the store's times are.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class SharedCircuit(CircuitBreakerStorage):
 
 
 def ask(place: CircuitKey, question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """The keeper's answer; None, with a line in the log, while there is none."""
+    """The store's answer; None, with a line in the log, while there is none."""
     try:
         return question()
     except LabError as error:

@@ -22,7 +22,7 @@ known."""
 
 
 def leased_from(keeper: ResilienceStateStore, place: CircuitKey, per_second: float) -> Lease:
-    """Leases from the keeper's bucket."""
+    """Leases from the state store's bucket."""
     return lambda want: ask(place, lambda: keeper.rate_lease(place.policy, place.key, per_second, want))
 
 

@@ -43,7 +43,7 @@ def _no_retry(attempt: int, delay: float, error: BaseException) -> None:
 class BreakerRegistry:
     """The breakers and rate limits of a process: one for each policy and key, whoever calls.
 
-    With a `keeper` they are shared with other processes, and `owner` is this one's name; whoever keeps the state then tells of
+    With a `state_store` they are shared with other processes, and `owner` is this one's name; the store then reports
     transitions, not `on_transition`. `asking` is how the keeper is asked.
 
     `clock` gives seconds that never go back, `now` seconds since the epoch; `chance`, from 0 to 1, varies the pauses.

@@ -1,4 +1,4 @@
-"""The pipes to the log writer: one for each process, and the writer itself, which is started again should it end."""
+"""The pipes to the log writer: one for each process, and the writer itself, restarted if it exits."""
 
 import asyncio
 import contextlib

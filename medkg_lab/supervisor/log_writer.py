@@ -23,7 +23,7 @@ _CHUNK = 256 * 1024
 def main() -> None:
     """Write until no pipe is left and nobody can send another."""
     os.umask(0o077)
-    # Who ends the lab from the keyboard or by its group ends the writers of the log, not the log.
+    # Signals to the process group end those who write to the log, not the log itself.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _serve(Path(sys.argv[1]), socket.socket(fileno=0))

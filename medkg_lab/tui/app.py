@@ -124,7 +124,7 @@ class LabApp(OrderedKeysApp[None]):
 
     @property
     def mode(self) -> ModeScreen:
-        """The mode that is seen, be it under a dialog."""
+        """The visible mode, even beneath a dialog."""
         screen = self.screen_stack[0]
         assert isinstance(screen, ModeScreen)
         return screen

@@ -27,7 +27,8 @@ class BreakerReport(Command):
     """What a call came to: `none` says nothing about the service, and only gives the probe back.
 
     `failures` is how many calls in a row have failed, this one included; `at` is the time, in seconds since the epoch. Reports
-    on a circuit that has moved on since the call began change nothing: an open one hears nobody, a half-open one its probe.
+    on a circuit that has moved on since the call began change nothing: an open circuit ignores reports, a half-open one accepts
+    only its probe's.
     """
 
     policy: str

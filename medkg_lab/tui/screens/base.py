@@ -1,6 +1,6 @@
 """What a mode is: one number key's worth of the screen, with the keys that mean the same in all of them.
 
-To add a mode, subclass `ModeScreen`, set its class variables, and list it in `screens/__init__.py`. A key of the registry
+To add a mode, subclass `ModeScreen`, set its class variables, and list it in `tui/modes.py`. A key of the registry
 (`keys.py`) is bound by `BINDINGS = keys.bindings(…)` and does `action_<id>`, while `can(id)` says that it has something to do.
 """
 

@@ -14,7 +14,7 @@ _NAME, _WORD, _FIGURES, _NOTE = 13, 8, 7, 7
 _ROUND, _DOUBLE, _HEAVY = "╭─╮│╰╯┬", "╔═╗║╚╝╤", "┏━┓┃┗┛┯"
 _DOTTED = str.maketrans("│─", "┊┄")
 QUIET = {"ok", "run", "muted"}
-"""What is usual is written in grey; only what is not gets its colour on the word too."""
+"""Normal states are grey; all others colour the word too."""
 
 
 @dataclass(frozen=True)
