@@ -46,6 +46,9 @@ _NUMBERS = {
 # Looking a schema up by its import path takes longer than decoding a small request with it.
 load_request_schema = functools.cache(_load_request_schema)
 load_response_schema = functools.cache(_load_response_schema)
+T = typing.TypeVar("T")
+Answer = dict[str, Any]
+"""An answer, or a part of one, by Kafka's field names: versions differ in which of them are sent."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -59,12 +62,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A decoded request; `body` has exactly the fields that its version has."""
+class Request(typing.Generic[T]):
+    """A decoded request: its body by field names, exactly those that its version has, or as a record of `requests`."""
 
     head: Head
     client_id: str
-    body: dict[str, Any]
+    body: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def read_head(frame: bytes) -> Head:
     return Head(*_PREFIX.unpack_from(frame))
 
 
-def decode_request(frame: bytes) -> Request:
+def decode_request(frame: bytes) -> Request[dict[str, Any]]:
     """Decode `frame` (without its length). Raises MalformedFrame.
 
     Bytes left over are passed over, as Kafka's own brokers do: librdkafka 2.16 sends one too many with Metadata version 9.
@@ -141,7 +144,7 @@ def decode_request(frame: bytes) -> Request:
     return Request(head=head, client_id=client_id or "", body=body)
 
 
-def encode_response(head: Head, body: dict[str, Any]) -> bytes:
+def encode_response(head: Head, body: Answer) -> bytes:
     """Encode the answer to the request with `head`, with its length in front.
 
     Keys of `body` that the version does not have are skipped; keys that it needs and `body` lacks raise KeyError.

@@ -56,4 +56,5 @@ class Refused(LabError):
 
     def __init__(self, code: Code, detail: str) -> None:
         self.code = code
+        self.detail = detail
         super().__init__(detail=detail)

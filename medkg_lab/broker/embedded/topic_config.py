@@ -85,6 +85,13 @@ class TopicConfig:
         return cls(**numbers, deletes="delete" in (given.get(_POLICY, "delete") or ""))
 
 
+def required(name: str, value: str | None) -> str:
+    """The value of a setting, which a client may send as null. Raises Refused then."""
+    if value is None:
+        raise Refused(Code.INVALID_CONFIG, f"{name} has no value")
+    return value
+
+
 def _number(name: str, value: str | None) -> int:
     bounds = NUMBERS[name]
     try:

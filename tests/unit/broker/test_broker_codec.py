@@ -13,7 +13,7 @@ from kafka.protocol.api_message import ApiMessage
 from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_writer
 
-from medkg_lab.broker.embedded import codec
+from medkg_lab.broker.embedded import codec, requests
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import MalformedFrame
 from medkg_lab.broker.embedded.handlers.registry import API_VERSIONS, APIS
@@ -73,6 +73,16 @@ def test_every_offered_request_is_read_as_it_was_written(key: int, version: int,
     assert request.body == values
     assert request.head == codec.Head(key, version, 7)
     assert request.client_id == "me"
+
+
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize(("key", "version"), OFFERED)
+def test_the_handlers_record_reads_every_offered_request(key: int, version: int, empty: bool) -> None:
+    values = sample(load_request_schema(key, version), empty)
+    request = requests.typed(codec.decode_request(encode_request(key, version, values)), APIS[key].request)
+    for name in request.body.__struct_fields__:
+        if not isinstance(values.get(name, ()), list | dict | tuple):
+            assert getattr(request.body, name) == values[name]
 
 
 def kafka_python_class(key: int) -> type[ApiMessage]:

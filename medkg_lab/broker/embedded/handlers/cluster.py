@@ -1,10 +1,10 @@
 """ApiVersions, Metadata, DescribeCluster and FindCoordinator: what there is and where."""
 
 import contextlib
-from typing import Any
 
+from medkg_lab.broker.embedded import requests
 from medkg_lab.broker.embedded.batch import LEADER_EPOCH
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.rights import Kind
@@ -23,24 +23,24 @@ _OF_PRODUCERS_TOPIC = sum(1 << operation for operation in (4, 8, 10))
 _OF_PRODUCERS_CLUSTER = sum(1 << operation for operation in (8, 12))
 
 
-async def metadata(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def metadata(service: Service, request: Request[requests.Metadata], peer: Peer) -> Answer:
     """The broker and the topics asked for; one that is not there is made when the broker and the client allow it."""
     body = request.body
-    asked = body["topics"]
+    asked = body.topics
     # In version 0 an empty list asks for all topics; later versions say so with null.
     everything = asked is None or (request.head.version == 0 and not asked)
-    names: list[str | None] = _seen(service, peer) if everything else [topic["name"] for topic in asked or ()]
-    if service.auto_create and peer.rights.all and body.get("allow_auto_topic_creation", True):
+    names: list[str | None] = _seen(service, peer) if everything else [topic.name for topic in asked or ()]
+    if service.auto_create and peer.rights.all and body.allow_auto_topic_creation:
         await _make_missing(service, names)
     topics = [_topic(service, peer, name) if name is not None else _no_such_id() for name in names]
-    operations = _operations(peer) if body.get("include_topic_authorized_operations") else _NOT_ASKED
+    operations = _operations(peer) if body.include_topic_authorized_operations else _NOT_ASKED
     return {
         "throttle_time": 0,
         "brokers": [{"node_id": NODE_ID, "host": service.host, "port": service.port, "rack": None}],
         "cluster_id": service.meta.cluster_id,
         "controller_id": NODE_ID,
         "topics": [topic | {"topic_authorized_operations": operations} for topic in topics],
-        "cluster_authorized_operations": _cluster_operations(request, peer),
+        "cluster_authorized_operations": _cluster_operations(body.include_cluster_authorized_operations, peer),
     }
 
 
@@ -62,13 +62,13 @@ async def _make_missing(service: Service, names: list[str | None]) -> None:
                 await service.store.make_asked_for(name)
 
 
-def _cluster_operations(request: Request, peer: Peer) -> int:
-    if not request.body.get("include_cluster_authorized_operations"):
+def _cluster_operations(asked: bool, peer: Peer) -> int:
+    if not asked:
         return _NOT_ASKED
     return _OF_CLUSTER if peer.rights.all else _OF_PRODUCERS_CLUSTER
 
 
-def _topic(service: Service, peer: Peer, name: str) -> dict[str, Any]:
+def _topic(service: Service, peer: Peer, name: str) -> Answer:
     refused = peer.refusal(Kind.TOPIC, name)
     topic = None if refused else service.store.topics.get(name)
     unknown = Code.UNKNOWN_TOPIC_OR_PARTITION if is_topic_name(name) else Code.INVALID_TOPIC_EXCEPTION
@@ -85,16 +85,19 @@ def _topic(service: Service, peer: Peer, name: str) -> dict[str, Any]:
     }
 
 
-async def describe_topic_partitions(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def describe_topic_partitions(
+    service: Service, request: Request[requests.DescribeTopicPartitions], peer: Peer
+) -> Answer:
     """Topics by name with their partitions, in pages: where the next one begins is in `next_cursor`."""
     body = request.body
-    names = sorted({topic["name"] for topic in body["topics"] or ()} or map(str, _seen(service, peer)))
-    cursor = body["cursor"] or {"topic_name": "", "partition_index": 0}
-    room = min(max(body["response_partition_limit"], 1), _LARGEST_PAGE)
-    topics: list[dict[str, Any]] = []
+    asked = {topic.name for topic in body.topics or () if topic.name is not None}
+    names = sorted(asked or map(str, _seen(service, peer)))
+    cursor = body.cursor or requests.PageCursor()
+    room = min(max(body.response_partition_limit, 1), _LARGEST_PAGE)
+    topics: list[Answer] = []
     following = None
-    for name in (name for name in names if name >= cursor["topic_name"]):
-        begin = max(cursor["partition_index"], 0) if name == cursor["topic_name"] else 0
+    for name in (name for name in names if name >= cursor.topic_name):
+        begin = max(cursor.partition_index, 0) if name == cursor.topic_name else 0
         topic = _topic(service, peer, name)
         if room == 0:
             following = {"topic_name": name, "partition_index": begin}
@@ -108,38 +111,39 @@ async def describe_topic_partitions(service: Service, request: Request, peer: Pe
     return {"throttle_time": 0, "topics": topics, "next_cursor": following}
 
 
-def _no_such_id() -> dict[str, Any]:
+def _no_such_id() -> Answer:
     return {"error_code": Code.UNKNOWN_TOPIC_ID, "name": None, "topic_id": None, "is_internal": False, "partitions": []}
 
 
-async def describe_cluster(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def describe_cluster(service: Service, request: Request[requests.DescribeCluster], peer: Peer) -> Answer:
     """The cluster of one."""
+    body = request.body
     return {
         "throttle_time": 0,
         "error_code": Code.NONE,
         "error_message": None,
-        "endpoint_type": request.body.get("endpoint_type", 1),
+        "endpoint_type": body.endpoint_type,
         "cluster_id": service.meta.cluster_id,
         "controller_id": NODE_ID,
         "brokers": [
             {"broker_id": NODE_ID, "host": service.host, "port": service.port, "rack": None, "is_fenced": False}
         ],
-        "cluster_authorized_operations": _cluster_operations(request, peer),
+        "cluster_authorized_operations": _cluster_operations(body.include_cluster_authorized_operations, peer),
     }
 
 
-async def find_coordinator(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def find_coordinator(service: Service, request: Request[requests.FindCoordinator], peer: Peer) -> Answer:
     """The coordinator of every group is this broker; transactions have none. From version 4 on several are asked for at once."""
     body = request.body
-    kind = body.get("key_type", _GROUP_KEY)
-    answer: dict[str, Any] = {"throttle_time": 0}
+    kind = body.key_type
+    answer: Answer = {"throttle_time": 0}
     if request.head.version >= _MANY_SINCE:
-        keys = body["coordinator_keys"] or ()
+        keys = body.coordinator_keys or ()
         return answer | {"coordinators": [{"key": key} | _coordinator(service, peer, kind, key) for key in keys]}
-    return answer | _coordinator(service, peer, kind, body["key"])
+    return answer | _coordinator(service, peer, kind, body.key)
 
 
-def _coordinator(service: Service, peer: Peer, kind: int, key: str) -> dict[str, Any]:
+def _coordinator(service: Service, peer: Peer, kind: int, key: str) -> Answer:
     code, message = Code.NONE, None
     if kind == _GROUP_KEY:
         code = peer.refusal(Kind.GROUP, key)

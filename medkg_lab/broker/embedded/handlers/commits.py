@@ -2,9 +2,10 @@
 
 import logging
 import sqlite3
-from typing import Any
+from collections.abc import Sequence
 
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded import requests
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.meta import Committed
@@ -15,19 +16,18 @@ _log = logging.getLogger("medkg_lab.broker")
 _GROUPS_SINCE = 8
 
 
-async def offset_commit(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def offset_commit(service: Service, request: Request[requests.OffsetCommit], peer: Peer) -> Answer:
     """Keep a group's positions; answered when they are on the disk."""
     body = request.body
-    name = body["group_id"]
+    name = body.group_id
     group = service.coordinator.group(name)
-    # The codec's schema has one name for the field's two meanings; here it is always the generation.
     code = peer.refusal(Kind.GROUP, name) or group.check_commit(
-        body["member_id"], body.get("group_instance_id"), body["generation_id_or_member_epoch"]
+        body.member_id, body.group_instance_id, body.generation_id_or_member_epoch
     )
-    asked = [(topic["name"], entry) for topic in body["topics"] or () for entry in topic["partitions"] or ()]
+    asked = [(topic.name, entry) for topic in body.topics or () for entry in topic.partitions or ()]
     codes = [code or _check(service, topic, entry) for topic, entry in asked]
     rows = [
-        Committed(name, topic, entry["partition_index"], entry["committed_offset"], entry["committed_metadata"] or "")
+        Committed(name, topic, entry.partition_index, entry.committed_offset, entry.committed_metadata or "")
         for (topic, entry), one in zip(asked, codes, strict=True)
         if one == Code.NONE
     ]
@@ -38,39 +38,39 @@ async def offset_commit(service: Service, request: Request, peer: Peer) -> dict[
     except sqlite3.Error as error:
         _log.error("offsets of group %s were not kept: %s", name, error)
         codes = [one or Code.COORDINATOR_NOT_AVAILABLE for one in codes]
-    answers: dict[str, list[dict[str, Any]]] = {}
+    answers: dict[str, list[Answer]] = {}
     for (topic, entry), one in zip(asked, codes, strict=True):
-        answers.setdefault(topic, []).append({"partition_index": entry["partition_index"], "error_code": one})
+        answers.setdefault(topic, []).append({"partition_index": entry.partition_index, "error_code": one})
     return {
         "throttle_time": 0,
         "topics": [{"name": topic, "partitions": entries} for topic, entries in answers.items()],
     }
 
 
-def _check(service: Service, topic: str, entry: dict[str, Any]) -> Code:
-    if len((entry["committed_metadata"] or "").encode()) > service.limits.offset_metadata:
+def _check(service: Service, topic: str, entry: requests.CommitPartition) -> Code:
+    if len((entry.committed_metadata or "").encode()) > service.limits.offset_metadata:
         return Code.OFFSET_METADATA_TOO_LARGE
     try:
-        service.store.log(topic, entry["partition_index"])
+        service.store.log(topic, entry.partition_index)
     except Refused as refusal:
         return refusal.code
     return Code.NONE
 
 
-async def offset_fetch(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def offset_fetch(service: Service, request: Request[requests.OffsetFetch], peer: Peer) -> Answer:
     """Groups' positions, -1 where they have none. From version 8 on several groups are asked for at once; the member's id and
     epoch of version 9 belong to the KIP-848 protocol, whose groups there are none of here."""
     body = request.body
     if request.head.version < _GROUPS_SINCE:
-        return {"throttle_time": 0} | _positions(service, peer, body["group_id"], body["topics"])
+        return {"throttle_time": 0} | _positions(service, peer, body.group_id, body.topics)
     groups = [
-        {"group_id": group["group_id"]} | _positions(service, peer, group["group_id"], group["topics"])
-        for group in body["groups"] or ()
+        {"group_id": group.group_id} | _positions(service, peer, group.group_id, group.topics)
+        for group in body.groups or ()
     ]
     return {"throttle_time": 0, "groups": groups}
 
 
-def _positions(service: Service, peer: Peer, group: str, asked: list[dict[str, Any]] | None) -> dict[str, Any]:
+def _positions(service: Service, peer: Peer, group: str, asked: Sequence[requests.FetchedTopic] | None) -> Answer:
     refused = peer.refusal(Kind.GROUP, group)
     kept = {} if refused else service.coordinator.committed(group)
     wanted: dict[str, list[int]] = {}
@@ -78,7 +78,7 @@ def _positions(service: Service, peer: Peer, group: str, asked: list[dict[str, A
         for topic, partition in kept:
             wanted.setdefault(topic, []).append(partition)
     else:
-        wanted = {topic["name"]: topic["partition_indexes"] or [] for topic in asked}
+        wanted = {topic.name: topic.partition_indexes or [] for topic in asked}
     topics = [
         {
             "name": topic,
@@ -89,7 +89,7 @@ def _positions(service: Service, peer: Peer, group: str, asked: list[dict[str, A
     return {"error_code": refused, "topics": topics}
 
 
-def _position(row: Committed | None, partition: int, refused: Code) -> dict[str, Any]:
+def _position(row: Committed | None, partition: int, refused: Code) -> Answer:
     return {
         "partition_index": partition,
         "committed_offset": row.position if row else -1,
@@ -99,10 +99,10 @@ def _position(row: Committed | None, partition: int, refused: Code) -> dict[str,
     }
 
 
-async def delete_groups(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def delete_groups(service: Service, request: Request[requests.DeleteGroups], peer: Peer) -> Answer:
     """Forget groups that have no members."""
     results = []
-    for name in request.body["groups_names"] or ():
+    for name in request.body.groups_names or ():
         try:
             code = peer.refusal(Kind.GROUP, name) or await service.coordinator.delete(name)
         except sqlite3.Error:
@@ -111,24 +111,22 @@ async def delete_groups(service: Service, request: Request, peer: Peer) -> dict[
     return {"throttle_time": 0, "results": results}
 
 
-async def offset_delete(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def offset_delete(service: Service, request: Request[requests.OffsetDelete], peer: Peer) -> Answer:
     """Forget a group's positions in topics that none of its members reads."""
     body = request.body
-    if refused := peer.refusal(Kind.GROUP, body["group_id"]):
+    if refused := peer.refusal(Kind.GROUP, body.group_id):
         return {"throttle_time": 0, "error_code": refused, "topics": []}
-    group = service.coordinator.group(body["group_id"])
-    if body["group_id"] not in service.coordinator.names():
+    group = service.coordinator.group(body.group_id)
+    if body.group_id not in service.coordinator.names():
         return {"throttle_time": 0, "error_code": Code.GROUP_ID_NOT_FOUND, "topics": []}
-    asked = [
-        (topic["name"], entry["partition_index"]) for topic in body["topics"] or () for entry in topic["partitions"]
-    ]
+    asked = [(topic.name, entry.partition_index) for topic in body.topics or () for entry in topic.partitions or ()]
     read = group.subscribed()
     codes = {place: Code.GROUP_SUBSCRIBED_TO_TOPIC if place[0] in read else Code.NONE for place in asked}
     try:
-        await service.coordinator.delete_offsets(body["group_id"], [place for place in asked if not codes[place]])
+        await service.coordinator.delete_offsets(body.group_id, [place for place in asked if not codes[place]])
     except sqlite3.Error:
         return {"throttle_time": 0, "error_code": Code.COORDINATOR_NOT_AVAILABLE, "topics": []}
-    answers: dict[str, list[dict[str, Any]]] = {}
+    answers: dict[str, list[Answer]] = {}
     for (topic, partition), code in codes.items():
         answers.setdefault(topic, []).append({"partition_index": partition, "error_code": code})
     topics = [{"name": topic, "partitions": entries} for topic, entries in answers.items()]

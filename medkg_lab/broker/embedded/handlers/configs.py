@@ -1,10 +1,9 @@
 """DescribeConfigs, AlterConfigs and IncrementalAlterConfigs: the settings of topics, and those of the broker to look at."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from medkg_lab.broker.embedded import topic_config
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded import requests, topic_config
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.rights import Kind
@@ -39,44 +38,44 @@ _TYPES = {
 Config = dict[str, str]
 
 
-async def describe_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def describe_configs(service: Service, request: Request[requests.DescribeConfigs], peer: Peer) -> Answer:
     """The settings of topics and of the broker."""
     results = []
-    for resource in request.body["resources"] or ():
-        answer = {
+    for resource in request.body.resources or ():
+        answer: Answer = {
             "error_code": Code.NONE,
             "error_message": None,
-            "resource_type": resource["resource_type"],
-            "resource_name": resource["resource_name"],
+            "resource_type": resource.resource_type,
+            "resource_name": resource.resource_name,
             "configs": [],
         }
         try:
             _check(peer, resource)
-            answer["configs"] = _settings(service, resource)
+            answer |= {"configs": _settings(service, resource)}
         except Refused as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+            answer |= {"error_code": refusal.code, "error_message": refusal.detail}
         results.append(answer)
     return {"throttle_time": 0, "results": results}
 
 
-def _check(peer: Peer, resource: dict[str, Any]) -> None:
-    kind = Kind.TOPIC if resource["resource_type"] == _TOPIC else Kind.CLUSTER
-    peer.check(kind, resource["resource_name"])
+def _check(peer: Peer, resource: requests.DescribedResource | requests.AlteredResource) -> None:
+    kind = Kind.TOPIC if resource.resource_type == _TOPIC else Kind.CLUSTER
+    peer.check(kind, resource.resource_name)
 
 
-def _settings(service: Service, resource: dict[str, Any]) -> list[dict[str, Any]]:
-    if resource["resource_type"] == _TOPIC:
-        given = service.store.topic(resource["resource_name"]).config
+def _settings(service: Service, resource: requests.DescribedResource) -> list[Answer]:
+    if resource.resource_type == _TOPIC:
+        given = service.store.topic(resource.resource_name).config
         found = topic_config.effective(given)
         entries = [
             _setting(name, value, _DEFAULT if default else _FROM_TOPIC, False)
             for name, (value, default) in found.items()
         ]
-    elif resource["resource_type"] == _BROKER and resource["resource_name"] in ("", str(NODE_ID)):
+    elif resource.resource_type == _BROKER and resource.resource_name in ("", str(NODE_ID)):
         entries = [_setting(name, value, _FROM_BROKER, True) for name, value in _broker_settings(service).items()]
     else:
         raise Refused(Code.INVALID_REQUEST, "settings are those of a topic or of broker 0")
-    wanted = resource["configuration_keys"]
+    wanted = resource.configuration_keys
     return [entry for entry in entries if wanted is None or entry["name"] in wanted]
 
 
@@ -97,7 +96,7 @@ def _broker_settings(service: Service) -> dict[str, str]:
     }
 
 
-def _setting(name: str, value: str, source: int, read_only: bool) -> dict[str, Any]:
+def _setting(name: str, value: str, source: int, read_only: bool) -> Answer:
     return {
         "name": name,
         "value": value,
@@ -111,37 +110,41 @@ def _setting(name: str, value: str, source: int, read_only: bool) -> dict[str, A
     }
 
 
-async def list_config_resources(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def list_config_resources(service: Service, request: Request[requests.ListConfigResources], peer: Peer) -> Answer:
     """What has settings: the topics and the broker, or those kinds of it that are asked for."""
     if refused := peer.refusal(Kind.CLUSTER):
         return {"throttle_time": 0, "error_code": refused, "config_resources": []}
-    kinds = request.body["resource_types"] or (_TOPIC, _BROKER)
+    kinds = request.body.resource_types or (_TOPIC, _BROKER)
     names = [(_TOPIC, name) for name in service.store.topics] + [(_BROKER, str(NODE_ID))]
     found = [{"resource_type": kind, "resource_name": name} for kind, name in names if kind in kinds]
     return {"throttle_time": 0, "error_code": Code.NONE, "config_resources": found}
 
 
-async def alter_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def alter_configs(service: Service, request: Request[requests.AlterConfigs], peer: Peer) -> Answer:
     """Replace all settings of topics; what is not named gets its default again."""
-    return await _alter(service, request, peer, lambda _, entries: {one["name"]: one["value"] for one in entries})
+    return await _alter(service, request, peer, _replaced)
 
 
-async def incremental_alter_configs(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def incremental_alter_configs(service: Service, request: Request[requests.AlterConfigs], peer: Peer) -> Answer:
     """Change single settings of topics."""
     return await _alter(service, request, peer, _changed)
 
 
-def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
+def _replaced(_: Config, entries: Sequence[requests.ConfigEntry]) -> Config:
+    return {one.name: topic_config.required(one.name, one.value) for one in entries}
+
+
+def _changed(config: Config, entries: Sequence[requests.ConfigEntry]) -> Config:
     result = dict(config)
     for entry in entries:
-        name, operation = entry["name"], entry["config_operation"]
+        name, operation = entry.name, entry.config_operation
         if operation == _SET:
-            result[name] = entry["value"]
+            result[name] = topic_config.required(name, entry.value)
         elif operation == _DELETE:
             result.pop(name, None)
         elif operation in (_APPEND, _SUBTRACT) and name in topic_config.LISTS:
             words = topic_config.effective(result)[name][0].split(",")
-            given = (entry["value"] or "").split(",")
+            given = (entry.value or "").split(",")
             kept = [word for word in words if word and word not in given]
             result[name] = ",".join(kept if operation == _SUBTRACT else [*kept, *given])
         else:
@@ -150,20 +153,23 @@ def _changed(config: Config, entries: list[dict[str, Any]]) -> Config:
 
 
 async def _alter(
-    service: Service, request: Request, peer: Peer, change: Callable[[Config, list[dict[str, Any]]], Config]
-) -> dict[str, Any]:
+    service: Service,
+    request: Request[requests.AlterConfigs],
+    peer: Peer,
+    change: Callable[[Config, Sequence[requests.ConfigEntry]], Config],
+) -> Answer:
     responses = []
-    for resource in request.body["resources"] or ():
-        answer = {"error_code": Code.NONE, "error_message": None}
-        answer |= {"resource_type": resource["resource_type"], "resource_name": resource["resource_name"]}
+    for resource in request.body.resources or ():
+        answer: Answer = {"error_code": Code.NONE, "error_message": None}
+        answer |= {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
         try:
             _check(peer, resource)
-            if resource["resource_type"] != _TOPIC:
+            if resource.resource_type != _TOPIC:
                 raise Refused(Code.INVALID_REQUEST, "only a topic's settings can be changed while the broker runs")
-            topic = service.store.topic(resource["resource_name"])
-            config = change(topic.config, resource["configs"] or [])
-            await service.store.configure(topic.name, config, request.body["validate_only"])
+            topic = service.store.topic(resource.resource_name)
+            config = change(topic.config, resource.configs or [])
+            await service.store.configure(topic.name, config, request.body.validate_only)
         except Refused as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+            answer |= {"error_code": refusal.code, "error_message": refusal.detail}
         responses.append(answer)
     return {"throttle_time": 0, "responses": responses}

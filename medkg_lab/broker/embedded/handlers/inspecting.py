@@ -1,8 +1,7 @@
 """What administrators' tools look at: producers, accounts, and the transactions and quotas that there are none of here."""
 
-from typing import Any
-
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded import requests
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.rights import Kind
@@ -12,23 +11,23 @@ _SCRAM_SHA_256 = 1
 _UNKNOWN_TIME = -1
 
 
-async def describe_producers(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def describe_producers(service: Service, request: Request[requests.DescribeProducers], peer: Peer) -> Answer:
     """The idempotent producers that partitions remember; when each last wrote is not kept."""
     topics = []
-    for topic in request.body["topics"] or ():
-        partitions = [_producers(service, peer, topic["name"], number) for number in topic["partition_indexes"] or ()]
-        topics.append({"name": topic["name"], "partitions": partitions})
+    for topic in request.body.topics or ():
+        partitions = [_producers(service, peer, topic.name, number) for number in topic.partition_indexes or ()]
+        topics.append({"name": topic.name, "partitions": partitions})
     return {"throttle_time": 0, "topics": topics}
 
 
-def _producers(service: Service, peer: Peer, topic: str, partition: int) -> dict[str, Any]:
-    answer: dict[str, Any] = {"partition_index": partition, "error_code": Code.NONE, "error_message": None}
+def _producers(service: Service, peer: Peer, topic: str, partition: int) -> Answer:
+    answer: Answer = {"partition_index": partition, "error_code": Code.NONE, "error_message": None}
     answer |= {"active_producers": []}
     try:
         peer.check(Kind.TOPIC, topic)
         known = service.store.log(topic, partition).producers()
     except Refused as refusal:
-        return answer | {"error_code": refusal.code, "error_message": refusal.fields["detail"]}
+        return answer | {"error_code": refusal.code, "error_message": refusal.detail}
     none = {"last_timestamp": _UNKNOWN_TIME, "coordinator_epoch": -1, "current_txn_start_offset": -1}
     return answer | {
         "active_producers": [
@@ -38,27 +37,29 @@ def _producers(service: Service, peer: Peer, topic: str, partition: int) -> dict
     }
 
 
-async def list_transactions(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+async def list_transactions(_: Service, request: Request[requests.ListTransactions], __: Peer) -> Answer:
     """None."""
-    unknown = {"unknown_state_filters": request.body["state_filters"] or []}
+    unknown = {"unknown_state_filters": request.body.state_filters or []}
     return {"throttle_time": 0, "error_code": Code.NONE, "transaction_states": []} | unknown
 
 
-async def describe_transactions(_: Service, request: Request, __: Peer) -> dict[str, Any]:
+async def describe_transactions(_: Service, request: Request[requests.DescribeTransactions], __: Peer) -> Answer:
     """Each is not there."""
     nothing = {"transaction_state": "", "transaction_timeout": 0, "transaction_start_time": 0, "topics": []}
     nothing |= {"producer_id": -1, "producer_epoch": -1, "error_code": Code.TRANSACTIONAL_ID_NOT_FOUND}
-    asked = request.body["transactional_ids"] or ()
+    asked = request.body.transactional_ids or ()
     return {"throttle_time": 0, "transaction_states": [nothing | {"transactional_id": one} for one in asked]}
 
 
-async def describe_user_scram_credentials(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def describe_user_scram_credentials(
+    service: Service, request: Request[requests.DescribeUserScramCredentials], peer: Peer
+) -> Answer:
     """The accounts, all or those asked for, with how they log in."""
-    answer: dict[str, Any] = {"throttle_time": 0, "error_code": Code.NONE, "error_message": None, "results": []}
+    answer: Answer = {"throttle_time": 0, "error_code": Code.NONE, "error_message": None, "results": []}
     if refused := peer.refusal(Kind.CLUSTER):
         return answer | {"error_code": refused}
     accounts = service.accounts.verifiers if service.accounts else {}
-    asked = [user["name"] for user in request.body["users"] or ()] or list(accounts)
+    asked = [user.name for user in request.body.users or ()] or list(accounts)
     results = []
     for name in asked:
         found = accounts.get(name)
@@ -68,6 +69,6 @@ async def describe_user_scram_credentials(service: Service, request: Request, pe
     return answer | {"results": results}
 
 
-async def describe_client_quotas(_: Service, __: Request, peer: Peer) -> dict[str, Any]:
+async def describe_client_quotas(_: Service, __: Request[requests.Message], peer: Peer) -> Answer:
     """None."""
     return {"throttle_time": 0, "error_code": peer.refusal(Kind.CLUSTER), "error_message": None, "entries": []}

@@ -2,10 +2,10 @@
 
 import sqlite3
 import time
-from typing import Any
 
+from medkg_lab.broker.embedded import requests
 from medkg_lab.broker.embedded.batch import LEADER_EPOCH
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.handlers.fetch import check_epoch
@@ -17,23 +17,23 @@ from medkg_lab.broker.removals import Removal
 _LATEST, _EARLIEST, _NEWEST_TIME = -1, -2, -3
 
 
-async def list_offsets(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def list_offsets(service: Service, request: Request[requests.ListOffsets], peer: Peer) -> Answer:
     """The first offset at or after a time, or the log's beginning (-2), end (-1) or newest time (-3)."""
     topics = []
-    for topic in request.body["topics"] or ():
-        partitions = [await _offset(service, peer, topic["name"], entry) for entry in topic["partitions"] or ()]
-        topics.append({"name": topic["name"], "partitions": partitions})
+    for topic in request.body.topics or ():
+        partitions = [await _offset(service, peer, topic.name, entry) for entry in topic.partitions or ()]
+        topics.append({"name": topic.name, "partitions": partitions})
     return {"throttle_time": 0, "topics": topics}
 
 
-async def _offset(service: Service, peer: Peer, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
-    answer = {"partition_index": entry["partition_index"], "error_code": Code.NONE}
+async def _offset(service: Service, peer: Peer, topic: str, entry: requests.OffsetPartition) -> Answer:
+    answer = {"partition_index": entry.partition_index, "error_code": Code.NONE}
     answer |= {"timestamp": -1, "offset": -1, "leader_epoch": -1}
     try:
         peer.check(Kind.TOPIC, topic)
-        log = service.store.log(topic, entry["partition_index"])
-        check_epoch(entry.get("current_leader_epoch", -1))
-        found = await _find(log, entry["timestamp"])
+        log = service.store.log(topic, entry.partition_index)
+        check_epoch(entry.current_leader_epoch)
+        found = await _find(log, entry.timestamp)
     except Refused as refusal:
         return answer | {"error_code": refusal.code}
     if found is None:
@@ -54,45 +54,47 @@ async def _find(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
     return await log.offset_at(timestamp)
 
 
-async def offset_for_leader_epoch(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def offset_for_leader_epoch(
+    service: Service, request: Request[requests.OffsetForLeaderEpoch], peer: Peer
+) -> Answer:
     """Where an epoch ended: there is one epoch, and it ends where the log does."""
     topics = []
-    for topic in request.body["topics"] or ():
-        partitions = [_epoch_end(service, peer, topic["topic"], entry) for entry in topic["partitions"] or ()]
-        topics.append({"topic": topic["topic"], "partitions": partitions})
+    for topic in request.body.topics or ():
+        partitions = [_epoch_end(service, peer, topic.topic, entry) for entry in topic.partitions or ()]
+        topics.append({"topic": topic.topic, "partitions": partitions})
     return {"throttle_time": 0, "topics": topics}
 
 
-def _epoch_end(service: Service, peer: Peer, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
-    answer = {"error_code": Code.NONE, "partition": entry["partition"], "leader_epoch": -1, "end_offset": -1}
+def _epoch_end(service: Service, peer: Peer, topic: str, entry: requests.EpochPartition) -> Answer:
+    answer = {"error_code": Code.NONE, "partition": entry.partition, "leader_epoch": -1, "end_offset": -1}
     try:
         peer.check(Kind.TOPIC, topic)
-        log = service.store.log(topic, entry["partition"])
-        check_epoch(entry["current_leader_epoch"])
+        log = service.store.log(topic, entry.partition)
+        check_epoch(entry.current_leader_epoch)
         log.check_online()
     except Refused as refusal:
         return answer | {"error_code": refusal.code}
-    if not 0 <= entry["leader_epoch"] <= LEADER_EPOCH:
+    if not 0 <= entry.leader_epoch <= LEADER_EPOCH:
         return answer
     return answer | {"leader_epoch": LEADER_EPOCH, "end_offset": log.high_watermark}
 
 
-async def delete_records(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def delete_records(service: Service, request: Request[requests.DeleteRecords], peer: Peer) -> Answer:
     """Hide everything below an offset; the files go with the next housekeeping."""
     topics = []
-    for topic in request.body["topics"] or ():
-        partitions = [await _delete_below(service, peer, topic["name"], entry) for entry in topic["partitions"] or ()]
-        topics.append({"name": topic["name"], "partitions": partitions})
+    for topic in request.body.topics or ():
+        partitions = [await _delete_below(service, peer, topic.name, entry) for entry in topic.partitions or ()]
+        topics.append({"name": topic.name, "partitions": partitions})
     return {"throttle_time": 0, "topics": topics}
 
 
-async def _delete_below(service: Service, peer: Peer, topic: str, entry: dict[str, Any]) -> dict[str, Any]:
-    answer = {"partition_index": entry["partition_index"], "low_watermark": -1, "error_code": Code.NONE}
+async def _delete_below(service: Service, peer: Peer, topic: str, entry: requests.DeletedPartition) -> Answer:
+    answer = {"partition_index": entry.partition_index, "low_watermark": -1, "error_code": Code.NONE}
     try:
         peer.check(Kind.TOPIC, topic)
-        log = service.store.log(topic, entry["partition_index"])
-        start = log.check_new_start(entry["offset"])
-        await service.meta.run(service.meta.put_log_start, topic, entry["partition_index"], start)
+        log = service.store.log(topic, entry.partition_index)
+        start = log.check_new_start(entry.offset)
+        await service.meta.run(service.meta.put_log_start, topic, entry.partition_index, start)
     except Refused as refusal:
         return answer | {"error_code": refusal.code}
     except sqlite3.Error:

@@ -2,10 +2,10 @@
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Any
 
+from medkg_lab.broker.embedded import requests
 from medkg_lab.broker.embedded.batch import check_unpacked, read_header
-from medkg_lab.broker.embedded.codec import Request
+from medkg_lab.broker.embedded.codec import Answer, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused, StorageFailed
 from medkg_lab.broker.embedded.log import Appended, PartitionLog
@@ -24,7 +24,7 @@ class _Outcome:
     log: PartitionLog | None = None
     appended: Appended | None = None
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> Answer:
         stored = self.appended is not None and self.code == Code.NONE
         return {
             "index": self.partition,
@@ -37,7 +37,7 @@ class _Outcome:
         }
 
 
-async def produce(service: Service, request: Request, peer: Peer) -> dict[str, Any] | None:
+async def produce(service: Service, request: Request[requests.Produce], peer: Peer) -> Answer | None:
     """Store record sets; answered when all of them are on the disk, not at all with acks=0.
 
     Everything is written before the first wait, so requests of one connection are stored in their order.
@@ -45,11 +45,11 @@ async def produce(service: Service, request: Request, peer: Peer) -> dict[str, A
     """
     body = request.body
     outcomes = [
-        _append(service, peer, topic["name"], entry["index"], entry["records"], request)
-        for topic in body["topic_data"] or ()
-        for entry in topic["partition_data"] or ()
+        _append(service, peer, topic.name, entry.index, entry.records, request)
+        for topic in body.topic_data or ()
+        for entry in topic.partition_data or ()
     ]
-    if body["acks"] == 0:
+    if body.acks == 0:
         for outcome in outcomes:
             if outcome.code:
                 raise Refused(outcome.code, outcome.message or outcome.code.name)
@@ -60,20 +60,20 @@ async def produce(service: Service, request: Request, peer: Peer) -> dict[str, A
 
 
 def _append(
-    service: Service, peer: Peer, topic: str, partition: int, records: bytes | None, request: Request
+    service: Service, peer: Peer, topic: str, partition: int, records: bytes | None, request: Request[requests.Produce]
 ) -> _Outcome:
     try:
         peer.check(Kind.TOPIC, topic)
-        if request.body["acks"] not in _ACKS:
+        if request.body.acks not in _ACKS:
             raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
-        if request.body["transactional_id"] is not None:
+        if request.body.transactional_id is not None:
             raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
         _check_foreign(peer, records or b"")
         log = service.store.log(topic, partition)
         service.store.check_bytes(log, len(records or b""))
         appended = log.append(records, service.store.disk_is_low)
     except Refused as refusal:
-        return _Outcome(topic, partition, refusal.code, refusal.fields["detail"])
+        return _Outcome(topic, partition, refusal.code, refusal.detail)
     service.flusher.request(log)
     return _Outcome(topic, partition, log=log, appended=appended)
 
@@ -97,17 +97,17 @@ async def _wait_until_durable(outcome: _Outcome) -> None:
         outcome.code, outcome.message = Code.KAFKA_STORAGE_ERROR, str(error)
 
 
-def _by_topic(outcomes: list[_Outcome]) -> list[dict[str, Any]]:
-    answers: dict[str, list[dict[str, Any]]] = {}
+def _by_topic(outcomes: list[_Outcome]) -> list[Answer]:
+    answers: dict[str, list[Answer]] = {}
     for outcome in outcomes:
         answers.setdefault(outcome.topic, []).append(outcome.answer())
     return [{"name": name, "partition_responses": partitions} for name, partitions in answers.items()]
 
 
-async def init_producer_id(service: Service, request: Request, peer: Peer) -> dict[str, Any]:
+async def init_producer_id(service: Service, request: Request[requests.InitProducerId], peer: Peer) -> Answer:
     """Give out a producer id that no producer ever had; every one begins at epoch 0."""
     answer = {"throttle_time": 0, "error_code": Code.NONE, "producer_id": -1, "producer_epoch": -1}
-    if request.body["transactional_id"] is not None:
+    if request.body.transactional_id is not None:
         return answer | {"error_code": Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}
     if refused := peer.refusal(Kind.CLUSTER):
         return answer | {"error_code": refused}
