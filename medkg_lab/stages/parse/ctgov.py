@@ -21,13 +21,13 @@ _KEYS_SHOWN = 8
 def read_study(value: Any, doc_id: str, source: str) -> Document:
     """Read one study from its JSON value. Raises a DocumentError that says what the value is instead."""
     study = find_study(value)
-    protocol = study["protocolSection"]
-    names = protocol["identificationModule"]
+    protocol = study.find("protocolSection")
+    names = protocol.find("identificationModule")
     blocks = Blocks()
-    title = names["briefTitle"] if names["briefTitle"].text else names["officialTitle"]
+    title = names.find("briefTitle") if names.find("briefTitle").text else names.find("officialTitle")
     blocks.add(BlockKind.TITLE, title.text, (), title)
     read_protocol(blocks, protocol)
-    read_results(blocks, study["resultsSection"])
+    read_results(blocks, study.find("resultsSection"))
     read_documents(blocks, study)
     warnings = [] if title.text else ["the study has no title"]
     if not blocks.items:
@@ -35,7 +35,7 @@ def read_study(value: Any, doc_id: str, source: str) -> Document:
     return Document(
         doc_id=doc_id,
         source=source,
-        title=title.text or names["nctId"].text or doc_id,
+        title=title.text or names.find("nctId").text or doc_id,
         identifiers=_identifiers(names),
         metadata=_metadata(study),
         blocks=tuple(blocks.items),
@@ -66,48 +66,50 @@ def find_study(value: Any) -> Record:
 
 
 def _legacy_id(value: dict[str, Any]) -> str:
-    response = Record(value)["FullStudiesResponse"]
-    first = next(response["FullStudies"].each(), Record(None))["Study"]
-    found = (first if first else Record(value))["ProtocolSection.IdentificationModule.NCTId"].text
+    response = Record(value).find("FullStudiesResponse")
+    first = next(response.find("FullStudies").each(), Record(None)).find("Study")
+    found = (first if first else Record(value)).find("ProtocolSection.IdentificationModule.NCTId").text
     return found[:20] or "NCT..."
 
 
 def _identifiers(names: Record) -> dict[str, str]:
-    found = {"nct": names["nctId"].text, "org_study_id": names["orgStudyIdInfo.id"].text}
+    found = {"nct": names.find("nctId").text, "org_study_id": names.find("orgStudyIdInfo.id").text}
     return {key: value for key, value in found.items() if value}
 
 
 def _metadata(study: Record) -> dict[str, str | int | float | bool | list[str]]:
-    protocol = study["protocolSection"]
-    status, design = protocol["statusModule"], protocol["designModule"]
+    protocol = study.find("protocolSection")
+    status, design = protocol.find("statusModule"), protocol.find("designModule")
     texts = {
-        "acronym": protocol["identificationModule.acronym"].text,
-        "status": status["overallStatus"].text,
-        "start_date": status["startDateStruct.date"].text,
-        "start_date_type": status["startDateStruct.type"].text,
-        "completion_date": status["completionDateStruct.date"].text,
-        "completion_date_type": status["completionDateStruct.type"].text,
-        "last_update": status["lastUpdatePostDateStruct.date"].text,
-        "study_type": design["studyType"].text,
-        "sponsor": protocol["sponsorCollaboratorsModule.leadSponsor.name"].text,
-        "sex": protocol["eligibilityModule.sex"].text,
-        "data_version": study["derivedSection.miscInfoModule.versionHolder"].text,
+        "acronym": protocol.find("identificationModule.acronym").text,
+        "status": status.find("overallStatus").text,
+        "start_date": status.find("startDateStruct.date").text,
+        "start_date_type": status.find("startDateStruct.type").text,
+        "completion_date": status.find("completionDateStruct.date").text,
+        "completion_date_type": status.find("completionDateStruct.type").text,
+        "last_update": status.find("lastUpdatePostDateStruct.date").text,
+        "study_type": design.find("studyType").text,
+        "sponsor": protocol.find("sponsorCollaboratorsModule.leadSponsor.name").text,
+        "sex": protocol.find("eligibilityModule.sex").text,
+        "data_version": study.find("derivedSection.miscInfoModule.versionHolder").text,
     }
     lists = {
-        "phases": [phase.text for phase in design["phases"].each()],
-        "conditions": [item.text for item in protocol["conditionsModule.conditions"].each()],
-        "countries": sorted({place["country"].text for place in protocol["contactsLocationsModule.locations"].each()}),
-        "condition_ancestors": _terms(study["derivedSection.conditionBrowseModule.ancestors"]),
-        "intervention_ancestors": _terms(study["derivedSection.interventionBrowseModule.ancestors"]),
+        "phases": [phase.text for phase in design.find("phases").each()],
+        "conditions": [item.text for item in protocol.find("conditionsModule.conditions").each()],
+        "countries": sorted(
+            {place.find("country").text for place in protocol.find("contactsLocationsModule.locations").each()}
+        ),
+        "condition_ancestors": _terms(study.find("derivedSection.conditionBrowseModule.ancestors")),
+        "intervention_ancestors": _terms(study.find("derivedSection.interventionBrowseModule.ancestors")),
     }
     metadata: dict[str, str | int | float | bool | list[str]] = {key: text for key, text in texts.items() if text}
     metadata |= {key: kept for key, values in lists.items() if (kept := [value for value in values if value])}
-    enrolled = design["enrollmentInfo.count"].raw
+    enrolled = design.find("enrollmentInfo.count").raw
     if isinstance(enrolled, int) and not isinstance(enrolled, bool):
         metadata["enrollment"] = enrolled
-    metadata["has_results"] = bool(study["resultsSection"])
+    metadata["has_results"] = bool(study.find("resultsSection"))
     return metadata
 
 
 def _terms(ancestors: Record) -> list[str]:
-    return [item["term"].text for item in ancestors.each()]
+    return [item.find("term").text for item in ancestors.each()]

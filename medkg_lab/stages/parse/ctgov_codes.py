@@ -25,27 +25,29 @@ def mesh_id(written: str) -> str | None:
 
 def read_codes(study: Record) -> Iterator[Code]:
     """All codes of `study` in the record's order; MeSH ancestors are skipped, for the study is not about them."""
-    protocol = study["protocolSection"]
-    arms = protocol["armsInterventionsModule"]
-    outcomes = protocol["outcomesModule"]
-    sponsors = protocol["sponsorCollaboratorsModule"]
-    number = protocol["identificationModule.nctId"]
+    protocol = study.find("protocolSection")
+    arms = protocol.find("armsInterventionsModule")
+    outcomes = protocol.find("outcomesModule")
+    sponsors = protocol.find("sponsorCollaboratorsModule")
+    number = protocol.find("identificationModule.nctId")
     if number.text:
         yield Code(scheme="nct", code=number.text, term=number.text, role="study", place=number.place)
-    yield from _free("sponsor", sponsors["leadSponsor.name"])
-    yield from _free("collaborator", *(item["name"] for item in sponsors["collaborators"].each()))
-    yield from _free("condition", *protocol["conditionsModule.conditions"].each())
-    yield from _free("keyword", *protocol["conditionsModule.keywords"].each())
-    yield from _free("arm", *(item["label"] for item in arms["armGroups"].each()))
-    yield from _free("intervention", *(item["name"] for item in arms["interventions"].each()))
+    yield from _free("sponsor", sponsors.find("leadSponsor.name"))
+    yield from _free("collaborator", *(item.find("name") for item in sponsors.find("collaborators").each()))
+    yield from _free("condition", *protocol.find("conditionsModule.conditions").each())
+    yield from _free("keyword", *protocol.find("conditionsModule.keywords").each())
+    yield from _free("arm", *(item.find("label") for item in arms.find("armGroups").each()))
+    yield from _free("intervention", *(item.find("name") for item in arms.find("interventions").each()))
     for kind in ("primaryOutcomes", "secondaryOutcomes", "otherOutcomes"):
-        yield from _free("outcome", *(item["measure"] for item in outcomes[kind].each()))
-    derived = study["derivedSection"]
-    yield from _mesh("condition", derived["conditionBrowseModule.meshes"])
-    yield from _mesh("intervention", derived["interventionBrowseModule.meshes"])
-    for reference in protocol["referencesModule.references"].each():
-        if pmid := reference["pmid"].text:
-            yield _code("pmid", pmid, reference["citation"].text[:300] or pmid, "reference", reference["pmid"])
+        yield from _free("outcome", *(item.find("measure") for item in outcomes.find(kind).each()))
+    derived = study.find("derivedSection")
+    yield from _mesh("condition", derived.find("conditionBrowseModule.meshes"))
+    yield from _mesh("intervention", derived.find("interventionBrowseModule.meshes"))
+    for reference in protocol.find("referencesModule.references").each():
+        if pmid := reference.find("pmid").text:
+            yield _code(
+                "pmid", pmid, reference.find("citation").text[:300] or pmid, "reference", reference.find("pmid")
+            )
 
 
 def _free(role: str, *records: Record) -> Iterator[Code]:
@@ -56,8 +58,8 @@ def _free(role: str, *records: Record) -> Iterator[Code]:
 
 def _mesh(role: str, records: Record) -> Iterator[Code]:
     for record in records.each():
-        if term := record["term"].text:
-            yield _code("mesh", mesh_id(record["id"].text), term, role, record)
+        if term := record.find("term").text:
+            yield _code("mesh", mesh_id(record.find("id").text), term, role, record)
 
 
 def _code(scheme: Literal["mesh", "pmid", "free"], code: str | None, term: str, role: str, record: Record) -> Code:

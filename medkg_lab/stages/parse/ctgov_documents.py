@@ -22,30 +22,30 @@ _VIOLATION = (("Type", "type"), ("Description", "description"), ("Issued", "issu
 def read_agreements(blocks: Blocks, more: Record) -> None:
     """Add what `moreInfoModule` says of publishing the results and of whom to ask."""
     for label, key in _AGREEMENT:
-        blocks.fact(label, more["certainAgreement"][key], _AGREEMENTS)
+        blocks.fact(label, more.find("certainAgreement").find(key), _AGREEMENTS)
     for label, key in _CONTACT:
-        blocks.fact(label, more["pointOfContact"][key], _AGREEMENTS)
+        blocks.fact(label, more.find("pointOfContact").find(key), _AGREEMENTS)
 
 
 def read_documents(blocks: Blocks, study: Record) -> None:
     """Add the list of a study's documents and the registry's annotations."""
-    module = study["documentSection.largeDocumentModule"]
-    blocks.fact("No statistical analysis plan", module["noSap"], _DOCUMENTS)
-    for item in module["largeDocs"].each():
-        holds = ", ".join(name for key, name in _CONTENTS if item[key].raw is True)
+    module = study.find("documentSection.largeDocumentModule")
+    blocks.fact("No statistical analysis plan", module.find("noSap"), _DOCUMENTS)
+    for item in module.find("largeDocs").each():
+        holds = ", ".join(name for key, name in _CONTENTS if item.find(key).raw is True)
         parts = (
-            item["label"].text or item["typeAbbrev"].text,
+            item.find("label").text or item.find("typeAbbrev").text,
             holds and f"holds the {holds}",
-            item["date"].text,
-            item["filename"].text,
+            item.find("date").text,
+            item.find("filename").text,
         )
         _line(blocks, item, _DOCUMENTS, parts)
-    notes = study["annotationSection.annotationModule"]
-    blocks.fact("Results unposted, as told by", notes["unpostedAnnotation.unpostedResponsibleParty"], _NOTES)
-    for item in notes["unpostedAnnotation.unpostedEvents"].each():
-        _line(blocks, item, _NOTES, (f"Results {item['type'].words.lower()}", item["date"].text))
-    for item in notes["violationAnnotation.violationEvents"].each():
-        said = [f"{label}: {item[key].words}" for label, key in _VIOLATION if item[key].text]
+    notes = study.find("annotationSection.annotationModule")
+    blocks.fact("Results unposted, as told by", notes.find("unpostedAnnotation.unpostedResponsibleParty"), _NOTES)
+    for item in notes.find("unpostedAnnotation.unpostedEvents").each():
+        _line(blocks, item, _NOTES, (f"Results {item.find('type').words.lower()}", item.find("date").text))
+    for item in notes.find("violationAnnotation.violationEvents").each():
+        said = [f"{label}: {item.find(key).words}" for label, key in _VIOLATION if item.find(key).text]
         _line(blocks, item, _NOTES, said)
 
 

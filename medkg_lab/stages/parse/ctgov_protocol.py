@@ -110,37 +110,37 @@ LABELS = frozenset(
 
 def read_protocol(blocks: Blocks, protocol: Record) -> None:
     """Add the blocks of `protocol`; the summary comes first, so that it stands with the title."""
-    blocks.prose(protocol["descriptionModule.briefSummary"], ("Brief summary",), BlockKind.ABSTRACT)
-    _identification(blocks, protocol["identificationModule"])
-    blocks.prose(protocol["descriptionModule.detailedDescription"], ("Detailed description",))
-    conditions = protocol["conditionsModule"]
-    blocks.fact("Conditions", conditions["conditions"], ("Conditions",))
-    blocks.fact("Keywords", conditions["keywords"], ("Conditions",))
-    _facts(blocks, protocol["designModule"], _DESIGN, ("Design",))
-    _arms(blocks, protocol["armsInterventionsModule"])
+    blocks.prose(protocol.find("descriptionModule.briefSummary"), ("Brief summary",), BlockKind.ABSTRACT)
+    _identification(blocks, protocol.find("identificationModule"))
+    blocks.prose(protocol.find("descriptionModule.detailedDescription"), ("Detailed description",))
+    conditions = protocol.find("conditionsModule")
+    blocks.fact("Conditions", conditions.find("conditions"), ("Conditions",))
+    blocks.fact("Keywords", conditions.find("keywords"), ("Conditions",))
+    _facts(blocks, protocol.find("designModule"), _DESIGN, ("Design",))
+    _arms(blocks, protocol.find("armsInterventionsModule"))
     for key, title in _OUTCOMES:
-        _outcomes(blocks, protocol["outcomesModule"][key], ("Outcomes", title))
-    _eligibility(blocks, protocol["eligibilityModule"])
-    _status(blocks, protocol["statusModule"])
-    _sponsors(blocks, protocol["sponsorCollaboratorsModule"])
-    _facts(blocks, protocol["oversightModule"], _OVERSIGHT, ("Oversight",))
-    _contacts(blocks, protocol["contactsLocationsModule"])
-    _facts(blocks, protocol["ipdSharingStatementModule"], _SHARING, ("Data sharing",))
-    blocks.prose(protocol["ipdSharingStatementModule.description"], ("Data sharing",))
-    _references(blocks, protocol["referencesModule"])
+        _outcomes(blocks, protocol.find("outcomesModule").find(key), ("Outcomes", title))
+    _eligibility(blocks, protocol.find("eligibilityModule"))
+    _status(blocks, protocol.find("statusModule"))
+    _sponsors(blocks, protocol.find("sponsorCollaboratorsModule"))
+    _facts(blocks, protocol.find("oversightModule"), _OVERSIGHT, ("Oversight",))
+    _contacts(blocks, protocol.find("contactsLocationsModule"))
+    _facts(blocks, protocol.find("ipdSharingStatementModule"), _SHARING, ("Data sharing",))
+    blocks.prose(protocol.find("ipdSharingStatementModule.description"), ("Data sharing",))
+    _references(blocks, protocol.find("referencesModule"))
 
 
 def _facts(blocks: Blocks, record: Record, fields: Iterable[tuple[str, str]], section: Section) -> None:
     for label, key in fields:
-        blocks.fact(label, record[key], section)
+        blocks.fact(label, record.find(key), section)
 
 
 def _status(blocks: Blocks, module: Record) -> None:
     """The status; a date says whether it is actual or estimated."""
     for label, key in _STATUS:
         around, _, last = key.rpartition(".")
-        kind = module[f"{around}.type"].words.lower() if last == "date" else ""
-        blocks.fact(label, module[key], ("Status",), f" ({kind})" if kind else "")
+        kind = module.find(f"{around}.type").words.lower() if last == "date" else ""
+        blocks.fact(label, module.find(key), ("Status",), f" ({kind})" if kind else "")
 
 
 def _line(
@@ -158,62 +158,80 @@ def _labelled(label: str, text: str) -> str:
 
 def _identification(blocks: Blocks, module: Record) -> None:
     section = ("Identification",)
-    if module["officialTitle"].text != module["briefTitle"].text:
-        blocks.fact("Official title", module["officialTitle"], section)
-    blocks.fact("Acronym", module["acronym"], section)
-    blocks.fact("Registry number", module["nctId"], section)
-    blocks.fact("Former registry numbers", module["nctIdAliases"], section)
-    blocks.fact("Organisation's study id", module["orgStudyIdInfo.id"], section)
-    blocks.fact("Organisation", module["organization.fullName"], section)
-    for item in module["secondaryIdInfos"].each():
-        parts = (item["id"].text, item["type"].words, item["domain"].text)
+    if module.find("officialTitle").text != module.find("briefTitle").text:
+        blocks.fact("Official title", module.find("officialTitle"), section)
+    blocks.fact("Acronym", module.find("acronym"), section)
+    blocks.fact("Registry number", module.find("nctId"), section)
+    blocks.fact("Former registry numbers", module.find("nctIdAliases"), section)
+    blocks.fact("Organisation's study id", module.find("orgStudyIdInfo.id"), section)
+    blocks.fact("Organisation", module.find("organization.fullName"), section)
+    for item in module.find("secondaryIdInfos").each():
+        parts = (item.find("id").text, item.find("type").words, item.find("domain").text)
         _line(blocks, item, section, [_labelled("Secondary id", ", ".join(filter(None, parts)))])
 
 
 def _arms(blocks: Blocks, module: Record) -> None:
-    for arm in module["armGroups"].each():
-        kind = f" ({arm['type'].words})" if arm["type"].text else ""
+    for arm in module.find("armGroups").each():
+        kind = f" ({arm.find('type').words})" if arm.find("type").text else ""
         parts = (
-            f"{arm['label'].text}{kind}",
-            arm["description"].text,
-            _labelled("Interventions", arm["interventionNames"].words),
+            f"{arm.find('label').text}{kind}",
+            arm.find("description").text,
+            _labelled("Interventions", arm.find("interventionNames").words),
         )
         _line(blocks, arm, ("Arms and interventions", "Arms"), parts)
-    for item in module["interventions"].each():
-        head = ": ".join(filter(None, (item["type"].words, item["name"].text)))
-        names = _labelled("Other names", item["otherNames"].words)
-        given = _labelled("Arms", item["armGroupLabels"].words)
-        _line(blocks, item, ("Arms and interventions", "Interventions"), (head, item["description"].text, names, given))
+    for item in module.find("interventions").each():
+        head = ": ".join(filter(None, (item.find("type").words, item.find("name").text)))
+        names = _labelled("Other names", item.find("otherNames").words)
+        given = _labelled("Arms", item.find("armGroupLabels").words)
+        _line(
+            blocks,
+            item,
+            ("Arms and interventions", "Interventions"),
+            (head, item.find("description").text, names, given),
+        )
 
 
 def _outcomes(blocks: Blocks, outcomes: Record, section: Section) -> None:
     for item in outcomes.each():
-        parts = (item["measure"].text, item["description"].text, _labelled("Time frame", item["timeFrame"].text))
+        parts = (
+            item.find("measure").text,
+            item.find("description").text,
+            _labelled("Time frame", item.find("timeFrame").text),
+        )
         _line(blocks, item, section, parts)
 
 
 def _eligibility(blocks: Blocks, module: Record) -> None:
     _facts(blocks, module, _ELIGIBILITY, ("Eligibility",))
-    blocks.prose(module["studyPopulation"], ("Eligibility", "Study population"))
-    blocks.prose(module["eligibilityCriteria"], ("Eligibility", "Criteria"), criteria=True)
+    blocks.prose(module.find("studyPopulation"), ("Eligibility", "Study population"))
+    blocks.prose(module.find("eligibilityCriteria"), ("Eligibility", "Criteria"), criteria=True)
 
 
 def _sponsors(blocks: Blocks, module: Record) -> None:
     section = ("Sponsors",)
     _facts(blocks, module, _SPONSOR, section)
-    for item in module["collaborators"].each():
-        _line(blocks, item, section, [_labelled("Collaborator", ", ".join((item["name"].text, item["class"].words)))])
+    for item in module.find("collaborators").each():
+        _line(
+            blocks,
+            item,
+            section,
+            [_labelled("Collaborator", ", ".join((item.find("name").text, item.find("class").words)))],
+        )
 
 
 def _contacts(blocks: Blocks, module: Record) -> None:
     for key, title in (("overallOfficials", "Officials"), ("centralContacts", "Contacts")):
-        for person in module[key].each():
-            named = (person["name"].text, person["role"].words, person["affiliation"].text)
+        for person in module.find(key).each():
+            named = (person.find("name").text, person.find("role").words, person.find("affiliation").text)
             _line(blocks, person, (title,), [", ".join(filter(None, named))])
-    for place in module["locations"].each():
-        parts = [place[key].text for key in ("facility", "city", "state", "zip", "country")]
-        people = [f"{who['name'].text} ({who['role'].words})" for who in place["contacts"].each() if who["name"].text]
-        status = place["status"].words
+    for place in module.find("locations").each():
+        parts = [place.find(key).text for key in ("facility", "city", "state", "zip", "country")]
+        people = [
+            f"{who.find('name').text} ({who.find('role').words})"
+            for who in place.find("contacts").each()
+            if who.find("name").text
+        ]
+        status = place.find("status").words
         _line(
             blocks,
             place,
@@ -224,11 +242,11 @@ def _contacts(blocks: Blocks, module: Record) -> None:
 
 def _references(blocks: Blocks, module: Record) -> None:
     section = ("References",)
-    for item in module["references"].each():
-        kind = item["type"].words.lower()
-        parts = (item["citation"].text, _labelled("PMID", item["pmid"].text), kind and f"({kind})")
+    for item in module.find("references").each():
+        kind = item.find("type").words.lower()
+        parts = (item.find("citation").text, _labelled("PMID", item.find("pmid").text), kind and f"({kind})")
         text = " ".join(filter(None, parts))
         blocks.heading(section, item)
         blocks.add(BlockKind.REFERENCE, text, section, item)
-    for item in module["seeAlsoLinks"].each():
-        _line(blocks, item, ("Links",), [" ".join(filter(None, (item["label"].text, item["url"].text)))])
+    for item in module.find("seeAlsoLinks").each():
+        _line(blocks, item, ("Links",), [" ".join(filter(None, (item.find("label").text, item.find("url").text)))])

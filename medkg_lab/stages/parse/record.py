@@ -42,7 +42,7 @@ class Record:
     raw: Any
     path: str = ""
 
-    def __getitem__(self, keys: str) -> "Record":
+    def find(self, keys: str) -> "Record":
         """The value under a dotted path of keys."""
         value, path = self.raw, self.path
         for key in keys.split("."):
