@@ -41,8 +41,8 @@ def copy(source: Bootstrap, target: Bootstrap, report: Callable[[Copied], None])
     """
     partitions: dict[str, int] = defaultdict(int)
     for entry in topic_listing(source):
-        if not entry["topic"].startswith(_INTERNAL):
-            partitions[entry["topic"]] += 1
+        if not entry.topic.startswith(_INTERNAL):
+            partitions[entry.topic] += 1
     _check_empty(target, partitions)
     _make(source, target, partitions)
     places: Places = {}
@@ -60,12 +60,12 @@ def copy(source: Bootstrap, target: Bootstrap, report: Callable[[Copied], None])
 
 def _check_empty(target: Bootstrap, partitions: dict[str, int]) -> None:
     for entry in topic_listing(target):
-        if entry["topic"] in partitions and entry["next"] > entry["first"]:
-            raise CopyRefused(detail=f"topic {entry['topic']} of {target} has records already")
+        if entry.topic in partitions and entry.next > entry.first:
+            raise CopyRefused(detail=f"topic {entry.topic} of {target} has records already")
 
 
 def _make(source: Bootstrap, target: Bootstrap, partitions: dict[str, int]) -> None:
-    there = {entry["topic"] for entry in topic_listing(target)}
+    there = {entry.topic for entry in topic_listing(target)}
     missing = [topic for topic in partitions if topic not in there]
     if not missing:
         return
@@ -112,19 +112,19 @@ def _send(producer: Producer, source: Bootstrap, topic: str) -> Places:
 
 def _check_counts(target: Bootstrap, places: Places) -> None:
     for entry in topic_listing(target):
-        wanted = len(places.get((entry["topic"], entry["partition"]), ()))
-        found = entry["next"] - entry["first"]
-        if (entry["topic"], entry["partition"]) in places and found != wanted:
-            raise CopyIncomplete(topic=entry["topic"], partition=entry["partition"], found=found, wanted=wanted)
+        wanted = len(places.get((entry.topic, entry.partition), ()))
+        found = entry.next - entry.first
+        if (entry.topic, entry.partition) in places and found != wanted:
+            raise CopyIncomplete(topic=entry.topic, partition=entry.partition, found=found, wanted=wanted)
 
 
 def _carry_groups(source: Bootstrap, target: Bootstrap, places: Places) -> None:
     """Give each group on the target the offset of the same record that it has on the source."""
     groups: dict[str, list[TopicPartition]] = defaultdict(list)
     for entry in group_listing(source):
-        place = (entry.get("topic", ""), entry.get("partition", -1))
+        place = (entry.topic, entry.partition)
         if place in places:
-            groups[entry["group"]].append(TopicPartition(*place, bisect_left(places[place], entry["committed"])))
+            groups[entry.group].append(TopicPartition(*place, bisect_left(places[place], entry.committed)))
     admin: Any = AdminClient(client_settings(target))
     for group, offsets in groups.items():
         asked = [ConsumerGroupTopicPartitions(group, offsets)]

@@ -42,12 +42,12 @@ def removed_events(
 def differences(lab: Lab, age_s: float) -> Iterator[dict[str, Any]]:
     """The lab's topics that are missing, and those that lack records though the lab itself is only `age_s` seconds old."""
     listed = topic_listing(lab.bootstrap)
-    names = {one["topic"] for one in listed}
+    names = {one.topic for one in listed}
     for spec in lab_topics(lab.settings.broker.topic_prefix):
         if spec.name not in names:
             yield {"what": "topic missing", "topic": spec.name}
             continue
-        first = {one["partition"]: one["first"] for one in listed if one["topic"] == spec.name and one["first"] > 0}
+        first = {one.partition: one.first for one in listed if one.topic == spec.name and one.first > 0}
         if not first or is_explained(spec, age_s, 0):
             continue
         left = sizes(read_all(lab.bootstrap, spec.name))

@@ -11,7 +11,7 @@ from medkg_lab.bridge.intake import BOOKMARK, GROUP, NotARequest, parse
 from medkg_lab.bridge.offsets import PartitionPositions
 from medkg_lab.bridge.specs import EXPANSION
 from medkg_lab.broker.errors import BrokerUnreachable
-from medkg_lab.broker.listing import group_listing, topic_listing
+from medkg_lab.broker.listing import GroupPosition, group_listing, topic_listing
 from medkg_lab.broker.reading import lowest, read_all
 from medkg_lab.broker.topics import Topics
 from medkg_lab.lab.facade import Lab
@@ -106,16 +106,16 @@ def collect(lab: Lab) -> tuple[Queue, set[str]]:
         dead_letters=set(_origins(record.header(ORIGIN) for record in read_all(lab.bootstrap, topics.deadletter))),
         read=places.ends(),
         oldest=oldest,
-        committed={one["partition"]: one["committed"] for one in shown if one.get("topic") == topics.requests},
-        members=[member for one in shown[:1] for member in one["members"]],
+        committed={one.partition: one.committed for one in shown if one.topic == topics.requests},
+        members=[member for one in shown[:1] for member in one.members],
     )
     return queue, jobs
 
 
-def _shown(lab: Lab) -> list[dict[str, Any]]:
+def _shown(lab: Lab) -> list[GroupPosition]:
     """What the intake's group shows; nothing where the lab's account may not ask."""
     try:
-        return [one for one in group_listing(lab.bootstrap) if one["group"] == GROUP]
+        return [one for one in group_listing(lab.bootstrap) if one.group == GROUP]
     except BrokerUnreachable:
         return []
 
@@ -124,8 +124,8 @@ def unread(lab: Lab) -> int:
     """How many requests the intake has still to read."""
     topic = Topics(lab.settings.broker.topic_prefix).requests
     read = PartitionPositions(topic, lab.ledger.bookmarks().get(BOOKMARK)).ends()
-    partitions = [one for one in topic_listing(lab.bootstrap) if one["topic"] == topic]
-    return sum(max(0, one["next"] - max(read.get(one["partition"], 0), one["first"])) for one in partitions)
+    partitions = [one for one in topic_listing(lab.bootstrap) if one.topic == topic]
+    return sum(max(0, one.next - max(read.get(one.partition, 0), one.first)) for one in partitions)
 
 
 def _jobs(lab: Lab) -> tuple[set[str], set[str]]:
@@ -157,7 +157,7 @@ def dead_letters(lab: Lab, known: tuple[int, int] = (-1, 0)) -> tuple[int, int]:
     """(records written to the dead-letter topic so far, those of them that were requests); `known` is the answer before, which
     stands while nothing was written since. Raises BrokerUnreachable and ConsumeFailed."""
     topic = Topics(lab.settings.broker.topic_prefix).deadletter
-    written = sum(one["next"] for one in topic_listing(lab.bootstrap) if one["topic"] == topic)
+    written = sum(one.next for one in topic_listing(lab.bootstrap) if one.topic == topic)
     if written == known[0]:
         return known
     return written, sum(

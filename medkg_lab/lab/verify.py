@@ -234,7 +234,7 @@ def _named(execution: Execution) -> dict[str, Any]:
 def verify(lab: Lab) -> dict[str, Any]:
     """Read all sides of a running lab and compare them. Raises IntakeBehind, ViewsBehind."""
     _wait_for_views(lab)
-    present = {one["topic"] for one in topic_listing(lab.bootstrap)}
+    present = {one.topic for one in topic_listing(lab.bootstrap)}
     topics = Topics(lab.settings.broker.topic_prefix)
     queue = _compare_requests(lab) if {topics.requests, topics.deadletter} <= present else None
     records = list(read_all(lab.bootstrap, topics.events)) if topics.events in present else []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import orjson
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.errors import HistoryPruned
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
 from medkg_lab.repro.slices import artifacts_in, cut, records_in, with_records
+from medkg_lab.sources.exchanges import StoredExchange
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.kinds import KINDS
 
@@ -147,22 +149,22 @@ def _take_exchanges(export: _Export) -> None:
         if data is None:
             export.missing.append("an exchange record of a shared batch" if others else f"the exchange record {sha256}")
             continue
-        record = orjson.loads(data)
-        if others and record["labels"].get("stage") in together:
+        record = msgspec.json.decode(data, type=StoredExchange)
+        if others and record.stage in together:
             # Its request and its answer hold the texts of all of them.
-            export.missing.append(f"calls of stage {record['labels']['stage']} that were made for other jobs as well")
+            export.missing.append(f"calls of stage {record.stage} that were made for other jobs as well")
             export.shared_with.update(others)
             continue
-        if record["labels"].get("job") not in export.jobs:
+        if record.job not in export.jobs:
             continue
-        told.append({**record, "seq": seq})
+        told.append({**orjson.loads(data), "seq": seq})
         chosen.add(sha256)
-        if record["asked"]:
-            _keep(export, record["asked"], "the request's body")
-        if record["kept"]:
-            _keep(export, record["body"], f"the answer to {record['url']}")
+        if record.asked:
+            _keep(export, record.asked, "the request's body")
+        if record.kept:
+            _keep(export, record.body, f"the answer to {record.url}")
         else:
-            export.missing.append(f"the answer to {record['url']}, which was too large to be recorded")
+            export.missing.append(f"the answer to {record.url}, which was too large to be recorded")
     if not export.lab.settings.recording.enabled:
         export.missing.append("exchanges with the outside, because `recording.enabled` is off")
     export.events = [with_records(event, chosen) for event in export.events]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 import httpx
+import msgspec
 
 from medkg_lab import errors
 from medkg_lab.errors import LabError
@@ -15,11 +16,10 @@ from medkg_lab.repro.errors import NotInArchive, UnrecordedCall
 from medkg_lab.repro.virtual_time import VirtualClock
 from medkg_lab.resilience.errors import TimedOut
 from medkg_lab.sources.errors import ServiceUnavailable
-from medkg_lab.sources.exchanges import CANCELLED, request_key, without_secrets
+from medkg_lab.sources.exchanges import CANCELLED, StoredExchange, request_key, without_secrets
 from medkg_lab.sources.http_client import judge
 from medkg_lab.stages.contracts import HttpAnswer, HttpClient, RequestOptions
 
-Record = Mapping[str, Any]
 Place = tuple[str, str, str]
 """Job, stage and request key."""
 
@@ -37,22 +37,21 @@ class Recording:
     beyond: bool = False
     assumed: int = 0
     unrecorded: list[UnrecordedCall] = field(default_factory=list)
-    _left: dict[Place, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    _last: dict[Place, Record] = field(default_factory=dict)
+    _left: dict[Place, list[StoredExchange]] = field(default_factory=lambda: defaultdict(list))
+    _last: dict[Place, StoredExchange] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
 
-    def load(self, records: Iterable[Record]) -> None:
+    def load(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Take in recorded exchanges, in order."""
-        for record in records:
-            labels = record["labels"]
-            self._left[str(labels.get("job")), str(labels.get("stage")), record["key"]].append(record)
-            self._urls[f"{record['method']} {record['url']}"] = record["key"]
+        for record in (msgspec.convert(one, StoredExchange) for one in records):
+            self._left[record.job, record.stage, record.key].append(record)
+            self._urls[f"{record.method} {record.url}"] = record.key
 
     def has(self, job_id: str, stage: str) -> bool:
         """Whether anything was recorded for this stage of the job."""
         return any(place[:2] == (job_id, stage) for place in self._left)
 
-    def take(self, job_id: str, stage: str, method: str, url: str, key: str) -> Record:
+    def take(self, job_id: str, stage: str, method: str, url: str, key: str) -> StoredExchange:
         """The next recorded exchange for this request. Raises UnrecordedCall."""
         place = (job_id, stage, key)
         if self._left.get(place):
@@ -86,8 +85,8 @@ class RecordedHttpClient:
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """The recorded answer, or what came instead of one. Raises UnrecordedCall and what HttpxClient raises."""
         record = self._take(method, url, options)
-        clock, seconds = self.recording.clock, record["ms"] / 1000
-        if record["error"] == CANCELLED or (self.limit is not None and seconds > self.limit):
+        clock, seconds = self.recording.clock, record.ms / 1000
+        if record.error == CANCELLED or (self.limit is not None and seconds > self.limit):
             clock.sleep(seconds if self.limit is None else self.limit)
             raise TimedOut
         clock.sleep(seconds)
@@ -96,24 +95,24 @@ class RecordedHttpClient:
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """What `request` does, in the time of the run's event loop."""
         record = self._take(method, url, options)
-        if record["error"] == CANCELLED:
+        if record.error == CANCELLED:
             # It had not ended when the policy gave it up, nor will it now.
             await asyncio.Event().wait()
-        await asyncio.sleep(record["ms"] / 1000)
+        await asyncio.sleep(record.ms / 1000)
         return self._answer(record, options)
 
-    def _take(self, method: str, url: str, options: RequestOptions) -> Record:
+    def _take(self, method: str, url: str, options: RequestOptions) -> StoredExchange:
         whole = str(httpx.Request(method, url, params=options.get("params")).url)
         key = request_key(method, whole, options.get("keyed") or options.get("body"))
         return self.recording.take(self.job_id, self.stage, method, whole, key)
 
-    def _answer(self, record: Record, options: RequestOptions) -> HttpAnswer:
-        if record["status"] is None:
+    def _answer(self, record: StoredExchange, options: RequestOptions) -> HttpAnswer:
+        if record.status is None:
             raise failure(record)
-        if not record["kept"]:
-            raise NotInArchive(what=f"the answer to {record['url']}, which was too large to be recorded")
-        data = self.recording.content(record["body"]) if record["size"] else b""
-        answer = HttpAnswer(record["status"], record["headers"], data, record["final_url"])
+        if not record.kept:
+            raise NotInArchive(what=f"the answer to {record.url}, which was too large to be recorded")
+        data = self.recording.content(record.body) if record.size else b""
+        answer = HttpAnswer(record.status, record.headers, data, record.final_url)
         if not options.get("endpoint"):
             judge(answer, self.recording.clock.now())
         return answer
@@ -134,10 +133,10 @@ class BlockingHttpClient:
         return self.outside.request(method, url, **options)
 
 
-def failure(record: Record) -> LabError:
+def failure(record: StoredExchange) -> LabError:
     """The error that a recorded exchange ended with."""
-    kind = errors.by_name(record["error"])
-    fields = dict(record["error_fields"])
+    kind = errors.by_name(record.error)
+    fields = dict(record.error_fields)
     if kind is None:
-        return ServiceUnavailable(host=record["url"], detail=record["error"] or "no answer")
+        return ServiceUnavailable(host=record.url, detail=record.error or "no answer")
     return kind(**fields)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
 import orjson
 
 SECRET_PARAMETERS = frozenset(
@@ -50,6 +51,36 @@ class Exchange:
     error: str = ""
     error_fields: Mapping[str, str | float | None] = field(default_factory=dict)
     labels: Mapping[str, str | int] = field(default_factory=dict)
+
+
+class StoredExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange as it is stored: `body` and `asked` are hashes, and `kept` is false for a body that was too large."""
+
+    key: str
+    method: str
+    url: str
+    ms: float
+    size: int
+    kept: bool
+    started: float = 0.0
+    status: int | None = None
+    headers: Mapping[str, str] = {}
+    body: str = ""
+    final_url: str = ""
+    asked: str = ""
+    error: str = ""
+    error_fields: Mapping[str, str | float | None] = {}
+    labels: Mapping[str, str | int] = {}
+
+    @property
+    def stage(self) -> str:
+        """The stage that made it."""
+        return str(self.labels.get("stage"))
+
+    @property
+    def job(self) -> str:
+        """The job that it was made for."""
+        return str(self.labels.get("job"))
 
 
 class ExchangeLog(Protocol):

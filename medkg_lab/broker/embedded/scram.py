@@ -67,17 +67,17 @@ class Exchange:
         found = _FIRST.fullmatch(message)
         if found is None:
             raise NotProved(detail="the first message is not one of SCRAM without channel binding")
-        name = _name(found["user"])
-        if found["acts_for"] not in (None, b"", found["user"]):
+        name = _name(found.group("user"))
+        if found.group("acts_for") not in (None, b"", found.group("user")):
             raise NotProved(detail="nobody acts for another user")
-        self.user, self._gs2 = name, found["gs2"]
+        self.user, self._gs2 = name, found.group("gs2")
         self._verifier = self._find(name)
-        nonce = found["nonce"] + self._own_nonce
+        nonce = found.group("nonce") + self._own_nonce
         # librdkafka before 2.6.1, and with it Debian's kcat, puts its own nonce in front of the whole one once more.
-        self._nonces = (nonce, found["nonce"] + nonce)
+        self._nonces = (nonce, found.group("nonce") + nonce)
         salt = base64.b64encode(self._verifier.salt)
         answer = b"r=%b,s=%b,i=%d" % (nonce, salt, self._verifier.iterations)
-        self._said = found["bare"] + b"," + answer + b","
+        self._said = found.group("bare") + b"," + answer + b","
         return answer
 
     def final(self, message: bytes) -> bytes:
@@ -85,11 +85,11 @@ class Exchange:
         found = _FINAL.fullmatch(message)
         if found is None or self._verifier is None:
             raise NotProved(detail="the second message is not one of SCRAM")
-        if found["nonce"] not in self._nonces or found["gs2"] != base64.b64encode(self._gs2):
+        if found.group("nonce") not in self._nonces or found.group("gs2") != base64.b64encode(self._gs2):
             raise NotProved(detail="the second message belongs to another exchange")
-        said = self._said + found["bare"]
+        said = self._said + found.group("bare")
         signature = _mac(self._verifier.stored_key, said)
-        client_key = bytes(a ^ b for a, b in zip(_proof(found["proof"]), signature, strict=True))
+        client_key = bytes(a ^ b for a, b in zip(_proof(found.group("proof")), signature, strict=True))
         if not hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key):
             raise NotProved(detail="user or password are wrong")
         return b"v=" + base64.b64encode(_mac(self._verifier.server_key, said))

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
@@ -64,12 +65,9 @@ def _topics(given: argparse.Namespace) -> int:
 
     found = topic_listing(_lab(given).bootstrap)
     if given.json:
-        print_json(found)
+        print_json([asdict(one) for one in found])
     else:
-        print_table(
-            ("topic", "partition", "first", "next"),
-            ((o["topic"], o["partition"], o["first"], o["next"]) for o in found),
-        )
+        print_table(("topic", "partition", "first", "next"), map(astuple, found))
     return exit_codes.OK
 
 
@@ -78,10 +76,10 @@ def _groups(given: argparse.Namespace) -> int:
 
     found = group_listing(_lab(given).bootstrap)
     if given.json:
-        print_json(found)
+        print_json([one.fields for one in found])
     else:
         columns = ("group", "state", "topic", "partition", "committed", "lag")
-        print_table(columns, (tuple(one.get(name) for name in columns) for one in found))
+        print_table(columns, (tuple(one.fields.get(name) for name in columns) for one in found))
     return exit_codes.OK
 
 

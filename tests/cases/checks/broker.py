@@ -92,7 +92,7 @@ def steal_the_work_queue(given: Context) -> Outcome:
         jobs = lab.ok("jobs", "list")
         states = {one["state"] for one in jobs}
         groups = group_listing(Lab.at(lab.home).bootstrap)
-        kept = [(one["committed"], one["lag"]) for one in groups if one["group"] == GROUP]
+        kept = [(one.committed, one.lag) for one in groups if one.group == GROUP]
         right = stolen == dict.fromkeys(WRONG, 0) | REFUSED
         right &= states == {"completed"} and submitted["jobs"] == {"completed": len(jobs)}
         right &= sum(committed for committed, _ in kept) == len(jobs) and not any(lag for _, lag in kept)
@@ -179,7 +179,7 @@ def administrate(given: Context) -> Outcome:
         unchanged = topic_listing(address) == before
         admin = AdminClient(librdkafka(address))
         _outcomes(admin.delete_topics([REQUESTS]))
-        wait_until(lambda: REQUESTS in {one["topic"] for one in topic_listing(address)}, 30, "the topic again")
+        wait_until(lambda: REQUESTS in {one.topic for one in topic_listing(address)}, 30, "the topic again")
         again = lab.ok("submit", *documents(), "--again", "--wait")
         states = {one["state"] for one in lab.ok("jobs", "list")}
         reasons = [why for why in lab.ok("status", "--why")["why"] if REQUESTS in why]

@@ -98,8 +98,8 @@ def clock_forward(given: Context) -> Outcome:
         until = time.monotonic() + 5
         wait_until(lambda: time.monotonic() > until, 10, "the end of the time for which the clock is wrong")
         lab.set_ahead(0)
-        firsts = {one["first"] for one in topic_listing(address)}
-        kept = all(now["next"] >= one["next"] for now, one in zip(topic_listing(address), before, strict=True))
+        firsts = {one.first for one in topic_listing(address)}
+        kept = all(now.next >= one.next for now, one in zip(topic_listing(address), before, strict=True))
         runs_after = len(list(Lab.at(home).dagster_runs()))
         right = firsts == {0} and kept and runs_after == runs > 0
         return Outcome(

@@ -168,7 +168,7 @@ def test_a_batch_that_was_stored_but_not_answered_is_not_stored_twice(tmp_path: 
             assert broker.wait() == 9
             assert len(broker.segments("t")[0].read_bytes()) > 0
             broker.start()
-            assert topic_listing(broker.bootstrap)[0]["next"] == 2
+            assert topic_listing(broker.bootstrap)[0].next == 2
         assert [record.value for record in read_all(broker.bootstrap, "t")] == [b"first", b"second"]
 
 
@@ -182,7 +182,7 @@ def test_committed_offsets_survive_a_kill_and_the_group_goes_on(broker: BrokerPr
         consumer.commit(records)
         broker.kill()
         broker.start()
-        assert group_listing(broker.bootstrap)[0]["committed"] == 5
+        assert group_listing(broker.bootstrap)[0].committed == 5
         produce(broker.bootstrap, "t", b"5")
         wait_until(lambda: records.extend(consumer.poll(0.2)) or len(records) >= 6, 30, "the record after the kill")
     assert [record.value for record in records] == [b"%d" % number for number in range(6)]
@@ -195,7 +195,7 @@ def test_readers_see_nothing_before_it_is_synced(tmp_path: Path) -> None:
         with Producer(broker.bootstrap) as producer:
             producer.send("t", b"v")
             wait_until(lambda: producer.poll(0.01) or broker.segments("t")[0].stat().st_size, 10, "the write")
-            assert topic_listing(broker.bootstrap)[0]["next"] == 0
+            assert topic_listing(broker.bootstrap)[0].next == 0
             assert len(producer) == 1
             switch.unlink()
         assert [record.value for record in tail(broker.bootstrap, "t", 5)] == [b"v"]
@@ -236,7 +236,7 @@ def test_below_the_free_space_that_is_kept_producing_is_refused(tmp_path: Path) 
         make_topic(broker.bootstrap, "t")
         with pytest.raises(DeliveryFailed):
             produce(broker.bootstrap, "t", b"v", timeout=2)
-        assert topic_listing(broker.bootstrap)[0]["next"] == 0
+        assert topic_listing(broker.bootstrap)[0].next == 0
     finally:
         broker.close()
 
@@ -349,9 +349,9 @@ def test_hostile_requests_end_in_a_closed_connection_or_an_error(open_broker: Br
     for name, make in HOSTILE.items():
         send(broker, make())
         assert still_serves(broker), name
-    assert topic_listing(broker.bootstrap)[0]["next"] == 0
+    assert topic_listing(broker.bootstrap)[0].next == 0
     send(broker, produce_frame(record_batch([b"v"])))
-    assert topic_listing(broker.bootstrap)[0]["next"] == 1
+    assert topic_listing(broker.bootstrap)[0].next == 1
 
 
 def send_for_ever(connection: socket.socket, data: bytes) -> None:
@@ -408,9 +408,7 @@ def test_a_member_that_is_killed_is_replaced(broker: BrokerProcess) -> None:
         finally:
             os._exit(1)
     try:
-        wait_until(
-            lambda: [one for one in group_listing(broker.bootstrap) if one["state"] == "stable"], 20, "the member"
-        )
+        wait_until(lambda: [one for one in group_listing(broker.bootstrap) if one.state == "stable"], 20, "the member")
         with Consumer(broker.bootstrap, "g", ["t"], session_seconds=2) as heir:
             wait_until(lambda: heir.poll(0.1) or len(heir.assignment()) == 2, 20, "a share")
             os.kill(child, signal.SIGKILL)

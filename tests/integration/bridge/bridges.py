@@ -7,6 +7,7 @@ from typing import Any
 from medkg_lab.bridge.intake import GROUP
 from medkg_lab.broker.client import Producer, Record, group_listing, read_all
 from medkg_lab.broker.client_settings import Bootstrap
+from medkg_lab.broker.listing import GroupPosition
 from medkg_lab.broker.topics import DEAD_LETTERS, REQUESTS
 from tests.brokers import BrokerProcess
 from tests.integration.engine.processes import Lab
@@ -27,13 +28,13 @@ class Bridge:
         """Until everything on the work queue has been read and committed."""
         wait_until(self._is_done, 60, "the work queue is done with")
 
-    def groups(self) -> list[dict[str, Any]]:
+    def groups(self) -> list[GroupPosition]:
         """What the intake's group shows, by partition."""
-        return [one for one in group_listing(self.broker.bootstrap) if one["group"] == GROUP and one.get("topic")]
+        return [one for one in group_listing(self.broker.bootstrap) if one.group == GROUP and one.topic]
 
     def _is_done(self) -> bool:
         listed = self.groups()
-        return bool(listed) and all(one["lag"] == 0 for one in listed)
+        return bool(listed) and all(one.lag == 0 for one in listed)
 
     def jobs(self) -> set[str]:
         with self.lab.client() as client:

@@ -49,8 +49,8 @@ def test_eight_thieves_in_the_group_take_nothing(bridge: Bridge) -> None:
         def taken() -> bool:
             for thief in thieves:
                 thief.commit(thief.poll(0.1))
-            listed = [one for one in bridge.groups() if one.get("partition") == 0]
-            return bool(listed) and listed[0]["committed"] == 13
+            listed = [one for one in bridge.groups() if one.partition == 0]
+            return bool(listed) and listed[0].committed == 13
 
         wait_until(taken, 60, "everything is committed by others")
         wait_for(bridge, *keys)

@@ -217,7 +217,7 @@ def _has_no_code(key: int, version: int) -> bool:
 
 def test_a_producer_sees_its_topic_alone(lab_topics: BrokerProcess) -> None:
     address = lab_topics.address(PRODUCER)
-    assert {entry["topic"] for entry in topic_listing(address)} == {REQUESTS}
+    assert {entry.topic for entry in topic_listing(address)} == {REQUESTS}
     assert group_listing(address) == []
     admin = AdminClient(librdkafka(address))
     with pytest.raises(KafkaException) as caught:
@@ -246,7 +246,7 @@ def test_a_producer_makes_no_topic_by_asking_for_it(lab_topics: BrokerProcess) -
     producer.produce("another", b"v", on_delivery=lambda error, _: errors.append(error))
     producer.flush(20)
     assert errors[0] is not None
-    assert "another" not in {entry["topic"] for entry in topic_listing(lab_topics.bootstrap)}
+    assert "another" not in {entry.topic for entry in topic_listing(lab_topics.bootstrap)}
 
 
 def test_what_is_deleted_from_the_labs_topics_is_noted(lab_topics: BrokerProcess) -> None:

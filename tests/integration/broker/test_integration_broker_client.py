@@ -10,6 +10,7 @@ from medkg_lab import locations, settings
 from medkg_lab.broker import engine, probe
 from medkg_lab.broker.client import Consumer, Producer, Record, group_listing, produce, read_all, tail, topic_listing
 from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed, TopicNotMade, TopicOutOfOrder, UnknownTopic
+from medkg_lab.broker.listing import GroupPosition, PartitionOffsets
 from medkg_lab.broker.topics import Topics, ensure_topics, lab_topics
 from tests.brokers import BrokerProcess, make_topic, only_loopback, send_each, wait_for_log
 from tests.waiting import wait_until
@@ -26,7 +27,7 @@ def test_the_labs_topics_are_made_once_with_their_settings(broker: BrokerProcess
     names = [spec.name for spec in lab_topics("x.")]
     assert ensure_topics(broker.bootstrap, "x.") == names
     assert ensure_topics(broker.bootstrap, "x.") == []
-    partitions = [(one["topic"], one["partition"]) for one in topic_listing(broker.bootstrap)]
+    partitions = [(one.topic, one.partition) for one in topic_listing(broker.bootstrap)]
     assert partitions == sorted((spec.name, number) for spec in lab_topics("x.") for number in range(spec.partitions))
 
 
@@ -71,13 +72,12 @@ def test_listings_show_what_there_is(broker: BrokerProcess) -> None:
         "offset": 0,
     }
     produce(broker.bootstrap, "t", b"2")
-    assert topic_listing(broker.bootstrap) == [{"topic": "t", "partition": 0, "first": 0, "next": 2}]
+    assert topic_listing(broker.bootstrap) == [PartitionOffsets("t", partition=0, first=0, next=2)]
     with Consumer(broker.bootstrap, "g", ["t"], client_id="me") as consumer:
         consumer.commit(collect(consumer, 2)[:1])
         (group,) = group_listing(broker.bootstrap)
-    place = {"topic": "t", "partition": 0, "committed": 1, "lag": 1}
-    assert group == {"group": "g", "state": "stable", "members": ["me"], **place}
-    assert group_listing(broker.bootstrap)[0]["state"] == "empty"
+    assert group == GroupPosition("g", "stable", ["me"], "t", partition=0, committed=1, lag=1)
+    assert group_listing(broker.bootstrap)[0].state == "empty"
 
 
 def test_the_tail_and_the_whole_of_a_topic(broker: BrokerProcess) -> None:
@@ -95,7 +95,7 @@ def test_the_tail_and_the_whole_of_a_topic(broker: BrokerProcess) -> None:
             tail(broker.bootstrap, name, 1)
         with pytest.raises(UnknownTopic):
             produce(broker.bootstrap, name, b"v")
-    assert {one["topic"] for one in topic_listing(broker.bootstrap)} == {"t", "nothing"}
+    assert {one.topic for one in topic_listing(broker.bootstrap)} == {"t", "nothing"}
     shown = Record("t", 0, 1, 2, b"\xff", None, (("h", b"v"),)).as_text()
     assert (shown["key"], shown["value"], shown["headers"]) == ("\ufffd", None, [["h", "v"]])
 
@@ -160,7 +160,7 @@ def test_a_clean_stop_keeps_everything_and_spares_the_next_start_the_reading(bro
     broker.start()
     assert broker.facts["cut_bytes"] == 0
     assert [record.value for record in tail(broker.bootstrap, "t", 9)] == [b"0", b"1", b"2"]
-    assert group_listing(broker.bootstrap)[0]["committed"] == 2
+    assert group_listing(broker.bootstrap)[0].committed == 2
     assert produce(broker.bootstrap, "t", b"3")["offset"] == 3
 
 
@@ -187,8 +187,8 @@ def test_retention_runs_by_itself(tmp_path: Path) -> None:
         make_topic(broker.bootstrap, "t", retention_bytes="5000", segment_bytes="2000")
         send_each(broker.bootstrap, "t", *[b"x" * 1000] * 12)
         # One record of about 1,070 bytes fills a file, so five files are the fewest that still hold 5,000 bytes.
-        wait_until(lambda: topic_listing(broker.bootstrap)[0]["first"] == 7, 10, "retention")
-        assert topic_listing(broker.bootstrap)[0]["next"] == 12
+        wait_until(lambda: topic_listing(broker.bootstrap)[0].first == 7, 10, "retention")
+        assert topic_listing(broker.bootstrap)[0].next == 12
         assert len(broker.segments("t")) == 5
     finally:
         broker.close()
@@ -202,7 +202,7 @@ def test_a_stopped_broker_that_is_resumed_goes_on(broker: BrokerProcess) -> None
     producer.send("t", b"v")
     os.kill(broker.process.pid, signal.SIGCONT)
     producer.flush()
-    assert topic_listing(broker.bootstrap)[0]["next"] == 1
+    assert topic_listing(broker.bootstrap)[0].next == 1
 
 
 def test_a_deletion_that_a_crash_interrupted_is_finished(broker: BrokerProcess) -> None:

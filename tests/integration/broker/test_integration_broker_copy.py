@@ -58,7 +58,7 @@ def test_records_settings_and_positions_are_the_same_on_the_other_side(
     assert sorted(read_all(target, "t"), key=lambda one: (one.partition, one.offset)) == sorted(
         read_all(source, "t"), key=lambda one: (one.partition, one.offset)
     )
-    assert [one["committed"] for one in group_listing(target)] == [one["committed"] for one in group_listing(source)]
+    assert [one.committed for one in group_listing(target)] == [one.committed for one in group_listing(source)]
 
 
 def test_positions_follow_their_records_when_the_beginning_is_gone(two: tuple[BrokerProcess, BrokerProcess]) -> None:
@@ -75,9 +75,9 @@ def test_positions_follow_their_records_when_the_beginning_is_gone(two: tuple[Br
     place = TopicPartition("t", 0, 4)
     admin = AdminClient({**librdkafka(source)})
     admin.delete_records([place])[place].result(20)
-    assert topic_listing(source)[0]["first"] == 4
+    assert topic_listing(source)[0].first == 4
     assert copy(source, target, lambda _: None)[0].records == 6
-    assert group_listing(target)[0]["committed"] == 2
+    assert group_listing(target)[0].committed == 2
 
 
 def test_a_target_with_records_is_not_touched(two: tuple[BrokerProcess, BrokerProcess]) -> None:

@@ -34,7 +34,7 @@ def delete(broker: BrokerProcess, *names: str) -> None:
 
 
 def there(broker: BrokerProcess) -> set[str]:
-    return {str(one["topic"]) for one in topic_listing(broker.bootstrap)}
+    return {str(one.topic) for one in topic_listing(broker.bootstrap)}
 
 
 def test_what_is_deleted_comes_again_also_after_the_broker_was_away(kept: BrokerProcess) -> None:
