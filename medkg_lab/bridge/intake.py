@@ -181,8 +181,8 @@ class Intake:
         job = self._ledger.get(earlier) if earlier is not None else None
         if job is None or submission.content is None:
             return False
-        content = job["submission"].get("content") or {}
-        return bool(content.get("uri") == submission.content.uri)
+        content = job.submitted_content
+        return submission.content.uri == (None if content is None else content.uri)
 
     def _topology(self, submission: Submission) -> Topology:
         topology = self._catalog.topology(pipeline_of(submission, self._catalog))

@@ -21,6 +21,7 @@ from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import JobInfo, is_published, messages
 from medkg_lab.ledger import epochs
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.chain import Link, signed
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
@@ -143,13 +144,13 @@ class Outbox:
 
     def _request_pdf(self, job_id: str, gate: str) -> None:
         job = self._ledger.get(job_id)
-        if job is None or "payload" not in job["outputs"]:
+        if job is None or "payload" not in job.outputs:
             log.warning(
                 "job %s waits for a PDF's text, but has no PDF", job_id, extra=fields(event="pdf.missing", job=job_id)
             )
             return
         try:
-            payload = KINDS["payload"].decode(self._artifacts.get(job["outputs"]["payload"]))
+            payload = KINDS["payload"].decode(self._artifacts.get(job.outputs["payload"]))
         except (ArtifactMissing, ArtifactDamaged) as error:
             # The PDF process finds the job without being woken, and fails it with this reason.
             log.warning(
@@ -159,9 +160,9 @@ class Outbox:
         request = {
             "schema": "medkg.pdf.request/1",
             "job_id": job_id,
-            "doc_id": job["doc_id"],
-            "tenant_id": job["tenant_id"],
-            "pipeline": job["pipeline"],
+            "doc_id": job.doc_id,
+            "tenant_id": job.tenant_id,
+            "pipeline": job.pipeline,
             "gate": gate,
             "content": payload.sha256,
             "name": payload.name,
@@ -188,7 +189,7 @@ class Outbox:
     def _dead_letter(self, job_id: str, reason: str, error: str = "WorkerLost") -> None:
         job = self._ledger.get(job_id)
         headers = {"medkg-reason": reason.encode()[:2000], "medkg-error": error.encode(), "medkg-job": job_id.encode()}
-        value = orjson.dumps(job["submission"]) if job else b""
+        value = orjson.dumps(job.submission) if job else b""
         self._producer.send(self._topics.deadletter, value, key=job_id.encode(), headers=headers)
 
     def _learn(self, event: Event) -> None:
@@ -205,7 +206,7 @@ class Outbox:
             job = self._ledger.get(job_id)
             if job is None:
                 raise JobUnknown(job_id=job_id)
-            self._keep(_info(job, int(job.get("attempt") or 0)))
+            self._keep(_info(job))
         return self._jobs[job_id]
 
     def _keep(self, info: JobInfo) -> None:
@@ -245,13 +246,13 @@ def _info_of(spec: JobSpec) -> JobInfo:
     )
 
 
-def _info(job: Mapping[str, Any], attempt: int) -> JobInfo:
+def _info(job: JobDetail) -> JobInfo:
     return JobInfo(
-        job_id=job["job_id"],
-        tenant_id=job["tenant_id"],
-        correlation_id=job["correlation_id"],
-        doc_id=job["doc_id"],
-        pipeline=job["pipeline"],
-        pipeline_version=job["pipeline_version"],
-        attempt=attempt,
+        job_id=job.job_id,
+        tenant_id=job.tenant_id,
+        correlation_id=job.correlation_id,
+        doc_id=job.doc_id,
+        pipeline=job.pipeline,
+        pipeline_version=job.pipeline_version,
+        attempt=job.attempt,
     )

@@ -10,6 +10,7 @@ from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import JobDetail
     from medkg_lab.models.ir import Document
 
 
@@ -23,7 +24,7 @@ class NoSuchOutput(LabError):
     exit_code: ClassVar[int] = exit_codes.FAILED
 
 
-def show_output(lab: "Lab", job: Mapping[str, Any], stage: str, chunk: str | None, as_json: bool) -> None:
+def show_output(lab: "Lab", job: "JobDetail", stage: str, chunk: str | None, as_json: bool) -> None:
     """Print what `stage` made; `chunk` names one chunk by id or number. Raises NoSuchOutput."""
     from medkg_lab.artifacts.store import ArtifactStore
     from medkg_lab.stages.chunk.provenance import places
@@ -45,28 +46,27 @@ def show_output(lab: "Lab", job: Mapping[str, Any], stage: str, chunk: str | Non
         store.close()
 
 
-def output_of(job: Mapping[str, Any], stage: str) -> tuple[str, str]:
+def output_of(job: "JobDetail", stage: str) -> tuple[str, str]:
     """Kind and sha256 of what the newest execution of `stage` made. Raises NoSuchOutput.
 
     The text of a PDF is made before its gate by no stage: `pdf`, or the name of the gate, stands for it.
     """
-    if (converted := converted_document(job)) and stage in (CONVERTED, job["gate"]["gate"]):
+    if (converted := converted_document(job)) and job.gate is not None and stage in (CONVERTED, job.gate.gate):
         return "document", converted
-    made = [one for one in job["stages"] if one["stage"] == stage and one.get("ref")]
+    made = [one for one in job.stages if one.stage == stage and one.ref]
     if not made:
-        detail = "no stage of that name ran" if all(one["stage"] != stage for one in job["stages"]) else "it made none"
-        raise NoSuchOutput(job_id=job["job_id"], stage=stage, detail=detail)
-    name = made[-1]["ref"]
-    kind = next((kind for kind, sha256 in job["outputs"].items() if sha256 == name), None)
+        detail = "no stage of that name ran" if all(one.stage != stage for one in job.stages) else "it made none"
+        raise NoSuchOutput(job_id=job.job_id, stage=stage, detail=detail)
+    name = str(made[-1].ref)
+    kind = next((kind for kind, sha256 in job.outputs.items() if sha256 == name), None)
     if kind is None:
-        raise NoSuchOutput(job_id=job["job_id"], stage=stage, detail="a later stage or execution made a newer one")
+        raise NoSuchOutput(job_id=job.job_id, stage=stage, detail="a later stage or execution made a newer one")
     return kind, name
 
 
-def converted_document(job: Mapping[str, Any]) -> str | None:
+def converted_document(job: "JobDetail") -> str | None:
     """The sha256 of the document that a PDF was converted to for the job's gate."""
-    evidence = (job.get("gate") or {}).get("evidence") or {}
-    return evidence.get("document")
+    return job.gate.evidence.document if job.gate is not None else None
 
 
 def show_document(lab: "Lab", sha256: str) -> None:
@@ -86,20 +86,18 @@ def _artifact(lab: "Lab", sha256: str) -> bytes:
         store.close()
 
 
-def _needed(job: Mapping[str, Any], kind: str) -> str:
-    if kind not in job["outputs"]:
-        raise NoSuchOutput(job_id=job["job_id"], stage="parse", detail=f"it kept no {kind}")
-    return str(job["outputs"][kind])
+def _needed(job: "JobDetail", kind: str) -> str:
+    if kind not in job.outputs:
+        raise NoSuchOutput(job_id=job.job_id, stage="parse", detail=f"it kept no {kind}")
+    return job.outputs[kind]
 
 
-def _chosen(found: list[dict[str, Any]], chunk: str | None, job: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
+def _chosen(found: list[dict[str, Any]], chunk: str | None, job: "JobDetail", stage: str) -> list[dict[str, Any]]:
     if chunk is None:
         return found
     chosen = [one for one in found if chunk in (one["chunk_id"], one["chunk_id"].rpartition("#")[2])]
     if not chosen:
-        raise NoSuchOutput(
-            job_id=job["job_id"], stage=stage, detail=f"its {len(found)} chunks have none called {chunk!r}"
-        )
+        raise NoSuchOutput(job_id=job.job_id, stage=stage, detail=f"its {len(found)} chunks have none called {chunk!r}")
     return chosen
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from medkg_lab.lab import submit as submitting
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.wait import Progress, wait_for
+from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.state import RunStatus
 from medkg_lab.models.identity import plain
 from medkg_lab.topology import bundled
 
@@ -58,19 +60,19 @@ def _open_by_hand(lab: Lab, progress: Progress, say: Say) -> list[str]:
     waiting = [job_id for job_id in progress.states if progress.needs_person(job_id)]
     for job_id in waiting:
         job = progress.jobs[job_id]
-        pages = ", ".join(map(str, job["gate"]["evidence"]["missing_pages"]))
-        say(f"opening the gate of {job['doc_id']} by hand: page {pages} is a scan without text")
+        pages = ", ".join(map(str, job.gate.evidence.missing_pages if job.gate is not None else ()))
+        say(f"opening the gate of {job.doc_id} by hand: page {pages} is a scan without text")
         lab.ledger.gate_open(job_id, by=WHO, why=f"page {pages} is a scan; the rest is whole", partial=True)
     return waiting
 
 
 def _summary(lab: Lab, progress: Progress, searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    failed = [job for job in progress.jobs.values() if job["state"] in {"failed", "dead", "cancelled"}]
+    failed = [job for job in progress.jobs.values() if job.state in {"failed", "dead", "cancelled"}]
     return {
         "ok": False,
         "jobs": progress.counts(),
-        "failures": [{"doc_id": job["doc_id"], "kind": job["failure_kind"], "reason": job["reason"]} for job in failed],
-        "failure_kinds": dict(Counter(job["failure_kind"] for job in failed)),
+        "failures": [{"doc_id": job.doc_id, "kind": job.failure_kind, "reason": job.reason} for job in failed],
+        "failure_kinds": dict(Counter(job.failure_kind for job in failed)),
         "stages": stage_times(progress.jobs.values()),
         "gates": _gates(lab),
         "counts": lab.knowledge.counts(),
@@ -91,21 +93,21 @@ def _search(lab: Lab, query: str) -> dict[str, Any]:
 
 def _gates(lab: Lab) -> dict[str, Any]:
     gates = lab.ledger.gates()
-    waits = sorted(gate["opened_at"] - gate["waiting_since"] for gate in gates if gate.get("opened_at"))
+    waits = sorted(gate.opened_at - gate.waiting_since for gate in gates if gate.opened_at)
     return {
-        "opened_by_hand": sum(gate["how"] == "manual" for gate in gates),
-        "opened_by_condition": sum(gate["how"] == "condition" for gate in gates),
+        "opened_by_hand": sum(gate.how == "manual" for gate in gates),
+        "opened_by_condition": sum(gate.how == "condition" for gate in gates),
         "wait_p50_ms": round(quantile(waits, 0.5) * 1000, 1) if waits else None,
     }
 
 
-def stage_times(jobs: Any) -> dict[str, dict[str, float]]:
+def stage_times(jobs: Iterable[JobDetail]) -> dict[str, dict[str, float]]:
     """p50 and p95 in milliseconds, and the number, of each stage's completed executions."""
     taken: dict[str, list[float]] = {}
     for job in jobs:
-        for stage in job.get("stages") or ():
-            if stage["status"] == "completed":
-                taken.setdefault(stage["stage"], []).append(float(stage["ms"]))
+        for run in job.stages:
+            if run.status is RunStatus.COMPLETED:
+                taken.setdefault(run.stage, []).append(run.ms or 0.0)
     return {
         name: {"p50_ms": round(quantile(ms, 0.5), 2), "p95_ms": round(quantile(ms, 0.95), 2), "n": len(ms)}
         for name, ms in taken.items()

@@ -1,6 +1,6 @@
 """Looking at documents: what the stages of a job made of one, and what is published of several."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from medkg_lab import exit_codes
@@ -24,16 +24,15 @@ def parsed(lab: Lab, name: str) -> Parsed:
     Raises NoSuchJob, SeveralDocuments, NotParsedYet, ArtifactMissing and ArtifactDamaged.
     """
     newest = find_job(lab, name)
-    doc_id = newest["doc_id"]
-    every = [newest, *lab.ledger.jobs(doc=doc_id, tenant=newest["tenant_id"], limit=1000)]
+    doc_id = newest.doc_id
+    every = [newest, *lab.ledger.jobs(doc=doc_id, tenant=newest.tenant_id, limit=1000)]
     for job in every:
-        outputs = job.get("outputs") or {}
-        if job["doc_id"] == doc_id and "document" in outputs:
-            return _read(lab, outputs)
-    raise NotParsedYet(doc_id=doc_id, state=newest["state"], job_id=newest["job_id"])
+        if job.doc_id == doc_id and "document" in job.outputs:
+            return _read(lab, job.outputs)
+    raise NotParsedYet(doc_id=doc_id, state=newest.state, job_id=newest.job_id)
 
 
-def _read(lab: Lab, outputs: dict[str, str]) -> Parsed:
+def _read(lab: Lab, outputs: Mapping[str, str]) -> Parsed:
     store = ArtifactStore(lab.locations.data / "artifacts")
     try:
         made = {

@@ -40,12 +40,12 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
         return to_json(found)
     about = cloudevents.JobInfo(
         job_id=job_id,
-        tenant_id=str(job["tenant_id"]),
-        correlation_id=str(job["correlation_id"]),
-        doc_id=str(job["doc_id"]),
-        pipeline=str(job["pipeline"]),
-        pipeline_version=str(job["pipeline_version"]),
-        attempt=int(job["attempt"]),
+        tenant_id=job.tenant_id,
+        correlation_id=job.correlation_id,
+        doc_id=job.doc_id,
+        pipeline=job.pipeline,
+        pipeline_version=job.pipeline_version,
+        attempt=job.attempt,
     )
     every = cloudevents.cloud_events(found, dict.fromkeys(found.jobs, about))
     return cloudevents.to_json(next(islice(every, found.jobs.index(job_id), None)))

@@ -1,8 +1,7 @@
 """All that speaks for or against opening a gate: its evidence, the document behind it, what would run, who touched it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 import orjson
 
@@ -10,7 +9,9 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import artifacts
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.job_queries import SECONDS
+from medkg_lab.ledger.answers import JobDetail, JobGate, read
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.state import GateState
 from medkg_lab.models.events import Event
 
 MOST_BYTES = 64_000_000
@@ -33,8 +34,8 @@ class Text:
 class Evidence:
     """A gate with what stands behind it; sizes in bytes, times of stages in ms by the last documents."""
 
-    gate: Mapping[str, Any]
-    job: Mapping[str, Any]
+    gate: JobGate
+    job: JobDetail
     file_size: int | None = None
     text: Text | None = None
     damage: str = ""
@@ -45,16 +46,15 @@ class Evidence:
 def evidence(lab: Lab, job_id: str) -> Evidence | None:
     """Look at the gate of a job; None when it has come to none."""
     job = lab.ledger.get(job_id)
-    gate = job.get("gate") if job is not None else None
-    if job is None or not gate:
+    gate = job.gate if job is not None else None
+    if job is None or gate is None:
         return None
-    found = gate.get("evidence") or {}
-    text, damage = _text(lab, found.get("document"))
+    text, damage = _text(lab, gate.evidence.document)
     events = lab.ledger.events(0, EVENTS, job_id=job_id).events
     touches = [event for event in events if event.type.startswith(("gate.", "field."))]
-    content = (job.get("submission") or {}).get("content") or {}
-    source = found.get("source") or content.get("sha256")
-    times = stage_times(lab.ledger, gate.get("stages") or ())
+    content = job.submitted_content
+    source = gate.evidence.source or (content.sha256 if content is not None else None)
+    times = stage_times(lab.ledger, gate.stages)
     return Evidence(gate, job, _size(lab, source), text, damage, times, touches)
 
 
@@ -97,14 +97,33 @@ def stage_times(ledger: LedgerClient, stages: Sequence[str]) -> dict[str, float]
     return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=SECONDS).rows}
 
 
-def decided(ledger: LedgerClient, most: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A gate that was decided: by whom, when (seconds since the epoch), why, and whether with pages missing."""
+
+    job_id: str
+    doc_id: str
+    gate: str
+    state: GateState
+    waiting_since: float
+    opened_at: float | None
+    opened_by: str | None
+    how: str | None
+    why: str | None
+    partial: bool
+
+
+_DECIDED = tuple(one.name for one in fields(Decided))
+
+
+def decided(ledger: LedgerClient, most: int) -> list[Decided]:
     """The gates that were decided last, the newest first."""
-    names = ("job_id", "doc_id", "gate", "state", "waiting_since", "opened_at", "opened_by", "how", "why", "partial")
     sql = (
-        f"SELECT {', '.join(names)} FROM gate WHERE state != 'waiting' "
+        f"SELECT {', '.join(_DECIDED)} FROM gate WHERE state != 'waiting' "
         f"ORDER BY coalesce(opened_at, waiting_since) DESC LIMIT {int(most)}"
     )
-    return [dict(zip(names, row, strict=True)) for row in ledger.rows(sql, limit=max(1, most), timeout_s=SECONDS).rows]
+    rows = ledger.rows(sql, limit=max(1, most), timeout_s=SECONDS).rows
+    return read([dict(zip(_DECIDED, row, strict=True)) for row in rows], list[Decided])
 
 
 def opened_since(ledger: LedgerClient, moment: float) -> dict[str, int]:

@@ -1,29 +1,40 @@
 """Parts of long lists: a window of the jobs in any order, where unfinished jobs stand, the end of a log."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from medkg_lab.ledger.answers import JobDetail, read
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.state import JobState
 
-COLUMNS = (
-    "job_id",
-    "doc_id",
-    "pipeline_name",
-    "state",
-    "current_stage",
-    "attempt",
-    "execution",
-    "created_at",
-    "updated_at",
-    "failure_kind",
-    "reason",
-    "run_id",
-    "worker",
-    "source",
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedJob:
+    """A row of table job as the screen's list shows it; times are seconds since the epoch.
+
+    `began_at` is when the job's last execution began, or when it was submitted if it has had no other.
+    """
+
+    job_id: str
+    doc_id: str
+    pipeline_name: str
+    state: JobState
+    current_stage: str | None
+    attempt: int
+    execution: int
+    created_at: float
+    updated_at: float
+    failure_kind: str | None
+    reason: str | None
+    run_id: str | None
+    worker: str | None
+    source: str
+    began_at: float
+
+
+COLUMNS = tuple(each.name for each in fields(ListedJob) if each.name != "began_at")
 SORTS = {
     "newest": "age DESC",
     "changed": "updated_at DESC",
@@ -49,14 +60,11 @@ SECONDS = 3.0
 
 @dataclass(frozen=True)
 class JobPage:
-    """Rows `offset` and following of the jobs that fit, and how many fit in all.
-
-    `began_at` of a row is when the job's last execution began, or when it was submitted if it has had no other.
-    """
+    """Rows `offset` and following of the jobs that fit, and how many fit in all."""
 
     offset: int
     total: int
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[ListedJob]
 
 
 def where(text: str) -> tuple[str, list[str]]:
@@ -104,7 +112,7 @@ def jobs(ledger: LedgerClient, narrowed: str, sort: str, reverse: bool, offset: 
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed.rows]
     began = _began(ledger, [row["job_id"] for row in rows if row["execution"] > 1])
     rows = [{**row, "began_at": began.get(row["job_id"], row["created_at"])} for row in rows]
-    return JobPage(offset, int(counted.rows[0][0]), rows)
+    return JobPage(offset, int(counted.rows[0][0]), read(rows, list[ListedJob]))
 
 
 def _began(ledger: LedgerClient, job_ids: Sequence[str]) -> dict[str, float]:
@@ -116,11 +124,10 @@ def _began(ledger: LedgerClient, job_ids: Sequence[str]) -> dict[str, float]:
     return dict(ledger.rows(sql, job_ids, limit=len(job_ids), timeout_s=SECONDS).rows)
 
 
-def began_at(job: Mapping[str, Any]) -> float:
+def began_at(job: JobDetail) -> float:
     """When the last execution of a job, as the ledger's client gets it, began (seconds since the epoch)."""
-    execution = job["execution"]
-    runs = [run["t0"] for run in job["stages"] if run["execution"] == execution and run["t0"]]
-    return float(min(runs)) if execution > 1 and runs else float(job["created_at"])
+    runs = [run.t0 for run in job.stages if run.execution == job.execution and run.t0]
+    return min(runs) if job.execution > 1 and runs else job.created_at
 
 
 def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:

@@ -3,12 +3,14 @@
 import getpass
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.answers import JobDetail, JobRow
 from medkg_lab.models.identifiers import Scheme, parse
 from medkg_lab.models.identity import FILE_SOURCE
 
@@ -48,14 +50,14 @@ def person() -> str:
     return getpass.getuser()
 
 
-def find_job(lab: Lab, name: str) -> dict[str, Any]:
+def find_job(lab: Lab, name: str) -> JobDetail:
     """The job with the id `name`, or the only one whose id begins so; or the newest one of the document `name`, which may be
     written as its source's key alone. Raises NoSuchJob, SeveralJobs and SeveralDocuments."""
-    job: dict[str, Any] | None = lab.ledger.get(name)
+    job = lab.ledger.get(name)
     if job is None and (job_id := _by_prefix(lab, name)) is not None:
         job = lab.ledger.get(job_id)
     if job is None:
-        job = lab.ledger.get(_newest(lab, name)["job_id"])
+        job = lab.ledger.get(_newest(lab, name).job_id)
     assert job is not None, "a listed job can be read"
     return job
 
@@ -73,14 +75,22 @@ def _by_prefix(lab: Lab, name: str) -> str | None:
     return ids[0] if ids else None
 
 
-def _by_key(lab: Lab, name: str, tenant: str | None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A job by its id, and the document that it is about."""
+
+    job_id: str
+    doc_id: str
+
+
+def _by_key(lab: Lab, name: str, tenant: str | None) -> list[_Named]:
     """The jobs of the documents whose key at their source is `name`, or whose id begins so, the newest first."""
     sql = (
         "SELECT job_id, doc_id FROM job WHERE (doc_key = ? OR starts_with(doc_id, ?)) AND (? IS NULL OR tenant_id = ?) "
         f"ORDER BY doc_key != ?, age DESC LIMIT {_LOOKED_AT}"
     )
     rows = lab.ledger.rows(sql, [name, name, tenant, tenant, name], limit=_LOOKED_AT, timeout_s=TIMEOUT_S).rows
-    return [{"job_id": str(job_id), "doc_id": str(doc_id)} for job_id, doc_id in rows]
+    return [_Named(str(job_id), str(doc_id)) for job_id, doc_id in rows]
 
 
 def find_document(lab: Lab, name: str, tenant: str | None = None) -> str:
@@ -88,22 +98,22 @@ def find_document(lab: Lab, name: str, tenant: str | None = None) -> str:
 
     Raises NoSuchJob and SeveralDocuments.
     """
-    return str(_newest(lab, name, tenant)["doc_id"])
+    return _newest(lab, name, tenant).doc_id
 
 
-def replaced_version(lab: Lab, job: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The newest older job of the same document with another content: {job_id, created_at}; None without one."""
-    older = lab.ledger.jobs(doc=job["doc_id"], tenant=job["tenant_id"], limit=_LOOKED_AT, after=job["job_id"])
+def replaced_version(lab: Lab, job: JobRow) -> JobRow | None:
+    """The newest older job of the same document with another content; None without one."""
+    older = lab.ledger.jobs(doc=job.doc_id, tenant=job.tenant_id, limit=_LOOKED_AT, after=job.job_id)
     for one in older:
-        if one["doc_id"] == job["doc_id"] and _differ(one, job):
-            return {"job_id": one["job_id"], "created_at": one["created_at"]}
+        if one.doc_id == job.doc_id and _differ(one, job):
+            return one
     return None
 
 
-def _differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _differ(one: JobRow, other: JobRow) -> bool:
     """Whether the contents of two jobs are known and differ: as they were submitted, or else as they were fetched."""
-    submitted = one["content"], other["content"]
-    fetched = (one["outputs"] or {}).get("payload"), (other["outputs"] or {}).get("payload")
+    submitted = one.content, other.content
+    fetched = one.outputs.get("payload"), other.outputs.get("payload")
     first, second = submitted if None not in submitted else fetched
     return None not in (first, second) and first != second
 
@@ -128,21 +138,21 @@ def find_node(lab: Lab, name: str) -> str:
         return name
 
 
-def _newest(lab: Lab, name: str, tenant: str | None = None) -> dict[str, Any]:
+def _newest(lab: Lab, name: str, tenant: str | None = None) -> JobRow | _Named:
     """The newest job of the document `name`: of that id, or else of that name. Raises NoSuchJob and SeveralDocuments."""
-    jobs = lab.ledger.jobs(doc=unicodedata.normalize("NFC", name), tenant=tenant, limit=_LOOKED_AT)
-    exact = [job for job in jobs if job["doc_id"] == name]
+    named = lab.ledger.jobs(doc=unicodedata.normalize("NFC", name), tenant=tenant, limit=_LOOKED_AT)
+    exact = [job for job in named if job.doc_id == name]
     if exact:
         return exact[0]
-    jobs = jobs or _by_key(lab, name, tenant)
-    ids = list(dict.fromkeys(job["doc_id"] for job in jobs))
+    jobs: Sequence[JobRow | _Named] = named or _by_key(lab, name, tenant)
+    ids = list(dict.fromkeys(job.doc_id for job in jobs))
     if len(ids) > 1:
         shown = ", ".join(ids[:_SHOWN]) + (" and more" if len(ids) > _SHOWN else "")
         raise SeveralDocuments(name=name, count=len(ids), ids=shown)
     return jobs[0] if jobs else _newest_identified(lab, name, tenant)
 
 
-def _newest_identified(lab: Lab, name: str, tenant: str | None) -> dict[str, Any]:
+def _newest_identified(lab: Lab, name: str, tenant: str | None) -> JobRow:
     """The newest job of the document that the identifier `name` is of. Raises NoSuchJob."""
     identifier = parse(name)
     if identifier is None:
@@ -150,8 +160,8 @@ def _newest_identified(lab: Lab, name: str, tenant: str | None) -> dict[str, Any
     ids = [f"{source}:{identifier.value}" for source in _SOURCES[identifier.scheme]]
     for doc_id in ids:
         if jobs := lab.ledger.jobs(doc=doc_id, tenant=tenant, limit=1):
-            return dict(jobs[0])
+            return jobs[0]
     for known in lab.knowledge.identified(str(identifier), tenant or DEFAULT_TENANT):
         if jobs := lab.ledger.jobs(doc=known["doc_id"], tenant=tenant, limit=1):
-            return dict(jobs[0])
+            return jobs[0]
     raise NoSuchJob(job_id=name)

@@ -15,8 +15,8 @@ def retry_all(
     retried: list[str] = []
     after: str | None = None
     while page := ledger.jobs(state=state, pipeline=pipeline, limit=PAGE, after=after):
-        after = page[-1]["job_id"]
-        chosen = [job["job_id"] for job in page if kind is None or job["failure_kind"] == kind]
+        after = page[-1].job_id
+        chosen = [job.job_id for job in page if kind is None or job.failure_kind == kind]
         if chosen:
             retried += ledger.retry_many(chosen, state, kind, by=by)
     return retried

@@ -11,7 +11,9 @@ from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
+from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.state import JobState
 from medkg_lab.ports import lab_ports
 from medkg_lab.supervisor.decide import SILENT, State
 
@@ -72,13 +74,13 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
     return answer
 
 
-def explain_job(lab: Lab, job: dict[str, Any]) -> str:
+def explain_job(lab: Lab, job: JobRow) -> str:
     """One sentence on why the job is not moving, or how it ended."""
     processes = {one["name"]: one for one in lab.supervisor.status()["processes"]}
     before = 0
-    if job["state"] == "queued":
-        before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job["lane"], 0)) - 1)
-    held = _held(lab, job, processes) if job["state"] == "running" else NOTHING
+    if job.state is JobState.QUEUED:
+        before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job.lane, 0)) - 1)
+    held = _held(lab, job, processes) if job.state is JobState.RUNNING else NOTHING
     return why_job(job, processes, before, time.time(), held)
 
 
@@ -88,16 +90,16 @@ def explain_process(lab: Lab, process: Mapping[str, Any]) -> list[str]:
     return [why_process(process), *_disk(lab), *_held_up(lab, {one["name"]: one for one in running})]
 
 
-def _held(lab: Lab, job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]]) -> Blockers:
+def _held(lab: Lab, job: JobRow, processes: Mapping[str, Mapping[str, Any]]) -> Blockers:
     """What holds up the stage that the job is in."""
     has_gpu, waiting = _gpu(lab, processes)
-    gpu = has_gpu if job.get("worker") in waiting else None
+    gpu = has_gpu if job.worker in waiting else None
     opened = [one for one in lab.ledger.breakers() if one["state"] == "open"]
     spent = lab.ledger.rates()
-    if not job.get("stage") or not (opened or spent):
+    if not job.stage or not (opened or spent):
         return Blockers(gpu=gpu)
     try:
-        policy = lab.catalog.topology(job["pipeline"]).stage(job["stage"]).policy
+        policy = lab.catalog.topology(job.pipeline).stage(job.stage).policy
     except (LabError, KeyError):
         return Blockers(gpu=gpu)  # the pipeline was changed or removed since: which policy holds is not known here
     breaker, rate = (next((one for one in each if one["policy"] == policy), None) for each in (opened, spent))
@@ -161,7 +163,7 @@ def blockers(lab: Lab) -> list[str]:
     try:
         for state in ("waiting_gate", "queued", "running"):
             for job in lab.ledger.jobs(state=state, limit=BLOCKED_SHOWN):
-                found.append(f"{job['doc_id']}: {explain_job(lab, lab.ledger.get(job['job_id']) or job)}")
+                found.append(f"{job.doc_id}: {explain_job(lab, lab.ledger.get(job.job_id) or job)}")
     except LabError as error:
         found.append(f"What the jobs wait for is not known: {error}")
     return found

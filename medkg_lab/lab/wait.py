@@ -2,9 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from medkg_lab import exit_codes
 from medkg_lab.artifacts.store import ArtifactStore
@@ -12,6 +11,7 @@ from medkg_lab.bridge.specs import pipeline_of
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import needs_person
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.own_failures import runs_again
 from medkg_lab.models.events import (
@@ -45,7 +45,7 @@ class Progress:
     """Where the jobs that are waited for stand; `jobs` has the ledger's own words on each that has ended or halted."""
 
     states: dict[str, str] = field(default_factory=dict)
-    jobs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, JobDetail] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -57,15 +57,15 @@ class Progress:
 
     def _has_ended(self, job_id: str) -> bool:
         """Whether the job has ended for good: one that failed by the lab's own fault is run again by itself."""
-        job = self.jobs.get(job_id, {})
-        again = self.states[job_id] == "failed" and runs_again(job.get("own"), job.get("own_retries", 0))
+        job = self.jobs.get(job_id)
+        again = job is not None and self.states[job_id] == "failed" and runs_again(job.own, job.own_retries)
         return self.states[job_id] in FINAL and not again
 
     def needs_person(self, job_id: str) -> bool:
         """Whether the job waits at a gate that only a person can open."""
         job = self.jobs.get(job_id)
-        gate = (job or {}).get("gate") or {}
-        return self.states[job_id] == "waiting_gate" and gate.get("state") == "waiting" and needs_person(gate)
+        gate = job.gate if job is not None else None
+        return self.states[job_id] == "waiting_gate" and gate is not None and needs_person(gate)
 
 
 def wait_for(
@@ -122,8 +122,8 @@ def wait_with_expansions(
     return progress
 
 
-def _expanded(lab: Lab, job: Mapping[str, Any]) -> list[str]:
-    ref = (job.get("outputs") or {}).get("submissions")
+def _expanded(lab: Lab, job: JobDetail) -> list[str]:
+    ref = job.outputs.get("submissions")
     if ref is None:
         return []
     submissions = KINDS["submissions"].decode(ArtifactStore(lab.locations.data / "artifacts").get(ref))
@@ -133,6 +133,6 @@ def _expanded(lab: Lab, job: Mapping[str, Any]) -> list[str]:
 def _look(ledger: LedgerClient, progress: Progress, job_ids: Iterable[str]) -> None:
     for job_id in job_ids:
         job = ledger.get(job_id)
-        progress.states[job_id] = job["state"] if job else "on_queue"
+        progress.states[job_id] = job.state if job else "on_queue"
         if job is not None:
             progress.jobs[job_id] = job

@@ -7,8 +7,10 @@ from typing import Any
 
 from medkg_lab.broker.removals import Removal
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.answers import AnyGate, JobRow
 from medkg_lab.ledger.errors import ROOM
 from medkg_lab.ledger.own_failures import PAUSES, runs_again
+from medkg_lab.ledger.state import GateState, JobState
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import SILENT, State
 from medkg_lab.supervisor.processes import SERVER
@@ -42,7 +44,7 @@ NOTHING = Blockers()
 
 
 def why_job(
-    job: Mapping[str, Any],
+    job: JobRow,
     processes: Mapping[str, Mapping[str, Any]],
     queued_before: int,
     now: float,
@@ -53,20 +55,18 @@ def why_job(
     `processes` is the supervisor's status by name, `queued_before` the number of jobs ahead of it in its lane, `held` what
     holds its stage up while it runs.
     """
-    match job["state"]:
-        case "completed":
-            return f"Completed at {datetime.fromtimestamp(job['updated_at']):%H:%M}."
-        case "failed":
-            return (
-                f"It failed at {job.get('stage') or 'the start'} ({job['failure_kind']}): {job['reason']}{_again(job)}"
-            )
-        case "dead":
-            return f"It was given up: {job['reason']}{_again(job) or _RETRY.format(**job)}"
-        case "cancelled":
-            return f"It was cancelled: {job.get('reason') or 'no reason was given'}."
-        case "waiting_gate":
+    match job.state:
+        case JobState.COMPLETED:
+            return f"Completed at {datetime.fromtimestamp(job.updated_at):%H:%M}."
+        case JobState.FAILED:
+            return f"It failed at {job.stage or 'the start'} ({job.failure_kind}): {job.reason}{_again(job)}"
+        case JobState.DEAD:
+            return f"It was given up: {job.reason}{_again(job) or _RETRY.format(job_id=job.job_id)}"
+        case JobState.CANCELLED:
+            return f"It was cancelled: {job.reason or 'no reason was given'}."
+        case JobState.WAITING_GATE:
             return _why_gate(job, processes, now)
-        case "running":
+        case JobState.RUNNING:
             return _why_running(job, now, held)
         case _:
             return _why_queued(job, processes, queued_before)
@@ -75,57 +75,54 @@ def why_job(
 _RETRY = " Retry it with `medkg-lab jobs retry {job_id}`."
 
 
-def _again(job: Mapping[str, Any]) -> str:
+def _again(job: JobRow) -> str:
     """What is added for a job that the lab runs again by itself."""
-    retries = int(job.get("own_retries") or 0)
-    if not runs_again(job.get("own"), retries):
+    if not runs_again(job.own, job.own_retries):
         return ""
-    return f" That was the lab's own {job['own']}: the lab runs it again by itself, {PAUSES[retries]:.0f} s after it ended."
+    pause = PAUSES[job.own_retries]
+    return f" That was the lab's own {job.own}: the lab runs it again by itself, {pause:.0f} s after it ended."
 
 
-def needs_person(gate: Mapping[str, Any]) -> bool:
+def needs_person(gate: AnyGate) -> bool:
     """Whether only a person can open a waiting gate: pages are missing, or nothing sets the field it waits for."""
-    missing = bool((gate.get("evidence") or {}).get("missing_pages"))
-    return gate.get("state", "waiting") == "waiting" and (missing or not _is_read(gate))
+    return gate.state is GateState.WAITING and (bool(gate.evidence.missing_pages) or not _is_read(gate))
 
 
-def _is_read(gate: Mapping[str, Any]) -> bool:
+def _is_read(gate: AnyGate) -> bool:
     """Whether the gate waits for the text of a PDF, which the pdf process reads."""
-    return bool((gate.get("condition") or {}).get("ledger_field", PDF_FIELD) == PDF_FIELD)
+    return gate.condition.ledger_field == PDF_FIELD
 
 
-def condition_of(gate: Mapping[str, Any]) -> str:
+def condition_of(gate: AnyGate) -> str:
     """What a gate waits for, such as `reviewed = true`."""
-    condition = gate.get("condition") or {}
-    return f"{condition.get('ledger_field', PDF_FIELD)} = {str(condition.get('equals', True)).lower()}"
+    return f"{gate.condition.ledger_field} = {str(gate.condition.equals).lower()}"
 
 
-def _why_gate(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], now: float) -> str:
-    gate = job.get("gate") or {}
-    since = _ago(now - float(gate.get("waiting_since") or job["updated_at"]))
-    evidence = gate.get("evidence") or {}
-    if gate.get("state") in {"open", "opened", "released"}:
-        return f"Gate {gate['gate']} is open; Dagster starts the rest. {_down('dagsterd', processes)}".strip()
-    if missing := evidence.get("missing_pages"):
+def _why_gate(job: JobRow, processes: Mapping[str, Mapping[str, Any]], now: float) -> str:
+    gate = job.gate
+    assert gate is not None, "a job that waits at a gate has one"
+    since = _ago(now - gate.waiting_since)
+    if gate.state in (GateState.OPEN, GateState.RELEASED):
+        return f"Gate {gate.gate} is open; Dagster starts the rest. {_down('dagsterd', processes)}".strip()
+    if missing := gate.evidence.missing_pages:
         pages = ", ".join(map(str, missing))
         lack = f"page {pages} has no text" if len(missing) == 1 else f"pages {pages} have no text"
         return (
-            f"Gate {gate.get('gate')} has been closed for {since}: {lack}. Open it without them by "
-            f"`medkg-lab gate open {job['job_id']} --partial`, or `reject` it."
+            f"Gate {gate.gate} has been closed for {since}: {lack}. Open it without them by "
+            f"`medkg-lab gate open {job.job_id} --partial`, or `reject` it."
         )
     if not _is_read(gate):
-        field = (gate.get("condition") or {}).get("ledger_field")
-        has = (job.get("fields") or {}).get(field)
+        has = job.fields.get(gate.condition.ledger_field)
         said = "nobody has set it" if has is None else f"it is {str(has).lower()}"
         return (
-            f"Gate {gate.get('gate')} has been closed for {since}: it waits for {condition_of(gate)}, and {said}. "
-            f"`medkg-lab gate set {job['job_id']} {condition_of(gate).replace(' ', '')}` sets it."
+            f"Gate {gate.gate} has been closed for {since}: it waits for {condition_of(gate)}, and {said}. "
+            f"`medkg-lab gate set {job.job_id} {condition_of(gate).replace(' ', '')}` sets it."
         )
-    return f"Gate {gate.get('gate')} has been closed for {since}: its text is not ready yet. {_down('pdf', processes)}".strip()
+    return f"Gate {gate.gate} has been closed for {since}: its text is not ready yet. {_down('pdf', processes)}".strip()
 
 
-def _why_running(job: Mapping[str, Any], now: float, held: Blockers) -> str:
-    stage = job.get("stage") or "first"
+def _why_running(job: JobRow, now: float, held: Blockers) -> str:
+    stage = job.stage or "first"
     if held.breaker is not None:
         return f"Its stage {stage} waits: {why_breaker(held.breaker, now)}"
     if held.gpu is not None:
@@ -135,15 +132,14 @@ def _why_running(job: Mapping[str, Any], now: float, held: Blockers) -> str:
         )
     if held.rate is not None:
         return f"Its stage {stage} waits for its turn: {why_rate(held.rate)}"
-    lease = job.get("lease_until")
-    lease_left = f", lease for {max(0.0, float(lease) - now):.0f} s more" if lease else ""
-    return f"It is running: stage {stage} on {job.get('worker') or 'an engine'}{lease_left}."
+    lease_left = f", lease for {max(0.0, job.lease_until - now):.0f} s more" if job.lease_until else ""
+    return f"It is running: stage {stage} on {job.worker or 'an engine'}{lease_left}."
 
 
-def _why_queued(job: Mapping[str, Any], processes: Mapping[str, Mapping[str, Any]], queued_before: int) -> str:
-    engine = f"engine-{job['lane']}"
+def _why_queued(job: JobRow, processes: Mapping[str, Mapping[str, Any]], queued_before: int) -> str:
+    engine = f"engine-{job.lane}"
     loading = [name for name, seen in processes.items() if name.startswith(SERVER) and seen["state"] == State.STARTING]
-    if job["lane"] == Lane.COMPUTE and loading:
+    if job.lane == Lane.COMPUTE and loading:
         names = ", ".join(loading)
         return f"It is queued while {names} loads its model. `medkg-lab logs {loading[0]}` shows how far that is."
     if down := _down(engine, processes):

@@ -14,6 +14,7 @@ import orjson
 
 from medkg_lab import rpc
 from medkg_lab.ledger import errors
+from medkg_lab.ledger.answers import GateRow, JobDetail, JobRow, read
 from medkg_lab.ledger.emitter import Emitter
 from medkg_lab.ledger.state import Definition
 from medkg_lab.models.event_codec import (
@@ -115,9 +116,10 @@ class LedgerClient:
         """End an unfinished job. Raises IllegalTransition."""
         return self._object(self._command("cancel", id, job_id=job_id, by=by, why=why))
 
-    def get(self, job_id: str) -> Json | None:
+    def get(self, job_id: str) -> JobDetail | None:
         """All that is known of a job."""
-        return self._maybe(self._ask("get", job_id=job_id))
+        found = self._ask("get", job_id=job_id)
+        return None if found is None else read(found, JobDetail)
 
     def jobs(
         self,
@@ -129,11 +131,11 @@ class LedgerClient:
         limit: int = 100,
         after: str | None = None,
         correlation: str | None = None,
-    ) -> list[Json]:
+    ) -> list[JobRow]:
         """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
         narrowed = {"state": state, "pipeline": pipeline, "doc": doc, "tenant": tenant, "source": source}
         narrowed["correlation"] = correlation
-        return self._list(self._ask("jobs", **narrowed, limit=limit, after=after))
+        return read(self._ask("jobs", **narrowed, limit=limit, after=after), list[JobRow])
 
     def counts(self) -> Json:
         """{jobs: {state: n}, gates: {state: n}, head, queued_by_lane}."""
@@ -266,9 +268,9 @@ class LedgerClient:
         answer = self._command("gate_fail", id, job_id=job_id, by=by, kind=kind, reason=reason, evidence=told)
         return self._object(answer)
 
-    def gates(self, state: str | None = None) -> list[Json]:
+    def gates(self, state: str | None = None) -> list[GateRow]:
         """The gates, in one state or all; those that wait longest first."""
-        return self._list(self._ask("gates", state=state))
+        return read(self._ask("gates", state=state), list[GateRow])
 
     def releases(self, wait_s: float = 0.0) -> list[Json]:
         """[{release_id, pipeline, pipeline_version, half, segment, jobs}] that were not launched yet."""

@@ -11,7 +11,7 @@ from medkg_lab.ledger.records import (
     own_failures_record,
     releases_record,
 )
-from medkg_lab.ledger.state import DocumentKey, Job, State
+from medkg_lab.ledger.state import DocumentKey, Job, RunStatus, State
 from medkg_lab.ledger.tables import (
     ARTIFACT,
     DEFINITION,
@@ -102,7 +102,7 @@ class Projection:
         if isinstance(data, StageEvent):
             self.runs |= {(job.id, job.execution, data.stage): None for job in jobs}
         else:
-            running = ((job, run) for job in jobs for run in job.stages if run.status == "running")
+            running = ((job, run) for job in jobs for run in job.stages if run.status is RunStatus.RUNNING)
             self.runs |= {(job.id, run.execution, run.stage): None for job, run in running}
         if isinstance(data, StageCompleted):
             for job, output in zip(jobs, data.entries, strict=True):

@@ -11,6 +11,7 @@ from typing import Any, Self
 import orjson
 
 from medkg_lab import rpc
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
@@ -104,7 +105,7 @@ class Queries:
         """All that is known of a job; null when there is none."""
         job_id = Args("get", args).text("job_id")
 
-        def look(core: Core) -> dict[str, Any] | None:
+        def look(core: Core) -> JobDetail | None:
             job = core.find(job_id)
             if job is None:
                 return None

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import duckdb
 import orjson
 
+from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.archive import COLUMNS, Archive
 from medkg_lab.ledger.cells import plain_row
-from medkg_lab.ledger.describe import describe_job
+from medkg_lab.ledger.describe import list_job
 from medkg_lab.ledger.errors import QueryFailed, QueryTimeout
 from medkg_lab.ledger.records import job_from
 from medkg_lab.ledger.select_statements import check
@@ -50,7 +51,7 @@ class QueryService:
         self._own = ThreadPoolExecutor(1, "views")
         self._selects = ThreadPoolExecutor(2, "rows")
 
-    async def jobs(self, filters: dict[str, str], limit: int, after: str | None) -> list[dict[str, Any]]:
+    async def jobs(self, filters: dict[str, str], limit: int, after: str | None) -> list[JobRow]:
         """The newest jobs that fit `filters`, from the one after job `after` on."""
         return await self._in(self._own, lambda connection: _jobs(connection, filters, limit, after))
 
@@ -79,7 +80,7 @@ class QueryService:
 
 def _jobs(
     connection: duckdb.DuckDBPyConnection, filters: dict[str, str], limit: int, after: str | None
-) -> list[dict[str, Any]]:
+) -> list[JobRow]:
     where = [_NAMED if name == "doc" else f"{FILTERS[name]} = ?" for name in filters]
     parameters: list[Any] = list(filters.values())
     if after is not None:
@@ -88,7 +89,7 @@ def _jobs(
     condition = f"WHERE {' AND '.join(where)}" if where else ""
     sql = f"SELECT record FROM job {condition} ORDER BY age DESC LIMIT {limit}"
     records = connection.execute(sql, parameters).fetchall()
-    return [describe_job(job_from(record, ()), None, with_stages=False) for (record,) in records]
+    return [list_job(job_from(record, ())) for (record,) in records]
 
 
 def _gates(connection: duckdb.DuckDBPyConnection, state: str | None) -> list[dict[str, Any]]:

@@ -36,19 +36,27 @@ class GateState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RunStatus(StrEnum):
+    """How one execution of a stage stands; it is lost when its batch expired."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
 @dataclass(slots=True)
 class StageRun:
-    """One execution of a stage for a job. `t0`, `t1` are seconds since the epoch, `ms` the job's share of the time.
-
-    `status`: running, completed, failed, skipped, lost (its batch expired) or cancelled.
-    """
+    """One execution of a stage for a job. `t0`, `t1` are seconds since the epoch, `ms` the job's share of the time."""
 
     stage: str
     execution: int
     half: int
     batch: str | None
     attempt: int = 1
-    status: str = "running"
+    status: RunStatus = RunStatus.RUNNING
     t0: float | None = None
     t1: float | None = None
     ms: float | None = None

@@ -236,7 +236,7 @@ def stage_row(job: Job, place: int, run: StageRun) -> Row:
         run.half,
         run.batch,
         run.attempt,
-        run.status,
+        run.status.value,
         run.t0,
         run.t1,
         run.ms,

@@ -17,7 +17,7 @@ import duckdb
 from medkg_lab.ledger.archive import Archive, quoted
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.records import batches_from, breakers_from, job_from, own_failures_from, releases_from
-from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, StageRun, State
+from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, RunStatus, StageRun, State
 from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
 from medkg_lab.logs import fields
 
@@ -201,8 +201,10 @@ class ViewReader:
         chosen = f"SELECT job_id FROM job WHERE {where}"
         sql = f"SELECT {_RUN_COLUMNS} FROM stage_run WHERE job_id IN ({chosen}) ORDER BY job_id, place"
         runs: dict[str, list[StageRun]] = {}
-        for job_id, execution, stage, *rest in self._connection.execute(sql, parameters).fetchall():
-            runs.setdefault(job_id, []).append(StageRun(stage, execution, *rest))
+        for row in self._connection.execute(sql, parameters).fetchall():
+            job_id, execution, stage, half, batch, attempt, status, *rest = row
+            run = StageRun(stage, execution, half, batch, attempt, RunStatus(status), *rest)
+            runs.setdefault(job_id, []).append(run)
         for job_id, record in self._connection.execute(
             f"SELECT job_id, record FROM job WHERE {where}", parameters
         ).fetchall():

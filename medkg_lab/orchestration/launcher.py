@@ -127,7 +127,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
 
     def _state(self, job_id: str) -> str:
         job = self._ledger.get(job_id)
-        return GONE if job is None else str(job["state"])
+        return GONE if job is None else str(job.state)
 
     def _bound(self, run: DagsterRun) -> list[str]:
         """The jobs of the run: its own, or those of the batch that it is."""
@@ -141,9 +141,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         if job_id := run.tags.get(TAG_JOB):
             return [job_id]
         if run.parent_run_id is None and (doc_id := run.tags.get(TAG_DOC)):
-            return [
-                job["job_id"] for job in self._ledger.jobs(pipeline=tag(run.tags, TAG_PIPELINE), doc=doc_id, limit=1)
-            ]
+            return [job.job_id for job in self._ledger.jobs(pipeline=tag(run.tags, TAG_PIPELINE), doc=doc_id, limit=1)]
         return self._of_batch(run.parent_run_id) if run.parent_run_id else []
 
     def _from_stage(self, run: DagsterRun, job_id: str) -> str | None:
@@ -152,11 +150,11 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         A job that waits in the queue goes on from where it is.
         """
         job = self._ledger.get(job_id)
-        if job is None or job["state"] == "queued":
+        if job is None or job.state == "queued":
             return None
         if stage := run.tags.get(TAG_FROM_STAGE):
             return stage
-        found = self._ledger.definitions("topology", name=job["pipeline"], version=job["pipeline_version"])
+        found = self._ledger.definitions("topology", name=job.pipeline, version=job.pipeline_version)
         return first_stage(from_json(found[0].content), run) if found else None
 
     def _of_batch(self, batch_id: str) -> list[str]:

@@ -1,10 +1,12 @@
 """The PDFs that jobs wait for, as the ledger has them: the only source of what is converted for whom."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.state import GateState, JobState
+from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.pdf.errors import NoPdf
 from medkg_lab.stages.kinds import KINDS
 
@@ -37,27 +39,26 @@ def waiting_jobs(ledger: LedgerClient) -> list[str]:
     return [str(row[0]) for row in ledger.rows(_WAITING, [FIELD], limit=_MOST).rows]
 
 
-def still_waits(job: Mapping[str, Any]) -> bool:
+def still_waits(job: JobDetail) -> bool:
     """Whether the job waits at a gate for a document that nobody has made yet."""
-    gate = job.get("gate") or {}
-    is_pdf_gate = (gate.get("condition") or {}).get("ledger_field") == FIELD
-    return (
-        job["state"] == "waiting_gate" and gate.get("state") == "waiting" and is_pdf_gate and not gate.get("evidence")
-    )
+    gate = job.gate
+    if gate is None or job.state is not JobState.WAITING_GATE or gate.state is not GateState.WAITING:
+        return False
+    return gate.condition.ledger_field == FIELD and gate.evidence == NO_EVIDENCE
 
 
-def waiting_pdf(job: Mapping[str, Any], load: Callable[[str], bytes]) -> WaitingPdf:
+def waiting_pdf(job: JobDetail, load: Callable[[str], bytes]) -> WaitingPdf:
     """The PDF that `job`, which still waits, waits for. Raises NoPdf, and what loading an artifact by its sha256 raises."""
-    payload_ref = job["outputs"].get("payload")
-    if payload_ref is None:
+    payload_ref = job.outputs.get("payload")
+    if payload_ref is None or job.gate is None:
         raise NoPdf()
     payload = KINDS["payload"].decode(load(payload_ref))
     return WaitingPdf(
-        job_id=job["job_id"],
-        gate=job["gate"]["gate"],
-        doc_id=job["doc_id"],
-        tenant_id=job["tenant_id"],
-        pipeline=job["pipeline"],
+        job_id=job.job_id,
+        gate=job.gate.gate,
+        doc_id=job.doc_id,
+        tenant_id=job.tenant_id,
+        pipeline=job.pipeline,
         content=payload.sha256,
         name=payload.name,
     )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import find_job
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import BreakerEvent, Event, JobClaimed, MakesJobs, StageCompleted
 from medkg_lab.repro import manifest as names
@@ -33,7 +34,7 @@ class _Export:
     each exchange that is told of, `shared_with` the other jobs that a call was made for as well."""
 
     lab: Lab
-    jobs: dict[str, dict[str, Any]]
+    jobs: dict[str, JobDetail]
     blobs: sources.Blobs
     events: list[Event] = field(default_factory=list)
     batches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Gathered:
 def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
     """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob, LabNotRunning and
     HistoryPruned."""
-    jobs = {job["job_id"]: job for job in (find_job(lab, name) for name in wanted)}
+    jobs = {job.job_id: job for job in (find_job(lab, name) for name in wanted)}
     export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
     try:
         _take_events(export)
@@ -173,15 +174,15 @@ def _take_exchanges(export: _Export) -> None:
 
 def _asked_together(export: _Export) -> set[str]:
     """The stages that send several documents in one request: only all of them together ask the same again."""
-    pipelines = {str(job["pipeline"]) for job in export.jobs.values()}
+    pipelines = {str(job.pipeline) for job in export.jobs.values()}
     topologies = [one for one in export.lab.ledger.definitions("topology") if one.name in pipelines]
     stages = [stage for one in topologies for stage in orjson.loads(one.content)["stages"]]
     return {stage["name"] for stage in stages if stage["type"] == StageType.EMBED}
 
 
 def _take_definitions(export: _Export) -> None:
-    pipelines = {str(job["pipeline"]) for job in export.jobs.values()}
-    profiles = {str(job["profile"]) for job in export.jobs.values()}
+    pipelines = {str(job.pipeline) for job in export.jobs.values()}
+    profiles = {str(job.profile) for job in export.jobs.values()}
     for kind in ("topology", "policies", "profile"):
         for one in export.lab.ledger.definitions(kind):
             if kind == "policies" or one.name in (pipelines if kind == "topology" else profiles):
@@ -222,8 +223,10 @@ def _public(key: str, value: Any) -> Any:
 
 
 def _manifest(export: _Export) -> Manifest:
-    jobs = tuple(JobEntry(**{name: job[name] for name in JobEntry.model_fields}) for job in export.jobs.values())
-    profiles: Iterable[str] = {str(job["profile"]) for job in export.jobs.values() if job["profile"]}
+    jobs = tuple(
+        JobEntry(**{name: getattr(job, name) for name in JobEntry.model_fields}) for job in export.jobs.values()
+    )
+    profiles: Iterable[str] = {job.profile for job in export.jobs.values() if job.profile}
     return Manifest(
         environment=environment(),
         profile=", ".join(sorted(profiles)) or export.lab.settings.profile,

@@ -9,6 +9,7 @@ from medkg_lab.broker.errors import UnknownTopic
 from medkg_lab.broker.reading import read_all
 from medkg_lab.broker.topics import Topics
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.models.events import Event
 from medkg_lab.models.submission import Submission
 
@@ -52,7 +53,7 @@ def events_between(lab: Lab, first: int, last: int) -> Iterator[Event]:
         after = page[-1].seq
 
 
-def topic_slices(lab: Lab, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def topic_slices(lab: Lab, jobs: Mapping[str, JobDetail]) -> dict[str, list[dict[str, Any]]]:
     """The records of these jobs on the work queue, the PDF requests and the CloudEvents, in order within each partition."""
     names = Topics(lab.settings.broker.topic_prefix)
     wanted = {names.requests: _submits, names.pdf_requests: _by_key, names.events: _by_key}
@@ -70,12 +71,12 @@ def _by_key(record: Any, jobs: Mapping[str, Any]) -> bool:
     return (record.key or b"").decode(errors="replace") in jobs
 
 
-def _submits(record: Any, jobs: Mapping[str, Mapping[str, Any]]) -> bool:
+def _submits(record: Any, jobs: Mapping[str, JobDetail]) -> bool:
     try:
         submission = Submission.model_validate_json(record.value or b"")
     except ValueError:
         return False
-    pipelines = {str(job["pipeline"]) for job in jobs.values()}
+    pipelines = {job.pipeline for job in jobs.values()}
     return not submission.job_ids(pipelines).isdisjoint(jobs)
 
 

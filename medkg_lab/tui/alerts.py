@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB, condition_of, needs_person
+from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural, uptime
@@ -58,8 +59,8 @@ def _gates(seen: Snapshot) -> list[Need]:
     if not seen.gates:
         return []
     by_hand = sum(map(needs_person, seen.gates))
-    wanted = {condition_of(gate) for gate in seen.gates if needs_person(gate) and not (gate.get("evidence") or {})}
-    oldest = duration(time.time() - min(gate["waiting_since"] for gate in seen.gates))
+    wanted = {condition_of(gate) for gate in seen.gates if needs_person(gate) and gate.evidence == NO_EVIDENCE}
+    oldest = duration(time.time() - min(gate.waiting_since for gate in seen.gates))
     count = plural(len(seen.gates), "document")
     tail = f"{by_hand} need{'s' if by_hand == 1 else ''} you" if by_hand else "being read"
     tail += f" for {', '.join(sorted(wanted))}" if wanted else ""

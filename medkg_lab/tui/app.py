@@ -175,7 +175,7 @@ class LabApp(OrderedKeysApp[None]):
 
     def _tell_of_gates(self, seen: Snapshot) -> None:
         """Say that documents have come to a gate that only a person opens."""
-        waiting = frozenset(gate["job_id"] for gate in seen.gates if needs_person(gate))
+        waiting = frozenset(gate.job_id for gate in seen.gates if needs_person(gate))
         new = waiting - self._gates_told
         if new and self._attached:
             words = f"{plural(len(new), 'document')} {'waits' if len(new) == 1 else 'wait'} for you at a gate. 5 shows them."

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import find_job, person
+from medkg_lab.ledger.answers import JobDetail, to_json
 from medkg_lab.tui import keys, theme
 from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -48,7 +49,7 @@ def _open(screen: ModeScreen, name: str, why: str) -> None:
     """`:open DOC REASON` opens a gate; with a reason also one with missing pages."""
 
     def work(lab: Lab) -> None:
-        job_id = find_job(lab, name)["job_id"]
+        job_id = find_job(lab, name).job_id
         lab.ledger.gate_open(job_id, by=person(), why=why or None, partial=bool(why))
 
     screen.act(work, None, f"The gate of {name} is open.")
@@ -61,7 +62,7 @@ def _reject(screen: ModeScreen, name: str, why: str) -> None:
         return
 
     def work(lab: Lab) -> None:
-        lab.ledger.gate_reject(find_job(lab, name)["job_id"], by=person(), why=why)
+        lab.ledger.gate_reject(find_job(lab, name).job_id, by=person(), why=why)
 
     screen.act(work, None, f"The gate of {name} is rejected.")
 
@@ -70,7 +71,7 @@ def _retry(screen: ModeScreen, name: str, stage: str) -> None:
     """`:retry DOC STAGE`."""
 
     def work(lab: Lab) -> None:
-        lab.ledger.retry(find_job(lab, name)["job_id"], stage or None, by=person())
+        lab.ledger.retry(find_job(lab, name).job_id, stage or None, by=person())
 
     screen.act(work, None, f"Retrying {name}.")
 
@@ -79,7 +80,7 @@ def _cancel(screen: ModeScreen, name: str, why: str) -> None:
     """`:cancel DOC REASON`."""
 
     def work(lab: Lab) -> None:
-        lab.ledger.cancel(find_job(lab, name)["job_id"], by=person(), why=why or "no reason given")
+        lab.ledger.cancel(find_job(lab, name).job_id, by=person(), why=why or "no reason given")
 
     screen.act(work, None, f"{name} is cancelled.")
 
@@ -96,8 +97,8 @@ def _why(screen: ModeScreen, name: str, _: str) -> None:
         screen.explain(Subject("process", name, name, name, process))
         return
 
-    def show(job: dict[str, Any]) -> None:
-        screen.explain(Subject("job", job["job_id"], job["doc_id"], f"engine-{job['lane']}", job))
+    def show(job: JobDetail) -> None:
+        screen.explain(Subject("job", job.job_id, job.doc_id, f"engine-{job.lane}", to_json(job)))
 
     screen.ask("find", lambda lab: find_job(lab, name), show)
 
@@ -129,7 +130,7 @@ def completions(screen: FrameScreen) -> Sequence[str]:
     words += [f"{screen.word} {each}" for each in screen.completions()]
     words += [f"restart {one['name']}" for one in screen.snapshot.processes]
     waiting = screen.snapshot.gates[:GATES_COMPLETED]
-    words += [f"{word} {gate['doc_id']}" for word in ("open", "reject", "why") for gate in waiting]
+    words += [f"{word} {gate.doc_id}" for word in ("open", "reject", "why") for gate in waiting]
     words += [f"theme {name.removeprefix('lab-')}" for name in theme.PALETTES]
     return [*words, *SIMPLE, *(f"{word} " for word in NAMED), "submit "]
 

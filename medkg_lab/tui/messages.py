@@ -7,6 +7,7 @@ from typing import Any
 from textual.message import Message
 
 from medkg_lab.lab.flow import StageFlow
+from medkg_lab.ledger.answers import GateRow
 
 Json = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ class Snapshot:
     counts: Json = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
     breakers: Sequence[Json] = ()
-    gates: Sequence[Json] = ()
+    gates: Sequence[GateRow] = ()
     flow: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stages: Mapping[str, Sequence[str]] = field(default_factory=dict)

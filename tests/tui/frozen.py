@@ -200,5 +200,5 @@ def _artifacts(lab: Lab, snapshot: Snapshot) -> list[str]:
     """What the waiting gates' evidence names."""
     store = ArtifactStore(lab.locations.data / "artifacts", "reader")
     kinds = ("document", "raw", "source")
-    named = [(gate.get("evidence") or {}).get(kind) for gate in snapshot.gates for kind in kinds]
+    named = [getattr(gate.evidence, kind) for gate in snapshot.gates for kind in kinds]
     return [base64.b64encode(store.get(each)).decode() for each in named if each and store.has(each)]

@@ -152,7 +152,7 @@ async def test_a_failure_is_found_and_its_job_retried(process: LedgerProcess, cl
         await screen.sees("The job is on the queue again")
         job = client.get("broken")
         assert job is not None
-        assert job["state"] == "queued"
+        assert job.state == "queued"
 
 
 async def test_matches_are_stepped_through_also_when_all_is_shown_again(

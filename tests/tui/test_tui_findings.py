@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from medkg_lab.lab.flow import StageFlow
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.orchestration.runs import visible_run_id
 from medkg_lab.tui import alerts
 from medkg_lab.tui.messages import Snapshot
@@ -21,13 +22,13 @@ from medkg_lab.tui.screens.search import render as search
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.line_view import Column, widths
 from medkg_lab.tui.widgets.panel import fit
+from tests import answers
 from tests.tui.frozen import frozen
 from tests.tui.screens import opened
 
 UP: dict[str, Any] = {"processes": [{"name": "ledgerd", "state": "ready"}], "since": 0.0}
-PDF_FIELD = {"ledger_field": "pdf_ir_ready", "equals": True}
-PDF_GATE = {"job_id": "j", "waiting_since": 0.0, "state": "waiting", "condition": PDF_FIELD}
-OWN_GATE = PDF_GATE | {"condition": {"ledger_field": "reviewed", "equals": True}}
+PDF_GATE = answers.gate()
+OWN_GATE = answers.gate(condition={"ledger_field": "reviewed", "equals": True})
 ID = "clinicaltrials:NCT90000001"
 
 
@@ -103,8 +104,8 @@ def test_titles_have_more_room_than_ranks_and_a_short_id_keeps_both_ends() -> No
 
 def test_dagster_is_opened_at_the_run_of_the_job() -> None:
     class Ledger:
-        def get(self, job_id: str) -> dict[str, Any] | None:
-            return {"stages": [{}], "half": 1, "execution": 2} if job_id == "known" else None
+        def get(self, job_id: str) -> JobDetail | None:
+            return answers.job(stages=[{"stage": "ingest"}], half=1, execution=2) if job_id == "known" else None
 
     class Lab:
         ledger = Ledger()

@@ -72,7 +72,7 @@ async def test_marked_gates_are_opened_together_and_say_by_whom(demo_lab: TestLa
     async with opened(demo_lab.home) as screen:
         await screen.press("5")
         await screen.sees("Gates · 3 waiting", "3 incomplete", seconds=120)
-        keep = {gate["job_id"] for gate in screen.app.snapshot.gates} - set(ids)
+        keep = {gate.job_id for gate in screen.app.snapshot.gates} - set(ids)
         await screen.press("asterisk")
         await screen.sees("3 marked")
         table = screen.app.mode.query_one("#waiting")

@@ -22,6 +22,7 @@ from medkg_lab.tui.screens.search import render as search_lines
 from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import Lines, Panel, fit, safe, wrapped
 from medkg_lab.tui.widgets.table import Cell, Row, Table
+from tests import answers
 from tests.tui.screens import Screen
 
 pytestmark = pytest.mark.asyncio
@@ -128,32 +129,35 @@ async def test_copying_writes_no_control_characters(short_tmp: Path) -> None:
 
 async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
     now = time.time()
-    job = {
-        "job_id": EVERYTHING, "doc_id": EVERYTHING, "doc_key": EVERYTHING, "state": EVERYTHING, "pipeline": EVERYTHING,
-        "pipeline_name": EVERYTHING, "pipeline_version": EVERYTHING, "execution": 1, "stage": EVERYTHING,
-        "current_stage": EVERYTHING,
-        "attempt": 1, "failure_kind": EVERYTHING, "reason": EVERYTHING, "created_at": now, "began_at": now, "updated_at": now,
-        "stages": [
-            {"stage": EVERYTHING, "t0": now, "t1": now + 1, "ms": 1.0, "status": EVERYTHING, "attempt": 1, "count": 1,
-             "kind": EVERYTHING, "ref": EVERYTHING, "implementation": EVERYTHING, "device": EVERYTHING,
-             "execution": 1, "batch": EVERYTHING}
-        ],
-    }  # fmt: skip
     gate = {
-        "job_id": EVERYTHING, "doc_id": EVERYTHING, "gate": EVERYTHING, "state": "waiting", "waiting_since": now,
-        "condition": {"ledger_field": EVERYTHING, "equals": True}, "stages": [EVERYTHING], "opened_at": None,
+        "job_id": EVERYTHING, "doc_id": EVERYTHING, "gate": EVERYTHING, "waiting_since": now,
+        "condition": {"ledger_field": EVERYTHING, "equals": True}, "stages": [EVERYTHING],
         "evidence": {"pages": 3, "missing_pages": [2], "tool": EVERYTHING, "document": EVERYTHING},
     }  # fmt: skip
+    job = answers.job(
+        job_id=EVERYTHING, doc_id=EVERYTHING, doc_key=EVERYTHING, state="failed", pipeline=EVERYTHING,
+        pipeline_version=EVERYTHING, stage=EVERYTHING, failure_kind=EVERYTHING, reason=EVERYTHING,
+        created_at=now, updated_at=now, gate=gate,
+        stages=[
+            {"stage": EVERYTHING, "t0": now, "t1": now + 1, "ms": 1.0, "count": 1, "kind": EVERYTHING, "ref": EVERYTHING,
+             "implementation": EVERYTHING, "device": EVERYTHING, "batch": EVERYTHING}
+        ],
+    )  # fmt: skip
+    listed = answers.listed(
+        job_id=EVERYTHING, doc_id=EVERYTHING, pipeline_name=EVERYTHING, current_stage=EVERYTHING, state="failed",
+        failure_kind=EVERYTHING, reason=EVERYTHING,
+    )  # fmt: skip
+    assert job.gate is not None
     hit = {
         "chunk_id": EVERYTHING, "doc_id": EVERYTHING, "title": EVERYTHING, "section": [EVERYTHING], "page": 1,
         "text": EVERYTHING, "snippet": EVERYTHING, "marks": [[0, 6]], "score": 1.0, "scores": {"bm25": 1.0}, "ranks": {"bm25": 1},
     }  # fmt: skip
     process = {"name": EVERYTHING, "state": EVERYTHING, "reason": EVERYTHING, "restarts": 0, "port": None, "rss_mb": 1.0,
                "pid": 1, "since": now, "cpu_seconds": 1.0}  # fmt: skip
-    detail, seen = JobDetail(job, policy=EVERYTHING), Evidence(gate, job)
+    detail, seen = JobDetail(job, policy=EVERYTHING), Evidence(job.gate, job)
     rows = [
-        job_lines.job_row(job, now), *job_lines.timeline(detail, 40, now), *job_lines.in_out(detail),
-        *job_lines.error_rows(detail, 60), *job_lines.lineage(detail), gate_lines.gate_row(gate, now),
+        job_lines.job_row(listed, now), *job_lines.timeline(detail, 40, now), *job_lines.in_out(detail),
+        *job_lines.error_rows(detail, 60), *job_lines.lineage(detail), gate_lines.gate_row(job.gate, now),
         *search_lines.hit_rows([hit]), lab_lines.process_row(process, Snapshot(), now),
         *(row for line in log_lines.read(EVERYTHING, list(HOSTILE), now, 0, now) for row in log_lines.rows(line, True, 40)),
     ]  # fmt: skip

@@ -282,7 +282,7 @@ async def test_a_new_pipeline_is_made_and_jobs_run_on_it(demo_lab: TestLab) -> N
         version = definitions.version_of(Lab.at(demo_lab.home).catalog.topology("case-reports"))
         ledger = Lab.at(demo_lab.home).ledger
         await screen.until(lambda: ledger.jobs(pipeline="case-reports", limit=1), "the job")
-        assert ledger.jobs(pipeline="case-reports", limit=1)[0]["pipeline_version"] == version
+        assert ledger.jobs(pipeline="case-reports", limit=1)[0].pipeline_version == version
         await screen.sees("case-reports · 1 job", "✓ done", seconds=60)
         await screen.press("escape", "enter")
         await screen.sees("pipeline:case-reports stage:ingest")

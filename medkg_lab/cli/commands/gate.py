@@ -51,16 +51,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     gates = Lab.at(given.home).ledger.gates(state=given.state)
     if given.json:
-        print_json(gates)
+        print_json(to_json(gates))
         return exit_codes.OK
     columns = ("job", "document", "gate", "state", "since", "pages", "missing", "opened by")
     rows = (
         (
-            one["job_id"], one["doc_id"], one["gate"], one["state"], clock(one["waiting_since"]),
-            (one["evidence"] or {}).get("pages"), (one["evidence"] or {}).get("missing_pages") or None, one["opened_by"],
+            one.job_id, one.doc_id, one.gate, one.state, clock(one.waiting_since),
+            one.evidence.pages, list(one.evidence.missing_pages) or None, one.opened_by,
         )
         for one in gates
     )  # fmt: skip
@@ -71,16 +72,17 @@ def _list(given: argparse.Namespace) -> int:
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job
+    from medkg_lab.ledger.answers import to_json
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
-    found = next((one for one in lab.ledger.gates() if one["job_id"] == job["job_id"]), None)
+    found = next((one for one in lab.ledger.gates() if one.job_id == job.job_id), None)
     if given.json:
-        print_json(found)
+        print_json(to_json(found))
     elif found is None:
-        print_note(f"{job['doc_id']} has not come to a gate")
+        print_note(f"{job.doc_id} has not come to a gate")
     else:
-        print_fields({name: clock(value) if name in _TIMES else value for name, value in found.items()})
+        print_fields({name: clock(value) if name in _TIMES else value for name, value in to_json(found).items()})
         if document := converted_document(job):
             print_text("")
             show_document(lab, document)
@@ -95,9 +97,9 @@ def _open(given: argparse.Namespace) -> int:
     opened = []
     for name in given.job:
         job = find_job(lab, name)
-        lab.ledger.gate_open(job["job_id"], by=person(), why=given.why, partial=given.partial)
-        opened.append(job["job_id"])
-        print_note(f"the gate of {job['doc_id']} is open")
+        lab.ledger.gate_open(job.job_id, by=person(), why=given.why, partial=given.partial)
+        opened.append(job.job_id)
+        print_note(f"the gate of {job.doc_id} is open")
     if given.json:
         print_json({"ok": True, "opened": opened})
     return exit_codes.OK
@@ -111,9 +113,9 @@ def _reject(given: argparse.Namespace) -> int:
     rejected = []
     for name in given.job:
         job = find_job(lab, name)
-        lab.ledger.gate_reject(job["job_id"], by=person(), why=given.why)
-        rejected.append(job["job_id"])
-        print_note(f"the gate of {job['doc_id']} is rejected; its job is cancelled")
+        lab.ledger.gate_reject(job.job_id, by=person(), why=given.why)
+        rejected.append(job.job_id)
+        print_note(f"the gate of {job.doc_id} is rejected; its job is cancelled")
     if given.json:
         print_json({"ok": True, "rejected": rejected})
     return exit_codes.OK
@@ -126,11 +128,11 @@ def _set(given: argparse.Namespace) -> int:
     field, value = parse_field(given.field)
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
-    opened = bool(lab.ledger.set_field(job["job_id"], field, value, by=person()).get("opened"))
+    opened = bool(lab.ledger.set_field(job.job_id, field, value, by=person()).get("opened"))
     if given.json:
-        print_json({"ok": True, "job_id": job["job_id"], "field": field, "value": value, "opened": opened})
+        print_json({"ok": True, "job_id": job.job_id, "field": field, "value": value, "opened": opened})
     else:
-        print_note(f"{field} of {job['doc_id']} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
+        print_note(f"{field} of {job.doc_id} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
     return exit_codes.OK
 
 

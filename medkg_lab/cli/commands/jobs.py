@@ -1,7 +1,7 @@
 """`medkg-lab jobs list | show | why | retry | cancel`."""
 
 import argparse
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.job_outputs import show_output
@@ -11,6 +11,7 @@ from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import JobDetail
 
 JOB = "a job's id or the beginning of it, or a document's id or key for its newest job"
 _STATES = ("queued", "running", "waiting_gate", "completed", "failed", "dead", "cancelled")
@@ -75,6 +76,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     jobs = Lab.at(given.home).ledger.jobs(
         state=given.state,
@@ -86,17 +88,18 @@ def _list(given: argparse.Namespace) -> int:
         limit=given.limit,
     )
     if given.json:
-        print_json(jobs)
+        print_json(to_json(jobs))
         return exit_codes.OK
     columns = ("job", "document", "pipeline", "state", "stage", "kind", "reason")
     keys = ("job_id", "doc_id", "pipeline", "state", "stage", "failure_kind", "reason")
-    print_table(columns, (tuple(one.get(key) for key in keys) for one in jobs))
+    print_table(columns, (tuple(getattr(one, key) for key in keys) for one in jobs))
     return exit_codes.OK
 
 
 def _show(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, replaced_version
+    from medkg_lab.ledger.answers import to_json
 
     if given.chunk is not None and not given.stage:
         raise ChunkWithoutStage(chunk=given.chunk)
@@ -107,7 +110,8 @@ def _show(given: argparse.Namespace) -> int:
         return exit_codes.OK
     replaced = replaced_version(lab, job)
     if given.json:
-        print_json({**job, "replaces": replaced})
+        earlier = replaced and {"job_id": replaced.job_id, "created_at": replaced.created_at}
+        print_json({**to_json(job), "replaces": earlier})
         return exit_codes.OK
     names = (
         "job_id",
@@ -122,15 +126,15 @@ def _show(given: argparse.Namespace) -> int:
         "attempt",
     )
     print_fields(
-        {name: job.get(name) for name in names}
-        | {"created": clock(job["created_at"]), "updated": clock(job["updated_at"])}
-        | {"replaces": replaced and f"the version of {clock(replaced['created_at'])} (job {replaced['job_id']})"}
+        {name: getattr(job, name) for name in names}
+        | {"created": clock(job.created_at), "updated": clock(job.updated_at)}
+        | {"replaces": replaced and f"the version of {clock(replaced.created_at)} (job {replaced.job_id})"}
     )
-    if job["stages"]:
+    if job.stages:
         print_text("")
         columns = ("stage", "execution", "status", "ms", "count", "device", "output", "error")
         keys = ("stage", "execution", "status", "ms", "count", "device", "ref", "error")
-        print_table(columns, (tuple(one.get(key) for key in keys) for one in job["stages"]), widest=20)
+        print_table(columns, (tuple(getattr(one, key) for key in keys) for one in job.stages), widest=20)
     return exit_codes.OK
 
 
@@ -143,7 +147,7 @@ def _why(given: argparse.Namespace) -> int:
     job = find_job(lab, given.job)
     sentence = explain_job(lab, job)
     if given.json:
-        print_json({"job_id": job["job_id"], "state": job["state"], "why": sentence})
+        print_json({"job_id": job.job_id, "state": job.state, "why": sentence})
     else:
         print_text(sentence)
     return exit_codes.OK
@@ -160,7 +164,7 @@ def _retry(given: argparse.Namespace) -> int:
     if not alone:
         return _retry_all(given, lab)
     job = find_job(lab, given.job)
-    lab.ledger.retry(job["job_id"], from_stage=given.stage, by=person())
+    lab.ledger.retry(job.job_id, from_stage=given.stage, by=person())
     return _print_done(given, job, "runs again")
 
 
@@ -182,13 +186,13 @@ def _cancel(given: argparse.Namespace) -> int:
 
     lab = Lab.at(given.home)
     job = find_job(lab, given.job)
-    lab.ledger.cancel(job["job_id"], by=person(), why=given.why)
+    lab.ledger.cancel(job.job_id, by=person(), why=given.why)
     return _print_done(given, job, "is cancelled")
 
 
-def _print_done(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
+def _print_done(given: argparse.Namespace, job: "JobDetail", what: str) -> int:
     if given.json:
-        print_json({"ok": True, "job_id": job["job_id"]})
+        print_json({"ok": True, "job_id": job.job_id})
     else:
-        print_note(f"{job['doc_id']} {what}")
+        print_note(f"{job.doc_id} {what}")
     return exit_codes.OK

@@ -64,7 +64,7 @@ def _pipeline(given: argparse.Namespace) -> int:
     if given.archive is not None:
         made = archive.read(given.archive)
     else:
-        jobs = [job["job_id"] for job in lab.ledger.jobs(pipeline=topology.name, limit=given.last)]
+        jobs = [job.job_id for job in lab.ledger.jobs(pipeline=topology.name, limit=given.last)]
         if not jobs:
             print_note(f"there is no job of {topology.name} to rehearse with")
             return exit_codes.FAILED

@@ -87,7 +87,7 @@ def run(given: argparse.Namespace) -> int:
 def progress_words(seen: "Progress", started: float) -> str:
     """Where a wait is, such as `9/14 · embed · 0:21`: jobs that have ended, where most of the others are, and the time."""
     ended = len(seen.states) - len(seen.unfinished())
-    stages = Counter(job.get("stage") or job["state"] for job_id in seen.unfinished() if (job := seen.jobs.get(job_id)))
+    stages = Counter(job.stage or job.state for job_id in seen.unfinished() if (job := seen.jobs.get(job_id)))
     where = stages.most_common(1)[0][0] if stages else "on the queue" if seen.unfinished() else "done"
     return f"{ended}/{len(seen.states)} · {where} · {time_taken(started)}"
 
@@ -106,18 +106,18 @@ def _wait(
         )
     seconds = time.monotonic() - started
     counts = progress.counts()
-    failed = [job for job in progress.jobs.values() if job["state"] in {"failed", "dead", "cancelled"}]
+    failed = [job for job in progress.jobs.values() if job.state in {"failed", "dead", "cancelled"}]
     failures = [
         {
-            "job_id": job["job_id"],
-            "doc_id": job["doc_id"],
-            "state": job["state"],
-            "kind": job["failure_kind"],
-            "reason": job["reason"],
+            "job_id": job.job_id,
+            "doc_id": job.doc_id,
+            "state": job.state,
+            "kind": job.failure_kind,
+            "reason": job.reason,
         }
         for job in failed
     ]
-    waiting = [job["doc_id"] for job in progress.jobs.values() if job["state"] == "waiting_gate"]
+    waiting = [job.doc_id for job in progress.jobs.values() if job.state == "waiting_gate"]
     if given.json:
         print_json(
             {

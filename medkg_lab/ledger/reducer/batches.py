@@ -5,6 +5,7 @@ from medkg_lab.ledger.state import (
     Batch,
     Job,
     JobState,
+    RunStatus,
     StageRun,
     State,
 )
@@ -59,7 +60,7 @@ def batch_expired(state: State, event: Event, data: BatchExpired) -> None:
     first_half = (len(data.entries) + 1) // 2
     for place, entry in enumerate(data.entries):
         job = state.jobs[entry.job_id]
-        end_runs(job, "lost", event.ts)
+        end_runs(job, RunStatus.LOST, event.ts)
         suspect = suspicious if entry.over is None else entry.over
         cohort = f"{data.batch}/{int(entry.over is None and place >= first_half)}" if suspect else None
         move(
@@ -99,7 +100,7 @@ def stage_completed(state: State, event: Event, data: StageCompleted) -> None:
     for output in data.entries:
         job = state.jobs[output.job_id]
         run = _run(job, data)
-        run.status, run.t0, run.t1 = "completed", data.t0, data.t1
+        run.status, run.t0, run.t1 = RunStatus.COMPLETED, data.t0, data.t1
         run.ms, run.count = output.ms, output.items
         run.kind, run.ref = data.kind, output.ref
         run.implementation, run.device = data.implementation, data.device
@@ -110,7 +111,7 @@ def stage_skipped(state: State, event: Event, data: StageSkipped) -> None:
     """A stage is behind the jobs without having run."""
     for job in jobs_of(state, data):
         run = _run(job, data)
-        run.status, run.t1, run.reason = "skipped", data.t0, data.reason
+        run.status, run.t1, run.reason = RunStatus.SKIPPED, data.t0, data.reason
         job.done[data.stage] = (None, None)
 
 
@@ -126,5 +127,5 @@ def stage_failed(state: State, event: Event, data: StageFailed) -> None:
     """A stage ended with an error."""
     for job in jobs_of(state, data):
         run = _run(job, data)
-        run.status, run.t0, run.t1, run.attempt = "failed", data.t0, data.t1, data.attempt
+        run.status, run.t0, run.t1, run.attempt = RunStatus.FAILED, data.t0, data.t1, data.attempt
         run.error, run.reason = data.error, data.reason

@@ -2,7 +2,7 @@
 
 from medkg_lab.ledger.own_failures import due_at
 from medkg_lab.ledger.reducer.moves import end_runs, gate_to, jobs_of, move, ticket_of
-from medkg_lab.ledger.state import Definition, GateState, Job, JobState, Published, State
+from medkg_lab.ledger.state import Definition, GateState, Job, JobState, Published, RunStatus, State
 from medkg_lab.models.events import (
     NO_EVIDENCE,
     DefinitionRegistered,
@@ -106,7 +106,7 @@ def job_failed(state: State, event: Event, data: JobFailed) -> None:
     """Jobs ended with an error."""
     failure = {"failure_kind": data.kind, "reason": data.reason, "error": data.error}
     for job in jobs_of(state, data):
-        end_runs(job, "failed", event.ts)
+        end_runs(job, RunStatus.FAILED, event.ts)
         move(state, job, JobState.FAILED, stage=data.stage, worker=None, own=data.own, **failure)
         _note_own(state, job, event.ts)
 
@@ -132,7 +132,7 @@ def job_cancelled(state: State, event: Event, data: JobCancelled) -> None:
             batch.cancelled.append(job.id)
         if job.state is JobState.WAITING_GATE and job.gates[-1].state not in _CLOSED_GATES:
             gate_to(state, job, GateState.CANCELLED)
-        end_runs(job, "cancelled", event.ts)
+        end_runs(job, RunStatus.CANCELLED, event.ts)
         move(state, job, JobState.CANCELLED, reason=data.why, worker=None)
 
 

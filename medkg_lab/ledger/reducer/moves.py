@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from medkg_lab.ledger.state import FINISHED, Gate, GateState, Job, JobState, State
+from medkg_lab.ledger.state import FINISHED, Gate, GateState, Job, JobState, RunStatus, State
 from medkg_lab.models.events import Event, EventData
 
 
@@ -68,8 +68,8 @@ def gate_to(state: State, job: Job, to: GateState) -> Gate:
     return gate
 
 
-def end_runs(job: Job, status: str, at: float) -> None:
+def end_runs(job: Job, status: RunStatus, at: float) -> None:
     """End what is still running of the job's stages."""
     for run in job.stages:
-        if run.status == "running":
+        if run.status is RunStatus.RUNNING:
             run.status, run.t1 = status, at

@@ -38,7 +38,7 @@ class Bridge:
 
     def jobs(self) -> set[str]:
         with self.lab.client() as client:
-            return {job["doc_id"] for job in client.jobs(limit=100)}
+            return {job.doc_id for job in client.jobs(limit=100)}
 
     def stop(self, process: "subprocess.Popen[str]") -> None:
         """End one process as the supervisor does."""

@@ -196,7 +196,7 @@ def spec(
 
 def states(client: LedgerClient, jobs: Sequence[str]) -> dict[str, str]:
     """The state of each job."""
-    return {job_id: (client.get(job_id) or {}).get("state", "unknown") for job_id in jobs}
+    return {job_id: job.state if (job := client.get(job_id)) is not None else "unknown" for job_id in jobs}
 
 
 def all_events(client: LedgerClient) -> list[dict[str, Any]]:

@@ -58,10 +58,10 @@ def events_of(client: LedgerClient, jobs: Sequence[str]) -> list[dict[str, Any]]
     return [event for event in all_events(client) if set(event["jobs"]) & set(jobs)]
 
 
-def failure(client: LedgerClient, job_id: str) -> tuple[str, str]:
+def failure(client: LedgerClient, job_id: str) -> tuple[str | None, str]:
     job = client.get(job_id)
     assert job is not None
-    return job["failure_kind"], job["reason"]
+    return job.failure_kind, job.reason or ""
 
 
 def test_a_document_passes_all_stages_and_leaves_an_artifact_of_each(lab: Lab, client: LedgerClient) -> None:
@@ -71,7 +71,7 @@ def test_a_document_passes_all_stages_and_leaves_an_artifact_of_each(lab: Lab, c
     for job_id, text in zip(jobs, ["one", "two", "three"], strict=True):
         job = client.get(job_id)
         assert job is not None
-        outputs = job["outputs"]
+        outputs = job.outputs
         assert set(outputs) == {
             "payload",
             "document",
@@ -125,7 +125,7 @@ def test_a_stage_is_skipped_where_its_condition_does_not_hold(client: LedgerClie
     assert ended(client, [job_id]) == {job_id: "completed"}
     job = client.get(job_id)
     assert job is not None
-    assert {run["stage"]: run["status"] for run in job["stages"]} == {
+    assert {run.stage: run.status for run in job.stages} == {
         "ingest": "completed",
         "parse": "completed",
         "chunk": "skipped",
@@ -162,11 +162,11 @@ def test_unchanged_content_is_not_processed_twice_unless_asked(client: LedgerCli
     skipped, done = client.get(again["job_id"]), client.get(forced["job_id"])
     assert skipped is not None
     assert done is not None
-    assert {run["stage"]: run["status"] for run in skipped["stages"]} == {
+    assert {run.stage: run.status for run in skipped.stages} == {
         "ingest": "completed",
         **dict.fromkeys(("parse", "chunk", "embed", "index", "extract", "kg"), "skipped"),
     }
-    assert {run["status"] for run in done["stages"]} == {"completed"}
+    assert {run.status for run in done.stages} == {"completed"}
     (completed,) = [event for event in events_of(client, [again["job_id"]]) if event["type"] == "job.completed"]
     assert completed["data"]["unchanged"] is True
 
@@ -176,7 +176,7 @@ def test_a_job_stops_at_a_gate_and_goes_on_with_the_document_that_opened_it(lab:
     ended(client, [job_id], {"waiting_gate"})
     job = client.get(job_id)
     assert job is not None
-    doc = {"doc_id": job["doc_id"], "source": "file", "title": "t", "blocks": [_block("from the PDF")]}
+    doc = {"doc_id": job.doc_id, "source": "file", "title": "t", "blocks": [_block("from the PDF")]}
     store = ArtifactStore(lab.locations.data / "artifacts", writer="pdf")
     sha = store.put(KINDS["document"].encode(KINDS["document"].decode(orjson.dumps(doc))))
     store.close()
@@ -188,7 +188,7 @@ def test_a_job_stops_at_a_gate_and_goes_on_with_the_document_that_opened_it(lab:
     job = client.get(job_id)
     assert job is not None
     artifacts = ArtifactStore(lab.locations.data / "artifacts")
-    assert KINDS["chunks"].decode(artifacts.get(job["outputs"]["chunks"]))[0].text == "from the PDF"
+    assert KINDS["chunks"].decode(artifacts.get(job.outputs["chunks"]))[0].text == "from the PDF"
     artifacts.close()
 
 

@@ -49,9 +49,9 @@ def submit(client: LedgerClient, pipeline: Topology, count: int = 1) -> list[str
 
 def outcomes(client: LedgerClient, jobs: list[str]) -> list[tuple[str, str]]:
     wait_until(lambda: set(states(client, jobs).values()) <= ENDED, 30, "the end of the jobs")
-    found = [client.get(job) or {} for job in jobs]
-    assert not any("embeddings" in job["outputs"] for job in found if job["state"] == "failed")
-    return [(job["failure_kind"] or job["state"], job["reason"] or "") for job in found]
+    found = [found for job in jobs if (found := client.get(job)) is not None]
+    assert not any("embeddings" in job.outputs for job in found if job.state == "failed")
+    return [(job.failure_kind or job.state, job.reason or "") for job in found]
 
 
 def test_a_working_endpoint_gives_the_vectors(client: LedgerClient, endpoint: Endpoint, lab: Lab) -> None:
@@ -59,7 +59,9 @@ def test_a_working_endpoint_gives_the_vectors(client: LedgerClient, endpoint: En
     assert outcomes(client, jobs) == [("completed", "")] * 3
     store = ArtifactStore(lab.locations.data / "artifacts", writer="reader")
     for number, job in enumerate(jobs):
-        found = KINDS["embeddings"].decode(store.get((client.get(job) or {})["outputs"]["embeddings"]))
+        made = client.get(job)
+        assert made is not None
+        found = KINDS["embeddings"].decode(store.get(made.outputs["embeddings"]))
         length = sum(value**2 for value in vector(f"text {number}")) ** 0.5
         assert found.vectors[0].tolist() == pytest.approx([value / length for value in vector(f"text {number}")])
     assert len(endpoint.requests[0]["input"]) == 1, "it is asked for one vector before any document's"

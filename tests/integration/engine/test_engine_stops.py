@@ -48,7 +48,7 @@ def events_of(client: LedgerClient, jobs: list[str], kind: str) -> list[dict[str
 
 def held(lab: Lab, client: LedgerClient, jobs: list[str]) -> bool:
     job = client.get(jobs[0])
-    return job is not None and job["stage"] == "chunk" and bool(list((lab.home / "flags").glob("held-*")))
+    return job is not None and job.stage == "chunk" and bool(list((lab.home / "flags").glob("held-*")))
 
 
 def test_a_killed_engine_s_batch_comes_back_and_resumes_where_it_was(lab: Lab, client: LedgerClient) -> None:

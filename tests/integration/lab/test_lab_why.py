@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from medkg_lab.engine.gpu_lock import GpuLock
 from medkg_lab.event_loop import LoopThread
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.status import GPU_LOCK, blockers, explain_job
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
@@ -60,7 +62,7 @@ def lab_of(process: LedgerProcess, **pids: int) -> Lab:
     return lab
 
 
-def running_job(client: LedgerClient, catalog: Catalog, worker: str) -> dict[str, Any]:
+def running_job(client: LedgerClient, catalog: Catalog, worker: str) -> JobDetail:
     """A job that `worker` has begun a stage of."""
     topology = catalog.topology(PIPELINE)
     client.register("topology", PIPELINE, version_of(topology), to_json(topology))
@@ -131,7 +133,7 @@ def test_who_has_the_gpu_is_named(process: LedgerProcess) -> None:
             wait_until(lambda: linux.file_lock(path, {second.pid}).waiting, 30, "the second to wait")
             assert f"{STAGE} waits for the GPU: engine-compute has it" in explain_job(lab, job)
             assert "engine-compute-2 waits for the GPU, which engine-compute has." in blockers(lab)
-            assert "GPU" not in explain_job(lab, job | {"worker": "engine-compute"}), "who has it does not wait"
+            assert "GPU" not in explain_job(lab, replace(job, worker="engine-compute")), "who has it does not wait"
             assert later.empty()
             first.kill()
             assert later.get(timeout=60) == "has it"

@@ -9,6 +9,9 @@ import pytest
 from medkg_lab.lab.flow import stage_flows
 from medkg_lab.lab.job_queries import began_at, jobs
 from medkg_lab.lab.stages import stages_done
+from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.events import StageFailed
 from tests.integration.ledger.harness import LedgerProcess, claim, register, submit, to_gate
 from tests.unit.ledger.worlds import BEHIND, failed
 
@@ -22,6 +25,12 @@ def process(short_tmp: Path) -> Iterator[LedgerProcess]:
         yield made
 
 
+def detail(client: LedgerClient, job_id: str) -> JobDetail:
+    found = client.get(job_id)
+    assert found is not None
+    return found
+
+
 def test_a_retry_is_timed_from_its_own_beginning(process: LedgerProcess) -> None:
     client = process.client()
     register(client)
@@ -31,13 +40,14 @@ def test_a_retry_is_timed_from_its_own_beginning(process: LedgerProcess) -> None
         client.record(first["batch_id"], failed("ingest", job))
     client.retry("twice", by="test")
     again = claim(client)
-    created = client.get("twice")["created_at"]
-    stage, job = (replace(each) for each in failed("ingest", "twice"))
+    created = detail(client, "twice").created_at
+    stage, job = failed("ingest", "twice")
+    assert isinstance(stage, StageFailed)
     client.record(again["batch_id"], [replace(stage, t0=created + LATER_S, t1=created + LATER_S + 1), job])
     client.flush()
-    rows = {row["job_id"]: row for row in jobs(client, "", "newest", False, 0, 10).rows}
-    assert rows["twice"]["began_at"] == began_at(client.get("twice")) == created + LATER_S
-    assert rows["once"]["began_at"] == began_at(client.get("once")) == rows["once"]["created_at"]
+    rows = {row.job_id: row for row in jobs(client, "", "newest", False, 0, 10).rows}
+    assert rows["twice"].began_at == began_at(detail(client, "twice")) == created + LATER_S
+    assert rows["once"].began_at == began_at(detail(client, "once")) == rows["once"].created_at
 
 
 def test_who_passed_a_gate_is_through_it(process: LedgerProcess) -> None:

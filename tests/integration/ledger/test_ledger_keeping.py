@@ -251,7 +251,7 @@ def test_finished_jobs_leave_memory(ledger: LedgerProcess, client: LedgerClient)
     wait_until(lambda: client.health()["jobs_in_memory"] <= 1000, 20, "finished jobs to leave memory")
     found = client.get("j0")
     assert found is not None
-    assert found["state"] == "cancelled"
+    assert found.state == "cancelled"
 
 
 def test_views_tell_what_they_have_forgotten(ledger: LedgerProcess, client: LedgerClient) -> None:

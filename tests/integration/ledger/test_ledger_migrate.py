@@ -55,11 +55,11 @@ def test_json_lines_are_taken_in_once_and_nothing_fails_silently(
         (8, "skipped"),
     ]  # fmt: skip
     assert all(row["reason"] for row in report["rows"] if row["outcome"] == "failed")
-    jobs = {job["job_id"]: job for job in client.jobs(tenant="t")}
-    assert {name: (job["state"], job["pipeline"]) for name, job in jobs.items()} == {
+    jobs = {job.job_id: job for job in client.jobs(tenant="t")}
+    assert {name: (job.state, job.pipeline) for name, job in jobs.items()} == {
         "one": ("completed", "auto"), "two": ("failed", "pdf-two-phase"), "three": ("cancelled", "pdf-two-phase")
     }  # fmt: skip
-    assert (jobs["two"]["doc_id"], jobs["two"]["reason"]) == ("pmc:PMC2", "no")
+    assert (jobs["two"].doc_id, jobs["two"].reason) == ("pmc:PMC2", "no")
     again = migrate(lab, path)
     assert (again["migrated"], again["skipped"], again["failed"]) == (0, 4, 4)
 

@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 def test_a_job_through_the_gate(client: LedgerClient) -> None:
     to_gate(client, "a", "b")
-    assert [gate["job_id"] for gate in client.gates("waiting")] == ["a", "b"]
+    assert [gate.job_id for gate in client.gates("waiting")] == ["a", "b"]
     with pytest.raises(errors.GateWithoutEvidence):
         client.gate_open("a", by="me")
     assert client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND) == {"opened": True}
@@ -39,8 +39,9 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
     client.record("run-1", [done(run(client, batch))])
     job = client.get("a")
     assert job is not None
-    assert (job["state"], job["outputs"]["document"], job["gate"]["state"]) == ("completed", DOCUMENT, "released")
-    assert [stage["status"] for stage in job["stages"]] == ["completed"] * 3
+    assert job.gate is not None
+    assert (job.state, job.outputs["document"], job.gate.state) == ("completed", DOCUMENT, "released")
+    assert [stage.status for stage in job.stages] == ["completed"] * 3
     assert client.get("nobody") is None
     assert client.counts()["jobs"] == {"completed": 1, "waiting_gate": 1}
     assert client.gate_reject("b", by="me", why="no") == {"job_id": "b", "state": "cancelled"}
@@ -63,12 +64,12 @@ def test_the_tables_follow_by_themselves(ledger: LedgerProcess, client: LedgerCl
 def test_lists_are_fresh_narrowed_and_paged(client: LedgerClient) -> None:
     for n in range(5):
         submit(client, f"j{n}", source="file" if n % 2 else "pmc")
-    assert [job["job_id"] for job in client.jobs()] == ["j4", "j3", "j2", "j1", "j0"]
-    assert [job["job_id"] for job in client.jobs(limit=2, after="j3")] == ["j2", "j1"]
-    assert [job["job_id"] for job in client.jobs(source="file", state="queued")] == ["j3", "j1"]
-    assert client.jobs(doc="file:j2")[0]["submission"] == {"source": "file", "key": "j2"}
+    assert [job.job_id for job in client.jobs()] == ["j4", "j3", "j2", "j1", "j0"]
+    assert [job.job_id for job in client.jobs(limit=2, after="j3")] == ["j2", "j1"]
+    assert [job.job_id for job in client.jobs(source="file", state="queued")] == ["j3", "j1"]
+    assert client.jobs(doc="file:j2")[0].submission == {"source": "file", "key": "j2"}
     assert client.jobs(tenant="other") == []
-    assert [job["job_id"] for job in client.jobs(correlation="c-j2")] == ["j2"]
+    assert [job.job_id for job in client.jobs(correlation="c-j2")] == ["j2"]
     assert client.gates() == []
 
 
@@ -214,7 +215,7 @@ def test_a_client_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient
     assert answer.result(60)["state"] == "cancelled"
     job = client.get("a")
     assert job is not None
-    assert job["state"] == "cancelled"
+    assert job.state == "cancelled"
 
 
 def test_the_process_logs_json_lines_with_the_name_of_each_event(

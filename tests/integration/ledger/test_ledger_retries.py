@@ -54,7 +54,7 @@ def test_whoever_waits_for_a_job_waits_for_the_lab_s_own_retry(ledger: LedgerPro
     for job_id in ("own", "other"):
         job = client.get(job_id)
         assert job is not None
-        progress.states[job_id], progress.jobs[job_id] = job["state"], job
+        progress.states[job_id], progress.jobs[job_id] = job.state, job
     assert progress.unfinished() == ["own"]
     assert "runs it again by itself, 20 s after" in why_job(progress.jobs["own"], {}, 0, 0.0)
     assert "runs it again" not in why_job(progress.jobs["other"], {}, 0, 0.0)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from medkg_lab import credentials, rpc
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.runs import visible_run_id
 from medkg_lab.ports import lab_ports
@@ -93,10 +94,10 @@ class Dagster:
         self.client.submit(specs([job]))
         return str(job["job_id"])
 
-    def until(self, job_id: str, state: str) -> dict[str, Any]:
-        def reached() -> dict[str, Any] | None:
+    def until(self, job_id: str, state: str) -> JobDetail:
+        def reached() -> JobDetail | None:
             job = self.client.get(job_id)
-            return job if job is not None and job["state"] == state else None
+            return job if job is not None and job.state == state else None
 
         job = wait_until(reached, 20, f"job {job_id} to be {state}")
         assert job is not None

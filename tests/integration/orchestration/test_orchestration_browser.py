@@ -121,7 +121,7 @@ _REEXECUTE = """mutation($params: ExecutionParams!){launchRunReexecution(executi
 
 def test_a_person_who_logged_in_sees_runs_and_re_executes_one(dagster: Dagster, tmp_path: Path) -> None:
     job_id = dagster.submit("auto", "a text")
-    doc_id = dagster.until(job_id, "completed")["doc_id"]
+    doc_id = dagster.until(job_id, "completed").doc_id
     run_id = visible_run_id(job_id, 0, 1)
     wait_until(lambda: (run := dagster.run(job_id)) and run["status"] == "SUCCESS", 20, "the run to be recorded")
     with browser(tmp_path / "person") as page:

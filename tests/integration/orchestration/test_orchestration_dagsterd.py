@@ -135,7 +135,7 @@ def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> N
     job_id = dagster.submit("pdf-two-phase", "a PDF")
     job = dagster.until(job_id, "waiting_gate")
     block = Block(kind=BlockKind.PARAGRAPH, text="read from it", place=Place(element="page/1/block/1"))
-    document = Document(doc_id=job["doc_id"], source="file", title="t", blocks=(block,))
+    document = Document(doc_id=job.doc_id, source="file", title="t", blocks=(block,))
     store = ArtifactStore(dagster.lab.locations.data / "artifacts", writer="pdf")
     sha = store.put(KINDS["document"].encode(document))
     store.close()
@@ -220,7 +220,7 @@ def launch(dagster: Dagster, query: str, tags: dict[str, str], **params: Any) ->
 
 def test_a_document_is_launched_by_its_id_and_again_from_a_chosen_stage(dagster: Dagster) -> None:
     job_id = dagster.submit("auto", "a text")
-    doc_id = dagster.until(job_id, "completed")["doc_id"]
+    doc_id = dagster.until(job_id, "completed").doc_id
     launched = launch(dagster, _LAUNCH, {TAG_DOC: doc_id})
 
     def done(execution: int) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def test_a_run_can_be_terminated_from_its_page(dagster: Dagster) -> None:
     answer = dagster.graphql(_TERMINATE, id=visible_run_id(job_id, 0, 1))["terminateRun"]
     assert answer["__typename"] == "TerminateRunSuccess", answer
     dagster.lab.flag("release").touch()
-    assert dagster.until(job_id, "cancelled")["state"] == "cancelled"
+    assert dagster.until(job_id, "cancelled").state == "cancelled"
     wait_until(lambda: (run := dagster.run(job_id)) and run["status"] == "CANCELED", 10, "the run to be cancelled")
 
 

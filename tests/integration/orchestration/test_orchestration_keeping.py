@@ -140,7 +140,7 @@ def test_a_run_is_launched_again_for_a_job_or_a_document(view: View, named: str)
     view.catch_up()
     job = view.client.get(engine.jobs[0])
     assert job is not None
-    value = {names.TAG_JOB: job["job_id"], names.TAG_DOC: job["doc_id"]}[named]
+    value = {names.TAG_JOB: job.job_id, names.TAG_DOC: job.doc_id}[named]
     run = made_by_dagster(view, {named: value, names.TAG_PIPELINE: "plain"}, DagsterRunStatus.STARTING)
     launcher: Any = view.instance.run_launcher
     launcher._bind(run)
@@ -163,7 +163,7 @@ def test_health_is_the_lease_and_resuming_adds_nothing_while_a_job_lives(view: V
     assert view.client.counts()["head"] == head
     assert launcher.terminate(run.run_id)
     view.catch_up()
-    assert view.client.get(engine.jobs[0])["state"] == "cancelled"  # type: ignore[index]
+    assert view.client.get(engine.jobs[0]).state == "cancelled"  # type: ignore[union-attr]
     assert launcher.check_run_worker_health(run).status is WorkerStatus.SUCCESS
     assert not launcher.terminate(run.run_id), "nothing is left to end"
 

@@ -77,7 +77,7 @@ class Engine:
         """End what is left, so that the next test's claim finds nothing of this one."""
         for job_id in self.jobs:
             job = self.client.get(job_id)
-            if job is not None and job["state"] in ("queued", "running", "waiting_gate"):
+            if job is not None and job.state in ("queued", "running", "waiting_gate"):
                 self.client.cancel(job_id, by="test", why="end of the test")
 
 

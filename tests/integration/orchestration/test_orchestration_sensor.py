@@ -92,7 +92,7 @@ def test_documents_of_a_pipeline_that_is_gone_go_on_without_a_run(view: View) ->
     assert not view.client.releases()
     job = view.client.get(release["jobs"][0])
     assert job is not None
-    assert job["state"] == "queued"
+    assert job.state == "queued"
 
 
 def test_a_ledger_that_is_away_is_a_reason_and_not_an_error(view: View, after_gate: list[Any]) -> None:

@@ -20,9 +20,10 @@ from medkg_lab.bridge.specs import job_spec
 from medkg_lab.broker.client import Producer, Record, read_all
 from medkg_lab.broker.topics import DEAD_LETTERS, PDF_REQUESTS, ensure_topics
 from medkg_lab.engine import transitions
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
-from medkg_lab.models.events import EventData, StageCompleted, StageOutput, StageStarted
+from medkg_lab.models.events import NO_EVIDENCE, EventData, StageCompleted, StageOutput, StageStarted
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology import versions
@@ -93,15 +94,16 @@ class PdfLab:
     def request(self, job_id: str, /, **change: Any) -> None:
         """Put the request for the job's PDF on the topic."""
         job = self.job(job_id)
+        assert job.gate is not None
         message = {
             "schema": "medkg.pdf.request/1",
             "job_id": job_id,
-            "doc_id": job["doc_id"],
-            "tenant_id": job["tenant_id"],
-            "pipeline": job["pipeline"],
-            "gate": job["gate"]["gate"],
-            "content": job["content"],
-            "name": job["doc_key"],
+            "doc_id": job.doc_id,
+            "tenant_id": job.tenant_id,
+            "pipeline": job.pipeline,
+            "gate": job.gate.gate,
+            "content": job.content,
+            "name": job.doc_key,
         }
         self.send(orjson.dumps(message | change), job_id)
 
@@ -114,20 +116,23 @@ class PdfLab:
         """What was set aside."""
         return list(read_all(self.bootstrap, DEAD_LETTERS))
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def job(self, job_id: str) -> JobDetail:
         """What the ledger knows of the job."""
         found = self.ledger.get(job_id)
         assert found is not None
         return found
 
-    def settled(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+    def settled(self, job_id: str, timeout: float = 60.0) -> JobDetail:
         """The job once the PDF process has dealt with it."""
 
-        def look() -> dict[str, Any] | None:
+        def look() -> JobDetail | None:
             job = self.job(job_id)
-            return job if job["state"] != "waiting_gate" or job["gate"]["evidence"] else None
+            is_read = job.gate is not None and job.gate.evidence != NO_EVIDENCE
+            return job if job.state != "waiting_gate" or is_read else None
 
-        return wait_until(look, timeout, f"the PDF of job {job_id}") or {}
+        found = wait_until(look, timeout, f"the PDF of job {job_id}")
+        assert found is not None
+        return found
 
 
 def _ran(stage: str, job_id: str, ref: str) -> list[EventData]:

@@ -43,18 +43,18 @@ def test_pdf_opens_its_gate_once(lab):
     lab.request(job_id)
     lab.start_pdf()
     job = lab.settled(job_id)
-    assert job["gate"]["state"] == "open"
-    evidence = job["gate"]["evidence"]
-    assert (evidence["pages"], evidence["missing_pages"], evidence["tool"]) == (2, [], "docvortex")
-    assert evidence["source"] == job["content"]
-    document = KINDS["document"].decode(lab.store.get(evidence["document"]))
-    assert document.doc_id == job["doc_id"]
+    assert job.gate.state == "open"
+    evidence = job.gate.evidence
+    assert (evidence.pages, evidence.missing_pages, evidence.tool) == (2, (), "docvortex")
+    assert evidence.source == job.content
+    document = KINDS["document"].decode(lab.store.get(evidence.document))
+    assert document.doc_id == job.doc_id
     assert "Asthma is a chronic disease" in " ".join(block.text for block in document.blocks)
-    assert orjson.loads(lab.store.get(evidence["raw"]))["schema"] == "docvortex.middle"
-    assert job["outputs"]["document"] == evidence["document"]
+    assert orjson.loads(lab.store.get(evidence.raw))["schema"] == "docvortex.middle"
+    assert job.outputs["document"] == evidence.document
     second = lab.waiting_job(pdf([PAPER]), "other.pdf")
     lab.request(second)
-    assert lab.settled(second)["gate"]["state"] == "open"
+    assert lab.settled(second).gate.state == "open"
     set_fields = [event for event in logged(lab.ledger, 0) if event["type"] == "field.set"]
     assert [event["jobs"] for event in set_fields] == [[job_id], [second]]
 
@@ -71,7 +71,7 @@ def test_every_bad_ending_is_told(lab):
     ended = {
         name: lab.settled(job_id) for name, job_id in (("scan", scan), ("locked", locked), ("cut", cut), ("gone", gone))
     }
-    assert {name: (job["state"], job["failure_kind"]) for name, job in ended.items()} == {
+    assert {name: (job.state, job.failure_kind) for name, job in ended.items()} == {
         "scan": ("failed", "bad_input"),
         "locked": ("failed", "bad_input"),
         "cut": ("failed", "bad_input"),
@@ -81,8 +81,8 @@ def test_every_bad_ending_is_told(lab):
     assert "EncryptedPdf" in ended["locked"]["reason"]
     assert "DamagedPdf" in ended["cut"]["reason"]
     waiting = lab.settled(part)
-    assert waiting["gate"]["state"] == "waiting"
-    assert waiting["gate"]["evidence"]["missing_pages"] == [2]
+    assert waiting.gate.state == "waiting"
+    assert waiting.gate.evidence.missing_pages == (2,)
     assert lab.ledger.gate_open(part, by="me", partial=True)["won"]
 
 
@@ -106,9 +106,9 @@ def test_a_message_that_disagrees_with_the_ledger_is_set_aside_and_the_job_is_se
     lab.send(b"not a request", job_id)
     lab.start_pdf()
     job = lab.settled(job_id)
-    document = KINDS["document"].decode(lab.store.get(job["gate"]["evidence"]["document"]))
-    assert job["gate"]["evidence"]["source"] == job["content"]
-    assert document.doc_id == job["doc_id"]
+    document = KINDS["document"].decode(lab.store.get(job.gate.evidence.document))
+    assert job.gate.evidence.source == job.content
+    assert document.doc_id == job.doc_id
     assert "Asthma" in " ".join(block.text for block in document.blocks)
     # The messages that come after the job was served are not compared with anything any more.
     letters = wait_until(lambda: lab.dead_letters()[before:], 20, "the dead letters")
@@ -125,15 +125,15 @@ def test_a_message_that_disagrees_names_what_it_says_otherwise(lab):
     assert b"another content, name than job" in (letter.header("medkg-reason") or b"")
     assert (letter.header("medkg-origin") or b"").startswith(PDF_REQUESTS.encode())
     for each in (scan, job_id):
-        assert lab.settled(each)["gate"]["state"] == "open"
+        assert lab.settled(each).gate.state == "open"
 
 
 def test_a_job_whose_message_was_lost_or_taken_is_served_all_the_same(lab):
     before = lab.waiting_job(pdf([PAPER]), "before.pdf")
     lab.start_pdf()
-    assert lab.settled(before)["gate"]["state"] == "open"
+    assert lab.settled(before).gate.state == "open"
     later = lab.waiting_job(pdf([PAPER]), "later.pdf")
-    assert lab.settled(later)["gate"]["state"] == "open"
+    assert lab.settled(later).gate.state == "open"
 
 
 def test_others_in_the_group_take_nothing_away(lab):
@@ -146,7 +146,7 @@ def test_others_in_the_group_take_nothing_away(lab):
         for thief in thieves:
             thief.commit(thief.poll(0.5))
         for job_id in job_ids:
-            assert lab.settled(job_id)["gate"]["state"] == "open"
+            assert lab.settled(job_id).gate.state == "open"
     finally:
         for thief in thieves:
             thief.close()
@@ -157,9 +157,9 @@ def test_stop_in_the_middle_leaves_the_request(lab):
     lab.request(job_id)
     process = lab.start_pdf()
     assert lab.stop(process) == 0
-    if lab.job(job_id)["state"] == "waiting_gate":
+    if lab.job(job_id).state == "waiting_gate":
         lab.start_pdf()
-    assert lab.settled(job_id)["gate"]["state"] == "open"
+    assert lab.settled(job_id).gate.state == "open"
 
 
 def test_process_ends_soon_though_the_broker_is_gone(short_tmp):

@@ -11,7 +11,9 @@ from medkg_lab.cli.commands.submit import progress_words
 from medkg_lab.cli.main import build_parser
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import Selected
+from tests import answers
 
 JOBS = {
     "765ff20e-aaaa": ("clinicaltrials:NCT90000001", "NCT90000001"),
@@ -23,11 +25,11 @@ JOBS = {
 class Ledger:
     """A ledger of three jobs that answers the two questions that are asked of its tables."""
 
-    def get(self, job_id: str) -> dict[str, Any] | None:
-        return {"job_id": job_id, "doc_id": JOBS[job_id][0]} if job_id in JOBS else None
+    def get(self, job_id: str) -> JobDetail | None:
+        return answers.job(job_id=job_id, doc_id=JOBS[job_id][0]) if job_id in JOBS else None
 
-    def jobs(self, doc: str, **_: Any) -> list[dict[str, Any]]:
-        return [{"job_id": job_id, "doc_id": found} for job_id, (found, _) in JOBS.items() if found == doc]
+    def jobs(self, doc: str, **_: Any) -> list[JobDetail]:
+        return [answers.job(job_id=job_id, doc_id=found) for job_id, (found, _) in JOBS.items() if found == doc]
 
     def rows(self, sql: str, params: list[Any], **_: Any) -> Selected:
         if "doc_key" in sql:
@@ -48,7 +50,7 @@ class Lab:
      ("NCT90000001", "765ff20e-aaaa"), ("pmc:PMC9000002", "12345678-cccc"), ("clinicaltrials:NCT9", "765ff20e-aaaa")],
 )  # fmt: skip
 def test_a_job_is_named_by_the_beginning_of_its_id_or_its_document_s_key(name: str, job_id: str) -> None:
-    assert find_job(Lab(), name)["job_id"] == job_id  # type: ignore[arg-type]
+    assert find_job(Lab(), name).job_id == job_id  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_what_is_not_a_field_with_a_value_is_refused(given: str) -> None:
 
 def test_the_live_line_says_how_many_have_ended_where_the_others_are_and_how_long_it_takes() -> None:
     states = {"a": "completed", "b": "running", "c": "running", "d": "on_queue"}
-    jobs = {name: {"state": states[name], "stage": "embed"} for name in "abc"}
+    jobs = {name: answers.job(state=states[name], stage="embed") for name in "abc"}
     assert progress_words(Progress(states, jobs), time.monotonic() - 21.5) == "1/4 · embed · 0:21"
     assert progress_words(Progress({"d": "on_queue"}), time.monotonic()) == "0/1 · on the queue · 0:00"
 

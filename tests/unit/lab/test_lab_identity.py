@@ -45,7 +45,7 @@ class Answers:
 
     def get(self, job_id: str) -> Any:
         self.world.core.project()
-        return next((job for job in self.jobs() if job["job_id"] == job_id), None)
+        return next((job for job in self.jobs() if job.job_id == job_id), None)
 
 
 class Rig:
@@ -139,10 +139,10 @@ def test_a_person_may_say_that_one_replaces_another(rig: Rig) -> None:
     assert found.replaced.content == A
     second = rig.complete(found.submission)
     shown = rig.ledger.jobs(doc=file_id("x.pdf", A))
-    assert shown[0]["job_id"] == second
+    assert shown[0].job_id == second
     replaced = replaced_version(rig.lab, shown[0])
     assert replaced is not None
-    assert replaced["job_id"] == shown[1]["job_id"]
+    assert replaced.job_id == shown[1].job_id
     [same] = rig.of(request("elsewhere.pdf", B))
     assert (same.what, same.submission.doc_id) == ("known", file_id("x.pdf", A))
     assert same.submission.job_id("plain") == second
@@ -173,7 +173,7 @@ def test_a_tenant_does_not_see_the_contents_of_another(rig: Rig) -> None:
 
 def test_a_name_without_its_hash_is_understood_while_only_one_has_it(rig: Rig) -> None:
     job = rig.complete(request("a/x.pdf", A))
-    assert find_job(rig.lab, "file:a/x.pdf")["job_id"] == job
+    assert find_job(rig.lab, "file:a/x.pdf").job_id == job
     assert find_document(rig.lab, "file:a/x.pdf") == file_id("a/x.pdf", A)
     assert find_node(rig.lab, "doc:file:a/x.pdf") == f"doc:{file_id('a/x.pdf', A)}"
     assert find_node(rig.lab, "mesh:D003924") == "mesh:D003924"
@@ -191,7 +191,7 @@ def test_names_are_compared_composed(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"%PDF-1.4")
     [document] = expand(tmp_path / name)
     rig.complete(request(document.key, A))
-    assert find_job(rig.lab, "file:" + name)["doc_key"] == unicodedata.normalize("NFC", "Müller.pdf")
+    assert find_job(rig.lab, "file:" + name).doc_key == unicodedata.normalize("NFC", "Müller.pdf")
 
 
 @given(

@@ -9,13 +9,14 @@ from medkg_lab.broker.removals import Removal
 from medkg_lab.lab.demo import quantile
 from medkg_lab.lab.targets import Remote, UnknownTarget, resolve
 from medkg_lab.lab.why import Blockers, needs_person, why_breaker, why_disk, why_job, why_process, why_removed
+from medkg_lab.ledger.answers import JobDetail
+from tests import answers
 
 READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
-BASE: dict[str, Any] = {"job_id": "j", "doc_id": "pmc:1", "lane": "compute", "stage": "embed", "updated_at": 0.0}
 
 
-def job(**fields: Any) -> dict[str, Any]:
-    return BASE | fields
+def job(**fields: Any) -> JobDetail:
+    return answers.job(**{"stage": "embed"} | fields)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +136,17 @@ def test_what_was_deleted_from_a_topic_is_named_with_its_remedy() -> None:
     [({}, "waits for reviewed = true, and nobody has set it"), ({"reviewed": False}, "it is false")],
 )
 def test_a_gate_that_no_process_opens_says_what_a_person_does(fields: dict[str, Any], said: str) -> None:
-    gate = {
-        "gate": "review",
-        "state": "waiting",
-        "waiting_since": 0.0,
-        "condition": {"ledger_field": "reviewed", "equals": True},
-    }
+    gate = {"gate": "review", "condition": {"ledger_field": "reviewed", "equals": True}}
     sentence = why_job(job(state="waiting_gate", gate=gate, fields=fields), READY, 0, 100.0)
     assert said in sentence
     assert "`medkg-lab gate set j reviewed=true`" in sentence
-    assert needs_person(gate)
-    assert not needs_person({**gate, "state": "open"})
+    assert needs_person(answers.gate(**gate))
+    assert not needs_person(answers.gate(**gate, state="open"))
 
 
 def test_a_gate_that_the_pdf_process_opens_needs_a_person_only_for_missing_pages() -> None:
-    gate = {"state": "waiting", "condition": {"ledger_field": "pdf_ir_ready", "equals": True}}
-    assert not needs_person(gate)
-    assert needs_person(gate | {"evidence": {"missing_pages": [3]}})
+    assert not needs_person(answers.gate())
+    assert needs_person(answers.gate(evidence={"missing_pages": [3]}))
 
 
 def test_a_circuit_whose_time_is_over_is_half_open() -> None:

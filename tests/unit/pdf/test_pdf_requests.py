@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.models.submission import Payload
 from medkg_lab.pdf.errors import NoPdf, NotAPdfRequest, PdfRequestDisagrees
 from medkg_lab.pdf.requests import parse
 from medkg_lab.pdf.waiting import still_waits, waiting_pdf
 from medkg_lab.stages.kinds import KINDS
+from tests import answers
 
 PAYLOAD = Payload(
     sha256="0" * 64, media_type="application/pdf", size=1, name="a.pdf", source="file", key="folder/a.pdf"
@@ -26,12 +28,10 @@ REQUEST = {
 }
 
 
-def job(**changes: Any) -> dict[str, Any]:
-    gate = {"gate": "pdf_gate", "state": "waiting", "condition": {"ledger_field": "pdf_ir_ready"}, "evidence": {}}
-    made = {name: REQUEST[name] for name in ("job_id", "doc_id", "tenant_id", "pipeline")}
-    return (
-        made | {"state": "waiting_gate", "gate": gate | changes.pop("gate", {}), "outputs": {"payload": "p"}} | changes
-    )
+def job(**changes: Any) -> JobDetail:
+    gate = {"gate": "pdf_gate"} | changes.pop("gate", {})
+    made: dict[str, Any] = {name: REQUEST[name] for name in ("job_id", "doc_id", "tenant_id", "pipeline")}
+    return answers.job(**made | {"state": "waiting_gate", "gate": gate, "outputs": {"payload": "p"}} | changes)
 
 
 def load(sha256: str) -> bytes:
@@ -75,7 +75,7 @@ def test_a_job_that_no_stage_gave_a_pdf_has_none() -> None:
         ({"state": "completed"}, False),
         ({"gate": {"state": "open"}}, False),
         ({"gate": {"evidence": {"document": "d"}}}, False),
-        ({"gate": {"condition": {"ledger_field": "approved"}}}, False),
+        ({"gate": {"condition": {"ledger_field": "approved", "equals": True}}}, False),
     ],
 )
 def test_only_jobs_at_a_pdf_gate_without_a_document_wait(changes: dict[str, Any], waits: bool) -> None:

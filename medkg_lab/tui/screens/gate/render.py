@@ -1,10 +1,11 @@
 """What the Gate mode shows, as rows and lines: pure functions of gates."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from medkg_lab.lab.gates import Evidence
+from medkg_lab.lab.gates import Decided, Evidence
 from medkg_lab.lab.why import condition_of, needs_person
+from medkg_lab.ledger.answers import AnyGate, GateRow, SubmittedContent
+from medkg_lab.ledger.state import GateState
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural, short_id, size
@@ -25,16 +26,18 @@ READING = State("◐", "being read", "run", "~")
 PAGES_IN_STRIP = 400
 
 
-def pages_of(gate: Mapping[str, Any]) -> tuple[int, list[int]]:
-    """How many pages a gate's document has, and which are missing."""
-    evidence = gate.get("evidence") or {}
-    return int(evidence.get("pages") or 0), [int(page) for page in evidence.get("missing_pages") or ()]
+ShownGate = AnyGate | Decided
 
 
-def standing(gate: Mapping[str, Any]) -> tuple[State, str]:
+def pages_of(gate: ShownGate) -> tuple[int, Sequence[int]]:
+    """How many pages a gate's document has, and which are missing; none for one of the list of those that were decided."""
+    return (0, ()) if isinstance(gate, Decided) else (gate.evidence.pages or 0, gate.evidence.missing_pages)
+
+
+def standing(gate: ShownGate) -> tuple[State, str]:
     """How a gate stands: its state with words."""
-    if gate["state"] != "waiting":
-        state = glyphs.of_gate(gate["state"])
+    if isinstance(gate, Decided) or gate.state is not GateState.WAITING:
+        state = glyphs.of_gate(gate.state)
         return state, state.word
     pages, missing = pages_of(gate)
     if missing:
@@ -44,18 +47,18 @@ def standing(gate: Mapping[str, Any]) -> tuple[State, str]:
     return (glyphs.READY, "ready") if pages else (READING, "being read")
 
 
-def gate_row(gate: Mapping[str, Any], now: float) -> Row:
+def gate_row(gate: ShownGate, now: float) -> Row:
     """A gate in the list; those that are decided are quiet."""
     state, word = standing(gate)
-    quiet = gate["state"] != "waiting"
+    quiet = gate.state is not GateState.WAITING
     pages, missing = pages_of(gate)
     read = f"{pages - len(missing)}/{pages}" if pages else ""
-    until = gate.get("opened_at") or (None if quiet else now)
-    waited = duration(until - gate["waiting_since"]) if until else ""
+    until = gate.opened_at or (None if quiet else now)
+    waited = duration(until - gate.waiting_since) if until else ""
     return Row(
-        gate["job_id"],
+        gate.job_id,
         (
-            Cell(gate["doc_id"], "muted" if quiet else "text bold"),
+            Cell(gate.doc_id, "muted" if quiet else "text bold"),
             Cell(read, "muted"),
             Cell(waited, "muted"),
             Cell(word, "muted" if quiet else state.token, glyphs.sign(state), state.token),
@@ -67,12 +70,12 @@ def verdict(seen: Evidence) -> list[Line]:
     """The sentence that says whether the gate should be opened."""
     gate = seen.gate
     pages, missing = pages_of(gate)
-    if gate["state"] != "waiting":
+    if gate.state != "waiting":
         state, word = standing(gate)
-        word = f"{word} by {gate['opened_by']}" if gate.get("opened_by") else word
-        when = f" at {clock(gate['opened_at'])}" if gate.get("opened_at") else ""
+        word = f"{word} by {gate.opened_by}" if gate.opened_by else word
+        when = f" at {clock(gate.opened_at)}" if gate.opened_at else ""
         line = [(f"{glyphs.sign(state)} ", state.token), (f"{one_line(word).capitalize()}{when}.", "text bold")]
-        return [line, [("  ", "text"), (gate["why"], "text")]] if gate.get("why") else [line]
+        return [line, [("  ", "text"), (gate.why, "text")]] if gate.why else [line]
     if needs_person(gate) and not missing:
         sentence = f"It waits for {condition_of(gate)}, and no process of the lab sets that."
         return [[("◇ ", "wait"), (sentence, "text bold")], [("  o opens it by hand.", "text")]]
@@ -95,17 +98,17 @@ def verdict(seen: Evidence) -> list[Line]:
 
 def checks(seen: Evidence) -> list[Line]:
     """Each check: pass, fail or not set."""
-    gate, content = seen.gate, (seen.job.get("submission") or {}).get("content") or {}
-    evidence = gate.get("evidence") or {}
+    gate, content = seen.gate, seen.job.submitted_content or SubmittedContent()
+    evidence = gate.evidence
     pages, missing = pages_of(gate)
-    field = gate["condition"]["ledger_field"]
-    value = (seen.job.get("fields") or {}).get(field)
+    field = gate.condition.ledger_field
+    value = seen.job.fields.get(field)
     file = " · ".join(
         part
         for part in (
-            str(content.get("name") or seen.job["doc_key"]),
+            content.name or seen.job.doc_key,
             _bytes(seen.file_size),
-            f"sha256 {short_id(str(content.get('sha256') or evidence.get('source') or ''))}…",
+            f"sha256 {short_id(str(content.sha256 or evidence.source or ''))}…",
         )
         if part
     )
@@ -118,14 +121,14 @@ def checks(seen: Evidence) -> list[Line]:
     if seen.text is not None:
         words = f"{seen.text.schema} · {plural(seen.text.blocks, 'block')}, {plural(seen.text.tables, 'table')}"
         lines.append(_check(glyphs.PASSED, "text", words))
-        lines.append(_check(glyphs.PASSED, "hash", f"{short_id(evidence['document'])}… matches the stored file"))
+        lines.append(_check(glyphs.PASSED, "hash", f"{short_id(evidence.document or '')}… matches the stored file"))
     elif seen.damage:
         lines.append(_check(glyphs.FAILED_CHECK, "text", seen.damage))
     else:
         lines.append(_check(glyphs.UNSET, "text", "not read yet"))
-    if evidence.get("tool"):
-        lines.append(_check(glyphs.PASSED, "reader", f"{evidence['tool']} {evidence.get('tool_version') or ''}"))
-    wanted = gate["condition"]["equals"]
+    if evidence.tool:
+        lines.append(_check(glyphs.PASSED, "reader", f"{evidence.tool} {evidence.tool_version or ''}"))
+    wanted = gate.condition.equals
     state = glyphs.PASSED if value == wanted else glyphs.UNSET
     lines.append(_check(state, "field", f"{field} = {str(value).lower()}, wanted {str(wanted).lower()}"))
     return lines
@@ -166,12 +169,12 @@ def missing_lines(seen: Evidence, width: int) -> list[Line]:
     _, missing = pages_of(seen.gate)
     if not missing:
         return [[("No page is missing.", "muted")]]
-    tool = (seen.gate.get("evidence") or {}).get("tool") or "the reader"
+    tool = seen.gate.evidence.tool or "the reader"
     what = (
         "The gate opens by itself once a reader delivers them; o opens it without them."
-        if seen.gate.get("state") == "waiting"
+        if seen.gate.state == "waiting"
         else "The document went on without them."
-        if seen.gate.get("state") in {"open", "released"}
+        if seen.gate.state in {"open", "released"}
         else "The gate was not opened."
     )
     sentence = (
@@ -183,20 +186,20 @@ def missing_lines(seen: Evidence, width: int) -> list[Line]:
 
 def opening(seen: Evidence) -> list[Line]:
     """What would run if the gate were opened, how long it takes, and as what."""
-    stages = list(seen.gate.get("stages") or ())
+    stages = seen.gate.stages
     known = [seen.stage_ms[stage] for stage in stages if stage in seen.stage_ms]
     took = f", about {duration(sum(known) / 1000)} by the last documents" if known else ""
     return [
         [("◆ ", "ok"), ("open → " + " → ".join(stages), "text")],
         [(f"{plural(len(stages), 'stage')}{took}", "muted")],
-        [(f"as {seen.job['pipeline']} {seen.job['pipeline_version']}", "muted")],
+        [(f"as {seen.job.pipeline} {seen.job.pipeline_version}", "muted")],
         [("an opened gate cannot be closed again", "muted")],
     ]
 
 
 def touches(seen: Evidence) -> list[Line]:
     """Who touched this gate and when."""
-    job_id = seen.job["job_id"]
+    job_id = seen.job.job_id
     rows = [row for row in Decoder().rows(seen.touches) if row.job == job_id]
     return [[(f"{clock(row.ts)}  ", "muted"), *glyphs.span(row.state, 13), (row.note, "text")] for row in rows] or [
         [("Nobody yet.", "muted")]
@@ -213,7 +216,7 @@ def today_words(counted: Mapping[str, int]) -> str:
     return ", ".join(parts) or "none"
 
 
-def summary(gates: Sequence[Mapping[str, Any]], today: Mapping[str, int]) -> list[Span]:
+def summary(gates: Sequence[GateRow], today: Mapping[str, int]) -> list[Span]:
     """The mode's sentence for the now-line."""
     ready = sum(1 for gate in gates if standing(gate)[0] is glyphs.READY)
     missing = sum(1 for gate in gates if standing(gate)[0] is glyphs.MISSING)

@@ -1,7 +1,8 @@
 """5 Gate: the documents that wait, what speaks for opening each, and opening or rejecting them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,10 @@ from textual.containers import Horizontal, VerticalScroll
 from medkg_lab.errors import LabError
 from medkg_lab.lab import gates
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.gates import Evidence
+from medkg_lab.lab.gates import Decided, Evidence
 from medkg_lab.lab.lookup import person
+from medkg_lab.ledger.answers import GateRow, to_json
+from medkg_lab.ledger.state import GateState
 from medkg_lab.tui import glyphs, keys
 from medkg_lab.tui.dialogs import WHY_ASKED, Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import clock, plural, short_id
@@ -25,7 +28,6 @@ from medkg_lab.tui.widgets.panel import Panel
 from medkg_lab.tui.widgets.table import Table
 
 DECIDED = 20
-Json = Mapping[str, Any]
 
 
 class GateScreen(ModeScreen):
@@ -54,9 +56,9 @@ class GateScreen(ModeScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._filter = ""
-        self._waiting: Sequence[Json] = ()
-        self._decided: Sequence[Json] = ()
-        self._left: dict[str, Json] = {}
+        self._waiting: Sequence[GateRow] = ()
+        self._decided: Sequence[Decided] = ()
+        self._left: dict[str, GateRow] = {}
         self._today: dict[str, int] = {}
         self._seen: Evidence | None = None
         self._read_at = 0.0
@@ -85,10 +87,10 @@ class GateScreen(ModeScreen):
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Take in the waiting gates; look for the rest when the ledger has moved."""
-        here = {gate["job_id"] for gate in snapshot.gates}
+        here = {gate.job_id for gate in snapshot.gates}
         # Until the tables show how it was decided, a gate that no longer waits stays where the cursor may be.
         self._left |= {
-            gate["job_id"]: {**gate, "state": "open"} for gate in self._waiting if gate["job_id"] not in here
+            gate.job_id: replace(gate, state=GateState.OPEN) for gate in self._waiting if gate.job_id not in here
         }
         self._waiting = snapshot.gates
         self._list.greyed = "ledger" in snapshot.behind
@@ -103,21 +105,22 @@ class GateScreen(ModeScreen):
         now = datetime.fromtimestamp(time.time())
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
-        def work(lab: Lab) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        def work(lab: Lab) -> tuple[list[Decided], dict[str, int]]:
             return gates.decided(lab.ledger, DECIDED), gates.opened_since(lab.ledger, midnight)
 
-        def take(answer: tuple[list[dict[str, Any]], dict[str, int]]) -> None:
+        def take(answer: tuple[list[Decided], dict[str, int]]) -> None:
             self._decided, self._today = answer
-            known = {gate["job_id"] for gate in [*self._decided, *self._waiting]}
+            known = {gate.job_id for each in (self._decided, self._waiting) for gate in each}
             self._left = {job_id: gate for job_id, gate in self._left.items() if job_id not in known}
             self._paint()
             self.repaint_frame()
 
         self.ask("decided", work, take, lambda _: None)
 
-    def _shown(self) -> list[Json]:
-        every = {gate["job_id"]: gate for gate in [*self._decided, *self._left.values(), *self._waiting]}
-        order = {gate["job_id"]: None for gate in [*self._waiting, *self._left.values(), *self._decided]}
+    def _shown(self) -> list[render.ShownGate]:
+        lists: list[Iterable[render.ShownGate]] = [self._decided, self._left.values(), self._waiting]
+        every = {gate.job_id: gate for each in lists for gate in each}
+        order = {gate.job_id: None for each in reversed(lists) for gate in each}
         words = self._filter.lower().split()
         return [every[id] for id in order if all(word in _searched(every[id]) for word in words)]
 
@@ -175,11 +178,11 @@ class GateScreen(ModeScreen):
         lines += [[]] if strip else []
         lines += [[("page strip  " if at == 0 else " " * 12, "muted"), *row] for at, row in enumerate(strip)]
         panels["evidence"].show(lines)
-        panels["evidence"].head(f"{seen.gate['doc_id']} · {seen.gate['gate']}", f"read {clock(self._read_at)}")
+        panels["evidence"].head(f"{seen.gate.doc_id} · {seen.gate.gate}", f"read {clock(self._read_at)}")
         panels["missing"].show(render.missing_lines(seen, width))
         panels["missing"].display = bool(render.pages_of(seen.gate)[1])
         panels["opening"].show(render.opening(seen))
-        panels["opening"].display = seen.gate["state"] == "waiting"
+        panels["opening"].display = seen.gate.state is GateState.WAITING
         panels["touches"].show(render.touches(seen))
 
     def on_lines_rewidened(self) -> None:
@@ -200,8 +203,8 @@ class GateScreen(ModeScreen):
     def subject(self) -> Subject | None:
         """The job of the gate under the cursor."""
         row = self._list.row
-        gate = next((gate for gate in self._shown() if row is not None and gate["job_id"] == row.key), None)
-        return Subject("job", gate["job_id"], gate["doc_id"], "pdf", gate) if gate is not None else None
+        gate = next((gate for gate in self._shown() if row is not None and gate.job_id == row.key), None)
+        return Subject("job", gate.job_id, gate.doc_id, "pdf", to_json(gate)) if gate is not None else None
 
     def narrow(self, text: str) -> None:
         """Show only what fits."""
@@ -243,12 +246,12 @@ class GateScreen(ModeScreen):
 
     # Actions
 
-    def _marked(self) -> list[Json]:
-        return [gate for gate in self._waiting if gate["job_id"] in self._list.marks.keys]
+    def _marked(self) -> list[GateRow]:
+        return [gate for gate in self._waiting if gate.job_id in self._list.marks.keys]
 
-    def _chosen(self) -> list[Json]:
+    def _chosen(self) -> list[GateRow]:
         row = self._list.row
-        under = [gate for gate in self._waiting if row is not None and gate["job_id"] == row.key]
+        under = [gate for gate in self._waiting if row is not None and gate.job_id == row.key]
         return self._marked() or under
 
     def action_open(self) -> None:
@@ -264,7 +267,7 @@ class GateScreen(ModeScreen):
 
     def action_mark_all(self) -> None:
         """Mark all that wait and are shown, or none."""
-        shown = {gate["job_id"] for gate in self._shown() if gate["state"] == "waiting"}
+        shown = {gate.job_id for gate in self._shown() if gate.state is GateState.WAITING}
         self._list.marks.keys = set() if shown <= self._list.marks.keys else shown
         self._paint()
 
@@ -280,11 +283,11 @@ class GateScreen(ModeScreen):
             return
         self.app.push_screen(Dialog(_question(ready, short)), lambda answer: self._open(answer, ready, short))
 
-    def _open(self, answer: Answer | None, ready: Sequence[Json], short: Sequence[Json]) -> None:
+    def _open(self, answer: Answer | None, ready: Sequence[GateRow], short: Sequence[GateRow]) -> None:
         if answer is None:
             return
         which = ready if answer.value == "ready" else [*ready, *short]
-        partial = {gate["job_id"] for gate in short}
+        partial = {gate.job_id for gate in short}
         why = answer.text or None
 
         def do(lab: Lab, job_id: str) -> None:
@@ -300,7 +303,7 @@ class GateScreen(ModeScreen):
             f"Reject {named}",
             [[("The job ends as cancelled; what was written stays.", "text")]],
             (Choice("x", f"Reject {named}", "reject"), Choice("", "Keep waiting", "")),
-            f'medkg-lab gate reject {short_id(chosen[0]["job_id"])} --why "…"',
+            f'medkg-lab gate reject {short_id(chosen[0].job_id)} --why "…"',
             asks="why (recorded with your name)",
             required=WHY_ASKED,
         )
@@ -311,12 +314,12 @@ class GateScreen(ModeScreen):
 
         self.app.push_screen(Dialog(question), then)
 
-    def _each(self, chosen: Sequence[Json], do: Callable[[Lab, str], Any], what: str) -> None:
+    def _each(self, chosen: Sequence[GateRow], do: Callable[[Lab, str], Any], what: str) -> None:
         def work(lab: Lab) -> tuple[int, LabError | None]:
             done, refused = 0, None
             for gate in chosen:
                 try:
-                    do(lab, gate["job_id"])
+                    do(lab, gate.job_id)
                     done += 1
                 except LabError as error:
                     refused = error
@@ -328,31 +331,31 @@ class GateScreen(ModeScreen):
             done, refused = answer
             self._list.marks.keys.clear()
             is_one = len(chosen) == 1
-            text = f"The gate of {chosen[0]['doc_id']} is {what}." if is_one else f"{plural(done, 'gate')} {what}."
+            text = f"The gate of {chosen[0].doc_id} is {what}." if is_one else f"{plural(done, 'gate')} {what}."
             self.notify(text + (f" {len(chosen) - done} not: {refused}" if refused else ""))
 
         self.act(work, then)
 
 
-def _searched(gate: Json) -> str:
-    return f"{gate['doc_id']} {gate['job_id']} {gate['gate']} {render.standing(gate)[1]} {gate['state']}".lower()
+def _searched(gate: render.ShownGate) -> str:
+    return f"{gate.doc_id} {gate.job_id} {gate.gate} {render.standing(gate)[1]} {gate.state}".lower()
 
 
-def _named(chosen: Sequence[Json]) -> str:
-    return str(chosen[0]["doc_id"]) if len(chosen) == 1 else plural(len(chosen), "document")
+def _named(chosen: Sequence[GateRow]) -> str:
+    return chosen[0].doc_id if len(chosen) == 1 else plural(len(chosen), "document")
 
 
-def _question(ready: Sequence[Json], short: Sequence[Json]) -> Question:
+def _question(ready: Sequence[GateRow], short: Sequence[GateRow]) -> Question:
     """The dialog that opens gates: some ready, some with missing pages."""
     chosen = [*ready, *short]
     lines: list[Line] = []
     for gate in short[:4]:
         pages, missing = render.pages_of(gate)
-        words = f"{gate['doc_id']}: {pages - len(missing)} of {pages} · missing {', '.join(map(str, missing[:12]))}"
+        words = f"{gate.doc_id}: {pages - len(missing)} of {pages} · missing {', '.join(map(str, missing[:12]))}"
         lines.append([*glyphs.span(glyphs.FAILED_CHECK, 9), ("pages  ", "muted"), (words, "text")])
     lines += [[(f"and {len(short) - 4} more with missing pages", "muted")]] if len(short) > 4 else []
     lines += [[*glyphs.span(glyphs.PASSED, 9), (f"every check of {_named(ready)}", "text")]] if ready else []
-    stages = chosen[0].get("stages") or ()
+    stages = chosen[0].stages
     lines.append([(f"{plural(len(stages), 'stage')} will run: {', '.join(stages)}.", "text")])
     lines.append([("An opened gate cannot be closed again.", "muted")])
     choices: list[Choice] = []
@@ -365,8 +368,8 @@ def _question(ready: Sequence[Json], short: Sequence[Json]) -> Question:
     else:
         choices.append(Choice("", f"Open {_named(ready)}", "ready"))
     choices.append(Choice("", "Keep closed", ""))
-    twin = f'medkg-lab gate open {short_id(chosen[0]["job_id"])}{" --partial" if short else ""} --why "…"'
-    gate_name = chosen[0]["gate"]
+    twin = f'medkg-lab gate open {short_id(chosen[0].job_id)}{" --partial" if short else ""} --why "…"'
+    gate_name = chosen[0].gate
     return Question(
         f"Open {gate_name} for {_named(chosen)}", lines, choices, twin,
         asks="why (recorded with your name)", required=WHY_ASKED if short else "",

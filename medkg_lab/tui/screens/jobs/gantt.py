@@ -1,9 +1,10 @@
 """A job's stages as bars over time: work to scale, waits between it cut short and named by their length. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.state import GateState, RunStatus, StageRun
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import duration, milliseconds
 from medkg_lab.tui.glyphs import State
@@ -43,27 +44,24 @@ class Axis:
         return self.pieces[-1][2] + self.pieces[-1][3] if self.pieces else 0
 
 
-def bars(job: Mapping[str, Any], now: float) -> list[Bar]:
+def bars(job: JobDetail, now: float) -> list[Bar]:
     """The last run of each of a job's stages and its stay at a gate, in the order they began."""
-    last: dict[str, Mapping[str, Any]] = {}
-    for run in job.get("stages") or ():
-        if run.get("t0"):
-            last[run["stage"]] = run
+    last = {run.stage: run for run in job.stages if run.t0}
     found = [_bar(run, now) for run in last.values()]
-    if gate := job.get("gate"):
-        until = float(gate["opened_at"] or (now if gate["state"] == "waiting" else job["updated_at"]))
-        who = f"by {gate['opened_by']}" if gate.get("opened_by") else ""
-        since = float(gate["waiting_since"])
-        found.append(Bar(gate["gate"], since, max(since, until), glyphs.of_gate(gate["state"]), who, waits=True))
+    if (gate := job.gate) is not None:
+        until = gate.opened_at or (now if gate.state is GateState.WAITING else job.updated_at)
+        who = f"by {gate.opened_by}" if gate.opened_by else ""
+        since = gate.waiting_since
+        found.append(Bar(gate.gate, since, max(since, until), glyphs.of_gate(gate.state), who, waits=True))
     return sorted(found, key=lambda one: (one.start, one.end))
 
 
-def _bar(run: Mapping[str, Any], now: float) -> Bar:
-    start = float(run["t0"])
-    end = float(run["t1"] or (now if run["status"] == "started" else start))
-    took = milliseconds(run["ms"]) if run.get("ms") is not None else milliseconds((end - start) * 1000)
-    tries = f" ×{run['attempt']}" if int(run.get("attempt") or 1) > 1 else ""
-    return Bar(run["stage"], start, max(start, end), glyphs.of_stage(run["status"]), f"{took}{tries}")
+def _bar(run: StageRun, now: float) -> Bar:
+    start = run.t0 or now
+    end = run.t1 or (now if run.status is RunStatus.RUNNING else start)
+    took = milliseconds(run.ms) if run.ms is not None else milliseconds((end - start) * 1000)
+    tries = f" ×{run.attempt}" if run.attempt > 1 else ""
+    return Bar(run.stage, start, max(start, end), glyphs.of_stage(run.status), f"{took}{tries}")
 
 
 def axis(shown: Sequence[Bar], width: int) -> Axis:

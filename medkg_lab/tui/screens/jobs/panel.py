@@ -110,7 +110,7 @@ class JobPanel(Vertical):
         table.empty = [[("  Nothing yet.", "muted")]]
         table.show(rows)
         self.query_one(Tabs).show_tab(self._tab)
-        table.head(f"{detail.job['doc_id']} · {short_id(detail.job['job_id'])}", "[ ] next tab")
+        table.head(f"{detail.job.doc_id} · {short_id(detail.job.job_id)}", "[ ] next tab")
         verdict.show(render.verdict(detail.job, now))
 
     def _rows(self, detail: JobDetail, now: float) -> tuple[tuple[Column, ...], list[Row]]:

@@ -24,9 +24,9 @@ def detail_of(lab: Lab, job_id: str) -> JobDetail | None:
         return None
     events = lab.ledger.events(0, EVENTS_SHOWN, job_id=job_id).events
     policy = ""
-    if job.get("stage"):
+    if job.stage:
         try:
-            policy = lab.catalog.topology(job["pipeline"]).stage(job["stage"]).policy
+            policy = lab.catalog.topology(job.pipeline).stage(job.stage).policy
         except (LabError, KeyError):
             policy = ""  # the pipeline was changed or removed since: then the policy of that time is not known here
     return JobDetail(
@@ -49,22 +49,22 @@ def export_incident(lab: Lab, job_id: str) -> Incident:
     from medkg_lab.repro import archive, export
     from medkg_lab.repro.workbench import Workbench
 
-    job = lab.ledger.get(job_id) or {}
+    job = lab.ledger.get(job_id)
     made = export.gather(lab, [job_id]).archive
     folders = lab.locations.state / "incidents"
     folders.mkdir(mode=0o700, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{short_id(job_id)}-", dir=folders))
     archive.write(folder / "incident.zip", made)
     Workbench.of(made, locate(folder / "home"))
-    return Incident(folder / "incident.zip", folder / "home", str(job.get("stage") or ""))
+    return Incident(folder / "incident.zip", folder / "home", (job.stage if job is not None else None) or "")
 
 
 def run_page(lab: Lab, job_id: str) -> str:
     """The page of Dagster that shows the last run of a job; that of all runs while it has none."""
     job = lab.ledger.get(job_id)
-    if job is None or not job.get("stages"):
+    if job is None or not job.stages:
         return "/"
-    return f"/runs/{visible_run_id(job_id, int(job['half']), int(job['execution']))}"
+    return f"/runs/{visible_run_id(job_id, job.half, job.execution)}"
 
 
 def beginning(lab: Lab, sha256: str) -> list[Line]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from medkg_lab.lab.job_queries import began_at
-from medkg_lab.models.events import Event
+from medkg_lab.lab.job_queries import ListedJob, began_at
+from medkg_lab.ledger import answers
+from medkg_lab.ledger.state import FINISHED, JobState, StageRun
+from medkg_lab.models.events import NO_EVIDENCE, Event
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, milliseconds, number, plural, short_id
 from medkg_lab.tui.screens.events.rows import Decoder
@@ -61,56 +62,60 @@ _REMEDIES = {
 class JobDetail:
     """All that is shown of one job: the ledger's record, its events, what each stage took, what was made, the policy."""
 
-    job: Mapping[str, Any]
+    job: answers.JobDetail
     events: Sequence[Event] = ()
     inputs: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     made: Sequence[tuple[str, int, int]] = ()
     policy: str = ""
 
+    def run_of(self, stage: str) -> StageRun | None:
+        """The newest run of a stage, of whatever execution."""
+        return next((run for run in reversed(self.job.stages) if run.stage == stage), None)
 
-def job_row(job: Mapping[str, Any], now: float) -> Row:
+
+def job_row(job: ListedJob, now: float) -> Row:
     """A job in the list."""
-    state = glyphs.of_job(job["state"])
-    quiet = job["state"] == "completed"
-    kind = f"{job['failure_kind']}: " if job.get("failure_kind") else ""
-    ended = job["state"] not in {"queued", "running", "waiting_gate"}
-    took = duration(job["updated_at"] - job["began_at"]) if ended else ""
+    state = glyphs.of_job(job.state)
+    quiet = job.state is JobState.COMPLETED
+    kind = f"{job.failure_kind}: " if job.failure_kind else ""
+    ended = job.state in FINISHED
+    took = duration(job.updated_at - job.began_at) if ended else ""
     return Row(
-        job["job_id"],
+        job.job_id,
         (
-            Cell(job["doc_id"], "text" if quiet else "text bold"),
+            Cell(job.doc_id, "text" if quiet else "text bold"),
             Cell(state.word, "muted" if quiet else state.token, glyphs.sign(state), state.token),
-            Cell(job["current_stage"] or "", "muted"),
-            Cell(job["pipeline_name"], "muted"),
-            Cell(str(job["attempt"] or ""), "muted"),
-            Cell(f"{kind}{job['reason'] or ''}", "text"),
-            Cell(short_id(job["job_id"]), "muted"),
-            Cell(duration(now - job["created_at"]), "muted"),
+            Cell(job.current_stage or "", "muted"),
+            Cell(job.pipeline_name, "muted"),
+            Cell(str(job.attempt or ""), "muted"),
+            Cell(f"{kind}{job.reason or ''}", "text"),
+            Cell(short_id(job.job_id), "muted"),
+            Cell(duration(now - job.created_at), "muted"),
             Cell(took, "muted"),
         ),
     )
 
 
-def verdict(job: Mapping[str, Any], now: float) -> list[Line]:
+def verdict(job: answers.JobDetail, now: float) -> list[Line]:
     """How a job stands, in a line, and the reason in another."""
-    state = glyphs.of_job(job["state"])
-    since = duration(now - job["updated_at"])
+    state = glyphs.of_job(job.state)
+    since = duration(now - job.updated_at)
     words = {
-        "completed": f"took {duration(job['updated_at'] - began_at(job))}",
-        "running": f"at {job.get('stage') or 'its first stage'} on {job.get('worker') or 'an engine'}",
-        "waiting_gate": f"at {job.get('stage')} for {since}",
-        "queued": f"for {since} in lane {job.get('lane')}",
-    }.get(job["state"], f"{job.get('failure_kind') or ''} at {job.get('stage') or 'the start'}, {since} ago".strip())
+        "completed": f"took {duration(job.updated_at - began_at(job))}",
+        "running": f"at {job.stage or 'its first stage'} on {job.worker or 'an engine'}",
+        "waiting_gate": f"at {job.stage} for {since}",
+        "queued": f"for {since} in lane {job.lane}",
+    }.get(job.state, f"{job.failure_kind or ''} at {job.stage or 'the start'}, {since} ago".strip())
     line: list[Span] = [*glyphs.span(state), (f"  {words}", "text")]
-    line.append((f"  {job['pipeline']} {job['pipeline_version']}", "muted"))
-    return [line, [(job["reason"], "text")]] if job.get("reason") else [line]
+    line.append((f"  {job.pipeline} {job.pipeline_version}", "muted"))
+    return [line, [(job.reason, "text")]] if job.reason else [line]
 
 
 def timeline(detail: JobDetail, width: int, now: float) -> list[Row]:
     """The stages as bars, and those that are still to come."""
     bars = gantt.bars(detail.job, now)
     over = gantt.axis(bars, width)
-    counts = {run["stage"]: run for run in detail.job.get("stages") or ()}
+    counts = {run.stage: run for run in detail.job.stages}
     return [
         Row(
             one.name,
@@ -119,20 +124,22 @@ def timeline(detail: JobDetail, width: int, now: float) -> list[Row]:
                 Cell(gantt.drawn(one, over, width), one.state.token),
                 Cell(one.state.word, one.state.token, glyphs.sign(one.state), one.state.token),
                 Cell(one.note, "muted"),
-                Cell(_made(counts.get(one.name, {})), "muted"),
+                Cell(_made(counts.get(one.name)), "muted"),
             ),
         )
         for one in bars
     ]
 
 
-def _made(run: Mapping[str, Any]) -> str:
-    return f"{number(run['count'])} {run['kind'] or ''}".strip() if run.get("count") is not None else ""
+def _made(run: StageRun | None) -> str:
+    if run is None or run.count is None:
+        return ""
+    return f"{number(run.count)} {run.kind or ''}".strip()
 
 
 def event_rows(detail: JobDetail) -> list[Row]:
     """What happened to the job, the newest last."""
-    job_id = detail.job["job_id"]
+    job_id = detail.job.job_id
     decoded = [row for row in Decoder().rows(detail.events) if row.job == job_id]
     return [
         Row(
@@ -151,17 +158,17 @@ def event_rows(detail: JobDetail) -> list[Row]:
 
 def in_out(detail: JobDetail) -> list[Row]:
     """What each stage took and gave."""
-    last = {run["stage"]: run for run in detail.job.get("stages") or ()}
+    last = {run.stage: run for run in detail.job.stages}
     return [
         Row(
             name,
             (
                 Cell(name, "text"),
                 Cell(", ".join(kind for kind, _ in detail.inputs.get(name, ())) or "the submission", "muted"),
-                Cell(run["kind"] or "nothing", "text" if run["kind"] else "muted"),
-                Cell(number(run["count"]) if run["count"] is not None else "", "muted"),
-                Cell(run["ref"] or "", "muted"),
-                Cell(f"{run['implementation'] or ''} {run['device'] or ''}".strip(), "muted"),
+                Cell(run.kind or "nothing", "text" if run.kind else "muted"),
+                Cell(number(run.count) if run.count is not None else "", "muted"),
+                Cell(run.ref or "", "muted"),
+                Cell(f"{run.implementation or ''} {run.device or ''}".strip(), "muted"),
             ),
         )
         for name, run in last.items()
@@ -171,16 +178,16 @@ def in_out(detail: JobDetail) -> list[Row]:
 def error_rows(detail: JobDetail, width: int) -> list[Row]:
     """What went wrong in a sentence, what helps, and the policy that was applied."""
     job = detail.job
-    kind = job.get("failure_kind")
-    if not kind and not job.get("reason"):
+    kind = job.failure_kind
+    if not kind and not job.reason:
         return [_text("Nothing went wrong.", "muted", 0)]
-    lines: list[tuple[str, str]] = [(f"{kind or job['state']} at {job.get('stage') or 'the start'}", "bad bold")]
-    lines += [(line[0][0], "text") for line in wrapped(job.get("reason") or "no reason was given", width)]
+    lines: list[tuple[str, str]] = [(f"{kind or job.state} at {job.stage or 'the start'}", "bad bold")]
+    lines += [(line[0][0], "text") for line in wrapped(job.reason or "no reason was given", width)]
     if remedy := _REMEDIES.get(str(kind)):
         lines += [(line[0][0], "accent") for line in wrapped(f"→ {remedy}", width)]
     if detail.policy:
-        lines.append((f"policy {detail.policy} · {plural(int(job.get('attempt') or 1), 'attempt')}", "muted"))
-    if job.get("error"):
+        lines.append((f"policy {detail.policy} · {plural(job.attempt or 1, 'attempt')}", "muted"))
+    if job.error:
         lines.append(("y shows the trace", "muted"))
     return [_text(text, token, at) for at, (text, token) in enumerate(lines)]
 
@@ -191,12 +198,12 @@ def _text(text: str, token: str, at: int) -> Row:
 
 def lineage(detail: JobDetail) -> list[Row]:
     """From the bytes to what can be searched: what the job made, with counts."""
-    submitted = detail.job.get("submission", {}).get("content") or {}
-    rows = [("bytes", 1, 1, submitted.get("name") or "")] if submitted else []
-    evidence = (detail.job.get("gate") or {}).get("evidence") or {}
+    submitted = detail.job.submitted_content
+    rows = [("bytes", 1, 1, submitted.name)] if submitted is not None else []
+    evidence = detail.job.gate.evidence if detail.job.gate is not None else NO_EVIDENCE
     rows += [(kind, artifacts, items, "") for kind, artifacts, items in detail.made]
-    if evidence.get("pages"):
-        rows.insert(min(2, len(rows)), ("pages", 1, int(evidence["pages"]), f"read by {evidence.get('tool') or 'pdf'}"))
+    if evidence.pages:
+        rows.insert(min(2, len(rows)), ("pages", 1, evidence.pages, f"read by {evidence.tool or 'pdf'}"))
     return [
         Row(kind, (Cell(kind), Cell(number(artifacts), "muted"), Cell(number(items), "text"), Cell(note, "muted")))
         for kind, artifacts, items, note in rows
@@ -205,17 +212,17 @@ def lineage(detail: JobDetail) -> list[Row]:
 
 def stage_lines(detail: JobDetail, stage: str, looks: Sequence[Line]) -> list[Line]:
     """All about one stage of a job: its run, what it took, what it gave, how that begins."""
-    run = next((one for one in reversed(detail.job.get("stages") or ()) if one["stage"] == stage), None)
+    run = detail.run_of(stage)
     if run is None:
         return [[("It has not run.", "muted")]]
     facts = {
-        "run": f"execution {run['execution']}, try {run['attempt']}, batch {short_id(run['batch'] or '')}",
-        "began": clock(run["t0"]) if run["t0"] else None,
-        "took": milliseconds(run["ms"]) if run["ms"] is not None else None,
-        "by": f"{run['implementation'] or '?'} on {run['device'] or '?'}",
-        "error": run.get("reason") or run.get("error"),
+        "run": f"execution {run.execution}, try {run.attempt}, batch {short_id(run.batch or '')}",
+        "began": clock(run.t0) if run.t0 else None,
+        "took": milliseconds(run.ms) if run.ms is not None else None,
+        "by": f"{run.implementation or '?'} on {run.device or '?'}",
+        "error": run.reason or run.error,
     }
-    lines: list[Line] = [glyphs.span(glyphs.of_stage(run["status"])), []]
+    lines: list[Line] = [glyphs.span(glyphs.of_stage(run.status)), []]
     for name, value in facts.items():
         if value:
             first, *rest = wrapped(str(value), 92)
@@ -225,5 +232,5 @@ def stage_lines(detail: JobDetail, stage: str, looks: Sequence[Line]) -> list[Li
     lines += [[(f"  {kind.ljust(12)} ", "text"), (sha256, "muted")] for kind, sha256 in taken]
     lines += [] if taken else [[("  the submission", "muted")]]
     lines += [[], [("gives", "accent bold")]]
-    lines.append([(f"  {(run['kind'] or 'nothing').ljust(12)} ", "text"), (run["ref"] or "", "muted")])
+    lines.append([(f"  {(run.kind or 'nothing').ljust(12)} ", "text"), (run.ref or "", "muted")])
     return [*lines, *looks]

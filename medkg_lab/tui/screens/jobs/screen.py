@@ -11,7 +11,10 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import person
+from medkg_lab.ledger import answers
+from medkg_lab.ledger.state import FINISHED, JobState
 from medkg_lab.models.event_codec import to_json
+from medkg_lab.stages.contracts import Lane
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
 from medkg_lab.tui.formatting import clock, number, plural, short_id
@@ -30,7 +33,6 @@ POLL_EVERY_S = 0.5
 REST_S = 0.12
 """Seconds that the cursor rests on a job before its detail is asked for."""
 MOST_MARKED = 10_000
-UNFINISHED = frozenset({"queued", "running", "waiting_gate"})
 SORT_COLUMNS = {
     "newest": "AGE", "changed": "TOOK", "document": "DOCUMENT", "pipeline": "PIPELINE", "state": "STATE", "stage": "STAGE",
 }  # fmt: skip
@@ -72,7 +74,7 @@ class JobsScreen(ModeScreen):
         self._reverse = False
         self._offset = 0
         self._total = 0
-        self._held: dict[str, dict[str, Any]] = {}
+        self._held: dict[str, job_queries.ListedJob] = {}
         self._seen_head: object = None
         self._as_of = ""
         self._timer: Timer | None = None
@@ -132,7 +134,7 @@ class JobsScreen(ModeScreen):
         self.ask("window", work, self._take, self._unread)
 
     def _take(self, window: job_queries.JobPage) -> None:
-        self._held = {row["job_id"]: dict(row) for row in window.rows}
+        self._held = {row.job_id: row for row in window.rows}
         self._total, self._offset = window.total, window.offset
         self._paint_list()
 
@@ -216,8 +218,9 @@ class JobsScreen(ModeScreen):
         if job is None:
             return None
         detail = self._panel.detail
-        whole = detail.job if detail is not None and detail.job["job_id"] == job["job_id"] else job
-        return Subject("job", job["job_id"], job["doc_id"], f"engine-{whole.get('lane') or 'compute'}", whole)
+        whole = detail.job if detail is not None and detail.job.job_id == job.job_id else None
+        lane = whole.lane if whole is not None else Lane.COMPUTE
+        return Subject("job", job.job_id, job.doc_id, f"engine-{lane}", answers.to_json(whole or job))
 
     def narrow(self, text: str) -> None:
         """Show only what fits."""
@@ -254,7 +257,7 @@ class JobsScreen(ModeScreen):
             return super().can(action)
         if job is None or self._list.marks.keys:
             return job is not None
-        ended = job["state"] not in UNFINISHED
+        ended = job.state in FINISHED
         return {"again": ended, "export": ended, "end": not ended}.get(action, True)
 
     def completions(self) -> list[str]:
@@ -288,13 +291,13 @@ class JobsScreen(ModeScreen):
                 self._open_stage(detail, row.key)
 
     def _open_stage(self, detail: JobDetail, stage: str) -> None:
-        run = next((one for one in reversed(detail.job.get("stages") or ()) if one["stage"] == stage), None)
+        run = detail.run_of(stage)
 
         def work(lab: Lab) -> list[Line]:
-            return beginning(lab, run["ref"]) if run and run["ref"] else []
+            return beginning(lab, run.ref) if run is not None and run.ref else []
 
         def show(looks: list[Line]) -> None:
-            title = f"{detail.job['doc_id']} · {stage}"
+            title = f"{detail.job.doc_id} · {stage}"
             self.app.push_screen(Sheet(title, render.stage_lines(detail, stage, looks)))
 
         self.ask("stage", work, show)
@@ -350,9 +353,13 @@ class JobsScreen(ModeScreen):
         """Ask from which stage, then retry."""
         ids = self._chosen()
         job = self._held.get(ids[0])
-        stages = self.snapshot.stages.get(job["pipeline_name"], ()) if job is not None else ()
-        name = job["doc_id"] if len(ids) == 1 and job else plural(len(ids), "job")
-        done = "the first stage that is not done" if job is None or job["state"] != "completed" else "the beginning"
+        stages = self.snapshot.stages.get(job.pipeline_name, ()) if job is not None else ()
+        name = job.doc_id if len(ids) == 1 and job else plural(len(ids), "job")
+        done = (
+            "the first stage that is not done"
+            if job is None or job.state is not JobState.COMPLETED
+            else "the beginning"
+        )
         options = [("", f"from {done}"), *((stage, f"from {stage}") for stage in stages)]
         question = Question(
             f"Retry {name}",
@@ -372,7 +379,7 @@ class JobsScreen(ModeScreen):
         """Ask for the reason, then cancel."""
         ids = self._chosen()
         job = self._held.get(ids[0])
-        name = job["doc_id"] if len(ids) == 1 and job else plural(len(ids), "job")
+        name = job.doc_id if len(ids) == 1 and job else plural(len(ids), "job")
         question = Question(
             f"Cancel {name}",
             [[("A running one stops after its stage. What was written stays.", "text")]],

@@ -1,0 +1,171 @@
+"""What the ledger answers, each answer one record: made by the ledger, read by its client, and written as JSON for people.
+
+Times are seconds since the epoch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from medkg_lab import exit_codes
+from medkg_lab.errors import LabError
+from medkg_lab.ledger.state import GateState, JobState, StageRun
+from medkg_lab.models.event_codec import evidence_to_json
+from medkg_lab.models.events import Condition, Evidence, FieldValue
+
+T = TypeVar("T")
+
+
+class AnswerUnreadable(LabError, ValueError):
+    """The ledger's answer is not what this version reads: {detail}. Client and ledger may be of different versions; restart the
+    lab."""
+
+    exit_code: ClassVar[int] = exit_codes.FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedContent:
+    """The bytes that a submission came with: by their hash in the artifact store, or by a file's address."""
+
+    sha256: str | None = None
+    uri: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobGate:
+    """The gate that a job waits at or came to last; `stages` is what runs after it."""
+
+    job_id: str
+    doc_id: str
+    gate: str
+    execution: int
+    state: GateState
+    condition: Condition
+    resume_segment: int
+    resume_lane: str
+    stages: tuple[str, ...]
+    waiting_since: float
+    opened_at: float | None
+    opened_by: str | None
+    how: str | None
+    why: str | None
+    partial: bool
+    release_id: str | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRow:
+    """A gate as the list of gates shows it: a row of table gate."""
+
+    job_id: str
+    gate: str
+    execution: int
+    doc_id: str
+    state: GateState
+    condition: Condition
+    evidence: Evidence
+    stages: tuple[str, ...]
+    waiting_since: float
+    opened_at: float | None
+    opened_by: str | None
+    how: str | None
+    why: str | None
+    partial: bool
+    release_id: str | None
+
+
+AnyGate = JobGate | GateRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job as a list shows it: what it was submitted with, and where it stands.
+
+    `submission` is the submission's JSON; `lease_until` is when the batch that the job is in is lost unless its engine is heard
+    of; `own` names the process of the lab that was at fault when it failed.
+    """
+
+    job_id: str
+    tenant_id: str
+    correlation_id: str
+    source: str
+    doc_key: str
+    doc_id: str
+    pipeline: str
+    pipeline_version: str
+    offline: bool
+    again: bool
+    priority: int
+    segment: int
+    lane: str
+    half: int
+    content: str | None
+    submission: Mapping[str, Any]
+    submitted_at: float
+    state: JobState
+    stage: str | None
+    attempt: int
+    execution: int
+    fields: Mapping[str, FieldValue]
+    outputs: Mapping[str, str]
+    done: tuple[str, ...]
+    retries: Mapping[str, int]
+    losses: int
+    unchanged: bool
+    failure_kind: str | None
+    reason: str | None
+    error: str | None
+    own: str | None
+    own_retries: int
+    gate: JobGate | None
+    batch: str | None
+    run_id: str | None
+    worker: str | None
+    lease_until: float | None
+    profile: str | None
+    created_at: float
+    updated_at: float
+    version: int
+
+    @property
+    def submitted_content(self) -> SubmittedContent | None:
+        """The bytes that the submission came with; None for what is fetched from a source. Raises AnswerUnreadable."""
+        content = self.submission.get("content")
+        return read(content, SubmittedContent) if content else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetail(JobRow):
+    """A job with all that is known of it: `stages` are its stage runs, of all executions, in the order they began."""
+
+    stages: tuple[StageRun, ...]
+
+
+def read(answer: Any, kind: type[T]) -> T:
+    """The answer as it came over the socket, as a record of `kind`. Raises AnswerUnreadable."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise AnswerUnreadable(detail=f"{kind}: {error}") from None
+
+
+def to_json(answer: Any) -> Any:
+    """The JSON of an answer, or of a part of one: objects, lists, text, numbers."""
+    match answer:
+        case Evidence():
+            return to_json(evidence_to_json(answer))
+        case Enum():
+            return answer.value
+        case list() | tuple():
+            return [to_json(each) for each in answer]
+        case Mapping():
+            return {name: to_json(value) for name, value in answer.items()}
+        case _ if is_dataclass(answer):
+            return {field.name: to_json(getattr(answer, field.name)) for field in fields(answer)}
+        case _:
+            return answer
