@@ -3,7 +3,7 @@
 from typing import Any
 
 from medkg_lab.lab.job_queries import ListedJob
-from medkg_lab.ledger.answers import GateRow, JobDetail, read
+from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow, JobDetail, read
 
 _GATE: dict[str, Any] = {
     "job_id": "j", "doc_id": "pmc:1", "gate": "g", "execution": 1, "state": "waiting", "stages": [], "waiting_since": 0.0,
@@ -43,3 +43,22 @@ def gate(**given: Any) -> GateRow:
 def listed(**given: Any) -> ListedJob:
     """A job in the screen's list with these fields."""
     return read(_LISTED | given, ListedJob)
+
+
+def counts(**given: Any) -> Counts:
+    """Counts, of which those that are not given are none."""
+    return read({"jobs": {}, "gates": {}, "head": 0, "queued_by_lane": {}} | given, Counts)
+
+
+def circuit(**given: Any) -> CircuitRow:
+    """An open circuit with these fields."""
+    told = {
+        "policy": "polite-api",
+        "key": "pmc",
+        "state": "open",
+        "failures": 5,
+        "opened_at": 0.0,
+        "until": None,
+        "owner": None,
+    }
+    return read(told | given, CircuitRow)

@@ -133,11 +133,11 @@ class Lane:
 
     def head(self) -> int:
         """The number of the ledger's last event."""
-        return int(self._lab.ledger.counts()["head"])
+        return self._lab.ledger.counts().head
 
     def finished(self) -> int:
         """How many jobs have ended so far."""
-        jobs = self._lab.ledger.counts()["jobs"]
+        jobs = self._lab.ledger.counts().jobs
         return sum(int(jobs.get(state, 0)) for state in ENDED)
 
     def wait(self, wanted: int) -> None:

@@ -129,14 +129,14 @@ def _offered(socket: Path, options: Options) -> dict[str, Any]:
     with LedgerClient(socket) as client:
         _to_gates(client, gates)
         work = [_claimed(client, f"p{n}", count) for n in range(PRODUCERS)]
-        before = int(client.counts()["head"])
+        before = client.counts().head
         found = _together(
             [(_produce, (str(socket), events, options.rate / PRODUCERS)) for events in work]
             + [(_open_gates, (str(socket), gates)), (_read_tables, (str(socket), options.seconds))]
         )
-        written = int(client.counts()["head"]) - before
+        written = client.counts().head - before
         client.flush()
-        rows = client.query("SELECT count(*) FROM job WHERE state = 'completed'")["rows"]
+        rows = client.query("SELECT count(*) FROM job WHERE state = 'completed'").rows
         health = client.health()["figures"]
     acks = [taken for each in found[:PRODUCERS] for taken in each[1:]]
     longest = max(each[0] for each in found[:PRODUCERS])

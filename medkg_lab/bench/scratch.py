@@ -58,7 +58,7 @@ class ScratchLab:
     def settle(self) -> float:
         """Wait until every view has caught up with the ledger; how many seconds that took."""
         began = time.monotonic()
-        head = int(self.lab.ledger.counts()["head"])
+        head = self.lab.ledger.counts().head
         while any(int(self.lab.ledger.positions().get(view, 0)) < head for view in VIEWS):
             if time.monotonic() - began > SETTLE_SECONDS:
                 break

@@ -99,7 +99,7 @@ class Outbox:
 
     def _resume(self) -> tuple[Mapping[str, Any] | None, Link]:
         """The bookmark, and the place in the chain to go on from: the bookmark's, or the start of a new epoch."""
-        bookmark, head = self._ledger.bookmarks().get(VIEW), int(self._ledger.counts()["head"])
+        bookmark, head = self._ledger.bookmarks().get(VIEW), self._ledger.counts().head
         epoch = epochs.current(self._signing.state)
         known = _link(bookmark)
         if known is not None and epoch is not None and known.epoch == epoch.number and known.seq <= head:

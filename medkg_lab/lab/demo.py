@@ -46,7 +46,7 @@ def run(lab: Lab, say: Say, moved: Callable[[Progress], None]) -> Demo:
     opened = _open_by_hand(lab, progress, say)
     if opened:
         progress = wait_for(lab.ledger, ids, DEADLINE, moved)
-    head = int(lab.ledger.counts()["head"])
+    head = lab.ledger.counts().head
     lab.knowledge.caught_up(head, wait_s=30)
     demo = Demo(_summary(lab, progress, expected["searches"]))
     demo.summary["seconds"] = round(time.monotonic() - started, 1)

@@ -53,7 +53,7 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
 
 def seq_at(ledger: LedgerClient, ts: float) -> int:
     """The number of the first event at or after a moment (seconds since the epoch), or one past the newest."""
-    low, high = 0, int(ledger.counts()["head"])
+    low, high = 0, ledger.counts().head
     while low < high:
         middle = (low + high) // 2
         found = ledger.events(after=middle, limit=1).events

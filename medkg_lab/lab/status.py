@@ -13,7 +13,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.state import JobState
+from medkg_lab.ledger.state import CircuitState, JobState
 from medkg_lab.ports import lab_ports
 from medkg_lab.supervisor.decide import SILENT, State
 
@@ -64,9 +64,9 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
     except LabError as error:
         answer["ledger_error"] = str(error)
         return answer
-    head = int(counts["head"])
-    answer["jobs"] = counts["jobs"]
-    answer["gates"] = counts["gates"]
+    head = counts.head
+    answer["jobs"] = dict(counts.jobs)
+    answer["gates"] = dict(counts.gates)
     answer["lag"] = {
         "outbox": head - int(positions.get("outbox", 0)),
         "recorder": head - int(positions.get("recorder", 0)),
@@ -79,7 +79,7 @@ def explain_job(lab: Lab, job: JobRow) -> str:
     processes = {one["name"]: one for one in lab.supervisor.status()["processes"]}
     before = 0
     if job.state is JobState.QUEUED:
-        before = max(0, int(lab.ledger.counts()["queued_by_lane"].get(job.lane, 0)) - 1)
+        before = max(0, lab.ledger.counts().queued_by_lane.get(job.lane, 0) - 1)
     held = _held(lab, job, processes) if job.state is JobState.RUNNING else NOTHING
     return why_job(job, processes, before, time.time(), held)
 
@@ -94,7 +94,7 @@ def _held(lab: Lab, job: JobRow, processes: Mapping[str, Mapping[str, Any]]) -> 
     """What holds up the stage that the job is in."""
     has_gpu, waiting = _gpu(lab, processes)
     gpu = has_gpu if job.worker in waiting else None
-    opened = [one for one in lab.ledger.breakers() if one["state"] == "open"]
+    opened = [one for one in lab.ledger.breakers() if one.state is CircuitState.OPEN]
     spent = lab.ledger.rates()
     if not job.stage or not (opened or spent):
         return Blockers(gpu=gpu)
@@ -102,8 +102,8 @@ def _held(lab: Lab, job: JobRow, processes: Mapping[str, Mapping[str, Any]]) -> 
         policy = lab.catalog.topology(job.pipeline).stage(job.stage).policy
     except (LabError, KeyError):
         return Blockers(gpu=gpu)  # the pipeline was changed or removed since: which policy holds is not known here
-    breaker, rate = (next((one for one in each if one["policy"] == policy), None) for each in (opened, spent))
-    return Blockers(breaker, rate, gpu)
+    breaker = next((one for one in opened if one.policy == policy), None)
+    return Blockers(breaker, next((one for one in spent if one.policy == policy), None), gpu)
 
 
 def _gpu(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, set[str]]:
@@ -122,7 +122,7 @@ def _held_up(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if processes.get("ledgerd", {}).get("state") != State.READY:
         return found
     try:
-        found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one["state"] == "open"]
+        found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one.state is CircuitState.OPEN]
         return found + [why_rate(one) for one in lab.ledger.rates()]
     except LabError as error:
         return [*found, f"Whether circuits are open is not known: {error}"]

@@ -304,7 +304,7 @@ def _wait_for_views(lab: Lab) -> None:
         if time.monotonic() > until:
             raise IntakeBehind(unread=unread)
         time.sleep(0.1)
-    head = int(lab.ledger.counts()["head"])
+    head = lab.ledger.counts().head
     for view in ("outbox", "recorder"):
         while (position := int(lab.ledger.positions().get(view, 0))) < head:
             if time.monotonic() > until:

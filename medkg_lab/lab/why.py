@@ -7,9 +7,10 @@ from typing import Any
 
 from medkg_lab.broker.removals import Removal
 from medkg_lab.errors import LabError
-from medkg_lab.ledger.answers import AnyGate, JobRow
+from medkg_lab.ledger.answers import AnyGate, CircuitRow, JobRow
 from medkg_lab.ledger.errors import ROOM
 from medkg_lab.ledger.own_failures import PAUSES, runs_again
+from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import GateState, JobState
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.supervisor.decide import SILENT, State
@@ -35,8 +36,8 @@ class Blockers:
     process that has the GPU while this one waits for it.
     """
 
-    breaker: Mapping[str, Any] | None = None
-    rate: Mapping[str, Any] | None = None
+    breaker: CircuitRow | None = None
+    rate: Spent | None = None
     gpu: str | None = None
 
 
@@ -173,25 +174,25 @@ def why_process(seen: Mapping[str, Any]) -> str:
     return f"{name} is {state}{reason}.{remedy}"
 
 
-def why_breaker(breaker: Mapping[str, Any], now: float) -> str:
+def why_breaker(breaker: CircuitRow, now: float) -> str:
     """Say how long a circuit stays open, and why it is."""
-    left = float(breaker.get("until") or now) - now
+    left = (breaker.until or now) - now
     if left <= 0:
         return (
-            f"The circuit {breaker['policy']} {breaker['key']} is half-open: the next call tests it. It opened because calls "
-            f"failed {breaker['failures']} times in a row."
+            f"The circuit {breaker.policy} {breaker.key} is half-open: the next call tests it. It opened because calls "
+            f"failed {breaker.failures} times in a row."
         )
     return (
-        f"The circuit {breaker['policy']} {breaker['key']} is open for {left:.0f} s more, because calls failed "
-        f"{breaker['failures']} times in a row. It is tried again by itself; `medkg-lab doctor` looks at what is called."
+        f"The circuit {breaker.policy} {breaker.key} is open for {left:.0f} s more, because calls failed "
+        f"{breaker.failures} times in a row. It is tried again by itself; `medkg-lab doctor` looks at what is called."
     )
 
 
-def why_rate(rate: Mapping[str, Any]) -> str:
+def why_rate(rate: Spent) -> str:
     """Say which rate is used up, and when its next call is."""
     return (
-        f"Policy {rate['policy']} allows {rate['rate_per_s']:g} calls a second to {rate['key']}, and they are used up; the "
-        f"next is in {rate['wait_s']:.1f} s. If the service allows more, raise `rate_limit_per_second` in policies.yaml."
+        f"Policy {rate.policy} allows {rate.rate_per_s:g} calls a second to {rate.key}, and they are used up; the "
+        f"next is in {rate.wait_s:.1f} s. If the service allows more, raise `rate_limit_per_second` in policies.yaml."
     )
 
 

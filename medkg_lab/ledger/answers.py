@@ -12,7 +12,7 @@ import msgspec
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
-from medkg_lab.ledger.state import GateState, JobState, StageRun
+from medkg_lab.ledger.state import CircuitState, GateState, JobState, StageRun
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import Condition, Evidence, FieldValue
 
@@ -144,6 +144,29 @@ class JobDetail(JobRow):
     """A job with all that is known of it: `stages` are its stage runs, of all executions, in the order they began."""
 
     stages: tuple[StageRun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many jobs and gates are in each state, how many jobs are queued in each lane, and the number of the newest event."""
+
+    jobs: Mapping[str, int]
+    gates: Mapping[str, int]
+    head: int
+    queued_by_lane: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitRow:
+    """A circuit that has opened or has failures in a row; `until` is when its next probe may be made, or is given to another."""
+
+    policy: str
+    key: str
+    state: CircuitState
+    failures: int
+    opened_at: float | None
+    until: float | None
+    owner: str | None
 
 
 def read(answer: Any, kind: type[T]) -> T:

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from medkg_lab import rpc
+from medkg_lab.ledger.answers import CircuitRow
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, describe_circuit
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import Core, Request
-from medkg_lab.ledger.rates import Rates
+from medkg_lab.ledger.rates import Rates, Spent
 from medkg_lab.ledger.state import Circuit, CircuitState
 from medkg_lab.ledger.writer_bridge import WriterBridge
 
@@ -49,7 +50,7 @@ class Circuits:
     async def breakers(self, args: dict[str, Any]) -> Any:
         """All circuits that have ever opened, and those with failures in a row."""
 
-        def look(core: Core) -> list[dict[str, Any]]:
+        def look(core: Core) -> list[CircuitRow]:
             known = dict(core.state.breakers)
             for place, failures in core.tally.counts().items():
                 last = known.get(place)
@@ -67,6 +68,6 @@ class Circuits:
         granted, wait_s = self._rates.lease(read.text("policy"), read.text("key"), rate, want)
         return {"granted": granted, "wait_s": wait_s}
 
-    async def rates(self, args: dict[str, Any]) -> list[dict[str, Any]]:
+    async def rates(self, args: dict[str, Any]) -> list[Spent]:
         """The rate limits that somebody waits for now."""
-        return [asdict(each) for each in self._rates.spent()]
+        return self._rates.spent()

@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-import msgspec
 import orjson
 
 from medkg_lab import rpc
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.answers import GateRow, JobDetail, JobRow, read
+from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow, JobDetail, JobRow, read
 from medkg_lab.ledger.emitter import Emitter
+from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import Definition
 from medkg_lab.models.event_codec import (
     draft_to_json,
@@ -137,9 +137,9 @@ class LedgerClient:
         narrowed["correlation"] = correlation
         return read(self._ask("jobs", **narrowed, limit=limit, after=after), list[JobRow])
 
-    def counts(self) -> Json:
-        """{jobs: {state: n}, gates: {state: n}, head, queued_by_lane}."""
-        return self._object(self._ask("counts"))
+    def counts(self) -> Counts:
+        """How many jobs and gates are in each state, and how far the log is."""
+        return read(self._ask("counts"), Counts)
 
     # Definitions
 
@@ -149,7 +149,7 @@ class LedgerClient:
 
     def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Definition]:
         """The registered definitions of a kind, oldest first."""
-        return msgspec.convert(self._ask("definitions", kind=kind, name=name, version=version), list[Definition])
+        return read(self._ask("definitions", kind=kind, name=name, version=version), list[Definition])
 
     # Batches
 
@@ -322,9 +322,9 @@ class LedgerClient:
         limit = {} if limit_s is None else {"limit_s": limit_s}
         return self._object(self._command("breaker_probe", id, policy=policy, key=key, owner=owner, **limit))
 
-    def breakers(self) -> list[Json]:
-        """[{policy, key, state, failures, opened_at, until, owner}]: the circuits that have opened or have failures in a row."""
-        return self._list(self._ask("breakers"))
+    def breakers(self) -> list[CircuitRow]:
+        """The circuits that have opened or have failures in a row."""
+        return read(self._ask("breakers"), list[CircuitRow])
 
     def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> Json:
         """Calls that may be made now, of the rate that all processes share: {granted, wait_s}.
@@ -333,9 +333,9 @@ class LedgerClient:
         """
         return self._object(self._ask("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
 
-    def rates(self) -> list[Json]:
-        """[{policy, key, rate_per_s, wait_s}]: the rates that are used up while somebody waits for their next call."""
-        return self._list(self._ask("rates"))
+    def rates(self) -> list[Spent]:
+        """The rates that are used up while somebody waits for their next call."""
+        return read(self._ask("rates"), list[Spent])
 
     # The log and its views
 
@@ -360,7 +360,7 @@ class LedgerClient:
     def rows(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Selected:
         """As `query`, for SELECTs of the lab's own making: answered within the ledger, and so in a fraction of the time."""
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
-        return msgspec.convert(self._question("rows", args, self.deadline + timeout_s), Selected)
+        return read(self._question("rows", args, self.deadline + timeout_s), Selected)
 
     def bookmarks(self) -> dict[str, Json]:
         """Where each reader stands, in its own words."""
@@ -371,10 +371,10 @@ class LedgerClient:
         before = None if previous is None else dict(previous)
         self._ask("bookmark", reader=reader, previous=before, value=dict(value))
 
-    def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Json:
-        """{columns, rows, truncated} of a SELECT. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout."""
+    def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Selected:
+        """The rows of a SELECT. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout."""
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
-        return self._object(self._question("query", args, self.deadline + timeout_s))
+        return read(self._question("query", args, self.deadline + timeout_s), Selected)
 
     def flush(self) -> None:
         """Wait until the tables show all that was acknowledged."""

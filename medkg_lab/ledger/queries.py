@@ -11,7 +11,7 @@ from typing import Any, Self
 import orjson
 
 from medkg_lab import rpc
-from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.answers import Counts, JobDetail
 from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
@@ -175,10 +175,10 @@ class Queries:
     async def counts(self, args: dict[str, Any]) -> Any:
         """How many jobs and gates are in each state, and how many jobs are queued in each lane."""
 
-        def look(core: Core) -> dict[str, Any]:
+        def look(core: Core) -> Counts:
             state = core.state
             jobs, gates = (+counter for counter in (state.job_counts, state.gate_counts))
-            return {"jobs": jobs, "gates": gates, "head": state.seq, "queued_by_lane": state.queue.lanes()}
+            return Counts(jobs=jobs, gates=gates, head=state.seq, queued_by_lane=state.queue.lanes())
 
         return await self._gateway.do(look=look)
 

@@ -34,7 +34,7 @@ class WaitingPdf:
 
 def waiting_jobs(ledger: LedgerClient) -> list[str]:
     """The jobs that wait for the text of a PDF that nobody has read yet, those that wait longest first."""
-    if not ledger.counts()["gates"].get("waiting"):
+    if not ledger.counts().gates.get("waiting"):
         return []
     return [str(row[0]) for row in ledger.rows(_WAITING, [FIELD], limit=_MOST).rows]
 

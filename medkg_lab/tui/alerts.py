@@ -1,11 +1,11 @@
 """What needs the person, and the lab in one sentence: pure functions of a snapshot."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB, condition_of, needs_person
+from medkg_lab.ledger.answers import CircuitRow
+from medkg_lab.ledger.state import CircuitState
 from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
@@ -70,16 +70,16 @@ def _gates(seen: Snapshot) -> list[Need]:
 def _breakers(seen: Snapshot) -> list[Need]:
     found = []
     for one in seen.breakers:
-        if one["state"] == "closed":
+        if one.state is CircuitState.CLOSED:
             continue
         found.append(Need(glyphs.DEGRADED, breaker_words(one), "w", "say why"))
     return found
 
 
-def breaker_words(breaker: Mapping[str, Any]) -> str:
+def breaker_words(breaker: CircuitRow) -> str:
     """How a breaker stands: once its time is over, the next call tests it."""
-    named, until = f"breaker {breaker['policy']} {breaker['key']}", breaker.get("until")
-    if breaker["state"] == "open" and until and until > time.time():
+    named, until = f"breaker {breaker.policy} {breaker.key}", breaker.until
+    if breaker.state is CircuitState.OPEN and until and until > time.time():
         return f"{named} is open until {clock(until)}"
     return f"{named} is half-open: the next call tests it"
 

@@ -7,7 +7,7 @@ from typing import Any
 from textual.message import Message
 
 from medkg_lab.lab.flow import StageFlow
-from medkg_lab.ledger.answers import GateRow
+from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow
 
 Json = Mapping[str, Any]
 
@@ -27,9 +27,9 @@ class Snapshot:
 
     at: float = 0.0
     lab: Json | None = None
-    counts: Json = field(default_factory=dict)
+    counts: Counts | None = None
     positions: Mapping[str, int] = field(default_factory=dict)
-    breakers: Sequence[Json] = ()
+    breakers: Sequence[CircuitRow] = ()
     gates: Sequence[GateRow] = ()
     flow: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -54,8 +54,17 @@ class Snapshot:
     @property
     def jobs(self) -> Mapping[str, int]:
         """How many jobs are in each state."""
-        found: Mapping[str, int] = self.counts.get("jobs", {})
-        return found
+        return self.counts.jobs if self.counts is not None else {}
+
+    @property
+    def head(self) -> int | None:
+        """The number of the ledger's newest event; None while it is not known."""
+        return self.counts.head if self.counts is not None else None
+
+    @property
+    def queued_by_lane(self) -> Mapping[str, int]:
+        """How many jobs are queued in each lane."""
+        return self.counts.queued_by_lane if self.counts is not None else {}
 
 
 class SnapshotTaken(Message):

@@ -16,6 +16,7 @@ from medkg_lab.gpu.nvml import Gauge, gauges
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.flow import WINDOW_S, StageFlow, stage_flows
+from medkg_lab.ledger.answers import Counts
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 
 POLL_EVERY_S = 1.0
@@ -126,9 +127,9 @@ class Poller:
             return seen.stages
         return {name: [stage.name for stage in topology.stages] for name, topology in known.items()}
 
-    def _flows(self, seen: Snapshot, counts: Mapping[str, Any]) -> Mapping[str, Mapping[str, StageFlow]]:
+    def _flows(self, seen: Snapshot, counts: Counts) -> Mapping[str, Mapping[str, StageFlow]]:
         """How the stages have done: asked anew when the ledger has moved, and as often as it is quick to say."""
-        head, asked, took = int(counts["head"]), *self._flow_asked
+        head, asked, took = counts.head, *self._flow_asked
         now = time.monotonic()
         is_old = now - asked >= max(FLOW_EVERY_S, FLOW_SHARE * took)
         if not is_old or (head == self._flow_head and now - asked < WINDOW_S):
@@ -153,8 +154,8 @@ class Poller:
     def _was_up(self) -> bool:
         return bool(self._seen.counts)
 
-    def _throughput(self, counts: Mapping[str, Any]) -> tuple[float, ...]:
-        done = sum(counts["jobs"].get(state, 0) for state in ("completed", "failed", "dead", "cancelled"))
+    def _throughput(self, counts: Counts) -> tuple[float, ...]:
+        done = sum(counts.jobs.get(state, 0) for state in ("completed", "failed", "dead", "cancelled"))
         now = time.monotonic()
         if self._finished is not None:
             before, had = self._finished

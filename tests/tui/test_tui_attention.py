@@ -10,6 +10,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import alerts
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.poller import Poller
+from tests import answers
 from tests.waiting import wait_until
 
 UP: dict[str, Any] = {"processes": [{"name": "ledgerd", "state": "ready"}], "since": 0.0}
@@ -17,7 +18,7 @@ UP: dict[str, Any] = {"processes": [{"name": "ledgerd", "state": "ready"}], "sin
 
 def seen(free_mb: float) -> Snapshot:
     """A lab with so much free space."""
-    return Snapshot(at=1.0, lab=UP, counts={"jobs": {"completed": 3}}, machine={"disk_free_mb": free_mb})
+    return Snapshot(at=1.0, lab=UP, counts=answers.counts(jobs={"completed": 3}), machine={"disk_free_mb": free_mb})
 
 
 def words(snapshot: Snapshot) -> str:

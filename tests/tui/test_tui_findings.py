@@ -1,6 +1,7 @@
 """What people found who used the screen for the first time: it says nothing untrue, hides no id, and asks before it acts."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,15 @@ def test_refused_records_and_gates_that_nobody_sets_need_the_person() -> None:
 
 
 def test_a_breaker_past_its_time_is_half_open() -> None:
-    breaker = {"policy": "polite-api", "key": "pmc", "state": "open", "until": time.time() - 1320}
+    breaker = answers.circuit(until=time.time() - 1320)
     assert "half-open: the next call tests it" in needs(breakers=(breaker,))
-    assert "open until" in needs(breakers=(breaker | {"until": time.time() + 60},))
+    assert "open until" in needs(breakers=(replace(breaker, until=time.time() + 60),))
 
 
 def test_a_lab_that_reads_pdfs_is_not_idle() -> None:
-    seen = Snapshot(at=1.0, lab=UP, counts={"jobs": {"completed": 2, "waiting_gate": 8}}, gates=(PDF_GATE,) * 8)
+    seen = Snapshot(
+        at=1.0, lab=UP, counts=answers.counts(jobs={"completed": 2, "waiting_gate": 8}), gates=(PDF_GATE,) * 8
+    )
     assert "reading 8 PDFs" in "".join(text for text, _ in alerts.now(seen))
 
 

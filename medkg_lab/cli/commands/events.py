@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     ledger = Lab.at(given.home).ledger
     after = given.after
     if after is None:
-        head = int(ledger.counts()["head"])
+        head = ledger.counts().head
         after = head if given.follow else 0 if given.job else max(0, head - 50)
     while True:
         page = ledger.events(after=after, limit=1000, wait_s=1.0 if given.follow else 0, job_id=given.job)

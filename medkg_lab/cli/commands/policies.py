@@ -24,12 +24,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _list(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     lab = Lab.at(given.home)
     policies = lab.catalog.policies().policies
     circuits = lab.ledger.breakers() if lab.supervisor.is_running() else []
     if given.json:
-        of = {one.name: [each for each in circuits if each["policy"] == one.name] for one in policies}
+        of = {one.name: [to_json(each) for each in circuits if each.policy == one.name] for one in policies}
         print_json([{**one.model_dump(mode="json"), "breakers": of[one.name]} for one in policies])
         return exit_codes.OK
     columns = ("policy", "attempts", "backoff", "timeout s", "rate /s", "breaker", "description")
@@ -44,8 +45,7 @@ def _list(given: argparse.Namespace) -> int:
     if circuits:
         print_text("\nBreakers that have opened, or have failures in a row:")
         told = (
-            (one["policy"], one["key"], one["state"], one["failures"], clock(one["opened_at"]), clock(one["until"]))
-            for one in circuits
+            (one.policy, one.key, one.state, one.failures, clock(one.opened_at), clock(one.until)) for one in circuits
         )
         print_table(("policy", "key", "state", "failures", "opened", "until"), told)
     return exit_codes.OK

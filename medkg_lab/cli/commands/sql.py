@@ -22,17 +22,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 def run(given: argparse.Namespace) -> int:
     """Run the statement and print its rows."""
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     answer = Lab.at(given.home).ledger.query(given.statement, limit=given.limit)
     if given.json:
-        print_json(answer)
+        print_json(to_json(answer))
     elif given.csv:
         # RFC 4180 ends lines with CRLF; a terminal has no use for the CR.
         writer = csv.writer(sys.stdout, lineterminator="\n" if sys.stdout.isatty() else "\r\n")
-        writer.writerow(answer["columns"])
-        writer.writerows(answer["rows"])
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
     else:
-        print_table(answer["columns"], answer["rows"])
-    if answer["truncated"]:
+        print_table(answer.columns, answer.rows)
+    if answer.truncated:
         print_note(f"only the first {given.limit} rows are shown; raise --limit for more")
     return exit_codes.OK

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from medkg_lab.ledger.answers import CircuitRow
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import Circuit, CircuitState, State
@@ -122,14 +123,14 @@ def _standing(state: State, policy: str, key: str, events: Sequence[Event]) -> d
     )
 
 
-def describe_circuit(circuit: Circuit) -> dict[str, Any]:
+def describe_circuit(circuit: Circuit) -> CircuitRow:
     """A circuit as those who ask get it."""
-    return {
-        "policy": circuit.policy,
-        "key": circuit.key,
-        "state": circuit.state,
-        "failures": circuit.failures,
-        "opened_at": circuit.opened_at,
-        "until": circuit.until,
-        "owner": circuit.owner,
-    }
+    return CircuitRow(
+        policy=circuit.policy,
+        key=circuit.key,
+        state=circuit.state,
+        failures=circuit.failures,
+        opened_at=circuit.opened_at,
+        until=circuit.until,
+        owner=circuit.owner,
+    )

@@ -203,22 +203,22 @@ def refuses_and_recovers(process: LedgerProcess, fill: Callable[[], object], emp
     """What a ledger does on a disk that fills up and gets room again."""
     with process.client() as client:
         submit(client, "a")
-        head = client.counts()["head"]
+        head = client.counts().head
         fill()
         for _ in range(3):
             with pytest.raises(DiskFull, match="Make room"):
                 submit(client, "b")
-        assert client.counts()["head"] == head
+        assert client.counts().head == head
         found = client.get("a")
         assert found is not None
         assert client.events(0).head == head
         empty()
         submit(client, "b")
-        assert client.query("SELECT job_id FROM job ORDER BY 1")["rows"] == [["a"], ["b"]]
+        assert client.query("SELECT job_id FROM job ORDER BY 1").rows == [["a"], ["b"]]
         assert process.stop() == 0
     process.start()
     with process.client() as client:
-        assert client.counts()["jobs"] == {"queued": 2}
+        assert client.counts().jobs == {"queued": 2}
 
 
 _NO_ROOM = """
@@ -273,7 +273,7 @@ def test_views_that_are_gone_are_made_again(process: LedgerProcess) -> None:
         for path in process.folder.glob("views.duckdb*"):
             path.unlink()
         process.start()
-        assert client.query("SELECT job_id, state FROM job ORDER BY 1")["rows"] == [["a", "cancelled"], ["b", "queued"]]
+        assert client.query("SELECT job_id, state FROM job ORDER BY 1").rows == [["a", "cancelled"], ["b", "queued"]]
 
 
 def test_a_batch_survives_its_ledger(process: LedgerProcess) -> None:

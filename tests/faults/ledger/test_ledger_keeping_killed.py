@@ -43,7 +43,7 @@ def work(client: LedgerClient, name: str) -> list[dict[str, Any]]:
 
 def seen(client: LedgerClient) -> None:
     """Have every reader tell that it has come to the end."""
-    head = int(client.counts()["head"])
+    head = int(client.counts().head)
     for view in READERS:
         client.position(view, head)
 
@@ -85,7 +85,7 @@ def test_pruning_that_is_killed_loses_no_event(process: LedgerProcess) -> None:
         seen(client)
         client.prune(keep=KEPT)
         assert everything(client) == before
-        archived = client.query("SELECT count(*), min(seq), max(seq) FROM event_archive")["rows"]
+        archived = client.query("SELECT count(*), min(seq), max(seq) FROM event_archive").rows
         assert archived == [[len(before) - KEPT, 1, len(before) - KEPT]]
 
 

@@ -96,7 +96,7 @@ def check(client: LedgerClient, won: Counter[str]) -> None:
     assert won == Counter({f"j{n}": 1 for n in range(GATES)})
     opened = [event for event in logged(client, 0, limit=10_000) if event["type"] == "gate.opened"]
     assert sorted(job for event in opened for job in event["jobs"]) == sorted(won)
-    assert client.counts()["gates"] == {"open": GATES}
+    assert client.counts().gates == {"open": GATES}
 
 
 def test_one_of_six_wins_each_gate(process: LedgerProcess, client: LedgerClient) -> None:
@@ -117,7 +117,7 @@ def test_one_of_six_wins_each_gate_again_and_again(process: LedgerProcess, clien
 def test_the_winner_hears_of_it_after_a_crash(process: LedgerProcess, client: LedgerClient) -> None:
     started = rivals(process)
     release(started)
-    while client.counts()["gates"].get("open", 0) < GATES // 3:
+    while client.counts().gates.get("open", 0) < GATES // 3:
         pass
     process.kill()
     process.start()

@@ -100,7 +100,7 @@ def pruned(process: LedgerProcess) -> Wreck:
     with process.client() as client:
         client.snapshot()
         for view in ("outbox", "recorder", "knowledge"):
-            client.position(view, client.counts()["head"])
+            client.position(view, client.counts().head)
         client.prune(keep=10)
         work(client, "b")
         events = logged(client, 0, limit=10_000)

@@ -71,9 +71,9 @@ def test_an_engine_s_events_all_arrive_over_stops_and_starts(ledger: LedgerProce
     ended = threading.Event()
     with in_threads(work, 1, ended) as problems, ledger.client(60.0) as looking:
         for _ in range(ROUNDS):
-            before = looking.counts()["jobs"].get("completed", 0)
+            before = looking.counts().jobs.get("completed", 0)
             wait_until(
-                lambda before=before: problems or looking.counts()["jobs"].get("completed", 0) > before + 3,
+                lambda before=before: problems or looking.counts().jobs.get("completed", 0) > before + 3,
                 60,
                 "jobs to complete",
             )
@@ -81,8 +81,8 @@ def test_an_engine_s_events_all_arrive_over_stops_and_starts(ledger: LedgerProce
             ledger.start()
     assert not problems
     with ledger.client() as client:
-        assert set(client.counts()["jobs"]) == {"completed"}
-        assert client.query("SELECT count(*) FROM stage_run WHERE status <> 'completed'")["rows"] == [[0]]
+        assert set(client.counts().jobs) == {"completed"}
+        assert client.query("SELECT count(*) FROM stage_run WHERE status <> 'completed'").rows == [[0]]
 
 
 def test_questions_and_subscriptions_outlive_a_stop(ledger: LedgerProcess) -> None:
@@ -97,7 +97,7 @@ def test_questions_and_subscriptions_outlive_a_stop(ledger: LedgerProcess) -> No
 
     def patient(n: int) -> None:
         client = LedgerClient(ledger.locations.socket("ledger"), 60.0, patience=30.0)
-        assert client.counts()["head"] >= 2
+        assert client.counts().head >= 2
         client.close()
 
     ended = threading.Event()
@@ -161,7 +161,7 @@ class Fake:
         if self.refusals:
             self.refusals.pop()
             raise errors.LedgerClosing()
-        return {"head": 7}
+        return {"jobs": {}, "gates": {}, "head": 7, "queued_by_lane": {}}
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_closing_inside_an_outcome_is_sent_again(fake: Fake) -> None:
 def test_a_question_is_asked_again_while_the_ledger_closes(fake: Fake) -> None:
     fake.refusals = [{}] * 3
     with LedgerClient(fake.path) as client:
-        assert client.counts() == {"head": 7}
+        assert client.counts().head == 7
 
 
 def test_events_that_cannot_be_sent_are_refused_where_they_are_told(fake: Fake) -> None:

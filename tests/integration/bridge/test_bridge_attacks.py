@@ -96,7 +96,7 @@ def test_a_ledger_that_lost_the_bookmarks_gets_everything_again_and_no_job_twice
     put(bridge.broker.bootstrap, request("PMC3"))
     wait_for(bridge, "PMC3")
     with bridge.lab.client() as client:
-        assert client.counts()["jobs"] == {"queued": 3}
+        assert client.counts().jobs == {"queued": 3}
 
 
 def test_a_request_names_only_content_that_the_lab_itself_handed_out(bridge: Bridge) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.event_loop import LoopThread, in_thread
+from medkg_lab.ledger.answers import CircuitRow
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.resilience.breaker import ask_apart
 from medkg_lab.resilience.errors import BreakerOpen
@@ -80,9 +81,9 @@ def refused(made: Caller) -> bool:
     return isinstance(caught.value, BreakerOpen)
 
 
-def circuit(lab: Lab, name: str) -> dict[str, Any] | None:
+def circuit(lab: Lab, name: str) -> CircuitRow | None:
     """What the ledger says of the circuit."""
-    return next((one for one in lab.client().breakers() if one["policy"] == name), None)
+    return next((one for one in lab.client().breakers() if one.policy == name), None)
 
 
 def test_failures_of_two_engines_open_one_circuit(lab: Lab) -> None:
@@ -92,7 +93,7 @@ def test_failures_of_two_engines_open_one_circuit(lab: Lab) -> None:
     assert refused(first)
     found = circuit(lab, rules.name)
     assert found is not None
-    assert (found["state"], found["failures"]) == ("open", 3)
+    assert (found.state, found.failures) == ("open", 3)
     # The other learns it from its own next failure, and is refused from then on.
     assert [refused(second), refused(second)] == [False, True]
 
@@ -135,7 +136,8 @@ def test_of_many_engines_one_probes_and_its_success_closes_the_circuit_for_all(l
         assert not refused(made)
     found = circuit(lab, rules.name)
     assert found is not None
-    until = found["until"]
+    assert found.until is not None
+    until = found.until
     # The first two failed before the circuit opened: they learn of it from one more failure.
     for made in engines[:2]:
         refused(made)
@@ -164,7 +166,7 @@ def test_of_many_engines_one_probes_and_its_success_closes_the_circuit_for_all(l
     assert len(calls) == 1
     found = circuit(lab, rules.name)
     assert found is not None
-    assert found["state"] == "closed"
+    assert found.state == "closed"
 
 
 def _lease(socket: Path, name: str, seconds: float, queue: Any) -> None:

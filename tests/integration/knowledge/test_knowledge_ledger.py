@@ -83,7 +83,7 @@ class Lab:
         self.wait()
 
     def wait(self) -> None:
-        assert self.knowledge.caught_up(self.ledger.counts()["head"], 30)
+        assert self.knowledge.caught_up(self.ledger.counts().head, 30)
 
 
 @pytest.fixture

@@ -41,9 +41,9 @@ def test_a_retry_is_timed_from_its_own_beginning(process: LedgerProcess) -> None
     client.retry("twice", by="test")
     again = claim(client)
     created = detail(client, "twice").created_at
-    stage, job = failed("ingest", "twice")
+    stage, ended = failed("ingest", "twice")
     assert isinstance(stage, StageFailed)
-    client.record(again["batch_id"], [replace(stage, t0=created + LATER_S, t1=created + LATER_S + 1), job])
+    client.record(again["batch_id"], [replace(stage, t0=created + LATER_S, t1=created + LATER_S + 1), ended])
     client.flush()
     rows = {row.job_id: row for row in jobs(client, "", "newest", False, 0, 10).rows}
     assert rows["twice"].began_at == began_at(detail(client, "twice")) == created + LATER_S

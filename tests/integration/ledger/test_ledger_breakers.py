@@ -63,13 +63,13 @@ def test_of_many_processes_one_gets_the_probe(ledger: LedgerProcess, client: Led
 def test_it_is_seen_and_outlives_the_ledger(ledger: LedgerProcess, client: LedgerClient) -> None:
     report(client, "failure")
     (counted,) = client.breakers()
-    assert (counted["state"], counted["failures"], counted["opened_at"]) == ("closed", 1, None)
+    assert (counted.state, counted.failures, counted.opened_at) == ("closed", 1, None)
     until = report(client, "failure", reset_s=3600.0)["until"]
     ledger.kill()
     ledger.start()
     (circuit,) = client.breakers()
-    assert (circuit["policy"], circuit["key"], circuit["state"]) == ("slow", "core", "open")
-    assert (circuit["failures"], circuit["until"]) == (2, until)
+    assert (circuit.policy, circuit.key, circuit.state) == ("slow", "core", "open")
+    assert (circuit.failures, circuit.until) == (2, until)
     assert client.breaker_probe("slow", "core", owner="e") == {"granted": False, "state": "open", "until": until}
 
 

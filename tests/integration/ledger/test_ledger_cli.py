@@ -58,7 +58,7 @@ def test_what_cannot_be_recovered_is_told(killed: LedgerProcess, capsys: pytest.
     assert (code, report["installed"], report["head"]) == (exit_codes.OK, True, head)
     killed.start()
     with killed.client() as client:
-        assert client.counts()["head"] == head
+        assert client.counts().head == head
 
 
 def test_a_lab_that_is_down_runs_its_broker_to_get_the_events_back(

@@ -34,7 +34,7 @@ def work(client: LedgerClient, name: str, rounds: int = 6) -> None:
 
 
 def head(client: LedgerClient) -> int:
-    return int(client.counts()["head"])
+    return int(client.counts().head)
 
 
 def told(client: LedgerClient, seq: int) -> None:
@@ -51,7 +51,7 @@ def everything(client: LedgerClient) -> list[dict[str, Any]]:
 def rows(client: LedgerClient) -> dict[str, Any]:
     """All rows of the tables that anyone may query."""
     tables = ("job", "stage_run", "gate", "document", "artifact", "provenance")
-    return {name: sorted(map(str, client.query(f"SELECT * FROM {name}")["rows"])) for name in tables}
+    return {name: sorted(map(str, client.query(f"SELECT * FROM {name}").rows)) for name in tables}
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_pruned_events_are_read_from_the_archive(
     assert logged(client, 0, job_id="a-0a") == one
     assert logged(client, 10, limit=3) == pruned[10:13]
     assert client.low_waters() == {"ledger": 0}
-    again = client.query("SELECT seq, id, type FROM event_archive ORDER BY seq")["rows"]
+    again = client.query("SELECT seq, id, type FROM event_archive ORDER BY seq").rows
     assert again == [[event["seq"], event["id"], event["type"]] for event in pruned[:-5]]
     with duckdb.connect() as copy:
         parts = Archive(ledger.folder / "archive").relation()
@@ -207,7 +207,7 @@ def test_a_snapshot_is_whole_while_work_goes_on(ledger: LedgerProcess, client: L
     assert all(files.is_sound(part.path) for part in events.parts())
     with duckdb.connect(str(short_tmp / "copy" / "fold.duckdb"), read_only=True) as fold:
         jobs = fold.execute("SELECT job_id, state FROM job ORDER BY 1").fetchall()
-        kept = [tuple(row) for row in client.query("SELECT job_id, state FROM job ORDER BY 1")["rows"]]
+        kept = [tuple(row) for row in client.query("SELECT job_id, state FROM job ORDER BY 1").rows]
         assert jobs == kept
     for wrong in (Path("relative"), path):
         with pytest.raises(SnapshotFailed):

@@ -43,22 +43,22 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
     assert (job.state, job.outputs["document"], job.gate.state) == ("completed", DOCUMENT, "released")
     assert [stage.status for stage in job.stages] == ["completed"] * 3
     assert client.get("nobody") is None
-    assert client.counts()["jobs"] == {"completed": 1, "waiting_gate": 1}
+    assert client.counts().jobs == {"completed": 1, "waiting_gate": 1}
     assert client.gate_reject("b", by="me", why="no") == {"job_id": "b", "state": "cancelled"}
 
 
 def test_the_tables_follow_by_themselves(ledger: LedgerProcess, client: LedgerClient) -> None:
     submit(client, "a")
-    wait_until(lambda: client.health()["projected"] == client.counts()["head"], what="the projection")
+    wait_until(lambda: client.health()["projected"] == client.counts().head, what="the projection")
     batch = claim(client)
     client.record(batch["batch_id"], [done(run(client, batch))])
-    rows = client.query("SELECT stage, status, ref FROM stage_run ORDER BY place")["rows"]
+    rows = client.query("SELECT stage, status, ref FROM stage_run ORDER BY place").rows
     assert rows == [[stage, "completed", ref(stage, "a")] for stage in ("ingest", "parse", "chunk")]
-    assert client.query("SELECT count(*) FROM artifact")["rows"] == [[3]]
-    edges = client.query("SELECT input, sha256 FROM provenance")["rows"]
+    assert client.query("SELECT count(*) FROM artifact").rows == [[3]]
+    edges = client.query("SELECT input, sha256 FROM provenance").rows
     steps = [("ingest", "parse"), ("parse", "chunk")]
     assert sorted(edges) == sorted([ref(before, "a"), ref(after, "a")] for before, after in steps)
-    assert client.query("SELECT content FROM document")["rows"] == [["content:a"]]
+    assert client.query("SELECT content FROM document").rows == [["content:a"]]
 
 
 def test_lists_are_fresh_narrowed_and_paged(client: LedgerClient) -> None:
@@ -91,14 +91,14 @@ def test_claims_wait_for_work(ledger: LedgerProcess, client: LedgerClient) -> No
 
 def test_releases_and_events_wait_too(ledger: LedgerProcess, client: LedgerClient) -> None:
     to_gate(client, "a")
-    head = client.counts()["head"]
+    head = client.counts().head
     with ledger.client() as sensor, ledger.client() as follower:
         releases = waiting_call(sensor.releases, 30.0)
         events = waiting_call(follower.events, head, 10, 30.0)
         client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND)
         assert releases.result(30)[0]["jobs"] == ["a"]
         assert events.result(30).events[0].type == "field.set"
-    assert logged(client, client.counts()["head"], wait_s=0.05) == []
+    assert logged(client, client.counts().head, wait_s=0.05) == []
 
 
 def test_events_come_from_memory_and_from_the_file(ledger: LedgerProcess, client: LedgerClient) -> None:
@@ -184,24 +184,24 @@ def test_what_may_wait_goes_with_what_may_not(client: LedgerClient) -> None:
     submit(client, "a")
     batch = claim(client)["batch_id"]
     assert client.drain() == [], "with nothing pending there is nothing to wait for"
-    head, commits = client.counts()["head"], client.health()["figures"]["commits"]
+    head, commits = client.counts().head, client.health()["figures"]["commits"]
     client.emit(batch, [started("ingest", ["a"])], within_s=3600.0)
     client.emit(batch, [completed("ingest", ["a"])], within_s=3600.0)
-    assert client.counts()["head"] == head
+    assert client.counts().head == head
     client.emit(batch, [started("parse", ["a"])], urgent=True)
-    wait_until(lambda: client.counts()["head"] == head + 3, what="all three")
+    wait_until(lambda: client.counts().head == head + 3, what="all three")
     assert client.health()["figures"]["commits"] == commits + 1
     client.emit(batch, [completed("parse", ["a"])], within_s=0.01)
-    wait_until(lambda: client.counts()["head"] == head + 4, what="what waited long enough")
+    wait_until(lambda: client.counts().head == head + 4, what="what waited long enough")
     client.emit(batch, [started("chunk", ["a"])], within_s=3600.0)
     assert client.drain(batch) == []
-    assert client.counts()["head"] == head + 5
+    assert client.counts().head == head + 5
 
 
 def test_readers_tell_their_positions(ledger: LedgerProcess, client: LedgerClient) -> None:
     client.position("outbox", 2)
     client.flush()
-    assert client.positions() == {"outbox": 2, "tables": client.counts()["head"]}
+    assert client.positions() == {"outbox": 2, "tables": client.counts().head}
     assert ledger.stop() == 0
     ledger.start()
     assert client.positions()["outbox"] == 2
@@ -323,7 +323,7 @@ def test_a_client_that_does_not_read_is_made_to_wait(ledger: LedgerProcess, clie
             while sent < 1_000_000:
                 greedy.sendall(line)
                 sent += 100
-        assert client.counts()["head"] == 2
+        assert client.counts().head == 2
 
 
 def test_a_bad_request_is_answered(ledger: LedgerProcess, client: LedgerClient) -> None:
@@ -343,7 +343,7 @@ def test_a_bad_request_is_answered(ledger: LedgerProcess, client: LedgerClient) 
         for op, args in wrong.items():
             with pytest.raises(errors.MalformedCommand):
                 raw.call(op, **args)
-    assert client.counts()["jobs"] == {}
+    assert client.counts().jobs == {}
 
 
 def test_many_clients_at_once(ledger: LedgerProcess, client: LedgerClient) -> None:
@@ -370,7 +370,7 @@ def test_many_clients_at_once(ledger: LedgerProcess, client: LedgerClient) -> No
         each.join(60)
     assert not failures
     assert sorted(finished) == sorted(f"j{n}" for n in range(60))
-    assert client.counts()["jobs"] == {"completed": 60}
+    assert client.counts().jobs == {"completed": 60}
 
 
 def test_a_worker_that_imports_the_client_stays_light() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.client import LedgerClient, Selected
 from tests.integration.ledger.harness import LedgerProcess, submit
 
 SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) % 1000003 = 1"
@@ -15,14 +15,14 @@ SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.ran
 def test_rows_columns_and_limits(client: LedgerClient) -> None:
     submit(client, "a", "b", "c")
     answer = client.query("SELECT job_id, priority FROM job WHERE job_id > ? ORDER BY 1", ["a"])
-    assert answer == {"columns": ["job_id", "priority"], "rows": [["b", 0], ["c", 0]], "truncated": False}
+    assert answer == Selected(["job_id", "priority"], [["b", 0], ["c", 0]], truncated=False)
     answer = client.query("WITH x AS (FROM job) SELECT job_id FROM x ORDER BY 1", limit=2)
-    assert (answer["rows"], answer["truncated"]) == ([["a"], ["b"]], True)
+    assert (answer.rows, answer.truncated) == ([["a"], ["b"]], True)
 
 
 def test_values_of_every_type_can_be_sent(client: LedgerClient) -> None:
     sql = "SELECT [1, NULL], {'a': 1}, MAP {'k': 2}, DATE '2020-01-02', 1.5::DECIMAL(4, 1), '\\xAA'::BLOB, 2::HUGEINT, uuid()"
-    (row,) = client.query(sql)["rows"]
+    (row,) = client.query(sql).rows
     assert row[:7] == [[1, None], {"a": 1}, {"k": 2}, "2020-01-02", "1.5", "aa", 2]
 
 
@@ -96,7 +96,7 @@ def test_a_slow_query_is_stopped_and_holds_nobody_up(ledger: LedgerProcess, clie
     assert asking.is_alive(), "the commits and the projection waited for the query"
     asking.join(60)
     assert len(stopped) == 1
-    assert client.query("SELECT count(*) FROM job")["rows"] == [[20]]
+    assert client.query("SELECT count(*) FROM job").rows == [[20]]
 
 
 def test_a_query_that_eats_memory_leaves_the_ledger_alive(client: LedgerClient) -> None:
@@ -104,7 +104,7 @@ def test_a_query_that_eats_memory_leaves_the_ledger_alive(client: LedgerClient) 
         client.query("SELECT list(a.range || repeat('x', 1000)) FROM range(100000000) a", timeout_s=30.0)
     submit(client, "a")
     client.flush()
-    assert client.query("SELECT count(*) FROM job")["rows"] == [[1]]
+    assert client.query("SELECT count(*) FROM job").rows == [[1]]
 
 
 def test_a_query_leaves_no_file_behind(ledger: LedgerProcess, client: LedgerClient, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def children(pid: int) -> list[int]:
 
 def test_no_query_takes_the_ledger_s_memory_or_time(ledger: LedgerProcess, client: LedgerClient) -> None:
     submit(client, "a")
-    assert client.query("SELECT count(*) FROM job")["rows"] == [[1]]
+    assert client.query("SELECT count(*) FROM job").rows == [[1]]
     assert ledger.process is not None
     before = memory(ledger.process.pid)
     for sql in TOO_LARGE:
@@ -51,7 +51,7 @@ def test_no_query_takes_the_ledger_s_memory_or_time(ledger: LedgerProcess, clien
             client.query(sql, timeout_s=1.0)
     assert memory(ledger.process.pid) - before < 64 * 1024, "what queries take is not the ledger's"
     assert ledger.process.poll() is None
-    assert client.query("SELECT job_id FROM job")["rows"] == [["a"]]
+    assert client.query("SELECT job_id FROM job").rows == [["a"]]
 
 
 def test_a_cell_and_an_answer_say_what_is_too_much(client: LedgerClient) -> None:
@@ -59,7 +59,7 @@ def test_a_cell_and_an_answer_say_what_is_too_much(client: LedgerClient) -> None
         client.query("SELECT 1 AS small, repeat('x', 1048577) AS big")
     with pytest.raises(errors.QueryTooLarge, match="its answer has more than 32 MiB"):
         client.query("SELECT repeat('x', 1000000) FROM range(40)")
-    assert len(client.query("SELECT repeat('x', 1048000)")["rows"][0][0]) == 1_048_000
+    assert len(client.query("SELECT repeat('x', 1048000)").rows[0][0]) == 1_048_000
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_a_cell_and_an_answer_say_what_is_too_much(client: LedgerClient) -> None
     ],
 )
 def test_every_value_has_a_form(shared_ledger: LedgerClient, sql: str, cell: object) -> None:
-    assert shared_ledger.query(f"SELECT {sql}")["rows"] == [[cell]]
+    assert shared_ledger.query(f"SELECT {sql}").rows == [[cell]]
     assert shared_ledger.rows(f"SELECT {sql}").rows == [[cell]]
 
 
 def test_all_types_are_answered(shared_ledger: LedgerClient) -> None:
     answer = shared_ledger.query("SELECT * FROM test_all_types()")
-    assert len(answer["rows"]) == 3
-    assert {len(row) for row in answer["rows"]} == {len(answer["columns"])}
-    assert shared_ledger.query("SELECT now()")["rows"][0][0].startswith("20")
+    assert len(answer.rows) == 3
+    assert {len(row) for row in answer.rows} == {len(answer.columns)}
+    assert shared_ledger.query("SELECT now()").rows[0][0].startswith("20")
 
 
 @pytest.mark.parametrize("opened", ["(", "[", "{'a': ", "NOT ", "-"])
@@ -104,13 +104,13 @@ def test_nesting_ends_nobody(shared_ledger: LedgerClient, opened: str) -> None:
             shared_ledger.query("SELECT " + opened * depth + "1" + closed * depth, timeout_s=20.0)
         except LabError as error:
             assert isinstance(error, errors.LedgerError), repr(error)
-    assert shared_ledger.query("SELECT 1")["rows"] == [[1]]
+    assert shared_ledger.query("SELECT 1").rows == [[1]]
 
 
 def test_a_query_sees_all_that_was_acknowledged_before(client: LedgerClient) -> None:
     for number in range(30):
         submit(client, f"j{number}")
-        assert client.query("SELECT count(*) FROM job")["rows"] == [[number + 1]]
+        assert client.query("SELECT count(*) FROM job").rows == [[number + 1]]
 
 
 def test_queries_at_once_see_the_same_tables(ledger: LedgerProcess, client: LedgerClient) -> None:
@@ -119,7 +119,7 @@ def test_queries_at_once_see_the_same_tables(ledger: LedgerProcess, client: Ledg
 
     def ask() -> None:
         with ledger.client() as other:
-            found.extend(other.query("SELECT count(*) FROM job")["rows"] for _ in range(5))
+            found.extend(other.query("SELECT count(*) FROM job").rows for _ in range(5))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -144,14 +144,14 @@ def test_a_killed_ledger_takes_its_queries_with_it_and_leaves_no_copies(ledger: 
     ledger.start()
     assert not ledger.folder.with_name("ledger-queries").exists()
     with ledger.client() as again:
-        assert again.query("SELECT count(*) FROM job")["rows"] == [[0]]
+        assert again.query("SELECT count(*) FROM job").rows == [[0]]
 
 
 def test_a_stop_ends_queries_and_the_next_ledger_answers_them(ledger: LedgerProcess, client: LedgerClient) -> None:
-    assert client.query("SELECT 1")["rows"] == [[1]]
+    assert client.query("SELECT 1").rows == [[1]]
     assert ledger.process is not None
     (child,) = children(ledger.process.pid)
     assert ledger.stop() == 0
     wait_until(lambda: linux.start_time(child) is None, 10, "the query's process to end")
     ledger.start()
-    assert client.query("SELECT 1")["rows"] == [[1]]
+    assert client.query("SELECT 1").rows == [[1]]

@@ -29,7 +29,7 @@ def test_all_that_failed_is_run_again_once(client: LedgerClient, monkeypatch: py
     assert retry_all(client, "me", "failed", pipeline="gated") == []
     assert sorted(retry_all(client, "me", "failed", kind="bad_input", pipeline="plain")) == jobs
     assert retry_all(client, "me", "failed") == [], "they run already"
-    assert client.counts()["jobs"] == {"queued": 20}
+    assert client.counts().jobs == {"queued": 20}
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_whoever_waits_for_a_job_waits_for_the_lab_s_own_retry(ledger: LedgerPro
     assert progress.unfinished() == ["own"]
     assert "runs it again by itself, 20 s after" in why_job(progress.jobs["own"], {}, 0, 0.0)
     assert "runs it again" not in why_job(progress.jobs["other"], {}, 0, 0.0)
-    rows = client.query("SELECT job_id, own, own_retries FROM job ORDER BY 1")["rows"]
+    rows = client.query("SELECT job_id, own, own_retries FROM job ORDER BY 1").rows
     assert rows == [["other", None, 0], ["own", "knowledge", 0]]

@@ -46,10 +46,10 @@ def publish(lab: Lab, client: LedgerClient, description: str) -> Topology:
 
 def bring_to_the_gate(client: LedgerClient, pipeline: Topology) -> list[str]:
     """Documents of this version that wait at its gate."""
-    before = client.counts()["gates"].get("waiting", 0)
+    before = client.counts().gates.get("waiting", 0)
     jobs = [spec(pipeline, uuid.uuid4().hex, content="a text") for _ in range(EACH)]
     client.submit(specs(jobs))
-    wait_until(lambda: client.counts()["gates"].get("waiting", 0) == before + EACH, 120, "all to wait at the gate")
+    wait_until(lambda: client.counts().gates.get("waiting", 0) == before + EACH, 120, "all to wait at the gate")
     return [job["job_id"] for job in jobs]
 
 
@@ -86,7 +86,7 @@ def test_a_thousand_gates_at_once_are_released_in_batches_without_duplicates(lab
                 dagsterd = lab.start("medkg_lab.orchestration")
             for each in done:
                 each.result()
-        wait_until(lambda: client.counts()["jobs"].get("completed", 0) == 2 * EACH, 300, "all to complete")
+        wait_until(lambda: client.counts().jobs.get("completed", 0) == 2 * EACH, 300, "all to complete")
         releases = of_type(client, "gate.released")
         assert sum(len(event["jobs"]) for event in releases) == 2 * EACH
         assert max(Counter(job_id for event in releases for job_id in event["jobs"]).values()) == 1

@@ -158,9 +158,9 @@ def test_health_is_the_lease_and_resuming_adds_nothing_while_a_job_lives(view: V
     run = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
     assert run is not None
     assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
-    head = view.client.counts()["head"]
+    head = view.client.counts().head
     launcher.resume_run(ResumeRunContext(run, None, 1))
-    assert view.client.counts()["head"] == head
+    assert view.client.counts().head == head
     assert launcher.terminate(run.run_id)
     view.catch_up()
     assert view.client.get(engine.jobs[0]).state == "cancelled"  # type: ignore[union-attr]

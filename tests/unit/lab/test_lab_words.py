@@ -10,6 +10,7 @@ from medkg_lab.lab.demo import quantile
 from medkg_lab.lab.targets import Remote, UnknownTarget, resolve
 from medkg_lab.lab.why import Blockers, needs_person, why_breaker, why_disk, why_job, why_process, why_removed
 from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.rates import Spent
 from tests import answers
 
 READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
@@ -81,14 +82,14 @@ def test_quantiles_are_values_that_were_seen(share: float, value: float) -> None
 
 
 def test_why_a_running_job_waits_names_the_open_circuit() -> None:
-    breaker = {"policy": "polite-api", "key": "api.example.org", "until": 130.0, "failures": 5}
+    breaker = answers.circuit(key="api.example.org", until=130.0)
     said = why_job(job(state="running", stage="download"), READY, 0, 100.0, Blockers(breaker=breaker))
     assert "polite-api api.example.org is open for 30 s" in said
     assert "5 times in a row" in said
 
 
 def test_why_a_running_job_waits_names_the_rate_that_is_used_up() -> None:
-    rate = {"policy": "polite-api", "key": "api.example.org", "rate_per_s": 0.2, "wait_s": 4.0}
+    rate = Spent("polite-api", "api.example.org", rate_per_s=0.2, wait_s=4.0)
     said = why_job(job(state="running", stage="download"), READY, 0, 100.0, Blockers(rate=rate))
     for words in (
         "download",
@@ -150,6 +151,6 @@ def test_a_gate_that_the_pdf_process_opens_needs_a_person_only_for_missing_pages
 
 
 def test_a_circuit_whose_time_is_over_is_half_open() -> None:
-    breaker = {"policy": "polite-api", "key": "pmc", "failures": 5, "until": 100.0}
+    breaker = answers.circuit(until=100.0)
     assert "open for 20 s more" in why_breaker(breaker, 80.0)
     assert "half-open: the next call tests it" in why_breaker(breaker, 1400.0)

@@ -95,7 +95,7 @@ class GateScreen(ModeScreen):
         self._waiting = snapshot.gates
         self._list.greyed = "ledger" in snapshot.behind
         self._paint()
-        head = snapshot.counts.get("head")
+        head = snapshot.head
         if head is not None and head != self._head_seen:
             self._head_seen = head
             self._look()

@@ -116,7 +116,7 @@ class JobsScreen(ModeScreen):
         self._head()
 
     def _look_again(self) -> None:
-        head = self.snapshot.counts.get("head")
+        head = self.snapshot.head
         if head is not None and head != self._seen_head:
             self._seen_head = head
             self._look()

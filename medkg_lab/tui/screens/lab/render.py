@@ -105,8 +105,8 @@ def _doing(one: Any, seen: Snapshot) -> str:
         return f"loading, usually about {usual} s" if usual else "opening"
     if one["state"] != "ready" or not seen.counts:
         return ""
-    head = int(seen.counts.get("head", 0))
-    queued = seen.counts.get("queued_by_lane", {})
+    head = seen.head or 0
+    queued = seen.queued_by_lane
     if name == "ledgerd":
         return f"ready · {number(head)} events"
     if name == "bridge":
@@ -129,8 +129,8 @@ def _distance(head: int, seen: Snapshot, view: str) -> str:
 
 def behind(seen: Snapshot) -> list[Line]:
     """How much waits, and how far views lag behind the ledger."""
-    head = int(seen.counts.get("head", 0))
-    queued = seen.counts.get("queued_by_lane", {})
+    head = seen.head or 0
+    queued = seen.queued_by_lane
     lines: list[Line] = [
         _fact(
             "queue", plural(seen.jobs.get("queued", 0), "job"), " ".join(f"{n} {lane}" for lane, n in queued.items())
@@ -157,7 +157,7 @@ def machine(seen: Snapshot, width: int) -> list[Line]:
         return [[("not known yet", "muted")]]
     cores, busy, rss = float(found["cores"]), float(found["busy"]), float(found["rss_mb"])
     profile = seen.lab["profile"] if seen.lab else "?"
-    opened = [one for one in seen.breakers if one["state"] != "closed"]
+    opened = [one for one in seen.breakers if one.state != "closed"]
     breakers = f"▲ {len(opened)} open" if opened else "✓ all closed"
     durable = found["durability"]
     safe = "fdatasync" in durable

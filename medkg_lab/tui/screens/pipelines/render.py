@@ -190,7 +190,7 @@ def why_stage(topology: Topology, name: str, now: Standing, seen: Snapshot) -> s
     """Why jobs stand at a stage, in a sentence."""
     stage = topology.stage(name)
     at = now.flow.get(name, {})
-    open_now = next((one for one in seen.breakers if one["policy"] == stage.policy and one["state"] != "closed"), None)
+    open_now = next((one for one in seen.breakers if one.policy == stage.policy and one.state != "closed"), None)
     if waiting := at.get("waiting_gate"):
         wanted = stage.condition.ledger_field if stage.condition is not None else "being opened"
         return f"{plural(waiting, 'document')} wait at {name} for {wanted}. Gate (5) shows what is missing of each."
