@@ -1,9 +1,10 @@
-"""Answers of the ledger for unit tests: a job, a gate, a listed job, of which a test names only what it is about."""
+"""Answers of the lab's processes for unit tests, of which a test names only what it is about."""
 
 from typing import Any
 
 from medkg_lab.lab.job_queries import ListedJob
 from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow, JobDetail, read
+from medkg_lab.tui.messages import WatchedLab, WatchedProcess
 
 _GATE: dict[str, Any] = {
     "job_id": "j", "doc_id": "pmc:1", "gate": "g", "execution": 1, "state": "waiting", "stages": [], "waiting_since": 0.0,
@@ -62,3 +63,19 @@ def circuit(**given: Any) -> CircuitRow:
         "owner": None,
     }
     return read(told | given, CircuitRow)
+
+
+def process(name: str, state: str = "ready", **given: Any) -> WatchedProcess:
+    """A process with these fields."""
+    told = {
+        "pid": 1, "restarts": 0, "failures": 0, "silent_seconds": 0.0, "after": [], "rss_mb": None, "cpu_seconds": 0.0,
+        "port": None, "reason": "", "since": None, "slow": False,
+    }  # fmt: skip
+    return read(told | {"name": name, "state": state} | given, WatchedProcess)
+
+
+def lab(*processes: WatchedProcess, profile: str = "cpu") -> WatchedLab:
+    """A lab of these processes."""
+    return WatchedLab(
+        home="/home/lab", pid=1, since=0.0, stopping=False, profile=profile, notes=(), processes=processes
+    )

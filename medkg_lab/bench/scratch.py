@@ -39,15 +39,15 @@ class ScratchLab:
     def cpu_seconds(self) -> dict[str, float]:
         """CPU seconds that each process has used since it started."""
         used: dict[str, float] = {}
-        for one in self.lab.supervisor.status()["processes"]:
-            if one["pid"]:
-                times = psutil.Process(one["pid"]).cpu_times()
-                used[one["name"]] = times.user + times.system
+        for one in self.lab.supervisor.status().processes:
+            if one.pid:
+                times = psutil.Process(one.pid).cpu_times()
+                used[one.name] = times.user + times.system
         return used
 
     def rss_mb(self) -> dict[str, float]:
         """Resident memory of each process in MiB."""
-        return {one["name"]: one["rss_mb"] for one in self.lab.supervisor.status()["processes"]}
+        return {one.name: one.rss_mb or 0.0 for one in self.lab.supervisor.status().processes}
 
     def bytes_on_disk(self) -> dict[str, int]:
         """Bytes of each part of the lab's data and state."""

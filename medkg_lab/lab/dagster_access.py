@@ -2,14 +2,14 @@
 
 import os
 import webbrowser
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.locations import Locations
 from medkg_lab.ports import lab_ports
 from medkg_lab.rpc import Client
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.supervisor.decide import State
 
@@ -68,7 +68,7 @@ class DagsterAccess:
         """Raise unless the lab's own dagsterd is ready and holds its port."""
         if not self._supervisor.is_running():
             raise LabNotRunning(home=self._locations.home)
-        state = state_of(self._supervisor.status()["processes"])
+        state = state_of(self._supervisor.status().processes)
         if state != State.READY:
             raise DagsterNotReady(state=state)
         if (uid := linux.listener_uid(self._port)) != os.getuid():
@@ -81,9 +81,9 @@ class DagsterAccess:
         return lab_ports(self._locations)[PROCESS.removesuffix("d")]
 
 
-def state_of(processes: Iterable[Mapping[str, Any]]) -> str:
+def state_of(processes: Iterable[ProcessRow]) -> str:
     """What the supervisor says of dagsterd."""
-    return next((str(one["state"]) for one in processes if one["name"] == PROCESS), "not part of this lab")
+    return next((one.state for one in processes if one.name == PROCESS), "not part of this lab")
 
 
 def open_in_browser(url: str) -> bool:

@@ -43,7 +43,7 @@ def _broker(lab: Lab, stack: contextlib.ExitStack) -> Address:
 def _is_ready(lab: Lab) -> bool:
     """Whether the lab runs and its broker, if it is the lab's to run, is ready."""
     try:
-        processes = lab.supervisor.status()["processes"]
+        processes = lab.supervisor.status().processes
     except LabError:
         return False
-    return all(one["state"] == "ready" for one in processes if one["name"] == "broker")
+    return all(one.state == "ready" for one in processes if one.name == "broker")

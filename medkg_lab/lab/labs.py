@@ -62,5 +62,5 @@ def _state(one: Running) -> str:
         return "does not answer"
     if status["stopping"]:
         return "stopping"
-    ready = sum(process["state"] == "ready" for process in status["processes"])
-    return "ready" if ready == len(status["processes"]) else f"{ready} of {len(status['processes'])} processes ready"
+    ready = sum(process.state == "ready" for process in status.processes)
+    return "ready" if ready == len(status.processes) else f"{ready} of {len(status.processes)} processes ready"

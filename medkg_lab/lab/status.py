@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from medkg_lab import linux
 from medkg_lab.broker.engine import choose, embedded_folder
 from medkg_lab.broker.removals import REMOVALS, removals
@@ -15,6 +17,7 @@ from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.state import CircuitState, JobState
 from medkg_lab.ports import lab_ports
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
@@ -33,10 +36,10 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
     supervised = lab.supervisor.status()
     engine = choose(lab.locations, lab.settings)
     answer = {
-        "home": supervised["home"],
-        "profile": supervised["profile"],
-        "processes": supervised["processes"],
-        "rss_mb": round(sum(one["rss_mb"] or 0 for one in supervised["processes"]), 1),
+        "home": supervised.home,
+        "profile": supervised.profile,
+        "processes": msgspec.to_builtins(supervised.processes),
+        "rss_mb": round(sum(one.rss_mb or 0 for one in supervised.processes), 1),
         "broker": {
             "engine": lab.settings.broker.engine,
             "bootstrap": str(lab.bootstrap),
@@ -46,15 +49,15 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
         "ports": lab_ports(lab.locations),
         "disk_free_mb": int(free_mb(lab)),
         "logs_mb": round(logs_mb(lab), 1),
-        "notes": supervised["notes"],
+        "notes": list(supervised.notes),
         "jobs": None,
         "gates": None,
         "lag": None,
     }
     if with_link:
         answer |= lab.dagster.link()
-    ledgerd = next(one for one in supervised["processes"] if one["name"] == "ledgerd")
-    if ledgerd["state"] == SILENT:
+    ledgerd = supervised.process("ledgerd")
+    if ledgerd is not None and ledgerd.state == SILENT:
         answer["ledger_error"] = why_process(ledgerd)
         return answer
     try:
@@ -76,7 +79,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
 
 def explain_job(lab: Lab, job: JobRow) -> str:
     """One sentence on why the job is not moving, or how it ended."""
-    processes = {one["name"]: one for one in lab.supervisor.status()["processes"]}
+    processes = {one.name: one for one in lab.supervisor.status().processes}
     before = 0
     if job.state is JobState.QUEUED:
         before = max(0, lab.ledger.counts().queued_by_lane.get(job.lane, 0) - 1)
@@ -84,13 +87,13 @@ def explain_job(lab: Lab, job: JobRow) -> str:
     return why_job(job, processes, before, time.time(), held)
 
 
-def explain_process(lab: Lab, process: Mapping[str, Any]) -> list[str]:
+def explain_process(lab: Lab, process: ProcessRow) -> list[str]:
     """Why a process is as it is, and after that what holds up the whole lab, a sentence each."""
-    running = lab.supervisor.status()["processes"]
-    return [why_process(process), *_disk(lab), *_held_up(lab, {one["name"]: one for one in running})]
+    running = lab.supervisor.status().processes
+    return [why_process(process), *_disk(lab), *_held_up(lab, {one.name: one for one in running})]
 
 
-def _held(lab: Lab, job: JobRow, processes: Mapping[str, Mapping[str, Any]]) -> Blockers:
+def _held(lab: Lab, job: JobRow, processes: Mapping[str, ProcessRow]) -> Blockers:
     """What holds up the stage that the job is in."""
     has_gpu, waiting = _gpu(lab, processes)
     gpu = has_gpu if job.worker in waiting else None
@@ -106,20 +109,21 @@ def _held(lab: Lab, job: JobRow, processes: Mapping[str, Mapping[str, Any]]) -> 
     return Blockers(breaker, next((one for one in spent if one.policy == policy), None), gpu)
 
 
-def _gpu(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, set[str]]:
+def _gpu(lab: Lab, processes: Mapping[str, ProcessRow]) -> tuple[str | None, set[str]]:
     """The process that has the GPU's one place, and those that wait for it."""
-    names = {one["pid"]: name for name, one in processes.items() if one.get("pid")}
+    names = {one.pid: name for name, one in processes.items() if one.pid}
     lock = linux.file_lock(lab.locations.state / GPU_LOCK, names)
     return names.get(lock.holder or 0), {names[pid] for pid in lock.waiting}
 
 
-def _held_up(lab: Lab, processes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _held_up(lab: Lab, processes: Mapping[str, ProcessRow]) -> list[str]:
     """What holds up stages anywhere in the lab; nothing while the ledger is not up to be asked."""
     found = []
     has_gpu, waiting = _gpu(lab, processes)
     if has_gpu and waiting:
         found.append(f"{', '.join(sorted(waiting))} waits for the GPU, which {has_gpu} has.")
-    if processes.get("ledgerd", {}).get("state") != State.READY:
+    ledgerd = processes.get("ledgerd")
+    if ledgerd is None or ledgerd.state != State.READY:
         return found
     try:
         found += [why_breaker(one, time.time()) for one in lab.ledger.breakers() if one.state is CircuitState.OPEN]
@@ -155,10 +159,10 @@ def _removed(lab: Lab) -> list[str]:
 
 def blockers(lab: Lab) -> list[str]:
     """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
-    processes = lab.supervisor.status()["processes"]
-    found = [why_process(one) for one in processes if one["state"] != "ready"]
-    found += [*_removed(lab), *_disk(lab), *_held_up(lab, {one["name"]: one for one in processes})]
-    if any(one["name"] == "ledgerd" and one["state"] != "ready" for one in processes):
+    processes = lab.supervisor.status().processes
+    found = [why_process(one) for one in processes if one.state != "ready"]
+    found += [*_removed(lab), *_disk(lab), *_held_up(lab, {one.name: one for one in processes})]
+    if any(one.name == "ledgerd" and one.state != "ready" for one in processes):
         return found
     try:
         for state in ("waiting_gate", "queued", "running"):

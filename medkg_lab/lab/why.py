@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from medkg_lab.broker.removals import Removal
 from medkg_lab.errors import LabError
@@ -13,6 +12,7 @@ from medkg_lab.ledger.own_failures import PAUSES, runs_again
 from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import GateState, JobState
 from medkg_lab.stages.contracts import Lane
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State
 from medkg_lab.supervisor.processes import SERVER
 from medkg_lab.topology.rules import PDF_FIELD
@@ -46,7 +46,7 @@ NOTHING = Blockers()
 
 def why_job(
     job: JobRow,
-    processes: Mapping[str, Mapping[str, Any]],
+    processes: Mapping[str, ProcessRow],
     queued_before: int,
     now: float,
     held: Blockers = NOTHING,
@@ -99,7 +99,7 @@ def condition_of(gate: AnyGate) -> str:
     return f"{gate.condition.ledger_field} = {str(gate.condition.equals).lower()}"
 
 
-def _why_gate(job: JobRow, processes: Mapping[str, Mapping[str, Any]], now: float) -> str:
+def _why_gate(job: JobRow, processes: Mapping[str, ProcessRow], now: float) -> str:
     gate = job.gate
     assert gate is not None, "a job that waits at a gate has one"
     since = _ago(now - gate.waiting_since)
@@ -137,9 +137,9 @@ def _why_running(job: JobRow, now: float, held: Blockers) -> str:
     return f"It is running: stage {stage} on {job.worker or 'an engine'}{lease_left}."
 
 
-def _why_queued(job: JobRow, processes: Mapping[str, Mapping[str, Any]], queued_before: int) -> str:
+def _why_queued(job: JobRow, processes: Mapping[str, ProcessRow], queued_before: int) -> str:
     engine = f"engine-{job.lane}"
-    loading = [name for name, seen in processes.items() if name.startswith(SERVER) and seen["state"] == State.STARTING]
+    loading = [name for name, seen in processes.items() if name.startswith(SERVER) and seen.state == State.STARTING]
     if job.lane == Lane.COMPUTE and loading:
         names = ", ".join(loading)
         return f"It is queued while {names} loads its model. `medkg-lab logs {loading[0]}` shows how far that is."
@@ -150,26 +150,26 @@ def _why_queued(job: JobRow, processes: Mapping[str, Mapping[str, Any]], queued_
     return f"It is next in the queue of {engine}."
 
 
-def _down(name: str, processes: Mapping[str, Mapping[str, Any]]) -> str:
+def _down(name: str, processes: Mapping[str, ProcessRow]) -> str:
     seen = processes.get(name)
-    if seen is None or seen["state"] == State.READY:
+    if seen is None or seen.state == State.READY:
         return ""
-    reason = f": {seen['reason']}" if seen.get("reason") else ""
-    if seen["state"] == SILENT:
-        return f"Process {name} {seen['reason']}."
-    if seen["state"] == State.STARTING:
+    reason = f": {seen.reason}" if seen.reason else ""
+    if seen.state == SILENT:
+        return f"Process {name} {seen.reason}."
+    if seen.state == State.STARTING:
         return f"Process {name} is starting{reason or ' and loads its models'}; the job goes on when it is ready."
-    return f"Process {name} is {seen['state']}{reason}. `medkg-lab restart {name}` or `medkg-lab logs {name}`."
+    return f"Process {name} is {seen.state}{reason}. `medkg-lab restart {name}` or `medkg-lab logs {name}`."
 
 
-def why_process(seen: Mapping[str, Any]) -> str:
+def why_process(seen: ProcessRow) -> str:
     """Say why a process is not ready, or that it is."""
-    name, state = seen["name"], seen["state"]
+    name, state = seen.name, seen.state
     if state == State.READY:
         return f"{name} is ready."
     if state == SILENT:
-        return f"{name} {seen['reason']}."
-    reason = f": {seen['reason']}" if seen.get("reason") else ""
+        return f"{name} {seen.reason}."
+    reason = f": {seen.reason}" if seen.reason else ""
     remedy = f" `medkg-lab restart {name}` once that is fixed." if state == State.GIVEN_UP else ""
     return f"{name} is {state}{reason}.{remedy}"
 

@@ -8,14 +8,17 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from medkg_lab import errors, exit_codes, folders, heartbeat, launch, linux, running
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.locations import Locations
 from medkg_lab.rpc import Client, PeerUnreachable
 from medkg_lab.running import Running
-from medkg_lab.supervisor.errors import LabNotReady, LabOfAnotherUser, LabSilent, SupervisorFailed
+from medkg_lab.supervisor.answers import LabStatus, Restarting
+from medkg_lab.supervisor.errors import AnotherVersion, LabNotReady, LabOfAnotherUser, LabSilent, SupervisorFailed
 from medkg_lab.supervisor.readiness import STARTS_S, Readiness
 
 ANSWER_S = 5.0
@@ -24,6 +27,7 @@ START_S = 30.0
 """Seconds in which one that has just been started answers, unless it is still computing."""
 END_S = 30.0
 _POLL_INTERVAL_S = 0.1
+T = TypeVar("T")
 
 
 class SupervisorClient:
@@ -45,13 +49,13 @@ class SupervisorClient:
             return False
         return True
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> LabStatus:
         """The state of every process. Raises LabNotRunning, LabSilent, LabOfAnotherUser."""
-        return self._ask("status")
+        return self._ask(LabStatus, "status")
 
-    def restart(self, name: str) -> dict[str, Any]:
+    def restart(self, name: str) -> Restarting:
         """Restart one process. Raises LabNotRunning, LabSilent, LabOfAnotherUser, UnknownProcess."""
-        return self._ask("restart", name=name)
+        return self._ask(Restarting, "restart", name=name)
 
     def down(self) -> None:
         """Stop every process, and the supervisor: by a signal where it does not answer.
@@ -60,10 +64,10 @@ class SupervisorClient:
         """
         owner = self.process()
         try:
-            pid = self.status()["pid"]
+            pid = self.status().pid
             # It may end between stopping the last process and answering.
             with contextlib.suppress(LabNotRunning, LabSilent):
-                self._ask("down", deadline=END_S)
+                self._ask(dict, "down", deadline=END_S)
         except LabSilent:
             if owner is None:
                 raise
@@ -110,7 +114,7 @@ class SupervisorClient:
                 detail=f"it ended with exit code {child.returncode}", log=path
             )
 
-    def wait_ready(self, seconds: float = STARTS_S, seen: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def wait_ready(self, seconds: float = STARTS_S, seen: Callable[[LabStatus], None] | None = None) -> None:
         """Wait until every process is ready, while they get on; `seen` is given each status on the way.
 
         A server that loads a model is not waited for, nor what waits for it: that may take minutes. Raises LabNotReady once one
@@ -121,7 +125,7 @@ class SupervisorClient:
             status = self.status()
             if seen is not None:
                 seen(status)
-            if readiness.reached(status["processes"], time.monotonic()):
+            if readiness.reached(status.processes, time.monotonic()):
                 return
             time.sleep(_POLL_INTERVAL_S)
 
@@ -129,11 +133,11 @@ class SupervisorClient:
         """Wait until a process that had been started `starts` times was started again and is ready. Raises LabNotReady."""
         until = time.monotonic() + seconds
         while True:
-            found = next(one for one in self.status()["processes"] if one["name"] == name)
-            if found["restarts"] >= starts and found["state"] == "ready":
+            found = next(one for one in self.status().processes if one.name == name)
+            if found.restarts >= starts and found.state == "ready":
                 return
-            if time.monotonic() > until or (found["restarts"] >= starts and found["state"] == "given_up"):
-                raise LabNotReady(processes=f"{name} ({found['state']}: {found['reason']})")
+            if time.monotonic() > until or (found.restarts >= starts and found.state == "given_up"):
+                raise LabNotReady(processes=f"{name} ({found.state}: {found.reason})")
             time.sleep(_POLL_INTERVAL_S)
 
     def _runs_or_starts(self, seconds: float) -> bool:
@@ -166,15 +170,18 @@ class SupervisorClient:
             time.sleep(0.02)
         return found
 
-    def _ask(self, op: str, deadline: float = ANSWER_S, **args: Any) -> dict[str, Any]:
+    def _ask(self, kind: type[T], op: str, deadline: float = ANSWER_S, **args: Any) -> T:
         owner = self.process()
         if owner is not None and owner.is_frozen():
             raise self._frozen(owner)
         try:
-            answer: dict[str, Any] = self._rpc().call(op, deadline=deadline, **args)
+            answer = self._rpc().call(op, deadline=deadline, **args)
         except PeerUnreachable as error:
             raise self._unreachable(str(error)) from None
-        return answer
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise AnotherVersion(home=self._locations.home, detail=str(error)) from None
 
     def _rpc(self) -> Client:
         """A client of the socket where the supervisor has it now."""

@@ -36,6 +36,13 @@ class LabSilent(LabError):
     exit_code: ClassVar[int] = exit_codes.NOT_READY
 
 
+class AnotherVersion(LabError):
+    """The lab at {home} was started by another version of medkg-lab ({detail}). `medkg-lab down`, then `medkg-lab up` starts it
+    anew."""
+
+    exit_code: ClassVar[int] = exit_codes.NOT_READY
+
+
 class LabOfAnotherUser(LabError):
     """The lab at {home} belongs to user {owner}. Only that user can reach it: run the command as {owner}, or choose another lab
     with `--home`."""

@@ -1,8 +1,8 @@
 """Whether a lab that starts will be ready: it is waited for while its processes get on, and not for what can never come. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.errors import LabNotReady, LabStarting
 
 STARTS_S = 600.0
@@ -11,8 +11,6 @@ STALLED_S = 90.0
 """Seconds without any progress after which nobody waits any longer."""
 MOST_FAILURES = 5
 """Ends of one process, one after the other, after which nobody waits for it: it fails in the same way each time."""
-
-Process = Mapping[str, Any]
 
 
 class Readiness:
@@ -24,16 +22,16 @@ class Readiness:
         self._progress = 0.0
         self._seen: object = None
 
-    def reached(self, processes: Sequence[Process], now: float) -> bool:
+    def reached(self, processes: Sequence[ProcessRow], now: float) -> bool:
         """Whether all that are waited for are ready. Raises LabNotReady or LabStarting when waiting longer is no use."""
         if self._began is None:
             self._began = self._progress = now
-        waiting = [one for one in processes if one["state"] != "ready" and not one["slow"]]
+        waiting = [one for one in processes if one.state != "ready" and not one.slow]
         if not waiting:
             return True
         if lost := hopeless(processes):
             raise LabNotReady(processes="; ".join(_sentence(one, now, self._began) for one in lost))
-        signs = [(one["name"], one["state"], one["pid"], one["cpu_seconds"]) for one in waiting]
+        signs = [(one.name, one.state, one.pid, one.cpu_seconds) for one in waiting]
         if signs != self._seen:
             self._seen, self._progress = signs, now
         if now - self._began >= self._seconds or now - self._progress >= STALLED_S:
@@ -42,22 +40,20 @@ class Readiness:
         return False
 
 
-def hopeless(processes: Sequence[Process]) -> list[Process]:
+def hopeless(processes: Sequence[ProcessRow]) -> list[ProcessRow]:
     """The processes that will not become ready, with those that wait for one of them; servers of the profile aside."""
-    lost = {one["name"] for one in processes if not one["slow"] and _is_lost(one)}
+    lost = {one.name for one in processes if not one.slow and _is_lost(one)}
     while more := {
-        one["name"]
-        for one in processes
-        if one["state"] == "absent" and lost & set(one["after"]) and one["name"] not in lost
+        one.name for one in processes if one.state == "absent" and lost & set(one.after) and one.name not in lost
     }:
         lost |= more
-    return [one for one in processes if one["name"] in lost]
+    return [one for one in processes if one.name in lost]
 
 
-def _is_lost(one: Process) -> bool:
-    return bool(one["state"] == "given_up" or (one["state"] == "exited" and one["failures"] >= MOST_FAILURES))
+def _is_lost(one: ProcessRow) -> bool:
+    return one.state == "given_up" or (one.state == "exited" and one.failures >= MOST_FAILURES)
 
 
-def _sentence(one: Process, now: float, began: float) -> str:
-    reason = one["reason"] or f"for {now - began:.0f} s by now"
-    return f"{one['name']} ({one['state']}: {reason})"
+def _sentence(one: ProcessRow, now: float, began: float) -> str:
+    reason = one.reason or f"for {now - began:.0f} s by now"
+    return f"{one.name} ({one.state}: {reason})"

@@ -11,6 +11,7 @@ import psutil
 from medkg_lab import linux, process, rpc
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings
+from medkg_lab.supervisor.answers import LabStatus, ProcessRow, Restarting
 from medkg_lab.supervisor.children import Child, Children, clear_leftovers
 from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT, SILENT_S, State, decide, missing
 from medkg_lab.supervisor.errors import UnknownProcess
@@ -83,46 +84,46 @@ class Supervisor:
         await self._ended.wait()
         return {"stopped": True}
 
-    async def _restart(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def _restart(self, args: dict[str, Any]) -> Restarting:
         name = args["name"]
         if name not in self._children.by_name:
             raise UnknownProcess(name=name, known=", ".join(self._children.by_name))
         before = self._children.by_name[name].starts
         self._restarting.add(name)
         self._woken.set()
-        return {"name": name, "starts": before}
+        return Restarting(name=name, starts=before)
 
-    async def _status(self, args: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "home": str(self._locations.home),
-            "pid": psutil.Process().pid,
-            "since": self._started,
-            "stopping": not self._wanted,
-            "profile": self._settings.profile,
-            "notes": list(self._notes),
-            "processes": [_describe(child, self._children) for child in self._children.by_name.values()],
-        }
+    async def _status(self, args: dict[str, Any]) -> LabStatus:
+        return LabStatus(
+            home=str(self._locations.home),
+            pid=psutil.Process().pid,
+            since=self._started,
+            stopping=not self._wanted,
+            profile=self._settings.profile,
+            notes=tuple(self._notes),
+            processes=tuple(_describe(child, self._children) for child in self._children.by_name.values()),
+        )
 
 
-def _describe(child: Child, children: Children) -> dict[str, Any]:
+def _describe(child: Child, children: Children) -> ProcessRow:
     rss, cpu = _usage(child.pid)
     stopped = child.pid is not None and linux.process_state(child.pid) in ("T", "t")
     silence = _silence(child, stopped)
-    return {
-        "name": child.spec.name,
-        "state": SILENT if silence else child.seen.state.value,
-        "pid": child.pid,
-        "restarts": max(0, child.starts - 1),
-        "failures": child.seen.failures,
-        "silent_seconds": round(child.seen.silent, 1),
-        "after": list(child.spec.after),
-        "rss_mb": rss,
-        "cpu_seconds": cpu,
-        "port": child.spec.port,
-        "reason": silence or child.reason or _waiting_for(child, children),
-        "since": child.started_at or None,
-        "slow": child.spec.slow or any(name in child.spec.settled for name in _waited_for(child, children)),
-    }
+    return ProcessRow(
+        name=child.spec.name,
+        state=SILENT if silence else child.seen.state.value,
+        pid=child.pid,
+        restarts=max(0, child.starts - 1),
+        failures=child.seen.failures,
+        silent_seconds=round(child.seen.silent, 1),
+        after=tuple(child.spec.after),
+        rss_mb=rss,
+        cpu_seconds=cpu,
+        port=child.spec.port,
+        reason=silence or child.reason or _waiting_for(child, children),
+        since=child.started_at or None,
+        slow=child.spec.slow or any(name in child.spec.settled for name in _waited_for(child, children)),
+    )
 
 
 def _silence(child: Child, stopped: bool) -> str:

@@ -47,11 +47,11 @@ def _disk(seen: Snapshot) -> list[Need]:
 def _processes(seen: Snapshot) -> list[Need]:
     found = []
     for one in seen.processes:
-        if one["state"] not in {"exited", "given_up", "silent"}:
+        if one.state not in {"exited", "given_up", "silent"}:
             continue
-        state = glyphs.of_process(one["state"])
-        reason = one_line(one["reason"] or "it ended", 200)
-        found.append(Need(state, f"{one['name']}: {reason}, {plural(one['restarts'], 'restart')}", "l", "read its log"))
+        state = glyphs.of_process(one.state)
+        reason = one_line(one.reason or "it ended", 200)
+        found.append(Need(state, f"{one.name}: {reason}, {plural(one.restarts, 'restart')}", "l", "read its log"))
     return found
 
 
@@ -104,12 +104,12 @@ def health(seen: Snapshot) -> tuple[State, str]:
     """The lab's health for the bar: a state, and words such as `7 of 8 up`."""
     if seen.lab is None:
         return glyphs.STOPPED, "no lab"
-    up = sum(one["state"] == "ready" for one in seen.processes)
-    if seen.lab.get("stopping"):
+    up = sum(one.state == "ready" for one in seen.processes)
+    if seen.lab.stopping:
         return glyphs.STOPPING, f"{up} of {len(seen.processes)} left"
     if seen.is_ready:
         return glyphs.UP, f"{up} up"
-    starting = all(one["state"] in {"ready", "absent", "starting"} for one in seen.processes)
+    starting = all(one.state in {"ready", "absent", "starting"} for one in seen.processes)
     return (glyphs.STARTING if starting else glyphs.DEGRADED), f"{up} of {len(seen.processes)} up"
 
 
@@ -147,7 +147,7 @@ def _moving(seen: Snapshot) -> list[tuple[State, str]]:
     assert seen.lab is not None
     running, queued = seen.jobs.get("running", 0), seen.jobs.get("queued", 0)
     if not seen.is_ready and not seen.counts:
-        up = sum(one["state"] == "ready" for one in seen.processes)
+        up = sum(one.state == "ready" for one in seen.processes)
         return [(glyphs.STARTING, f"starting: {up} of {len(seen.processes)} processes are up")]
     if running or queued:
         rate = f" · {seen.throughput[-1]:.0f} docs/s" if seen.throughput and seen.throughput[-1] >= 0.5 else ""
@@ -156,7 +156,7 @@ def _moving(seen: Snapshot) -> list[tuple[State, str]]:
     if reading := sum(not needs_person(gate) for gate in seen.gates):
         return [(glyphs.RUNNING, f"reading {plural(reading, 'PDF')}")]
     done = seen.jobs.get("completed", 0)
-    since = uptime(time.time() - seen.lab["since"])
+    since = uptime(time.time() - seen.lab.since)
     rest = f"idle · {plural(done, 'job')} completed" if done else "idle · no documents yet, i submits some"
     return [(glyphs.UP, f"{rest} · up for {since}")]
 
@@ -166,8 +166,8 @@ def _waiting(seen: Snapshot) -> list[tuple[State, str]]:
     if seen.gates:
         found.append((glyphs.AT_GATE, f"{len(seen.gates)} at the gate"))
     found += [
-        (glyphs.of_process(one["state"]), f"{one['name']} {glyphs.of_process(one['state']).word}")
+        (glyphs.of_process(one.state), f"{one.name} {glyphs.of_process(one.state).word}")
         for one in seen.processes
-        if seen.counts and one["state"] != "ready"
+        if seen.counts and one.state != "ready"
     ]
     return found

@@ -92,9 +92,9 @@ def _restart(screen: ModeScreen, name: str, _: str) -> None:
 
 def _why(screen: ModeScreen, name: str, _: str) -> None:
     """`:why DOC` or `:why PROCESS`."""
-    process = next((one for one in screen.snapshot.processes if one["name"] == name), None)
+    process = screen.snapshot.process(name)
     if process is not None:
-        screen.explain(Subject("process", name, name, name, process))
+        screen.explain(Subject("process", name, name, name, to_json(process)))
         return
 
     def show(job: JobDetail) -> None:
@@ -128,7 +128,7 @@ def completions(screen: FrameScreen) -> Sequence[str]:
     """Everything that can be typed after `:`, for tab."""
     words = [mode.word for mode in screen.session.modes]
     words += [f"{screen.word} {each}" for each in screen.completions()]
-    words += [f"restart {one['name']}" for one in screen.snapshot.processes]
+    words += [f"restart {one.name}" for one in screen.snapshot.processes]
     waiting = screen.snapshot.gates[:GATES_COMPLETED]
     words += [f"{word} {gate.doc_id}" for word in ("open", "reject", "why") for gate in waiting]
     words += [f"theme {name.removeprefix('lab-')}" for name in theme.PALETTES]

@@ -8,25 +8,39 @@ from textual.message import Message
 
 from medkg_lab.lab.flow import StageFlow
 from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow
+from medkg_lab.supervisor.answers import LabStatus, ProcessRow
 
 Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedProcess(ProcessRow):
+    """A process, with its share of a processor since it was last looked at; None while that is not known."""
+
+    cpu: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedLab(LabStatus):
+    """A lab that runs, with its processes as they are watched."""
+
+    processes: tuple[WatchedProcess, ...]
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """The lab at one moment, read about once a second. A part that could not be read keeps its last value.
 
-    `at` is seconds since the epoch. `lab` is the supervisor's status (its `processes` have name, state, reason, restarts,
-    rss_mb, cpu_seconds, port, since), or None while no lab runs. `counts`, `positions`, `breakers` and `gates` (the waiting
-    ones) are what the ledger's client gives under these names. `flow` says how many unfinished jobs stand where,
-    {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state: jobs}}; `stages` are the
-    stages of each pipeline in order, and `stage_flows` how each has done. `refused` counts the records of the work queue that
-    became dead letters. `behind` names what did not answer and since when (seconds since the epoch): then the
-    values of that part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
+    `at` is seconds since the epoch. `lab` is the supervisor's status, or None while no lab runs. `counts`, `positions`,
+    `breakers` and `gates` (the waiting ones) are what the ledger's client gives under these names. `flow` says how many
+    unfinished jobs stand where, {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state:
+    jobs}}; `stages` are the stages of each pipeline in order, and `stage_flows` how each has done. `refused` counts the records
+    of the work queue that became dead letters. `behind` names what did not answer and since when (seconds since the epoch):
+    then the values of that part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
     """
 
     at: float = 0.0
-    lab: Json | None = None
+    lab: WatchedLab | None = None
     counts: Counts | None = None
     positions: Mapping[str, int] = field(default_factory=dict)
     breakers: Sequence[CircuitRow] = ()
@@ -42,14 +56,23 @@ class Snapshot:
     trouble: str = ""
 
     @property
-    def processes(self) -> Sequence[Json]:
-        """The supervisor's description of every process."""
-        return self.lab["processes"] if self.lab else ()
+    def processes(self) -> Sequence[WatchedProcess]:
+        """Every process."""
+        return self.lab.processes if self.lab is not None else ()
+
+    def process(self, name: str) -> WatchedProcess | None:
+        """The process of this name."""
+        return next((one for one in self.processes if one.name == name), None)
+
+    def is_up(self, name: str) -> bool:
+        """Whether the process of this name is ready."""
+        process = self.process(name)
+        return process is not None and process.state == "ready"
 
     @property
     def is_ready(self) -> bool:
         """Whether a lab runs and all of its processes are ready."""
-        return bool(self.processes) and all(one["state"] == "ready" for one in self.processes)
+        return bool(self.processes) and all(one.state == "ready" for one in self.processes)
 
     @property
     def jobs(self) -> Mapping[str, int]:

@@ -17,7 +17,9 @@ from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.flow import WINDOW_S, StageFlow, stage_flows
 from medkg_lab.ledger.answers import Counts
-from medkg_lab.tui.messages import Snapshot, SnapshotTaken
+from medkg_lab.ledger.state import values_of
+from medkg_lab.supervisor.answers import LabStatus
+from medkg_lab.tui.messages import Snapshot, SnapshotTaken, WatchedLab, WatchedProcess
 
 POLL_EVERY_S = 1.0
 KEPT_RATES_S = 300
@@ -83,22 +85,23 @@ class Poller:
         """Take a snapshot; what does not answer keeps its last value and is named in `behind`."""
         now = time.time()
         try:
-            status: Mapping[str, Any] | None = self._lab.supervisor.status()
+            status: LabStatus | None = self._lab.supervisor.status()
             trouble = ""
         except LabNotRunning:
             status, trouble = None, ""
         except LabError as error:
             status, trouble = None, str(error)
-        seen = replace(self._seen, at=now, lab=status, trouble=trouble)
+        watched = None if status is None else self._with_cpu(status)
+        seen = replace(self._seen, at=now, lab=watched, trouble=trouble)
         if status is not None:
-            seen = self._ledger(self._with_cpu(seen))
+            seen = self._ledger(seen)
             seen = replace(seen, refused=self._refused(seen))
             seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
         self._seen = seen
         return seen
 
     def _ledger(self, seen: Snapshot) -> Snapshot:
-        if not any(one["name"] == "ledgerd" and one["state"] == "ready" for one in seen.processes):
+        if not seen.is_up("ledgerd"):
             return replace(seen, behind={"ledger": seen.behind.get("ledger", seen.at)} if self._was_up() else {})
         try:
             ledger = self._lab.ledger
@@ -141,8 +144,7 @@ class Poller:
     def _refused(self, seen: Snapshot) -> int:
         """Requests that became dead letters, looked for now and then: once the broker is up."""
         now = time.monotonic()
-        is_up = any(one["name"] == "broker" and one["state"] == "ready" for one in seen.processes)
-        if is_up and now - self._refused_asked >= REFUSED_EVERY_S:
+        if seen.is_up("broker") and now - self._refused_asked >= REFUSED_EVERY_S:
             # Here, so that the first frame does not wait for the broker's client library.
             from medkg_lab.lab.requests import dead_letters
 
@@ -164,26 +166,25 @@ class Poller:
         self._finished = (now, done)
         return tuple(self._rates)
 
-    def _with_cpu(self, seen: Snapshot) -> Snapshot:
-        assert seen.lab is not None
+    def _with_cpu(self, status: LabStatus) -> WatchedLab:
         now = time.monotonic()
-        described = []
-        for one in seen.processes:
-            used, key = one.get("cpu_seconds"), f"{one['name']} {one['pid']}"
+        watched = []
+        for one in status.processes:
+            used, key = one.cpu_seconds, f"{one.name} {one.pid}"
             share = None
             if used is not None:
                 before, had = self._cpu.get(key, (now, used))
                 share = max(0.0, used - had) / (now - before) if now - before > 0.2 else None
                 if share is not None or key not in self._cpu:
                     self._cpu[key] = (now, used)
-            described.append({**one, "cpu": share})
-        return replace(seen, lab={**seen.lab, "processes": described})
+            watched.append(WatchedProcess(**values_of(one), cpu=share))
+        return WatchedLab(**{**values_of(status), "processes": tuple(watched)})
 
     def _machine(self, seen: Snapshot) -> dict[str, Any]:
-        rss = sum(one.get("rss_mb") or 0 for one in seen.processes)
+        rss = sum(one.rss_mb or 0 for one in seen.processes)
         return {
             "cores": psutil.cpu_count() or 1,
-            "busy": sum(one.get("cpu") or 0 for one in seen.processes),
+            "busy": sum(one.cpu or 0 for one in seen.processes),
             "rss_mb": rss,
             "memory_mb": psutil.virtual_memory().total / 1e6,
             "disk_free_mb": _free(self._lab) / 1e6,

@@ -13,7 +13,7 @@ from medkg_lab.tui.poller import Poller
 from tests import answers
 from tests.waiting import wait_until
 
-UP: dict[str, Any] = {"processes": [{"name": "ledgerd", "state": "ready"}], "since": 0.0}
+UP = answers.lab(answers.process("ledgerd"))
 
 
 def seen(free_mb: float) -> Snapshot:

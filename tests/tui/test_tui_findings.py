@@ -27,7 +27,7 @@ from tests import answers
 from tests.tui.frozen import frozen
 from tests.tui.screens import opened
 
-UP: dict[str, Any] = {"processes": [{"name": "ledgerd", "state": "ready"}], "since": 0.0}
+UP = answers.lab(answers.process("ledgerd"))
 PDF_GATE = answers.gate()
 OWN_GATE = answers.gate(condition={"ledger_field": "reviewed", "equals": True})
 ID = "clinicaltrials:NCT90000001"

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from medkg_lab.gpu.nvml import Gauge
 from medkg_lab.tui.messages import Snapshot
 from medkg_lab.tui.screens.lab.render import machine
+from tests import answers
 
 USUAL = {
     "cores": 2,
@@ -21,7 +22,7 @@ COOL = Gauge(0, "NVIDIA H100", 12_595, 81_559, 0.37, 61, 212.5)
 
 def lines(*gauges: Gauge, width: int = 36) -> list[str]:
     """What is written."""
-    seen = Snapshot(machine=USUAL | {"gpus": gauges}, lab={"profile": "gpu", "processes": []})
+    seen = Snapshot(machine=USUAL | {"gpus": gauges}, lab=answers.lab(profile="gpu"))
     return ["".join(text for text, _ in line) for line in machine(seen, width)]
 
 

@@ -152,8 +152,7 @@ async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
         "chunk_id": EVERYTHING, "doc_id": EVERYTHING, "title": EVERYTHING, "section": [EVERYTHING], "page": 1,
         "text": EVERYTHING, "snippet": EVERYTHING, "marks": [[0, 6]], "score": 1.0, "scores": {"bm25": 1.0}, "ranks": {"bm25": 1},
     }  # fmt: skip
-    process = {"name": EVERYTHING, "state": EVERYTHING, "reason": EVERYTHING, "restarts": 0, "port": None, "rss_mb": 1.0,
-               "pid": 1, "since": now, "cpu_seconds": 1.0}  # fmt: skip
+    process = answers.process(EVERYTHING, EVERYTHING, reason=EVERYTHING, rss_mb=1.0, since=now, cpu_seconds=1.0)
     detail, seen = JobDetail(job, policy=EVERYTHING), Evidence(job.gate, job)
     rows = [
         job_lines.job_row(listed, now), *job_lines.timeline(detail, 40, now), *job_lines.in_out(detail),

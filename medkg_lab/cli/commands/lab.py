@@ -26,6 +26,7 @@ from medkg_lab.logs import FORMATS
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.supervisor.answers import ProcessRow
 
 
 class NoSuchLog(LabError):
@@ -80,14 +81,14 @@ def _up(given: argparse.Namespace) -> int:
     lab.supervisor.up(seconds=seconds, log_format=given.log_format)
     wait_ready(lab, seconds)
     status = lab.supervisor.status()
-    notes = [*status["notes"], *missing_parts(lab)]
+    notes = [*status.notes, *missing_parts(lab)]
     for note in notes:
         print_note(f"medkg-lab: {note}")
     if given.json:
-        facts = {"ok": True, "home": status["home"], "pid": status["pid"], "notes": notes, **lab.dagster.link()}
+        facts = {"ok": True, "home": status.home, "pid": status.pid, "notes": notes, **lab.dagster.link()}
         print_json(facts)
     else:
-        print_note(f"the lab at {status['home']} is up")
+        print_note(f"the lab at {status.home} is up")
         print_dagster(lab.dagster.link())
     return exit_codes.OK
 
@@ -96,12 +97,12 @@ def wait_ready(lab: "Lab", seconds: float) -> None:
     """Wait until the lab's processes are ready, with a live line about them. Raises LabNotReady and LabStarting."""
     started = time.monotonic()
     with live_line() as line:
-        lab.supervisor.wait_ready(seconds, lambda seen: line(starting_words(seen["processes"], started)))
+        lab.supervisor.wait_ready(seconds, lambda seen: line(starting_words(seen.processes, started)))
 
 
-def starting_words(processes: Sequence[Mapping[str, Any]], started: float) -> str:
+def starting_words(processes: "Sequence[ProcessRow]", started: float) -> str:
     """How many processes are ready, which are waited for, and for how long; `started` is on the monotonic clock, in seconds."""
-    waiting = [one["name"] for one in processes if one["state"] != "ready"]
+    waiting = [one.name for one in processes if one.state != "ready"]
     words = [f"{len(processes) - len(waiting)}/{len(processes)} ready", *([", ".join(waiting)] if waiting else [])]
     return " · ".join([*words, time_taken(started)])
 
@@ -212,7 +213,7 @@ def _restart(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     lab = Lab.at(given.home)
-    before = lab.supervisor.restart(given.name)["starts"]
+    before = lab.supervisor.restart(given.name).starts
     lab.supervisor.wait_restarted(given.name, before)
     if given.json:
         print_json({"ok": True, "name": given.name})

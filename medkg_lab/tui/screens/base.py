@@ -19,6 +19,7 @@ from medkg_lab.lab.dagster_access import open_in_browser
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.status import explain_job, explain_process
 from medkg_lab.lab.why import why_process
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.text import sanitize
 from medkg_lab.topology import bundled
 from medkg_lab.tui import glyphs, keys
@@ -67,12 +68,14 @@ class ModeScreen(FrameScreen):
         """Show the answer to why for a job or a process."""
         dialog = self._why_dialog(subject, "medkg-lab status --why")
 
-        def show_error(error: LabError) -> None:
-            dialog.show_answer([why_process(subject.raw), str(error)] if subject.kind == "process" else [str(error)])
+        process = self.snapshot.process(subject.id) if subject.kind == "process" else None
 
-        if subject.kind == "process":
+        def show_error(error: LabError) -> None:
+            dialog.show_answer([str(error)] if process is None else [why_process(process), str(error)])
+
+        if process is not None:
             # What the lab cannot be asked now is skipped.
-            self.ask("why", lambda lab: explain_process(lab, subject.raw), dialog.show_answer, show_error)
+            self.ask("why", lambda lab: explain_process(lab, process), dialog.show_answer, show_error)
             return
 
         def look(lab: Lab) -> list[str]:
@@ -211,7 +214,7 @@ class ModeScreen(FrameScreen):
 
         def work(lab: Lab) -> float | None:
             if lab.supervisor.is_running():
-                return float(lab.supervisor.status()["since"])
+                return lab.supervisor.status().since
             lab.supervisor.up()
             return None
 
@@ -279,10 +282,10 @@ class ModeScreen(FrameScreen):
 
         self.act(work, then)
 
-    def ask_restart(self, process: Mapping[str, Any]) -> None:
+    def ask_restart(self, process: ProcessRow) -> None:
         """Ask, then restart a process."""
-        name = process["name"]
-        past = f"It has been {glyphs.of_process(process['state']).word}, {plural(process['restarts'], 'restart')}."
+        name = process.name
+        past = f"It has been {glyphs.of_process(process.state).word}, {plural(process.restarts, 'restart')}."
         question = Question(
             f"Restart {name}",
             [

@@ -173,7 +173,7 @@ class FrameScreen(Screen[None]):
             return
         seen, narrow = self.snapshot, self.size.width < NARROW
         state, words = alerts.health(seen)
-        profile = f" · {seen.lab['profile']}" if seen.lab else ""
+        profile = f" · {seen.lab.profile}" if seen.lab else ""
         right = [(f"{glyphs.sign(state)} {words}", state.token), (profile, "muted")]
         named = [(m.number, m.short if narrow else str(m.TITLE), m.badge(seen)) for m in self.session.modes]
         self.query_one(Bar).show_modes(named, self.number, right, not narrow)

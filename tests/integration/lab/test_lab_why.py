@@ -18,8 +18,10 @@ from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.resilience.policies import BackoffStrategy, ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
+from medkg_lab.supervisor.answers import LabStatus
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.versions import to_json, version_of
+from tests import answers
 from tests.integration.ledger.harness import LedgerProcess
 from tests.told import specs
 from tests.unit.ledger.worlds import spec, started
@@ -38,9 +40,9 @@ class Running:
     def __init__(self, **pids: int) -> None:
         self._pids = {name.replace("_", "-"): pid for name, pid in pids.items()}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> LabStatus:
         """Its processes."""
-        return {"processes": [{"name": name, "pid": pid, "state": "ready"} for name, pid in self._pids.items()]}
+        return answers.lab(*(answers.process(name, pid=pid) for name, pid in self._pids.items()))
 
     def is_running(self) -> bool:
         """It is."""

@@ -47,11 +47,11 @@ asyncio.run(Supervisor(locations, Settings(), specs).run())
 
 
 def states(client: SupervisorClient) -> dict[str, str]:
-    return {one["name"]: one["state"] for one in client.status()["processes"]}
+    return {one.name: one.state for one in client.status().processes}
 
 
 def pid_of(client: SupervisorClient, name: str) -> int | None:
-    return next(one["pid"] for one in client.status()["processes"] if one["name"] == name)
+    return next(one.pid for one in client.status().processes if one.name == name)
 
 
 def start(locations: Locations) -> "subprocess.Popen[bytes]":
@@ -82,7 +82,7 @@ def test_a_killed_process_is_started_again(lab: Lab) -> None:
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: pid_of(client, "first") not in (old, None), 20, "it has a new pid")
     wait_until(lambda: states(client)["first"] == "ready", 20, "it is ready again")
-    assert next(one["restarts"] for one in client.status()["processes"] if one["name"] == "first") == 1
+    assert next(one.restarts for one in client.status().processes if one.name == "first") == 1
 
 
 def test_a_process_stands_back_as_far_as_its_spec_says(lab: Lab) -> None:
@@ -95,9 +95,9 @@ def test_a_process_stands_back_as_far_as_its_spec_says(lab: Lab) -> None:
 
 def test_exit_78_is_shown_and_not_retried(lab: Lab) -> None:
     _, client, _ = lab
-    refusing = next(one for one in client.status()["processes"] if one["name"] == "refusing")
-    assert refusing["reason"] == "no disk here"
-    assert refusing["restarts"] == 0
+    refusing = next(one for one in client.status().processes if one.name == "refusing")
+    assert refusing.reason == "no disk here"
+    assert refusing.restarts == 0
 
 
 def test_a_person_can_restart_one(lab: Lab) -> None:
@@ -109,7 +109,7 @@ def test_a_person_can_restart_one(lab: Lab) -> None:
 
 def test_down_leaves_nothing_behind(lab: Lab) -> None:
     locations, client, process = lab
-    pids = [one["pid"] for one in client.status()["processes"] if one["pid"]]
+    pids = [one.pid for one in client.status().processes if one.pid]
     process_ends = client.down
     # The test's own child stays a zombie until it is waited for.
     import threading
@@ -124,7 +124,7 @@ def test_down_leaves_nothing_behind(lab: Lab) -> None:
 
 def test_children_die_with_a_killed_supervisor_and_the_next_one_starts(lab: Lab) -> None:
     locations, client, process = lab
-    pids = [one["pid"] for one in client.status()["processes"] if one["pid"]]
+    pids = [one.pid for one in client.status().processes if one.pid]
     process.kill()
     process.wait()
     wait_until(lambda: all(linux.start_time(pid) is None for pid in pids), 20, "the children are gone")

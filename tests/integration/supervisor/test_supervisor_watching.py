@@ -14,6 +14,7 @@ import pytest
 
 from medkg_lab import linux, running
 from medkg_lab.locations import Locations, locate
+from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.supervisor.errors import LabSilent
 from tests.waiting import wait_until
@@ -62,7 +63,7 @@ def lab(short_tmp: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(locations.home), *names], start_new_session=True)
     client = SupervisorClient(locations)
     wait_until(lambda: answers(client), 30, "the supervisor answers")
-    wait_until(lambda: all(one["state"] == "ready" for one in client.status()["processes"]), 30, "all are ready")
+    wait_until(lambda: all(one.state == "ready" for one in client.status().processes), 30, "all are ready")
     yield locations, client, process
     process.kill()
     process.wait()
@@ -76,53 +77,53 @@ def answers(client: SupervisorClient) -> bool:
         return False
 
 
-def seen(client: SupervisorClient, name: str) -> dict[str, object]:
-    return next(one for one in client.status()["processes"] if one["name"] == name)
+def seen(client: SupervisorClient, name: str) -> ProcessRow:
+    return next(one for one in client.status().processes if one.name == name)
 
 
 def silent(client: SupervisorClient, name: str) -> str:
     """Why the process is silent; nothing while it is not."""
     found = seen(client, name)
-    return str(found["reason"]) if found["state"] == "silent" else ""
+    return str(found.reason) if found.state == "silent" else ""
 
 
 def test_a_process_that_stays_frozen_is_shown_explained_and_started_again(lab: Lab) -> None:
     _, client, _ = lab
-    first, other = int(str(seen(client, "first")["pid"])), seen(client, "second")["pid"]
+    first, other = int(str(seen(client, "first").pid)), seen(client, "second").pid
     os.kill(first, signal.SIGSTOP)
     reason = wait_until(lambda: silent(client, "first"), 10, "it is shown as silent")
     assert f"kill -CONT {first}" in reason
-    wait_until(lambda: seen(client, "first")["restarts"] == 1, 30, "it is started again")
-    wait_until(lambda: seen(client, "first")["state"] == "ready", 30, "it is ready")
-    assert seen(client, "second")["pid"] == other
+    wait_until(lambda: seen(client, "first").restarts == 1, 30, "it is started again")
+    wait_until(lambda: seen(client, "first").state == "ready", 30, "it is ready")
+    assert seen(client, "second").pid == other
 
 
 def test_a_process_that_goes_on_in_time_is_left_alone(lab: Lab) -> None:
     _, client, _ = lab
-    first = int(str(seen(client, "first")["pid"]))
+    first = int(str(seen(client, "first").pid))
     os.kill(first, signal.SIGSTOP)
-    wait_until(lambda: float(str(seen(client, "first")["silent_seconds"])) > 1, 20, "it is silent")
+    wait_until(lambda: float(str(seen(client, "first").silent_seconds)) > 1, 20, "it is silent")
     os.kill(first, signal.SIGCONT)
-    wait_until(lambda: seen(client, "first")["state"] == "ready", 20, "it answers")
-    assert (seen(client, "first")["pid"], seen(client, "first")["restarts"]) == (first, 0)
+    wait_until(lambda: seen(client, "first").state == "ready", 20, "it answers")
+    assert (seen(client, "first").pid, seen(client, "first").restarts) == (first, 0)
 
 
 def test_a_frozen_supervisor_is_told_and_stopped_and_ends_nobody_when_it_goes_on(lab: Lab) -> None:
     _, client, process = lab
-    before = [one["pid"] for one in client.status()["processes"]]
+    before = [one.pid for one in client.status().processes]
     os.kill(process.pid, signal.SIGSTOP)
     wait_until(lambda: linux.process_state(process.pid) == "T", 10, "it is stopped")
     for ask in (client.status, client.is_running, client.up):
         with pytest.raises(LabSilent, match=f"kill -CONT {process.pid}"):
             ask()
     os.kill(process.pid, signal.SIGCONT)
-    assert [one["pid"] for one in client.status()["processes"]] == before
+    assert [one.pid for one in client.status().processes] == before
     os.kill(process.pid, signal.SIGSTOP)
     import threading
 
     threading.Thread(target=process.wait).start()
     client.down()
-    assert all(linux.start_time(pid) is None for pid in before)
+    assert all(pid is None or linux.start_time(pid) is None for pid in before)
 
 
 @pytest.mark.parametrize("lab", [("loud",)], indirect=True)
@@ -131,7 +132,7 @@ def test_what_a_process_wrote_before_its_supervisor_was_killed_is_in_its_log(lab
     path = locations.log("loud")
     writer = writer_of(locations)
     os.kill(writer, signal.SIGSTOP)
-    pid = int(str(seen(client, "loud")["pid"]))
+    pid = int(str(seen(client, "loud").pid))
     process.kill()
     process.wait()
     wait_until(lambda: linux.start_time(pid) is None, 20, "it died with the supervisor")
@@ -150,15 +151,15 @@ def test_a_killed_log_writer_is_replaced_and_holds_up_nobody(lab: Lab) -> None:
     os.kill(writer, signal.SIGKILL)
     wait_until(lambda: "last words" in locations.log("loud").read_text(), 30, "the last line")
     assert writer_of(locations) != writer
-    assert seen(client, "loud")["restarts"] == 0
+    assert seen(client, "loud").restarts == 0
 
 
 def test_sockets_that_were_removed_come_back(lab: Lab) -> None:
     locations, client, _ = lab
     shutil.rmtree(locations.runtime)
     wait_until(lambda: locations.socket("labd").exists(), 20, "the socket")
-    assert SupervisorClient(locations).status()["notes"] == ["a note"]
-    assert client.status()["stopping"] is False
+    assert SupervisorClient(locations).status().notes == ("a note",)
+    assert client.status().stopping is False
 
 
 def test_a_lab_is_found_with_another_environment(lab: Lab, monkeypatch: pytest.MonkeyPatch, short_tmp: Path) -> None:

@@ -88,7 +88,7 @@ def test_the_live_line_says_how_many_have_ended_where_the_others_are_and_how_lon
 
 
 def test_the_live_line_of_up_names_what_it_waits_for() -> None:
-    processes = [{"name": name, "state": state} for name, state in (("broker", "ready"), ("ledgerd", "starting"))]
+    processes = [answers.process("broker"), answers.process("ledgerd", "starting")]
     started = time.monotonic() - 61.5
     assert starting_words(processes, started) == "1/2 ready · ledgerd · 1:01"
     assert starting_words(processes[:1], started) == "1/1 ready · 1:01"

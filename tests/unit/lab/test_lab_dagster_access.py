@@ -17,7 +17,9 @@ from medkg_lab.lab import dagster_access
 from medkg_lab.lab.dagster_access import DagsterAccess, DagsterNotReady, DagsterPortForeign, open_in_browser
 from medkg_lab.locations import Locations, locate
 from medkg_lab.ports import lab_ports
+from medkg_lab.supervisor.answers import LabStatus
 from medkg_lab.supervisor.client import SupervisorClient
+from tests import answers
 
 
 class Supervisor:
@@ -29,8 +31,8 @@ class Supervisor:
     def is_running(self) -> bool:
         return self._state is not None
 
-    def status(self) -> dict[str, Any]:
-        return {"processes": [{"name": "broker", "state": "ready"}, {"name": "dagsterd", "state": self._state}]}
+    def status(self) -> LabStatus:
+        return answers.lab(answers.process("broker"), answers.process("dagsterd", self._state or "absent"))
 
 
 def access(locations: Locations, state: str | None = "ready") -> DagsterAccess:

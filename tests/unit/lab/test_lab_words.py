@@ -13,7 +13,7 @@ from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.rates import Spent
 from tests import answers
 
-READY = {name: {"name": name, "state": "ready", "reason": ""} for name in ("pdf", "dagsterd", "engine-compute")}
+READY = {name: answers.process(name) for name in ("pdf", "dagsterd", "engine-compute")}
 
 
 def job(**fields: Any) -> JobDetail:
@@ -45,7 +45,7 @@ def test_the_sentence_names_the_blocker(fields: dict[str, Any], said: str) -> No
 
 
 def test_a_process_that_is_down_is_the_blocker() -> None:
-    down = READY | {"engine-compute": {"name": "engine-compute", "state": "given_up", "reason": "no model"}}
+    down = READY | {"engine-compute": answers.process("engine-compute", "given_up", reason="no model")}
     assert "medkg-lab restart engine-compute" in why_job(job(state="queued"), down, 3, 0)
     assert "no model" in why_process(down["engine-compute"])
 
@@ -108,7 +108,7 @@ def test_why_a_running_job_waits_names_who_has_the_gpu() -> None:
 
 
 def test_an_engine_that_loads_its_models_is_waited_for() -> None:
-    loading = READY | {"engine-compute": {"name": "engine-compute", "state": "starting", "reason": ""}}
+    loading = READY | {"engine-compute": answers.process("engine-compute", "starting")}
     said = why_job(job(state="queued"), loading, 3, 0)
     assert "loads its models" in said
     assert "restart" not in said

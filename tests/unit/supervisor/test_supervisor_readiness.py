@@ -1,24 +1,10 @@
 """How long a lab that starts is waited for."""
 
-from typing import Any
-
 import pytest
 
 from medkg_lab.supervisor.errors import LabNotReady, LabStarting
 from medkg_lab.supervisor.readiness import MOST_FAILURES, STALLED_S, Readiness
-
-
-def process(name: str, state: str, **more: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "state": state,
-        "pid": 1,
-        "cpu_seconds": 0.0,
-        "reason": "",
-        "slow": False,
-        "after": [],
-        "failures": 0,
-    } | more
+from tests.answers import process
 
 
 def test_what_computes_is_waited_for_until_the_time_is_over() -> None:

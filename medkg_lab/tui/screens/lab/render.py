@@ -9,7 +9,7 @@ from medkg_lab.lab.why import needs_person
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import bar, clock, duration, milliseconds, number, plural, size, uptime
-from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.messages import Snapshot, WatchedProcess
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.panel import fit, wrapped
 from medkg_lab.tui.widgets.table import Cell, Row
@@ -41,8 +41,8 @@ def no_lab(starting: bool) -> list[Span]:
 def starting_head(seen: Snapshot) -> tuple[str, str]:
     """Title and subtitle while the lab comes up."""
     assert seen.lab is not None
-    up = sum(one["state"] == "ready" for one in seen.processes)
-    return f"Starting · {up} of {len(seen.processes)} · {seen.at - seen.lab['since']:.1f} s", "nothing is asked"
+    up = sum(one.state == "ready" for one in seen.processes)
+    return f"Starting · {up} of {len(seen.processes)} · {seen.at - seen.lab.since:.1f} s", "nothing is asked"
 
 
 def nothing(seen: Snapshot) -> list[Span]:
@@ -74,36 +74,36 @@ def need_line(need: Any, width: int) -> list[Span]:
     ]
 
 
-def process_row(one: Any, seen: Snapshot, now: float) -> Row:
+def process_row(one: WatchedProcess, seen: Snapshot, now: float) -> Row:
     """A process as a row."""
-    state = glyphs.of_process(one["state"])
-    quiet = one["state"] == "ready"
-    cpu = f"{one['cpu'] * 100:.0f} %" if one.get("cpu") is not None else ""
-    since = uptime(now - one["since"]) if one.get("since") and one.get("pid") else ""
-    restarts = one["restarts"]
+    state = glyphs.of_process(one.state)
+    quiet = one.state == "ready"
+    cpu = f"{one.cpu * 100:.0f} %" if one.cpu is not None else ""
+    since = uptime(now - one.since) if one.since and one.pid else ""
+    restarts = one.restarts
     return Row(
-        one["name"],
+        one.name,
         (
-            Cell(one["name"], "text bold" if not quiet else "text"),
+            Cell(one.name, "text bold" if not quiet else "text"),
             Cell(state.word, "muted" if quiet else state.token, glyphs.sign(state), state.token),
             Cell(_doing(one, seen), "muted" if quiet else "text"),
             Cell(str(restarts), "warn" if restarts else "muted"),
-            Cell(cpu, "text" if (one.get("cpu") or 0) > 0.5 else "muted"),
-            Cell(size(one["rss_mb"]) if one.get("rss_mb") else "", "muted"),
-            Cell(str(one["port"] or ("socket" if one.get("pid") else "")), "muted"),
+            Cell(cpu, "text" if (one.cpu or 0) > 0.5 else "muted"),
+            Cell(size(one.rss_mb) if one.rss_mb else "", "muted"),
+            Cell(str(one.port or ("socket" if one.pid else "")), "muted"),
             Cell(since, "muted"),
         ),
     )
 
 
-def _doing(one: Any, seen: Snapshot) -> str:
-    name = one["name"]
-    if one["reason"]:
-        return one_line(one["reason"], 200)
-    if one["state"] == "starting":
+def _doing(one: WatchedProcess, seen: Snapshot) -> str:
+    name = one.name
+    if one.reason:
+        return one_line(one.reason, 200)
+    if one.state == "starting":
         usual = USUAL_START.get(name)
         return f"loading, usually about {usual} s" if usual else "opening"
-    if one["state"] != "ready" or not seen.counts:
+    if one.state != "ready" or not seen.counts:
         return ""
     head = seen.head or 0
     queued = seen.queued_by_lane
@@ -156,7 +156,7 @@ def machine(seen: Snapshot, width: int) -> list[Line]:
     if not found:
         return [[("not known yet", "muted")]]
     cores, busy, rss = float(found["cores"]), float(found["busy"]), float(found["rss_mb"])
-    profile = seen.lab["profile"] if seen.lab else "?"
+    profile = seen.lab.profile if seen.lab else "?"
     opened = [one for one in seen.breakers if one.state != "closed"]
     breakers = f"▲ {len(opened)} open" if opened else "✓ all closed"
     durable = found["durability"]
@@ -325,17 +325,17 @@ def _pipeline_words(flow: Mapping[str, Mapping[str, int]], totals: Mapping[str, 
     return [(" · ".join(parts), "muted")]
 
 
-def about(process: dict[str, Any], tail: list[str]) -> list[Line]:
+def about(process: WatchedProcess, tail: list[str]) -> list[Line]:
     """All about a process, with the end of its log."""
-    state = glyphs.of_process(process["state"])
+    state = glyphs.of_process(process.state)
     facts = {
-        "pid": process["pid"],
-        "restarts": process["restarts"],
-        "memory": size(process["rss_mb"]) if process["rss_mb"] else None,
-        "CPU time": f"{process['cpu_seconds']} s" if process["cpu_seconds"] is not None else None,
-        "listens on": f"127.0.0.1:{process['port']}" if process["port"] else "a private socket",
-        "started": clock(process["since"]) if process["since"] else None,
-        "reason": process["reason"] or None,
+        "pid": process.pid,
+        "restarts": process.restarts,
+        "memory": size(process.rss_mb) if process.rss_mb else None,
+        "CPU time": f"{process.cpu_seconds} s" if process.cpu_seconds is not None else None,
+        "listens on": f"127.0.0.1:{process.port}" if process.port else "a private socket",
+        "started": clock(process.since) if process.since else None,
+        "reason": process.reason or None,
     }
     lines: list[Line] = [glyphs.span(state), []]
     lines += [[(name.ljust(12), "muted"), (str(value), "text")] for name, value in facts.items() if value is not None]

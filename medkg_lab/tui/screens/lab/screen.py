@@ -1,8 +1,9 @@
 """1 Lab: is it up, is it moving, does it need me."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
@@ -10,7 +11,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import alerts, keys
 from medkg_lab.tui.dialogs import Sheet
 from medkg_lab.tui.formatting import clock, columns, uptime
-from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.messages import Snapshot, Subject, WatchedProcess
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.lab.render import (
     about,
@@ -103,12 +104,11 @@ class LabScreen(ModeScreen):
         process = self._process()
         if process is None:
             return None
-        return Subject("process", process["name"], process["name"], process["name"], process)
+        return Subject("process", process.name, process.name, process.name, msgspec.to_builtins(process))
 
-    def _process(self) -> dict[str, Any] | None:
+    def _process(self) -> WatchedProcess | None:
         row = self.query_one("#processes", Table).row
-        seen = self.snapshot.processes
-        return next((dict(one) for one in seen if row is not None and one["name"] == row.key), None)
+        return self.snapshot.process(row.key) if row is not None else None
 
     # Painting
 
@@ -153,7 +153,7 @@ class LabScreen(ModeScreen):
         now = seen.at or time.time()
         table.show([process_row(one, seen, now) for one in seen.processes])
         table.styles.height = len(seen.processes) + 3 if seen.processes else 4
-        up = sum(one["state"] == "ready" for one in seen.processes)
+        up = sum(one.state == "ready" for one in seen.processes)
         table.head(f"Processes · {up} of {len(seen.processes)} up" if seen.processes else "Processes")
         table.empty = [[("  Nothing runs.", "muted")]]
 
@@ -182,7 +182,7 @@ class LabScreen(ModeScreen):
         process = self._process()
         if process is None:
             return
-        path = self.lab.locations.log(process["name"])
+        path = self.lab.locations.log(process.name)
 
         def look(lab: Lab) -> list[str]:
             from medkg_lab.lab.job_queries import log_tail
@@ -190,7 +190,7 @@ class LabScreen(ModeScreen):
             return log_tail(path, None, 8192)[0][-12:]
 
         def show(tail: list[str]) -> None:
-            self.app.push_screen(Sheet(process["name"], about(process, tail), "l whole log · esc close"))
+            self.app.push_screen(Sheet(process.name, about(process, tail), "l whole log · esc close"))
 
         self.ask("process", look, show)
 

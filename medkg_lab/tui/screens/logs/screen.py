@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -196,8 +197,8 @@ class LogsScreen(ModeScreen):
         name = row.key if row is not None else (line.process if line is not None else None)
         if name is None:
             return None
-        raw = next((one for one in self.snapshot.processes if one["name"] == name), None)
-        return Subject("process", name, name, name, raw) if raw is not None else None
+        process = self.snapshot.process(name)
+        return None if process is None else Subject("process", name, name, name, msgspec.to_builtins(process))
 
     def narrow(self, text: str) -> None:
         """Find text; the newest match has the cursor."""
@@ -304,7 +305,9 @@ class LogsScreen(ModeScreen):
     def action_again(self) -> None:
         """Ask, then restart the process that wrote the line."""
         if (subject := self.subject()) is not None:
-            self.ask_restart(subject.raw)
+            process = self.snapshot.process(subject.id)
+            if process is not None:
+                self.ask_restart(process)
 
     def action_next(self) -> None:
         """The next match."""
