@@ -95,6 +95,7 @@ OWN = (
     Action("policies", "P", "policies", "Show policies and profiles."),
     Action("mix", "m", "mix", "Choose how the retrievers are fused."),
     Action("around", "a", "around", "Show the graph around this."),
+    Action("graph", "A", "graph", "Walk the graph from this, node by node."),
     Action("wrap", "W", "wrap", "Wrap long lines, or cut them."),
     Action("go_on", "R", "run on", "Run on to the next breakpoint."),
     Action("breakpoint", "B", "breakpoint", "Hold before this stage, then after it, then no longer."),

@@ -3,6 +3,7 @@
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.events.screen import EventsScreen
 from medkg_lab.tui.screens.gate.screen import GateScreen
+from medkg_lab.tui.screens.graph.screen import GraphScreen
 from medkg_lab.tui.screens.jobs.screen import JobsScreen
 from medkg_lab.tui.screens.lab.screen import LabScreen
 from medkg_lab.tui.screens.logs.screen import LogsScreen
@@ -19,4 +20,5 @@ MODES: tuple[type[ModeScreen], ...] = (
     SearchScreen,
     LogsScreen,
     ReplayScreen,
+    GraphScreen,
 )

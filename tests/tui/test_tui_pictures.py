@@ -19,6 +19,7 @@ SHOWN = {
     "search": ("Search", "Hits"),
     "logs": ("Logs · all", "PROCESS", "LEVEL"),
     "replay": ("No incident was imported", "medkg-lab repro import"),
+    "graph": ("Node", "Type a name above"),
 }
 """What each mode shows on a lab that has run the demo, at any size."""
 

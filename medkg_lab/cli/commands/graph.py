@@ -55,6 +55,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _node(given: argparse.Namespace) -> int:
+    from medkg_lab.lab import graph
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
@@ -63,15 +64,23 @@ def _node(given: argparse.Namespace) -> int:
     if given.json:
         print_json(found)
         return exit_codes.OK
-    node, neighbours = found["node"], found["neighbours"]
-    print_text(f"{node['name']}  ({node['kind']}, {node['node_id']})\n")
-    print_table(("relation", "node", "name", "documents"), (_neighbour(one) for one in neighbours))
+    around = graph.read_around(found, given.limit)
+    contradicted = graph.contradicting(around.edges)
+    print_text(f"{around.node.name}  ({around.node.kind}, {around.node.node_id})\n")
+    print_table(
+        ("relation", "node", "name", "said", "documents"),
+        (
+            (
+                f"-{edge.relation}->" if edge.direction == "out" else f"<-{edge.relation}-",
+                edge.node_id,
+                edge.name,
+                graph.how_sure(edge.relation) + (" (contradicted)" if edge in contradicted else ""),
+                edge.documents,
+            )
+            for edge in around.edges
+        ),
+    )
     return exit_codes.OK
-
-
-def _neighbour(one: dict[str, Any]) -> tuple[Any, ...]:
-    arrow = f"-{one['relation']}->" if one["direction"] == "out" else f"<-{one['relation']}-"
-    return arrow, one["node_id"], one["name"], one["documents"]
 
 
 def _path(given: argparse.Namespace) -> int:

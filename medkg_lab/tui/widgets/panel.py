@@ -1,5 +1,6 @@
 """A bordered region of lines; and the one place where text becomes cells, so that what is foreign is made safe there."""
 
+import re
 from collections.abc import Sequence
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -84,6 +85,25 @@ def wrapped(text: str, width: int, token: str = "text") -> list[list[Span]]:
         else:
             row = f"{row} {word}".strip()
     return [*rows, [(row, token)]] if row or not rows else rows
+
+
+def marked(text: str, words: Sequence[str], width: int) -> list[Line]:
+    """Text in lines of `width` cells, with these words in brackets and bold."""
+    known = {word.lower() for word in words if word.strip()}
+    if known:
+        pattern = re.compile(
+            r"\b(" + "|".join(map(re.escape, sorted(known, key=len, reverse=True))) + r")\b", re.IGNORECASE
+        )
+        text = pattern.sub(r"[\1]", text)
+    return [_emphasised(row[0][0], known) for row in wrapped(text, width) if row]
+
+
+def _emphasised(row: str, known: set[str]) -> list[Span]:
+    spans: list[Span] = []
+    for piece in re.split(r"(\[[^\[\]]+\])", row):
+        is_mark = piece.startswith("[") and piece[1:-1].lower() in known
+        spans += [(piece, "accent bold" if is_mark else "text")] if piece else []
+    return spans
 
 
 def titled(widget: Widget, title: str, foot: str = "") -> None:

@@ -57,7 +57,7 @@ class JobsScreen(ModeScreen):
     )
     AUTO_FOCUS = "#jobs"
     BINDINGS = keys.bindings(
-        "open", "narrow", "demo", "export", "mark", "mark_all", "sort", "reverse", "earlier",
+        "open", "narrow", "demo", "export", "graph", "mark", "mark_all", "sort", "reverse", "earlier",
         again="retry", end="cancel", put="submit", later="next tab",
     )  # fmt: skip
     footer = ("open", "why", "again", "end", "narrow", "later")
@@ -253,6 +253,8 @@ class JobsScreen(ModeScreen):
         job = self._held.get(row.key) if row is not None else None
         if action in ("earlier", "later"):
             return self._panel.detail is not None
+        if action == "graph":
+            return job is not None and job["state"] == "completed"
         if action not in ("again", "end", "open", "mark", "mark_all", "export"):
             return super().can(action)
         if job is None or self._list.marks.keys:
@@ -428,6 +430,11 @@ class JobsScreen(ModeScreen):
             self.post_message(GoTo("replay", [str(made.home), made.stage]))
 
         self.act(lambda lab: export_incident(lab, subject.id), then)
+
+    def action_graph(self) -> None:
+        """Walk the graph from the job's document."""
+        if (subject := self.subject()) is not None:
+            self.post_message(GoTo("graph", [subject.name]))
 
     def action_dagster(self) -> None:
         """Open the job's run in Dagster."""

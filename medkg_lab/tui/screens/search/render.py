@@ -1,15 +1,16 @@
 """What the Search mode shows, as rows and lines: pure functions of answers."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medkg_lab.lab.graph import Around
 from medkg_lab.text import one_line
 from medkg_lab.tui.formatting import plural
+from medkg_lab.tui.screens.graph.render import arrow
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.line_view import Column
-from medkg_lab.tui.widgets.panel import wrapped
+from medkg_lab.tui.widgets.panel import marked, wrapped
 from medkg_lab.tui.widgets.table import Cell, Row
 
 RETRIEVERS = ("bm25", "dense", "sparse")
@@ -78,25 +79,6 @@ def leg_spans(legs: Mapping[str, str]) -> list[Span]:
     return spans
 
 
-def marked(text: str, words: Sequence[str], width: int) -> list[Line]:
-    """Text in lines of `width` cells, with the query's words in brackets and bold."""
-    known = {word.lower() for word in words if word.strip()}
-    if known:
-        pattern = re.compile(
-            r"\b(" + "|".join(map(re.escape, sorted(known, key=len, reverse=True))) + r")\b", re.IGNORECASE
-        )
-        text = pattern.sub(r"[\1]", text)
-    return [_emphasised(row[0][0], known) for row in wrapped(text, width) if row]
-
-
-def _emphasised(row: str, known: set[str]) -> list[Span]:
-    spans: list[Span] = []
-    for piece in re.split(r"(\[[^\[\]]+\])", row):
-        is_mark = piece.startswith("[") and piece[1:-1].lower() in known
-        spans += [(piece, "accent bold" if is_mark else "text")] if piece else []
-    return spans
-
-
 def mark_words(hit: Mapping[str, Any]) -> list[str]:
     """The words of a hit's snippet that the query found, without those that say nothing."""
     found = [hit["snippet"][start:end] for start, end in hit["marks"]]
@@ -117,14 +99,16 @@ def passage(hit: Mapping[str, Any], before: str, after: str, width: int) -> list
     return [*lines, [], [(f"{hit['chunk_id']} · {scores}", "muted")]]
 
 
-def around(found: Mapping[str, Any]) -> tuple[str, list[Line]]:
+def around(found: Around) -> tuple[str, list[Line]]:
     """The statements about a node: a title, and a line for each."""
-    node, neighbours = found["node"], found["neighbours"]
-    lines: list[Line] = []
-    told_first = sorted(neighbours, key=lambda one: one["relation"] == "MENTIONS")
-    for one in told_first:
-        arrow = f"─ {one['relation'].lower()} →" if one["direction"] == "out" else f"← {one['relation'].lower()} ─"
-        count = plural(one["documents"], "document")
-        lines.append([(f"{arrow.ljust(20)} ", "muted"), (one["name"], "text"), (f"  {count}", "muted")])
-    title = f"{node['name']} · {plural(node['documents'], 'document')}"
+    told_first = sorted(found.edges, key=lambda edge: edge.relation == "MENTIONS")
+    lines: list[Line] = [
+        [
+            (f"{arrow(edge).ljust(20)} ", "muted"),
+            (edge.name, "text"),
+            (f"  {plural(edge.documents, 'document')}", "muted"),
+        ]
+        for edge in told_first
+    ]
+    title = f"{found.node.name} · {plural(found.node.documents, 'document')}"
     return title, lines or [[("Nothing is said about it yet.", "muted")]]

@@ -11,11 +11,13 @@ from textual.widgets import Input
 
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import PassageNotFound
+from medkg_lab.lab import graph
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.graph import Around
 from medkg_lab.tui import keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
 from medkg_lab.tui.formatting import number, plural
-from medkg_lab.tui.messages import Snapshot, Subject
+from medkg_lab.tui.messages import GoTo, Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.search import render
@@ -48,12 +50,14 @@ class SearchScreen(ModeScreen):
     about = (
         "Passages found by words (BM25) and by meaning (vectors), fused. The rank by each retriever stands beside the score; – "
         "means that it did not find it. Type in the line above, ↵ goes to the hits; m chooses the fusion, a shows the "
-        "graph around the concepts of the passage, one after the other."
+        "graph around the concepts of the passage, one after the other, A walks it from there."
     )
     twins = 'medkg-lab search "…" · graph node NAME · graph path A B'
     AUTO_FOCUS = "#query"
-    BINDINGS = keys.bindings("mix", "around", "next", "previous", narrow="query", open="passage", again="ask again")
-    footer = ("open", "narrow", "mix", "around", "raw", "copy")
+    BINDINGS = keys.bindings(
+        "mix", "around", "graph", "next", "previous", narrow="query", open="passage", again="ask again"
+    )
+    footer = ("open", "narrow", "mix", "around", "graph", "raw")
 
     DEFAULT_CSS = """
     SearchScreen #asked { height: auto; border: round $lab-line; padding: 0 1; border-title-color: $lab-muted;
@@ -242,7 +246,7 @@ class SearchScreen(ModeScreen):
         """Most needs a hit."""
         if action == "again":
             return bool(self._asked)
-        if action == "around":
+        if action in ("around", "graph"):
             return bool(self._read.nodes)
         return self._hit() is not None if action in ("open", "next", "previous") else super().can(action)
 
@@ -309,14 +313,18 @@ class SearchScreen(ModeScreen):
         self._node = (self._node + 1) % len(nodes)
         node_id, of = nodes[self._node], f"{self._node + 1} of {len(nodes)}"
 
-        def show(found: dict[str, Any]) -> None:
+        def show(found: Around) -> None:
             title, lines = render.around(found)
             panel = self.query_one("#around", Panel)
             panel.display = True
             panel.head(f"Around {of} · {title}", "a next")
             panel.show(lines)
 
-        self.ask("around", lambda lab: lab.knowledge.neighbours(node_id, limit=NEIGHBOURS), show, lambda _: None)
+        self.ask("around", lambda lab: graph.around(lab, node_id, NEIGHBOURS), show, lambda _: None)
+
+    def action_graph(self) -> None:
+        """Walk the graph from the concept that is shown."""
+        self.post_message(GoTo("graph", [self._read.nodes[max(0, self._node)]]))
 
 
 def _read(lab: Lab, chunk_id: str) -> Read:
