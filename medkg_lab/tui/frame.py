@@ -57,12 +57,13 @@ class Bar(Lines):
         self.show([line])
 
     def render_line(self, y: int) -> Strip:
-        """The modes at the left, the health at the right where there is room for it, the profile with it where there is more."""
+        """The modes at the left, the health at the right as far as there is room: its glyph, its words, the profile."""
         strip = super().render_line(y)
         room = self.size.width - width_of(self.lines[0]) if self.lines else 0
-        whole, shorter = [*self._right, (" ", "text")], [*self._right[:1], (" ", "text")]
-        right = whole if width_of(whole) < room else shorter
-        if room <= width_of(right):
+        glyph = [(text[:1], token) for text, token in self._right[:1]]
+        every = ([*spans, (" ", "text")] for spans in (self._right, self._right[:1], glyph))
+        right = next((spans for spans in every if width_of(spans) < room), None)
+        if right is None:
             return strip
         colours = palette_of(self)
         tail = strip_of(right, colours, width_of(right), Style(bgcolor=colours.colour("panel")))

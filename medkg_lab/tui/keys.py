@@ -96,6 +96,8 @@ OWN = (
     Action("mix", "m", "mix", "Choose how the retrievers are fused."),
     Action("around", "a", "around", "Show the graph around this."),
     Action("graph", "A", "graph", "Walk the graph from this, node by node."),
+    Action("run", "ctrl+r", "run", "Run the statement."),
+    Action("write", "O", "export", "Write the rows to a file, CSV or JSON."),
     Action("wrap", "W", "wrap", "Wrap long lines, or cut them."),
     Action("go_on", "R", "run on", "Run on to the next breakpoint."),
     Action("breakpoint", "B", "breakpoint", "Hold before this stage, then after it, then no longer."),

@@ -10,6 +10,7 @@ from medkg_lab.tui.screens.logs.screen import LogsScreen
 from medkg_lab.tui.screens.pipelines.screen import PipelinesScreen
 from medkg_lab.tui.screens.replay.screen import ReplayScreen
 from medkg_lab.tui.screens.search.screen import SearchScreen
+from medkg_lab.tui.screens.sql.screen import SqlScreen
 
 MODES: tuple[type[ModeScreen], ...] = (
     LabScreen,
@@ -21,4 +22,5 @@ MODES: tuple[type[ModeScreen], ...] = (
     LogsScreen,
     ReplayScreen,
     GraphScreen,
+    SqlScreen,
 )

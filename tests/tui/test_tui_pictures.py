@@ -20,6 +20,7 @@ SHOWN = {
     "logs": ("Logs · all", "PROCESS", "LEVEL"),
     "replay": ("No incident was imported", "medkg-lab repro import"),
     "graph": ("Node", "Type a name above"),
+    "sql": ("Statement", "Rows"),
 }
 """What each mode shows on a lab that has run the demo, at any size."""
 

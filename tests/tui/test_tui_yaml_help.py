@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.topology import bundled
-from medkg_lab.tui.screens.pipelines.editor import visible
 from medkg_lab.tui.screens.pipelines.yaml_help import Words, fixed, line_of_stage, offer, stage_at, stage_names
+from medkg_lab.tui.widgets.editor import visible
 
 WORDS = Words(
     types={"ParseStage": "parses", "ChunkStage": "cuts", "Gate": "holds"},

@@ -1,12 +1,11 @@
 """`medkg-lab sql`."""
 
 import argparse
-import csv
 import sys
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between
-from medkg_lab.cli.output import print_json, print_note, print_table
+from medkg_lab.cli.output import print_file, print_json, print_note, print_table
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -21,17 +20,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def run(given: argparse.Namespace) -> int:
     """Run the statement and print its rows."""
+    from medkg_lab.lab import sql
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    answer = Lab.at(given.home).ledger.query(given.statement, limit=given.limit)
+    answer = sql.select(Lab.at(given.home), given.statement, given.limit)
     if given.json:
         print_json(to_json(answer))
     elif given.csv:
-        # RFC 4180 ends lines with CRLF; a terminal has no use for the CR.
-        writer = csv.writer(sys.stdout, lineterminator="\n" if sys.stdout.isatty() else "\r\n")
-        writer.writerow(answer.columns)
-        writer.writerows(answer.rows)
+        # A terminal has no use for the CR.
+        print_file(sql.csv_text(answer, "\n" if sys.stdout.isatty() else "\r\n"))
     else:
         print_table(answer.columns, answer.rows)
     if answer.truncated:

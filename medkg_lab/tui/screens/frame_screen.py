@@ -26,7 +26,7 @@ from medkg_lab.tui.theme import Line
 T = TypeVar("T")
 SMALLEST = (60, 16)
 NARROW = 100
-IN_TEXT = ("save", "back", "jump", "palette")
+IN_TEXT = ("run", "save", "back", "jump", "palette")
 """What is offered where letters are text."""
 
 

@@ -1,6 +1,6 @@
 """A text editor for definitions: coloured YAML, marks at the lines that are wrong, completion, and nothing foreign shown raw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -9,51 +9,15 @@ from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.widgets import TextArea
-from textual.widgets.text_area import TextAreaTheme
 
-from medkg_lab.text import sanitize
 from medkg_lab.topology.errors import Problem
 from medkg_lab.tui.screens.pipelines.yaml_help import Offer, Words, fixed, offer
 from medkg_lab.tui.theme import palette_of
-
-SYNTAX: Mapping[str, str] = {
-    "yaml.field": "accent",
-    "string": "text",
-    "number": "wait",
-    "boolean": "wait",
-    "constant.builtin": "wait",
-    "comment": "muted",
-    "punctuation.delimiter": "muted",
-    "punctuation.bracket": "muted",
-    "punctuation.special": "warn",
-    "error": "bad",
-}
+from medkg_lab.tui.widgets.editor import Editor
 
 
-def visible(line: str) -> str:
-    """A line with each control character as one visible one, so that columns stay what they are."""
-    if line.isascii() and line.isprintable():
-        return line
-    return "".join(_visible(each) for each in line)
-
-
-def _visible(character: str) -> str:
-    shown = sanitize(character)
-    return shown if len(shown) == 1 else "\N{REPLACEMENT CHARACTER}"
-
-
-class YamlEditor(TextArea):
-    """The editor. It posts `Changed` as it is typed, `Left` on esc, and `Offered` when there is something to complete."""
-
-    DEFAULT_CSS = """
-    YamlEditor { border: round $lab-line; border-title-color: $lab-muted; border-subtitle-color: $lab-muted;
-                 background: $lab-bg; padding: 0; height: 1fr; scrollbar-size: 0 1; }
-    YamlEditor:focus { border: round $lab-accent; border-title-color: $lab-accent; }
-    """
-
-    class Left(Message):
-        """It was left by esc."""
+class YamlEditor(Editor):
+    """The editor. It posts `Offered` when there is something to complete."""
 
     @dataclass
     class Offered(Message):
@@ -63,7 +27,7 @@ class YamlEditor(TextArea):
         at: int = 0
 
     def __init__(self, words: Callable[[], Words], id: str | None = None) -> None:
-        super().__init__(id=id, language="yaml", soft_wrap=False, tab_behavior="indent", show_line_numbers=True)
+        super().__init__(id, "yaml", show_line_numbers=True)
         self.indent_width = 2
         self.problems: Sequence[Problem] = ()
         self._words = words
@@ -75,27 +39,6 @@ class YamlEditor(TextArea):
         """The text by line."""
         return self.document.lines
 
-    def on_mount(self) -> None:
-        """Take the colours, now and when they change."""
-        self.watch(self.app, "theme", self._take_colours)
-
-    def _take_colours(self) -> None:
-        colour = palette_of(self).colour
-        name = f"editor-{palette_of(self).name}"
-        self.register_theme(
-            TextAreaTheme(
-                name,
-                base_style=Style(color=colour("text"), bgcolor=colour("bg")),
-                gutter_style=Style(color=colour("muted"), bgcolor=colour("bg")),
-                cursor_style=Style(color=colour("bg"), bgcolor=colour("accent")),
-                cursor_line_style=Style(bgcolor=colour("panel")),
-                cursor_line_gutter_style=Style(color=colour("accent"), bgcolor=colour("panel")),
-                selection_style=Style(bgcolor=colour("cursor")),
-                syntax_styles={part: Style(color=colour(token)) for part, token in SYNTAX.items()},
-            )
-        )
-        self.theme = name
-
     # What is shown
 
     def mark(self, problems: Sequence[Problem]) -> None:
@@ -106,7 +49,7 @@ class YamlEditor(TextArea):
 
     def get_line(self, line_index: int) -> Text:
         """A line as it is painted: safe, and underlined where it is wrong."""
-        text = Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
+        text = super().get_line(line_index)
         for problem in self.problems:
             if problem.line == line_index + 1:
                 text.stylize(Style(underline=True, color=palette_of(self).colour("bad")), max(0, problem.column - 1))
@@ -129,11 +72,7 @@ class YamlEditor(TextArea):
             event.prevent_default()
             self._choose(event.key)
             return
-        if event.key == "escape":
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Left())
-        elif event.key == "ctrl+@" or event.key == "ctrl+space":
+        if event.key == "ctrl+@" or event.key == "ctrl+space":
             event.stop()
             event.prevent_default()
             self._look(asked=True)

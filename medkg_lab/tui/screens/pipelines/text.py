@@ -283,7 +283,7 @@ class PipelineText(ModeScreen):
         elif self.draft is not None:
             self._paint_findings(self.draft)
 
-    def on_yaml_editor_left(self) -> None:
+    def on_editor_left(self) -> None:
         """Esc leaves the text for the graph."""
         if self.has_class("flat") and self._known:
             self.show_definition(self._known[0])
