@@ -7,7 +7,11 @@ from pathlib import Path
 
 from medkg_lab.ledger.answers import JobDetail, read
 from medkg_lab.ledger.client import LedgerClient
+<<<<<<< HEAD
 from medkg_lab.ledger.state import JobState
+=======
+from medkg_lab.models.events import ACKNOWLEDGED
+>>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ SORTS = {
     "stage": "current_stage NULLS LAST, age DESC",
 }
 """The orders that jobs can be shown in."""
+_SEEN = f"TRY_CAST(json_extract_string(fields, '$.{ACKNOWLEDGED}') AS BIGINT) IS NOT DISTINCT FROM execution"
+"""The condition that someone has seen how a job ended."""
 _FIELDS = {
     "state": "state",
     "pipeline": "pipeline_name",
@@ -52,6 +58,7 @@ _FIELDS = {
     "source": "source",
     "doc": "doc_id",
     "job": "job_id",
+    "seen": f"CASE WHEN {_SEEN} THEN 'yes' ELSE 'no' END",
 }
 _STATES = {"gate": "waiting_gate"}
 _REVERSED = {"DESC": "ASC", "ASC": "DESC"}
@@ -70,9 +77,9 @@ class JobPage:
 def where(text: str) -> tuple[str, list[str]]:
     """A filter as a person types it, as an SQL condition with its parameters.
 
-    Words are joined by and. `state:failed`, `pipeline:`, `stage:`, `kind:`, `source:`, `doc:` and `job:` look at one field
-    (the beginning of its value suffices), any other word at the document,
-    the job's id and the reason; `-` before a word turns it round.
+    Words are joined by and. `state:failed`, `pipeline:`, `stage:`, `kind:`, `source:`, `doc:`, `job:` and `seen:` look at one
+    field (the beginning of its value suffices), any other word at the document, the job's id and the
+    reason; `-` before a word turns it round.
     """
     conditions: list[str] = []
     parameters: list[str] = []
@@ -164,6 +171,12 @@ def totals(ledger: LedgerClient) -> dict[str, dict[str, int]]:
     for pipeline, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
         found.setdefault(pipeline, {})[state] = int(count)
     return found
+
+
+def acknowledged(ledger: LedgerClient) -> dict[str, int]:
+    """How many failed and dead jobs were seen and put aside, by state."""
+    sql = f"SELECT state, count(*) FROM job WHERE state IN ('failed', 'dead') AND {_SEEN} GROUP BY state"
+    return {str(state): int(count) for state, count in ledger.rows(sql, timeout_s=SECONDS).rows}
 
 
 def inputs(ledger: LedgerClient, job_id: str) -> dict[str, list[tuple[str, str]]]:

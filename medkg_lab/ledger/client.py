@@ -112,6 +112,12 @@ class LedgerClient:
         answer = self._command("retry_many", id, job_ids=list(job_ids), state=state, kind=kind, by=by)
         return list(self._object(answer)["job_ids"])
 
+    def acknowledge(self, job_ids: Sequence[str], *, by: str, id: str | None = None) -> list[str]:
+        """Note that the failures of these jobs were seen: the ids of those that it was news of. Raises IllegalTransition when
+        the only one has not failed."""
+        answer = self._command("acknowledge", id, job_ids=list(job_ids), by=by)
+        return list(self._object(answer)["job_ids"])
+
     def cancel(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
         """End an unfinished job. Raises IllegalTransition."""
         return self._object(self._command("cancel", id, job_id=job_id, by=by, why=why))

@@ -16,7 +16,7 @@ from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
-from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, Submit
+from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
@@ -37,6 +37,7 @@ PLAIN_COMMANDS: tuple[type[Command], ...] = (
     Launch,
     Retry,
     RetryMany,
+    Acknowledge,
     Cancel,
 )
 """The commands whose op does nothing but carry them out."""

@@ -15,6 +15,8 @@ SEPARATOR = "~"
 """Stands between a command's id and the number of its event; so no command's id has it."""
 PDF_IR_READY = "pdf_ir_ready"
 """The field that says that a document was made of a PDF; it holds only with evidence."""
+ACKNOWLEDGED = "acknowledged"
+"""The field that says that a person has seen how a job ended, and put it aside: the execution that ended so."""
 
 FieldValue = bool | int | str
 

@@ -88,15 +88,17 @@ def _refused(seen: Snapshot) -> list[Need]:
     if not seen.refused:
         return []
     sentence = f"{plural(seen.refused, 'record')} of the work queue refused: they are dead letters"
-    return [Need(glyphs.REFUSED, sentence, "3", "show the log")]
+    return [Need(glyphs.REFUSED, sentence, "u", "show and acknowledge them")]
 
 
 def _ended(seen: Snapshot) -> list[Need]:
     found = []
-    if dead := seen.jobs.get("dead", 0):
+    if dead := seen.jobs.get("dead", 0) - seen.acknowledged.get("dead", 0):
         found.append(Need(glyphs.DEAD, f"{plural(dead, 'job')} repeatedly crashed the engine", "2", "show them"))
-    if failed := seen.jobs.get("failed", 0):
-        found.append(Need(glyphs.FAILED, f"{plural(failed, 'job')} failed; each says why", "2", "show them"))
+    if failed := seen.jobs.get("failed", 0) - seen.acknowledged.get("failed", 0):
+        found.append(
+            Need(glyphs.FAILED, f"{plural(failed, 'job')} failed; each says why", "2", "show them, u acknowledges")
+        )
     return found
 
 

@@ -79,6 +79,12 @@ LISTS = (
 OWN = (
     Action("again", "r", "again", "Do it again: restart, retry, ask again, go back to this version."),
     Action("end", "x", "end", "End it: cancel the job, reject the gate."),
+    Action(
+        "acknowledge",
+        "u",
+        "acknowledge",
+        "Note that this failure was seen: it stays on record and needs nobody any more.",
+    ),
     Action("put", "i", "submit", "Submit documents, or begin a new pipeline."),
     Action("open_gate", "o", "open gate", "Open the gate by hand."),
     Action("pause", "p", "pause", "Hold the stream still; it goes on behind."),

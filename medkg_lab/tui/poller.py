@@ -61,6 +61,7 @@ class Poller:
 
     def hurry(self) -> None:
         """Look now, because something was changed."""
+        self._refused_asked = -REFUSED_EVERY_S
         self._woken.set()
 
     def _run(self) -> None:
@@ -115,6 +116,7 @@ class Poller:
                 flow=job_queries.flow(ledger),
                 totals=job_queries.totals(ledger),
                 stage_flows=self._flows(seen, counts),
+                acknowledged=self._acknowledged(seen, counts),
                 behind={},
             )
         except LabNotRunning:
@@ -122,6 +124,14 @@ class Poller:
         except LabError:
             return replace(seen, behind={"ledger": seen.behind.get("ledger", seen.at)})
         return replace(seen, throughput=self._throughput(counts))
+
+    def _acknowledged(self, seen: Snapshot, counts: Mapping[str, Any]) -> Mapping[str, int]:
+        """The failures that someone has seen: asked anew when the ledger has moved, and only while there are failures."""
+        if not any(counts["jobs"].get(state) for state in ("failed", "dead")):
+            return {}
+        if counts["head"] == seen.counts.get("head"):
+            return seen.acknowledged
+        return job_queries.acknowledged(self._lab.ledger)
 
     def _stages(self, seen: Snapshot) -> Mapping[str, Sequence[str]]:
         try:
@@ -146,12 +156,14 @@ class Poller:
         now = time.monotonic()
         if seen.is_up("broker") and now - self._refused_asked >= REFUSED_EVERY_S:
             # Here, so that the first frame does not wait for the broker's client library.
+            from medkg_lab.lab.failures import seen_refusals
             from medkg_lab.lab.requests import dead_letters
 
             self._refused_asked = now
             with contextlib.suppress(LabError):
                 self._dead_letters = dead_letters(self._lab, self._dead_letters)
-        return self._dead_letters[1]
+                return max(0, self._dead_letters[1] - seen_refusals(self._lab.ledger))
+        return seen.refused
 
     def _was_up(self) -> bool:
         return bool(self._seen.counts)

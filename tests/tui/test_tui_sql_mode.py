@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.lab.sql import Answer, History
+from medkg_lab.lab.sql import History
+from medkg_lab.ledger.client import Selected
 from medkg_lab.tui.screens.sql import render
 from medkg_lab.tui.widgets.table import Table
 from tests.labs import TestLab
@@ -15,7 +16,7 @@ from tests.tui.screens import SIZES, Screen, opened
 
 
 def test_columns_are_as_wide_as_their_values_and_numbers_stand_at_the_right() -> None:
-    answer = Answer(("state", "n"), [["completed", 12], [None, 1234]], False)
+    answer = Selected(("state", "n"), [["completed", 12], [None, 1234]], False)
     assert [(one.width, one.right) for one in render.columns(answer)] == [(9, False), (4, True)]
     assert [cell.text for cell in render.rows(answer, 1)[1].cells] == ["1234"]
     assert render.rows(answer, 0)[1].cells[0].text == "NULL"

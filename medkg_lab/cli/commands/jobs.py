@@ -1,4 +1,4 @@
-"""`medkg-lab jobs list | show | why | retry | cancel`."""
+"""`medkg-lab jobs list | show | why | retry | cancel | acknowledge | refused`."""
 
 import argparse
 from typing import TYPE_CHECKING, ClassVar
@@ -26,6 +26,13 @@ class ChunkWithoutStage(LabError):
 class RetryUnclear(LabError):
     """It is not clear what to retry. Name one job, with `--from` if it is to start from a stage, or all jobs in a state by
     `--state failed` or `--state dead`, which `--kind` and `--pipeline` narrow down."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
+class AcknowledgeUnclear(LabError):
+    """It is not clear what to acknowledge. Name one job, or all by `--state failed` or `--state dead`, which `--pipeline`
+    narrows down."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
 
@@ -72,6 +79,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     cancel.add_argument("job", help=JOB)
     cancel.add_argument("--why", default="no reason given", help="the reason, which is recorded")
     cancel.set_defaults(run=_cancel)
+    seen = group.add_parser(
+        "acknowledge",
+        parents=[common],
+        help="note that a failure was seen: it stays on record and needs nobody any more",
+    )
+    seen.add_argument("job", nargs="?", help=JOB)
+    seen.add_argument("--state", choices=("failed", "dead"), help="instead of one job, all jobs in this state")
+    seen.add_argument("--pipeline", help="with --state: only jobs of this pipeline")
+    seen.set_defaults(run=_acknowledge)
+    refused = group.add_parser(
+        "refused", parents=[common], help="list the records of the work queue that became no jobs"
+    )
+    refused.add_argument("--acknowledge", action="store_true", help="note that all of them were seen")
+    refused.set_defaults(run=_refused)
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -190,7 +211,53 @@ def _cancel(given: argparse.Namespace) -> int:
     return _print_done(given, job, "is cancelled")
 
 
+<<<<<<< HEAD
 def _print_done(given: argparse.Namespace, job: "JobDetail", what: str) -> int:
+=======
+def _acknowledge(given: argparse.Namespace) -> int:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.failures import acknowledge_all
+    from medkg_lab.lab.lookup import find_job, person
+
+    if (given.job is None) == (given.state is None) or (given.pipeline and given.state is None):
+        raise AcknowledgeUnclear()
+    lab = Lab.at(given.home)
+    if given.state is None:
+        job = find_job(lab, given.job)
+        lab.ledger.acknowledge([job["job_id"]], by=person())
+        return _print_done(given, job, "is acknowledged")
+    jobs = acknowledge_all(lab.ledger, person(), given.state, given.pipeline)
+    if given.json:
+        print_json({"ok": True, "acknowledged": len(jobs), "job_ids": jobs})
+    else:
+        print_note(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} acknowledged.")
+    return exit_codes.OK
+
+
+def _refused(given: argparse.Namespace) -> int:
+    from medkg_lab.lab import failures
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.lookup import person
+
+    lab = Lab.at(given.home)
+    new = failures.acknowledge_refusals(lab, person()) if given.acknowledge else 0
+    found = failures.refusals(lab)
+    seen = failures.seen_refusals(lab.ledger)
+    if given.json:
+        rows = [{"record": one.origin, "reason": one.reason, "at": one.at} for one in found]
+        print_json({"refused": rows, "acknowledged": seen})
+        return exit_codes.OK
+    print_table(("record", "when", "reason"), ((one.origin, clock(one.at), one.reason) for one in found))
+    print_note(
+        f"{new} acknowledged."
+        if given.acknowledge
+        else f"{max(0, len(found) - seen)} of {len(found)} not acknowledged."
+    )
+    return exit_codes.OK
+
+
+def _print_done(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
+>>>>>>> 56bbb5e (Put failures aside once someone has seen them)
     if given.json:
         print_json({"ok": True, "job_id": job.job_id})
     else:

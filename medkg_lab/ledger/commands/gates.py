@@ -12,6 +12,7 @@ from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.state import FINISHED, Gate, GateState, Job, JobState, State
 from medkg_lab.models.event_codec import MalformedEvent, evidence_from_json
 from medkg_lab.models.events import (
+    ACKNOWLEDGED,
     NO_EVIDENCE,
     PDF_IR_READY,
     Condition,
@@ -34,7 +35,9 @@ HOWS = ("manual", "condition")
 LEDGER = "ledger"
 """Who opens a gate whose condition holds."""
 _FIELD = re.compile(r"[a-z_]{1,64}\Z")
-_OWN = frozenset({"current_stage", "pipeline_name", "pipeline_version", "retry_count_per_stage", "post_pdf_started"})
+_OWN = frozenset(
+    {"current_stage", "pipeline_name", "pipeline_version", "retry_count_per_stage", "post_pdf_started", ACKNOWLEDGED}
+)
 """Fields that the ledger keeps itself."""
 
 

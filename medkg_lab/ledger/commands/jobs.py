@@ -10,10 +10,12 @@ from medkg_lab.ledger.plans import Plan, Plans
 from medkg_lab.ledger.state import FINISHED, Job, JobState, State
 from medkg_lab.models.event_codec import MalformedEvent, spec_from_json
 from medkg_lab.models.events import (
+    ACKNOWLEDGED,
     Condition,
     Event,
     EventData,
     EventType,
+    FieldSet,
     GateWaiting,
     JobCancelled,
     JobRequeued,
@@ -22,6 +24,7 @@ from medkg_lab.models.events import (
 from medkg_lab.models.job import JobSpec
 
 MAX_JOBS = 10_000
+_ENDED_BADLY = frozenset({JobState.FAILED, JobState.DEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,40 @@ class RetryMany(Command):
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
         return {"job_ids": [event.jobs[0] for event in events if event.type is EventType.JOB_REQUEUED]}
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(Command):
+    """Note that someone has seen how the named jobs failed or were given up; until they run again, it needs nobody any more."""
+
+    jobs: tuple[str, ...]
+    by: str
+
+    op = "acknowledge"
+    first_events = frozenset({EventType.FIELD_SET})
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        read = Args(cls.op, args)
+        jobs = read.texts("job_ids")
+        if len(jobs) > MAX_JOBS or len(set(jobs)) != len(jobs):
+            raise read.wrong(f"job_ids names more than {MAX_JOBS} jobs, or one twice")
+        return cls(read.id(), jobs, read.text("by"))
+
+    def job_ids(self) -> Iterable[str]:
+        return self.jobs
+
+    def decide(self, state: State, plans: Plans) -> list[EventData]:
+        if len(self.jobs) == 1 and (job := known(state, self.jobs[0])).state not in _ENDED_BADLY:
+            raise illegal(job, "be acknowledged as a failure")
+        seen: dict[int, list[str]] = {}
+        for job in filter(None, map(state.jobs.get, self.jobs)):
+            if job.state in _ENDED_BADLY and job.fields.get(ACKNOWLEDGED) != job.execution:
+                seen.setdefault(job.execution, []).append(job.id)
+        return [FieldSet(tuple(jobs), ACKNOWLEDGED, execution, self.by) for execution, jobs in seen.items()]
+
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+        return {"job_ids": [job_id for event in events for job_id in event.jobs]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from medkg_lab.ledger.reducer import batches, breakers, gates, jobs
-from medkg_lab.ledger.state import State
+from medkg_lab.ledger.state import FINISHED, State
 from medkg_lab.models import events
 from medkg_lab.models.events import Event
 
@@ -18,7 +18,9 @@ def fold(state: State, event: Event) -> None:
     for job_id in event.jobs:
         job = state.jobs[job_id]
         job.version += 1
-        job.updated_at = event.ts
+        # That someone has seen how a job ended does not change when it ended.
+        if not (isinstance(event.data, events.FieldSet) and job.state in FINISHED):
+            job.updated_at = event.ts
     state.seq = event.seq
 
 

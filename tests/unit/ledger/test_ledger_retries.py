@@ -4,8 +4,9 @@ import pytest
 
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.core import LOOK_AGAIN, OWN_RETRIES_AT_ONCE
+from medkg_lab.ledger.errors import IllegalTransition, MalformedCommand
 from medkg_lab.ledger.own_failures import ENGINE, PAUSES
-from medkg_lab.models.events import Event, EventType
+from medkg_lab.models.events import ACKNOWLEDGED, Event, EventType
 from tests.unit.ledger.worlds import World, completed, done, failed, ids, ref, spec, started
 
 LONG = max(PAUSES) + 1.0
@@ -176,3 +177,25 @@ def test_what_cannot_be_written_down_is_refused_and_ends_nobody(world: World) ->
     world.submit("b")
     world.restart(project=False)
     assert world.job("b").state == "queued"
+
+
+def test_a_failure_that_was_seen_stays_so_until_the_job_runs_again(world: World) -> None:
+    world.submit("a", "b")
+    fail(world, "a")
+    ended = world.job("a").updated_at
+    args = {"job_ids": ["a", "b", "nobody"], "by": "anna"}
+    assert world.do("acknowledge", **args) == {"job_ids": ["a"]}
+    assert world.do("acknowledge", **args) == {"job_ids": []}
+    seen = world.job("a")
+    assert (seen.state, seen.fields[ACKNOWLEDGED], seen.updated_at) == ("failed", seen.execution, ended)
+    world.do("surrender", batch_id=str(world.job("b").batch), stage=None)
+    world.do("retry", job_id="a", from_stage=None, by="anna")
+    assert world.job("a").fields[ACKNOWLEDGED] != world.job("a").execution
+
+
+def test_what_has_not_failed_cannot_be_acknowledged_and_the_field_is_the_ledgers_own(world: World) -> None:
+    world.submit("a")
+    with pytest.raises(IllegalTransition):
+        world.do("acknowledge", job_ids=["a"], by="anna")
+    with pytest.raises(MalformedCommand):
+        world.do("set_field", job_id="a", field=ACKNOWLEDGED, value=1, by="anna", evidence={})

@@ -43,6 +43,7 @@ class Walk:
             self.retry: 4,
             self.retry_own: 2,
             self.retry_many: 1,
+            self.acknowledge: 1,
             self.cancel: 2,
             self.set_field: 6,
             self.gate: 10,
@@ -153,6 +154,9 @@ class Walk:
     def retry_many(self) -> None:
         args = {"job_ids": sorted({self.a_job(), self.a_job()}), "state": "failed", "kind": "bad_input"}
         self.attempt("retry_many", **args, by="someone")
+
+    def acknowledge(self) -> None:
+        self.attempt("acknowledge", job_ids=sorted({self.a_job(), self.a_job()}), by="someone")
 
     def cancel(self) -> None:
         self.attempt("cancel", job_id=self.a_job(), by="someone", why="changed my mind")

@@ -13,7 +13,7 @@ from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.definitions import Register
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
-from medkg_lab.ledger.commands.jobs import Cancel, Retry, RetryMany, RetryOwn, Submit
+from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany, RetryOwn, Submit
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
     for each in (
         Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register,
-        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn,
+        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn, Acknowledge,
     )
 }  # fmt: skip
 

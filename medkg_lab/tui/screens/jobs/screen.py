@@ -57,7 +57,7 @@ class JobsScreen(ModeScreen):
     )
     AUTO_FOCUS = "#jobs"
     BINDINGS = keys.bindings(
-        "open", "narrow", "demo", "export", "graph", "mark", "mark_all", "sort", "reverse", "earlier",
+        "open", "narrow", "demo", "export", "graph", "acknowledge", "mark", "mark_all", "sort", "reverse", "earlier",
         again="retry", end="cancel", put="submit", later="next tab",
     )  # fmt: skip
     footer = ("open", "why", "again", "end", "narrow", "later")
@@ -255,12 +255,18 @@ class JobsScreen(ModeScreen):
             return self._panel.detail is not None
         if action == "graph":
             return job is not None and job["state"] == "completed"
-        if action not in ("again", "end", "open", "mark", "mark_all", "export"):
+        if action not in ("again", "end", "open", "mark", "mark_all", "export", "acknowledge"):
             return super().can(action)
         if job is None or self._list.marks.keys:
             return job is not None
+<<<<<<< HEAD
         ended = job.state in FINISHED
         return {"again": ended, "export": ended, "end": not ended}.get(action, True)
+=======
+        ended = job["state"] not in UNFINISHED
+        failed = job["state"] in ("failed", "dead")
+        return {"again": ended, "export": ended, "end": not ended, "acknowledge": failed}.get(action, True)
+>>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 
     def completions(self) -> list[str]:
         """Filters that are asked for often."""
@@ -396,6 +402,16 @@ class JobsScreen(ModeScreen):
                 self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "Cancelled")
 
         self.app.push_screen(Dialog(question), then)
+
+    def action_acknowledge(self) -> None:
+        """Note that these failures were seen."""
+        ids = self._chosen()
+
+        def then(seen: list[str]) -> None:
+            self._list.marks.keys.clear()
+            self.notify(f"{plural(len(seen), 'failure')} acknowledged; the record names you.")
+
+        self.act(lambda lab: lab.ledger.acknowledge(ids, by=person()), then)
 
     def _each(self, ids: list[str], do: Any, what: str) -> None:
         def work(lab: Lab) -> tuple[int, LabError | None]:

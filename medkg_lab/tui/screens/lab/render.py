@@ -8,6 +8,7 @@ from medkg_lab.lab.flow import StageFlow, progress
 from medkg_lab.lab.why import needs_person
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs
+from medkg_lab.tui.dialogs import Choice, Question
 from medkg_lab.tui.formatting import bar, clock, duration, milliseconds, number, plural, size, uptime
 from medkg_lab.tui.messages import Snapshot, WatchedProcess
 from medkg_lab.tui.theme import Line, Span
@@ -16,12 +17,14 @@ from medkg_lab.tui.widgets.table import Cell, Row
 
 if TYPE_CHECKING:
     from medkg_lab.lab.doctor import Finding
+    from medkg_lab.lab.failures import Refusal
 
 USUAL_START = {"knowledge": 6, "dagsterd": 8, "engine-compute": 6, "engine-network": 6}
 """Seconds that these usually take to load."""
 GAUGE = 10
 DOCTOR_WIDTH = 96
 WIDE = 60
+REFUSED_SHOWN = 8
 HOT_CELSIUS = 85
 """A GPU as hot as this slows itself down soon."""
 
@@ -341,3 +344,23 @@ def about(process: WatchedProcess, tail: list[str]) -> list[Line]:
     lines += [[(name.ljust(12), "muted"), (str(value), "text")] for name, value in facts.items() if value is not None]
     lines += [[], [("the end of its log", "accent bold")]]
     return lines + ([[(line, "muted")] for line in tail] or [[("It has written nothing.", "muted")]])
+
+
+def refused_question(found: "Sequence[Refusal]") -> Question:
+    """Whether the records that were refused are acknowledged: the newest of them, each with its reason."""
+    lines: list[Line] = [
+        [(f"{clock(one.at)}  ", "muted"), (f"{one.origin}  ", "text bold"), (one_line(one.reason, 200), "text")]
+        for one in found[: -REFUSED_SHOWN - 1 : -1]
+    ]
+    if len(found) > REFUSED_SHOWN:
+        lines.append([(f"and {number(len(found) - REFUSED_SHOWN)} before them", "muted")])
+    lines += [
+        [],
+        [("They stay in the dead-letter topic; that you have seen them is recorded with your name.", "muted")],
+    ]
+    return Question(
+        f"{plural(len(found), 'record')} of the work queue refused",
+        lines,
+        (Choice("u", "Acknowledge", "seen"), Choice("", "esc Cancel", "")),
+        "medkg-lab jobs refused [--acknowledge]",
+    )

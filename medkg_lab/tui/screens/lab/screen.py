@@ -8,10 +8,17 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.lookup import person
 from medkg_lab.tui import alerts, keys
+<<<<<<< HEAD
 from medkg_lab.tui.dialogs import Sheet
 from medkg_lab.tui.formatting import clock, columns, uptime
 from medkg_lab.tui.messages import Snapshot, Subject, WatchedProcess
+=======
+from medkg_lab.tui.dialogs import Answer, Dialog, Sheet
+from medkg_lab.tui.formatting import clock, columns, plural, uptime
+from medkg_lab.tui.messages import Snapshot, Subject
+>>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.lab.render import (
     about,
@@ -23,6 +30,7 @@ from medkg_lab.tui.screens.lab.render import (
     nothing,
     places,
     process_row,
+    refused_question,
     starting_head,
 )
 from medkg_lab.tui.theme import Line
@@ -32,6 +40,7 @@ from medkg_lab.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from medkg_lab.lab.doctor import Finding
+    from medkg_lab.lab.failures import Refusal
 
 USUAL_GAUGES, MOST_GAUGES = 6, 12
 """Lines of the regions in the middle: more where there is more than one GPU."""
@@ -60,7 +69,9 @@ class LabScreen(ModeScreen):
     )
     twins = "medkg-lab status --why · doctor · watch · restart NAME · logs NAME · submit PATH · demo · down"
     AUTO_FOCUS = "#processes"
-    BINDINGS = keys.bindings("demo", "put", again="restart", open="open", diff="doctor: is what the profile needs here")
+    BINDINGS = keys.bindings(
+        "demo", "put", "acknowledge", again="restart", open="open", diff="doctor: is what the profile needs here"
+    )
     footer = ("open", "why", "logs", "again", "demo", "put", "command")
 
     DEFAULT_CSS = """
@@ -97,6 +108,8 @@ class LabScreen(ModeScreen):
 
     def can(self, action: str) -> bool:
         """Processes can be restarted and opened where there are some."""
+        if action == "acknowledge":
+            return bool(self.snapshot.refused)
         return bool(self.snapshot.processes) if action in ("again", "open", "diff") else super().can(action)
 
     def subject(self) -> Subject | None:
@@ -202,6 +215,31 @@ class LabScreen(ModeScreen):
         """Ask, then restart the process under the cursor."""
         if (process := self._process()) is not None:
             self.ask_restart(process)
+
+    def action_acknowledge(self) -> None:
+        """Show the records that were refused, then note that they were seen."""
+
+        def look(lab: Lab) -> "list[Refusal]":
+            # Here, so that the first frame does not wait for the broker's client library.
+            from medkg_lab.lab.failures import refusals
+
+            return refusals(lab)
+
+        def show(found: "list[Refusal]") -> None:
+            if found:
+                self.app.push_screen(Dialog(refused_question(found)), then)
+
+        def then(answer: Answer | None) -> None:
+            if answer is not None:
+                self.act(work, lambda seen: self.notify(f"{plural(seen, 'refused record')} acknowledged."))
+
+        def work(lab: Lab) -> int:
+            from medkg_lab.lab.failures import acknowledge_refusals
+
+            return acknowledge_refusals(lab, person())
+
+        self.notify("Reading the refused records …")
+        self.ask("refused", look, show)
 
     def action_diff(self) -> None:
         """What the profile needs and whether it is here, as `medkg-lab doctor` says it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from medkg_lab.lab.sql import Answer
+from medkg_lab.ledger.client import Selected
 from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import safe
 from medkg_lab.tui.widgets.table import Cell, Row
@@ -25,7 +25,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def columns(answer: Answer) -> list[Column]:
+def columns(answer: Selected) -> list[Column]:
     """A column for each of the answer, as wide as its widest value; numbers stand at the right."""
     return [
         Column(title, _width(title, values := [row[at] for row in answer.rows[:MEASURED_ROWS]]), right=_numbers(values))
@@ -42,7 +42,7 @@ def _numbers(values: Sequence[Any]) -> bool:
     return bool(known) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
 
 
-def rows(answer: Answer, first: int) -> list[Row]:
+def rows(answer: Selected, first: int) -> list[Row]:
     """The rows, from column `first` on."""
     return [
         Row(str(at), tuple(Cell(shown(value), "muted" if value is None else "text") for value in row[first:]))

@@ -12,7 +12,8 @@ from textual.message import Message
 from medkg_lab.errors import LabError
 from medkg_lab.lab import sql
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.sql import Answer, History
+from medkg_lab.lab.sql import History
+from medkg_lab.ledger.client import Selected
 from medkg_lab.text import sanitize
 from medkg_lab.tui import dialogs, keys
 from medkg_lab.tui.dialogs import Choice, Dialog, Question
@@ -92,7 +93,7 @@ class SqlScreen(ModeScreen):
         super().__init__(session)
         self._history = History.of(session.lab)
         self._at = 0
-        self._answer: Answer | None = None
+        self._answer: Selected | None = None
         self._asked = ""
         self._began: float | None = None
         self._took = 0.0
@@ -131,13 +132,13 @@ class SqlScreen(ModeScreen):
         self._paint()
         self.repaint_frame()
 
-        def work(lab: Lab) -> Answer:
+        def work(lab: Lab) -> Selected:
             self._history.add(statement)
             return sql.select(lab, statement)
 
         self.ask("sql", work, self._take, self._failed)
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: Selected) -> None:
         self._ended()
         self._answer, self._first = answer, 0
         self._list.go(0)
@@ -301,7 +302,7 @@ class SqlScreen(ModeScreen):
             required="type the name of a file first",
         )
 
-        def then(answer: dialogs.Answer | None) -> None:
+        def then(answer: dialogs.Selected | None) -> None:
             if answer is not None:
                 path = Path(sanitize(answer.text)).expanduser().absolute()
                 self.act(lambda lab: sql.export(lab, statement, path), lambda rows: self._written(rows, path))
