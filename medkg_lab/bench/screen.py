@@ -24,7 +24,7 @@ from medkg_lab import launch
 from medkg_lab.bench.figures import at_least, at_most, machine, spread
 
 ROWS, COLUMNS = 40, 120
-P95_MS, CORES, FRAME_GAP_MS, GROWTH_MB, PAINT_S = 150.0, 0.3, 250.0, 16.0, 2.0
+P95_MS, CORES, FRAME_GAP_MS, GROWTH_MB, PAINT_S, IDLE_CORES = 100.0, 0.3, 150.0, 16.0, 1.0, 0.02
 PAINTS = 3
 SIGN = b"no lab is running here"
 """What the first frame of a screen without a lab says."""
@@ -68,6 +68,7 @@ def measure(options: Options) -> dict[str, Any]:
         at_most("event to screen p95 ms", steady["p95_ms"], P95_MS),
         at_most("cores at the steady rate", steady["cores"], CORES),
         at_most("events lost of the burst", burst["lost"], 0),
+        at_most("cores while nothing happens", seen["idle"]["cores"], IDLE_CORES),
         at_least("newest of the burst shown", int(burst["newest_shown"]), 1),
         at_most("worst frame gap in the burst ms", burst["worst_frame_gap_ms"], FRAME_GAP_MS),
         at_most("memory grown over the flood MB", growth, GROWTH_MB),

@@ -42,7 +42,7 @@ class MeasuredApp(LabApp):
 
     def on_mount(self) -> None:
         """Start the probes and the scenario."""
-        self.set_interval(TICK, self._tick)
+        self._probe = self.set_interval(TICK, self._tick)
         self._playing = asyncio.create_task(self._play())
 
     @property
@@ -84,7 +84,15 @@ class MeasuredApp(LabApp):
     async def _scenario(self) -> dict[str, Any]:
         await asyncio.sleep(SETTLE)
         found = {"steady": await self._steady(), "burst": await self._at_once()}
-        return found | {"memory": await self._flooded()}
+        return found | {"memory": await self._flooded(), "idle": await self._idle()}
+
+    async def _idle(self) -> dict[str, Any]:
+        """The share of a core while nothing happens, without the probes."""
+        self._probe.pause()
+        await asyncio.sleep(SETTLE)
+        cpu, began = time.process_time(), time.monotonic()
+        await asyncio.sleep(self._seconds)
+        return {"cores": round((time.process_time() - cpu) / (time.monotonic() - began), 4)}
 
     async def _steady(self) -> dict[str, Any]:
         await self._go(self._rate)

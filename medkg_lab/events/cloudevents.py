@@ -156,7 +156,7 @@ def messages(event: Event, info: Mapping[str, JobInfo]) -> Iterator[KafkaMessage
 def cloud_events(event: Event, info: Mapping[str, JobInfo]) -> Iterator[CloudEvent]:
     """One CloudEvent for each job of `event`; `info` knows every job in it."""
     stage = event.stage
-    moment = datetime.fromtimestamp(moment_of(event), UTC)
+    moment = datetime.fromtimestamp(event.moment, UTC)
     shared = {
         "specversion": "1.0",
         "type": f"{PREFIX}.{cloud_type(event.data)}",
@@ -196,17 +196,6 @@ def read_id(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) ->
         return from_kafka(KafkaMessage(given, None, value or b""), _FORMAT).get_id()
     except UNREADABLE:
         return None
-
-
-def moment_of(event: Event) -> float:
-    """When it happened, in seconds since the epoch: what a stage did may have been told of later."""
-    match event.data:
-        case StageCompleted() | StageFailed():
-            return event.data.t1 or event.data.t0 or event.ts
-        case StageStarted() | StageSkipped():
-            return event.data.t0 or event.ts
-        case _:
-            return event.ts
 
 
 def _details(data: EventData) -> dict[str, object]:

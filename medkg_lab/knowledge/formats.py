@@ -1,13 +1,13 @@
 """The exported graph as JSON lines, GraphML, CSV for Neo4j or JSON-LD: pure functions over an export."""
 
 import csv
+import html
 import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 Export = Mapping[str, Any]
 """What `KnowledgeClient.graph_export` gives: `nodes` and `edges`."""
@@ -55,11 +55,17 @@ def _graphml(export: Export) -> Iterator[str]:
 
 
 def _data(domain: str, keys: Sequence[tuple[str, str]], values: Mapping[str, Any]) -> str:
-    return "".join(f'<data key="{domain}_{name}">{escape(_xml(str(values[name])))}</data>' for name, _ in keys)
+    return "".join(
+        f'<data key="{domain}_{name}">{html.escape(_xml(str(values[name])), quote=False)}</data>' for name, _ in keys
+    )
+
+
+_WHITE = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
+"""A reader of XML makes spaces of these in an attribute unless they are written so."""
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_xml(text))
+    return '"' + html.escape(_xml(text)).translate(_WHITE) + '"'
 
 
 def _xml(text: str) -> str:

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from medkg_lab.errors import LabError
-from medkg_lab.events import cloudevents
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import DefinitionRegistered, Event
@@ -32,6 +31,9 @@ def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
 
     Raises NoSuchEvent.
     """
+    # Here, so that the screen's first frame does not wait for the library that reads CloudEvents.
+    from medkg_lab.events import cloudevents
+
     found = event(ledger, seq)
     job = ledger.get(job_id) if job_id in found.jobs else None
     if job is None or not cloudevents.is_published(found.data):

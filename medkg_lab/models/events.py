@@ -546,6 +546,17 @@ class Event:
     data: EventData
 
     @property
+    def moment(self) -> float:
+        """When it happened, in seconds since the epoch: what a stage did may have been told of later."""
+        match self.data:
+            case StageCompleted() | StageFailed():
+                return self.data.t1 or self.data.t0 or self.ts
+            case StageStarted() | StageSkipped():
+                return self.data.t0 or self.ts
+            case _:
+                return self.ts
+
+    @property
     def type(self) -> EventType:
         """What happened."""
         return self.data.type

@@ -9,14 +9,15 @@ time, all in one event loop, and cancelled when a call goes beyond its policy's 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, Required, TypedDict, Unpack, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack, runtime_checkable
 
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class StageType(StrEnum):
@@ -112,9 +113,9 @@ class SparseVectors:
     """
 
     model: str
-    starts: npt.NDArray[np.int64]
-    terms: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float32]
+    starts: "npt.NDArray[np.int64]"
+    terms: "npt.NDArray[np.int32]"
+    weights: "npt.NDArray[np.float32]"
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -130,6 +131,8 @@ class SparseVectors:
     @classmethod
     def unpack(cls, model: str, texts: int, data: bytes) -> "SparseVectors":
         """What `pack` gave for so many texts. Raises ValueError when `data` cannot be that."""
+        import numpy as np  # here, since the screen and the command line load the contracts and no numbers
+
         head = 8 * (texts + 1)
         count, rest = divmod(len(data) - head, 8)
         if count < 0 or rest:
@@ -159,7 +162,7 @@ class Embeddings:
     dimension: int
     device: str
     chunk_ids: tuple[str, ...]
-    vectors: npt.NDArray[np.float32]
+    vectors: "npt.NDArray[np.float32]"
     sparse: SparseVectors | None = None
 
 

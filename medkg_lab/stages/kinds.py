@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
@@ -35,6 +34,8 @@ def _json(value: Any) -> bytes:
 
 
 def _encode_embeddings(value: Embeddings) -> bytes:
+    import numpy as np  # here, since the screen and the command line load the kinds and no numbers
+
     head: dict[str, Any] = {"chunk_ids": value.chunk_ids, "device": value.device}
     head |= {"dimension": value.dimension, "model": value.model}
     body = np.ascontiguousarray(value.vectors, dtype="<f4").tobytes()
@@ -45,6 +46,8 @@ def _encode_embeddings(value: Embeddings) -> bytes:
 
 
 def _decode_embeddings(data: bytes) -> Embeddings:
+    import numpy as np  # here, since the screen and the command line load the kinds and no numbers
+
     head, _, body = data.partition(b"\n")
     fields = orjson.loads(head)
     ids, dimension, sparse_model = tuple(fields["chunk_ids"]), fields["dimension"], fields.get("sparse_model")

@@ -7,12 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
 from medkg_lab.errors import LabError, LabNotRunning
-from medkg_lab.gpu.nvml import Gauge, gauges
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.flow import WINDOW_S, StageFlow, stage_flows
@@ -20,6 +19,9 @@ from medkg_lab.ledger.answers import Counts
 from medkg_lab.ledger.state import values_of
 from medkg_lab.supervisor.answers import LabStatus
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken, WatchedLab, WatchedProcess
+
+if TYPE_CHECKING:
+    from medkg_lab.gpu.nvml import Gauge
 
 POLL_EVERY_S = 1.0
 KEPT_RATES_S = 300
@@ -204,9 +206,12 @@ class Poller:
             "durability": self._durability(),
         }
 
-    def _gpus(self) -> tuple[Gauge, ...]:
+    def _gpus(self) -> "tuple[Gauge, ...]":
         asked, found = self._gpu
         if time.monotonic() - asked >= (GPU_EVERY if found else NO_GPU_EVERY):
+            # Here, so that the first frame does not wait for NVIDIA's library.
+            from medkg_lab.gpu.nvml import gauges
+
             found = gauges()
             self._gpu = (time.monotonic(), found)
         return found

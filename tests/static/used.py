@@ -32,7 +32,6 @@ _.openings
 _.pdf_downloaded
 _.projections
 _.schema_version
-_.truncated
 
 # asyncio keeps no task alive: something must refer to it.
 _._playing

@@ -25,7 +25,6 @@ from medkg_lab.topology import bundled
 from medkg_lab.tui import glyphs, keys
 from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Jump, Question, Sheet, Why
 from medkg_lab.tui.formatting import clock, plural, uptime
-from medkg_lab.tui.help import ModeHelp
 from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.frame_screen import FrameScreen
 from medkg_lab.tui.theme import Line, Span
@@ -159,12 +158,15 @@ class ModeScreen(FrameScreen):
 
     def action_help(self) -> None:
         """Show what this mode is and which keys work now, or close that."""
+        # Here, so that the first frame does not wait for what reads Markdown.
+        from medkg_lab.tui.help import ModeHelp
+
         if not self.close_help():
             self.mount(ModeHelp(str(self.TITLE), self.about, self.twins))
 
     def close_help(self) -> bool:
         """Close the help; False when it is not open."""
-        found = self.query(ModeHelp)
+        found = self.query("ModeHelp")
         found.remove()
         return bool(found)
 

@@ -9,6 +9,8 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import RenderResult
+from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -107,9 +109,12 @@ def _emphasised(row: str, known: set[str]) -> list[Span]:
 
 
 def titled(widget: Widget, title: str, foot: str = "") -> None:
-    """Set a border's title and subtitle; they are foreign text like any other."""
-    widget.border_title = Text(safe(title)) if title else None
-    widget.border_subtitle = Text(safe(foot)) if foot else None
+    """Set a border's title and subtitle; they are foreign text like any other. What is there already costs no repaint."""
+    above, below = Content(safe(title)), Content(safe(foot))
+    if (widget.border_title or "") != above.markup:
+        widget.border_title = above if title else None
+    if (widget.border_subtitle or "") != below.markup:
+        widget.border_subtitle = below if foot else None
 
 
 class Lines(Widget):
@@ -142,10 +147,13 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines from now on."""
-        if list(map(list, lines)) != list(map(list, self.lines)):
-            resized = len(lines) != len(self.lines)
-            self.lines = lines
-            self.refresh(layout=resized)
+        before, self.lines = self.lines, lines
+        if len(lines) != len(before):
+            self.refresh(layout=True)
+            return
+        for at, (old, new) in enumerate(zip(before, lines, strict=True)):
+            if list(old) != list(new):
+                self.refresh(Region(0, at, self.size.width, 1))
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many rows as there are lines."""

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 from rich.style import Style
-from rich.text import Text
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.line_view import Column, LineView, widths
-from medkg_lab.tui.widgets.panel import fit, safe, strip_of
+from medkg_lab.tui.widgets.panel import fit, strip_of, titled
 
 LEAD = 3
 """Cells before the first column: the cursor, a mark, a space."""
@@ -109,6 +108,7 @@ class Table(LineView):
         self.marks = Marks()
         self.empty: Sequence[Line] = ()
         self.greyed = False
+        self._painted_as: object = None
 
     @property
     def row(self) -> Row | None:
@@ -127,12 +127,11 @@ class Table(LineView):
 
     def head(self, title: str, foot: str = "") -> None:
         """Set title and subtitle."""
-        self.border_title = Text(safe(title))
-        self.border_subtitle = Text(safe(foot)) if foot else None
+        titled(self, title, foot)
 
     def show(self, rows: Sequence[Row], total: int | None = None, offset: int = 0) -> None:
         """Hold these rows, which begin at `offset` of a list of `total`; the cursor stays on its row where it can."""
-        before = self.row
+        before, was = self.row, (self._painted_as, self.held_from, self.rows)
         if before is not None and self.held_from == offset:
             self.cursor = next((offset + at for at, row in enumerate(rows) if row.key == before.key), self.cursor)
         self.rows, self.held_from = tuple(rows), offset
@@ -141,7 +140,21 @@ class Table(LineView):
         self._keep_in_sight()
         if (self.row and self.row.key) != (before and before.key):
             self.post_message(self.Moved(self, self.row))
-        self.refresh()
+        self._repaint(*was)
+
+    def _repaint(self, painted_as: object, held_from: int, rows: Sequence[Row]) -> None:
+        """Ask for the lines that changed alone: most rows are the same from one look to the next."""
+        self._painted_as = (
+            tuple(self.columns), self.total, self.cursor, self.top, self.size, frozenset(self.marks.keys), self.greyed,
+            tuple(map(tuple, self.empty)),
+        )  # fmt: skip
+        if self._painted_as != painted_as or held_from != self.held_from or not self.total:
+            self.refresh()
+            return
+        for at in range(self.top, min(self.total, self.top + self.body_rows)):
+            before = rows[at - held_from] if 0 <= at - held_from < len(rows) else None
+            if before != self.row_at(at):
+                self.refresh(Region(0, 1 + at - self.top, self.size.width, 1))
 
     def go(self, index: int) -> None:
         """Put the cursor on row `index`."""

@@ -45,17 +45,26 @@ class Taken:
 
 
 class EventFeed:
-    """Follows `log()` from just before its newest event; `names(log, jobs)` looks up documents that no event has told."""
+    """Follows `log()` from just before its newest event; `names(log, jobs)` looks up documents that no event has told.
+
+    `wake` is called from the thread, once until the next `take`, when there is something to take.
+    """
 
     def __init__(
-        self, log: Callable[[], Log], kept: int, names: Callable[[Any, Sequence[str]], Mapping[str, str]]
+        self,
+        log: Callable[[], Log],
+        kept: int,
+        names: Callable[[Any, Sequence[str]], Mapping[str, str]],
+        wake: Callable[[], Any] = lambda: None,
     ) -> None:
         self._log = log
         self._names = names
+        self._wake = wake
+        self._woken = False
         self._lock = threading.Lock()
         self._rows: deque[EventRow] = deque(maxlen=kept)
         self._decoder = Decoder()
-        self._head = 0
+        self._head, self._told_head = 0, -1
         self._after: int | None = None
         self._gone = 0.0
         self._total = 0
@@ -81,6 +90,7 @@ class EventFeed:
     def take(self) -> Taken:
         """Hand over what came since the last time."""
         with self._lock:
+            self._woken = False
             rows, self._rows = self._rows, deque(maxlen=self._rows.maxlen)
             return Taken(tuple(rows), self._head, self._after or 0, self._gone, self._total)
 
@@ -91,6 +101,12 @@ class EventFeed:
             return [self._seconds[second, kind] for second in range(last - seconds + 1, last + 1)]
 
     # In the thread
+
+    def _tell(self) -> None:
+        with self._lock:
+            told, self._woken = self._woken, True
+        if not told:
+            self._wake()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -122,6 +138,10 @@ class EventFeed:
             self._rows.extend(rows)
             self._total += len(rows)
             self._count(rows)
+            is_news = bool(self._rows) or head != self._told_head
+            self._told_head = head
+        if is_news:
+            self._tell()
         return len(events)
 
     def _named(self, log: Log, rows: list[EventRow]) -> list[EventRow]:
@@ -149,7 +169,9 @@ class EventFeed:
         if not self._gone and self._after is not None:
             self._remark("ledger.gone", f"0 lost, will go on after {self._after:,}")
         with self._lock:
-            self._gone = self._gone or time.time()
+            is_news, self._gone = not self._gone, self._gone or time.time()
+        if is_news:
+            self._tell()
 
     def _remark(self, kind: str, note: str) -> None:
         with self._lock:

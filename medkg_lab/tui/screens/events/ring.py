@@ -1,8 +1,8 @@
 """A stream of rows that costs by the frame, not by the row.
 
-Rows land in a bounded ring as plain tuples; a timer asks for at most one repaint, and a row becomes text when its line is
-painted. A widget with a position of its own and no scrolling container: a virtual size that grows would cost a layout and a
-second paint for every flush, and rows would slide under the reader whenever the oldest are dropped.
+Rows land in a bounded ring as plain tuples; whoever feeds it asks for at most one repaint of all that came, and a row becomes
+text when its line is painted. A widget with a position of its own and no scrolling container: a virtual size that grows
+would cost a layout and a second paint for every flush, and rows would slide under the reader whenever the oldest are dropped.
 """
 
 import time
@@ -16,6 +16,7 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 
 from medkg_lab.tui.formatting import milliseconds, short_id
 from medkg_lab.tui.glyphs import sign
@@ -119,14 +120,11 @@ class EventRing(LineView):
         self._cursor = -1
         self._top = 0
         self._changed = False
+        self._flushing: Timer | None = None
         self._columns: tuple[Column, ...] = ()
         self._empty: Line = ()
         self.painted: EventRow | None = None
         self.painted_at = 0.0
-
-    def on_mount(self) -> None:
-        """Start the timer that paints what came."""
-        self.set_interval(1 / FLUSHES_PER_SECOND, self.flush)
 
     # Rows
 
@@ -144,9 +142,15 @@ class EventRing(LineView):
             tested = [self._untested.popleft() for _ in range(number)]
             self._narrowed.extend([row for row in tested if self.filter.fits(row)])
             self._changed = True
+            if self._untested and self._flushing is None:
+                self._flushing = self.set_timer(1 / FLUSHES_PER_SECOND, self._flush_on)
         if self._changed:
             self._changed = False
             self.refresh()
+
+    def _flush_on(self) -> None:
+        self._flushing = None
+        self.flush()
 
     def narrow(self, wanted: EventFilter) -> None:
         """Show only the rows that fit, of those that are kept and of those to come."""
@@ -156,6 +160,7 @@ class EventRing(LineView):
         self._narrowed = View(self.kept) if wanted else None
         self._untested = deque(self.live.all() if wanted else ())
         self.history = None
+        self.flush()
         self.follow()
 
     @property

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from medkg_lab.events.cloudevents import moment_of
 from medkg_lab.models.events import (
     BatchExpired,
     BreakerClosed,
@@ -122,7 +121,7 @@ class Decoder:
         if kind not in STATES:
             return
         seq, stage = event.seq, one_line(event.stage or "", 64)
-        ts, note = moment_of(event), _note(data)
+        ts, note = event.moment, _note(data)
         whole = (data.t1 - data.t0) * 1000 if isinstance(data, StageFailed) else None
         attempt = data.attempt if isinstance(data, StageRetrying | StageFailed) else 0
         outputs = data.entries if isinstance(data, StageCompleted) else ()

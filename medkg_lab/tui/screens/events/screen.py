@@ -6,6 +6,7 @@ from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
+from textual.timer import Timer
 
 from medkg_lab.lab import event_history
 from medkg_lab.lab.facade import Lab
@@ -61,7 +62,11 @@ class EventsScreen(ModeScreen):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.feed = EventFeed(lambda: session.lab.ledger, KEPT, event_history.documents)
+        self.feed = EventFeed(
+            lambda: session.lab.ledger, KEPT, event_history.documents, lambda: self.call_later(self._come)
+        )
+        self._taken_at = 0.0
+        self._head_due: Timer | None = None
         self._taken = Taken((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
         self._told: Mapping[str, Any] | None = None
@@ -74,11 +79,6 @@ class EventsScreen(ModeScreen):
     def compose_mode(self) -> ComposeResult:
         """The regions."""
         yield from (self._chips, self._positions, self._heading, self.ring, self._panel)
-
-    def on_mount(self) -> None:
-        """Take what came, as often as it is painted."""
-        self.set_interval(1 / FLUSHES_PER_SECOND, self._take)
-        self.set_interval(HEAD_EVERY, self._paint_head)
 
     def on_unmount(self) -> None:
         """Stop following."""
@@ -94,16 +94,31 @@ class EventsScreen(ModeScreen):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The topic's position."""
         self._topic = int(snapshot.positions["outbox"]) if "outbox" in snapshot.positions else None
+        self._paint_head()
+
+    def _come(self) -> None:
+        """Something came: it is taken at once, or when the time of the next frame has come."""
+        early = self._taken_at + 1 / FLUSHES_PER_SECOND - time.monotonic()
+        if early > 0:
+            self.set_timer(early, self._take)
+        else:
+            self._take()
 
     def _take(self) -> None:
-        if not self.feed.started:
-            return
+        self._taken_at = time.monotonic()
         gone = self._taken.gone
         self._taken = self.feed.take()
         if self._taken.rows:
             self.ring.feed(self._taken.rows)
+            self.ring.flush()
+        if self._head_due is None:
+            self._head_due = self.set_timer(HEAD_EVERY, self._head_is_due)
         if bool(gone) != bool(self._taken.gone) and self.is_current:
             self.repaint_frame()
+
+    def _head_is_due(self) -> None:
+        self._head_due = None
+        self._paint_head()
 
     def _paint_head(self) -> None:
         if not self.is_current or not self.ring.size.width:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medkg_lab.gpu.nvml import Gauge
 from medkg_lab.lab.flow import StageFlow, progress
 from medkg_lab.lab.why import needs_person
 from medkg_lab.text import one_line
@@ -16,6 +15,7 @@ from medkg_lab.tui.widgets.panel import fit, wrapped
 from medkg_lab.tui.widgets.table import Cell, Row
 
 if TYPE_CHECKING:
+    from medkg_lab.gpu.nvml import Gauge
     from medkg_lab.lab.doctor import Finding
     from medkg_lab.lab.failures import Refusal
 
@@ -174,14 +174,14 @@ def machine(seen: Snapshot, width: int) -> list[Line]:
     ]
 
 
-def _gpus(found: Sequence[Gauge], profile: str, wide: bool) -> list[Line]:
+def _gpus(found: "Sequence[Gauge]", profile: str, wide: bool) -> list[Line]:
     """A line for each GPU: how busy it is, its memory, its temperature; a wide one has a gauge, the power and the name too."""
     if not found:
         return [[("GPU       ", "muted"), (f"no GPU: profile {profile}", "text")]]
     return [_gpu(one, wide) for one in found]
 
 
-def _gpu(one: Gauge, wide: bool) -> Line:
+def _gpu(one: "Gauge", wide: bool) -> Line:
     hot = one.celsius is not None and one.celsius >= HOT_CELSIUS
     told = [
         "load ?" if one.load is None else f"{one.load * 100:.0f} %",
