@@ -97,6 +97,7 @@ OWN = (
     Action("edit", "e", "edit", "Edit the pipeline."),
     Action("save", "ctrl+s", "save", "Save as a new version and use it from now on."),
     Action("diff", "D", "diff", "Show what differs from the running version."),
+    Action("effects", "C", "effects", "Show which of the last documents the draft would chunk or extract differently."),
     Action("versions", "v", "versions", "Show the versions."),
     Action("policies", "P", "policies", "Show policies and profiles."),
     Action("mix", "m", "mix", "Choose how the retrievers are fused."),

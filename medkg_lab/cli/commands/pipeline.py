@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.commands import editing, rehearse
+from medkg_lab.cli.commands import editing, preview, rehearse
 from medkg_lab.cli.output import clock, print_json, print_note, print_table, print_text
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     history.add_argument("name", help="the pipeline")
     history.set_defaults(run=_history)
     rehearse.add_pipeline(group, common)
+    preview.add(group, common)
     editing.add(group, common)
 
 

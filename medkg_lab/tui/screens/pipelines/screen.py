@@ -36,11 +36,11 @@ class PipelinesScreen(PipelineText):
     )
     AUTO_FOCUS = "#dag"
     BINDINGS = keys.bindings(
-        "edit", "save", "diff", "versions", "policies",
+        "edit", "save", "diff", "effects", "versions", "policies",
         open="its jobs", put="new pipeline", earlier="the pipeline before", later="the next pipeline",
         next="next error", previous="error before",
     )  # fmt: skip
-    footer = ("open", "edit", "save", "diff", "versions", "why")
+    footer = ("edit", "save", "diff", "effects", "versions", "why")
 
     DEFAULT_CSS = """
     PipelinesScreen #left { width: 58%; }
@@ -133,6 +133,16 @@ class PipelinesScreen(PipelineText):
         new = model if isinstance(model, Topology) else None
         lines = render.differences(draft.base.text, draft.text, draft.used, new)
         self.app.push_screen(Sheet(f"{which} · what differs from the version in use", lines))
+
+    def action_effects(self) -> None:
+        """Show what the draft would make of the last documents."""
+        draft, which = self.draft, self._which
+        if draft is None or which is None or draft.checked.problems:
+            return
+        # Here, so that the first frame does not wait for what runs stages.
+        from medkg_lab.tui.screens.pipelines.effects import Effects
+
+        self.app.push_screen(Effects(self.lab, which.name, draft.text))
 
     def action_versions(self) -> None:
         """List the versions, and go back to one."""
@@ -250,6 +260,9 @@ class PipelinesScreen(PipelineText):
             return self.subject() is not None
         if action in ("next", "previous"):
             return draft is not None and bool(draft.checked.problems)
+        if action == "effects":
+            is_pipeline = self._which is not None and self._which.kind is Kind.PIPELINE
+            return is_pipeline and draft is not None and draft.changed and not draft.checked.problems
         return draft is not None if action in ("edit", "save", "diff", "versions") else super().can(action)
 
     def action_open(self) -> None:
