@@ -31,7 +31,7 @@ def acknowledge_all(ledger: LedgerClient, by: str, state: str, pipeline: str | N
     put: list[str] = []
     after: str | None = None
     while page := ledger.jobs(state=state, pipeline=pipeline, limit=PAGE, after=after):
-        ids = [str(job["job_id"]) for job in page]
+        ids = [job.job_id for job in page]
         after = ids[-1]
         # A page of one would be refused, rather than skipped, if its job were run again just now.
         put += ledger.acknowledge(ids, by=by)

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from medkg_lab.ledger.answers import JobDetail, read
 from medkg_lab.ledger.client import LedgerClient
-<<<<<<< HEAD
 from medkg_lab.ledger.state import JobState
-=======
 from medkg_lab.models.events import ACKNOWLEDGED
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

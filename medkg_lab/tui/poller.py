@@ -127,11 +127,11 @@ class Poller:
             return replace(seen, behind={"ledger": seen.behind.get("ledger", seen.at)})
         return replace(seen, throughput=self._throughput(counts))
 
-    def _acknowledged(self, seen: Snapshot, counts: Mapping[str, Any]) -> Mapping[str, int]:
+    def _acknowledged(self, seen: Snapshot, counts: Counts) -> Mapping[str, int]:
         """The failures that someone has seen: asked anew when the ledger has moved, and only while there are failures."""
-        if not any(counts["jobs"].get(state) for state in ("failed", "dead")):
+        if not any(counts.jobs.get(state) for state in ("failed", "dead")):
             return {}
-        if counts["head"] == seen.counts.get("head"):
+        if seen.counts is not None and counts.head == seen.counts.head:
             return seen.acknowledged
         return job_queries.acknowledged(self._lab.ledger)
 

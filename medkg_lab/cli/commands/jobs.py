@@ -211,9 +211,6 @@ def _cancel(given: argparse.Namespace) -> int:
     return _print_done(given, job, "is cancelled")
 
 
-<<<<<<< HEAD
-def _print_done(given: argparse.Namespace, job: "JobDetail", what: str) -> int:
-=======
 def _acknowledge(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.failures import acknowledge_all
@@ -224,7 +221,7 @@ def _acknowledge(given: argparse.Namespace) -> int:
     lab = Lab.at(given.home)
     if given.state is None:
         job = find_job(lab, given.job)
-        lab.ledger.acknowledge([job["job_id"]], by=person())
+        lab.ledger.acknowledge([job.job_id], by=person())
         return _print_done(given, job, "is acknowledged")
     jobs = acknowledge_all(lab.ledger, person(), given.state, given.pipeline)
     if given.json:
@@ -256,8 +253,7 @@ def _refused(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _print_done(given: argparse.Namespace, job: dict[str, Any], what: str) -> int:
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
+def _print_done(given: argparse.Namespace, job: "JobDetail", what: str) -> int:
     if given.json:
         print_json({"ok": True, "job_id": job.job_id})
     else:

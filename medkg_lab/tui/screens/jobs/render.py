@@ -3,15 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-<<<<<<< HEAD
 from medkg_lab.lab.job_queries import ListedJob, began_at
 from medkg_lab.ledger import answers
 from medkg_lab.ledger.state import FINISHED, JobState, StageRun
-from medkg_lab.models.events import NO_EVIDENCE, Event
-=======
-from medkg_lab.lab.job_queries import began_at
-from medkg_lab.models.events import ACKNOWLEDGED, Event
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
+from medkg_lab.models.events import ACKNOWLEDGED, NO_EVIDENCE, Event
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, milliseconds, number, plural, short_id
 from medkg_lab.tui.screens.events.rows import Decoder
@@ -112,15 +107,10 @@ def verdict(job: answers.JobDetail, now: float) -> list[Line]:
         "queued": f"for {since} in lane {job.lane}",
     }.get(job.state, f"{job.failure_kind or ''} at {job.stage or 'the start'}, {since} ago".strip())
     line: list[Span] = [*glyphs.span(state), (f"  {words}", "text")]
-<<<<<<< HEAD
+    if job.fields.get(ACKNOWLEDGED) == job.execution:
+        line.append(("  acknowledged", "ok"))
     line.append((f"  {job.pipeline} {job.pipeline_version}", "muted"))
     return [line, [(job.reason, "text")]] if job.reason else [line]
-=======
-    if (job.get("fields") or {}).get(ACKNOWLEDGED) == job.get("execution"):
-        line.append(("  acknowledged", "ok"))
-    line.append((f"  {job['pipeline']} {job['pipeline_version']}", "muted"))
-    return [line, [(job["reason"], "text")]] if job.get("reason") else [line]
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 
 
 def timeline(detail: JobDetail, width: int, now: float) -> list[Row]:

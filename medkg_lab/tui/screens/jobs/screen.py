@@ -254,19 +254,14 @@ class JobsScreen(ModeScreen):
         if action in ("earlier", "later"):
             return self._panel.detail is not None
         if action == "graph":
-            return job is not None and job["state"] == "completed"
+            return job is not None and job.state == JobState.COMPLETED
         if action not in ("again", "end", "open", "mark", "mark_all", "export", "acknowledge"):
             return super().can(action)
         if job is None or self._list.marks.keys:
             return job is not None
-<<<<<<< HEAD
         ended = job.state in FINISHED
-        return {"again": ended, "export": ended, "end": not ended}.get(action, True)
-=======
-        ended = job["state"] not in UNFINISHED
-        failed = job["state"] in ("failed", "dead")
+        failed = job.state in (JobState.FAILED, JobState.DEAD)
         return {"again": ended, "export": ended, "end": not ended, "acknowledge": failed}.get(action, True)
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
 
     def completions(self) -> list[str]:
         """Filters that are asked for often."""

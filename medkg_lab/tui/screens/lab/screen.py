@@ -10,15 +10,9 @@ from textual.containers import Horizontal
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import person
 from medkg_lab.tui import alerts, keys
-<<<<<<< HEAD
-from medkg_lab.tui.dialogs import Sheet
-from medkg_lab.tui.formatting import clock, columns, uptime
-from medkg_lab.tui.messages import Snapshot, Subject, WatchedProcess
-=======
 from medkg_lab.tui.dialogs import Answer, Dialog, Sheet
 from medkg_lab.tui.formatting import clock, columns, plural, uptime
-from medkg_lab.tui.messages import Snapshot, Subject
->>>>>>> 56bbb5e (Put failures aside once someone has seen them)
+from medkg_lab.tui.messages import Snapshot, Subject, WatchedProcess
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.lab.render import (
     about,

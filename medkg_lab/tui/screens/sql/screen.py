@@ -302,7 +302,7 @@ class SqlScreen(ModeScreen):
             required="type the name of a file first",
         )
 
-        def then(answer: dialogs.Selected | None) -> None:
+        def then(answer: dialogs.Answer | None) -> None:
             if answer is not None:
                 path = Path(sanitize(answer.text)).expanduser().absolute()
                 self.act(lambda lab: sql.export(lab, statement, path), lambda rows: self._written(rows, path))
