@@ -112,6 +112,11 @@ def time_taken(started: float) -> str:
     return f"{minutes}:{seconds:02}"
 
 
+def megabytes(size: int) -> str:
+    """A size in bytes as megabytes."""
+    return f"{size / 1e6:,.1f} MB"
+
+
 def clock(seconds: float | None) -> str:
     """A moment in local time, to the second."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""

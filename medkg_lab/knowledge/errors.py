@@ -37,14 +37,15 @@ class _VectorsError(LabError):
 
 
 class FaissWithoutGpu(_VectorsError):
-    """The vectors were to be searched on GPU {device}, but FAISS {version} {found}. Fetch what the gpu profile needs with
-    `pip install 'medkg-lab[gpu]'`, check the driver with `nvidia-smi`, or take `vectors_on_gpu` out of the profile's index
-    options; they are never searched on the processor instead."""
+    """The vectors were to be searched on GPU {device}, but FAISS {version} {found}. Put the other FAISS in its place with
+    `pip uninstall faiss-cpu` and `pip install faiss-gpu`, check the driver with `nvidia-smi`, or take `vectors_on_gpu` out of the
+    profile's index options; they are never searched on the processor instead."""
 
 
 class FaissMissing(LabError):
-    """The vectors cannot be searched, because FAISS cannot be loaded: {detail}. Install it with `pip install 'medkg-lab[cpu]'` in
-    the lab's environment, or with `medkg-lab[gpu]` for the gpu profile, and `medkg-lab restart knowledge`."""
+    """The vectors cannot be searched, because FAISS cannot be loaded: {detail}. Install it with
+    `pip install --force-reinstall faiss-cpu` in the lab's environment, or faiss-gpu in its place for the gpu profile, and
+    `medkg-lab restart knowledge`."""
 
     exit_code = exit_codes.NO_RESTART
 

@@ -27,8 +27,8 @@ _SENTENCE = "Metformin reduced HbA1c in adults with type 2 diabetes."
 
 
 class VectorsUnusable(LabError):
-    """The vector index does not work: {detail}. Install FAISS with `pip install 'medkg-lab[cpu]'`, or with
-    `medkg-lab[gpu]` for the gpu profile."""
+    """The vector index does not work: {detail}. Install FAISS with `pip install --force-reinstall faiss-cpu`, or
+    faiss-gpu in its place for the gpu profile."""
 
 
 def selftest_vectors() -> str:

@@ -19,8 +19,6 @@ from medkg_lab.errors import LabError
 from medkg_lab.stages.contracts import Lane, Stage, StageType
 
 GROUP = "medkg_lab.stages"
-CPU_PACKAGES = "pip install 'medkg-lab[cpu]'"
-"""How the packages of the cpu profile are installed, the weights aside."""
 
 
 class UnknownImplementation(LabError):
@@ -67,14 +65,18 @@ class GpuNeed:
 
 @dataclass(frozen=True)
 class Package:
-    """A package that the lab itself can do without: the `module` that it brings, and the command that installs it."""
+    """A package that the lab itself can do without: the `module` that it brings, and the command that installs it.
+
+    The module `instead` does as well.
+    """
 
     module: str
     install: str
+    instead: str | None = None
 
     def is_installed(self) -> bool:
         """Whether its module can be imported; nothing is."""
-        return find_spec(self.module) is not None
+        return any(find_spec(module) is not None for module in (self.module, self.instead) if module is not None)
 
 
 class KnowledgeStore(Protocol):

