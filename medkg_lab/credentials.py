@@ -65,6 +65,11 @@ def dagster_host(locations: Locations) -> str:
     return path.read_text().strip()
 
 
+def api_token_file(locations: Locations, name: str) -> Path:
+    """The file with one of the HTTP API's tokens, made when there is none; programs keep it, so a start does not renew it."""
+    return _made(locations.state / f"api-{name}.token")
+
+
 def _account(locations: Locations, name: str) -> Path:
     return locations.state / f"broker-{name}.password"
 

@@ -1,0 +1,60 @@
+"""Who asks the HTTP API: two tokens of the lab's own, or the tokens of the issuer that `auth` in the settings names."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medkg_lab import credentials
+from medkg_lab.api.errors import ScopeMissing, TokenMissing
+from medkg_lab.guard.caller import Authenticator, Caller, Scope
+from medkg_lab.guard.errors import TokenRefused
+from medkg_lab.locations import Locations
+
+SUBJECT = "api"
+"""Who acts, as it is recorded, when one of the lab's own tokens is used."""
+
+
+def token_files(locations: Locations) -> Mapping[Scope, Path]:
+    """The file with the lab's own token of each scope, made when there is none: mode 0600, kept until somebody deletes it."""
+    return {scope: credentials.api_token_file(locations, scope.value.partition(":")[2]) for scope in Scope}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Knows callers by their tokens. What cannot be checked is refused. `issuer` knows other tokens than the lab's own."""
+
+    files: Mapping[Scope, Path]
+    issuer: Authenticator | None = None
+
+    async def caller(self, authorization: str | None, needed: Scope) -> Caller:
+        """Whom the header `Authorization` stands for. Raises TokenMissing, TokenRefused, KeysUnavailable and ScopeMissing."""
+        kind, _, token = (authorization or "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise TokenMissing
+        caller = await self._known(token.strip())
+        if not caller.may(needed):
+            raise ScopeMissing(scope=needed.value)
+        return caller
+
+    async def _known(self, token: str) -> Caller:
+        found = None
+        for scope, path in self.files.items():
+            # Read each time, so that a token that was deleted or replaced opens nothing any more.
+            kept = path.read_bytes().strip() if path.exists() else b""
+            if kept and hmac.compare_digest(token.encode("utf-8", "replace"), kept):
+                found = Caller(SUBJECT, frozenset({scope}))
+        if found is not None:
+            return found
+        if self.issuer is None:
+            raise TokenRefused(reason="it is none of this lab's")
+        return await self.issuer.caller(token)
+
+
+def require(access: Access, scope: Scope) -> Callable[[str | None], Awaitable[Caller]]:
+    """A check of the header `Authorization` for one scope."""
+
+    async def check(authorization: str | None) -> Caller:
+        return await access.caller(authorization, scope)
+
+    return check

@@ -1,0 +1,94 @@
+"""The server: where it listens, and what it serves."""
+
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+from medkg_lab import settings
+from medkg_lab.api.access import Access, token_files
+from medkg_lab.api.app import make_app
+from medkg_lab.api.errors import PortTaken, ServeNeedsTls
+from medkg_lab.locations import locate
+from medkg_lab.orchestration.issuer import authenticator
+from medkg_lab.sdk.lab import Lab
+
+MOST_CONNECTIONS = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to listen; port 0 takes a free one. A certificate and its key, in PEM, make it TLS."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def require_safe(self) -> None:
+        """Raise ServeNeedsTls where others could read what is sent."""
+        if self.certificate is None and not _is_loopback(self.host):
+            raise ServeNeedsTls(host=self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def access_for(home: str | Path | None) -> Access:
+    """Who may ask this lab. Raises AuthPackageMissing, KeysUnavailable and SettingsInvalid."""
+    locations = locate(home)
+    return Access(token_files(locations), authenticator(settings.load(locations).auth, locations))
+
+
+def application(lab: Lab, access: Access, place: Place) -> FastAPI:
+    """What is served at `place`."""
+    is_public = place.certificate is not None and not _is_loopback(place.host)
+    return make_app(lab, access, ["*"] if is_public else ["127.0.0.1", "localhost", "[::1]"])
+
+
+def serve(app: Starlette, place: Place, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted; `ready` is given the address. Raises ServeNeedsTls and PortTaken."""
+    place.require_safe()
+    with _listen(place) as listening:
+        scheme = "https" if place.certificate is not None else "http"
+        port = listening.getsockname()[1]
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=3,
+            ssl_certfile=place.certificate,
+            ssl_keyfile=place.key,
+        )
+        ready(f"{scheme}://{host}:{port}")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _listen(place: Place) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((place.host, place.port))
+        except OSError as error:
+            detail = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
+            raise PortTaken(host=place.host, port=place.port, detail=detail) from None
+        listening.listen()
+        yield listening
