@@ -9,6 +9,7 @@ from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
 from medkg_lab.knowledge.errors import NodeNotFound, PassageNotFound
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs
 from medkg_lab.rpc import PeerUnreachable
+from medkg_lab.sources.errors import UnknownSource
 
 
 class TokenMissing(LabError):
@@ -39,6 +40,7 @@ _STATUS: dict[type[LabError], HTTPStatus] = {
     NoSuchJob: HTTPStatus.NOT_FOUND,
     NodeNotFound: HTTPStatus.NOT_FOUND,
     PassageNotFound: HTTPStatus.NOT_FOUND,
+    UnknownSource: HTTPStatus.BAD_REQUEST,
     SeveralJobs: HTTPStatus.CONFLICT,
     SeveralDocuments: HTTPStatus.CONFLICT,
     LabNotRunning: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -8,7 +8,7 @@ FieldValue = bool | int | str
 """The value of a job's field, which a gate's condition compares with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StageRun:
     """One execution of a stage for a job.
 
@@ -32,7 +32,7 @@ class StageRun:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gate:
     """A gate that a job came to: it waits until the job's `field` has the value `equals`, or a person opens it.
 
@@ -56,7 +56,7 @@ class Gate:
     missing_pages: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """A document on its way through a pipeline.
 
@@ -85,7 +85,7 @@ class Job:
     stages: tuple[StageRun, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Submitted:
     """A request that is on the work queue: its job, and whether that job was `already` there.
 
@@ -100,7 +100,7 @@ class Submitted:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Skipped:
     """A file that was not submitted, and why."""
 
@@ -108,7 +108,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Submission:
     """What one call submitted, and which files it skipped."""
 
@@ -116,7 +116,7 @@ class Submission:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A published document; `metadata` is what its source says of it, `chunks` how many passages it has."""
 
@@ -129,7 +129,7 @@ class Document:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mention:
     """A concept in a passage: a range of its characters, and the node of the graph."""
 
@@ -139,7 +139,7 @@ class Mention:
     node_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """A passage of a published document, with the concepts that it mentions."""
 
@@ -153,7 +153,7 @@ class Passage:
     mentions: tuple[Mention, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
     """A node of the graph: a concept or a document; `documents` is how many speak of it, where that was asked."""
 
@@ -163,7 +163,7 @@ class Node:
     documents: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Neighbour:
     """A statement about a node; `direction` is `out` where the node is the statement's source."""
 
@@ -173,7 +173,7 @@ class Neighbour:
     documents: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Neighbourhood:
     """A node with the statements about it, those of most documents first; `others` are further nodes of that name."""
 
@@ -182,7 +182,7 @@ class Neighbourhood:
     others: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edge:
     """A statement: source and target by node id, and the documents that make it."""
 
@@ -192,7 +192,7 @@ class Edge:
     documents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GraphPath:
     """A shortest chain of statements; `hops` is None when there is none within the hops that were allowed."""
 
@@ -203,7 +203,7 @@ class GraphPath:
     edges: tuple[Edge, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """What a document says of two nodes, with the passage that says so; `evidence` is the sentence."""
 
@@ -216,7 +216,7 @@ class Statement:
     evidence: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GraphExport:
     """The graph: nodes and distinct statements; `truncated` says that there is more than was asked for."""
 
@@ -225,7 +225,7 @@ class GraphExport:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Process:
     """A process of the lab; `reason` says why it is not ready. Memory in MB."""
 
@@ -238,7 +238,7 @@ class Process:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Health:
     """How the lab is: its processes, jobs and gates by state, and what is published."""
 
@@ -255,7 +255,7 @@ class Health:
         return all(one.state == "ready" for one in self.processes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """Where jobs stood when waiting for them ended: counts by state, the jobs that failed, and those that wait for a person."""
 

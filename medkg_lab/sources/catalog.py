@@ -1,10 +1,11 @@
 """The sources by name, built from the settings under `sources`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
 
+from medkg_lab.plugins import published
 from medkg_lab.sources.adapter import Adapter, SourceSettings
 from medkg_lab.sources.clinicaltrials import ClinicalTrials
 from medkg_lab.sources.core import Core
@@ -16,7 +17,27 @@ from medkg_lab.sources.unpaywall import Unpaywall
 
 Settings = Mapping[str, Mapping[str, Any]]
 
-ADAPTERS = {kind.name: kind for kind in (ClinicalTrials, Core, IdConverter, Pmc, PmcFulltext, Pubmed, Unpaywall)}
+GROUP = "medkg_lab.sources"
+_OWN = (ClinicalTrials, Core, IdConverter, Pmc, PmcFulltext, Pubmed, Unpaywall)
+
+
+class AdapterType(Protocol):
+    """A source's class: `base_url` is where it answers unless the settings say otherwise."""
+
+    name: str
+    base_url: str
+
+    def __call__(self, settings: SourceSettings) -> Adapter: ...
+
+
+def _plugins() -> dict[str, AdapterType]:
+    """The sources of plug-ins, under the entry-point group `medkg_lab.sources`; the lab's own names stay its own."""
+    own = {kind.name for kind in _OWN}
+    return {name: cast(AdapterType, kind) for name, kind in published(GROUP).items() if name not in own}
+
+
+PLUGINS = _plugins()
+ADAPTERS: dict[str, Any] = {**{kind.name: kind for kind in _OWN}, **PLUGINS}
 
 
 def adapters(settings: Settings) -> dict[str, Adapter]:
@@ -35,7 +56,8 @@ def adapters(settings: Settings) -> dict[str, Adapter]:
         Pubmed(of["pubmed"]),
         Unpaywall(of["unpaywall"]),
     )
-    return {adapter.name: adapter for adapter in every}
+    others = {name: kind(of[name]) for name, kind in PLUGINS.items()}
+    return {adapter.name: adapter for adapter in every} | others
 
 
 def base_urls(settings: Settings) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from pathlib import PurePath
 
+from medkg_lab.sources import readers
 from medkg_lab.sources.encodings import is_text, text_head
 
 PDF = "application/pdf"
@@ -94,7 +95,8 @@ def media_type(data: bytes) -> str:
 
 def promised(name: str) -> str | None:
     """The media type that the suffix of `name` promises, or None when the suffix promises none of ours."""
-    return _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    suffix = PurePath(name).suffix.lower()
+    return _BY_SUFFIX.get(suffix) or readers.promised(suffix)
 
 
 def media_type_of(data: bytes, name: str) -> str:
@@ -103,6 +105,8 @@ def media_type_of(data: bytes, name: str) -> str:
     own = _MEDIA_TYPES.get(found, OTHER)
     if wanted is None or found is Format.PDF:
         return own
+    if wanted not in _BY_SUFFIX.values():
+        return wanted
     if wanted in PROSE | {CSV} and found is Format.BINARY:
         return OTHER
     if wanted in (HTML, MARKDOWN) or (wanted == PLAIN and found is Format.JSON and not _is_json(data)):

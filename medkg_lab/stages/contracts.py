@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack, ru
 from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
+from medkg_lab.stages.custom_types import custom_types
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StageType(StrEnum):
-    """The stage types that a topology may name; a Gate is not a stage: nothing executes there."""
+    """The stage types that a topology may name, beside those of plug-ins; a Gate is not a stage: nothing executes there."""
 
     INGEST = "IngestStage"
     DOWNLOAD = "DownloadStage"
@@ -32,6 +33,16 @@ class StageType(StrEnum):
     EXTRACT = "ExtractStage"
     KG = "KGStage"
     GATE = "Gate"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "StageType | None":
+        """A type of a plug-in: a member like the others, but not one that every profile has to choose for."""
+        if not isinstance(value, str) or value not in custom_types():
+            return None
+        member = str.__new__(cls, value)
+        member._name_, member._value_ = value, value
+        cls._value2member_map_[value] = member
+        return member
 
 
 class Lane(StrEnum):

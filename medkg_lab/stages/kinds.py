@@ -4,6 +4,7 @@ A stage's inputs are found by kind, not by edge: an index stage takes the docume
 stages made them. Every encoding is deterministic: the same value gives the same bytes, and so the same artifact.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, SparseVectors, StageType
+from medkg_lab.stages.custom_types import custom_types
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 _SUBMISSIONS = TypeAdapter(tuple[Submission, ...])
@@ -65,7 +67,7 @@ def _one(_: Any) -> int:
     return 1
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("payload", lambda v: _json(v.model_dump(mode="json")), Payload.model_validate_json, _one),
@@ -84,7 +86,20 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
-TAKES: Mapping[StageType, tuple[str, ...]] = {
+
+def _encode_plain(value: Any) -> bytes:
+    """JSON as `json.dumps` writes it, sorted: a plug-in's kind holds nothing else."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+KINDS |= {
+    kind: Kind(kind, _encode_plain, json.loads, lambda v: len(v) if isinstance(v, list) else 1)
+    for one in custom_types().values()
+    for kind in (*one.takes, one.gives)
+    if kind not in KINDS
+}
+
+TAKES: dict[StageType, tuple[str, ...]] = {
     StageType.INGEST: (),
     StageType.DOWNLOAD: ("payload",),
     StageType.PARSE: ("payload",),
@@ -95,7 +110,7 @@ TAKES: Mapping[StageType, tuple[str, ...]] = {
     StageType.KG: ("document", "extraction"),
 }
 
-GIVES: Mapping[StageType, str] = {
+GIVES: dict[StageType, str] = {
     StageType.INGEST: "payload",
     StageType.DOWNLOAD: "payload",
     StageType.PARSE: "document",
@@ -105,6 +120,9 @@ GIVES: Mapping[StageType, str] = {
     StageType.EXTRACT: "extraction",
     StageType.KG: "kg_receipt",
 }
+
+TAKES |= {StageType(name): one.takes for name, one in custom_types().items()}
+GIVES |= {StageType(name): one.gives for name, one in custom_types().items()}
 
 
 def kind_of(stage_type: StageType, value: Any) -> Kind:
@@ -125,4 +143,4 @@ def assemble(stage_type: StageType, values: Mapping[str, Any]) -> Any:
         case StageType.KG:
             return KGInput(*taken)
         case _:
-            return taken[0]
+            return taken[0] if len(taken) == 1 else tuple(taken)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
+from medkg_lab.errors import LabError
 from medkg_lab.models.ir import Frozen
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.topology.errors import Problem, ProfileInvalid
@@ -47,6 +48,13 @@ class Server(Frozen):
     gpu_memory_mib: int = Field(default=0, ge=0, le=1024 * 1024)
 
 
+class NothingChosen(LabError):
+    """The stage {stage!r} has the type {type} of a plug-in, and the profile {profile} chooses no implementation for it. Name one
+    in the pipeline with `implementation:`, or in the profile."""
+
+    failure_kind: ClassVar[str] = "not_configured"
+
+
 class Profile(Frozen):
     """A choice for every stage type, for PDFs, and the servers that these need."""
 
@@ -68,6 +76,8 @@ class Profile(Frozen):
         """What serves `stage`: the topology's own choice if it makes one, else this profile's for the stage's type."""
         if stage.implementation:
             return StageChoice(implementation=stage.implementation, with_=stage.with_)
+        if stage.type not in self.stages:
+            raise NothingChosen(stage=stage.name, type=stage.type, profile=self.name)
         return self.stages[stage.type]
 
 

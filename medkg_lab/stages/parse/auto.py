@@ -7,6 +7,7 @@ from medkg_lab.models.ir import Document
 from medkg_lab.models.submission import Payload
 from medkg_lab.sources import bioc, registry_csv, sniff, studies
 from medkg_lab.sources.encodings import NotText, as_utf8, decode
+from medkg_lab.sources.readers import reader_of
 from medkg_lab.sources.sniff import Format
 from medkg_lab.stages.contracts import StageContext
 from medkg_lab.stages.limits import check_size
@@ -65,6 +66,8 @@ def parse(data: bytes, doc_id: str, source: str, media_type: str = "") -> Docume
             return reader(parse_xml(data), doc_id, source) if reader else parse_jats(data, doc_id, source)
         case Format.EMPTY:
             raise EmptyDocument(what="file", detail=f"it has {len(data)} bytes")
+        case _ if (plugin := reader_of(data, media_type)) is not None and plugin.read is not None:
+            return _checked(plugin.read(data, doc_id, source))
         case _:
             raise UnknownFormat(found=found.value)
 

@@ -1,0 +1,40 @@
+"""`medkg-lab new stage | source | pipeline`."""
+
+import argparse
+from pathlib import Path
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_note, print_text
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    group = commands.add_parser("new", help="make a package with a plug-in, its test and a pipeline").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    for what, summary in (
+        ("stage", "a stage of a type of its own"),
+        ("source", "a source of documents"),
+        ("pipeline", "a pipeline with a test"),
+    ):
+        parser = group.add_parser(what, parents=[common], help=summary)
+        parser.add_argument("name", help="lower-case words with hyphens, such as drop-repeats")
+        parser.add_argument(
+            "--folder", type=Path, default=Path(), help="where the package's folder is made (default: here)"
+        )
+        parser.set_defaults(run=_new, what=what)
+
+
+def _new(given: argparse.Namespace) -> int:
+    from medkg_lab.scaffold.make import Template, make
+
+    made = make(Template(given.what), given.name, given.folder)
+    folder = given.folder / f"medkg-{given.name}"
+    if given.json:
+        print_json({"ok": True, "folder": str(folder), "files": [str(path) for path in made]})
+        return exit_codes.OK
+    for path in made:
+        print_text(str(path))
+    install = "" if given.what == "pipeline" else "pip install -e . && "
+    print_note(f"Next: cd {folder} && {install}pytest")
+    return exit_codes.OK

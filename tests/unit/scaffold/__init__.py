@@ -1,0 +1,1 @@
+"""Tests of what `medkg-lab new` makes."""
