@@ -4,69 +4,77 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medkg_lab.lab.submit import SubmitOutcome
+from medkg_lab.ledger.answers import GateRow, JobDetail, JobGate, JobRow
+from medkg_lab.ledger.state import StageRun
 from medkg_lab.sdk import records
 
 Answer = Mapping[str, Any]
 _STATEMENT = ("source", "relation", "target", "doc_id", "title", "chunk_id", "evidence")
 
 
-def job(answer: Answer) -> records.Job:
-    """A job of the ledger."""
+def job(answer: JobRow) -> records.Job:
+    """A job of the ledger; its stages where the answer has them."""
     return records.Job(
-        job_id=answer["job_id"],
-        doc_id=answer["doc_id"],
-        tenant=answer["tenant_id"],
-        source=answer["source"],
-        pipeline=answer["pipeline"],
-        pipeline_version=answer["pipeline_version"],
-        state=str(answer["state"]),
-        stage=answer["stage"],
-        attempt=answer["attempt"],
-        execution=answer["execution"],
-        created_at=answer["created_at"],
-        updated_at=answer["updated_at"],
-        failure_kind=answer["failure_kind"],
-        reason=answer["reason"],
-        error=answer["error"],
-        unchanged=answer["unchanged"],
-        outputs=dict(answer["outputs"] or {}),
-        gate=gate(answer["gate"]) if answer["gate"] else None,
-        stages=tuple(map(stage_run, answer.get("stages") or ())),
+        job_id=answer.job_id,
+        doc_id=answer.doc_id,
+        tenant=answer.tenant_id,
+        source=answer.source,
+        pipeline=answer.pipeline,
+        pipeline_version=answer.pipeline_version,
+        state=answer.state.value,
+        stage=answer.stage,
+        attempt=answer.attempt,
+        execution=answer.execution,
+        created_at=answer.created_at,
+        updated_at=answer.updated_at,
+        failure_kind=answer.failure_kind,
+        reason=answer.reason,
+        error=answer.error,
+        unchanged=answer.unchanged,
+        outputs=dict(answer.outputs),
+        gate=gate(answer.gate) if answer.gate else None,
+        stages=tuple(map(stage_run, answer.stages)) if isinstance(answer, JobDetail) else (),
     )
 
 
-def stage_run(answer: Answer) -> records.StageRun:
+def stage_run(answer: StageRun) -> records.StageRun:
     """An execution of a stage."""
-    same = (
-        "stage",
-        "status",
-        "execution",
-        "attempt",
-        "ms",
-        "count",
-        "kind",
-        "implementation",
-        "device",
-        "error",
-        "reason",
+    return records.StageRun(
+        stage=answer.stage,
+        status=answer.status.value,
+        execution=answer.execution,
+        attempt=answer.attempt,
+        started_at=answer.t0,
+        ended_at=answer.t1,
+        ms=answer.ms,
+        count=answer.count,
+        kind=answer.kind,
+        output=answer.ref,
+        implementation=answer.implementation,
+        device=answer.device,
+        error=answer.error,
+        reason=answer.reason,
     )
-    times = {"started_at": answer["t0"], "ended_at": answer["t1"], "output": answer["ref"]}
-    return records.StageRun(**{name: answer[name] for name in same}, **times)
 
 
-def gate(answer: Answer) -> records.Gate:
+def gate(answer: JobGate | GateRow) -> records.Gate:
     """A gate of a job."""
-    evidence, condition = answer["evidence"] or {}, answer["condition"]
-    same = ("job_id", "doc_id", "waiting_since", "opened_at", "opened_by", "how", "why", "partial")
     return records.Gate(
-        **{name: answer[name] for name in same},
-        name=answer["gate"],
-        state=str(answer["state"]),
-        field=condition["ledger_field"],
-        equals=condition["equals"],
-        stages=tuple(answer["stages"]),
-        pages=evidence.get("pages"),
-        missing_pages=tuple(evidence.get("missing_pages") or ()),
+        job_id=answer.job_id,
+        doc_id=answer.doc_id,
+        name=answer.gate,
+        state=answer.state.value,
+        field=answer.condition.ledger_field,
+        equals=answer.condition.equals,
+        stages=answer.stages,
+        waiting_since=answer.waiting_since,
+        opened_at=answer.opened_at,
+        opened_by=answer.opened_by,
+        how=answer.how,
+        why=answer.why,
+        partial=answer.partial,
+        pages=answer.evidence.pages,
+        missing_pages=tuple(answer.evidence.missing_pages or ()),
     )
 
 
@@ -147,6 +155,6 @@ def health(status: Answer, published: Mapping[str, int]) -> records.Health:
     )
 
 
-def jobs(answers: Iterable[Answer]) -> tuple[records.Job, ...]:
+def jobs(answers: Iterable[JobRow]) -> tuple[records.Job, ...]:
     """Jobs of the ledger."""
     return tuple(map(job, answers))

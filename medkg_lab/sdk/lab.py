@@ -109,7 +109,7 @@ class Lab:
         ids = [one.job_id for one in jobs.jobs] if isinstance(jobs, records.Submission) else list(jobs)
         tell = None if seen is None else lambda progress: seen(progress.counts())
         progress = wait.wait_with_expansions(self._lab, ids, seconds, tell)
-        self._lab.knowledge.caught_up(int(self._ledger.counts()["head"]), wait_s=30)
+        self._lab.knowledge.caught_up(self._ledger.counts().head, wait_s=30)
         ended = adapt.jobs(progress.jobs.values())
         return records.Outcome(
             progress.counts(),
@@ -256,7 +256,7 @@ class Lab:
 
     def head(self) -> int:
         """The number of the newest event."""
-        return int(self._ledger.counts()["head"])
+        return self._ledger.counts().head
 
     def table(self, select: str, parameters: Sequence[Any] = (), limit: int = 100_000) -> Table:
         """Rows of a SELECT over job, stage_run, gate, document, artifact, provenance and event_archive.
@@ -264,10 +264,10 @@ class Lab:
         It runs in a bounded process of its own. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout.
         """
         found = self._ledger.query(select, parameters, limit)
-        return Table(tuple(found["columns"]), tuple(map(tuple, found["rows"])), bool(found["truncated"]))
+        return Table(tuple(found.columns), tuple(map(tuple, found.rows)), found.truncated)
 
     def _id(self, name: str) -> str:
-        return str(lookup.find_job(self._lab, name)["job_id"])
+        return lookup.find_job(self._lab, name).job_id
 
     @property
     def _by(self) -> str:
