@@ -21,13 +21,15 @@ def test_the_search_in_the_readme_is_what_the_lab_answers(demo_lab: TestLab) -> 
     shown = [(float(score), document) for score, document in HIT.findall(README)]
     assert len(shown) >= 3
     hits = Lab.at(demo_lab.home).knowledge.search(asked[1], limit=50)["hits"]
-    found = {}
+    found: dict[str, float] = {}
     for hit in hits:
         found.setdefault(hit["doc_id"], hit["score"])
-    first = {}
+    first: dict[str, float] = {}
     for score, document in shown:
         first.setdefault(document, score)
     assert next(iter(first)) == next(iter(found))
+    for waiting in demo_lab.ok("gate", "list", "--state", "waiting"):
+        first.pop(waiting["doc_id"], None)  # the demo opens its gate, this lab has not
     for document, score in first.items():
         assert abs(found[document] - score) < ABOUT, document
 
