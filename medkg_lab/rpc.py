@@ -276,7 +276,7 @@ class Client:
             except OSError as error:
                 self.close()
                 detail = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-                raise PeerUnreachable(path=self.path, op=op, seconds=seconds, detail=detail) from error
+                raise PeerUnreachable(path=self.path, op=op, seconds=f"{seconds:.3g}", detail=detail) from error
             except PeerClosing:
                 # The next call finds the process that comes after this one.
                 self.close()

@@ -39,7 +39,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A thing that documents speak of; `others` are the names of further nodes that were called the same."""
+    """A thing that documents speak of; `others` are the ids of further nodes that were called the same."""
 
     node_id: str
     kind: str
@@ -81,7 +81,7 @@ def read_around(found: Mapping[str, Any], limit: int = MOST_EDGES) -> Around:
     edges = tuple(
         Edge(one["relation"], one["direction"], one["node_id"], one["name"], one["documents"]) for one in listed
     )
-    return Around(Node(**fields, others=tuple(one["name"] for one in node["others"])), edges, len(listed) < limit)
+    return Around(Node(**fields, others=tuple(one["node_id"] for one in node["others"])), edges, len(listed) < limit)
 
 
 def statements(lab: Lab, node_id: str, edge: Edge, tenant: str = DEFAULT_TENANT) -> list[Statement]:

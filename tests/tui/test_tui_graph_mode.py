@@ -2,7 +2,9 @@
 
 import pytest
 
+from medkg_lab.lab import graph
 from medkg_lab.lab.graph import Edge, contradicting, how_sure
+from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.tui.screens.graph import render
 from tests.labs import TestLab
 from tests.tui.screens import SIZES, Screen, opened
@@ -47,6 +49,7 @@ async def test_a_walk_there_and_back(demo_lab: TestLab, size: tuple[int, int]) -
         await walk_to(screen, "metformin")
         await screen.sees("Edges · ", "← mentions", "stated", "Metformin · ")
         if size[0] < 100:
+            await screen.sees("↵ sentences")
             await screen.press("enter")
             await screen.sees("passage ")
         await screen.press("enter")
@@ -101,6 +104,24 @@ async def test_the_graph_opens_from_a_hit_and_from_a_job(demo_lab: TestLab) -> N
         await screen.sees("pmc:PMC9000002", "Jobs · 1 of ")
         await screen.press("A")
         await screen.sees("doc:pmc:PMC9000002", "→ mentions")
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_fails_leaves_the_walk_where_it_was(
+    demo_lab: TestLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(demo_lab.home) as screen:
+        await walk_to(screen, "metformin")
+        await screen.sees("Edges · 15", "stated in 1 document")
+
+        def gone(*_: object, **__: object) -> None:
+            raise PeerUnreachable(path="knowledge", op="neighbours", seconds="3", detail="it is gone")
+
+        monkeypatch.setattr(graph, "around", gone)
+        await screen.press("enter")
+        await screen.until(lambda: any("it is gone" in text for _, text in screen.app.session.told), "the toast")
+        await screen.misses("Reading ")
+        await screen.sees("Metformin", "Edges · 15")
 
 
 @pytest.mark.asyncio

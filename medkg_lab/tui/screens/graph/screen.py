@@ -131,6 +131,7 @@ class GraphScreen(ModeScreen):
         self._asked = ""
         self._list.empty = [[("  ", "text"), (str(error), "text")]]
         if self._way:
+            self._paint()
             self.show_error(error)
         else:
             self._list.show([])
@@ -254,6 +255,14 @@ class GraphScreen(ModeScreen):
                "documents": edge.documents, "said": graph.how_sure(edge.relation)}  # fmt: skip
         return Subject("node", edge.node_id, edge.name, "knowledge", raw)
 
+    def words(self) -> dict[str, str]:
+        """Where the sentences are hidden, they come before the node."""
+        return {"open": "sentences"} if self._hides_sentences else {}
+
+    @property
+    def _hides_sentences(self) -> bool:
+        return self.has_class("-narrow") and not self.has_class("deep")
+
     def can(self, action: str) -> bool:
         """A node has no job of its own, and thus no why, no events and no run."""
         if action in ("why", "events", "dagster"):
@@ -307,7 +316,7 @@ class GraphScreen(ModeScreen):
         edge = self._edge()
         if edge is None:
             return
-        if self.app.screen.has_class("-narrow") and not self.has_class("deep"):
+        if self._hides_sentences:
             self.add_class("deep")
             self.query_one("#sentences").focus()
             self.call_after_refresh(self._paint_sentences)
