@@ -9,6 +9,7 @@ from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
     bench,
     broker,
+    completion,
     dagster,
     demo,
     doctor,
@@ -25,6 +26,7 @@ from medkg_lab.cli.commands import (
     new,
     pipeline,
     policies,
+    report,
     repro,
     screen,
     search,
@@ -58,6 +60,7 @@ MODULES = (
     document,
     graph,
     serve,
+    report,
     pipeline,
     policies,
     new,
@@ -70,6 +73,7 @@ MODULES = (
     repro,
     bench,
     doctor,
+    completion,
 )
 
 EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 gate closed or refused, 5 GPU unavailable, 130 interrupted

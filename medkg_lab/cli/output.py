@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from medkg_lab.cli.colour import BOLD, STATES, is_coloured, paint
 from medkg_lab.cli.streams import unfiltered
 from medkg_lab.text import one_line, sanitize
 
@@ -82,9 +83,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], widest: i
     cells = [[one_line(_cell(value), widest) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[number]) for row in cells)]) for number, name in enumerate(columns)]
     widths = fit(widths, shutil.get_terminal_size().columns) if sys.stdout.isatty() else widths
-    for line in ([name.upper() for name in columns], *cells):
-        fitted = (one_line(value, width).ljust(width) for value, width in zip(line, widths, strict=True))
-        print("  ".join(fitted).rstrip())
+    coloured = is_coloured(sys.stdout)
+    for number, line in enumerate(([name.upper() for name in columns], *cells)):
+        fitted = [one_line(value, width).ljust(width) for value, width in zip(line, widths, strict=True)]
+        if coloured:
+            painted = (paint(cell, BOLD if number == 0 else STATES.get(cell.rstrip())) for cell in fitted)
+            print_styled("  ".join(painted).rstrip() + "\n")
+        else:
+            print("  ".join(fitted).rstrip())
 
 
 def fit(widths: Sequence[int], room: int) -> list[int]:

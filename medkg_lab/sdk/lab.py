@@ -65,6 +65,10 @@ class Lab:
         """Whether the lab runs."""
         return self._lab.supervisor.is_running()
 
+    def require_running(self) -> None:
+        """Raise LabNotRunning unless the lab runs."""
+        self._lab.require_running()
+
     def up(self, seconds: float = 600.0) -> Self:
         """Start the lab where it does not run, and wait until its processes are ready, at most `seconds`."""
         self._lab.supervisor.up(seconds=seconds)

@@ -165,6 +165,7 @@ def _print_status(found: Mapping[str, Any]) -> None:
         f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left"
     )
     print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
+    print_text(f"Kafka: {found['broker']['bootstrap']} (`medkg-lab broker access` shows how a producer logs in)")
     if access := found["broker"].get("access"):
         print_text(f"broker access: {access}")
     for name in ("jobs", "gates", "lag"):

@@ -1,13 +1,13 @@
 """`medkg-lab search`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.bibliography import FORMATS, print_bibliography
+from medkg_lab.cli.colour import is_coloured
 from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_json, print_note, print_styled, print_text
 from medkg_lab.text import sanitize
@@ -124,7 +124,7 @@ def _show_hit(number: int, hit: "Hit") -> None:
             print_text(f"   factor {explanation.factor:.2f}")
         places = (f"{word} in {', '.join(fields)}" for word, fields in explanation.words.items())
         print_text(f"   words: {'; '.join(places) or 'none stands in it'}")
-    emphasised = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    emphasised = is_coloured(sys.stdout)
     print_styled(f"   {marked(hit.snippet, hit.marks, emphasised)}\n\n")
 
 

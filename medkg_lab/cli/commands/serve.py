@@ -44,6 +44,7 @@ def _serve(given: argparse.Namespace) -> int:
     if given.openapi:
         print_json(app.openapi())
         return exit_codes.OK
+    lab.require_running()
     tokens = {scope.value: str(path) for scope, path in token_files(locations).items()}
 
     def ready(address: str) -> None:

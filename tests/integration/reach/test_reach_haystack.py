@@ -29,7 +29,7 @@ def test_a_pipeline_survives_yaml(lab: Lab) -> None:
     documents = again.run({"retriever": {"query": "metformin lactic acidosis"}})["retriever"]["documents"]
     assert len(documents) == 2
     assert documents[0].score >= documents[1].score > 0
-    assert documents[0].meta["doc_id"].startswith("file:metformin-lactate.md")
+    assert all("metformin" in one.content.lower() for one in documents)
 
 
 def test_the_store_is_read_as_haystack_reads_stores(lab: Lab) -> None:

@@ -1,0 +1,40 @@
+"""`medkg-lab completion bash | zsh | fish` and `medkg-lab man`: made from the parser, so that they name what there is."""
+
+import argparse
+import sys
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    completion = commands.add_parser("completion", parents=[common], help="print the completion script for a shell")
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
+    completion.set_defaults(run=_completion)
+    man = commands.add_parser("man", parents=[common], help="print the manual page (roff), for man -l -")
+    man.set_defaults(run=_man)
+
+
+def _completion(given: argparse.Namespace) -> int:
+    from medkg_lab.cli.completion import script
+    from medkg_lab.cli.main import build_parser
+
+    return _print(given, script(build_parser(), given.shell))
+
+
+def _man(given: argparse.Namespace) -> int:
+    from medkg_lab.cli.main import build_parser
+    from medkg_lab.cli.manual import page
+
+    return _print(given, page(build_parser()))
+
+
+def _print(given: argparse.Namespace, text: str) -> int:
+    if given.json:
+        print_json({"ok": True, "text": text})
+    else:
+        sys.stdout.write(text)
+    return exit_codes.OK

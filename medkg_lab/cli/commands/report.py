@@ -1,0 +1,34 @@
+"""`medkg-lab report`."""
+
+import argparse
+import time
+from pathlib import Path
+
+from medkg_lab import exit_codes
+from medkg_lab.cli.output import print_json, print_note
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "report", parents=[common], help="write what the lab did as one page, with charts and the graph"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the file, such as report.html")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the page."""
+    from medkg_lab.files import replace_private
+    from medkg_lab.report.facts import gather
+    from medkg_lab.report.page import render
+    from medkg_lab.sdk.lab import Lab
+
+    page = render(gather(Lab(given.home), time.time()))
+    replace_private(given.out, page)
+    size = len(page.encode())
+    if given.json:
+        print_json({"ok": True, "path": str(given.out), "bytes": size})
+    else:
+        print_note(f"{given.out}: {size / 1e6:.1f} MB, which opens without network")
+    return exit_codes.OK

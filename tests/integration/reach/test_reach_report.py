@@ -1,0 +1,85 @@
+"""The report of a real lab, and in a real browser."""
+
+import re
+import shutil
+import stat
+import subprocess
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from medkg_lab import Lab
+from medkg_lab.cli.main import main
+from medkg_lab.report.facts import FailureFacts, gather, most_linked, throughput
+from medkg_lab.report.page import LIBRARY, render
+from medkg_lab.sdk.records import Edge, Node
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.timeout(400)
+
+
+def in_browser(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000"]
+    profile = f"--user-data-dir={page.parent / 'profile'}"
+    return subprocess.run(
+        [*command, profile, *options, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+
+
+def own(page: str) -> str:
+    """The page without the library, whose source speaks of elements too."""
+    library = files("medkg_lab.report").joinpath(LIBRARY).read_text(encoding="utf-8")
+    assert library in page
+    return page.replace(library, "")
+
+
+def test_the_page_tells_what_became_of_every_document(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    assert main(["report", "--home", str(lab.home), "--out", str(path)]) == 0
+    page = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "EncryptedPdf" in page
+    assert "warfarin-time-in-range.pdf" in page
+    facts = gather(lab, 0.0)
+    assert sum(facts.states.values()) == len(lab.jobs(limit=1000))
+    assert {one.name for one in facts.stages} >= {"parse", "embed", "kg"}
+    assert sum(facts.throughput.counts) == facts.states["completed"]
+    assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=", own(page))
+
+
+def test_foreign_text_stays_text(lab: Lab) -> None:
+    evil = "<script>alert(1)</script></script><img src=x onerror=alert(2)>"
+    facts = gather(lab, 0.0)
+    failure = FailureFacts(f"file:{evil}", "auto", "failed", "parse", "bad_input", evil)
+    page = own(render(replace(facts, failures=(failure,), nodes=(Node("x", evil, evil),), edges=())))
+    assert "<script>alert" not in page
+    assert "<img" not in page
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium")
+def test_a_browser_draws_it_and_says_nothing_against_it(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(gather(lab, 0.0)))
+    seen = in_browser(path, "--enable-logging=stderr", "--dump-dom")
+    assert seen.stdout.count("<svg") == 4
+    assert "<li>" in seen.stdout
+    assert not [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
+    in_browser(path, f"--print-to-pdf={tmp_path / 'report.pdf'}")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_ends_are_counted_in_whole_buckets() -> None:
+    assert throughput([]).counts == ()
+    counted = throughput([0.0, 0.5, 100.0, 599.0], buckets=60)
+    assert (counted.width_s, sum(counted.counts), counted.counts[0]) == (10.0, 4, 2)
+
+
+def test_the_most_linked_nodes_are_kept_with_what_is_between_them() -> None:
+    nodes = [Node(one, "drug", one) for one in "abcd"]
+    edges = [Edge("a", "treats", "b"), Edge("a", "treats", "c"), Edge("b", "treats", "c")]
+    kept, between = most_linked(nodes, edges, 2)
+    assert [one.node_id for one in kept] == ["a", "b"]
+    assert between == (edges[0],)
+    assert most_linked(nodes, edges, 10)[0] == tuple(nodes[:3])
