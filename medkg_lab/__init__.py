@@ -4,14 +4,11 @@ From Python: `from medkg_lab import Lab`; `docs/how-to/use-from-python.md` shows
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medkg_lab import telemetry
 
-if TYPE_CHECKING:
-    from medkg_lab.errors import LabError
-    from medkg_lab.sdk.lab import Lab
-
+# Their types are in the stub beside this file: imported here, they would make a circle.
 __all__ = ["Lab", "LabError", "__version__"]
 __version__ = "0.1.0"
 _HOMES = {"Lab": "medkg_lab.sdk.lab", "LabError": "medkg_lab.errors"}

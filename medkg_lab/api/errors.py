@@ -27,7 +27,7 @@ class ServeNeedsTls(LabError):
     exit_code: ClassVar[int] = exit_codes.USAGE
 
 
-class PortTaken(LabError):
+class ServePortTaken(LabError):
     """Port {port} of {host} cannot be listened at: {detail}. Choose another one with `--port`."""
 
     exit_code: ClassVar[int] = exit_codes.NOT_READY

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from medkg_lab import settings
 from medkg_lab.api.access import Access, token_files
 from medkg_lab.api.app import make_app
-from medkg_lab.api.errors import PortTaken, ServeNeedsTls
+from medkg_lab.api.errors import ServeNeedsTls, ServePortTaken
 from medkg_lab.locations import locate
 from medkg_lab.orchestration.issuer import authenticator
 from medkg_lab.sdk.lab import Lab
@@ -60,7 +60,7 @@ def application(lab: Lab, access: Access, place: Place) -> FastAPI:
 
 
 def serve(app: Starlette, place: Place, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted; `ready` is given the address. Raises ServeNeedsTls and PortTaken."""
+    """Serve until interrupted; `ready` is given the address. Raises ServeNeedsTls and ServePortTaken."""
     place.require_safe()
     with _listen(place) as listening:
         scheme = "https" if place.certificate is not None else "http"
@@ -89,6 +89,6 @@ def _listen(place: Place) -> Iterator[socket.socket]:
             listening.bind((place.host, place.port))
         except OSError as error:
             detail = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
-            raise PortTaken(host=place.host, port=place.port, detail=detail) from None
+            raise ServePortTaken(host=place.host, port=place.port, detail=detail) from None
         listening.listen()
         yield listening

@@ -153,6 +153,7 @@ def _run(argv: Sequence[str] | None) -> int:
         given = parser.parse_args([*(argv if argv is not None else sys.argv[1:]), "screen"])
     if not hasattr(given, "run"):
         parser.parse_args([given.command, "--help"])
+    given.parser = parser
     try:
         return int(given.run(given) or exit_codes.OK)
     except LabError as error:

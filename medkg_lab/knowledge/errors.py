@@ -71,9 +71,13 @@ class NoKnowledgeProcess(LabError):
 class NodeNotFound(LabError):
     """The graph has no node with the id or name {text!r}. `medkg-lab search` finds text that is not a node."""
 
+    exit_code = exit_codes.USAGE
+
 
 class PassageNotFound(LabError):
     """There is no published passage {chunk_id!r}. `medkg-lab search` shows the ids of passages that exist."""
+
+    exit_code = exit_codes.USAGE
 
 
 class KnowledgeDamaged(LabError):

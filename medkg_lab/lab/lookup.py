@@ -44,6 +44,8 @@ class SeveralJobs(LabError):
 class NoSuchJob(LabError):
     """No job has the id {job_id!r} or a document of that id. `medkg-lab jobs list` shows the jobs."""
 
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
 
 def person() -> str:
     """Who acts, as it is recorded."""

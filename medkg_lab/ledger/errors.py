@@ -27,6 +27,8 @@ class CommandIdReused(LedgerError):
 class UnknownJob(LedgerError):
     """The ledger has no job {job_id}. `medkg-lab jobs` lists those it has."""
 
+    exit_code = exit_codes.USAGE
+
 
 class UnknownStage(LedgerError):
     """Pipeline {pipeline} {version} has no stage {stage}. Its stages are: {stages}."""

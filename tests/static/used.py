@@ -110,3 +110,30 @@ Pilot
 
 # What the screen's tests wait for.
 _.is_typing
+
+# What Python, Starlette and Haystack look for by name: a module's attributes, an enumeration's members, a server's life, a store.
+__getattr__
+_._missing_
+_._name_
+_._value_
+_.count_documents
+_.delete_documents
+_.document_ids
+_.filter_documents
+_.lifespan_context
+_.write_documents
+event_stream
+
+# What the report's template and its script read, and the users of the Python API.
+_.between_stages
+_.ended_at
+_.made_at
+_.nodes_in_all
+_.p50_ms
+_.total_s
+_.waited_s
+_.waiting_for_a_person
+_.width_s
+
+# The kinds of what `medkg-lab new` makes, chosen by their values.
+_.STAGE

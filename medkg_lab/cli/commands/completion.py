@@ -20,16 +20,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _completion(given: argparse.Namespace) -> int:
     from medkg_lab.cli.completion import script
-    from medkg_lab.cli.main import build_parser
 
-    return _print(given, script(build_parser(), given.shell))
+    return _print(given, script(given.parser, given.shell))
 
 
 def _man(given: argparse.Namespace) -> int:
-    from medkg_lab.cli.main import build_parser
     from medkg_lab.cli.manual import page
 
-    return _print(given, page(build_parser()))
+    return _print(given, page(given.parser))
 
 
 def _print(given: argparse.Namespace, text: str) -> int:
