@@ -128,6 +128,26 @@ class DagsterSettings(Section):
     keep_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a finished run goes.")
 
 
+class BackupSettings(Section):
+    """Backups of the whole lab."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Where backups go, best on another disk; without it `backups` below the lab's data folder.",
+    )
+    every_hours: float | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_DAYS * 24,
+        description="Hours between two backups; without it none is made by itself.",
+    )
+    keep: int = Field(default=7, ge=1, description="Backups that stay when the lab makes one by itself.")
+    before_upgrade: bool = Field(
+        default=True,
+        description="Whether one is made when another version of the program starts the lab the first time.",
+    )
+
+
 class PortSettings(Section):
     """The TCP ports on the loopback address; one that is not set is chosen by the lab and kept while it is free."""
 
@@ -256,6 +276,7 @@ class Settings(Section):
         default=RecordingSettings(), description="The record of exchanges with the outside."
     )
     dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
+    backup: BackupSettings = Field(default=BackupSettings(), description="Backups of the whole lab.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
     logs: LogSettings = Field(default=LogSettings(), description="Logs of the processes.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")

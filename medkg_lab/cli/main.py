@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
+    backup,
     bench,
     broker,
     completion,
@@ -70,6 +71,7 @@ MODULES = (
     models,
     eval,
     ledger,
+    backup,
     repro,
     bench,
     doctor,

@@ -10,6 +10,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import NoKnowledgeProcess
 
 _WRITE_DEADLINE = 120.0
+_COPY_DEADLINE = 600.0
 _MARGIN = 5.0
 _PAUSE = 0.1
 
@@ -146,6 +147,10 @@ class KnowledgeClient:
     def caught_up(self, seq: int, wait_s: float) -> bool:
         """Wait up to `wait_s` seconds until the ledger's events up to `seq` have been taken in, and say whether they have."""
         return bool(self._rpc.call("caught_up", deadline=wait_s + _MARGIN, seq=seq, wait_s=wait_s))
+
+    def copy(self, path: Path) -> int:
+        """Copy the store to a new file, as it is between two writings; the number of the last event of the ledger in it."""
+        return int(self._rpc.call("copy", deadline=_COPY_DEADLINE, path=str(path)))
 
     def health(self) -> dict[str, Any]:
         """Position, revisions, sizes, and whether the ledger is being followed."""

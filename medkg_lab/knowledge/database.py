@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from medkg_lab.files import sync
 from medkg_lab.knowledge import schema
 from medkg_lab.knowledge.errors import KnowledgeDamaged
 from medkg_lab.logs import fields
@@ -112,6 +114,16 @@ class Database:
         """The model and the dimension of the vectors, or None while there are none."""
         rows = self.rows("SELECT model, dimension FROM manifest WHERE EXISTS (SELECT 1 FROM vector)")
         return (rows[0][0], rows[0][1]) if rows else None
+
+    def copy_to(self, target: Path) -> int:
+        """Copy the store to a new file, from the writing thread; the number of the last event that was taken in."""
+        for ending in ("", ".wal"):  # nothing is written meanwhile, so that the two belong together
+            source = self.path.with_name(self.path.name + ending)
+            if source.exists():
+                copy = target.with_name(target.name + ending)
+                shutil.copyfile(source, copy)
+                sync(copy)
+        return self.position("ledger", self._writer)
 
     def close(self) -> None:
         """Write everything into the file itself and let go of it."""

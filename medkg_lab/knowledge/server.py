@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, validate_call
@@ -102,6 +103,9 @@ class Writes:
     def graph(self, batch_id: str, documents: list[Any]) -> list[dict[str, Any]]:
         return self._knowledge.stage_graph(batch_id, documents)
 
+    def copy(self, path: Path) -> int:
+        return self._knowledge.database.copy_to(path)
+
 
 def handlers(
     knowledge: Knowledge,
@@ -121,7 +125,7 @@ def handlers(
 
     reads, writes = Reads(knowledge), Writes(knowledge)
     found: dict[str, rpc.Handler] = {"caught_up": _checked(caught_up), "health": _checked(health)}
-    found |= {name: _threaded(getattr(writes, name), writer) for name in ("index", "graph")}
+    found |= {name: _threaded(getattr(writes, name), writer) for name in ("index", "graph", "copy")}
     names = (
         "search",
         "node",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from medkg_lab import credentials, heartbeat, linux, logs, process, running, settings
 from medkg_lab.locations import Locations
+from medkg_lab.supervisor import upgrade
 from medkg_lab.supervisor.children import clear_leftovers
 from medkg_lab.supervisor.port_choice import choose_ports
 from medkg_lab.supervisor.processes import lab_processes
@@ -40,7 +41,8 @@ def _run(locations: Locations) -> None:
             logs.set_up("labd", chosen.logs.format)
         credentials.renew(locations)
         clear_leftovers(locations)
-        notes = choose_ports(locations, chosen)
+        upgraded = upgrade.prepare(locations, chosen.backup.before_upgrade)
+        notes = [*choose_ports(locations, chosen), *([upgraded] if upgraded else [])]
         supervisor = Supervisor(locations, chosen, lab_processes(locations, chosen), notes)
         running.write(locations.state, locations.home, locations.runtime)
         try:
