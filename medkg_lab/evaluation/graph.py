@@ -7,21 +7,26 @@ in it. An edge that is not made any more counts for nothing; how many of the sam
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medkg_lab.evaluation.dataset import read_corpus
 from medkg_lab.evaluation.errors import DatasetUnreadable
 from medkg_lab.evaluation.lines import MAX_BYTES, text_lines
+from medkg_lab.evaluation.pubtator import read_pubtator
 from medkg_lab.files import read_regular
-from medkg_lab.models.ir import Edge
+from medkg_lab.models import ir
+from medkg_lab.models.ir import Block, BlockKind, Document, Edge
 from medkg_lab.stages.chunk.splitter import HaystackSplitter
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.parse.auto import parse
 
 _AROUND = 40
 _DIGITS = 12
+_CORPORA = (".csv", ".txt")
+"""Endings of corpora of abstracts: SciFact's table, and PubTator."""
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
@@ -37,11 +42,13 @@ class Place:
 
 def place_of(file: str, edge: Edge, text: str) -> Place:
     """The place of an edge of the passage `text`; letters and digits alone count, so that new line breaks change nothing."""
+    text = text or edge.evidence
     start, end = edge.start or 0, edge.end or 0
     parts = (text[:start], text[start:end], text[end:])
     before, mention, after = (_NOT_ALPHANUMERIC.sub("", part).lower() for part in parts)
     around = f"{before[-_AROUND:]}|{mention}|{after[:_AROUND]}"
-    return Place(file, edge.relation, edge.target, hashlib.sha256(around.encode()).hexdigest()[:_DIGITS])
+    ends = f"{edge.source}>{edge.target}" if edge.rule else edge.target
+    return Place(file, edge.relation, ends, hashlib.sha256(around.encode()).hexdigest()[:_DIGITS])
 
 
 def read_labels(path: Path) -> dict[Place, bool]:
@@ -64,17 +71,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """Read the labelled files below `folder` again, and count by relation. Files that are not there are told."""
     wanted = {place.file for place in labels}
+    stems = {name.partition("#")[0] for name in wanted}
     paths = {
         path.stem: path
         for path in sorted(folder.rglob("*"))
-        if path.stem in wanted and path.suffix in (".json", ".nxml", ".xml")
+        if path.suffix in (".json", ".nxml", ".xml", *_CORPORA) and path.stem in stems
     }
-    made = {place for stem in sorted(paths) for place in _places(stem, paths[stem], extractor, splitter)}
+    made = {
+        place for name, document in _documents(paths, wanted) for place in _places(name, document, extractor, splitter)
+    }
     return {
         "eval": "graph",
         "vocabulary": extractor.made_with["vocabulary"],
         "files": len(paths),
-        "files_missing": len(wanted) - len(paths),
+        "files_missing": len(stems) - len(paths),
         "relations": {
             relation: counted(labels, made, relation) for relation in sorted({one.relation for one in labels})
         },
@@ -89,10 +99,36 @@ def counted(labels: Mapping[Place, bool], made: Iterable[Place], relation: str) 
     return {"labelled": len(sample), "made": len(kept), "right": right, "precision": right / len(kept) if kept else 0.0}
 
 
-def _places(stem: str, path: Path, extractor: StructuredExtractor, splitter: HaystackSplitter) -> Iterator[Place]:
-    document = parse(read_regular(path, MAX_BYTES), f"eval:{stem}", "eval")
+def _documents(paths: Mapping[str, Path], wanted: Collection[str]) -> Iterator[tuple[str, Document]]:
+    """The documents that labels name, by these names: a file's, or `STEM#ID` for one of the abstracts in a corpus."""
+    for stem, path in sorted(paths.items()):
+        if path.suffix not in _CORPORA:
+            yield stem, parse(read_regular(path, MAX_BYTES), f"eval:{stem}", "eval")
+            continue
+        if path.suffix == ".csv":
+            texts = ((item.doc_id, item.title, item.text) for item in read_corpus(path))
+        else:
+            texts = ((one.pmid, one.title, one.abstract) for one in read_pubtator(path))
+        for doc_id, title, text in texts:
+            if f"{stem}#{doc_id}" in wanted:
+                yield f"{stem}#{doc_id}", abstract(f"eval:{doc_id}", title, text)
+
+
+def abstract(doc_id: str, title: str, text: str) -> Document:
+    """A document that is a title and an abstract."""
+    blocks = [
+        Block(kind=kind, text=one, place=ir.Place(element=kind))
+        for kind, one in ((BlockKind.TITLE, title), (BlockKind.ABSTRACT, text))
+        if one.strip()
+    ]
+    return Document(doc_id=doc_id, source="eval", title=title, blocks=tuple(blocks))
+
+
+def _places(
+    name: str, document: Document, extractor: StructuredExtractor, splitter: HaystackSplitter
+) -> Iterator[Place]:
     chunks = splitter.chunk(document)
     texts = {chunk.chunk_id: chunk.text for chunk in chunks}
     for edge in extractor.extract(document, chunks).edges:
-        if edge.chunk_id:
-            yield place_of(stem, edge, texts[edge.chunk_id])
+        if edge.chunk_id or edge.rule:
+            yield place_of(name, edge, texts[edge.chunk_id] if edge.chunk_id else "")

@@ -46,7 +46,7 @@ def stage_graph(database: Database, batch_id: str, documents: Iterable[GraphDocu
         pairs = [(generations[document.job_id], document) for document in documents if document.job_id in generations]
         database.insert("node", [(g, n.node_id, n.kind, n.name) for g, d in pairs for n in d.nodes])
         edges = [
-            (g, e.source, e.relation, e.target, e.doc_id, e.chunk_id, e.start, e.end, e.evidence)
+            (g, e.source, e.relation, e.target, e.doc_id, e.chunk_id, e.start, e.end, e.evidence, e.rule)
             for g, document in pairs
             for e in document.edges
         ]

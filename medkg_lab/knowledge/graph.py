@@ -135,13 +135,25 @@ class Graph:
         statements = self._database.rows(
             f"""WITH e AS ({_EDGES})
             SELECT DISTINCT e.source, e.relation, e.target, e.doc_id, d.title, e.chunk_id,
-                e.start_at, e.end_at, e.evidence, c.text
+                e.start_at, e.end_at, e.evidence, e.rule, c.text
             FROM e LEFT JOIN document d ON d.generation = e.generation
             LEFT JOIN chunk c ON c.generation = e.generation AND c.chunk_id = e.chunk_id
             WHERE (e.source = ? AND e.target = ?) OR (e.source = ? AND e.target = ?) ORDER BY ALL""",
             [tenant, *pair, *reversed(pair)],
         )
-        names = ("source", "relation", "target", "doc_id", "title", "chunk_id", "start", "end", "evidence", "text")
+        names = (
+            "source",
+            "relation",
+            "target",
+            "doc_id",
+            "title",
+            "chunk_id",
+            "start",
+            "end",
+            "evidence",
+            "rule",
+            "text",
+        )
         return {
             "source": one,
             "target": other,
@@ -168,7 +180,7 @@ class Graph:
         edges = self._database.rows(
             f"""WITH e AS ({_EDGES})
             SELECT source, relation, target, list_sort(list(DISTINCT doc_id)), list_sort(list(DISTINCT {{
-                'doc_id': doc_id, 'chunk_id': chunk_id, 'start': start_at, 'end': end_at, 'text': evidence}}))
+                'doc_id': doc_id, 'chunk_id': chunk_id, 'start': start_at, 'end': end_at, 'text': evidence, 'rule': rule}}))
             FROM e GROUP BY source, relation, target ORDER BY source, relation, target LIMIT ?""",
             [tenant, limit + 1],
         )

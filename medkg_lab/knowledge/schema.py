@@ -4,7 +4,7 @@ There are no keys or indexes: one thread writes, it looks before it adds, and Du
 keys only ever grow). A passage's text is kept uncompressed: to read one, DuckDB would decompress the 2,048 around it.
 """
 
-VERSION = 2
+VERSION = 3
 
 _SPARSE = """
 CREATE TABLE sparse (
@@ -12,7 +12,7 @@ CREATE TABLE sparse (
 );
 """
 
-UPGRADES = {1: _SPARSE}
+UPGRADES = {1: _SPARSE, 2: "ALTER TABLE edge ADD COLUMN rule VARCHAR DEFAULT '';"}
 """By format, what brings a store of that format to the next."""
 
 TABLES = (
@@ -41,7 +41,8 @@ CREATE TABLE vector (
 CREATE TABLE node (generation BIGINT NOT NULL, node_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, name VARCHAR NOT NULL);
 CREATE TABLE edge (
     generation BIGINT NOT NULL, source VARCHAR NOT NULL, relation VARCHAR NOT NULL, target VARCHAR NOT NULL,
-    doc_id VARCHAR NOT NULL, chunk_id VARCHAR, start_at INTEGER, end_at INTEGER, evidence VARCHAR NOT NULL
+    doc_id VARCHAR NOT NULL, chunk_id VARCHAR, start_at INTEGER, end_at INTEGER, evidence VARCHAR NOT NULL,
+    rule VARCHAR DEFAULT ''
 );
 CREATE TABLE mention (
     generation BIGINT NOT NULL, chunk_id VARCHAR NOT NULL, start_at INTEGER NOT NULL, end_at INTEGER NOT NULL,

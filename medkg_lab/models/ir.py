@@ -137,6 +137,8 @@ class Edge(Frozen):
     start: int | None = None
     end: int | None = None
     evidence: str = ""
+    rule: str = ""
+    """Of a claim that no code states and no model read: the name of the rule that did."""
 
 
 class Extraction(Frozen):

@@ -110,10 +110,12 @@ def _why(given: argparse.Namespace) -> int:
     if given.json:
         print_json(found)
         return exit_codes.OK
-    columns = ("document", "chunk", "from", "relation", "to", "evidence")
-    print_table(
-        columns, ((one["doc_id"], one["chunk_id"], *_edge(one), one["evidence"]) for one in found["statements"])
+    columns = ("document", "chunk", "from", "relation", "to", "rule", "evidence")
+    rows = (
+        (one["doc_id"], one["chunk_id"], *_edge(one), one["rule"] or None, one["evidence"])
+        for one in found["statements"]
     )
+    print_table(columns, rows)
     together = found["mentioned_together"]
     print_text(f"\n{len(together)} passages mention both{':' if together else '.'}")
     for one in together:

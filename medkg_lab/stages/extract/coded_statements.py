@@ -70,19 +70,20 @@ class Statements:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     terms: list[tuple[str, str]] = field(default_factory=list)
+    own: dict[str, Node] = field(default_factory=dict)
+    """The nodes of the document's own MeSH codes by their names."""
 
 
 def read_statements(document: Document, vocabulary: Vocabulary) -> Statements:
     """Turn `document.codes` into nodes and edges, in their order; the document itself is the first node."""
     number = document.identifiers.get("nct")
     subject = f"nct:{number}" if number else f"doc:{document.doc_id}"
-    statements = Statements(subject)
+    statements = Statements(subject, own=_own_codes(document, vocabulary))
     statements.nodes[subject] = Node(node_id=subject, kind="trial" if number else "article", name=document.title)
     stated: set[tuple[str, str]] = set()
-    own = _own_codes(document, vocabulary)
     for code in document.codes:
         if code.role in _RELATIONS and (code.code or code.role in _OF_THE_DOCUMENT or clean_term(code.term)):
-            _state(statements, document, code, stated, vocabulary, own)
+            _state(statements, document, code, stated, vocabulary)
     return statements
 
 
@@ -119,9 +120,8 @@ def _state(
     code: Code,
     stated: set[tuple[str, str]],
     vocabulary: Vocabulary,
-    own: Mapping[str, Node],
 ) -> None:
-    node = node_of(code, document, vocabulary, own)
+    node = node_of(code, document, vocabulary, statements.own)
     statements.nodes.setdefault(node.node_id, node)
     if code.role in _SOUGHT_IN_TEXT and len(code.term.split()) <= _LONGEST_TERM_WORDS:
         statements.terms += ((term, node.node_id) for term in dict.fromkeys((code.term, clean_term(code.term))))

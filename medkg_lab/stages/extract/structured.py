@@ -7,11 +7,13 @@ from itertools import groupby
 from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
-from medkg_lab.stages.extract.coded_statements import Statements, read_statements
+from medkg_lab.stages.extract.coded_statements import Statements, node_of, read_statements
 from medkg_lab.stages.extract.dictionary import Dictionary, numbers
 from medkg_lab.stages.extract.folding import fold, normalise
 from medkg_lab.stages.extract.guards import is_something_else
 from medkg_lab.stages.extract.passage import Passage
+from medkg_lab.stages.extract.registry_claims import registry_claims
+from medkg_lab.stages.extract.stated_claims import claim_edges
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 
 _STUDIED = frozenset({"STUDIES", "TESTS"})
@@ -52,6 +54,20 @@ class StructuredExtractor:
             if node_id not in nodes:
                 nodes[node_id] = self._node(node_id)
         edges = [*statements.edges, *_mention_edges(statements, document, mentions, by_id, nodes)]
+        edges += claim_edges(document, chunks, mentions, nodes)
+        for claim in registry_claims(document, lambda code: node_of(code, document, self._vocabulary, statements.own)):
+            for node in (claim.source, claim.target):
+                nodes.setdefault(node.node_id, node)
+            edges.append(
+                Edge(
+                    source=claim.source.node_id,
+                    relation=claim.relation,
+                    target=claim.target.node_id,
+                    doc_id=document.doc_id,
+                    evidence=claim.evidence,
+                    rule=claim.rule,
+                )
+            )
         return Extraction(
             doc_id=document.doc_id, nodes=tuple(nodes.values()), edges=tuple(edges), mentions=tuple(mentions)
         )

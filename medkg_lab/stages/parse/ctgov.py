@@ -89,6 +89,8 @@ def _metadata(study: Record) -> dict[str, str | int | float | bool | list[str]]:
         "completion_date_type": status.find("completionDateStruct.type").text,
         "last_update": status.find("lastUpdatePostDateStruct.date").text,
         "study_type": design.find("studyType").text,
+        "primary_purpose": design.find("designInfo.primaryPurpose").text,
+        "allocation": design.find("designInfo.allocation").text,
         "sponsor": protocol.find("sponsorCollaboratorsModule.leadSponsor.name").text,
         "sex": protocol.find("eligibilityModule.sex").text,
         "data_version": study.find("derivedSection.miscInfoModule.versionHolder").text,

@@ -11,6 +11,10 @@ _LAST_SHORT_DESCRIPTOR = 66331
 """The last descriptor of MeSH 2015; since 2016 new ones have nine digits. The registry pads the older ones to nine as well."""
 _FIRST_LONG_SUPPLEMENT = 600_000
 _MESH_ID = re.compile(r"^([DC])0*(\d{1,9})$")
+ARM_KIND = "arm.kind"
+"""The role of an arm's type, such as EXPERIMENTAL; its place is below the arm's."""
+ARM_INTERVENTION = "arm.intervention"
+"""The role of what is given in an arm, as the registry names it there: `Drug: Metformin`."""
 
 
 def mesh_id(written: str) -> str | None:
@@ -37,6 +41,9 @@ def read_codes(study: Record) -> Iterator[Code]:
     yield from _free("condition", *protocol.find("conditionsModule.conditions").each())
     yield from _free("keyword", *protocol.find("conditionsModule.keywords").each())
     yield from _free("arm", *(item.find("label") for item in arms.find("armGroups").each()))
+    for arm in arms.find("armGroups").each():
+        yield from _free(ARM_KIND, arm.find("type"))
+        yield from _free(ARM_INTERVENTION, *arm.find("interventionNames").each())
     yield from _free("intervention", *(item.find("name") for item in arms.find("interventions").each()))
     for kind in ("primaryOutcomes", "secondaryOutcomes", "otherOutcomes"):
         yield from _free("outcome", *(item.find("measure") for item in outcomes.find(kind).each()))

@@ -98,13 +98,13 @@ def test_a_derived_index_of_another_format_is_built_again(
     assert caplog.text == "", "the second opening finds what the first has built"
 
 
-@pytest.mark.parametrize("version", [0, 3, 999])
+@pytest.mark.parametrize("version", [0, 4, 999])
 def test_a_store_of_an_unknown_format_is_refused_with_what_to_do_and_left_as_it_is(kept: Path, version: int) -> None:
     with duckdb.connect(str(kept / "knowledge.duckdb")) as store:
         store.execute("UPDATE position SET seq = ? WHERE name = 'schema'", [version])
-    with pytest.raises(KnowledgeDamaged, match=rf"has format {version} and this program reads formats up to 2.*backup"):
+    with pytest.raises(KnowledgeDamaged, match=rf"has format {version} and this program reads formats up to 3.*backup"):
         opened(kept)
     with duckdb.connect(str(kept / "knowledge.duckdb")) as store:
         assert store.execute("SELECT count(*) FROM node").fetchall() == [(2,)]
-        store.execute("UPDATE position SET seq = 2 WHERE name = 'schema'")
+        store.execute("UPDATE position SET seq = 3 WHERE name = 'schema'")
     whole(kept)
