@@ -28,7 +28,7 @@ from medkg_lab.lab.backups import Backup, File, Formats, Manifest
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger import restored
 from medkg_lab.ledger.files import sha256
-from medkg_lab.settings import SETTINGS
+from medkg_lab.locations import SETTINGS
 from medkg_lab.supervisor import upgrade
 
 WITHIN_S = 120.0
@@ -151,7 +151,7 @@ def _take_rest(lab: Lab, part: Path, elsewhere: frozenset[str], formats: Formats
 def _wait_for_intake(lab: Lab) -> None:
     """Wait until every request that is on the work queue now is in the ledger: a topic is not part of a backup."""
     topic = Topics(lab.settings.broker.topic_prefix).requests
-    ends = {one["partition"]: one["next"] for one in topic_listing(lab.bootstrap) if one["topic"] == topic}
+    ends = {one.partition: one.next for one in topic_listing(lab.bootstrap) if one.topic == topic}
     until = time.monotonic() + WITHIN_S
     while True:
         read = PartitionPositions(topic, lab.ledger.bookmarks().get(BOOKMARK)).ends()
@@ -164,7 +164,7 @@ def _wait_for_intake(lab: Lab) -> None:
 
 
 def _wait_for_knowledge(lab: Lab) -> None:
-    head = int(lab.ledger.counts()["head"])
+    head = lab.ledger.counts().head
     if not lab.knowledge.caught_up(head, WITHIN_S):
         raise BackupLate(what="the knowledge process", lag=f"{head - int(lab.knowledge.health()['position'])} events")
 

@@ -32,6 +32,7 @@ _.openings
 _.pdf_downloaded
 _.projections
 _.schema_version
+_.silent_seconds
 
 # asyncio keeps no task alive: something must refer to it.
 _._playing
