@@ -1,7 +1,7 @@
 """What the screen costs and how late it is: events at a fixed rate, a burst, a million of them, and its first paint.
 
-The screen runs in a terminal of its own (a pseudo-terminal of 120 by 40 that reads all it is sent) and follows a process that
-answers as the ledger does. An event's age runs from the moment it was due to the frame that shows it.
+The screen runs in a terminal of its own (a pseudo-terminal of 120 by 40 that reads all it is sent, and says what it is) and
+follows a process that answers as the ledger does. An event's age runs from the moment it was due to the frame that shows it.
 """
 
 import argparse
@@ -26,6 +26,8 @@ from medkg_lab.bench.figures import at_least, at_most, machine, spread
 ROWS, COLUMNS = 40, 120
 P95_MS, CORES, FRAME_GAP_MS, GROWTH_MB, PAINT_S, IDLE_CORES = 100.0, 0.3, 150.0, 16.0, 1.0, 0.02
 PAINTS = 3
+ATTRIBUTES_ASKED, ATTRIBUTES = b"\x1b[c", b"\x1b[?62;22c"
+"""What every terminal is asked (DA1), and a VT220 with colours answers: one that did not would be waited for."""
 SIGN = b"no lab is running here"
 """What the first frame of a screen without a lab says."""
 
@@ -146,6 +148,8 @@ class _Terminal:
                 return  # the program has ended: Linux tells it so
             if not data:
                 return
+            if ATTRIBUTES_ASKED in data:
+                os.write(self._master, ATTRIBUTES)
             if len(self.head) < 1_000_000:
                 self.head += data
             self.tail = (self.tail + data)[-4000:]

@@ -6,10 +6,11 @@ from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import alerts
 from medkg_lab.tui.messages import Snapshot
+from tests import answers
 from tests.labs import TestLab
 from tests.tui.screens import opened
 
-LAB = {"processes": [{"name": "ledgerd", "state": "ready"}], "since": 0.0}
+LAB = answers.lab(answers.process("ledgerd"))
 
 
 def needs(**fields: object) -> str:
@@ -18,7 +19,7 @@ def needs(**fields: object) -> str:
 
 
 def test_what_was_seen_needs_nobody() -> None:
-    counts = {"jobs": {"failed": 3, "dead": 1}}
+    counts = answers.counts(jobs={"failed": 3, "dead": 1})
     assert "3 jobs failed" in needs(counts=counts)
     assert "1 job failed" in needs(counts=counts, acknowledged={"failed": 2})
     assert "1 job repeatedly crashed" in needs(counts=counts, acknowledged={"failed": 3})

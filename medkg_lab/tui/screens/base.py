@@ -154,6 +154,14 @@ class ModeScreen(FrameScreen):
 
         self.ask("dagster", lambda lab: lab.dagster.url(page(lab)), show)
 
+    async def on_table_opened(self) -> None:
+        """A row was clicked twice."""
+        await self.run_action("screen.open")
+
+    def choose(self, question: Question, then: Callable[[Answer], Any]) -> None:
+        """Ask a question and act on the answer; nothing is done after esc."""
+        self.app.push_screen(Dialog(question), lambda answer: None if answer is None else then(answer))
+
     # The screen itself
 
     def action_help(self) -> None:
@@ -163,16 +171,6 @@ class ModeScreen(FrameScreen):
 
         if not self.close_help():
             self.mount(ModeHelp(str(self.TITLE), self.about, self.twins))
-
-    def close_help(self) -> bool:
-        """Close the help; False when it is not open."""
-        found = self.query("ModeHelp")
-        found.remove()
-        return bool(found)
-
-    def step_back(self) -> bool:
-        """The help closes first."""
-        return self.close_help()
 
     def leave_mode(self) -> None:
         """Esc at the top goes to the mode before; in Lab it does nothing."""
@@ -242,11 +240,10 @@ class ModeScreen(FrameScreen):
             required="type a path or an id first",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.submit([answer.text])
+        def then(answer: Answer) -> None:
+            self.submit([answer.text])
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def action_demo(self) -> None:
         """Ask, then submit the bundled documents."""
@@ -257,12 +254,11 @@ class ModeScreen(FrameScreen):
             "medkg-lab demo",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                folder: Path = bundled.folder() / "demo"
-                self.submit([str(folder / part) for part in DEMO_PARTS], BUNDLED)
+        def then(answer: Answer) -> None:
+            folder: Path = bundled.folder() / "demo"
+            self.submit([str(folder / part) for part in DEMO_PARTS], BUNDLED)
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def submit(self, targets: Sequence[str], named: str = "") -> None:
         """Put documents on the queue and say how many."""
@@ -298,11 +294,10 @@ class ModeScreen(FrameScreen):
             f"medkg-lab restart {name}",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.act(lambda lab: lab.supervisor.restart(name), None, f"Restarting {name}.")
+        def then(answer: Answer) -> None:
+            self.act(lambda lab: lab.supervisor.restart(name), None, f"Restarting {name}.")
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def ask_quit(self) -> None:
         """Ask whether the lab goes on, then leave."""
@@ -325,11 +320,9 @@ class ModeScreen(FrameScreen):
             ),
             "keep: just quit · stop: medkg-lab down",
         )
-        self.app.push_screen(Dialog(question), self._leave_or_stop)
+        self.choose(question, self._leave_or_stop)
 
-    def _leave_or_stop(self, answer: Answer | None) -> None:
-        if answer is None:
-            return
+    def _leave_or_stop(self, answer: Answer) -> None:
         if answer.value == "keep":
             self.app.exit()
             return

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.reactive import var
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 from textual.worker import get_current_worker
@@ -77,6 +78,7 @@ class FrameScreen(Screen[None]):
         super().__init__()
         self.session = session
         self._focus_before: Widget | None = None
+        self._resting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """The frame, and the mode in it."""
@@ -227,13 +229,19 @@ class FrameScreen(Screen[None]):
         """One step back: out of the depth, then the filter; the program then goes to the mode before."""
         if self.maximized is not None:
             self.minimize()
-        elif self.step_back():
+        elif self.close_help() or self.step_back():
             pass
         elif self.narrowed():
             self.narrow("")
         else:
             self.leave_mode()
         self.repaint_frame()
+
+    def close_help(self) -> bool:
+        """Close the help; False when it is not open."""
+        found = self.query("ModeHelp")
+        found.remove()
+        return bool(found)
 
     def leave_mode(self) -> None:
         """Nothing is left to step back from."""
@@ -275,6 +283,16 @@ class FrameScreen(Screen[None]):
         self.set_focus(self._focus_before)
 
     # Asking the lab
+
+    def after_rest(self, seconds: float, then: Callable[[], Any]) -> None:
+        """Do this once the cursor, or who types, has rested for so long; the last wins."""
+        self.stop_resting()
+        self._resting = self.set_timer(seconds, then)
+
+    def stop_resting(self) -> None:
+        """What waits for a rest is not done."""
+        if self._resting is not None:
+            self._resting.stop()
 
     def show_error(self, error: LabError) -> None:
         """An error as a toast: its sentence names the remedy."""

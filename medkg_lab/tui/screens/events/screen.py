@@ -13,7 +13,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import person
 from medkg_lab.models.events import Event
 from medkg_lab.tui import keys
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui.dialogs import Answer, Choice, Question
 from medkg_lab.tui.formatting import number, short_id
 from medkg_lab.tui.messages import Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -192,8 +192,6 @@ class EventsScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """Close what is told of an event."""
-        if self.close_help():
-            return True
         if not self.has_class("told"):
             return False
         self.remove_class("told")
@@ -267,11 +265,10 @@ class EventsScreen(ModeScreen):
             f"medkg-lab jobs retry {row.job}",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.act(lambda lab: lab.ledger.retry(row.job, by=person()), done="The job is on the queue again.")
+        def then(answer: Answer) -> None:
+            self.act(lambda lab: lab.ledger.retry(row.job, by=person()), done="The job is on the queue again.")
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     # Where the reader is
 
@@ -330,16 +327,14 @@ class EventsScreen(ModeScreen):
             required="type a time or a number first",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is None:
-                return
+        def then(answer: Answer) -> None:
             wanted = place(answer.text, time.time())
             if wanted is None:
                 self.notify(f"{answer.text} is not a time: {FORMS}.", severity="warning")
             else:
                 self.go_to(wanted)
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def go_to(self, wanted: Place) -> None:
         """Go to a moment or a number; what is older than the rows that are kept is read from the ledger."""

@@ -17,7 +17,7 @@ from medkg_lab.lab.lookup import person
 from medkg_lab.ledger.answers import GateRow, to_json
 from medkg_lab.ledger.state import GateState
 from medkg_lab.tui import glyphs, keys
-from medkg_lab.tui.dialogs import WHY_ASKED, Answer, Choice, Dialog, Question
+from medkg_lab.tui.dialogs import WHY_ASKED, Answer, Choice, Question
 from medkg_lab.tui.formatting import clock, plural, short_id
 from medkg_lab.tui.messages import Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -142,10 +142,6 @@ class GateScreen(ModeScreen):
         """Another gate is under the cursor."""
         self._look_closer()
 
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
-
     def _look_closer(self) -> None:
         row = self._list.row
         if row is None:
@@ -217,8 +213,6 @@ class GateScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the evidence to the list; then unmark."""
-        if self.close_help():
-            return True
         if self.has_class("deep") or not self._list.has_focus:
             self.remove_class("deep")
             self._list.focus()
@@ -281,11 +275,9 @@ class GateScreen(ModeScreen):
                 "Its text is still being read: the gate opens by itself, or can be opened then.", severity="warning"
             )
             return
-        self.app.push_screen(Dialog(_question(ready, short)), lambda answer: self._open(answer, ready, short))
+        self.choose(_question(ready, short), lambda answer: self._open(answer, ready, short))
 
-    def _open(self, answer: Answer | None, ready: Sequence[GateRow], short: Sequence[GateRow]) -> None:
-        if answer is None:
-            return
+    def _open(self, answer: Answer, ready: Sequence[GateRow], short: Sequence[GateRow]) -> None:
         which = ready if answer.value == "ready" else [*ready, *short]
         partial = {gate.job_id for gate in short}
         why = answer.text or None
@@ -308,11 +300,10 @@ class GateScreen(ModeScreen):
             required=WHY_ASKED,
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self._each(chosen, lambda lab, id: lab.ledger.gate_reject(id, by=person(), why=answer.text), "rejected")
+        def then(answer: Answer) -> None:
+            self._each(chosen, lambda lab, id: lab.ledger.gate_reject(id, by=person(), why=answer.text), "rejected")
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def _each(self, chosen: Sequence[GateRow], do: Callable[[Lab, str], Any], what: str) -> None:
         def work(lab: Lab) -> tuple[int, LabError | None]:

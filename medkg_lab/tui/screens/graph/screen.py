@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.timer import Timer
 from textual.widgets import Input
 
 from medkg_lab.errors import LabError
@@ -72,7 +71,6 @@ class GraphScreen(ModeScreen):
         self._way: list[Place] = []
         self._said: tuple[str, Sequence[Statement]] = ("", ())
         self._asked = ""
-        self._settle: Timer | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -193,13 +191,7 @@ class GraphScreen(ModeScreen):
         """Another edge is under the cursor."""
         if self._way:
             self._way[-1] = replace(self._way[-1], row=self._list.cursor)
-        if self._settle is not None:
-            self._settle.stop()
-        self._settle = self.set_timer(REST_S, self._look_closer)
-
-    def on_table_opened(self) -> None:
-        """An edge was clicked twice."""
-        self.action_open()
+        self.after_rest(REST_S, self._look_closer)
 
     def _edge(self) -> Edge | None:
         row = self._list.row
@@ -283,8 +275,6 @@ class GraphScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the sentences to the edges; clear the filters; then the node before."""
-        if self.close_help():
-            return True
         if self.has_class("deep"):
             self.remove_class("deep")
             self._list.focus()

@@ -16,7 +16,7 @@ from medkg_lab.ledger.state import FINISHED, JobState
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.stages.contracts import Lane
 from medkg_lab.tui import keys
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.dialogs import Answer, Choice, Question, Sheet
 from medkg_lab.tui.formatting import clock, number, plural, short_id
 from medkg_lab.tui.messages import GoTo, Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -78,7 +78,6 @@ class JobsScreen(ModeScreen):
         self._seen_head: object = None
         self._as_of = ""
         self._timer: Timer | None = None
-        self._settle: Timer | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -178,9 +177,7 @@ class JobsScreen(ModeScreen):
     def on_table_moved(self, message: Table.Moved) -> None:
         """Another job is under the cursor."""
         if message.table is self._list:
-            if self._settle is not None:
-                self._settle.stop()
-            self._settle = self.set_timer(REST_S, self._look_closer)
+            self.after_rest(REST_S, self._look_closer)
 
     def on_table_head_clicked(self, message: Table.HeadClicked) -> None:
         """Sort by the column whose title was clicked; a second click reverses."""
@@ -190,10 +187,6 @@ class JobsScreen(ModeScreen):
             self._offset = 0
             self._list.go(0)
             self._look()
-
-    def on_table_opened(self, message: Table.Opened) -> None:
-        """A row was clicked twice."""
-        self.action_open()
 
     def _look_closer(self) -> None:
         row = self._list.row
@@ -235,8 +228,6 @@ class JobsScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the detail to the list; then unmark."""
-        if self.close_help():
-            return True
         if self._panel.rows.has_focus or self.has_class("deep"):
             self.remove_class("deep")
             self._list.focus()
@@ -372,11 +363,10 @@ class JobsScreen(ModeScreen):
             options=options,
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self._each(ids, lambda lab, id: lab.ledger.retry(id, answer.option or None, by=person()), "Retrying")
+        def then(answer: Answer) -> None:
+            self._each(ids, lambda lab, id: lab.ledger.retry(id, answer.option or None, by=person()), "Retrying")
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def action_end(self) -> None:
         """Ask for the reason, then cancel."""
@@ -391,12 +381,11 @@ class JobsScreen(ModeScreen):
             asks="why (recorded with your name)",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                why = answer.text or "no reason given"
-                self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "Cancelled")
+        def then(answer: Answer) -> None:
+            why = answer.text or "no reason given"
+            self._each(ids, lambda lab, id: lab.ledger.cancel(id, by=person(), why=why), "Cancelled")
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def action_acknowledge(self) -> None:
         """Note that these failures were seen."""

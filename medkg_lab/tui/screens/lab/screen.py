@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import person
 from medkg_lab.tui import alerts, keys
-from medkg_lab.tui.dialogs import Answer, Dialog, Sheet
+from medkg_lab.tui.dialogs import Sheet
 from medkg_lab.tui.formatting import clock, columns, plural, uptime
 from medkg_lab.tui.messages import Snapshot, Subject, WatchedProcess
 from medkg_lab.tui.screens.base import ModeScreen
@@ -201,10 +201,6 @@ class LabScreen(ModeScreen):
 
         self.ask("process", look, show)
 
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
-
     def action_again(self) -> None:
         """Ask, then restart the process under the cursor."""
         if (process := self._process()) is not None:
@@ -221,11 +217,10 @@ class LabScreen(ModeScreen):
 
         def show(found: "list[Refusal]") -> None:
             if found:
-                self.app.push_screen(Dialog(refused_question(found)), then)
+                self.choose(refused_question(found), lambda _: self.act(work, told))
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.act(work, lambda seen: self.notify(f"{plural(seen, 'refused record')} acknowledged."))
+        def told(seen: int) -> None:
+            self.notify(f"{plural(seen, 'refused record')} acknowledged.")
 
         def work(lab: Lab) -> int:
             from medkg_lab.lab.failures import acknowledge_refusals

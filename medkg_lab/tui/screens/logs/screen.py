@@ -16,7 +16,7 @@ from textual.timer import Timer
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import keys
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.dialogs import Answer, Choice, Question, Sheet
 from medkg_lab.tui.formatting import clock, number, plural, short_id
 from medkg_lab.tui.messages import Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -174,10 +174,6 @@ class LogsScreen(ModeScreen):
         if message.table is self._list:
             self._following = self._list.cursor >= self._list.total - 1
             self._head()
-
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
 
     # Hooks
 
@@ -342,11 +338,9 @@ class LogsScreen(ModeScreen):
             asks="when",
             required="type a time first",
         )
-        self.app.push_screen(Dialog(question), self._jump)
+        self.choose(question, self._jump)
 
-    def _jump(self, answer: Answer | None) -> None:
-        if answer is None:
-            return
+    def _jump(self, answer: Answer) -> None:
         found = place(answer.text, time.time())
         if found is None or found.ts is None:
             self.notify(

@@ -9,7 +9,7 @@ from medkg_lab.lab.definitions import Definition, DefinitionChanged, Kind, Saved
 from medkg_lab.lab.facade import Lab
 from medkg_lab.topology.models import Topology
 from medkg_lab.tui import keys
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question, Sheet
+from medkg_lab.tui.dialogs import Answer, Choice, Question, Sheet
 from medkg_lab.tui.formatting import clock, plural
 from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.pipelines import render
@@ -113,14 +113,14 @@ class PipelinesScreen(PipelineText):
             f"medkg-lab pipeline apply {which} FILE",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None and answer.value == "over":
+        def then(answer: Answer) -> None:
+            if answer.value == "over":
                 self._save(None)
-            elif answer is not None:
+            else:
                 self._drafts.pop(which, None)
                 self._read(which, fresh=True)
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     # Comparing and going back
 
@@ -158,11 +158,10 @@ class PipelinesScreen(PipelineText):
             options=options,
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self._go_back(which, answer.option)
+        def then(answer: Answer) -> None:
+            self._go_back(which, answer.option)
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def _go_back(self, which: Definition, version: str) -> None:
         base = None if self.draft is None else self.draft.base.digest
@@ -184,11 +183,10 @@ class PipelinesScreen(PipelineText):
         options = [(each.file, f"{each.kind.value:<10} {each.name}") for each in self._known]
         question = Question("Edit", [], (Choice("", "Edit it", "edit"), Choice("", "esc Stay", "")), options=options)
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self.show_definition(next(each for each in self._known if each.file == answer.option))
+        def then(answer: Answer) -> None:
+            self.show_definition(next(each for each in self._known if each.file == answer.option))
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def action_earlier(self) -> None:
         """The pipeline before."""
@@ -215,11 +213,10 @@ class PipelinesScreen(PipelineText):
             required="type a name first",
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self._begin(Definition(Kind.PIPELINE, answer.text))
+        def then(answer: Answer) -> None:
+            self._begin(Definition(Kind.PIPELINE, answer.text))
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def _begin(self, which: Definition) -> None:
         if which in self._known:
@@ -283,8 +280,6 @@ class PipelinesScreen(PipelineText):
 
     def step_back(self) -> bool:
         """Out of policies and profiles to the pipelines."""
-        if self.close_help():
-            return True
         if self.has_class("flat") and self._known:
             self.show_definition(self._known[0])
             return True

@@ -234,10 +234,6 @@ class ReplayScreen(ModeScreen):
         """Another step is under the cursor."""
         self._look()
 
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
-
     def _key(self) -> Key | None:
         row = self._table.row
         known = render.keys(self._recorded, self._moment.steps)
@@ -277,8 +273,6 @@ class ReplayScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the values to the steps."""
-        if self.close_help():
-            return True
         if self.has_class("deep"):
             self.remove_class("deep")
             self._table.focus()

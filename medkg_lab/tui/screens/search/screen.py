@@ -6,7 +6,6 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.timer import Timer
 from textual.widgets import Input
 
 from medkg_lab.errors import LabError
@@ -15,7 +14,7 @@ from medkg_lab.lab import graph
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.graph import Around
 from medkg_lab.tui import keys
-from medkg_lab.tui.dialogs import Answer, Choice, Dialog, Question
+from medkg_lab.tui.dialogs import Answer, Choice, Question
 from medkg_lab.tui.formatting import number, plural
 from medkg_lab.tui.messages import GoTo, Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -79,7 +78,6 @@ class SearchScreen(ModeScreen):
         self._read = Read()
         self._node = -1
         self._looked_at: str | None = None
-        self._settle: Timer | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -110,10 +108,10 @@ class SearchScreen(ModeScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Ask a moment after the last key."""
         event.stop()
-        self._stop_settling()
+        self.stop_resting()
         # The list's cursor is already somewhere in the answer: asking again would take it back to the first hit.
         if self._query.value.strip() != self._sought:
-            self._settle = self.set_timer(REST_S, self._search)
+            self.after_rest(REST_S, self._search)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Ask at once and go to the hits."""
@@ -121,12 +119,8 @@ class SearchScreen(ModeScreen):
         self._search()
         self.set_focus(self._list)
 
-    def _stop_settling(self) -> None:
-        if self._settle is not None:
-            self._settle.stop()
-
     def _search(self) -> None:
-        self._stop_settling()
+        self.stop_resting()
         query, mix = self._query.value.strip(), self._mix
         self._sought = query
         if not query:
@@ -167,10 +161,6 @@ class SearchScreen(ModeScreen):
     def on_table_moved(self) -> None:
         """Another hit is under the cursor."""
         self._look_closer()
-
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
 
     def _hit(self) -> Mapping[str, Any] | None:
         row = self._list.row
@@ -231,8 +221,6 @@ class SearchScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the passage to the hits, from the hits to the query."""
-        if self.close_help():
-            return True
         if self.has_class("deep"):
             self.remove_class("deep")
             self._list.focus()
@@ -300,12 +288,11 @@ class SearchScreen(ModeScreen):
             options=[(str(at), mix.name) for at, mix in enumerate(render.MIXES)],
         )
 
-        def then(answer: Answer | None) -> None:
-            if answer is not None:
-                self._mix = render.MIXES[int(answer.option)]
-                self._search()
+        def then(answer: Answer) -> None:
+            self._mix = render.MIXES[int(answer.option)]
+            self._search()
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def action_around(self) -> None:
         """The graph around the next concept of the passage."""

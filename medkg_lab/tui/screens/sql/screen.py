@@ -16,7 +16,7 @@ from medkg_lab.lab.sql import History
 from medkg_lab.ledger.client import Selected
 from medkg_lab.text import sanitize
 from medkg_lab.tui import dialogs, keys
-from medkg_lab.tui.dialogs import Choice, Dialog, Question
+from medkg_lab.tui.dialogs import Choice, Question
 from medkg_lab.tui.formatting import duration, number, plural
 from medkg_lab.tui.messages import Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
@@ -218,8 +218,6 @@ class SqlScreen(ModeScreen):
 
     def step_back(self) -> bool:
         """From the rows to the statement."""
-        if self.close_help():
-            return True
         if not self._editor.has_focus:
             self._editor.focus()
             return True
@@ -260,10 +258,6 @@ class SqlScreen(ModeScreen):
         if row is not None:
             self.show_raw("Row", row)
 
-    def on_table_opened(self) -> None:
-        """A row was clicked twice."""
-        self.action_open()
-
     def action_later(self) -> None:
         """Begin with the next column."""
         self._shift(1)
@@ -302,12 +296,11 @@ class SqlScreen(ModeScreen):
             required="type the name of a file first",
         )
 
-        def then(answer: dialogs.Answer | None) -> None:
-            if answer is not None:
-                path = Path(sanitize(answer.text)).expanduser().absolute()
-                self.act(lambda lab: sql.export(lab, statement, path), lambda rows: self._written(rows, path))
+        def then(answer: dialogs.Answer) -> None:
+            path = Path(sanitize(answer.text)).expanduser().absolute()
+            self.act(lambda lab: sql.export(lab, statement, path), lambda rows: self._written(rows, path))
 
-        self.app.push_screen(Dialog(question), then)
+        self.choose(question, then)
 
     def _written(self, rows: int, path: Path) -> None:
         self.notify(f"{plural(rows, 'row')} written to {path}.")
