@@ -97,6 +97,8 @@ def test_one_function_replaces_files() -> None:
         product / "files.py",
         product / "cli" / "files.py",
         product / "bench" / "artifacts.py",
+        product / "lab" / "backup.py",
+        product / "lab" / "restore.py",
         product / "ledger" / "core.py",
         product / "ledger" / "files.py",
         product / "ledger" / "maintenance.py",

@@ -26,8 +26,6 @@ _.output_count
 
 # Fields that are written or read as a whole: as JSON, by `getattr`, or for the tests and the reader of a record.
 _.bm25
-_.error_fields
-_.final_url
 _.openings
 _.pdf_downloaded
 _.projections
@@ -128,7 +126,6 @@ event_stream
 # What the report's template and its script read, and the users of the Python API.
 _.between_stages
 _.ended_at
-_.made_at
 _.nodes_in_all
 _.p50_ms
 _.total_s
