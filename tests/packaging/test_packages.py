@@ -37,6 +37,9 @@ def test_the_wheel_has_what_the_lab_reads_and_nothing_of_the_tests(dist: Path) -
     with wheel(dist, "medkg_lab") as archive:
         names = archive.namelist()
     assert "medkg_lab/py.typed" in names
+    vendored = {f"medkg_lab/report/vendor/{name}" for name in ("echarts.min.js", "LICENSE", "NOTICE")}
+    assert vendored | {"medkg_lab/__init__.pyi", "medkg_lab/report/page.html.jinja"} <= set(names)
+    assert any(name.startswith("medkg_lab/scaffold/templates/stage/") for name in names)
     assert any(name.startswith("medkg_lab/bundled_pipelines/demo/papers/") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"medkg_lab"}
     with tarfile.open(next(dist.glob("medkg_lab-*.tar.gz"))) as source:
@@ -65,6 +68,9 @@ def test_a_tool_made_of_the_wheels_lacks_nothing(dist: Path, tmp_path: Path) -> 
     where = call([python, "-c", "import medkg_lab; print(medkg_lab.__file__)"], tmp_path).stdout
     assert where.startswith(str(tmp_path))
     assert call([python, "-c", "import torch"], tmp_path).returncode == 1
+    assert call([*command, "new", "stage", "drop-repeats"], tmp_path).returncode == 0
+    assert (tmp_path / "medkg-drop-repeats" / "medkg_drop_repeats" / "__init__.py").exists()
+    assert "openapi" in json.loads(call([*command, "serve", "--openapi"], tmp_path).stdout)
 
 
 @pytest.mark.full
