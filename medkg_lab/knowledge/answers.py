@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal
 
 Mark = tuple[int, int]
 
@@ -61,19 +61,6 @@ class Hit:
     same_work: Sequence[SameWork] = ()
     explanation: Explanation | None = None
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The hit as it travelled."""
-        explanation = value.get("explanation")
-        given = {
-            **value,
-            "marks": [(start, end) for start, end in value["marks"]],
-            "provenance": Provenance(**value["provenance"]),
-            "same_work": [SameWork(**one) for one in value["same_work"]],
-            "explanation": None if explanation is None else Explanation(**explanation),
-        }
-        return cls(**given)
-
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -107,9 +94,141 @@ class SearchAnswer:
     notes: Sequence[str] = field(default=())
     how: How | None = None
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The answer as it travelled."""
-        how = value.get("how")
-        hits = [Hit.from_json(hit) for hit in value["hits"]]
-        return cls(**{**value, "hits": hits, "how": None if how is None else How(**how)})
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the graph, and how many documents mention it."""
+
+    node_id: str
+    kind: str
+    name: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNode(Node):
+    """The node that a text names, how often it is mentioned, and the others that it might have meant."""
+
+    mentions: int
+    others: Sequence[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedNode:
+    """A node by its id, kind and name."""
+
+    node_id: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A statement about a node, from that node's side: `direction` is `out` when it is the source, else `in`."""
+
+    relation: str
+    direction: Literal["out", "in"]
+    documents: int
+    node_id: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The statements about a node."""
+
+    node: FoundNode
+    neighbours: Sequence[Neighbour]
+
+
+@dataclass(frozen=True, slots=True)
+class PathEdge:
+    """A statement, and the documents that make it."""
+
+    source: str
+    relation: str
+    target: str
+    documents: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPath:
+    """A shortest chain of statements between two nodes; `hops` is None, and the chain empty, when there is none."""
+
+    source: NamedNode
+    target: NamedNode
+    hops: int | None
+    nodes: Sequence[NamedNode]
+    edges: Sequence[PathEdge]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of one document: the characters of the passage that it was read from, and by which rule, if by one."""
+
+    source: str
+    relation: str
+    target: str
+    doc_id: str
+    title: str | None
+    chunk_id: str | None
+    start: int | None
+    end: int | None
+    evidence: str | None
+    rule: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MentioningPassage:
+    """A passage that mentions two nodes."""
+
+    doc_id: str
+    title: str | None
+    chunk_id: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What says that two nodes belong together."""
+
+    source: FoundNode
+    target: FoundNode
+    statements: Sequence[Statement]
+    mentioned_together: Sequence[MentioningPassage]
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Where a passage mentions a node."""
+
+    start: int
+    end: int
+    text: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageText:
+    """A passage with its mentions."""
+
+    chunk_id: str
+    doc_id: str
+    title: str
+    text: str
+    section: Sequence[str]
+    page: int | None
+    kind: str
+    mentions: Sequence[Mention]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedDocument:
+    """A document that says of itself that an identifier is its own; `pmc` is its id in PubMed Central, if it names one."""
+
+    doc_id: str
+    node_id: str
+    title: str
+    pmc: str | None = None

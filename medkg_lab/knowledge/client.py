@@ -3,16 +3,28 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from medkg_lab import errors, rpc
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge.errors import NoKnowledgeProcess
+from medkg_lab.knowledge.answers import (
+    Connection,
+    FoundNode,
+    GraphPath,
+    IdentifiedDocument,
+    Neighbours,
+    PassageText,
+    SearchAnswer,
+)
+from medkg_lab.knowledge.errors import KnowledgeUnreadable, NoKnowledgeProcess
 
 _WRITE_DEADLINE = 120.0
 _COPY_DEADLINE = 600.0
 _MARGIN = 5.0
 _PAUSE = 0.1
+T = TypeVar("T")
 
 
 def refused(answer: Mapping[str, Any]) -> LabError | None:
@@ -95,8 +107,8 @@ class KnowledgeClient:
         reranker: str | None = None,
         explain: bool = False,
         is_plain: bool = False,
-    ) -> dict[str, Any]:
-        """Find passages, as `answers.SearchAnswer` has it in JSON, with at most `per_document` hits of one document.
+    ) -> SearchAnswer:
+        """Find passages, with at most `per_document` hits of one document.
 
         Without `per_document` it is three as long as other documents are found, then more. `filters` are conditions on documents
         by name, as `question.Filters` has them. A query that `is_plain` is text without operators. `explain` adds `how` and, for
@@ -106,35 +118,42 @@ class KnowledgeClient:
         how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
         how = {name: value for name, value in (*how.items(), ("filters", filters)) if value is not None}
         how |= {name: True for name, given in (("explain", explain), ("is_plain", is_plain)) if given}
-        return dict(self._rpc.call("search", query=query, limit=limit, tenant=tenant, sources=only, **how))
+        return self._ask(SearchAnswer, "search", query=query, limit=limit, tenant=tenant, sources=only, **how)
 
-    def node(self, id_or_text: str, tenant: str = "default") -> dict[str, Any]:
+    def node(self, id_or_text: str, tenant: str = "default") -> FoundNode:
         """A node by id or name. Raises NodeNotFound."""
-        return dict(self._rpc.call("node", id_or_text=id_or_text, tenant=tenant))
+        return self._ask(FoundNode, "node", id_or_text=id_or_text, tenant=tenant)
 
-    def neighbours(self, id: str, limit: int = 50, tenant: str = "default") -> dict[str, Any]:
-        """The statements about a node: `{node, neighbours}`. Raises NodeNotFound."""
-        return dict(self._rpc.call("neighbours", id=id, limit=limit, tenant=tenant))
+    def neighbours(self, id: str, limit: int = 50, tenant: str = "default") -> Neighbours:
+        """The statements about a node. Raises NodeNotFound."""
+        return self._ask(Neighbours, "neighbours", id=id, limit=limit, tenant=tenant)
 
-    def path(self, source: str, target: str, max_hops: int = 4, tenant: str = "default") -> dict[str, Any]:
-        """A shortest chain of statements: `{source, target, hops, nodes, edges}`. Raises NodeNotFound."""
-        return dict(self._rpc.call("path", source=source, target=target, max_hops=max_hops, tenant=tenant))
+    def path(self, source: str, target: str, max_hops: int = 4, tenant: str = "default") -> GraphPath:
+        """A shortest chain of statements. Raises NodeNotFound."""
+        return self._ask(GraphPath, "path", source=source, target=target, max_hops=max_hops, tenant=tenant)
 
-    def why(self, source: str, target: str, tenant: str = "default") -> dict[str, Any]:
-        """What says that two nodes belong together: `{source, target, statements, mentioned_together}`. Raises NodeNotFound."""
-        return dict(self._rpc.call("why", source=source, target=target, tenant=tenant))
+    def why(self, source: str, target: str, tenant: str = "default") -> Connection:
+        """What says that two nodes belong together. Raises NodeNotFound."""
+        return self._ask(Connection, "why", source=source, target=target, tenant=tenant)
+
+    def _ask(self, kind: type[T], op: str, **arguments: Any) -> T:
+        answer = self._rpc.call(op, **arguments)
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise KnowledgeUnreadable(detail=f"{op}: {error}") from None
 
     def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, Any]:
         """The graph: `{nodes, edges, truncated}`."""
         return dict(self._rpc.call("graph_export", limit=limit, tenant=tenant))
 
-    def identified(self, identifier: str, tenant: str = "default") -> list[dict[str, str]]:
-        """The documents that say of themselves that an identifier is theirs: `{doc_id, node_id, title}` and their identifiers."""
-        return list(self._rpc.call("identified", identifier=identifier, tenant=tenant))
+    def identified(self, identifier: str, tenant: str = "default") -> list[IdentifiedDocument]:
+        """The documents that say of themselves that an identifier is theirs."""
+        return self._ask(list[IdentifiedDocument], "identified", identifier=identifier, tenant=tenant)
 
-    def passage(self, chunk_id: str, tenant: str = "default") -> dict[str, Any]:
+    def passage(self, chunk_id: str, tenant: str = "default") -> PassageText:
         """One passage with its mentions. Raises PassageNotFound."""
-        return dict(self._rpc.call("passage", chunk_id=chunk_id, tenant=tenant))
+        return self._ask(PassageText, "passage", chunk_id=chunk_id, tenant=tenant)
 
     def documents(self, tenant: str | None = None, limit: int = 1000, after: str | None = None) -> list[dict[str, Any]]:
         """Published documents by id, those beyond `after`."""

@@ -62,6 +62,10 @@ class VectorsOutOfMemory(_VectorsError):
     failure_kind: ClassVar[str] = "gpu_oom"
 
 
+class KnowledgeUnreadable(LabError):
+    """The knowledge process's answer is not what this version reads: {detail}. It may be of another version; restart the lab."""
+
+
 class NoKnowledgeProcess(LabError):
     """This stage stores what it gets in the knowledge process, but this process has none to talk to. Run the stage in a lab."""
 

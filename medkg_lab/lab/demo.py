@@ -86,8 +86,8 @@ def _search(lab: Lab, query: str) -> dict[str, Any]:
     kept = ("doc_id", "chunk_id", "title", "score", "ranks")
     return {
         "query": query,
-        "legs": answer["legs"],
-        "hits": [{name: hit.get(name) for name in kept} for hit in answer["hits"]],
+        "legs": dict(answer.legs),
+        "hits": [{name: getattr(hit, name) for name in kept} for hit in answer.hits],
     }
 
 

@@ -1,10 +1,11 @@
 """The graph as people walk it: what is said about a node, how sure each statement is, and what contradicts what."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from medkg_lab.knowledge import answers
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import DEFAULT_TENANT
 
@@ -74,31 +75,27 @@ def around(lab: Lab, name: str, limit: int = MOST_EDGES, tenant: str = DEFAULT_T
     return read_around(lab.knowledge.neighbours(name, limit=limit, tenant=tenant), limit)
 
 
-def read_around(found: Mapping[str, Any], limit: int = MOST_EDGES) -> Around:
-    """The answer of the knowledge process as a record."""
-    node, listed = found["node"], found["neighbours"]
-    fields = {name: node[name] for name in ("node_id", "kind", "name", "documents", "mentions")}
-    edges = tuple(
-        Edge(one["relation"], one["direction"], one["node_id"], one["name"], one["documents"]) for one in listed
-    )
-    return Around(Node(**fields, others=tuple(one["node_id"] for one in node["others"])), edges, len(listed) < limit)
+def read_around(found: answers.Neighbours, limit: int = MOST_EDGES) -> Around:
+    """A node with its edges, from what the knowledge process answers."""
+    node, listed = found.node, found.neighbours
+    others = tuple(one.node_id for one in node.others)
+    edges = tuple(Edge(one.relation, one.direction, one.node_id, one.name, one.documents) for one in listed)
+    shown = Node(node.node_id, node.kind, node.name, node.documents, node.mentions, others)
+    return Around(shown, edges, len(listed) < limit)
 
 
 def statements(lab: Lab, node_id: str, edge: Edge, tenant: str = DEFAULT_TENANT) -> list[Statement]:
     """Every sentence that makes an edge of a node, by document. Raises NodeNotFound."""
     source, target = (node_id, edge.node_id) if edge.direction == "out" else (edge.node_id, node_id)
-    found = lab.knowledge.why(source, target, tenant=tenant)["statements"]
+    found = lab.knowledge.why(source, target, tenant=tenant).statements
     return [
-        _statement(one)
-        for one in found
-        if (one["source"], one["relation"], one["target"]) == (source, edge.relation, target)
+        _statement(one) for one in found if (one.source, one.relation, one.target) == (source, edge.relation, target)
     ]
 
 
-def _statement(one: Mapping[str, Any]) -> Statement:
-    text, start, end = one["text"], one["start"], one["end"]
-    mention = text[start:end] if text and start is not None else ""
-    return Statement(one["doc_id"], one["title"] or "", one["chunk_id"], one["evidence"], mention)
+def _statement(one: answers.Statement) -> Statement:
+    mention = one.text[one.start : one.end] if one.text and one.start is not None else ""
+    return Statement(one.doc_id, one.title or "", one.chunk_id, one.evidence or "", mention)
 
 
 def how_sure(relation: str) -> str:

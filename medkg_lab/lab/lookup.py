@@ -130,7 +130,7 @@ def find_node(lab: Lab, name: str) -> str:
         if identifier.scheme is Scheme.NCT:
             return f"nct:{identifier.value}"
         known = lab.knowledge.identified(str(identifier))
-        return known[0]["node_id"] if known else name
+        return known[0].node_id if known else name
     prefix, _, rest = name.partition(":")
     if prefix not in ("doc", FILE_SOURCE):
         return name
@@ -164,6 +164,6 @@ def _newest_identified(lab: Lab, name: str, tenant: str | None) -> JobRow:
         if jobs := lab.ledger.jobs(doc=doc_id, tenant=tenant, limit=1):
             return jobs[0]
     for known in lab.knowledge.identified(str(identifier), tenant or DEFAULT_TENANT):
-        if jobs := lab.ledger.jobs(doc=known["doc_id"], tenant=tenant, limit=1):
+        if jobs := lab.ledger.jobs(doc=known.doc_id, tenant=tenant, limit=1):
             return jobs[0]
     raise NoSuchJob(job_id=name)

@@ -142,7 +142,7 @@ def _known(lab: Lab, target: Remote, tenant: str) -> Remote:
         found = lab.knowledge.identified(target.query, tenant)
     except PeerUnreachable:
         return target
-    key = next((one["pmc"] for one in found if "pmc" in one), "")
+    key = next((one.pmc for one in found if one.pmc is not None), "")
     return Remote("pmc", key) if key else target
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from medkg_lab.knowledge.answers import Connection, GraphPath, NamedNode, Neighbours, Node, PassageText
 from medkg_lab.lab.submit import SubmitOutcome
 from medkg_lab.ledger.answers import GateRow, JobDetail, JobGate, JobRow
 from medkg_lab.ledger.state import StageRun
@@ -93,56 +94,53 @@ def document(answer: Answer) -> records.Document:
     return records.Document(**same, metadata=answer["metadata"] or {})
 
 
-def passage(answer: Answer) -> records.Passage:
+def passage(answer: PassageText) -> records.Passage:
     """A passage with its mentions."""
-    mentions = tuple(records.Mention(**one) for one in answer["mentions"])
-    same = {name: answer[name] for name in ("chunk_id", "doc_id", "title", "text", "page", "kind")}
-    return records.Passage(**same, section=tuple(answer["section"]), mentions=mentions)
+    return records.Passage(
+        chunk_id=answer.chunk_id,
+        doc_id=answer.doc_id,
+        title=answer.title,
+        text=answer.text,
+        page=answer.page,
+        kind=answer.kind,
+        section=tuple(answer.section),
+        mentions=tuple(records.Mention(one.start, one.end, one.text, one.node_id) for one in answer.mentions),
+    )
 
 
-def node(answer: Answer) -> records.Node:
+def node(answer: Node | NamedNode) -> records.Node:
     """A node of the graph."""
-    return records.Node(answer["node_id"], answer["kind"], answer["name"], answer.get("documents"))
+    documents = answer.documents if isinstance(answer, Node) else None
+    return records.Node(answer.node_id, answer.kind, answer.name, documents)
 
 
-def neighbourhood(answer: Answer) -> records.Neighbourhood:
+def neighbourhood(answer: Neighbours) -> records.Neighbourhood:
     """A node with what is around it."""
     around = tuple(
-        records.Neighbour(
-            one["relation"],
-            one["direction"],
-            records.Node(one["node_id"], one["kind"], one["name"]),
-            one.get("documents"),
-        )
-        for one in answer["neighbours"]
+        records.Neighbour(one.relation, one.direction, records.Node(one.node_id, one.kind, one.name), one.documents)
+        for one in answer.neighbours
     )
-    return records.Neighbourhood(node(answer["node"]), around, tuple(map(node, answer["node"].get("others", ()))))
+    return records.Neighbourhood(node(answer.node), around, tuple(map(node, answer.node.others)))
 
 
-def edge(answer: Answer) -> records.Edge:
-    """A statement of the graph."""
-    return records.Edge(answer["source"], answer["relation"], answer["target"], tuple(answer.get("documents") or ()))
-
-
-def path(answer: Answer) -> records.GraphPath:
+def path(answer: GraphPath) -> records.GraphPath:
     """A chain of statements."""
-    return records.GraphPath(
-        node(answer["source"]),
-        node(answer["target"]),
-        answer["hops"],
-        tuple(map(node, answer["nodes"])),
-        tuple(map(edge, answer["edges"])),
-    )
+    edges = tuple(records.Edge(one.source, one.relation, one.target, tuple(one.documents)) for one in answer.edges)
+    nodes = tuple(map(node, answer.nodes))
+    return records.GraphPath(node(answer.source), node(answer.target), answer.hops, nodes, edges)
 
 
-def statements(answer: Answer) -> tuple[records.Statement, ...]:
+def statements(answer: Connection) -> tuple[records.Statement, ...]:
     """What says that two nodes belong together."""
-    return tuple(records.Statement(**{name: one.get(name) for name in _STATEMENT}) for one in answer["statements"])
+    return tuple(records.Statement(**{name: getattr(one, name) for name in _STATEMENT}) for one in answer.statements)
 
 
 def graph(answer: Answer) -> records.GraphExport:
     """The graph, or a part of it."""
-    nodes, edges = tuple(map(node, answer["nodes"])), tuple(map(edge, answer["edges"]))
+    nodes = tuple(records.Node(one["node_id"], one["kind"], one["name"], one["documents"]) for one in answer["nodes"])
+    edges = tuple(
+        records.Edge(one["source"], one["relation"], one["target"], tuple(one["documents"])) for one in answer["edges"]
+    )
     return records.GraphExport(nodes, edges, answer["truncated"])
 
 

@@ -135,7 +135,7 @@ class Lab:
         reranker: str | None = None,
     ) -> SearchAnswer:
         """Find passages, best first; the hits' scores go from 0 to 1. Raises QueryBlank, QueryTooLong and QueryInvalid."""
-        found = self._lab.knowledge.search(
+        return self._lab.knowledge.search(
             query,
             limit,
             self.tenant,
@@ -145,7 +145,6 @@ class Lab:
             is_plain=is_plain,
             reranker=reranker,
         )
-        return SearchAnswer.from_json(found)
 
     def documents(self, limit: int = 1000, after: str | None = None) -> tuple[records.Document, ...]:
         """Published documents by id, those beyond `after`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.app import ComposeResult
 
+from medkg_lab.knowledge.answers import Hit, Provenance
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.gates import Evidence
 from medkg_lab.tui.app import LabApp
@@ -148,10 +149,11 @@ async def test_pure_rows_of_every_mode_are_harmless_when_painted() -> None:
         failure_kind=EVERYTHING, reason=EVERYTHING,
     )  # fmt: skip
     assert job.gate is not None
-    hit = {
-        "chunk_id": EVERYTHING, "doc_id": EVERYTHING, "title": EVERYTHING, "section": [EVERYTHING], "page": 1,
-        "text": EVERYTHING, "snippet": EVERYTHING, "marks": [[0, 6]], "score": 1.0, "scores": {"bm25": 1.0}, "ranks": {"bm25": 1},
-    }  # fmt: skip
+    hit = Hit(
+        chunk_id=EVERYTHING, doc_id=EVERYTHING, title=EVERYTHING, section=[EVERYTHING], page=1, text=EVERYTHING,
+        snippet=EVERYTHING, marks=[(0, 6)], score=1.0, scores={"bm25": 1.0}, ranks={"bm25": 1},
+        provenance=Provenance(EVERYTHING, EVERYTHING, EVERYTHING, [EVERYTHING], 1, []),
+    )  # fmt: skip
     process = answers.process(EVERYTHING, EVERYTHING, reason=EVERYTHING, rss_mb=1.0, since=now, cpu_seconds=1.0)
     detail, seen = JobDetail(job, policy=EVERYTHING), Evidence(job.gate, job)
     rows = [

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.files import write_files
@@ -10,6 +10,9 @@ from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_file, print_json, print_note, print_table, print_text
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.formats import FORMATS
+
+if TYPE_CHECKING:
+    from medkg_lab.knowledge.answers import PathEdge, Statement
 
 _EXPORT_SECONDS = 300.0
 _MOST = 1_000_000
@@ -55,6 +58,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _node(given: argparse.Namespace) -> int:
+    from msgspec import to_builtins
+
     from medkg_lab.lab import graph
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
@@ -62,7 +67,7 @@ def _node(given: argparse.Namespace) -> int:
     lab = Lab.at(given.home)
     found = lab.knowledge.neighbours(find_node(lab, given.node), limit=given.limit, tenant=given.tenant)
     if given.json:
-        print_json(found)
+        print_json(to_builtins(found))
         return exit_codes.OK
     around = graph.read_around(found, given.limit)
     contradicted = graph.contradicting(around.edges)
@@ -84,6 +89,8 @@ def _node(given: argparse.Namespace) -> int:
 
 
 def _path(given: argparse.Namespace) -> int:
+    from msgspec import to_builtins
+
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
@@ -91,16 +98,18 @@ def _path(given: argparse.Namespace) -> int:
     source, target = find_node(lab, given.source), find_node(lab, given.target)
     found = lab.knowledge.path(source, target, max_hops=given.hops, tenant=given.tenant)
     if given.json:
-        print_json(found)
-    elif found["hops"] is None:
+        print_json(to_builtins(found))
+    elif found.hops is None:
         print_text(f"no path of at most {given.hops} steps")
     else:
-        rows = ((*_edge(one), ", ".join(one["documents"])) for one in found["edges"])
+        rows = ((*_edge(one), ", ".join(one.documents)) for one in found.edges)
         print_table(("from", "relation", "to", "documents"), rows)
     return exit_codes.OK
 
 
 def _why(given: argparse.Namespace) -> int:
+    from msgspec import to_builtins
+
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
@@ -108,23 +117,20 @@ def _why(given: argparse.Namespace) -> int:
     source, target = find_node(lab, given.source), find_node(lab, given.target)
     found = lab.knowledge.why(source, target, tenant=given.tenant)
     if given.json:
-        print_json(found)
+        print_json(to_builtins(found))
         return exit_codes.OK
     columns = ("document", "chunk", "from", "relation", "to", "rule", "evidence")
-    rows = (
-        (one["doc_id"], one["chunk_id"], *_edge(one), one["rule"] or None, one["evidence"])
-        for one in found["statements"]
-    )
+    rows = ((one.doc_id, one.chunk_id, *_edge(one), one.rule or None, one.evidence) for one in found.statements)
     print_table(columns, rows)
-    together = found["mentioned_together"]
+    together = found.mentioned_together
     print_text(f"\n{len(together)} passages mention both{':' if together else '.'}")
     for one in together:
-        print_text(f"  {one['chunk_id']}  {one['title']}")
+        print_text(f"  {one.chunk_id}  {one.title}")
     return exit_codes.OK
 
 
-def _edge(one: dict[str, Any]) -> tuple[Any, ...]:
-    return one["source"], one["relation"], one["target"]
+def _edge(one: "PathEdge | Statement") -> tuple[Any, ...]:
+    return one.source, one.relation, one.target
 
 
 def _export(given: argparse.Namespace) -> int:

@@ -57,10 +57,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def run(given: argparse.Namespace) -> int:
     """Search and print the hits, best first."""
-    from medkg_lab.knowledge.answers import SearchAnswer
+    import msgspec
+
     from medkg_lab.lab.facade import Lab
 
-    found = Lab.at(given.home).knowledge.search(
+    answer = Lab.at(given.home).knowledge.search(
         given.query,
         limit=given.limit,
         tenant=given.tenant,
@@ -73,11 +74,10 @@ def run(given: argparse.Namespace) -> int:
         is_plain=given.plain,
     )
     if given.format is not None:
-        return print_bibliography(given, [hit.doc_id for hit in SearchAnswer.from_json(found).hits])
+        return print_bibliography(given, [hit.doc_id for hit in answer.hits])
     if given.json:
-        print_json(found)
+        print_json(msgspec.to_builtins(answer))
         return exit_codes.OK
-    answer = SearchAnswer.from_json(found)
     for note in answer.notes:
         print_text(f"Note: {note}.\n")
     if answer.how is not None:

@@ -54,8 +54,8 @@ def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
     assert health["text_revision"] == health["vector_revision"] == health["revision"]
     assert health["text_chunks"] == health["vector_chunks"] == health["chunks"] == 2 * len(latest)
     assert (health["sparse_chunks"], health["sparse_model"]) == (2 * len(latest), SPARSE if latest else None)
-    found = client.search("aspirin", limit=100)["hits"]
-    assert {hit["doc_id"]: hit["text"] for hit in found if "aspirin" in hit["text"]} == {
+    found = client.search("aspirin", limit=100).hits
+    assert {hit.doc_id: hit.text for hit in found if "aspirin" in hit.text} == {
         doc: f"aspirin turn{job[1:].partition('-')[0]}" for doc, job in latest.items()
     }
 

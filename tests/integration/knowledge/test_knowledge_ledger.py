@@ -107,7 +107,7 @@ def test_a_retry_behind_the_index_stage_still_ends_with_a_document_that_is_found
     lab.done(second, "kg")
     lab.end(second, "job.completed", unchanged=False, content=[SHA])
     assert lab.knowledge.counts() == {"documents": 1, "chunks": 1, "vectors": 1, "nodes": 2, "edges": 1}
-    assert lab.knowledge.search("aspirin")["hits"][0]["doc_id"] == "file:a"
+    assert lab.knowledge.search("aspirin").hits[0].doc_id == "file:a"
     wait_until(lambda: lab.ledger.positions().get("knowledge"), what="the position reported to the ledger")
     lab.ledger.position("knowledge", 0)
     wait_until(lambda: lab.ledger.positions()["knowledge"] > 0, what="the position reported to a ledger that lost it")

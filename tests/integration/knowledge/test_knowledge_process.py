@@ -45,7 +45,7 @@ class Lab:
         assert self.client.caught_up(self.ledger.complete(*jobs), 30)
 
     def ids(self, query: str, **how: object) -> list[str]:
-        return [hit["chunk_id"] for hit in self.client.search(query, **how)["hits"]]  # type: ignore[arg-type]
+        return [hit.chunk_id for hit in self.client.search(query, **how).hits]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def shared() -> Iterator[Lab]:
 
 
 def test_a_document_goes_from_staged_to_found_and_survives_a_restart(lab: Lab) -> None:
-    assert lab.client.search("aspirin")["legs"]["dense"] == "off: nothing is indexed yet"
+    assert lab.client.search("aspirin").legs["dense"] == "off: nothing is indexed yet"
     assert lab.client.index("b1", [text_document("file:a", ["aspirin eases pain"])]) == [
         {"doc_id": "file:a", "count": 1}
     ]
@@ -79,14 +79,14 @@ def test_a_document_goes_from_staged_to_found_and_survives_a_restart(lab: Lab) -
     lab.publish("job-file:a")
     wait_until(lambda: lab.ledger.positions.get("knowledge") == 1, what="the position reported to the ledger")
     for _ in range(2):
-        hit = lab.client.search("aspirin")["hits"][0]
-        assert hit["snippet"] == "aspirin eases pain"
-        assert hit["marks"] == [[0, 7]]
-        assert hit["provenance"]["doc_id"] == "file:a"
+        hit = lab.client.search("aspirin").hits[0]
+        assert hit.snippet == "aspirin eases pain"
+        assert hit.marks == [(0, 7)]
+        assert hit.provenance.doc_id == "file:a"
         assert lab.client.counts() == {"documents": 1, "chunks": 1, "vectors": 1, "nodes": 2, "edges": 1}
-        mentioned = {mention["node_id"] for mention in lab.client.passage("file:a#0")["mentions"]}
+        mentioned = {mention.node_id for mention in lab.client.passage("file:a#0").mentions}
         assert mentioned == {"term:aspirin", "term:pain"}
-        assert lab.client.path("aspirin", "pain")["hops"] == 1
+        assert lab.client.path("aspirin", "pain").hops == 1
         assert [document["doc_id"] for document in lab.client.documents()] == ["file:a"]
         health = lab.client.health()
         assert health["text_revision"] == health["vector_revision"] == health["revision"] == 1
@@ -100,7 +100,7 @@ def test_replacing_dropping_and_fencing_follow_the_ledger(lab: Lab) -> None:
     lab.ledger.append("job.failed", ["job-file:b"])
     lab.publish("j2")
     assert lab.client.counts()["documents"] == 1
-    assert lab.client.search("ibuprofen")["hits"][0]["text"] == "ibuprofen"
+    assert lab.client.search("ibuprofen").hits[0].text == "ibuprofen"
     assert lab.ids("aspirin") == []
     lab.client.index("b3", [text_document("file:c", ["ketamine"])])
     seq = lab.ledger.append("batch.expired", ["job-file:c"], batch="b3", data={"reason": "lease"})
@@ -144,9 +144,9 @@ def test_a_store_of_fp32_vectors_is_searched_and_goes_on_in_fp32(lab: Lab) -> No
         lab.client.index("b1", [text_document(doc, [text], title="-", model=weights.MODEL_ID, vectors=vectors)])
     lab.publish(*(f"job-{doc}" for doc in texts))
     answer = lab.client.search("thrombolysis for myocardial infarction", weights={"bm25": 0.0})
-    assert answer["legs"]["dense"] == "on"
-    assert answer["hits"][0]["doc_id"] == "file:heart"
-    assert answer["hits"][0]["ranks"]["dense"] == 1
+    assert answer.legs["dense"] == "on"
+    assert answer.hits[0].doc_id == "file:heart"
+    assert answer.hits[0].ranks["dense"] == 1
     assert lab.client.vector_model() == weights.MODEL_ID
     stage = MINILM.build(
         Resources(cache=locations.cache, knowledge_socket=locations.socket("knowledge")), MINILM.parse_options({})
@@ -167,10 +167,10 @@ def test_searches_see_one_generation_or_the_other_while_documents_are_replaced(s
         done = False
         while not done:
             done = shared.client.caught_up(seq, 0)
-            hits = reader.search("aspirin", limit=100)["hits"]
+            hits = reader.search("aspirin", limit=100).hits
             assert len(hits) == 30
-            assert len({hit["text"] for hit in hits}) == 1, "a search mixed two generations published together"
-    assert reader.search("aspirin")["hits"][0]["text"] == "aspirin turn5"
+            assert len({hit.text for hit in hits}) == 1, "a search mixed two generations published together"
+    assert reader.search("aspirin").hits[0].text == "aspirin turn5"
 
 
 def test_files_are_private_and_the_client_is_light(shared: Lab) -> None:

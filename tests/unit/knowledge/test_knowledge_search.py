@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 import tantivy
@@ -372,6 +373,6 @@ def test_a_reranker_that_breaks_its_contract_is_named(monkeypatch: pytest.Monkey
 
 def test_answers_travel_as_json(knowledge: Knowledge) -> None:
     answer = asked(knowledge, "colchicine in gout", explain=True)
-    same = SearchAnswer.from_json(orjson.loads(orjson.dumps(answer)))
+    same = msgspec.convert(orjson.loads(orjson.dumps(answer)), SearchAnswer)
     assert orjson.dumps(same) == orjson.dumps(answer)
     assert isinstance(same.hits[0], Hit)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from medkg_lab.knowledge.answers import Hit
 from medkg_lab.lab.graph import Around
 from medkg_lab.text import one_line
 from medkg_lab.tui.formatting import plural
@@ -45,20 +45,20 @@ MIXES = (
 )
 
 
-def hit_rows(hits: Sequence[Mapping[str, Any]]) -> list[Row]:
+def hit_rows(hits: Sequence[Hit]) -> list[Row]:
     """The hits with their rank in each leg; – where a leg did not find it."""
     return [
         Row(
-            hit["chunk_id"],
+            hit.chunk_id,
             (
                 Cell(str(number), "muted"),
-                Cell(f"{hit['score']:.3f}", "text"),
+                Cell(f"{hit.score:.3f}", "text"),
                 *(
-                    Cell(str(hit["ranks"].get(leg) or "–"), "accent" if hit["ranks"].get(leg) else "muted")
+                    Cell(str(hit.ranks.get(leg) or "–"), "accent" if hit.ranks.get(leg) else "muted")
                     for leg in RETRIEVERS
                 ),
-                Cell(hit["title"], "text"),
-                Cell(hit["doc_id"], "muted"),
+                Cell(hit.title, "text"),
+                Cell(hit.doc_id, "muted"),
             ),
         )
         for number, hit in enumerate(hits, 1)
@@ -79,24 +79,24 @@ def leg_spans(legs: Mapping[str, str]) -> list[Span]:
     return spans
 
 
-def mark_words(hit: Mapping[str, Any]) -> list[str]:
+def mark_words(hit: Hit) -> list[str]:
     """The words of a hit's snippet that the query found, without those that say nothing."""
-    found = [hit["snippet"][start:end] for start, end in hit["marks"]]
+    found = [hit.snippet[start:end] for start, end in hit.marks]
     return sorted({word for word in found if len(word) > 2 or word.isdigit()})
 
 
-def passage(hit: Mapping[str, Any], before: str, after: str, width: int) -> list[Line]:
+def passage(hit: Hit, before: str, after: str, width: int) -> list[Line]:
     """A passage between the end of the one before and the beginning of the one after."""
-    where = " › ".join(hit.get("section") or ()) or "the beginning"
-    page = f" · page {hit['page']}" if hit.get("page") else ""
-    lines: list[Line] = [[(hit["title"], "text bold")], [(f"{where}{page}", "accent")], []]
+    where = " › ".join(hit.section) or "the beginning"
+    page = f" · page {hit.page}" if hit.page else ""
+    lines: list[Line] = [[(hit.title, "text bold")], [(f"{where}{page}", "accent")], []]
     if before:
         lines += [*wrapped(f"… {one_line(before)[-CONTEXT:]}", width, "muted"), []]
-    lines += marked(hit["text"], mark_words(hit), width)
+    lines += marked(hit.text, mark_words(hit), width)
     if after:
         lines += [[], *wrapped(f"{one_line(after)[:CONTEXT]} …", width, "muted")]
-    scores = " · ".join(f"{leg} {value:.3f}" for leg, value in hit["scores"].items() if value is not None)
-    return [*lines, [], [(f"{hit['chunk_id']} · {scores}", "muted")]]
+    scores = " · ".join(f"{leg} {value:.3f}" for leg, value in hit.scores.items() if value is not None)
+    return [*lines, [], [(f"{hit.chunk_id} · {scores}", "muted")]]
 
 
 def around(found: Around) -> tuple[str, list[Line]]:

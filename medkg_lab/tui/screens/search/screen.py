@@ -1,14 +1,15 @@
 """6 Search: hybrid search with the rank of each leg, the passage in its document, the graph around it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from msgspec import to_builtins
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input
 
 from medkg_lab.errors import LabError
+from medkg_lab.knowledge.answers import Hit, SearchAnswer
 from medkg_lab.knowledge.errors import PassageNotFound
 from medkg_lab.lab import graph
 from medkg_lab.lab.facade import Lab
@@ -72,7 +73,7 @@ class SearchScreen(ModeScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._mix = render.MIXES[0]
-        self._hits: Sequence[Mapping[str, Any]] = ()
+        self._hits: Sequence[Hit] = ()
         self._sought = ""
         self._asked = ""
         self._read = Read()
@@ -128,15 +129,15 @@ class SearchScreen(ModeScreen):
             self._paint()
             return
 
-        def work(lab: Lab) -> dict[str, Any]:
+        def work(lab: Lab) -> SearchAnswer:
             return lab.knowledge.search(query, limit=LIMIT, fusion=mix.fusion, weights=mix.weights)
 
         self.ask("search", work, self._take, self._failed)
 
-    def _take(self, answer: dict[str, Any]) -> None:
-        self._hits, self._asked = answer["hits"], answer["query"]
-        self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer['ms']:.0f} ms"
-        legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer["legs"])]
+    def _take(self, answer: SearchAnswer) -> None:
+        self._hits, self._asked = answer.hits, answer.query
+        self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer.ms:.0f} ms"
+        legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer.legs)]
         self.query_one("#legs", Lines).show([legs])
         self._list.go(0)
         self._paint()
@@ -162,13 +163,13 @@ class SearchScreen(ModeScreen):
         """Another hit is under the cursor."""
         self._look_closer()
 
-    def _hit(self) -> Mapping[str, Any] | None:
+    def _hit(self) -> Hit | None:
         row = self._list.row
-        return next((hit for hit in self._hits if row is not None and hit["chunk_id"] == row.key), None)
+        return next((hit for hit in self._hits if row is not None and hit.chunk_id == row.key), None)
 
     def _look_closer(self) -> None:
         hit = self._hit()
-        chunk_id = None if hit is None else hit["chunk_id"]
+        chunk_id = None if hit is None else hit.chunk_id
         # The list tells of its row more often than the row changes; what was asked about it by hand would start again.
         if chunk_id is not None and chunk_id == self._looked_at:
             self._paint_passage()
@@ -181,7 +182,7 @@ class SearchScreen(ModeScreen):
 
         def take(read: Read) -> None:
             now = self._hit()
-            if now is not None and now["chunk_id"] == chunk_id:
+            if now is not None and now.chunk_id == chunk_id:
                 self._read = read
                 self._paint_passage()
                 if read.nodes:
@@ -197,7 +198,7 @@ class SearchScreen(ModeScreen):
             return
         width = max(20, panel.size.width or 50)
         panel.show(render.passage(hit, self._read.before, self._read.after, width))
-        panel.head(hit["doc_id"])
+        panel.head(hit.doc_id)
 
     def on_lines_rewidened(self) -> None:
         """Text is as wide as there is room."""
@@ -216,8 +217,8 @@ class SearchScreen(ModeScreen):
         hit = self._hit()
         if hit is None:
             return None
-        job_id = str(hit["provenance"].get("job_id") or "")
-        return Subject("job", job_id, hit["doc_id"], "knowledge", hit) if job_id else None
+        job_id = hit.provenance.job_id
+        return Subject("job", job_id, hit.doc_id, "knowledge", to_builtins(hit)) if job_id else None
 
     def step_back(self) -> bool:
         """From the passage to the hits, from the hits to the query."""
@@ -316,7 +317,7 @@ class SearchScreen(ModeScreen):
 
 def _read(lab: Lab, chunk_id: str) -> Read:
     document, _, place = chunk_id.rpartition("#")
-    nodes = [mention["node_id"] for mention in lab.knowledge.passage(chunk_id)["mentions"]]
+    nodes = [mention.node_id for mention in lab.knowledge.passage(chunk_id).mentions]
     at = int(place) if place.isdigit() else 0
     before = _text(lab, f"{document}#{at - 1}") if at else ""
     return Read(before, _text(lab, f"{document}#{at + 1}"), tuple(dict.fromkeys(nodes)))
@@ -324,6 +325,6 @@ def _read(lab: Lab, chunk_id: str) -> Read:
 
 def _text(lab: Lab, chunk_id: str) -> str:
     try:
-        return str(lab.knowledge.passage(chunk_id)["text"])
+        return lab.knowledge.passage(chunk_id).text
     except PassageNotFound:
         return ""
