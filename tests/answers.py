@@ -3,7 +3,7 @@
 from typing import Any
 
 from medkg_lab.lab.job_queries import ListedJob
-from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow, JobDetail, read
+from medkg_lab.ledger.answers import CircuitRow, ClaimedBatch, Counts, GateRow, JobDetail, read
 from medkg_lab.tui.messages import WatchedLab, WatchedProcess
 
 _GATE: dict[str, Any] = {
@@ -79,3 +79,16 @@ def lab(*processes: WatchedProcess, profile: str = "cpu") -> WatchedLab:
     return WatchedLab(
         home="/home/lab", pid=1, since=0.0, stopping=False, profile=profile, notes=(), processes=processes
     )
+
+
+def batch(batch_id: str) -> ClaimedBatch:
+    """A batch without jobs."""
+    told = {
+        "pipeline": "standard",
+        "pipeline_version": "1",
+        "half": 1,
+        "segment": 0,
+        "lane": "compute",
+        "lease_s": 60.0,
+    }
+    return read(told | {"batch_id": batch_id, "stages": [], "jobs": []}, ClaimedBatch)

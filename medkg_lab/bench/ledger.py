@@ -255,10 +255,10 @@ def _claimed(client: LedgerClient, prefix: str, count: int) -> list[tuple[str, E
     while len(events) < count * PER_JOB:
         batch = client.claim("bench", ["compute"], BATCH, LEASE)
         assert batch is not None, "the jobs were just submitted"
-        for job in batch["jobs"]:
-            told = [make(stage, job["job_id"]) for stage in _STAGES for make in (_started, _completed)]
-            done = JobCompleted(False, (CompletedJob(job["job_id"], None),))
-            events += [(batch["batch_id"], event) for event in (*told, done)]
+        for job in batch.jobs:
+            told = [make(stage, job.job_id) for stage in _STAGES for make in (_started, _completed)]
+            done = JobCompleted(False, (CompletedJob(job.job_id, None),))
+            events += [(batch.batch_id, event) for event in (*told, done)]
     return events
 
 
@@ -268,10 +268,10 @@ def _to_gates(client: LedgerClient, names: list[str]) -> None:
     client.submit([_spec(name, topology) for name in names])
     evidence = Evidence(document="d" * 64, raw="e" * 64, pages=2, missing_pages=(2,))
     while batch := client.claim("bench", ["compute"], BATCH, LEASE):
-        jobs = [job["job_id"] for job in batch["jobs"]]
+        jobs = [job.job_id for job in batch.jobs]
         ran = [make("ingest", job) for job in jobs for make in (_started, _completed)]
         waiting = GateWaiting("gate", tuple(jobs), Condition(PDF_IR_READY, True), 1, "compute", ("chunk",))
-        client.record(batch["batch_id"], [*ran, waiting])
+        client.record(batch.batch_id, [*ran, waiting])
         for job in jobs:
             client.set_field(job, PDF_IR_READY, False, "bench", evidence)
 

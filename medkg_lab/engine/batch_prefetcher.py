@@ -3,14 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.logs import fields
 
 logger = logging.getLogger(__name__)
-
-Batch = dict[str, Any]
 
 
 class BatchPrefetcher:
@@ -26,9 +24,9 @@ class BatchPrefetcher:
         self._changed = threading.Condition()
         self._wanted: object | None = None
         self._asking = False
-        self._batch: Batch | None = None
+        self._batch: ClaimedBatch | None = None
 
-    def start(self, delay: float, ask: Callable[[], Batch | None]) -> None:
+    def start(self, delay: float, ask: Callable[[], ClaimedBatch | None]) -> None:
         """Call `ask` in `delay` seconds, unless `take` comes first."""
         with self._changed:
             if self._wanted is not None:
@@ -36,7 +34,7 @@ class BatchPrefetcher:
             self._wanted = question = object()
         threading.Thread(target=self._run, args=(question, delay, ask), name="ahead", daemon=True).start()
 
-    def take(self) -> Batch | None:
+    def take(self) -> ClaimedBatch | None:
         """The batch, if one was asked for and there was one; a question that is on its way is waited for."""
         with self._changed:
             self._wanted = None
@@ -45,7 +43,7 @@ class BatchPrefetcher:
             batch, self._batch = self._batch, None
             return batch
 
-    def _run(self, question: object, delay: float, ask: Callable[[], Batch | None]) -> None:
+    def _run(self, question: object, delay: float, ask: Callable[[], ClaimedBatch | None]) -> None:
         with self._changed:
             if self._changed.wait_for(lambda: self._wanted is not question, delay):
                 return
@@ -60,9 +58,9 @@ class BatchPrefetcher:
                 self._batch, self._asking = batch, False
                 self._changed.notify_all()
         if batch is not None and not self._taken_in_time(batch):
-            self._return(batch["batch_id"])
+            self._return(batch.batch_id)
 
-    def _taken_in_time(self, batch: Batch) -> bool:
+    def _taken_in_time(self, batch: ClaimedBatch) -> bool:
         with self._changed:
             taken = self._changed.wait_for(lambda: self._batch is not batch, self._keep_seconds)
             if not taken:

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from medkg_lab.engine.loops import EngineLoops
 from medkg_lab.engine.stage_calls import StageOutcome
 from medkg_lab.engine.stage_execution import StoredOutput
 from medkg_lab.engine.stage_factory import BuiltStage, StageFactory
+from medkg_lab.ledger.answers import BatchJob, ClaimedBatch
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.resilience.resilient_call import BreakerRegistry
@@ -63,21 +64,19 @@ class BatchRun:
     """
 
     def __init__(
-        self, bench: EngineContext, batch: Mapping[str, Any], at_stage: Callable[[float, float], None] = lambda *_: None
+        self, bench: EngineContext, batch: ClaimedBatch, at_stage: Callable[[float, float], None] = lambda *_: None
     ) -> None:
         self._bench = bench
         self._at_stage = at_stage
-        self._id: str = batch["batch_id"]
-        self._compiled = bench.definitions.pipeline(batch["pipeline"], batch["pipeline_version"])
-        self._half = self._compiled.phases[batch["half"]]
+        self._id = batch.batch_id
+        self._compiled = bench.definitions.pipeline(batch.pipeline, batch.pipeline_version)
+        self._half = self._compiled.phases[batch.half]
         self._profile, self._policies = bench.definitions.profile, bench.definitions.policies
         self._listener = LedgerListener(
-            bench.ledger, bench.artifacts, bench.outside, bench.now, self._id, len(batch["jobs"])
+            bench.ledger, bench.artifacts, bench.outside, bench.now, self._id, len(batch.jobs)
         )
-        claimed = Batch(
-            self._id, batch["pipeline"], batch["pipeline_version"], batch["segment"], tuple(batch["stages"])
-        )
-        documents = [document for job in batch["jobs"] if (document := self._read(job)) is not None]
+        claimed = Batch(self._id, batch.pipeline, batch.pipeline_version, batch.segment, batch.stages)
+        documents = [document for job in batch.jobs if (document := self._read(job)) is not None]
         self._executor = BatchExecutor(claimed, self._compiled.pipeline, documents, self, self._listener)
         stages = map(self._compiled.pipeline.topology.stage, claimed.stages)
         self._implementations = {stage.name: self._profile.choice(stage).implementation for stage in stages}
@@ -111,11 +110,11 @@ class BatchRun:
         if away is not None:
             self._give_back(str(away))
 
-    def _read(self, job: Mapping[str, Any]) -> BatchItem | None:
+    def _read(self, job: BatchJob) -> BatchItem | None:
         try:
             return read(job)
         except ValidationError as error:
-            self._listener.unreadable(job["job_id"], error)
+            self._listener.unreadable(job.job_id, error)
             return None
 
     def _give_back(self, why: str) -> NoReturn:

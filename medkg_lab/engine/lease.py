@@ -119,5 +119,5 @@ class Lease:
             return
         with self._changed:
             if self._batch == batch:
-                self.lost = not answer["owned"]
-                self.cancelled = frozenset(answer["cancelled"])
+                self.lost = not answer.owned
+                self.cancelled = frozenset(answer.cancelled)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from medkg_lab.engine.batch_prefetcher import BatchPrefetcher
 from medkg_lab.engine.batch_run import BatchRun, EngineContext
@@ -15,6 +14,7 @@ from medkg_lab.engine.errors import BatchLost, BatchSurrendered
 from medkg_lab.engine.handback import Handback
 from medkg_lab.engine.ledger_listener import BACKLOG
 from medkg_lab.errors import LabError, PartAway
+from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import BatchNotOwned, DiskFull, EmissionLost
 from medkg_lab.logs import fields
@@ -102,7 +102,7 @@ class Worker:
                 logger.error("%s", error, extra=fields(event="engine.refused"))
                 self._stop.wait(PAUSE_SECONDS)
         if (batch := self._ahead.take()) is not None:
-            self._return(batch["batch_id"])
+            self._return(batch.batch_id)
         self._settle()
 
     def _once(self) -> None:
@@ -116,7 +116,7 @@ class Worker:
         if batch is None:
             self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
             return
-        self._bench.lease.begin(batch["batch_id"])
+        self._bench.lease.begin(batch.batch_id)
         try:
             self._run(batch)
         finally:
@@ -134,28 +134,28 @@ class Worker:
         self._loading = names
         return bool(names)
 
-    def _claim(self, wait_seconds: float, stamps: dict[str, str]) -> dict[str, Any] | None:
+    def _claim(self, wait_seconds: float, stamps: dict[str, str]) -> ClaimedBatch | None:
         limit = self._bench.sizing.limit(self._last_used)
         lanes = [self._lane.value]
         return self._bench.ledger.claim(self._name, lanes, limit, self._lease_seconds, wait_seconds, stamps)
 
-    def _look_ahead(self, batch: dict[str, Any], here: float, after: float) -> None:
+    def _look_ahead(self, batch: ClaimedBatch, here: float, after: float) -> None:
         """Ask for the next batch shortly before this one ends, if that will be in the stage that begins now.
 
         `here` is how many seconds it is thought to take, `after` how many those after it.
         Only while there is a backlog, and never from a batch with a document that was in a lost one: should that one end this
         engine, whatever waits here would be lost with it.
         """
-        jobs = batch["jobs"]
-        if after > LEAD_SECONDS or len(jobs) < BACKLOG or any(job["execution"] > 1 for job in jobs):
+        jobs = batch.jobs
+        if after > LEAD_SECONDS or len(jobs) < BACKLOG or any(job.execution > 1 for job in jobs):
             return
         if self._stop.asked():
             return
         stamps = self._bench.definitions.refresh()
         self._ahead.start(max(0.0, here + after - LEAD_SECONDS), lambda: self._claim(0.0, stamps))
 
-    def _run(self, batch: dict[str, Any]) -> None:
-        batch_id = str(batch["batch_id"])
+    def _run(self, batch: ClaimedBatch) -> None:
+        batch_id = batch.batch_id
         try:
             run = BatchRun(self._bench, batch, partial(self._look_ahead, batch))
             run.run()

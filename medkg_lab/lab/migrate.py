@@ -95,14 +95,14 @@ class _Migration:
         if not group:
             return
         seen: set[str] = set()
-        answers = {each["job_id"]: each for each in self._ledger.import_jobs([imported for *_, imported in group])}
+        answers = {each.job_id: each for each in self._ledger.import_jobs([imported for *_, imported in group])}
         for number, entry, _ in group:
             answer = answers[entry.job_id]
-            new = answer["new"] and entry.job_id not in seen
+            new = answer.new and entry.job_id not in seen
             seen.add(entry.job_id)
             reason = None if new else "the ledger has this job already"
             outcome = "migrated" if new else "skipped"
-            yield Row(number, entry.job_id, outcome, entry.pipeline_name, answer["state"], reason)
+            yield Row(number, entry.job_id, outcome, entry.pipeline_name, answer.state, reason)
 
 
 class PipelineUnknown(LabError):

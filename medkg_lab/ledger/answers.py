@@ -169,6 +169,82 @@ class CircuitRow:
     owner: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """A job that was submitted or imported: whether it is a new one, and where it stands."""
+
+    job_id: str
+    new: bool
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchJob:
+    """A job of a claimed batch: what it was submitted with (`submission` is the submission's JSON), and what is behind it.
+
+    `last_content` is the content that the document's last completed job had, if the same work would be done to it now.
+    """
+
+    job_id: str
+    tenant_id: str
+    correlation_id: str
+    source: str
+    doc_key: str
+    doc_id: str
+    pipeline: str
+    pipeline_version: str
+    offline: bool
+    again: bool
+    priority: int
+    segment: int
+    lane: str
+    half: int
+    content: str | None
+    submission: Mapping[str, Any]
+    submitted_at: float
+    attempt: int
+    execution: int
+    outputs: Mapping[str, str]
+    done: tuple[str, ...]
+    fields: Mapping[str, FieldValue]
+    last_content: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBatch:
+    """A batch as its engine gets it: the jobs, and the stages that are to run."""
+
+    batch_id: str
+    pipeline: str
+    pipeline_version: str
+    half: int
+    segment: int
+    lane: str
+    lease_s: float
+    stages: tuple[str, ...]
+    jobs: tuple[BatchJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseState:
+    """Whether a batch is still its engine's, and which of its jobs were cancelled."""
+
+    owned: bool
+    cancelled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """Jobs whose gates opened and that one run is to take on."""
+
+    release_id: str
+    pipeline: str
+    pipeline_version: str
+    half: int
+    segment: int
+    jobs: tuple[str, ...]
+
+
 def read(answer: Any, kind: type[T]) -> T:
     """The answer as it came over the socket, as a record of `kind`. Raises AnswerUnreadable."""
     try:

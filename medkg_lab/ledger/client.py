@@ -13,7 +13,18 @@ import orjson
 
 from medkg_lab import rpc
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.answers import CircuitRow, Counts, GateRow, JobDetail, JobRow, read
+from medkg_lab.ledger.answers import (
+    Acknowledged,
+    CircuitRow,
+    ClaimedBatch,
+    Counts,
+    GateRow,
+    JobDetail,
+    JobRow,
+    LeaseState,
+    ReleaseRow,
+    read,
+)
 from medkg_lab.ledger.emitter import Emitter
 from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import Definition
@@ -93,13 +104,13 @@ class LedgerClient:
 
     # Jobs
 
-    def submit(self, jobs: Sequence[JobSpec], *, id: str | None = None) -> list[Json]:
-        """Make these jobs where they do not exist yet: [{job_id, new, state}], in order."""
-        return self._list(self._command("submit", id, jobs=list(map(spec_to_json, jobs))))
+    def submit(self, jobs: Sequence[JobSpec], *, id: str | None = None) -> list[Acknowledged]:
+        """Make these jobs where they do not exist yet; an answer for each, in order."""
+        return read(self._command("submit", id, jobs=list(map(spec_to_json, jobs))), list[Acknowledged])
 
-    def import_jobs(self, entries: Sequence[ImportedJob], *, id: str | None = None) -> list[Json]:
-        """Take jobs of an older ledger in where they do not exist yet: [{job_id, new, state}], in order."""
-        return self._list(self._command("import_jobs", id, entries=list(map(imported_to_json, entries))))
+    def import_jobs(self, entries: Sequence[ImportedJob], *, id: str | None = None) -> list[Acknowledged]:
+        """Take jobs of an older ledger in where they do not exist yet; an answer for each, in order."""
+        return read(self._command("import_jobs", id, entries=list(map(imported_to_json, entries))), list[Acknowledged])
 
     def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
         """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
@@ -169,7 +180,7 @@ class LedgerClient:
         stamps: Mapping[str, str | None] | None = None,
         *,
         id: str | None = None,
-    ) -> Json | None:
+    ) -> ClaimedBatch | None:
         """A batch of queued jobs, waiting up to `wait_s` seconds for one."""
         wanted = {
             "worker": worker,
@@ -178,11 +189,12 @@ class LedgerClient:
             "lease_s": lease_s,
             "stamps": dict(stamps or {}),
         }
-        return self._maybe(self._command("claim", id, wait_s=wait_s, **wanted))
+        found = self._command("claim", id, wait_s=wait_s, **wanted)
+        return None if found is None else read(found, ClaimedBatch)
 
-    def heartbeat(self, batch_id: str, deadline_s: float | None = None) -> Json:
-        """Renew the lease of a batch, but not beyond `deadline_s` seconds from now: {owned, cancelled: [job_id]}."""
-        return self._object(self._ask("heartbeat", batch_id=batch_id, deadline_s=deadline_s))
+    def heartbeat(self, batch_id: str, deadline_s: float | None = None) -> LeaseState:
+        """Renew the lease of a batch, but not beyond `deadline_s` seconds from now."""
+        return read(self._ask("heartbeat", batch_id=batch_id, deadline_s=deadline_s), LeaseState)
 
     def surrender(
         self, batch_id: str, stage: str | None = None, over: str | None = None, *, id: str | None = None
@@ -278,9 +290,9 @@ class LedgerClient:
         """The gates, in one state or all; those that wait longest first."""
         return read(self._ask("gates", state=state), list[GateRow])
 
-    def releases(self, wait_s: float = 0.0) -> list[Json]:
-        """[{release_id, pipeline, pipeline_version, half, segment, jobs}] that were not launched yet."""
-        return self._list(self._waiting("releases", wait_s))
+    def releases(self, wait_s: float = 0.0) -> list[ReleaseRow]:
+        """The releases that were not launched yet."""
+        return read(self._waiting("releases", wait_s), list[ReleaseRow])
 
     def launch(
         self,
@@ -473,14 +485,4 @@ class LedgerClient:
     @staticmethod
     def _object(answer: Any) -> Json:
         assert isinstance(answer, dict)
-        return answer
-
-    @staticmethod
-    def _maybe(answer: Any) -> Json | None:
-        assert answer is None or isinstance(answer, dict)
-        return answer
-
-    @staticmethod
-    def _list(answer: Any) -> list[Json]:
-        assert isinstance(answer, list)
         return answer

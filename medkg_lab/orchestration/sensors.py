@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dagster import (
     DefaultSensorStatus,
@@ -16,6 +15,7 @@ from dagster import (
 )
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.answers import ReleaseRow
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.runs import (
     GATE_OPEN,
@@ -64,22 +64,22 @@ def _request(
     context: SensorEvaluationContext,
     ledger: LedgerClient,
     by_half: Mapping[tuple[str, str], str],
-    release: Mapping[str, Any],
+    release: ReleaseRow,
 ) -> RunRequest | None:
-    job = by_half.get((release["pipeline"], str(release["half"])))
+    job = by_half.get((release.pipeline, str(release.half)))
     if job is None:
         # The pipeline is no longer among the definitions; its documents go on all the same.
-        ledger.launch(str(uuid.uuid4()), release_id=release["release_id"], by=SENSOR_NAME)
-        context.log.warning("%s has no part after its gate any more; launched without a run", release["pipeline"])
+        ledger.launch(str(uuid.uuid4()), release_id=release.release_id, by=SENSOR_NAME)
+        context.log.warning("%s has no part after its gate any more; launched without a run", release.pipeline)
         return None
     return RunRequest(
-        run_key=_run_key(context, release["release_id"]),
+        run_key=_run_key(context, release.release_id),
         job_name=job,
         tags={
-            TAG_RELEASE: release["release_id"],
-            TAG_VERSION: release["pipeline_version"],
+            TAG_RELEASE: release.release_id,
+            TAG_VERSION: release.pipeline_version,
             TAG_GATE: GATE_OPEN,
-            TAG_BATCH_SIZE: str(len(release["jobs"])),
+            TAG_BATCH_SIZE: str(len(release.jobs)),
         },
     )
 

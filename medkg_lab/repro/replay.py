@@ -11,19 +11,16 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
 from medkg_lab.artifacts.store import ArtifactMissing, ArtifactStore
 from medkg_lab.engine import batch_executor as executed
 from medkg_lab.engine.batch_executor import CONDITION, PAYLOAD, BatchExecutor, Chosen, Pipeline
-from medkg_lab.engine.batch_items import BatchItem, read
+from medkg_lab.engine.batch_items import BatchItem, of_spec
 from medkg_lab.engine.errors import failure_kind, reason
 from medkg_lab.engine.http_recording import RecordingHttpClient, SharedHttpClient
 from medkg_lab.engine.loops import Loops
 from medkg_lab.engine.stage_calls import StageOutcome
 from medkg_lab.engine.stage_execution import FailedDocument, StoredOutput
 from medkg_lab.engine.stage_factory import BuiltStage, StageFactory
-from medkg_lab.models.event_codec import spec_to_json
 from medkg_lab.models.events import GateOpened
 from medkg_lab.models.job import JobSpec
 from medkg_lab.repro import history as past
@@ -139,10 +136,8 @@ class Replay:
         self._jobs[job].document.keep(kind, value, sha256)
 
     def _job(self, spec: JobSpec) -> _Job:
-        known: dict[str, Any] = {"attempt": 0, "fields": {}, "outputs": {}}
-        told = {**spec_to_json(spec), "submission": orjson.loads(spec.submission)}
-        found = {"last_content": self.history.unchanged.get(spec.job_id), "again": False}
-        return _Job(read({**known, **told, **found}), segment=spec.segment)
+        found = of_spec(replace(spec, again=False), last_content=self.history.unchanged.get(spec.job_id))
+        return _Job(found, segment=spec.segment)
 
     def _open(self, stack: ExitStack) -> None:
         incident = self.incident

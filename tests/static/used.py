@@ -103,6 +103,9 @@ _.send_message
 _.suggester
 _.update_help
 
+# Printed by `status --json`.
+_.silent_seconds
+
 # Named in a type that is written as a string.
 Generator
 Pilot

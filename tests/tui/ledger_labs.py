@@ -11,7 +11,7 @@ from medkg_lab.models.events import EventData, StageCompleted, StageFailed, Stag
 from medkg_lab.tui.app import LabApp
 from tests.integration.ledger.harness import LedgerProcess, claim, register, submit
 from tests.tui.screens import Screen
-from tests.unit.ledger.worlds import completed, done, ids, started
+from tests.unit.ledger.worlds import completed, done, started
 
 
 class LedgerLab(Lab):
@@ -35,14 +35,13 @@ def run_jobs(client: LedgerClient, names: Sequence[str]) -> int:
     """Submit jobs and take them through all stages; how many rows the stream gets of it."""
     submit(client, *names)
     batch = claim(client, limit=1000)
-    jobs = ids(batch)
+    jobs = [job.job_id for job in batch.jobs]
     assert sorted(jobs) == sorted(names)
     rows = len(jobs)
-    for stage in batch["stages"]:
-        name = stage if isinstance(stage, str) else stage["name"]
-        client.record(batch["batch_id"], [at_now(started(name, jobs)), at_now(completed(name, jobs))])
+    for name in batch.stages:
+        client.record(batch.batch_id, [at_now(started(name, jobs)), at_now(completed(name, jobs))])
         rows += 2 * len(jobs)
-    client.record(batch["batch_id"], [done(jobs)])
+    client.record(batch.batch_id, [done(jobs)])
     return rows + len(jobs)
 
 

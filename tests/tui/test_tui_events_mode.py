@@ -54,7 +54,7 @@ def fail(client: LedgerClient, job: str, reason: str = "it is empty") -> None:
     submit(client, job)
     batch = claim(client)
     first, second = (replace(each, reason=reason) for each in failed("ingest", job))
-    client.record(batch["batch_id"], [at_now(first), second])
+    client.record(batch.batch_id, [at_now(first), second])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -246,7 +246,7 @@ async def test_foreign_text_reaches_no_terminal(process: LedgerProcess, client: 
     submit(client, "evil", doc_id=HOSTILE)
     batch = claim(client)
     first, second = (replace(each, reason=HOSTILE) for each in failed("ingest", "evil"))
-    client.record(batch["batch_id"], [at_now(first), second])
+    client.record(batch.batch_id, [at_now(first), second])
     async with events_screen(process) as screen:
         await screen.sees("␛]52;c;")
         await screen.press("left_square_bracket", "enter")

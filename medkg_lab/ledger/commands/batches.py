@@ -92,7 +92,7 @@ class Claim(Command):
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any] | None:
         """The batch as it stands; nothing when it is lost or done by now."""
         batch = state.batches.get(events[0].batch or "") if events else None
-        return describe(state, plans, batch) if batch else None
+        return describe(state, batch) if batch else None
 
 
 def _claimed(job: Job) -> ClaimedJob:
@@ -100,12 +100,9 @@ def _claimed(job: Job) -> ClaimedJob:
     return ClaimedJob(job.id, spec.doc_id, spec.tenant_id, spec.correlation_id, job.attempt + 1, job.execution)
 
 
-def describe(state: State, plans: Plans, batch: Batch) -> dict[str, Any]:
+def describe(state: State, batch: Batch) -> dict[str, Any]:
     """A batch as its engine gets it."""
     jobs = [state.jobs[job_id] for job_id in batch.jobs]
-    spec = jobs[0].spec
-    plan = plans.of(batch.pipeline, batch.pipeline_version, spec.offline)
-    behind = [stage for stage in plan.segments[batch.segment].stages if stage not in batch.stages]
     return {
         "batch_id": batch.id,
         "pipeline": batch.pipeline,
@@ -115,7 +112,6 @@ def describe(state: State, plans: Plans, batch: Batch) -> dict[str, Any]:
         "lane": batch.lane,
         "lease_s": batch.lease_s,
         "stages": list(batch.stages),
-        "resume_after": behind[-1] if behind else None,
         "jobs": [_describe_job(state, job) for job in jobs],
     }
 

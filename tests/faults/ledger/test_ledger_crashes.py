@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from medkg_lab.ledger.answers import ClaimedBatch, LeaseState
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import DiskFull, GateNotWaiting
@@ -56,15 +57,15 @@ class Writer(threading.Thread):
         batch = self.client.claim("w", ["compute"], JOBS_AT_ONCE, 60.0, id=f"{prefix}-claim")
         if batch is None:
             return
-        mine = [job["job_id"] for job in batch["jobs"]]
-        for stage in batch["stages"]:
+        mine = [job.job_id for job in batch.jobs]
+        for stage in batch.stages:
             events = [started(stage, mine), completed(stage, mine)]
             self.record(batch, events, f"{prefix}-{stage}")
         self.record(batch, [done(mine)], f"{prefix}-done")
 
-    def record(self, batch: dict[str, Any], events: list[dict[str, Any]], command: str) -> None:
+    def record(self, batch: ClaimedBatch, events: list[dict[str, Any]], command: str) -> None:
         """Record and note."""
-        self.client.record(batch["batch_id"], events, id=command)
+        self.client.record(batch.batch_id, events, id=command)
         self.acknowledged.append(command)
 
 
@@ -283,8 +284,8 @@ def test_a_batch_survives_its_ledger(process: LedgerProcess) -> None:
         assert batch is not None
         process.kill()
         process.start()
-        assert client.heartbeat(batch["batch_id"], 60.0) == {"owned": True, "cancelled": []}
-        client.record(batch["batch_id"], [started("ingest", ["a"]), completed("ingest", ["a"])])
+        assert client.heartbeat(batch.batch_id, 60.0) == LeaseState(owned=True, cancelled=())
+        client.record(batch.batch_id, [started("ingest", ["a"]), completed("ingest", ["a"])])
 
 
 def test_a_batch_whose_engine_died_with_the_ledger_comes_back(process: LedgerProcess) -> None:
@@ -295,4 +296,4 @@ def test_a_batch_whose_engine_died_with_the_ledger_comes_back(process: LedgerPro
         process.start()
         again = client.claim("w", ["compute"], 1, 30.0, 30.0)
         assert again is not None
-        assert again["jobs"][0]["execution"] == 2
+        assert again.jobs[0].execution == 2

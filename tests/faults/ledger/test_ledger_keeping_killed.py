@@ -36,7 +36,7 @@ def work(client: LedgerClient, name: str) -> list[dict[str, Any]]:
     for number in range(4):
         submit(client, f"{name}-{number}a", f"{name}-{number}b")
         batch = claim(client)
-        client.record(batch["batch_id"], [done(run(client, batch))])
+        client.record(batch.batch_id, [done(run(client, batch))])
     seen(client)
     return everything(client)
 

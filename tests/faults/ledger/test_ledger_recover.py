@@ -72,7 +72,7 @@ def work(client: Any, name: str) -> None:
     for n in range(5):
         submit(client, f"{name}{n}a", f"{name}{n}b")
         batch = claim(client)
-        client.record(batch["batch_id"], [done(run(client, batch))])
+        client.record(batch.batch_id, [done(run(client, batch))])
 
 
 @pytest.fixture

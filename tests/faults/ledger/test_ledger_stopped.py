@@ -61,12 +61,12 @@ def test_an_engine_s_events_all_arrive_over_stops_and_starts(ledger: LedgerProce
         with ledger.client(60.0) as client:
             submit(client, job)
             batch = claim(client, limit=1, wait_s=20.0)
-            (mine,) = (each["job_id"] for each in batch["jobs"])
-            for stage in batch["stages"]:
-                client.emit(batch["batch_id"], [started(stage, [mine])])
-                client.emit(batch["batch_id"], [completed(stage, [mine])])
-            client.emit(batch["batch_id"], [done([mine])], urgent=True)
-            assert client.drain(batch["batch_id"]) == []
+            (mine,) = (each.job_id for each in batch.jobs)
+            for stage in batch.stages:
+                client.emit(batch.batch_id, [started(stage, [mine])])
+                client.emit(batch.batch_id, [completed(stage, [mine])])
+            client.emit(batch.batch_id, [done([mine])], urgent=True)
+            assert client.drain(batch.batch_id) == []
 
     ended = threading.Event()
     with in_threads(work, 1, ended) as problems, ledger.client(60.0) as looking:

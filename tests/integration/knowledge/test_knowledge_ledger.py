@@ -10,6 +10,7 @@ import pytest
 
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.knowledge.errors import BatchFenced
+from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.topology import versions
 from medkg_lab.topology.loader import load_topology
@@ -65,21 +66,21 @@ class Lab:
         spec |= {"priority": 0, "segment": 0, "lane": "compute", "half": 0, "content": None, "submitted_at": 0.0}
         self.ledger.submit(specs([{**spec, "submission": {"source": "file", "key": "a"}}]))
 
-    def claim(self) -> dict[str, Any]:
+    def claim(self) -> ClaimedBatch:
         batch = self.ledger.claim("worker", ["compute"], 10, 30.0, 10.0)
         assert batch is not None
         return batch
 
-    def done(self, batch: dict[str, Any], *stages: str) -> None:
-        jobs = [job["job_id"] for job in batch["jobs"]]
+    def done(self, batch: ClaimedBatch, *stages: str) -> None:
+        jobs = [job.job_id for job in batch.jobs]
         for stage in stages:
             told = {"kind": KINDS[stage], "implementation": f"knowledge.{stage}", "refs": [SHA]}
             events = (event("stage.started", jobs, stage), event("stage.completed", jobs, stage, **told))
-            self.ledger.record(batch["batch_id"], [one.data for one in events])
+            self.ledger.record(batch.batch_id, [one.data for one in events])
 
-    def end(self, batch: dict[str, Any], name: str, /, **data: Any) -> None:
-        jobs = [job["job_id"] for job in batch["jobs"]]
-        self.ledger.record(batch["batch_id"], [event(name, jobs, **data).data])
+    def end(self, batch: ClaimedBatch, name: str, /, **data: Any) -> None:
+        jobs = [job.job_id for job in batch.jobs]
+        self.ledger.record(batch.batch_id, [event(name, jobs, **data).data])
         self.wait()
 
     def wait(self) -> None:
@@ -96,14 +97,14 @@ def lab(short_tmp: Path) -> Iterator[Lab]:
 def test_a_retry_behind_the_index_stage_still_ends_with_a_document_that_is_found(lab: Lab) -> None:
     lab.submit("j1")
     first = lab.claim()
-    lab.knowledge.index(first["batch_id"], [text_document("file:a", ["aspirin"], job="j1")])
+    lab.knowledge.index(first.batch_id, [text_document("file:a", ["aspirin"], job="j1")])
     lab.done(first, "ingest", "parse", "chunk", "embed", "index", "extract")
     lab.end(first, "job.failed", kind="service", reason="it was away", error="ServiceError", stage="kg")
     assert lab.knowledge.counts()["documents"] == 0
     lab.ledger.retry("j1", by="a person")
     second = lab.claim()
-    assert "index" in second["jobs"][0]["done"]
-    lab.knowledge.graph(second["batch_id"], [graph_document("file:a", [("Aspirin", "treats", "Pain")], job="j1")])
+    assert "index" in second.jobs[0].done
+    lab.knowledge.graph(second.batch_id, [graph_document("file:a", [("Aspirin", "treats", "Pain")], job="j1")])
     lab.done(second, "kg")
     lab.end(second, "job.completed", unchanged=False, content=[SHA])
     assert lab.knowledge.counts() == {"documents": 1, "chunks": 1, "vectors": 1, "nodes": 2, "edges": 1}
@@ -116,9 +117,9 @@ def test_a_retry_behind_the_index_stage_still_ends_with_a_document_that_is_found
 def test_a_batch_that_was_taken_back_is_refused(lab: Lab) -> None:
     lab.submit("j1")
     first = lab.claim()
-    lab.ledger.surrender(first["batch_id"], "index")
+    lab.ledger.surrender(first.batch_id, "index")
     lab.wait()
     with pytest.raises(BatchFenced):
-        lab.knowledge.index(first["batch_id"], [text_document("file:a", ["aspirin"], job="j1")])
+        lab.knowledge.index(first.batch_id, [text_document("file:a", ["aspirin"], job="j1")])
     second = lab.claim()
-    assert lab.knowledge.index(second["batch_id"], [text_document("file:a", ["aspirin"], job="j1")])[0]["count"] == 1
+    assert lab.knowledge.index(second.batch_id, [text_document("file:a", ["aspirin"], job="j1")])[0]["count"] == 1

@@ -71,7 +71,7 @@ def running_job(client: LedgerClient, catalog: Catalog, worker: str) -> JobDetai
     client.submit(specs([spec("j", PIPELINE) | {"pipeline_version": version_of(topology), "lane": "compute"}]))
     batch = client.claim(worker, ["compute"], 1, 60.0)
     assert batch is not None
-    client.record(batch["batch_id"], [started(STAGE, ["j"])])
+    client.record(batch.batch_id, [started(STAGE, ["j"])])
     job = client.get("j")
     assert job is not None
     return job

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations, locate
 from tests.told import specs
@@ -94,19 +95,19 @@ def submit(client: LedgerClient, *jobs: str, pipeline: str = "plain", **changes:
     client.submit(specs([spec(job_id, pipeline, **changes) for job_id in jobs]))
 
 
-def claim(client: LedgerClient, limit: int = 48, wait_s: float = 0.0, lease_s: float = 30.0) -> dict[str, Any]:
+def claim(client: LedgerClient, limit: int = 48, wait_s: float = 0.0, lease_s: float = 30.0) -> ClaimedBatch:
     """A batch; there must be one."""
     batch = client.claim("w", ["network", "compute"], limit, lease_s, wait_s)
     assert batch is not None
     return batch
 
 
-def run(client: LedgerClient, batch: dict[str, Any]) -> list[str]:
+def run(client: LedgerClient, batch: ClaimedBatch) -> list[str]:
     """Emit all stages of a batch; its jobs."""
-    jobs = [job["job_id"] for job in batch["jobs"]]
-    for stage in batch["stages"]:
-        client.emit(batch["batch_id"], [started(stage, jobs)])
-        client.emit(batch["batch_id"], [completed(stage, jobs)])
+    jobs = [job.job_id for job in batch.jobs]
+    for stage in batch.stages:
+        client.emit(batch.batch_id, [started(stage, jobs)])
+        client.emit(batch.batch_id, [completed(stage, jobs)])
     return jobs
 
 
@@ -114,4 +115,4 @@ def to_gate(client: LedgerClient, *jobs: str) -> None:
     """Submit jobs and bring them to the gate."""
     submit(client, *jobs, pipeline="gated")
     batch = claim(client, limit=1000)
-    client.record(batch["batch_id"], [waiting(run(client, batch))])
+    client.record(batch.batch_id, [waiting(run(client, batch))])

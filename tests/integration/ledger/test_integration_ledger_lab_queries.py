@@ -37,13 +37,13 @@ def test_a_retry_is_timed_from_its_own_beginning(process: LedgerProcess) -> None
     submit(client, "once", "twice")
     first = claim(client)
     for job in ("once", "twice"):
-        client.record(first["batch_id"], failed("ingest", job))
+        client.record(first.batch_id, failed("ingest", job))
     client.retry("twice", by="test")
     again = claim(client)
     created = detail(client, "twice").created_at
     stage, ended = failed("ingest", "twice")
     assert isinstance(stage, StageFailed)
-    client.record(again["batch_id"], [replace(stage, t0=created + LATER_S, t1=created + LATER_S + 1), ended])
+    client.record(again.batch_id, [replace(stage, t0=created + LATER_S, t1=created + LATER_S + 1), ended])
     client.flush()
     rows = {row.job_id: row for row in jobs(client, "", "newest", False, 0, 10).rows}
     assert rows["twice"].began_at == began_at(detail(client, "twice")) == created + LATER_S

@@ -28,7 +28,7 @@ def work(client: LedgerClient, name: str, rounds: int = 6) -> None:
     for n in range(rounds):
         submit(client, f"{name}-{n}a", f"{name}-{n}b")
         batch = claim(client)
-        client.record(batch["batch_id"], [done(run(client, batch))])
+        client.record(batch.batch_id, [done(run(client, batch))])
     to_gate(client, f"{name}-waits")
     submit(client, f"{name}-queued")
 

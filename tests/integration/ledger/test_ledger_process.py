@@ -18,6 +18,7 @@ from medkg_lab import logs, rpc
 from medkg_lab.errors import LabError
 from medkg_lab.lab.wait import wait_for
 from medkg_lab.ledger import errors
+from medkg_lab.ledger.answers import LeaseState
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.rpc import BadRequest, PeerUnreachable
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit, to_gate
@@ -33,9 +34,9 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
         client.gate_open("a", by="me")
     assert client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND) == {"opened": True}
     (release,) = client.releases(5.0)
-    assert client.launch("run-1", by="sensor", release_id=release["release_id"]) == {"jobs": ["a"]}
+    assert client.launch("run-1", by="sensor", release_id=release.release_id) == {"jobs": ["a"]}
     batch = claim(client)
-    assert batch["batch_id"] == "run-1"
+    assert batch.batch_id == "run-1"
     client.record("run-1", [done(run(client, batch))])
     job = client.get("a")
     assert job is not None
@@ -51,7 +52,7 @@ def test_the_tables_follow_by_themselves(ledger: LedgerProcess, client: LedgerCl
     submit(client, "a")
     wait_until(lambda: client.health()["projected"] == client.counts().head, what="the projection")
     batch = claim(client)
-    client.record(batch["batch_id"], [done(run(client, batch))])
+    client.record(batch.batch_id, [done(run(client, batch))])
     rows = client.query("SELECT stage, status, ref FROM stage_run ORDER BY place").rows
     assert rows == [[stage, "completed", ref(stage, "a")] for stage in ("ingest", "parse", "chunk")]
     assert client.query("SELECT count(*) FROM artifact").rows == [[3]]
@@ -85,7 +86,7 @@ def test_claims_wait_for_work(ledger: LedgerProcess, client: LedgerClient) -> No
     with ledger.client() as engine:
         batch = waiting_call(engine.claim, "w", ["compute"], 48, 10.0, 30.0)
         submit(client, "a")
-        assert batch.result(30)["jobs"][0]["job_id"] == "a"
+        assert batch.result(30).jobs[0].job_id == "a"
     assert client.claim("w", ["compute"], 48, 10.0, 0.05) is None
 
 
@@ -96,7 +97,7 @@ def test_releases_and_events_wait_too(ledger: LedgerProcess, client: LedgerClien
         releases = waiting_call(sensor.releases, 30.0)
         events = waiting_call(follower.events, head, 10, 30.0)
         client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND)
-        assert releases.result(30)[0]["jobs"] == ["a"]
+        assert releases.result(30)[0].jobs == ("a",)
         assert events.result(30).events[0].type == "field.set"
     assert logged(client, client.counts().head, wait_s=0.05) == []
 
@@ -122,19 +123,19 @@ def test_an_expired_lease_gives_the_jobs_back(client: LedgerClient) -> None:
     submit(client, "a", "b")
     batch = claim(client, lease_s=0.3)
     halves = [claim(client, wait_s=30.0) for _ in range(2)]
-    assert [[job["job_id"] for job in half["jobs"]] for half in halves] == [["a"], ["b"]]
-    assert client.heartbeat(batch["batch_id"]) == {"owned": False, "cancelled": []}
+    assert [[job.job_id for job in half.jobs] for half in halves] == [["a"], ["b"]]
+    assert client.heartbeat(batch.batch_id) == LeaseState(owned=False, cancelled=())
     with pytest.raises(errors.BatchNotOwned):
-        client.record(batch["batch_id"], [started("ingest", ["a", "b"])])
+        client.record(batch.batch_id, [started("ingest", ["a", "b"])])
 
 
 def test_a_heartbeat_keeps_the_lease_until_the_deadline(client: LedgerClient) -> None:
     submit(client, "a")
     batch = claim(client, lease_s=0.5)
     until = time.monotonic() + 1.5
-    wait_until(lambda: not client.heartbeat(batch["batch_id"], 60.0)["owned"] or time.monotonic() > until, what="time")
-    assert client.heartbeat(batch["batch_id"], 0.05)["owned"]
-    assert claim(client, wait_s=30.0)["jobs"][0]["execution"] == 2
+    wait_until(lambda: not client.heartbeat(batch.batch_id, 60.0).owned or time.monotonic() > until, what="time")
+    assert client.heartbeat(batch.batch_id, 0.05).owned
+    assert claim(client, wait_s=30.0).jobs[0].execution == 2
     expired = [event for event in logged(client, 0) if event["type"] == "batch.expired"]
     assert [event["data"]["reason"] for event in expired] == ["deadline"]
 
@@ -143,8 +144,8 @@ def test_a_heartbeat_tells_of_cancelled_jobs(client: LedgerClient) -> None:
     submit(client, "a", "b")
     batch = claim(client)
     client.cancel("a", "me", "no")
-    assert client.heartbeat(batch["batch_id"], 5.0) == {"owned": True, "cancelled": ["a"]}
-    client.emit(batch["batch_id"], [started("ingest", ["a", "b"])])
+    assert client.heartbeat(batch.batch_id, 5.0) == LeaseState(owned=True, cancelled=("a",))
+    client.emit(batch.batch_id, [started("ingest", ["a", "b"])])
     assert client.drain() == ["a"]
     assert client.drain() == []
 
@@ -152,37 +153,37 @@ def test_a_heartbeat_tells_of_cancelled_jobs(client: LedgerClient) -> None:
 def test_what_is_emitted_stays_in_order_and_refusals_come_up(client: LedgerClient) -> None:
     submit(client, *(f"j{n}" for n in range(30)))
     batch = claim(client)
-    jobs = [job["job_id"] for job in batch["jobs"]]
+    jobs = [job.job_id for job in batch.jobs]
     for job_id in jobs:
-        client.emit(batch["batch_id"], [started("ingest", [job_id])])
-        client.emit(batch["batch_id"], [completed("ingest", [job_id])])
-    client.record(batch["batch_id"], [started("parse", jobs)])
+        client.emit(batch.batch_id, [started("ingest", [job_id])])
+        client.emit(batch.batch_id, [completed("ingest", [job_id])])
+    client.record(batch.batch_id, [started("parse", jobs)])
     types = [event["type"] for event in logged(client, 0)]
     assert types[-61:] == ["stage.started", "stage.completed"] * 30 + ["stage.started"]
-    client.emit(batch["batch_id"], [started("nonsense", jobs)])
+    client.emit(batch.batch_id, [started("nonsense", jobs)])
     with pytest.raises(errors.StageNotInBatch):
-        client.drain(batch["batch_id"])
+        client.drain(batch.batch_id)
     client.emit("lost", [started("ingest", jobs)])
     with pytest.raises(errors.BatchNotOwned):
         client.drain()
     client.emit("lost", [started("ingest", jobs)])
-    client.emit(batch["batch_id"], [completed("parse", jobs)])
-    assert client.drain(batch["batch_id"]) == []
+    client.emit(batch.batch_id, [completed("parse", jobs)])
+    assert client.drain(batch.batch_id) == []
 
 
 def test_lazy_commands_share_commits(client: LedgerClient) -> None:
     submit(client, *(f"j{n}" for n in range(100)))
     batch = claim(client, limit=100)
     before = client.health()["figures"]["commits"]
-    for job in batch["jobs"]:
-        client.emit(batch["batch_id"], [started("ingest", [job["job_id"]])])
+    for job in batch.jobs:
+        client.emit(batch.batch_id, [started("ingest", [job.job_id])])
     client.drain()
     assert client.health()["figures"]["commits"] - before < 50
 
 
 def test_what_may_wait_goes_with_what_may_not(client: LedgerClient) -> None:
     submit(client, "a")
-    batch = claim(client)["batch_id"]
+    batch = claim(client).batch_id
     assert client.drain() == [], "with nothing pending there is nothing to wait for"
     head, commits = client.counts().head, client.health()["figures"]["commits"]
     client.emit(batch, [started("ingest", ["a"])], within_s=3600.0)
@@ -358,7 +359,7 @@ def test_many_clients_at_once(ledger: LedgerProcess, client: LedgerClient) -> No
             with ledger.client() as mine:
                 while batch := mine.claim("w", ["compute"], 4, 30.0):
                     jobs = run(mine, batch)
-                    mine.record(batch["batch_id"], [done(jobs)])
+                    mine.record(batch.batch_id, [done(jobs)])
                     finished.extend(jobs)
         except LabError as error:
             failures.append(error)

@@ -15,7 +15,7 @@ from tests.unit.ledger.worlds import failed, started
 
 def fail(client: LedgerClient, *jobs: str, own: str | None = None) -> None:
     submit(client, *jobs)
-    batch = claim(client)["batch_id"]
+    batch = claim(client).batch_id
     client.record(
         batch, [started("ingest", jobs), *(each for job_id in jobs for each in failed("ingest", job_id, own))]
     )

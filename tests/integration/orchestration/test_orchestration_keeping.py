@@ -144,9 +144,9 @@ def test_a_run_is_launched_again_for_a_job_or_a_document(view: View, named: str)
     run = made_by_dagster(view, {named: value, names.TAG_PIPELINE: "plain"}, DagsterRunStatus.STARTING)
     launcher: Any = view.instance.run_launcher
     launcher._bind(run)
-    assert engine.claim(5)["batch_id"] == run.run_id
-    assert engine.batch["stages"] == ["ingest", "parse", "chunk"]
-    assert engine.jobs == [job["job_id"] for job in engine.batch["jobs"]]
+    assert engine.claim(5).batch_id == run.run_id
+    assert engine.batch.stages == ("ingest", "parse", "chunk")
+    assert engine.jobs == [job.job_id for job in engine.batch.jobs]
     view.client.surrender(run.run_id)
     engine.drain()
 
@@ -174,5 +174,5 @@ def test_resuming_binds_a_run_that_the_ledger_never_heard_of(view: View) -> None
     run = made_by_dagster(view, {names.TAG_JOB: engine.jobs[0], names.TAG_PIPELINE: "plain"}, DagsterRunStatus.STARTING)
     launcher: Any = view.instance.run_launcher
     launcher.resume_run(ResumeRunContext(run, None, 1))
-    assert engine.claim(1)["batch_id"] == run.run_id
+    assert engine.claim(1).batch_id == run.run_id
     engine.drain()

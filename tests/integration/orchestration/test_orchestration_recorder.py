@@ -8,6 +8,7 @@ import pytest
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from medkg_lab.engine import transitions
+from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.models.events import EventData, Evidence
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.instance import folder
@@ -36,11 +37,11 @@ class Engine:
         self.client.submit(specs(jobs))
         self.claim(count)
 
-    def claim(self, limit: int) -> dict[str, Any]:
+    def claim(self, limit: int) -> ClaimedBatch:
         batch = self.client.claim("engine-test", ["compute"], limit, 60.0, 2.0, {})
         assert batch is not None
-        self.batch, self.id = batch, batch["batch_id"]
-        self.executions = {job["job_id"]: job["execution"] for job in batch["jobs"]}
+        self.batch, self.id = batch, batch.batch_id
+        self.executions = {job.job_id: job.execution for job in batch.jobs}
         return batch
 
     def record(self, *events: EventData) -> None:
@@ -116,9 +117,9 @@ def test_foreign_text_in_tags_reads_back_as_it_was(view: View) -> None:
     view.catch_up()
     stored = view.instance.get_run_by_id(names.visible_run_id(engine.jobs[0], 0, 1))
     assert stored is not None
-    doc_id = engine.batch["jobs"][0]["doc_id"]
+    doc_id = engine.batch.jobs[0].doc_id
     assert stored.tags[names.TAG_DOC] == doc_id
-    assert stored.tags[names.TAG_VERSION] == engine.batch["pipeline_version"]
+    assert stored.tags[names.TAG_VERSION] == engine.batch.pipeline_version
     (found,) = view.instance.get_runs(RunsFilter(tags={names.TAG_DOC: doc_id}))
     assert found.run_id == stored.run_id
     engine.drain()
@@ -169,7 +170,7 @@ def test_a_lost_batch_ends_its_runs_and_the_next_execution_is_another_run(view: 
     (batch,) = view.runs(run_id=lost)
     assert (batch["status"], batch["steps"]) == ("FAILURE", {"ingest": "SUCCESS", "parse": "FAILURE"})
     engine.claim(2)
-    assert engine.batch["stages"] == ["parse", "chunk"]
+    assert engine.batch.stages == ("parse", "chunk")
     engine.complete("parse")
     engine.complete("chunk")
     engine.record(transitions.job_completed(engine.jobs, [SHA] * 2, False))
@@ -202,7 +203,7 @@ def test_the_two_halves_of_a_gated_pipeline(view: View) -> None:
     assert (opened["status"], opened["gate"]) == ("SUCCESS", "open")
     assert opened["steps"] == {"ingest": "SUCCESS", "gate": "SUCCESS"}
     (release,) = view.client.releases()
-    view.client.launch(str(uuid.uuid4()), release_id=release["release_id"], by="test")
+    view.client.launch(str(uuid.uuid4()), release_id=release.release_id, by="test")
     engine.claim(1)
     engine.complete("chunk")
     engine.complete("embed")
@@ -295,7 +296,7 @@ def test_a_run_that_dagster_made_is_updated_and_not_doubled(view: View) -> None:
         run._replace(run_id=str(uuid.uuid4()), status=DagsterRunStatus.STARTING, tags={names.TAG_JOB: engine.jobs[0]})
     )
     view.client.launch(made.run_id, job_ids=engine.jobs, by="dagster")
-    assert engine.claim(5)["batch_id"] == made.run_id
+    assert engine.claim(5).batch_id == made.run_id
     engine.complete("parse")
     engine.complete("chunk")
     engine.record(transitions.job_completed(engine.jobs, [SHA], False))

@@ -7,6 +7,7 @@ import pytest
 from dagster import DagsterRun, DagsterRunStatus, RunRequest, SkipReason, build_sensor_context
 
 from medkg_lab.engine import transitions
+from medkg_lab.ledger.answers import ReleaseRow
 from medkg_lab.locations import Locations
 from medkg_lab.models.events import Evidence
 from medkg_lab.orchestration.compile import compile_topology
@@ -21,7 +22,7 @@ SHA = "a" * 64
 EVIDENCE = Evidence(document=SHA, raw=SHA, pages=1, tool="t", source=SHA)
 
 
-def open_gate(view: View) -> dict[str, Any]:
+def open_gate(view: View) -> ReleaseRow:
     """Bring a job to its gate, open that, and return the release."""
     register(view.client, GATED)
     job = spec(GATED, uuid.uuid4().hex)
@@ -35,9 +36,9 @@ def open_gate(view: View) -> dict[str, Any]:
         transitions.stage_completed("ingest", jobs, 1.0, 2.0, **done),  # type: ignore[arg-type]
         transitions.gate_waiting(GATED.stage("gate"), jobs, 1, "compute", ["chunk"]),
     ]
-    view.client.record(batch["batch_id"], told)
+    view.client.record(batch.batch_id, told)
     view.client.set_field(jobs[0], "pdf_ir_ready", True, by="pdf", evidence=EVIDENCE)
-    (release,) = [each for each in view.client.releases(2.0) if jobs[0] in each["jobs"]]
+    (release,) = [each for each in view.client.releases(2.0) if jobs[0] in each.jobs]
     return release
 
 
@@ -47,10 +48,10 @@ def evaluate(view: View, locations: Locations, jobs: list[Any]) -> list[Any]:
         return list(sensor(context))
 
 
-def launch(view: View, release: dict[str, Any]) -> None:
+def launch(view: View, release: ReleaseRow) -> None:
     """Launch the release, and take its job out of the next test's way."""
-    view.client.launch(str(uuid.uuid4()), release_id=release["release_id"], by="test")
-    view.client.cancel(release["jobs"][0], by="test", why="end of the test")
+    view.client.launch(str(uuid.uuid4()), release_id=release.release_id, by="test")
+    view.client.cancel(release.jobs[0], by="test", why="end of the test")
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def test_a_release_is_one_run_request_until_it_is_launched(view: View, after_gat
     for _ in range(2):
         (request,) = evaluate(view, view.lab.locations, after_gate)
         assert isinstance(request, RunRequest)
-        assert (request.run_key, request.job_name) == (release["release_id"], "gated__post")
-        assert request.tags[TAG_RELEASE] == release["release_id"]
+        assert (request.run_key, request.job_name) == (release.release_id, "gated__post")
+        assert request.tags[TAG_RELEASE] == release.release_id
     launch(view, release)
     (nothing,) = evaluate(view, view.lab.locations, after_gate)
     assert isinstance(nothing, SkipReason)
@@ -75,11 +76,11 @@ def test_a_run_that_ended_before_the_ledger_heard_of_it_does_not_block_the_relea
     view: View, after_gate: list[Any]
 ) -> None:
     release = open_gate(view)
-    tags = {TAG_RELEASE: release["release_id"]}
+    tags = {TAG_RELEASE: release.release_id}
     run = DagsterRun(job_name="gated__post", run_id=str(uuid.uuid4()), status=DagsterRunStatus.FAILURE, tags=tags)
     view.instance.run_storage.add_run(run)
     (request,) = evaluate(view, view.lab.locations, after_gate)
-    assert request.run_key == f"{release['release_id']}/1"
+    assert request.run_key == f"{release.release_id}/1"
     launch(view, release)
 
 
@@ -90,7 +91,7 @@ def test_documents_of_a_pipeline_that_is_gone_go_on_without_a_run(view: View) ->
     )
     assert isinstance(nothing, SkipReason)
     assert not view.client.releases()
-    job = view.client.get(release["jobs"][0])
+    job = view.client.get(release.jobs[0])
     assert job is not None
     assert job.state == "queued"
 

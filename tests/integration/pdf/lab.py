@@ -88,7 +88,7 @@ class PdfLab:
         assert gate.condition is not None
         lane, stages = second.lane.value, second.stages
         events.append(transitions.gate_waiting(gate, [spec.job_id], second.index, lane, stages))
-        self.ledger.record(batch["batch_id"], events)
+        self.ledger.record(batch.batch_id, events)
         return spec.job_id
 
     def request(self, job_id: str, /, **change: Any) -> None:

@@ -77,9 +77,9 @@ def test_every_bad_ending_is_told(lab):
         "cut": ("failed", "bad_input"),
         "gone": ("failed", "artifact"),
     }
-    assert "OCR" in ended["scan"]["reason"]
-    assert "EncryptedPdf" in ended["locked"]["reason"]
-    assert "DamagedPdf" in ended["cut"]["reason"]
+    assert "OCR" in ended["scan"].reason
+    assert "EncryptedPdf" in ended["locked"].reason
+    assert "DamagedPdf" in ended["cut"].reason
     waiting = lab.settled(part)
     assert waiting.gate.state == "waiting"
     assert waiting.gate.evidence.missing_pages == (2,)

@@ -1,13 +1,14 @@
 """A batch that is asked for ahead of time: it is taken, or given back, and never lost on the way."""
 
 import threading
-from typing import Any
 
 from medkg_lab.engine.batch_prefetcher import BatchPrefetcher
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.answers import ClaimedBatch
+from tests import answers
 from tests.waiting import wait_until
 
-BATCH = {"batch_id": "b"}
+BATCH = answers.batch("b")
 
 
 class Away(LabError):
@@ -23,7 +24,7 @@ def test_what_was_asked_for_is_taken_once() -> None:
     made, returned = ahead()
     asked = threading.Event()
 
-    def ask() -> dict[str, Any]:
+    def ask() -> ClaimedBatch:
         asked.set()
         return BATCH
 
@@ -38,7 +39,7 @@ def test_a_question_on_its_way_is_waited_for() -> None:
     made, _ = ahead()
     asked, answer = threading.Event(), threading.Event()
 
-    def ask() -> dict[str, Any]:
+    def ask() -> ClaimedBatch:
         asked.set()
         answer.wait(10)
         return BATCH
@@ -51,7 +52,7 @@ def test_a_question_on_its_way_is_waited_for() -> None:
 
 def test_taking_before_the_time_leaves_the_question_out() -> None:
     made, _ = ahead()
-    made.start(60.0, lambda: {"batch_id": "never"})
+    made.start(60.0, lambda: answers.batch("never"))
     assert made.take() is None
     made.start(0.0, lambda: BATCH)
     wait_until(lambda: made._batch is BATCH, 10, "the second question to be answered")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.engine.batch_executor import Batch, BatchExecutor, Chosen, Pipeline
-from medkg_lab.engine.batch_items import read
+from medkg_lab.engine.batch_items import of_spec
 from medkg_lab.engine.http_recording import SharedHttpClient
 from medkg_lab.engine.ledger_listener import LedgerListener
 from medkg_lab.engine.stage_factory import StageFactory
@@ -234,10 +233,12 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
         claim |= {"stages": list(segments[index].stages), "profile": "cpu", "profile_version": content_version(PROFILE)}
         log.write("job.claimed", going, {**claim, "policies_version": content_version(POLICIES)}, batch=batch_id)
         found = [
-            read(
-                {"attempt": 1, "again": False, "last_content": last[spec.job_id], **spec_to_json(spec)}
-                | {"submission": orjson.loads(spec.submission)}
-                | {"fields": fields[spec.job_id], "outputs": outputs[spec.job_id]}
+            of_spec(
+                spec,
+                attempt=1,
+                last_content=last[spec.job_id],
+                fields=fields[spec.job_id],
+                outputs=outputs[spec.job_id],
             )
             for spec in specs
             if spec.job_id in going
