@@ -245,6 +245,38 @@ class ReleaseRow:
     jobs: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsFile:
+    """A file of archived events: its path within the snapshot, and the numbers of its first and last event."""
+
+    file: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotMade:
+    """A copy of all events up to `head`, and of the tables as of event `fold`."""
+
+    path: str
+    made_at: float
+    head: int
+    fold: int
+    events: tuple[EventsFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneReport:
+    """What pruning did: how many events were moved, after which event they stay, how far each view is; `fold` is the copy of
+    the tables that was made first, None when nothing was moved."""
+
+    pruned: int
+    low: int
+    head: int
+    views: Mapping[str, int]
+    fold: str | None
+
+
 def read(answer: Any, kind: type[T]) -> T:
     """The answer as it came over the socket, as a record of `kind`. Raises AnswerUnreadable."""
     try:

@@ -22,7 +22,9 @@ from medkg_lab.ledger.answers import (
     JobDetail,
     JobRow,
     LeaseState,
+    PruneReport,
     ReleaseRow,
+    SnapshotMade,
     read,
 )
 from medkg_lab.ledger.emitter import Emitter
@@ -404,13 +406,13 @@ class LedgerClient:
 
     # Its files
 
-    def snapshot(self, path: Path | None = None, deadline: float = 600.0) -> Json:
-        """Copy all events and views into a new folder: {path, made_at, head, fold, events}. Raises SnapshotFailed."""
-        return self._object(self._question("snapshot", {"path": None if path is None else str(path)}, deadline))
+    def snapshot(self, path: Path | None = None, deadline: float = 600.0) -> SnapshotMade:
+        """Copy all events and views into a new folder. Raises SnapshotFailed."""
+        return read(self._question("snapshot", {"path": None if path is None else str(path)}, deadline), SnapshotMade)
 
-    def prune(self, keep: int | None = None, deadline: float = 600.0) -> Json:
-        """Move what every view has seen to the archive, but for the newest `keep`: {pruned, low, head, views, fold}."""
-        return self._object(self._question("prune", {} if keep is None else {"keep": keep}, deadline))
+    def prune(self, keep: int | None = None, deadline: float = 600.0) -> PruneReport:
+        """Move what every view has seen to the archive, but for the newest `keep`."""
+        return read(self._question("prune", {} if keep is None else {"keep": keep}, deadline), PruneReport)
 
     def low_water(self, view: str, seq: int) -> None:
         """Tell that `view` has forgotten what came from the events up to `seq`."""

@@ -2,12 +2,15 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from medkg_lab.ledger import files, views
+from medkg_lab.ledger.answers import to_json
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.tables import TABLES, Table
@@ -25,15 +28,25 @@ def rebuild_if_wanted(folder: Path) -> None:
     """Make the views again if someone asked for it before this start, and leave a report. Raises Unstartable."""
     wanted = folder / WANTED
     if wanted.exists():
-        files.write_json(folder / REPORT, rebuild(folder))
+        files.write_json(folder / REPORT, to_json(rebuild(folder)))
         wanted.unlink()
 
 
-def rebuild(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildReport:
+    """How views were made again: from how many events, in how many seconds, the rows of each table, and which tables had other
+    rows before; None when there was nothing to compare with."""
+
+    head: int
+    seconds: float
+    tables: Mapping[str, int]
+    differing: tuple[str, ...] | None
+
+
+def rebuild(folder: Path) -> RebuildReport:
     """Fold all events into fresh views and put them in the place of the old ones, while no ledger runs on `folder`.
 
-    The report has the rows of each table and which tables had other rows before: {head, seconds, tables, differing}; `differing`
-    is null when there was nothing to compare with. Raises Unstartable.
+    Raises Unstartable.
     """
     began = time.monotonic()
     before = _before(folder)
@@ -43,11 +56,12 @@ def rebuild(folder: Path) -> dict[str, Any]:
     core.close()
     views.remove(folder / VIEWS)
     (folder / FRESH).replace(folder / VIEWS)
-    differing = None if before is None else [name for name in after if after[name] != before.get(name)]
+    differing = None if before is None else tuple(name for name in after if after[name] != before.get(name))
     for name in differing or ():
         log.warning("table %s has other rows than before", name, extra=fields(event="views.differ"))
     rows = {name: count for name, (count, _) in after.items()}
-    return {"head": head, "seconds": round(time.monotonic() - began, 3), "tables": rows, "differing": differing}
+    seconds = round(time.monotonic() - began, 3)
+    return RebuildReport(head=head, seconds=seconds, tables=rows, differing=differing)
 
 
 Digests = dict[str, tuple[int, Any]]

@@ -5,10 +5,9 @@ import itertools
 import logging
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
@@ -48,14 +47,41 @@ class _Work:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SourcePart:
+    """Events of one source, by the numbers of the first and the last."""
+
+    source: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryReport:
+    """What a recovery came to: `head` is the last event that is back, `promised` the last that was acknowledged.
+
+    `lost` is the range of events that nothing has, None when all are back; `unusable` are events behind those. `kept` is the
+    folder with the old files, None while nothing was `installed`.
+    """
+
+    installed: bool
+    head: int
+    promised: int
+    lost: tuple[int, int] | None
+    taken: tuple[SourcePart, ...]
+    unusable: tuple[SourcePart, ...]
+    problems: Mapping[str, str]
+    kept: str | None
+
+
 def recover(
     folder: Path, topic: EventLog | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
-) -> dict[str, Any]:
+) -> RecoveryReport:
     """Put a sound ledger in the place of a damaged one, while no ledger runs on `folder`.
 
     Of `topic` only what the lab signed counts, up to the last event that was acknowledged. `snapshots` are looked through besides
     those in `folder`. The old files are kept beside it. When acknowledged events are missing nothing is changed unless
-    `accept_loss`. The report is {installed, head, promised, lost, taken, unusable, problems, kept}. Raises LedgerInUse,
+    `accept_loss`. Raises LedgerInUse,
     NothingToRecover, RecoveryFailed.
     """
     handle = lock(folder / LEDGER)
@@ -73,10 +99,10 @@ def recover(
             if topic is not None:
                 _add_topic(work, part, topic, promised)
             report = _fill(work, folder, promised)
-        _prove(fresh, folder, int(report["head"]))
-        installed = report["lost"] is None or accept_loss
-        kept = _install(fresh, folder, int(report["head"])) if installed else None
-        return {"installed": installed, **report, "kept": kept}
+        _prove(fresh, folder, report.head)
+        installed = report.lost is None or accept_loss
+        kept = _install(fresh, folder, report.head) if installed else None
+        return replace(report, installed=installed, kept=kept)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         handle.close()
@@ -132,7 +158,7 @@ def _add(work: _Work, name: str, read: str) -> None:
     work.sources.append(Source(name, read, tuple(found)))
 
 
-def _fill(work: _Work, folder: Path, promised: int) -> dict[str, Any]:
+def _fill(work: _Work, folder: Path, promised: int) -> RecoveryReport:
     """Write the events from all sources, in order, and say what came from where. Raises NothingToRecover."""
     taken = next((found for start in _starts(work, folder) if (found := plan(work.sources, start))), None)
     if taken is None:
@@ -144,16 +170,16 @@ def _fill(work: _Work, folder: Path, promised: int) -> dict[str, Any]:
         work.connection.execute(f"INSERT INTO event {sql}").fetchall()
     head = taken[-1].last
     last = max([promised, *(last for source in work.sources for _, last in source.ranges)])
-    return {
-        "head": head,
-        "promised": promised,
-        "lost": None if head >= last else [head + 1, last],
-        "taken": [{"source": each.source.name, "first": each.first, "last": each.last} for each in taken],
-        "unusable": [
-            {"source": each.source.name, "first": each.first, "last": each.last} for each in beyond(work.sources, head)
-        ],
-        "problems": work.problems,
-    }
+    return RecoveryReport(
+        installed=False,
+        head=head,
+        promised=promised,
+        lost=None if head >= last else (head + 1, last),
+        taken=tuple(SourcePart(each.source.name, each.first, each.last) for each in taken),
+        unusable=tuple(SourcePart(each.source.name, each.first, each.last) for each in beyond(work.sources, head)),
+        problems=work.problems,
+        kept=None,
+    )
 
 
 def _starts(work: _Work, folder: Path) -> list[int]:

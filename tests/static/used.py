@@ -103,8 +103,9 @@ _.send_message
 _.suggester
 _.update_help
 
-# Printed by `status --json`.
+# Printed by `status --json` and `ledger snapshot --json`.
 _.silent_seconds
+_.made_at
 
 # Named in a type that is written as a string.
 Generator

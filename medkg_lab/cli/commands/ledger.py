@@ -3,13 +3,18 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between
 from medkg_lab.cli.output import print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.cli.parser import text_path
 from medkg_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.rebuild import RebuildReport
+    from medkg_lab.ledger.recover import RecoveryReport
 
 REBUILD_WITHIN = 600.0
 
@@ -70,6 +75,7 @@ def _migrate(given: argparse.Namespace) -> int:
 def _rebuild(given: argparse.Namespace) -> int:
     """Through the running ledger, which restarts; without one, here."""
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     lab = Lab.at(given.home)
     folder = lab.locations.data / "ledger"
@@ -80,19 +86,22 @@ def _rebuild(given: argparse.Namespace) -> int:
 
         report = rebuild(folder)
     if given.json:
-        print_json(report)
+        print_json(to_json(report))
     else:
-        print_fields(report["tables"])
-        compared = report["differing"]
+        print_fields(report.tables)
+        compared = report.differing
         told = (
             "nothing to compare them with" if compared is None else f"rows differ in: {', '.join(compared) or 'none'}"
         )
-        print_text(f"made again from {report['head']} events in {report['seconds']} s; {told}")
-    return exit_codes.FAILED if report["differing"] else exit_codes.OK
+        print_text(f"made again from {report.head} events in {report.seconds} s; {told}")
+    return exit_codes.FAILED if report.differing else exit_codes.OK
 
 
-def _rebuilt(lab: Any, path: Path) -> dict[str, Any]:
+def _rebuilt(lab: "Lab", path: Path) -> "RebuildReport":
     import json
+
+    from medkg_lab.ledger.answers import read
+    from medkg_lab.ledger.rebuild import RebuildReport
 
     before = path.stat().st_mtime_ns if path.exists() else None
     lab.ledger.rebuild()
@@ -101,50 +110,51 @@ def _rebuilt(lab: Any, path: Path) -> dict[str, Any]:
         if time.monotonic() > until:
             raise RebuildLate(seconds=REBUILD_WITHIN)
         time.sleep(0.1)
-    report: dict[str, Any] = json.loads(path.read_text())
-    return report
+    return read(json.loads(path.read_text()), RebuildReport)
 
 
 def _snapshot(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     made = Lab.at(given.home).ledger.snapshot(given.folder.absolute() if given.folder else None)
     if given.json:
-        print_json(made)
+        print_json(to_json(made))
     else:
-        print_text(f"{made['head']} events and the tables as of event {made['fold']} are in {made['path']}")
+        print_text(f"{made.head} events and the tables as of event {made.fold} are in {made.path}")
     return exit_codes.OK
 
 
 def _recover(given: argparse.Namespace) -> int:
     from medkg_lab.lab.event_log import event_log
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
     from medkg_lab.ledger.recover import recover
 
     lab = Lab.at(given.home)
     snapshots = [path.absolute() for path in given.snapshot]
     with event_log(lab, given.accept_unsigned, given.accept_more) as topic:
         report = recover(lab.locations.data / "ledger", topic, snapshots, given.accept_loss)
-    if report["installed"] and lab.supervisor.is_running():
+    if report.installed and lab.supervisor.is_running():
         lab.supervisor.restart("ledgerd")
     if given.json:
-        print_json(report)
+        print_json(to_json(report))
     else:
-        print_table(("source", "first", "last"), (each.values() for each in report["taken"]))
-        for name, problem in report["problems"].items():
+        print_table(("source", "first", "last"), ((each.source, each.first, each.last) for each in report.taken))
+        for name, problem in report.problems.items():
             print_note(f"{name}: {problem}")
         print_text(_told(report))
-    return exit_codes.OK if report["installed"] else exit_codes.FAILED
+    return exit_codes.OK if report.installed else exit_codes.FAILED
 
 
-def _told(report: dict[str, Any]) -> str:
-    if report["lost"] is None:
-        return f"all {report['head']} events are back; the old files are in {report['kept']}"
-    first, last = report["lost"]
-    found = ", ".join(f"{each['first']} to {each['last']} in {each['source']}" for each in report["unusable"])
+def _told(report: "RecoveryReport") -> str:
+    if report.lost is None:
+        return f"all {report.head} events are back; the old files are in {report.kept}"
+    first, last = report.lost
+    found = ", ".join(f"{each.first} to {each.last} in {each.source}" for each in report.unusable)
     beyond = f" (found, but of no use without those before: {found})" if found else ""
-    if report["installed"]:
-        return f"events {first} to {last} are lost{beyond}; the old files are in {report['kept']}"
+    if report.installed:
+        return f"events {first} to {last} are lost{beyond}; the old files are in {report.kept}"
     return (
         f"events {first} to {last} cannot be brought back{beyond}. Nothing was changed; --accept-loss goes on without"
     )
@@ -152,15 +162,14 @@ def _told(report: dict[str, Any]) -> str:
 
 def _prune(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.ledger.answers import to_json
 
     report = Lab.at(given.home).ledger.prune(given.keep)
     if given.json:
-        print_json(report)
+        print_json(to_json(report))
     else:
-        behind = ", ".join(f"{view} at {seq}" for view, seq in sorted(report["views"].items()))
-        print_text(
-            f"{report['pruned']} events were moved; events after {report['low']} of {report['head']} stay ({behind})"
-        )
+        behind = ", ".join(f"{view} at {seq}" for view, seq in sorted(report.views.items()))
+        print_text(f"{report.pruned} events were moved; events after {report.low} of {report.head} stay ({behind})")
     return exit_codes.OK
 
 

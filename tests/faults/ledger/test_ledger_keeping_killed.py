@@ -101,4 +101,4 @@ def test_a_snapshot_that_is_killed_is_never_taken_for_one(process: LedgerProcess
             assert sorted(part.suffix for part in folder.rglob("*") if part.suffix == ".part") == []
     with process.client() as client:
         made = client.snapshot(tmp_path / "whole")
-        assert made["head"] == len(before)
+        assert made.head == len(before)

@@ -15,7 +15,7 @@ from medkg_lab.ledger.chain import Epoch, Link, LogRecord, signed
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import LedgerInUse, NothingToRecover
 from medkg_lab.ledger.log_source import EventLog
-from medkg_lab.ledger.recover import recover
+from medkg_lab.ledger.recover import RecoveryReport, SourcePart, recover
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess, claim, register, run, submit
@@ -108,13 +108,13 @@ def pruned(process: LedgerProcess) -> Wreck:
     return Wreck(process.folder, events)
 
 
-def sources(report: dict[str, Any]) -> list[str]:
-    return [each["source"] for each in report["taken"]]
+def sources(report: RecoveryReport) -> list[str]:
+    return [each.source for each in report.taken]
 
 
 def test_a_sound_ledger_stays_what_it_is(wreck: Wreck) -> None:
     report = recover(wreck.folder, None)
-    assert (report["installed"], report["lost"], sources(report)) == (True, None, ["ledger"])
+    assert (report.installed, report.lost, sources(report)) == (True, None, ["ledger"])
     wreck.whole()
 
 
@@ -122,9 +122,10 @@ def test_the_end_that_is_cut_off_comes_from_the_topic(process: LedgerProcess, wr
     size = (wreck.folder / "ledger.duckdb.wal").stat().st_size
     wreck.cut_log(size * 2 // 3)
     report = recover(wreck.folder, log(wreck.topic))
-    assert (report["installed"], report["lost"], sources(report)) == (True, None, ["ledger", "topic"])
-    assert report["head"] == report["promised"] == len(wreck.events)
-    assert (Path(report["kept"]) / "ledger.duckdb.wal").stat().st_size == size * 2 // 3
+    assert (report.installed, report.lost, sources(report)) == (True, None, ["ledger", "topic"])
+    assert report.head == report.promised == len(wreck.events)
+    assert report.kept is not None
+    assert (Path(report.kept) / "ledger.duckdb.wal").stat().st_size == size * 2 // 3
     wreck.whole()
     process.start()
     with process.client() as client:
@@ -138,13 +139,13 @@ def test_what_cannot_be_brought_back_is_named_and_nothing_changes(wreck: Wreck) 
     before = {path.name: path.read_bytes() for path in wreck.folder.iterdir() if path.is_file()}
     last = len(wreck.events)
     report = recover(wreck.folder, log(wreck.topic[-3:]))
-    head = report["head"]
+    head = report.head
     assert 0 < head < last - 3
-    assert (report["installed"], report["lost"]) == (False, [head + 1, last])
-    assert report["unusable"] == [{"source": "topic", "first": last - 2, "last": last}]
+    assert (report.installed, report.lost) == (False, (head + 1, last))
+    assert report.unusable == (SourcePart("topic", last - 2, last),)
     assert {path.name: path.read_bytes() for path in wreck.folder.iterdir() if path.is_file()} == before
     report = recover(wreck.folder, None, accept_loss=True)
-    assert (report["installed"], report["head"]) == (True, head)
+    assert (report.installed, report.head) == (True, head)
     wreck.whole(head)
 
 
@@ -152,7 +153,7 @@ def test_everything_comes_from_the_topic_alone(wreck: Wreck) -> None:
     wreck.lose("ledger.duckdb", "ledger.duckdb.wal", "views.duckdb", "views.duckdb.wal")
     repeated = [*wreck.topic[:7], *wreck.topic[3:]]
     report = recover(wreck.folder, log(repeated))
-    assert (report["installed"], sources(report)) == (True, ["topic"])
+    assert (report.installed, sources(report)) == (True, ["topic"])
     wreck.whole()
 
 
@@ -160,14 +161,14 @@ def test_a_topic_of_another_ledger_is_not_used(wreck: Wreck) -> None:
     wreck.cut_log((wreck.folder / "ledger.duckdb.wal").stat().st_size // 2)
     other = chained([orjson.dumps({**event, "id": f"other-{event['seq']}"}) for event in wreck.events])
     report = recover(wreck.folder, log(other))
-    assert not report["installed"]
-    assert "another ledger" in report["problems"]["topic"]
+    assert not report.installed
+    assert "another ledger" in report.problems["topic"]
 
 
 def test_a_pruned_ledger_comes_back_from_all_there_is(pruned: Wreck) -> None:
     pruned.cut_log((pruned.folder / "ledger.duckdb.wal").stat().st_size // 2)
     report = recover(pruned.folder, log(pruned.topic[-45:]))
-    assert (report["installed"], report["lost"]) == (True, None)
+    assert (report.installed, report.lost) == (True, None)
     assert sources(report) == ["ledger", "topic"]
     pruned.whole()
 
@@ -188,8 +189,8 @@ def test_a_damaged_archive_is_made_good_by_a_snapshot(pruned: Wreck) -> None:
     part.write_bytes(content)
     pruned.lose("ledger.duckdb", "ledger.duckdb.wal")
     report = recover(pruned.folder, log(pruned.topic))
-    assert report["problems"]["archive"] == "1 of its 1 files are damaged"
-    assert (report["installed"], report["lost"]) == (True, None)
+    assert report.problems["archive"] == "1 of its 1 files are damaged"
+    assert (report.installed, report.lost) == (True, None)
 
 
 def test_behind_a_fold_when_the_first_events_are_gone_for_good(pruned: Wreck) -> None:
@@ -198,8 +199,8 @@ def test_behind_a_fold_when_the_first_events_are_gone_for_good(pruned: Wreck) ->
     fold = sorted((pruned.folder / "folds").glob("*.duckdb"))[-1]
     low = int(fold.stem.rpartition("-")[2])
     report = recover(pruned.folder, log(pruned.topic[5:]))
-    assert (report["installed"], report["taken"]) == (
-        True, [{"source": "topic", "first": low + 1, "last": len(pruned.events)}]
+    assert (report.installed, report.taken) == (
+        True, (SourcePart("topic", low + 1, len(pruned.events)),)
     )  # fmt: skip
     core = Core(pruned.folder)
     assert (core.store.low, core.store.head) == (low, len(pruned.events))
@@ -217,7 +218,7 @@ def test_any_flipped_byte_is_made_good(wreck: Wreck, tmp_path: Path) -> None:
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(content)
         report = recover(folder, log(wreck.topic))
-        assert (report["installed"], report["lost"], report["head"]) == (True, None, len(wreck.events))
+        assert (report.installed, report.lost, report.head) == (True, None, len(wreck.events))
         Wreck(folder, wreck.events).whole()
 
 
@@ -230,7 +231,7 @@ def test_a_damaged_block_of_the_file_is_made_good(process: LedgerProcess, wreck:
         content[place] ^= 1
     path.write_bytes(content)
     report = recover(wreck.folder, log(wreck.topic))
-    assert (report["installed"], report["lost"]) == (True, None)
+    assert (report.installed, report.lost) == (True, None)
     wreck.whole()
 
 
@@ -259,9 +260,9 @@ def test_forged_events_are_never_used(wreck: Wreck) -> None:
     garbage = [LogRecord(value, {}) for value in (b"", b"no JSON", b"{}", b"[1]")]
     records = [unsigned, *garbage, *wreck.topic[:9], borrowed, bare, *wreck.topic[9:], borrowed, bare, *garbage]
     report = recover(wreck.folder, log(records, accept_more=True))
-    assert (report["installed"], report["lost"], report["head"]) == (True, None, last)
-    assert "11 records without a signature" in report["problems"]["topic"]
-    assert "2 records with a signature that is not" in report["problems"]["topic"]
+    assert (report.installed, report.lost, report.head) == (True, None, last)
+    assert "11 records without a signature" in report.problems["topic"]
+    assert "2 records with a signature that is not" in report.problems["topic"]
     wreck.whole()
 
 
@@ -271,19 +272,19 @@ def test_signed_events_beyond_what_was_acknowledged_need_a_word(process: LedgerP
     more["data"] = {"kind": "profile", "name": "more", "version": "1", "content": "{}"}
     records = chained([orjson.dumps(event) for event in (*wreck.events, more)])
     report = recover(wreck.folder, log(records))
-    assert (report["installed"], report["head"]) == (True, last)
-    assert f"1 events beyond event {last}" in report["problems"]["topic"]
+    assert (report.installed, report.head) == (True, last)
+    assert f"1 events beyond event {last}" in report.problems["topic"]
     wreck.whole()
     report = recover(wreck.folder, log(records, accept_more=True))
-    assert (report["installed"], report["head"]) == (True, last + 1)
+    assert (report.installed, report.head) == (True, last + 1)
 
 
 def test_a_missing_record_ends_what_is_used(wreck: Wreck) -> None:
     wreck.lose("ledger.duckdb", "ledger.duckdb.wal", "views.duckdb", "views.duckdb.wal")
     records = [*wreck.topic[:10], *wreck.topic[11:]]
     report = recover(wreck.folder, log(records))
-    assert (report["installed"], report["head"]) == (False, 10)
-    assert "after event 10 a record is missing" in report["problems"]["topic"]
+    assert (report.installed, report.head) == (False, 10)
+    assert "after event 10 a record is missing" in report.problems["topic"]
 
 
 def test_unsigned_records_of_older_versions_need_a_word(wreck: Wreck) -> None:
@@ -292,10 +293,10 @@ def test_unsigned_records_of_older_versions_need_a_word(wreck: Wreck) -> None:
     old = [LogRecord(value, {}) for value in values[:-4]]
     records = [*old, *chained(values[-4:], start=last - 4), LogRecord(forged(wreck, last - 1), {})]
     report = recover(wreck.folder, log(records))
-    assert not report["installed"]
-    assert "--accept-unsigned uses them, unchecked" in report["problems"]["topic"]
+    assert not report.installed
+    assert "--accept-unsigned uses them, unchecked" in report.problems["topic"]
     report = recover(wreck.folder, log(records, accept_unsigned=True))
-    assert (report["installed"], report["lost"]) == (True, None)
+    assert (report.installed, report.lost) == (True, None)
     wreck.whole()
 
 
@@ -308,11 +309,11 @@ def test_a_history_that_was_given_up_stays_so(wreck: Wreck) -> None:
     before, after = chained([*values[:10], *lost]), chained(values[10:], start=10, epoch=2)
     newest = Epoch(2, 10)
     report = recover(wreck.folder, log([*before, *after, *before[10:]], newest=newest))
-    assert (report["installed"], report["head"]) == (True, last)
+    assert (report.installed, report.head) == (True, last)
     wreck.whole()
     wreck.lose("ledger.duckdb", "views.duckdb")
     report = recover(wreck.folder, log(before, newest=newest), accept_loss=True)
-    assert (report["installed"], report["head"]) == (True, 10)
+    assert (report.installed, report.head) == (True, 10)
 
 
 def test_after_it_the_readers_of_topics_begin_anew(wreck: Wreck) -> None:

@@ -60,27 +60,27 @@ def pruned(ledger: LedgerProcess, client: LedgerClient) -> list[dict[str, Any]]:
     work(client, "a")
     before, last = everything(client), head(client)
     told(client, last)
-    assert client.prune(keep=5)["pruned"] == last - 5
+    assert client.prune(keep=5).pruned == last - 5
     return before
 
 
 def test_nothing_is_pruned_above_a_view(client: LedgerClient) -> None:
     work(client, "a", rounds=1)
-    assert client.prune(keep=1)["pruned"] == 0
+    assert client.prune(keep=1).pruned == 0
     client.position("outbox", head(client))
     client.position("recorder", head(client))
-    assert client.prune(keep=1)["pruned"] == 0
+    assert client.prune(keep=1).pruned == 0
     client.position("knowledge", 7)
     answer = client.prune(keep=1)
-    assert (answer["pruned"], answer["low"]) == (7, 7)
+    assert (answer.pruned, answer.low) == (7, 7)
     client.position("another", 3)
-    assert client.prune(keep=1)["pruned"] == 0
+    assert client.prune(keep=1).pruned == 0
 
 
 def test_pruned_events_are_read_from_the_archive(
     ledger: LedgerProcess, client: LedgerClient, pruned: list[dict[str, Any]]
 ) -> None:
-    assert client.prune(keep=5)["pruned"] == 0
+    assert client.prune(keep=5).pruned == 0
     ledger.kill()
     ledger.start()
     assert everything(client) == pruned
@@ -101,7 +101,7 @@ def test_it_goes_on_and_is_pruned_again(
     work(client, "b")
     assert client.retry("a-0a", by="someone")["from_stage"] == "ingest"
     told(client, head(client))
-    assert client.prune(keep=2)["pruned"] > 0
+    assert client.prune(keep=2).pruned > 0
     ledger.kill()
     ledger.start()
     events = everything(client)
@@ -124,7 +124,7 @@ def test_a_pruning_that_was_cut_off_is_finished_by_the_next(ledger: LedgerProces
     ledger.start()
     assert everything(client) == before
     told(client, head(client))
-    assert client.prune(keep=5)["low"] == len(before) - 5
+    assert client.prune(keep=5).low == len(before) - 5
     ranges = [(part.first, part.last) for part in Archive(ledger.folder / "archive").parts()]
     assert ranges == [(1, 10), (11, len(before) - 5)]
     assert everything(client) == before
@@ -195,15 +195,15 @@ def test_a_query_reaches_the_archive_and_no_other_file(
 def test_a_snapshot_is_whole_while_work_goes_on(ledger: LedgerProcess, client: LedgerClient, short_tmp: Path) -> None:
     work(client, "a")
     made = client.snapshot()
-    path = Path(made["path"])
-    assert json.loads((path / "manifest.json").read_text())["head"] == made["head"] == head(client)
+    path = Path(made.path)
+    assert json.loads((path / "manifest.json").read_text())["head"] == made.head == head(client)
     work(client, "b", rounds=1)
     told(client, head(client))
     client.prune(keep=3)
     second = client.snapshot(short_tmp / "copy")
-    assert second["head"] == head(client)
+    assert second.head == head(client)
     events = Archive(short_tmp / "copy" / "events")
-    assert events.covers(1, second["head"])
+    assert events.covers(1, second.head)
     assert all(files.is_sound(part.path) for part in events.parts())
     with duckdb.connect(str(short_tmp / "copy" / "fold.duckdb"), read_only=True) as fold:
         jobs = fold.execute("SELECT job_id, state FROM job ORDER BY 1").fetchall()
@@ -232,11 +232,11 @@ def test_views_are_made_again_with_the_same_rows(
     wrong.execute("UPDATE job SET state = 'completed' WHERE job_id = 'a-queued'")
     wrong.close()
     core.close()
-    assert rebuild(ledger.folder)["differing"] == ["job"]
+    assert rebuild(ledger.folder).differing == ("job",)
     core = Core(ledger.folder)
     memory = canonical(core.state)
     core.close()
-    assert rebuild(ledger.folder)["differing"] == []
+    assert rebuild(ledger.folder).differing == ()
     core = Core(ledger.folder)
     assert canonical(core.state) == memory
     core.close()
