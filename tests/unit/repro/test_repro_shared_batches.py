@@ -15,6 +15,7 @@ import pytest
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import EventPage
 from medkg_lab.ledger.state import Definition
 from medkg_lab.locations import locate
@@ -29,6 +30,7 @@ from medkg_lab.repro.rerecord import rerecord
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.settings import Settings
 from medkg_lab.sources.exchanges import ArtifactExchangeLog, Exchange, request_key
+from tests import answers
 from tests.unit.repro.worlds import T0, incident, sha, study, topology
 
 ADDRESS = "https://user:hunter22@embed.example.org/v1"
@@ -39,10 +41,10 @@ class Ledger:
     """A ledger that only answers, as far as an export asks."""
 
     events_: list[dict[str, Any]]
-    jobs_: dict[str, dict[str, Any]]
+    jobs_: dict[str, JobDetail]
     definitions_: list[Definition]
 
-    def get(self, job_id: str) -> dict[str, Any] | None:
+    def get(self, job_id: str) -> JobDetail | None:
         return self.jobs_.get(job_id)
 
     def low_waters(self) -> dict[str, int]:
@@ -91,14 +93,9 @@ def shared_batch(folder: Path, seed: int) -> Shared:
             for job, ref in zip(event["jobs"], event["data"]["refs"], strict=True):
                 marks[job].append(ref)
     store.close()
+    told = ("job_id", "doc_id", "tenant_id", "pipeline", "pipeline_version")
     jobs = {
-        job: {
-            **{name: spec[name] for name in ("job_id", "doc_id", "tenant_id", "pipeline", "pipeline_version")},
-            "state": "completed",
-            "failure_kind": None,
-            "reason": None,
-            "profile": "cpu",
-        }
+        job: answers.job(**{name: spec[name] for name in told}, state="completed", profile="cpu")
         for job, spec in specs.items()
     }
     definitions = [
