@@ -103,9 +103,8 @@ _.send_message
 _.suggester
 _.update_help
 
-# Printed by `status --json` and `ledger snapshot --json`.
+# Printed by `status --json`.
 _.silent_seconds
-_.made_at
 
 # Named in a type that is written as a string.
 Generator
