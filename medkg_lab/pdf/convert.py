@@ -20,6 +20,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.pdf.annotate import add_note, annotate
 from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
+from medkg_lab.pdf.identifiers import identifiers_of
 from medkg_lab.pdf.limits import Limits
 from medkg_lab.pdf.prepare import Preparation, prepare
 
@@ -75,6 +76,9 @@ def convert(path: Path) -> dict[str, Any]:
             middle, ocr_advised = _page_by_page(chosen, inspection.pages, Path(folder), preparation)
         silent = annotate(middle, chosen, preparation)
         skipped = decorative_pages(chosen, silent, inspection.pages)
+    if own := identifiers_of(path):
+        about = middle.setdefault("metadata", {}).setdefault("document", {})
+        about["identifiers"] = [f"{scheme}:{value}" for scheme, value in sorted(own.items())]
     blank = tuple(sorted({*inspection.blank_pages, *(index + 1 for index in skipped)}))
     if skipped:
         pages = ", ".join(str(index + 1) for index in skipped)
