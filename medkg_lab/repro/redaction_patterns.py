@@ -201,6 +201,17 @@ FORMS: tuple[Form, ...] = (
         _between(7, 15),
         group=1,
     ),
+    # Without an area code seven digits are a range of pages or a count, too: only words before them tell.
+    Form(
+        PHONE,
+        re.compile(
+            r"(?i)(?:\b(?:reach(?:ed|able)?|contact(?:ed)?|dial(?:led)?|whatsapp|voicemail|rang)\b[^\d\n]{0,30}?(?:\bat\b|\bon\b|:)"
+            r"|\b(?:her|his|my|their|our|your|contact|callback)\snumber\s(?:is|was)|\((?:home|work|h|w|m)\)|\b(?:home|work|office):)"
+            r"\s*([2-9]\d{2}[ \-]\d{4})(?![\w\-%]|[.,]\d)"
+        ),
+        group=1,
+    ),
+    Form(PHONE, re.compile(r"(?<![\w+.,\-/])555[\-. ]\d{4}(?![\w\-%]|[.,]\d)")),
     Form(NUMBER, re.compile(r"(?<![\w\-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w\-])")),
     Form(NUMBER, re.compile(r"(?<![\w\-.,])\d{3}[ \-]\d{3}[ \-]\d{4}(?![\w\-])"), is_nhs),
     Form(NUMBER, re.compile(r"(?<![\w\-])\d{4}-\d{4}-\d{4}-\d{3}[\dX](?![\w\-])"), is_orcid),

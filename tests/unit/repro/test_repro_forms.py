@@ -42,6 +42,11 @@ PERSONAL = [
     ("in room 12 020 7946 0958", "020 7946 0958"),
     ("01 23 45 67 89", "01 23 45 67 89"),
     ("Tel.: 99 88 776", "99 88 776"),
+    ("reach her at 443-0192 after six", "443-0192"),
+    ("his number is 443 0192", "443 0192"),
+    ("Home: 443-0192", "443-0192"),
+    ("(w) 443-0192", "443-0192"),
+    ("ask for 555-0142", "555-0142"),
     ("SSN 123-45-6789", "123-45-6789"),
     ("social security number is 123456789", "123456789"),
     ("MRN: 00123456", "00123456"),
@@ -88,6 +93,8 @@ NAMED = [
     ("Please call Zzanna Zzmueller at +49 30 1234567", ["Zzanna", "Zzmueller"]),
 ]
 MEDICAL = [
+    "the number of reads was 250-1000 and pages 443-4501 were reached",
+    "work was done on 312-1450 cells; contact time at 37 degrees, 250-1000 rpm",
     "NCT04280705 enrolled 120 patients (10.1056/NEJMoa2034577, PMID 33301246, PMC7096777).",
     "500 mg twice daily, 2.5-5.0 mg/day, 1.5 x 10^9/L, 7.4 (95% CI 1.2-3.4), p = 0.001",
     "HbA1c 48 mmol/mol, sodium 135-145 mmol/L, eGFR 60-89 mL/min/1.73 m2, 98.6 F",

@@ -37,7 +37,7 @@ def _page(page: Any, place: int) -> Page:
         raise UnknownPdfIr(detail=f"page {place + 1} is a {type(page).__name__}")
     number = page_number(page.get("page_idx", place), f"page {place + 1}")
     if "para_blocks" not in page and "preproc_blocks" not in page and isinstance(page.get("blocks"), list):
-        return {"page_idx": number, "blocks": page["blocks"]}
+        return {"page_idx": number, "blocks": [block for block in page["blocks"] if isinstance(block, dict)]}
     width, height = _size(page.get("page_size"))
     blocks = [*_list(page.get("para_blocks") or page.get("preproc_blocks")), *_list(page.get("discarded_blocks"))]
     made = [

@@ -84,10 +84,10 @@ def _name_title(pages: Sequence[Mapping[str, Any]]) -> None:
 
     It is one when it stands on the first page before any text, others follow, and it does not read like a section's.
     """
-    headings = [block for page in pages for block in page["blocks"] if block["type"] == "paragraph_title"]
+    headings = [block for page in pages for block in page["blocks"] if block.get("type") == "paragraph_title"]
     if len(headings) < 2 or headings[0] not in pages[0]["blocks"]:
         return
     before = pages[0]["blocks"][: pages[0]["blocks"].index(headings[0])]
-    named_as_section = _SECTION.fullmatch(inline(headings[0]["content"]))
-    if not named_as_section and not any(block["type"] == "text" for block in before):
+    named_as_section = _SECTION.fullmatch(inline(headings[0].get("content")))
+    if not named_as_section and not any(block.get("type") == "text" for block in before):
         headings[0]["type"] = "doc_title"
