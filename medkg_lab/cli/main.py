@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
+    audit,
     backup,
     bench,
     broker,
@@ -66,6 +67,7 @@ MODULES = (
     policies,
     new,
     verify,
+    audit,
     broker,
     mesh,
     models,
