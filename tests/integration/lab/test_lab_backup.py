@@ -62,7 +62,7 @@ def proves_itself(lab: TestLab, jobs: int) -> None:
 
         def unfinished() -> bool:
             sql = "SELECT count(*) FROM job WHERE state <> 'completed'"
-            return lab.ok("sql", sql)["rows"] == [[0]]
+            return bool(lab.ok("sql", sql)["rows"] == [[0]])
 
         wait_until(unfinished, 120, "every job is completed")
         assert lab.ok("sql", "SELECT count(*) FROM job")["rows"][0][0] >= jobs
