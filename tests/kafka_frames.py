@@ -1,5 +1,6 @@
 """Bare Kafka requests: encoded and decoded by kio alone, with a login by kafka-python's SCRAM."""
 
+import datetime
 import io
 import socket
 import struct
@@ -23,9 +24,34 @@ def request(key: int, version: int, values: dict[str, Any]) -> bytes:
     header = schema.__header_schema__
     head = {"request_api_key": key, "request_api_version": version, "correlation_id": 7, "client_id": "me"}
     out = io.BytesIO()
-    entity_writer(header)(out, codec._build(header, {field.name: head[field.name] for field in codec._fields(header)}))
-    entity_writer(schema)(out, codec._build(schema, values))
+    entity_writer(header)(out, entity(header, {field.name: head[field.name] for field in codec._fields(header)}))
+    entity_writer(schema)(out, entity(schema, values))
     return struct.pack(">i", len(out.getvalue())) + out.getvalue()
+
+
+def entity(schema: type, values: dict[str, Any]) -> Any:
+    """What kio's writers take, with the values of fields by name; those that `schema` does not have are left out."""
+    return schema(
+        **{field.name: _value(field, values[field.name]) for field in codec._fields(schema) if field.name in values}
+    )
+
+
+def _value(field: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list | tuple | range):
+        return tuple(_value(field, one) for one in value)
+    if field.nested:
+        return entity(field.nested, value)
+    match field.kafka_type:
+        case "error_code":
+            return ErrorCode(value)
+        case "timedelta_i32" | "timedelta_i64":
+            return datetime.timedelta(milliseconds=value)
+        case "datetime_i64":
+            return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(milliseconds=value)
+        case _:
+            return value
 
 
 def ask(connection: socket.socket, key: int, version: int, values: dict[str, Any]) -> Any:

@@ -1,9 +1,10 @@
-"""Kafka requests and answers as plain dictionaries: the only module that knows the codec library.
+"""Kafka requests and answers as the records of `requests` and `responses`: the only module that knows the codec library.
 
 kio's generated classes, one per API and version, are the schema, and its writers encode the answers. Requests are decoded
 here over the same schema, because kio's native reader reserves memory for whatever array length a frame claims and then
-aborts the process; this one bounds every length by the bytes that are there. Field names are those of Kafka's message
-definitions in snake case; times are integers in milliseconds, error codes integers, arrays lists.
+aborts the process; this one bounds every length by the bytes that are there. A record's fields have the names of Kafka's message
+definitions in snake case; fields of a version that its record does not have are passed over, those that the version does not
+have keep the record's default.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import typing
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from kio.index import KioIndexError
 from kio.index import load_request_schema as _load_request_schema
@@ -25,6 +26,10 @@ from kio.schema.errors import ErrorCode
 from kio.serial import entity_writer
 
 from medkg_lab.broker.embedded.errors import MalformedFrame
+from medkg_lab.broker.embedded.requests import Message
+
+Body = TypeVar("Body", bound=Message, covariant=True)
+Asked = TypeVar("Asked", bound=Message)
 
 MAX_ELEMENTS = 200_000
 """Array elements in one request, all arrays together: each becomes a Python object."""
@@ -46,9 +51,6 @@ _NUMBERS = {
 # Looking a schema up by its import path takes longer than decoding a small request with it.
 load_request_schema = functools.cache(_load_request_schema)
 load_response_schema = functools.cache(_load_response_schema)
-T = typing.TypeVar("T")
-Answer = dict[str, Any]
-"""An answer, or a part of one, by Kafka's field names: versions differ in which of them are sent."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -62,12 +64,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Request(typing.Generic[T]):
-    """A decoded request: its body by field names, exactly those that its version has, or as a record of `requests`."""
+class Request(Generic[Body]):
+    """A decoded request."""
 
     head: Head
     client_id: str
-    body: T
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def read_head(frame: bytes) -> Head:
     return Head(*_PREFIX.unpack_from(frame))
 
 
-def decode_request(frame: bytes) -> Request[dict[str, Any]]:
-    """Decode `frame` (without its length). Raises MalformedFrame.
+def decode_request(frame: bytes, record: type[Asked]) -> Request[Asked]:
+    """Decode `frame` (without its length) into a `record`. Raises MalformedFrame.
 
     Bytes left over are passed over, as Kafka's own brokers do: librdkafka 2.16 sends one too many with Metadata version 9.
     The caller has checked that the API is offered in this version.
@@ -140,24 +142,14 @@ def decode_request(frame: bytes) -> Request[dict[str, Any]]:
     client_id = _short_text(cursor, nullable=True)
     if schema.__header_schema__.__flexible__:
         _skip_tags(cursor)
-    body = _entity_reader(schema)(cursor)
+    body = _entity_reader(schema, record)(cursor)
     return Request(head=head, client_id=client_id or "", body=body)
 
 
-def encode_response(head: Head, body: Answer) -> bytes:
-    """Encode the answer to the request with `head`, with its length in front.
-
-    Keys of `body` that the version does not have are skipped; keys that it needs and `body` lacks raise KeyError.
-    """
+def encode_response(head: Head, body: Message) -> bytes:
+    """Encode the answer to the request with `head`, with its length in front."""
     schema = load_response_schema(head.api_key, head.version)
-    header_schema = schema.__header_schema__
-    out = io.BytesIO()
-    out.write(b"\0\0\0\0")
-    entity_writer(header_schema)(out, _build(header_schema, {"correlation_id": head.correlation_id}))
-    entity_writer(schema)(out, _build(schema, body))
-    with out.getbuffer() as view:
-        struct.pack_into(">i", view, 0, len(view) - 4)
-    return out.getvalue()
+    return _encode(head, schema, _builder(schema, type(body))(body))
 
 
 def encode_refusal(head: Head, code: int) -> bytes | None:
@@ -167,18 +159,37 @@ def encode_refusal(head: Head, code: int) -> bytes | None:
         schema = load_response_schema(head.api_key, head.version)
     except KioIndexError:
         return None
-    return encode_response(head, {field.name: _nothing(field, code) for field in _fields(schema) if field.required})
+    return _encode(head, schema, _blank(schema, code))
+
+
+def _encode(head: Head, schema: Any, entity: Any) -> bytes:
+    header_schema = schema.__header_schema__
+    out = io.BytesIO()
+    out.write(b"\0\0\0\0")
+    entity_writer(header_schema)(out, header_schema(correlation_id=head.correlation_id))
+    entity_writer(schema)(out, entity)
+    with out.getbuffer() as view:
+        struct.pack_into(">i", view, 0, len(view) - 4)
+    return out.getvalue()
+
+
+def _blank(schema: type, code: int) -> Any:
+    return schema(**{field.name: _nothing(field, code) for field in _fields(schema) if field.required})
 
 
 def _nothing(field: "_Field", code: int) -> Any:
     if field.array:
-        return []
+        return ()
     if field.nested:
-        return {one.name: _nothing(one, code) for one in _fields(field.nested) if one.required}
+        return _blank(field.nested, code)
     if field.nullable:
         return None
-    blanks: dict[str, Any] = {"error_code": code, "string": "", "bytes": b"", "records": b"", "bool": False}
-    return blanks.get(field.kafka_type, uuid.UUID(int=0) if field.kafka_type == "uuid" else 0)
+    blanks: dict[str, object] = {"string": "", "bytes": b"", "records": b"", "bool": False, "uuid": uuid.UUID(int=0)}
+    if field.kafka_type in blanks:
+        return blanks[field.kafka_type]
+    convert = _CONVERSIONS.get(field.kafka_type)
+    number = code if field.kafka_type == "error_code" else 0
+    return convert(number) if convert else number
 
 
 @functools.cache
@@ -209,30 +220,55 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return next(option for option in typing.get_args(hint) if option is not types.NoneType), True
 
 
-@functools.cache
-def _entity_reader(schema: type) -> _Read:
-    flexible = bool(getattr(schema, "__flexible__", False))
-    readers = [(field.name, _field_reader(field, flexible)) for field in _fields(schema) if not field.tagged]
+def _hints(record: type[Message]) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of `record` and whether it allows None beside it."""
+    return {name: _without_none(hint) for name, hint in typing.get_type_hints(record).items()}
 
-    def read(cursor: _Cursor) -> dict[str, Any]:
-        values = {name: reader(cursor) for name, reader in readers}
+
+def _element(hint: Any) -> Any:
+    """The record in the type of a field, or of its elements; None where it has no records."""
+    elements = typing.get_args(hint) if typing.get_origin(hint) is tuple else (hint,)
+    return next((one for one in elements if isinstance(one, type) and issubclass(one, Message)), None)
+
+
+@functools.cache
+def _entity_reader(schema: type, record: type[Message] | None) -> _Read:
+    """A reader of a structure into a `record`; without one, of a structure that is passed over."""
+    flexible = bool(getattr(schema, "__flexible__", False))
+    hints = _hints(record) if record else {}
+    readers = [
+        (
+            field.name if field.name in hints else None,
+            _field_reader(field, flexible, *hints.get(field.name, (None, True))),
+        )
+        for field in _fields(schema)
+        if not field.tagged
+    ]
+
+    def read(cursor: _Cursor) -> Message | None:
+        values = {}
+        for name, reader in readers:
+            value = reader(cursor)
+            if name is not None:
+                values[name] = value
         if flexible:
             _skip_tags(cursor)
-        return values
+        return record(**values) if record else None
 
     return read
 
 
-def _field_reader(field: _Field, flexible: bool) -> _Read:
-    element = _entity_reader(field.nested) if field.nested else _plain_reader(field, flexible)
+def _field_reader(field: _Field, flexible: bool, hint: Any, may_be_none: bool) -> _Read:
+    element = _entity_reader(field.nested, _element(hint)) if field.nested else _plain_reader(field, flexible)
     if not field.array:
         return _nullable(element) if field.nested and field.nullable else element
+    nothing = None if may_be_none else ()
 
-    def read_array(cursor: _Cursor) -> list[Any] | None:
+    def read_array(cursor: _Cursor) -> tuple[Any, ...] | None:
         length = cursor.varint() - 1 if flexible else cursor.number(_NUMBERS["int32"])
         if length < 0:
-            return None
-        return [element(cursor) for _ in range(cursor.count(length))]
+            return nothing
+        return tuple([element(cursor) for _ in range(cursor.count(length))])
 
     return read_array
 
@@ -288,31 +324,35 @@ def _skip_tags(cursor: _Cursor) -> None:
         cursor.take(cursor.varint())
 
 
-def _build(schema: type, values: dict[str, Any]) -> Any:
-    ready = {}
-    for field in _fields(schema):
-        if field.name in values or field.required:
-            ready[field.name] = _convert(field, values[field.name])
-    return schema(**ready)
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "error_code": ErrorCode,
+    "timedelta_i32": lambda value: datetime.timedelta(milliseconds=value),
+    "timedelta_i64": lambda value: datetime.timedelta(milliseconds=value),
+    "datetime_i64": lambda value: _EPOCH + datetime.timedelta(milliseconds=value),
+}
+"""How the numbers of the records become what kio's writers take."""
 
 
-def _convert(field: _Field, value: Any) -> Any:
-    if value is None:
-        return None
-    if field.array:
-        return tuple(_convert_one(field, element) for element in value)
-    return _convert_one(field, value)
+@functools.cache
+def _builder(schema: type, record: type[Message]) -> Callable[[Any], Any]:
+    """What makes an entity of `schema` out of a `record`, with the fields that both have."""
+    hints = _hints(record)
+    parts = [(field.name, _conversion(field, hints[field.name][0])) for field in _fields(schema) if field.name in hints]
+
+    def build(values: Message) -> Any:
+        ready = {}
+        for name, convert in parts:
+            value = getattr(values, name)
+            ready[name] = value if convert is None or value is None else convert(value)
+        return schema(**ready)
+
+    return build
 
 
-def _convert_one(field: _Field, value: Any) -> Any:
-    if field.nested:
-        return _build(field.nested, value)
-    match field.kafka_type:
-        case "error_code":
-            return ErrorCode(value)
-        case "timedelta_i32" | "timedelta_i64":
-            return datetime.timedelta(milliseconds=value)
-        case "datetime_i64":
-            return _EPOCH + datetime.timedelta(milliseconds=value)
-        case _:
-            return value
+def _conversion(field: _Field, hint: Any) -> Callable[[Any], Any] | None:
+    convert = _CONVERSIONS.get(field.kafka_type)
+    if field.nested and (record := _element(hint)) is not None:
+        convert = _builder(field.nested, record)
+    if convert is None or not field.array:
+        return convert
+    return lambda values: tuple([convert(value) for value in values])

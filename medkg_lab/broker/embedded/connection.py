@@ -10,7 +10,6 @@ from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import MalformedFrame, Refused
 from medkg_lab.broker.embedded.handlers import registry
 from medkg_lab.broker.embedded.places import Places
-from medkg_lab.broker.embedded.requests import typed
 from medkg_lab.broker.embedded.rights import Rights
 from medkg_lab.broker.embedded.service import Peer, Service
 
@@ -135,7 +134,7 @@ class Connection:
         if not self._session.is_in and head.api_key not in registry.OPEN:
             self._session.refuse("it did not log in")
             return codec.encode_refusal(head, Code.ILLEGAL_SASL_STATE)
-        request = typed(codec.decode_request(frame), api.request)
+        request = codec.decode_request(frame, api.request)
         self._enter_when_let_in()
         peer = Peer(self._host, request.client_id, self._session, head.api_key, self._rights)
         body = await api.handler(self._service, request, peer)

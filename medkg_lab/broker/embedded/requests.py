@@ -1,55 +1,51 @@
-"""What the handlers read of Kafka's requests, one record per API.
+"""The requests of the Kafka protocol as this broker reads them: one record for each API, for all of its versions together.
 
-Names are those of Kafka's message definitions in snake case (https://kafka.apache.org/protocol); times are milliseconds. A field
-that older versions lack has its default; an array may be null in every version. What no handler reads is not here.
+The fields are those of Kafka's message definitions in snake case, and only those that a handler looks at; the codec passes over
+the others. A field that not every offered version has, has a default here. Times are in milliseconds. A null array is empty
+unless null means something of its own.
 """
-
-from typing import Any, TypeVar
 
 import msgspec
 
-from medkg_lab.broker.embedded.codec import Request
-from medkg_lab.broker.embedded.errors import MalformedFrame
 
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A request, or a part of one, of which nothing is read."""
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record of a request, an answer or a part of one has in common."""
 
 
-def typed(request: Request[dict[str, Any]], record: type[T]) -> Request[T]:
-    """The request with its body as a record. Raises MalformedFrame for null where the record allows none."""
-    try:
-        return Request(request.head, request.client_id, msgspec.convert(request.body, record))
-    except msgspec.ValidationError as error:
-        raise MalformedFrame(detail=str(error)) from None
+class ApiVersionsRequest(Message, frozen=True, kw_only=True):
+    """What does the broker offer?"""
 
 
-class ProducePartition(Message, frozen=True):
-    """Records for one partition."""
+class ProducePartition(Message, frozen=True, kw_only=True):
+    """The record set for one partition."""
 
     index: int
-    records: bytes | None = None
+    records: bytes | None
 
 
-class ProduceTopic(Message, frozen=True):
-    """Records for one topic."""
+class ProduceTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
 
     name: str
-    partition_data: list[ProducePartition] | None
+    partition_data: tuple[ProducePartition, ...]
 
 
-class Produce(Message, frozen=True):
-    """API 0."""
+class ProduceRequest(Message, frozen=True, kw_only=True):
+    """Store record sets."""
 
-    acks: int
     transactional_id: str | None
-    topic_data: list[ProduceTopic] | None
+    acks: int
+    topic_data: tuple[ProduceTopic, ...]
 
 
-class FetchPartition(Message, frozen=True):
-    """From where one partition is read, and how much at most."""
+class InitProducerIdRequest(Message, frozen=True, kw_only=True):
+    """Give out a producer id."""
+
+    transactional_id: str | None
+
+
+class FetchPartition(Message, frozen=True, kw_only=True):
+    """From where on to read one partition, and at most how many bytes of it."""
 
     partition: int
     fetch_offset: int
@@ -57,261 +53,44 @@ class FetchPartition(Message, frozen=True):
     current_leader_epoch: int = -1
 
 
-class FetchTopic(Message, frozen=True):
-    """The partitions of one topic that are read."""
+class FetchTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
 
     topic: str
-    partitions: list[FetchPartition] | None
+    partitions: tuple[FetchPartition, ...]
 
 
-class Fetch(Message, frozen=True):
-    """API 1."""
+class FetchRequest(Message, frozen=True, kw_only=True):
+    """Read records, waiting for `min_bytes` of them for at most `max_wait`."""
 
     max_wait: int
     min_bytes: int
-    topics: list[FetchTopic] | None
-    max_bytes: int | None = None
+    max_bytes: int
+    topics: tuple[FetchTopic, ...]
 
 
-class OffsetPartition(Message, frozen=True):
-    """The time whose offset is asked for."""
+class ListOffsetsPartition(Message, frozen=True, kw_only=True):
+    """The time to look for in one partition, or a negative number that stands for one."""
 
     partition_index: int
     timestamp: int
     current_leader_epoch: int = -1
 
 
-class OffsetTopic(Message, frozen=True):
+class ListOffsetsTopic(Message, frozen=True, kw_only=True):
     """The partitions of one topic."""
 
     name: str
-    partitions: list[OffsetPartition] | None
+    partitions: tuple[ListOffsetsPartition, ...]
 
 
-class ListOffsets(Message, frozen=True):
-    """API 2."""
+class ListOffsetsRequest(Message, frozen=True, kw_only=True):
+    """Find offsets by time."""
 
-    topics: list[OffsetTopic] | None
+    topics: tuple[ListOffsetsTopic, ...]
 
 
-class NamedTopic(Message, frozen=True):
-    """A topic by name; null where it is asked for by id."""
-
-    name: str | None = None
-
-
-class Metadata(Message, frozen=True):
-    """API 3."""
-
-    topics: list[NamedTopic] | None
-    allow_auto_topic_creation: bool = True
-    include_topic_authorized_operations: bool = False
-    include_cluster_authorized_operations: bool = False
-
-
-class CommitPartition(Message, frozen=True):
-    """A position of a group."""
-
-    partition_index: int
-    committed_offset: int
-    committed_metadata: str | None
-
-
-class CommitTopic(Message, frozen=True):
-    """A group's positions in one topic."""
-
-    name: str
-    partitions: list[CommitPartition] | None
-
-
-class OffsetCommit(Message, frozen=True):
-    """API 8. The codec's schema has one name for the two meanings of the generation; here it is always the generation."""
-
-    group_id: str
-    member_id: str
-    generation_id_or_member_epoch: int
-    topics: list[CommitTopic] | None
-    group_instance_id: str | None = None
-
-
-class FetchedTopic(Message, frozen=True):
-    """The partitions whose positions are asked for."""
-
-    name: str
-    partition_indexes: list[int] | None
-
-
-class FetchedGroup(Message, frozen=True):
-    """A group whose positions are asked for; topics are null for all."""
-
-    group_id: str
-    topics: list[FetchedTopic] | None
-
-
-class OffsetFetch(Message, frozen=True):
-    """API 9: one group until version 7, several from version 8 on."""
-
-    group_id: str = ""
-    topics: list[FetchedTopic] | None = None
-    groups: list[FetchedGroup] | None = None
-
-
-class FindCoordinator(Message, frozen=True):
-    """API 10: one key until version 3, several from version 4 on. A key of kind 0 is a group."""
-
-    key: str = ""
-    key_type: int = 0
-    coordinator_keys: list[str] | None = None
-
-
-class JoinProtocol(Message, frozen=True):
-    """A way of assigning partitions that a member offers."""
-
-    name: str
-    metadata: bytes
-
-
-class JoinGroup(Message, frozen=True):
-    """API 11."""
-
-    group_id: str
-    member_id: str
-    session_timeout: int
-    protocol_type: str
-    protocols: list[JoinProtocol] | None
-    rebalance_timeout: int | None = None
-    group_instance_id: str | None = None
-
-
-class Heartbeat(Message, frozen=True):
-    """API 12."""
-
-    group_id: str
-    generation_id: int
-    member_id: str
-    group_instance_id: str | None = None
-
-
-class LeavingMember(Message, frozen=True):
-    """A member that leaves."""
-
-    member_id: str
-    group_instance_id: str | None
-
-
-class LeaveGroup(Message, frozen=True):
-    """API 13: one member until version 2, several from version 3 on."""
-
-    group_id: str
-    member_id: str = ""
-    members: list[LeavingMember] | None = None
-
-
-class SyncAssignment(Message, frozen=True):
-    """What the leader gives to a member."""
-
-    member_id: str
-    assignment: bytes
-
-
-class SyncGroup(Message, frozen=True):
-    """API 14."""
-
-    group_id: str
-    generation_id: int
-    member_id: str
-    assignments: list[SyncAssignment] | None
-    group_instance_id: str | None = None
-    protocol_type: str | None = None
-    protocol_name: str | None = None
-
-
-class DescribeGroups(Message, frozen=True):
-    """API 15."""
-
-    groups: list[str] | None
-    include_authorized_operations: bool = False
-
-
-class ListGroups(Message, frozen=True):
-    """API 16."""
-
-    states_filter: list[str] | None = None
-    types_filter: list[str] | None = None
-
-
-class SaslHandshake(Message, frozen=True):
-    """API 17."""
-
-    mechanism: str
-
-
-class Assignment(Message, frozen=True):
-    """On which brokers a partition is to be."""
-
-    broker_ids: list[int] | None
-    partition_index: int = -1
-
-
-class ConfigEntry(Message, frozen=True):
-    """A setting; null where it has no value. The operation is that of IncrementalAlterConfigs."""
-
-    name: str
-    value: str | None
-    config_operation: int = 0
-
-
-class NewTopic(Message, frozen=True):
-    """A topic that is to be made."""
-
-    name: str
-    num_partitions: int
-    replication_factor: int
-    assignments: list[Assignment] | None
-    configs: list[ConfigEntry] | None
-
-
-class CreateTopics(Message, frozen=True):
-    """API 19."""
-
-    topics: list[NewTopic] | None
-    validate_only: bool
-
-
-class DeleteTopics(Message, frozen=True):
-    """API 20: names until version 5, topics by name or id from version 6 on."""
-
-    topic_names: list[str] | None = None
-    topics: list[NamedTopic] | None = None
-
-
-class DeletedPartition(Message, frozen=True):
-    """Below which offset records go."""
-
-    partition_index: int
-    offset: int
-
-
-class DeletedTopic(Message, frozen=True):
-    """The partitions of one topic whose records go."""
-
-    name: str
-    partitions: list[DeletedPartition] | None
-
-
-class DeleteRecords(Message, frozen=True):
-    """API 21."""
-
-    topics: list[DeletedTopic] | None
-
-
-class InitProducerId(Message, frozen=True):
-    """API 22."""
-
-    transactional_id: str | None
-
-
-class EpochPartition(Message, frozen=True):
+class LeaderEpochPartition(Message, frozen=True, kw_only=True):
     """The epoch whose end is asked for."""
 
     partition: int
@@ -319,232 +98,492 @@ class EpochPartition(Message, frozen=True):
     leader_epoch: int
 
 
-class EpochTopic(Message, frozen=True):
+class LeaderEpochTopic(Message, frozen=True, kw_only=True):
     """The partitions of one topic."""
 
     topic: str
-    partitions: list[EpochPartition] | None
+    partitions: tuple[LeaderEpochPartition, ...]
 
 
-class OffsetForLeaderEpoch(Message, frozen=True):
-    """API 23."""
+class OffsetForLeaderEpochRequest(Message, frozen=True, kw_only=True):
+    """Where did epochs end?"""
 
-    topics: list[EpochTopic] | None
-
-
-class CreateAcls(Message, frozen=True):
-    """API 30."""
-
-    creations: list[Message] | None
+    topics: tuple[LeaderEpochTopic, ...]
 
 
-class DeleteAcls(Message, frozen=True):
-    """API 31."""
-
-    filters: list[Message] | None
-
-
-class DescribedResource(Message, frozen=True):
-    """A topic or broker whose settings are asked for; keys are null for all."""
-
-    resource_type: int
-    resource_name: str
-    configuration_keys: list[str] | None
-
-
-class DescribeConfigs(Message, frozen=True):
-    """API 32."""
-
-    resources: list[DescribedResource] | None
-
-
-class AlteredResource(Message, frozen=True):
-    """A topic or broker whose settings change."""
-
-    resource_type: int
-    resource_name: str
-    configs: list[ConfigEntry] | None
-
-
-class AlterConfigs(Message, frozen=True):
-    """API 33, and API 44, whose entries have operations."""
-
-    resources: list[AlteredResource] | None
-    validate_only: bool
-
-
-class MovedTopic(Message, frozen=True):
-    """Partitions that move to a folder."""
-
-    name: str
-    partitions: list[int] | None
-
-
-class MovedFolder(Message, frozen=True):
-    """A folder that partitions move to."""
-
-    path: str
-    topics: list[MovedTopic] | None
-
-
-class AlterReplicaLogDirs(Message, frozen=True):
-    """API 34."""
-
-    dirs: list[MovedFolder] | None
-
-
-class TopicPartitions(Message, frozen=True):
-    """Partitions of one topic."""
-
-    topic: str
-    partitions: list[int] | None
-
-
-class DescribeLogDirs(Message, frozen=True):
-    """API 35; topics are null for all."""
-
-    topics: list[TopicPartitions] | None
-
-
-class SaslAuthenticate(Message, frozen=True):
-    """API 36."""
-
-    auth_bytes: bytes
-
-
-class GrownTopic(Message, frozen=True):
-    """How many partitions a topic is to have."""
-
-    name: str
-    count: int
-    assignments: list[Assignment] | None
-
-
-class CreatePartitions(Message, frozen=True):
-    """API 37."""
-
-    topics: list[GrownTopic] | None
-    validate_only: bool
-
-
-class DeleteGroups(Message, frozen=True):
-    """API 42."""
-
-    groups_names: list[str] | None
-
-
-class ElectLeaders(Message, frozen=True):
-    """API 43; partitions are null for all."""
-
-    topic_partitions: list[TopicPartitions] | None
-
-
-class Reassignment(Message, frozen=True):
-    """The brokers that a partition is to be on; null stops a move."""
+class DeleteRecordsPartition(Message, frozen=True, kw_only=True):
+    """The offset below which one partition is hidden."""
 
     partition_index: int
-    replicas: list[int] | None
+    offset: int
 
 
-class ReassignedTopic(Message, frozen=True):
-    """The partitions of one topic that move."""
+class DeleteRecordsTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
 
     name: str
-    partitions: list[Reassignment] | None
+    partitions: tuple[DeleteRecordsPartition, ...]
 
 
-class AlterPartitionReassignments(Message, frozen=True):
-    """API 45."""
+class DeleteRecordsRequest(Message, frozen=True, kw_only=True):
+    """Hide records."""
 
-    topics: list[ReassignedTopic] | None
+    topics: tuple[DeleteRecordsTopic, ...]
 
 
-class ForgottenPartition(Message, frozen=True):
-    """A partition whose position is forgotten."""
+class MetadataTopic(Message, frozen=True, kw_only=True):
+    """A topic by its name; without one it is named by an id that no topic here has."""
 
+    name: str | None
+
+
+class MetadataRequest(Message, frozen=True, kw_only=True):
+    """Describe the broker and topics: all of them when `topics` is null."""
+
+    topics: tuple[MetadataTopic, ...] | None
+    allow_auto_topic_creation: bool = True
+    include_cluster_authorized_operations: bool = False
+    include_topic_authorized_operations: bool = False
+
+
+class TopicName(Message, frozen=True, kw_only=True):
+    """A topic by its name."""
+
+    name: str
+
+
+class PartitionCursor(Message, frozen=True, kw_only=True):
+    """Where the next page begins."""
+
+    topic_name: str
     partition_index: int
 
 
-class ForgottenTopic(Message, frozen=True):
-    """The partitions of one topic whose positions are forgotten."""
+class DescribeTopicPartitionsRequest(Message, frozen=True, kw_only=True):
+    """Describe topics in pages; all of them when none is named."""
+
+    topics: tuple[TopicName, ...]
+    response_partition_limit: int
+    cursor: PartitionCursor | None
+
+
+class DescribeClusterRequest(Message, frozen=True, kw_only=True):
+    """Describe the cluster."""
+
+    include_cluster_authorized_operations: bool
+    endpoint_type: int = 1
+
+
+class FindCoordinatorRequest(Message, frozen=True, kw_only=True):
+    """Who coordinates a group? From version 4 on `coordinator_keys` names several."""
+
+    key: str = ""
+    key_type: int = 0
+    coordinator_keys: tuple[str, ...] = ()
+
+
+class CommitPartition(Message, frozen=True, kw_only=True):
+    """The position to keep for one partition."""
+
+    partition_index: int
+    committed_offset: int
+    committed_metadata: str | None
+
+
+class CommitTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
 
     name: str
-    partitions: list[ForgottenPartition] | None
+    partitions: tuple[CommitPartition, ...]
 
 
-class OffsetDelete(Message, frozen=True):
-    """API 47."""
+class OffsetCommitRequest(Message, frozen=True, kw_only=True):
+    """Keep a group's positions."""
 
     group_id: str
-    topics: list[ForgottenTopic] | None
+    # The codec's schema has one name for the field's two meanings; here it is always the generation.
+    generation_id_or_member_epoch: int
+    member_id: str
+    topics: tuple[CommitTopic, ...]
+    group_instance_id: str | None = None
 
 
-class NamedUser(Message, frozen=True):
-    """An account."""
-
-    name: str
-
-
-class DescribeUserScramCredentials(Message, frozen=True):
-    """API 50; users are null for all."""
-
-    users: list[NamedUser] | None
-
-
-class DescribeCluster(Message, frozen=True):
-    """API 60."""
-
-    endpoint_type: int = 1
-    include_cluster_authorized_operations: bool = False
-
-
-class ProducersTopic(Message, frozen=True):
-    """The partitions whose producers are asked for."""
+class TopicPartitionIndexes(Message, frozen=True, kw_only=True):
+    """Partitions of one topic by their numbers."""
 
     name: str
-    partition_indexes: list[int] | None
+    partition_indexes: tuple[int, ...]
 
 
-class DescribeProducers(Message, frozen=True):
-    """API 61."""
+class OffsetFetchGroup(Message, frozen=True, kw_only=True):
+    """One group whose positions are asked for: all of them when `topics` is null."""
 
-    topics: list[ProducersTopic] | None
-
-
-class DescribeTransactions(Message, frozen=True):
-    """API 65."""
-
-    transactional_ids: list[str] | None
+    group_id: str
+    topics: tuple[TopicPartitionIndexes, ...] | None
 
 
-class ListTransactions(Message, frozen=True):
-    """API 66."""
+class OffsetFetchRequest(Message, frozen=True, kw_only=True):
+    """Read groups' positions. Before version 8 it is one group, named here itself."""
 
-    state_filters: list[str] | None
+    group_id: str = ""
+    topics: tuple[TopicPartitionIndexes, ...] | None = None
+    groups: tuple[OffsetFetchGroup, ...] = ()
 
 
-class GroupMember(Message, frozen=True):
-    """APIs 68 and 76."""
+class DeleteGroupsRequest(Message, frozen=True, kw_only=True):
+    """Forget groups."""
+
+    groups_names: tuple[str, ...]
+
+
+class OffsetDeletePartition(Message, frozen=True, kw_only=True):
+    """One partition."""
+
+    partition_index: int
+
+
+class OffsetDeleteTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
+
+    name: str
+    partitions: tuple[OffsetDeletePartition, ...]
+
+
+class OffsetDeleteRequest(Message, frozen=True, kw_only=True):
+    """Forget positions of a group."""
+
+    group_id: str
+    topics: tuple[OffsetDeleteTopic, ...]
+
+
+class JoinProtocol(Message, frozen=True, kw_only=True):
+    """A way to assign partitions that the member knows, with its own description for it."""
+
+    name: str
+    metadata: bytes
+
+
+class JoinGroupRequest(Message, frozen=True, kw_only=True):
+    """Join a group."""
+
+    group_id: str
+    session_timeout: int
+    member_id: str
+    protocol_type: str
+    protocols: tuple[JoinProtocol, ...]
+    rebalance_timeout: int | None = None
+    group_instance_id: str | None = None
+
+
+class SyncAssignment(Message, frozen=True, kw_only=True):
+    """What the leader assigns to one member."""
+
+    member_id: str
+    assignment: bytes
+
+
+class SyncGroupRequest(Message, frozen=True, kw_only=True):
+    """Hand in or learn the assignment of a generation."""
+
+    group_id: str
+    generation_id: int
+    member_id: str
+    assignments: tuple[SyncAssignment, ...]
+    group_instance_id: str | None = None
+    protocol_type: str | None = None
+    protocol_name: str | None = None
+
+
+class HeartbeatRequest(Message, frozen=True, kw_only=True):
+    """The member lives."""
+
+    group_id: str
+    generation_id: int
+    member_id: str
+    group_instance_id: str | None = None
+
+
+class LeavingMember(Message, frozen=True, kw_only=True):
+    """One member that leaves."""
+
+    member_id: str
+    group_instance_id: str | None
+
+
+class LeaveGroupRequest(Message, frozen=True, kw_only=True):
+    """Let members go. Before version 3 it is one member, named here itself."""
+
+    group_id: str
+    member_id: str = ""
+    members: tuple[LeavingMember, ...] = ()
+
+
+class ListGroupsRequest(Message, frozen=True, kw_only=True):
+    """Which groups are there in these states and of these types?"""
+
+    states_filter: tuple[str, ...] = ()
+    types_filter: tuple[str, ...] = ()
+
+
+class DescribeGroupsRequest(Message, frozen=True, kw_only=True):
+    """Describe groups with their members."""
+
+    groups: tuple[str, ...]
+    include_authorized_operations: bool = False
+
+
+class NewGroupHeartbeatRequest(Message, frozen=True, kw_only=True):
+    """A heartbeat of the group protocols of KIP-848 and KIP-932."""
 
     member_id: str
 
 
-class ListConfigResources(Message, frozen=True):
-    """API 74; no kinds stand for all."""
+class SaslHandshakeRequest(Message, frozen=True, kw_only=True):
+    """Agree on a mechanism."""
 
-    resource_types: list[int] | None
-
-
-class PageCursor(Message, frozen=True):
-    """Where a page begins."""
-
-    topic_name: str = ""
-    partition_index: int = 0
+    mechanism: str
 
 
-class DescribeTopicPartitions(Message, frozen=True):
-    """API 75; no topics stand for all."""
+class SaslAuthenticateRequest(Message, frozen=True, kw_only=True):
+    """One message of the login."""
 
-    topics: list[NamedTopic] | None
-    response_partition_limit: int
-    cursor: PageCursor | None
+    auth_bytes: bytes
+
+
+class ReplicaAssignment(Message, frozen=True, kw_only=True):
+    """The brokers of one partition of a new topic."""
+
+    partition_index: int
+    broker_ids: tuple[int, ...]
+
+
+class ConfigValue(Message, frozen=True, kw_only=True):
+    """A setting; null is its default."""
+
+    name: str
+    value: str | None
+
+
+class NewTopic(Message, frozen=True, kw_only=True):
+    """A topic to make."""
+
+    name: str
+    num_partitions: int
+    replication_factor: int
+    assignments: tuple[ReplicaAssignment, ...]
+    configs: tuple[ConfigValue, ...]
+
+
+class CreateTopicsRequest(Message, frozen=True, kw_only=True):
+    """Make topics."""
+
+    topics: tuple[NewTopic, ...]
+    validate_only: bool
+
+
+class DeletedTopic(Message, frozen=True, kw_only=True):
+    """A topic to delete; without a name it is named by an id that no topic here has."""
+
+    name: str | None
+
+
+class DeleteTopicsRequest(Message, frozen=True, kw_only=True):
+    """Delete topics, from version 6 on those in `topics`."""
+
+    topic_names: tuple[str, ...] = ()
+    topics: tuple[DeletedTopic, ...] = ()
+
+
+class PartitionAssignment(Message, frozen=True, kw_only=True):
+    """The brokers of one new partition."""
+
+    broker_ids: tuple[int, ...]
+
+
+class GrowingTopic(Message, frozen=True, kw_only=True):
+    """A topic and how many partitions it shall have."""
+
+    name: str
+    count: int
+    assignments: tuple[PartitionAssignment, ...]
+
+
+class CreatePartitionsRequest(Message, frozen=True, kw_only=True):
+    """Give topics more partitions."""
+
+    topics: tuple[GrowingTopic, ...]
+    validate_only: bool
+
+
+class ConfigResource(Message, frozen=True, kw_only=True):
+    """A topic or a broker."""
+
+    resource_type: int
+    resource_name: str
+
+
+class DescribedResource(ConfigResource, frozen=True, kw_only=True):
+    """A resource and the settings asked for, all when null."""
+
+    configuration_keys: tuple[str, ...] | None
+
+
+class DescribeConfigsRequest(Message, frozen=True, kw_only=True):
+    """Read settings."""
+
+    resources: tuple[DescribedResource, ...]
+
+
+class ListConfigResourcesRequest(Message, frozen=True, kw_only=True):
+    """What has settings?"""
+
+    resource_types: tuple[int, ...]
+
+
+class AlteredResource(ConfigResource, frozen=True, kw_only=True):
+    """A resource and all of its settings."""
+
+    configs: tuple[ConfigValue, ...]
+
+
+class AlterConfigsRequest(Message, frozen=True, kw_only=True):
+    """Replace all settings."""
+
+    resources: tuple[AlteredResource, ...]
+    validate_only: bool
+
+
+class ConfigChange(ConfigValue, frozen=True, kw_only=True):
+    """What to do with one setting."""
+
+    config_operation: int
+
+
+class ChangedResource(ConfigResource, frozen=True, kw_only=True):
+    """A resource and the changes of its settings."""
+
+    configs: tuple[ConfigChange, ...]
+
+
+class IncrementalAlterConfigsRequest(Message, frozen=True, kw_only=True):
+    """Change single settings."""
+
+    resources: tuple[ChangedResource, ...]
+    validate_only: bool
+
+
+class TopicPartitions(Message, frozen=True, kw_only=True):
+    """Partitions of one topic by their numbers."""
+
+    topic: str
+    partitions: tuple[int, ...]
+
+
+class DescribeLogDirsRequest(Message, frozen=True, kw_only=True):
+    """Describe the log folders with these partitions, with all when null."""
+
+    topics: tuple[TopicPartitions, ...] | None
+
+
+class ElectLeadersRequest(Message, frozen=True, kw_only=True):
+    """Elect leaders for these partitions, for all when null."""
+
+    topic_partitions: tuple[TopicPartitions, ...] | None
+
+
+class MovedTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic that are to move."""
+
+    name: str
+    partitions: tuple[int, ...]
+
+
+class MovedToFolder(Message, frozen=True, kw_only=True):
+    """What is to move into one folder."""
+
+    path: str
+    topics: tuple[MovedTopic, ...]
+
+
+class AlterReplicaLogDirsRequest(Message, frozen=True, kw_only=True):
+    """Move partitions between folders."""
+
+    dirs: tuple[MovedToFolder, ...]
+
+
+class ReassignedPartition(Message, frozen=True, kw_only=True):
+    """The brokers that one partition goes to; null ends a move."""
+
+    partition_index: int
+    replicas: tuple[int, ...] | None
+
+
+class ReassignedTopic(Message, frozen=True, kw_only=True):
+    """The partitions of one topic."""
+
+    name: str
+    partitions: tuple[ReassignedPartition, ...]
+
+
+class AlterPartitionReassignmentsRequest(Message, frozen=True, kw_only=True):
+    """Move partitions between brokers."""
+
+    topics: tuple[ReassignedTopic, ...]
+
+
+class ListPartitionReassignmentsRequest(Message, frozen=True, kw_only=True):
+    """What moves?"""
+
+
+class DescribeAclsRequest(Message, frozen=True, kw_only=True):
+    """Which access rules are there?"""
+
+
+class Opaque(Message, frozen=True, kw_only=True):
+    """Something of which only the number counts."""
+
+
+class CreateAclsRequest(Message, frozen=True, kw_only=True):
+    """Add access rules."""
+
+    creations: tuple[Opaque, ...]
+
+
+class DeleteAclsRequest(Message, frozen=True, kw_only=True):
+    """Remove access rules."""
+
+    filters: tuple[Opaque, ...]
+
+
+class DescribeProducersRequest(Message, frozen=True, kw_only=True):
+    """Who writes to partitions?"""
+
+    topics: tuple[TopicPartitionIndexes, ...]
+
+
+class ListTransactionsRequest(Message, frozen=True, kw_only=True):
+    """Which transactions are there?"""
+
+    state_filters: tuple[str, ...]
+
+
+class DescribeTransactionsRequest(Message, frozen=True, kw_only=True):
+    """Describe transactions."""
+
+    transactional_ids: tuple[str, ...]
+
+
+class UserName(Message, frozen=True, kw_only=True):
+    """An account by its name."""
+
+    name: str
+
+
+class DescribeUserScramCredentialsRequest(Message, frozen=True, kw_only=True):
+    """How do these accounts log in? All when none is named."""
+
+    users: tuple[UserName, ...]
+
+
+class DescribeClientQuotasRequest(Message, frozen=True, kw_only=True):
+    """Which quotas are there?"""

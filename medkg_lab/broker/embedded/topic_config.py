@@ -3,11 +3,12 @@
 Source: "Topic Configs" in https://kafka.apache.org/documentation/#topicconfigs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
+from medkg_lab.broker.embedded.requests import ConfigValue
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _POLICY = "cleanup.policy"
@@ -72,7 +73,7 @@ class TopicConfig:
     """Whether records may go by age or size at all."""
 
     @classmethod
-    def parse(cls, given: Mapping[str, str | None]) -> "TopicConfig":
+    def parse(cls, given: Mapping[str, str]) -> "TopicConfig":
         """Read settings as a client wrote them. Raises Refused with INVALID_CONFIG."""
         numbers = {}
         for name, value in given.items():
@@ -82,20 +83,13 @@ class TopicConfig:
                     numbers[name.replace(".", "_")] = number
             elif name not in _CHOICES or value not in _CHOICES[name][1]:
                 raise Refused(Code.INVALID_CONFIG, _unknown(name))
-        return cls(**numbers, deletes="delete" in (given.get(_POLICY, "delete") or ""))
+        return cls(**numbers, deletes="delete" in given.get(_POLICY, "delete"))
 
 
-def required(name: str, value: str | None) -> str:
-    """The value of a setting, which a client may send as null. Raises Refused then."""
-    if value is None:
-        raise Refused(Code.INVALID_CONFIG, f"{name} has no value")
-    return value
-
-
-def _number(name: str, value: str | None) -> int:
+def _number(name: str, value: str) -> int:
     bounds = NUMBERS[name]
     try:
-        number = int(value or "")
+        number = int(value)
     except ValueError:
         raise Refused(Code.INVALID_CONFIG, f"{name} is a whole number") from None
     if not bounds.low <= number <= bounds.high:
@@ -107,6 +101,18 @@ def _unknown(name: str) -> str:
     if name in _CHOICES:
         return f"{name} can be {' or '.join(repr(value) for value in sorted(_CHOICES[name][1]))}"
     return f"unknown setting; known are {', '.join(sorted({*NUMBERS, *_CHOICES}))}"
+
+
+def by_name(entries: Iterable[ConfigValue]) -> dict[str, str]:
+    """Settings as a client wrote them. Raises Refused with INVALID_CONFIG for one without a value."""
+    return {entry.name: value_of(entry) for entry in entries}
+
+
+def value_of(entry: ConfigValue) -> str:
+    """The value of one setting. Raises Refused with INVALID_CONFIG where there is none."""
+    if entry.value is None:
+        raise Refused(Code.INVALID_CONFIG, f"{entry.name} has no value")
+    return entry.value
 
 
 def effective(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:

@@ -14,7 +14,8 @@ from medkg_lab.broker import engine, probe
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import MetaDamaged, Refused
 from medkg_lab.broker.embedded.meta import Committed, Meta
-from medkg_lab.broker.embedded.topic_config import TopicConfig, effective
+from medkg_lab.broker.embedded.requests import ConfigValue
+from medkg_lab.broker.embedded.topic_config import TopicConfig, by_name, effective
 from medkg_lab.broker.errors import BadBrokerSetting, BrokerUnreachable, EngineMismatch, EngineRecordDamaged
 from medkg_lab.broker.topics import Topics, lab_topics
 
@@ -53,13 +54,19 @@ def test_settings_without_effect_are_kept_and_told() -> None:
         {"flush.ms": "soon"},
         {"no.such.setting": "1"},
         {"retention.ms": "soon"},
-        {"retention.ms": None},
         {"segment.bytes": "1"},
     ],
 )
-def test_topic_settings_that_are_not_offered_are_refused(given: dict[str, str | None]) -> None:
+def test_topic_settings_that_are_not_offered_are_refused(given: dict[str, str]) -> None:
     with pytest.raises(Refused) as caught:
         TopicConfig.parse(given)
+    assert caught.value.code is Code.INVALID_CONFIG
+
+
+@pytest.mark.parametrize("name", ["cleanup.policy", "retention.ms"])
+def test_a_setting_without_a_value_is_refused(name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        by_name([ConfigValue(name=name, value=None)])
     assert caught.value.code is Code.INVALID_CONFIG
 
 

@@ -1,9 +1,10 @@
 """DescribeConfigs, AlterConfigs and IncrementalAlterConfigs: the settings of topics, and those of the broker to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
-from medkg_lab.broker.embedded import requests, topic_config
-from medkg_lab.broker.embedded.codec import Answer, Request
+from medkg_lab.broker.embedded import requests, responses, topic_config
+from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.rights import Kind
@@ -38,32 +39,37 @@ _TYPES = {
 Config = dict[str, str]
 
 
-async def describe_configs(service: Service, request: Request[requests.DescribeConfigs], peer: Peer) -> Answer:
+async def describe_configs(
+    service: Service, request: Request[requests.DescribeConfigsRequest], peer: Peer
+) -> responses.DescribeConfigsResponse:
     """The settings of topics and of the broker."""
-    results = []
-    for resource in request.body.resources or ():
-        answer: Answer = {
-            "error_code": Code.NONE,
-            "error_message": None,
-            "resource_type": resource.resource_type,
-            "resource_name": resource.resource_name,
-            "configs": [],
-        }
-        try:
-            _check(peer, resource)
-            answer |= {"configs": _settings(service, resource)}
-        except Refused as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.detail}
-        results.append(answer)
-    return {"throttle_time": 0, "results": results}
+    results = tuple(_describe(service, peer, resource) for resource in request.body.resources)
+    return responses.DescribeConfigsResponse(results=results)
 
 
-def _check(peer: Peer, resource: requests.DescribedResource | requests.AlteredResource) -> None:
+def _describe(service: Service, peer: Peer, resource: requests.DescribedResource) -> responses.DescribedConfigs:
+    code, message = Code.NONE, None
+    configs: tuple[responses.ConfigEntry, ...] = ()
+    try:
+        _check(peer, resource)
+        configs = _settings(service, resource)
+    except Refused as refusal:
+        code, message = refusal.code, refusal.detail
+    return responses.DescribedConfigs(
+        error_code=code,
+        error_message=message,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
+        configs=configs,
+    )
+
+
+def _check(peer: Peer, resource: requests.ConfigResource) -> None:
     kind = Kind.TOPIC if resource.resource_type == _TOPIC else Kind.CLUSTER
     peer.check(kind, resource.resource_name)
 
 
-def _settings(service: Service, resource: requests.DescribedResource) -> list[Answer]:
+def _settings(service: Service, resource: requests.DescribedResource) -> tuple[responses.ConfigEntry, ...]:
     if resource.resource_type == _TOPIC:
         given = service.store.topic(resource.resource_name).config
         found = topic_config.effective(given)
@@ -76,7 +82,7 @@ def _settings(service: Service, resource: requests.DescribedResource) -> list[An
     else:
         raise Refused(Code.INVALID_REQUEST, "settings are those of a topic or of broker 0")
     wanted = resource.configuration_keys
-    return [entry for entry in entries if wanted is None or entry["name"] in wanted]
+    return tuple(entry for entry in entries if wanted is None or entry.name in wanted)
 
 
 def _broker_settings(service: Service) -> dict[str, str]:
@@ -96,80 +102,92 @@ def _broker_settings(service: Service) -> dict[str, str]:
     }
 
 
-def _setting(name: str, value: str, source: int, read_only: bool) -> Answer:
-    return {
-        "name": name,
-        "value": value,
-        "read_only": read_only,
-        "config_source": source,
-        "is_sensitive": False,
-        "is_default": source == _DEFAULT,
-        "synonyms": [],
-        "config_type": _TYPES.get(name, _STRING),
-        "documentation": None,
-    }
+def _setting(name: str, value: str, source: int, read_only: bool) -> responses.ConfigEntry:
+    return responses.ConfigEntry(
+        name=name,
+        value=value,
+        read_only=read_only,
+        config_source=source,
+        config_type=_TYPES.get(name, _STRING),
+    )
 
 
-async def list_config_resources(service: Service, request: Request[requests.ListConfigResources], peer: Peer) -> Answer:
+async def list_config_resources(
+    service: Service, request: Request[requests.ListConfigResourcesRequest], peer: Peer
+) -> responses.ListConfigResourcesResponse:
     """What has settings: the topics and the broker, or those kinds of it that are asked for."""
     if refused := peer.refusal(Kind.CLUSTER):
-        return {"throttle_time": 0, "error_code": refused, "config_resources": []}
+        return responses.ListConfigResourcesResponse(error_code=refused)
     kinds = request.body.resource_types or (_TOPIC, _BROKER)
     names = [(_TOPIC, name) for name in service.store.topics] + [(_BROKER, str(NODE_ID))]
-    found = [{"resource_type": kind, "resource_name": name} for kind, name in names if kind in kinds]
-    return {"throttle_time": 0, "error_code": Code.NONE, "config_resources": found}
+    found = tuple(
+        requests.ConfigResource(resource_type=kind, resource_name=name) for kind, name in names if kind in kinds
+    )
+    return responses.ListConfigResourcesResponse(config_resources=found)
 
 
-async def alter_configs(service: Service, request: Request[requests.AlterConfigs], peer: Peer) -> Answer:
+async def alter_configs(
+    service: Service, request: Request[requests.AlterConfigsRequest], peer: Peer
+) -> responses.AlterConfigsResponse:
     """Replace all settings of topics; what is not named gets its default again."""
-    return await _alter(service, request, peer, _replaced)
+    results = [
+        await _alter(service, peer, resource, partial(_replaced, resource.configs), request.body.validate_only)
+        for resource in request.body.resources
+    ]
+    return responses.AlterConfigsResponse(responses=tuple(results))
 
 
-async def incremental_alter_configs(service: Service, request: Request[requests.AlterConfigs], peer: Peer) -> Answer:
+async def incremental_alter_configs(
+    service: Service, request: Request[requests.IncrementalAlterConfigsRequest], peer: Peer
+) -> responses.AlterConfigsResponse:
     """Change single settings of topics."""
-    return await _alter(service, request, peer, _changed)
+    results = [
+        await _alter(service, peer, resource, partial(_changed, resource.configs), request.body.validate_only)
+        for resource in request.body.resources
+    ]
+    return responses.AlterConfigsResponse(responses=tuple(results))
 
 
-def _replaced(_: Config, entries: Sequence[requests.ConfigEntry]) -> Config:
-    return {one.name: topic_config.required(one.name, one.value) for one in entries}
+def _replaced(entries: tuple[requests.ConfigValue, ...], _: Config) -> Config:
+    return topic_config.by_name(entries)
 
 
-def _changed(config: Config, entries: Sequence[requests.ConfigEntry]) -> Config:
+def _changed(entries: tuple[requests.ConfigChange, ...], config: Config) -> Config:
     result = dict(config)
     for entry in entries:
-        name, operation = entry.name, entry.config_operation
-        if operation == _SET:
-            result[name] = topic_config.required(name, entry.value)
-        elif operation == _DELETE:
-            result.pop(name, None)
-        elif operation in (_APPEND, _SUBTRACT) and name in topic_config.LISTS:
-            words = topic_config.effective(result)[name][0].split(",")
+        if entry.config_operation == _SET:
+            result[entry.name] = topic_config.value_of(entry)
+        elif entry.config_operation == _DELETE:
+            result.pop(entry.name, None)
+        elif entry.config_operation in (_APPEND, _SUBTRACT) and entry.name in topic_config.LISTS:
+            words = topic_config.effective(result)[entry.name][0].split(",")
             given = (entry.value or "").split(",")
             kept = [word for word in words if word and word not in given]
-            result[name] = ",".join(kept if operation == _SUBTRACT else [*kept, *given])
+            result[entry.name] = ",".join(kept if entry.config_operation == _SUBTRACT else [*kept, *given])
         else:
-            raise Refused(Code.INVALID_CONFIG, f"{name} is not a list: it is set or deleted")
+            raise Refused(Code.INVALID_CONFIG, f"{entry.name} is not a list: it is set or deleted")
     return result
 
 
 async def _alter(
     service: Service,
-    request: Request[requests.AlterConfigs],
     peer: Peer,
-    change: Callable[[Config, Sequence[requests.ConfigEntry]], Config],
-) -> Answer:
-    responses = []
-    for resource in request.body.resources or ():
-        answer: Answer = {"error_code": Code.NONE, "error_message": None}
-        answer |= {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
-        try:
-            _check(peer, resource)
-            if resource.resource_type != _TOPIC:
-                raise Refused(Code.INVALID_REQUEST, "only a topic's settings can be changed while the broker runs")
-            topic = service.store.topic(resource.resource_name)
-            config = change(topic.config, resource.configs or [])
-            await service.store.configure(topic.name, config, request.body.validate_only)
-        except Refused as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.detail}
-        responses.append(answer)
-    return {"throttle_time": 0, "responses": responses}
+    resource: requests.ConfigResource,
+    change: Callable[[Config], Config],
+    validate_only: bool,
+) -> responses.AlteredConfigs:
+    code, message = Code.NONE, None
+    try:
+        _check(peer, resource)
+        if resource.resource_type != _TOPIC:
+            raise Refused(Code.INVALID_REQUEST, "only a topic's settings can be changed while the broker runs")
+        topic = service.store.topic(resource.resource_name)
+        await service.store.configure(topic.name, change(topic.config), validate_only)
+    except Refused as refusal:
+        code, message = refusal.code, refusal.detail
+    return responses.AlteredConfigs(
+        error_code=code,
+        error_message=message,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
+    )

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from medkg_lab.broker.embedded import requests
+from medkg_lab.broker.embedded import requests, responses
 from medkg_lab.broker.embedded.batch import LEADER_EPOCH
-from medkg_lab.broker.embedded.codec import Answer, Request
+from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.log import PartitionLog
@@ -15,7 +15,7 @@ from medkg_lab.broker.embedded.service import Peer, Service
 _LONGEST_POLL_MS = 5 * 60 * 1000
 
 
-async def fetch(service: Service, request: Request[requests.Fetch], peer: Peer) -> Answer:
+async def fetch(service: Service, request: Request[requests.FetchRequest], peer: Peer) -> responses.FetchResponse:
     """Answer as soon as there are `min_bytes` of records or an error, at the latest after `max_wait`.
 
     There are no fetch sessions: the answer's session id is 0, and every request names all of its partitions.
@@ -27,22 +27,24 @@ async def fetch(service: Service, request: Request[requests.Fetch], peer: Peer) 
         changed: asyncio.Future[None] = loop.create_future()
         logs = _watch(service, peer, body, changed)
         try:
-            responses, size, urgent = _collect(service, peer, body)
+            topics, size, urgent = _collect(service, peer, body)
             patience = deadline - loop.time()
             if urgent or size >= body.min_bytes or patience <= 0 or service.stopping.is_set():
-                return {"throttle_time": 0, "error_code": Code.NONE, "session_id": 0, "responses": responses}
+                return responses.FetchResponse(responses=topics)
             await _wait(service, changed, patience)
         finally:
             for log in logs:
                 log.unwatch(changed)
 
 
-def _watch(service: Service, peer: Peer, body: requests.Fetch, future: "asyncio.Future[None]") -> list[PartitionLog]:
+def _watch(
+    service: Service, peer: Peer, body: requests.FetchRequest, future: "asyncio.Future[None]"
+) -> list[PartitionLog]:
     logs = []
-    for topic in body.topics or ():
+    for topic in body.topics:
         if peer.refusal(Kind.TOPIC, topic.topic):
             continue  # as below
-        for entry in topic.partitions or ():
+        for entry in topic.partitions:
             try:
                 log = service.store.log(topic.topic, entry.partition)
             except Refused:
@@ -61,50 +63,48 @@ async def _wait(service: Service, changed: "asyncio.Future[None]", patience: flo
         stopping.cancel()
 
 
-def _collect(service: Service, peer: Peer, body: requests.Fetch) -> tuple[list[Answer], int, bool]:
+def _collect(
+    service: Service, peer: Peer, body: requests.FetchRequest
+) -> tuple[tuple[responses.FetchedTopic, ...], int, bool]:
     """The answers per topic, the bytes of records in them, and whether one is an error."""
-    room = service.limits.fetch_bytes if body.max_bytes is None else min(body.max_bytes, service.limits.fetch_bytes)
-    size, urgent, responses = 0, False, []
-    for topic in body.topics or ():
+    room = min(body.max_bytes, service.limits.fetch_bytes)
+    size, urgent, topics = 0, False, []
+    for topic in body.topics:
         partitions = []
         refused = peer.refusal(Kind.TOPIC, topic.topic)
-        for entry in topic.partitions or ():
-            answer = _nothing(entry.partition, refused)
-            if not refused:
-                answer |= _read(service, topic.topic, entry, room - size, first=size == 0)
-            size += len(answer["records"])
-            urgent = urgent or answer["error_code"] != Code.NONE
+        for entry in topic.partitions:
+            if refused:
+                answer = responses.FetchedPartition(partition_index=entry.partition, error_code=refused)
+            else:
+                answer = _read(service, topic.topic, entry, room - size, first=size == 0)
+            size += len(answer.records)
+            urgent = urgent or answer.error_code != Code.NONE
             partitions.append(answer)
-        responses.append({"topic": topic.topic, "partitions": partitions})
-    return responses, size, urgent
+        topics.append(responses.FetchedTopic(topic=topic.topic, partitions=tuple(partitions)))
+    return tuple(topics), size, urgent
 
 
-def _nothing(partition: int, code: Code) -> Answer:
-    return {
-        "partition_index": partition,
-        "error_code": code,
-        "high_watermark": -1,
-        "last_stable_offset": -1,
-        "log_start_offset": -1,
-        "aborted_transactions": [],
-        "preferred_read_replica": -1,
-        "records": b"",
-    }
-
-
-def _read(service: Service, topic: str, entry: requests.FetchPartition, room: int, first: bool) -> Answer:
-    answer: Answer = {}
+def _read(
+    service: Service, topic: str, entry: requests.FetchPartition, room: int, first: bool
+) -> responses.FetchedPartition:
+    high, start, records, code = -1, -1, b"", Code.NONE
     try:
         log = service.store.log(topic, entry.partition)
         check_epoch(entry.current_leader_epoch)
-        visible = {"high_watermark": log.high_watermark, "last_stable_offset": log.high_watermark}
-        answer |= visible | {"log_start_offset": log.log_start}
+        high, start = log.high_watermark, log.log_start
         wanted = min(entry.partition_max_bytes, room)
         if first or wanted > 0:
-            answer["records"] = log.read(entry.fetch_offset, wanted)
+            records = log.read(entry.fetch_offset, wanted)
     except Refused as refusal:
-        answer["error_code"] = refusal.code
-    return answer
+        code = refusal.code
+    return responses.FetchedPartition(
+        partition_index=entry.partition,
+        error_code=code,
+        high_watermark=high,
+        last_stable_offset=high,
+        log_start_offset=start,
+        records=records,
+    )
 
 
 def check_epoch(epoch: int) -> None:

@@ -1,74 +1,83 @@
 """What administrators' tools look at: producers, accounts, and the transactions and quotas that there are none of here."""
 
-from medkg_lab.broker.embedded import requests
-from medkg_lab.broker.embedded.codec import Answer, Request
+from medkg_lab.broker.embedded import requests, responses
+from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused
 from medkg_lab.broker.embedded.rights import Kind
 from medkg_lab.broker.embedded.service import Peer, Service
 
 _SCRAM_SHA_256 = 1
-_UNKNOWN_TIME = -1
 
 
-async def describe_producers(service: Service, request: Request[requests.DescribeProducers], peer: Peer) -> Answer:
+async def describe_producers(
+    service: Service, request: Request[requests.DescribeProducersRequest], peer: Peer
+) -> responses.DescribeProducersResponse:
     """The idempotent producers that partitions remember; when each last wrote is not kept."""
-    topics = []
-    for topic in request.body.topics or ():
-        partitions = [_producers(service, peer, topic.name, number) for number in topic.partition_indexes or ()]
-        topics.append({"name": topic.name, "partitions": partitions})
-    return {"throttle_time": 0, "topics": topics}
+    topics = tuple(
+        responses.TopicProducers(
+            name=topic.name,
+            partitions=tuple(_producers(service, peer, topic.name, number) for number in topic.partition_indexes),
+        )
+        for topic in request.body.topics
+    )
+    return responses.DescribeProducersResponse(topics=topics)
 
 
-def _producers(service: Service, peer: Peer, topic: str, partition: int) -> Answer:
-    answer: Answer = {"partition_index": partition, "error_code": Code.NONE, "error_message": None}
-    answer |= {"active_producers": []}
+def _producers(service: Service, peer: Peer, topic: str, partition: int) -> responses.PartitionProducers:
     try:
         peer.check(Kind.TOPIC, topic)
         known = service.store.log(topic, partition).producers()
     except Refused as refusal:
-        return answer | {"error_code": refusal.code, "error_message": refusal.detail}
-    none = {"last_timestamp": _UNKNOWN_TIME, "coordinator_epoch": -1, "current_txn_start_offset": -1}
-    return answer | {
-        "active_producers": [
-            none | {"producer_id": one.id, "producer_epoch": one.epoch, "last_sequence": one.last_sequence}
-            for one in known
-        ]
-    }
+        return responses.PartitionProducers(
+            partition_index=partition, error_code=refusal.code, error_message=refusal.detail
+        )
+    active = tuple(
+        responses.ActiveProducer(producer_id=one.id, producer_epoch=one.epoch, last_sequence=one.last_sequence)
+        for one in known
+    )
+    return responses.PartitionProducers(partition_index=partition, active_producers=active)
 
 
-async def list_transactions(_: Service, request: Request[requests.ListTransactions], __: Peer) -> Answer:
+async def list_transactions(
+    _: Service, request: Request[requests.ListTransactionsRequest], __: Peer
+) -> responses.ListTransactionsResponse:
     """None."""
-    unknown = {"unknown_state_filters": request.body.state_filters or []}
-    return {"throttle_time": 0, "error_code": Code.NONE, "transaction_states": []} | unknown
+    return responses.ListTransactionsResponse(unknown_state_filters=request.body.state_filters)
 
 
-async def describe_transactions(_: Service, request: Request[requests.DescribeTransactions], __: Peer) -> Answer:
+async def describe_transactions(
+    _: Service, request: Request[requests.DescribeTransactionsRequest], __: Peer
+) -> responses.DescribeTransactionsResponse:
     """Each is not there."""
-    nothing = {"transaction_state": "", "transaction_timeout": 0, "transaction_start_time": 0, "topics": []}
-    nothing |= {"producer_id": -1, "producer_epoch": -1, "error_code": Code.TRANSACTIONAL_ID_NOT_FOUND}
-    asked = request.body.transactional_ids or ()
-    return {"throttle_time": 0, "transaction_states": [nothing | {"transactional_id": one} for one in asked]}
+    states = tuple(
+        responses.NoTransaction(transactional_id=one, error_code=Code.TRANSACTIONAL_ID_NOT_FOUND)
+        for one in request.body.transactional_ids
+    )
+    return responses.DescribeTransactionsResponse(transaction_states=states)
 
 
 async def describe_user_scram_credentials(
-    service: Service, request: Request[requests.DescribeUserScramCredentials], peer: Peer
-) -> Answer:
+    service: Service, request: Request[requests.DescribeUserScramCredentialsRequest], peer: Peer
+) -> responses.DescribeUserScramCredentialsResponse:
     """The accounts, all or those asked for, with how they log in."""
-    answer: Answer = {"throttle_time": 0, "error_code": Code.NONE, "error_message": None, "results": []}
     if refused := peer.refusal(Kind.CLUSTER):
-        return answer | {"error_code": refused}
+        return responses.DescribeUserScramCredentialsResponse(error_code=refused)
     accounts = service.accounts.verifiers if service.accounts else {}
-    asked = [user.name for user in request.body.users or ()] or list(accounts)
+    asked = [user.name for user in request.body.users] or list(accounts)
     results = []
     for name in asked:
-        found = accounts.get(name)
-        infos = [{"mechanism": _SCRAM_SHA_256, "iterations": found.iterations}] if found else []
-        code, message = (Code.NONE, None) if found else (Code.RESOURCE_NOT_FOUND, "there is no such account")
-        results.append({"user": name, "error_code": code, "error_message": message, "credential_infos": infos})
-    return answer | {"results": results}
+        if found := accounts.get(name):
+            credential = responses.ScramCredential(mechanism=_SCRAM_SHA_256, iterations=found.iterations)
+            results.append(responses.ScramUser(user=name, credential_infos=(credential,)))
+        else:
+            message = "there is no such account"
+            results.append(responses.ScramUser(user=name, error_code=Code.RESOURCE_NOT_FOUND, error_message=message))
+    return responses.DescribeUserScramCredentialsResponse(results=tuple(results))
 
 
-async def describe_client_quotas(_: Service, __: Request[requests.Message], peer: Peer) -> Answer:
+async def describe_client_quotas(
+    _: Service, __: Request[requests.DescribeClientQuotasRequest], peer: Peer
+) -> responses.DescribeClientQuotasResponse:
     """None."""
-    return {"throttle_time": 0, "error_code": peer.refusal(Kind.CLUSTER), "error_message": None, "entries": []}
+    return responses.DescribeClientQuotasResponse(error_code=peer.refusal(Kind.CLUSTER))

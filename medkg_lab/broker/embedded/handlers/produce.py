@@ -3,9 +3,9 @@
 import sqlite3
 from dataclasses import dataclass
 
-from medkg_lab.broker.embedded import requests
+from medkg_lab.broker.embedded import requests, responses
 from medkg_lab.broker.embedded.batch import check_unpacked, read_header
-from medkg_lab.broker.embedded.codec import Answer, Request
+from medkg_lab.broker.embedded.codec import Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.errors import Refused, StorageFailed
 from medkg_lab.broker.embedded.log import Appended, PartitionLog
@@ -24,20 +24,20 @@ class _Outcome:
     log: PartitionLog | None = None
     appended: Appended | None = None
 
-    def answer(self) -> Answer:
+    def answer(self) -> responses.ProducedPartition:
         stored = self.appended is not None and self.code == Code.NONE
-        return {
-            "index": self.partition,
-            "error_code": self.code,
-            "base_offset": self.appended.base_offset if self.appended and stored else -1,
-            "log_append_time": None,
-            "log_start_offset": self.log.log_start if self.log and stored else -1,
-            "record_errors": [],
-            "error_message": self.message,
-        }
+        return responses.ProducedPartition(
+            index=self.partition,
+            error_code=self.code,
+            error_message=self.message,
+            base_offset=self.appended.base_offset if self.appended and stored else -1,
+            log_start_offset=self.log.log_start if self.log and stored else -1,
+        )
 
 
-async def produce(service: Service, request: Request[requests.Produce], peer: Peer) -> Answer | None:
+async def produce(
+    service: Service, request: Request[requests.ProduceRequest], peer: Peer
+) -> responses.ProduceResponse | None:
     """Store record sets; answered when all of them are on the disk, not at all with acks=0.
 
     Everything is written before the first wait, so requests of one connection are stored in their order.
@@ -45,9 +45,9 @@ async def produce(service: Service, request: Request[requests.Produce], peer: Pe
     """
     body = request.body
     outcomes = [
-        _append(service, peer, topic.name, entry.index, entry.records, request)
-        for topic in body.topic_data or ()
-        for entry in topic.partition_data or ()
+        _append(service, peer, topic.name, entry.index, entry.records, body)
+        for topic in body.topic_data
+        for entry in topic.partition_data
     ]
     if body.acks == 0:
         for outcome in outcomes:
@@ -56,17 +56,17 @@ async def produce(service: Service, request: Request[requests.Produce], peer: Pe
         return None
     for outcome in outcomes:
         await _wait_until_durable(outcome)
-    return {"responses": _by_topic(outcomes), "throttle_time": 0}
+    return responses.ProduceResponse(responses=_by_topic(outcomes))
 
 
 def _append(
-    service: Service, peer: Peer, topic: str, partition: int, records: bytes | None, request: Request[requests.Produce]
+    service: Service, peer: Peer, topic: str, partition: int, records: bytes | None, request: requests.ProduceRequest
 ) -> _Outcome:
     try:
         peer.check(Kind.TOPIC, topic)
-        if request.body.acks not in _ACKS:
+        if request.acks not in _ACKS:
             raise Refused(Code.INVALID_REQUIRED_ACKS, "acks is all, 1 or 0")
-        if request.body.transactional_id is not None:
+        if request.transactional_id is not None:
             raise Refused(Code.INVALID_REQUEST, "transactions are not offered")
         _check_foreign(peer, records or b"")
         log = service.store.log(topic, partition)
@@ -97,22 +97,26 @@ async def _wait_until_durable(outcome: _Outcome) -> None:
         outcome.code, outcome.message = Code.KAFKA_STORAGE_ERROR, str(error)
 
 
-def _by_topic(outcomes: list[_Outcome]) -> list[Answer]:
-    answers: dict[str, list[Answer]] = {}
+def _by_topic(outcomes: list[_Outcome]) -> tuple[responses.ProducedTopic, ...]:
+    answers: dict[str, list[responses.ProducedPartition]] = {}
     for outcome in outcomes:
         answers.setdefault(outcome.topic, []).append(outcome.answer())
-    return [{"name": name, "partition_responses": partitions} for name, partitions in answers.items()]
+    return tuple(
+        responses.ProducedTopic(name=name, partition_responses=tuple(partitions))
+        for name, partitions in answers.items()
+    )
 
 
-async def init_producer_id(service: Service, request: Request[requests.InitProducerId], peer: Peer) -> Answer:
+async def init_producer_id(
+    service: Service, request: Request[requests.InitProducerIdRequest], peer: Peer
+) -> responses.InitProducerIdResponse:
     """Give out a producer id that no producer ever had; every one begins at epoch 0."""
-    answer = {"throttle_time": 0, "error_code": Code.NONE, "producer_id": -1, "producer_epoch": -1}
     if request.body.transactional_id is not None:
-        return answer | {"error_code": Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}
+        return responses.InitProducerIdResponse(error_code=Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     if refused := peer.refusal(Kind.CLUSTER):
-        return answer | {"error_code": refused}
+        return responses.InitProducerIdResponse(error_code=refused)
     try:
         number = await service.meta.run(service.meta.next_producer_number)
     except sqlite3.Error:
-        return answer | {"error_code": Code.COORDINATOR_NOT_AVAILABLE}
-    return answer | {"producer_id": peer.rights.producer_id(number), "producer_epoch": 0}
+        return responses.InitProducerIdResponse(error_code=Code.COORDINATOR_NOT_AVAILABLE)
+    return responses.InitProducerIdResponse(producer_id=peer.rights.producer_id(number), producer_epoch=0)

@@ -6,10 +6,10 @@ last version that names topics; topics have no UUID here, and Metadata says so w
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from medkg_lab.broker.embedded import requests
-from medkg_lab.broker.embedded.codec import Answer, Head, Request
+from medkg_lab.broker.embedded.codec import Head, Request
 from medkg_lab.broker.embedded.codes import Code
 from medkg_lab.broker.embedded.handlers import (
     admin,
@@ -24,80 +24,93 @@ from medkg_lab.broker.embedded.handlers import (
     produce,
     sasl,
 )
+from medkg_lab.broker.embedded.requests import Message
+from medkg_lab.broker.embedded.responses import ApiVersionsResponse, OfferedApi
 from medkg_lab.broker.embedded.service import Peer, Service
 
-Handler = Callable[[Service, Request[Any], Peer], Awaitable[Answer | None]]
+Asked = TypeVar("Asked", bound=Message)
 
 
 @dataclass(frozen=True)
 class Api:
-    """One API in the versions `low` to `high`, with what its handler reads of a request."""
+    """One API in the versions `low` to `high`; its requests are decoded into `request`, which is what `handler` takes."""
 
     key: int
     low: int
     high: int
-    request: type[requests.Message]
-    handler: Handler
+    request: type[Message]
+    handler: Callable[[Service, Request[Any], Peer], Awaitable[Message | None]]
 
 
-async def api_versions(_: Service, __: Request[requests.Message], ___: Peer) -> Answer:
+def _api(
+    key: int,
+    low: int,
+    high: int,
+    request: type[Asked],
+    handler: Callable[[Service, Request[Asked], Peer], Awaitable[Message | None]],
+) -> Api:
+    """An Api whose handler takes the requests that are decoded for it, which the type of Api cannot say."""
+    return Api(key, low, high, request, handler)
+
+
+async def api_versions(_: Service, __: Request[requests.ApiVersionsRequest], ___: Peer) -> ApiVersionsResponse:
     """What is offered."""
-    return {"error_code": Code.NONE, "throttle_time": 0, "api_keys": [_offer(api) for api in APIS.values()]}
+    return ApiVersionsResponse(api_keys=tuple(_offer(api) for api in APIS.values()))
 
 
-def _offer(api: Api) -> Answer:
-    return {"api_key": api.key, "min_version": api.low, "max_version": api.high}
+def _offer(api: Api) -> OfferedApi:
+    return OfferedApi(api_key=api.key, min_version=api.low, max_version=api.high)
 
 
 API_VERSIONS = 18
 APIS = {
     api.key: api
     for api in (
-        Api(0, 3, 9, requests.Produce, produce.produce),
-        Api(1, 4, 12, requests.Fetch, fetch.fetch),
-        Api(2, 1, 7, requests.ListOffsets, offsets.list_offsets),
-        Api(3, 0, 12, requests.Metadata, cluster.metadata),
-        Api(8, 2, 8, requests.OffsetCommit, commits.offset_commit),
-        Api(9, 1, 9, requests.OffsetFetch, commits.offset_fetch),
-        Api(10, 0, 6, requests.FindCoordinator, cluster.find_coordinator),
-        Api(11, 0, 7, requests.JoinGroup, groups.join_group),
-        Api(12, 0, 4, requests.Heartbeat, groups.heartbeat),
-        Api(13, 0, 4, requests.LeaveGroup, groups.leave_group),
-        Api(14, 0, 5, requests.SyncGroup, groups.sync_group),
-        Api(15, 0, 5, requests.DescribeGroups, groups.describe_groups),
-        Api(16, 0, 5, requests.ListGroups, groups.list_groups),
-        Api(17, 0, 1, requests.SaslHandshake, sasl.handshake),
-        Api(API_VERSIONS, 0, 3, requests.Message, api_versions),
-        Api(19, 2, 7, requests.CreateTopics, admin.create_topics),
-        Api(20, 1, 6, requests.DeleteTopics, admin.delete_topics),
-        Api(21, 0, 2, requests.DeleteRecords, offsets.delete_records),
-        Api(22, 0, 4, requests.InitProducerId, produce.init_producer_id),
-        Api(23, 2, 4, requests.OffsetForLeaderEpoch, offsets.offset_for_leader_epoch),
-        Api(29, 1, 3, requests.Message, node.describe_acls),
-        Api(30, 1, 3, requests.CreateAcls, node.create_acls),
-        Api(31, 1, 3, requests.DeleteAcls, node.delete_acls),
-        Api(32, 1, 4, requests.DescribeConfigs, configs.describe_configs),
-        Api(33, 0, 2, requests.AlterConfigs, configs.alter_configs),
-        Api(34, 1, 2, requests.AlterReplicaLogDirs, node.alter_replica_log_dirs),
-        Api(35, 1, 4, requests.DescribeLogDirs, node.describe_log_dirs),
-        Api(36, 0, 2, requests.SaslAuthenticate, sasl.authenticate),
-        Api(37, 0, 3, requests.CreatePartitions, admin.create_partitions),
-        Api(42, 0, 2, requests.DeleteGroups, commits.delete_groups),
-        Api(43, 0, 2, requests.ElectLeaders, node.elect_leaders),
-        Api(44, 0, 1, requests.AlterConfigs, configs.incremental_alter_configs),
-        Api(45, 0, 0, requests.AlterPartitionReassignments, node.alter_partition_reassignments),
-        Api(46, 0, 0, requests.Message, node.list_partition_reassignments),
-        Api(47, 0, 0, requests.OffsetDelete, commits.offset_delete),
-        Api(48, 0, 1, requests.Message, inspecting.describe_client_quotas),
-        Api(50, 0, 0, requests.DescribeUserScramCredentials, inspecting.describe_user_scram_credentials),
-        Api(60, 0, 2, requests.DescribeCluster, cluster.describe_cluster),
-        Api(61, 0, 0, requests.DescribeProducers, inspecting.describe_producers),
-        Api(65, 0, 0, requests.DescribeTransactions, inspecting.describe_transactions),
-        Api(66, 0, 1, requests.ListTransactions, inspecting.list_transactions),
-        Api(68, 0, 1, requests.GroupMember, groups.consumer_group_heartbeat),
-        Api(74, 1, 1, requests.ListConfigResources, configs.list_config_resources),
-        Api(75, 0, 0, requests.DescribeTopicPartitions, cluster.describe_topic_partitions),
-        Api(76, 1, 1, requests.GroupMember, groups.share_group_heartbeat),
+        _api(0, 3, 9, requests.ProduceRequest, produce.produce),
+        _api(1, 4, 12, requests.FetchRequest, fetch.fetch),
+        _api(2, 1, 7, requests.ListOffsetsRequest, offsets.list_offsets),
+        _api(3, 0, 12, requests.MetadataRequest, cluster.metadata),
+        _api(8, 2, 8, requests.OffsetCommitRequest, commits.offset_commit),
+        _api(9, 1, 9, requests.OffsetFetchRequest, commits.offset_fetch),
+        _api(10, 0, 6, requests.FindCoordinatorRequest, cluster.find_coordinator),
+        _api(11, 0, 7, requests.JoinGroupRequest, groups.join_group),
+        _api(12, 0, 4, requests.HeartbeatRequest, groups.heartbeat),
+        _api(13, 0, 4, requests.LeaveGroupRequest, groups.leave_group),
+        _api(14, 0, 5, requests.SyncGroupRequest, groups.sync_group),
+        _api(15, 0, 5, requests.DescribeGroupsRequest, groups.describe_groups),
+        _api(16, 0, 5, requests.ListGroupsRequest, groups.list_groups),
+        _api(17, 0, 1, requests.SaslHandshakeRequest, sasl.handshake),
+        _api(API_VERSIONS, 0, 3, requests.ApiVersionsRequest, api_versions),
+        _api(19, 2, 7, requests.CreateTopicsRequest, admin.create_topics),
+        _api(20, 1, 6, requests.DeleteTopicsRequest, admin.delete_topics),
+        _api(21, 0, 2, requests.DeleteRecordsRequest, offsets.delete_records),
+        _api(22, 0, 4, requests.InitProducerIdRequest, produce.init_producer_id),
+        _api(23, 2, 4, requests.OffsetForLeaderEpochRequest, offsets.offset_for_leader_epoch),
+        _api(29, 1, 3, requests.DescribeAclsRequest, node.describe_acls),
+        _api(30, 1, 3, requests.CreateAclsRequest, node.create_acls),
+        _api(31, 1, 3, requests.DeleteAclsRequest, node.delete_acls),
+        _api(32, 1, 4, requests.DescribeConfigsRequest, configs.describe_configs),
+        _api(33, 0, 2, requests.AlterConfigsRequest, configs.alter_configs),
+        _api(34, 1, 2, requests.AlterReplicaLogDirsRequest, node.alter_replica_log_dirs),
+        _api(35, 1, 4, requests.DescribeLogDirsRequest, node.describe_log_dirs),
+        _api(36, 0, 2, requests.SaslAuthenticateRequest, sasl.authenticate),
+        _api(37, 0, 3, requests.CreatePartitionsRequest, admin.create_partitions),
+        _api(42, 0, 2, requests.DeleteGroupsRequest, commits.delete_groups),
+        _api(43, 0, 2, requests.ElectLeadersRequest, node.elect_leaders),
+        _api(44, 0, 1, requests.IncrementalAlterConfigsRequest, configs.incremental_alter_configs),
+        _api(45, 0, 0, requests.AlterPartitionReassignmentsRequest, node.alter_partition_reassignments),
+        _api(46, 0, 0, requests.ListPartitionReassignmentsRequest, node.list_partition_reassignments),
+        _api(47, 0, 0, requests.OffsetDeleteRequest, commits.offset_delete),
+        _api(48, 0, 1, requests.DescribeClientQuotasRequest, inspecting.describe_client_quotas),
+        _api(50, 0, 0, requests.DescribeUserScramCredentialsRequest, inspecting.describe_user_scram_credentials),
+        _api(60, 0, 2, requests.DescribeClusterRequest, cluster.describe_cluster),
+        _api(61, 0, 0, requests.DescribeProducersRequest, inspecting.describe_producers),
+        _api(65, 0, 0, requests.DescribeTransactionsRequest, inspecting.describe_transactions),
+        _api(66, 0, 1, requests.ListTransactionsRequest, inspecting.list_transactions),
+        _api(68, 0, 1, requests.NewGroupHeartbeatRequest, groups.consumer_group_heartbeat),
+        _api(74, 1, 1, requests.ListConfigResourcesRequest, configs.list_config_resources),
+        _api(75, 0, 0, requests.DescribeTopicPartitionsRequest, cluster.describe_topic_partitions),
+        _api(76, 1, 1, requests.NewGroupHeartbeatRequest, groups.share_group_heartbeat),
     )
 }
 
@@ -114,8 +127,8 @@ def find(head: Head) -> Api | None:
     return api if api and api.low <= head.version <= api.high else None
 
 
-def newer_api_versions(head: Head) -> tuple[Head, Answer]:
+def newer_api_versions(head: Head) -> tuple[Head, ApiVersionsResponse]:
     """The answer to an ApiVersions request of a version yet to come: in version 0, which every client reads, so that it asks
     again with a version that is offered (KIP-511)."""
-    body = {"error_code": Code.UNSUPPORTED_VERSION, "api_keys": [_offer(APIS[API_VERSIONS])]}
+    body = ApiVersionsResponse(error_code=Code.UNSUPPORTED_VERSION, api_keys=(_offer(APIS[API_VERSIONS]),))
     return Head(API_VERSIONS, 0, head.correlation_id), body
