@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-DAY_SECONDS = 24 * 3600.0
+DAY_S = 24 * 3600.0
 
 
 def since_boot() -> float:
@@ -26,7 +26,7 @@ class SteadyClock:
     ) -> None:
         self._wall = wall
         self._steady = steady
-        start = wall() if newest is None else min(wall(), newest + DAY_SECONDS)
+        start = wall() if newest is None else min(wall(), newest + DAY_S)
         self._ahead = start - steady()
 
     def __call__(self) -> float:

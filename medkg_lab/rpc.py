@@ -28,9 +28,9 @@ from medkg_lab import errors, exit_codes
 from medkg_lab.errors import LabError, PartAway
 from medkg_lab.listener import Listener
 
-MAX_LINE = 256 * 1024 * 1024
+MAX_LINE_BYTES = 256 * 1024 * 1024
 """Bytes in one message at most: a batch of 48 long articles with their vectors stays well below it."""
-DEFAULT_DEADLINE = 30.0
+DEFAULT_TIMEOUT_S = 30.0
 MOST_AT_ONCE = 256
 """Requests of one connection that are worked on at once; the next is read when one of them is answered, so that a client that
 sends faster than it is served, or does not read its answers, has to wait."""
@@ -88,7 +88,7 @@ class Server:
 
     async def listen(self, path: Path) -> None:
         """Listen at `path`, replacing a socket that a crash left."""
-        self._listening = await Listener(path, self._connected, MAX_LINE).open()
+        self._listening = await Listener(path, self._connected, MAX_LINE_BYTES).open()
 
     def close(self) -> None:
         """Take no more connections. From here on a request is answered with PeerClosing unless its handler still succeeds or
@@ -143,8 +143,8 @@ def _encoded(request_id: Any, kind: str, content: Any) -> bytes:
         line = orjson.dumps({"id": request_id, kind: content}, option=ENCODING) + b"\n"
     except TypeError as error:
         raise NotEncodable(op="The answer", what="it", detail=_printable(str(error))) from error
-    if len(line) > MAX_LINE:
-        raise MessageTooLarge(what="The answer", size=len(line), limit=MAX_LINE)
+    if len(line) > MAX_LINE_BYTES:
+        raise MessageTooLarge(what="The answer", size=len(line), limit=MAX_LINE_BYTES)
     return line
 
 
@@ -232,7 +232,7 @@ def _travels(value: object) -> Any:
 class Client:
     """A blocking client of one socket; safe to share between threads, one call at a time; reconnects by itself."""
 
-    def __init__(self, path: Path, deadline: float = DEFAULT_DEADLINE) -> None:
+    def __init__(self, path: Path, deadline: float = DEFAULT_TIMEOUT_S) -> None:
         self.path = path
         self.deadline = deadline
         self._ids = itertools.count(1)
@@ -320,9 +320,11 @@ class Client:
             if not chunk:
                 raise ConnectionResetError("the connection was closed")
             self._buffer += chunk
-            if len(self._buffer) > MAX_LINE:
+            if len(self._buffer) > MAX_LINE_BYTES:
                 self.close()
-                raise MessageTooLarge(what=f"The answer of {self.path}", size=f"over {MAX_LINE}", limit=MAX_LINE)
+                raise MessageTooLarge(
+                    what=f"The answer of {self.path}", size=f"over {MAX_LINE_BYTES}", limit=MAX_LINE_BYTES
+                )
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
@@ -343,8 +345,8 @@ def _request(request_id: int, op: str, args: Mapping[str, Any]) -> bytes:
     except TypeError as error:
         what = next((f"argument {name!r}" for name, value in args.items() if not _encodes(value)), "a name")
         raise NotEncodable(op=op, what=what, detail=_printable(str(error))) from error
-    if len(line) > MAX_LINE:
-        raise MessageTooLarge(what=f"The request {op}", size=len(line), limit=MAX_LINE)
+    if len(line) > MAX_LINE_BYTES:
+        raise MessageTooLarge(what=f"The request {op}", size=len(line), limit=MAX_LINE_BYTES)
     return line
 
 

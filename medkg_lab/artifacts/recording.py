@@ -13,7 +13,7 @@ _MIB = 1024 * 1024
 _LARGEST_PACK = 16 * _MIB
 _PACKS = 8
 """Into how many packs the allowed size is divided at least: what goes at once is a pack."""
-_DAY = 86_400.0
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Recording:
         self, root: Path, writer: str, limits: RecordingSettings, now: Callable[[], float] | None = None
     ) -> None:
         self._most = limits.max_mib * _MIB
-        self._age = limits.max_days * _DAY
+        self._age = limits.max_days * _DAY_S
         self._pack_bytes = min(_LARGEST_PACK, self._most // _PACKS)
         self._packs = root / FOLDER / "packs"
         self._now = now or SteadyClock(max((path.stat().st_mtime for path in self._packs.glob("*.pack")), default=None))

@@ -21,7 +21,7 @@ _HEADER = struct.Struct("<4s32sQ")
 _MAGIC = b"MKA1"
 PACK_BYTES = 256 * 1024 * 1024
 """Bytes after which a writer starts a new pack."""
-MAX_VALUE = 512 * 1024 * 1024
+MAX_VALUE_BYTES = 512 * 1024 * 1024
 
 
 class ArtifactMissing(LabError):
@@ -157,8 +157,8 @@ class ArtifactStore:
         places: dict[str, _Location] = {}
         pack, offset = self._room_for(sum(map(len, values)))
         for data in values:
-            if len(data) > MAX_VALUE:
-                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE)
+            if len(data) > MAX_VALUE_BYTES:
+                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE_BYTES)
             digest = hashlib.sha256(data)
             name = digest.hexdigest()
             names.append(name)

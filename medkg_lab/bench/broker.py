@@ -35,9 +35,9 @@ TARGET_P99_MS = 50.0
 OFFERED_PER_SECOND = 1600
 CONSUMERS = 3
 PARTITIONS = 4
-_GRACE_SECONDS = 30.0
-_BYSTANDER_PAUSE = 0.02
-_WARM_UP = 0.2
+_GRACE_TIMEOUT_S = 30.0
+_BYSTANDER_INTERVAL_S = 0.02
+_WARM_UP_SHARE = 0.2
 """Share of the latency run that is not counted: the groups are still settling."""
 
 
@@ -105,12 +105,12 @@ def _receive(bootstrap: Address, group: str, topic: str, count: int, found: "Que
     took: list[float] = []
     ready = False
     with Consumer(bootstrap, group, [topic]) as consumer:
-        until = time.monotonic() + _GRACE_SECONDS
+        until = time.monotonic() + _GRACE_TIMEOUT_S
         while len(took) < count and time.monotonic() < until:
             records = consumer.poll(0.1)
             now = time.monotonic_ns()
             took += [(now - int((record.value or b"0")[:20])) / 1e9 for record in records]
-            until = time.monotonic() + _GRACE_SECONDS if records else until
+            until = time.monotonic() + _GRACE_TIMEOUT_S if records else until
             if not ready and len(consumer.assignment()) == PARTITIONS:
                 ready = True
                 found.put([])
@@ -139,7 +139,7 @@ def bystander(folder: Path) -> Iterator[list[float]]:
 
     def run() -> None:
         with open(folder / "bystander", "wb", buffering=0) as file:
-            while not ended.wait(_BYSTANDER_PAUSE):
+            while not ended.wait(_BYSTANDER_INTERVAL_S):
                 began = time.perf_counter()
                 file.write(b"x" * 8 * RECORD_BYTES)
                 os.fdatasync(file.fileno())
@@ -166,13 +166,13 @@ def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
         for one in consumers:
             one.start()
         for _ in consumers:
-            found.get(timeout=_GRACE_SECONDS)
+            found.get(timeout=_GRACE_TIMEOUT_S)
         with bystander(folder.parent) as beside:
             offered = _offer(bootstrap, "latency", count)
-        collected = [found.get(timeout=2 * _GRACE_SECONDS) for _ in consumers]
+        collected = [found.get(timeout=2 * _GRACE_TIMEOUT_S) for _ in consumers]
         for one in consumers:
             one.join()
-    counted = [value for values in collected for value in values[int(count * _WARM_UP) :]]
+    counted = [value for values in collected for value in values[int(count * _WARM_UP_SHARE) :]]
     received = [len(values) for values in collected]
     return {
         "offered_per_second": round(offered),

@@ -19,8 +19,8 @@ from medkg_lab.models.events import Event, EventData, JobClaimed, JobCompleted, 
 from medkg_lab.models.submission import Content, Submission
 
 ENDED = ("completed", "failed", "dead", "cancelled")
-WAIT_SECONDS = 300.0
-LOOK_SECONDS = 0.2
+WAIT_S = 300.0
+POLL_INTERVAL_S = 0.2
 T = TypeVar("T", bound=EventData)
 
 _Ends = JobCompleted | JobFailed | JobDead
@@ -142,12 +142,12 @@ class Lane:
 
     def wait(self, wanted: int) -> None:
         """Wait until `wanted` jobs have ended in all. Raises LaneStuck."""
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + WAIT_S
         while (now := self.finished()) < wanted:
             if time.monotonic() > until:
                 home = self._lab.locations.home
-                raise LaneStuck(missing=wanted - now, wanted=wanted, seconds=WAIT_SECONDS, home=home)
-            time.sleep(LOOK_SECONDS)
+                raise LaneStuck(missing=wanted - now, wanted=wanted, seconds=WAIT_S, home=home)
+            time.sleep(POLL_INTERVAL_S)
 
     def events(self, after: int) -> Iterator[Event]:
         """The ledger's events after number `after`."""
@@ -168,13 +168,13 @@ class Lane:
 
     def await_event(self, job_id: str, kind: type[T], after: int | None) -> T:
         """The job's first event of this kind after number `after` (from the log's beginning without it). Raises LaneStuck."""
-        seen, until = after or 0, time.monotonic() + WAIT_SECONDS
+        seen, until = after or 0, time.monotonic() + WAIT_S
         while time.monotonic() < until:
             for event in self._lab.ledger.events(after=seen, limit=2000, wait_s=5.0, job_id=job_id).events:
                 seen = event.seq
                 if isinstance(event.data, kind):
                     return event.data
-        raise LaneStuck(missing=1, wanted=1, seconds=WAIT_SECONDS, home=self._lab.locations.home)
+        raise LaneStuck(missing=1, wanted=1, seconds=WAIT_S, home=self._lab.locations.home)
 
     def one(self, request: Submission) -> float:
         """Seconds from handing one document in until its end is seen by a follower of the ledger."""
@@ -182,7 +182,7 @@ class Lane:
         began = time.perf_counter()
         (job_id,) = self.send([request])
         while True:
-            for event in self._lab.ledger.events(after=after, limit=100, wait_s=WAIT_SECONDS / 10).events:
+            for event in self._lab.ledger.events(after=after, limit=100, wait_s=WAIT_S / 10).events:
                 after = event.seq
                 if isinstance(event.data, _Ends) and job_id in event.jobs:
                     return time.perf_counter() - began

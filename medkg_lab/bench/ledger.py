@@ -43,11 +43,11 @@ from medkg_lab.topology.models import Topology
 PRODUCERS = 4
 OFFERED_PER_SECOND = 1600
 AT_ONCE = 256
-LEASE = 600.0
+LEASE_S = 600.0
 BATCH = 48
 GATES_PER_SECOND = 10.0
-READ_EVERY = 0.25
-SINGLE_ROWS_SECONDS = 3.0
+READ_INTERVAL_S = 0.25
+SINGLE_ROWS_S = 3.0
 ACK_P95_MS, GATE_P99_MS, LEAST_RATIO = 120.0, 120.0, 8.0
 _READ = "SELECT state, count(*), max(updated_at) FROM job GROUP BY state"
 _STAGES = {"ingest": "payload", "parse": "document", "chunk": "chunks"}
@@ -167,12 +167,12 @@ def single_rows(folder: Path) -> float:
     from medkg_lab.models.event_codec import encode, to_row
 
     store = EventStore(folder / "single.duckdb")
-    until, seq = time.monotonic() + SINGLE_ROWS_SECONDS, 0
+    until, seq = time.monotonic() + SINGLE_ROWS_S, 0
     while time.monotonic() < until:
         seq += 1
         store.append([to_row(encode(Event(seq, f"id-{seq}", 0.0, _completed("ingest", f"j{seq}"))))])
     store.close()
-    return seq / SINGLE_ROWS_SECONDS
+    return seq / SINGLE_ROWS_S
 
 
 def _together(work: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[Times]:
@@ -241,7 +241,7 @@ def _read_tables(socket: str, seconds: float) -> Times:
             asked = time.monotonic()
             client.query(_READ)
             taken.append(time.monotonic() - asked)
-            time.sleep(READ_EVERY)
+            time.sleep(READ_INTERVAL_S)
     return taken
 
 
@@ -253,7 +253,7 @@ def _claimed(client: LedgerClient, prefix: str, count: int) -> list[tuple[str, E
         client.submit([_spec(name, topology) for name in names[first : first + 1000]])
     events: list[tuple[str, EventData]] = []
     while len(events) < count * PER_JOB:
-        batch = client.claim("bench", ["compute"], BATCH, LEASE)
+        batch = client.claim("bench", ["compute"], BATCH, LEASE_S)
         assert batch is not None, "the jobs were just submitted"
         for job in batch.jobs:
             told = [make(stage, job.job_id) for stage in _STAGES for make in (_started, _completed)]
@@ -267,7 +267,7 @@ def _to_gates(client: LedgerClient, names: list[str]) -> None:
     topology = _registered(client, _GATED)
     client.submit([_spec(name, topology) for name in names])
     evidence = Evidence(document="d" * 64, raw="e" * 64, pages=2, missing_pages=(2,))
-    while batch := client.claim("bench", ["compute"], BATCH, LEASE):
+    while batch := client.claim("bench", ["compute"], BATCH, LEASE_S):
         jobs = [job.job_id for job in batch.jobs]
         ran = [make("ingest", job) for job in jobs for make in (_started, _completed)]
         waiting = GateWaiting("gate", tuple(jobs), Condition(PDF_IR_READY, True), 1, "compute", ("chunk",))

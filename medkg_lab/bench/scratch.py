@@ -17,7 +17,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.supervisor.client import SupervisorClient
 
 VIEWS = ("outbox", "recorder")
-SETTLE_SECONDS = 120.0
+VIEWS_TIMEOUT_S = 120.0
 
 
 class ScratchLab:
@@ -60,7 +60,7 @@ class ScratchLab:
         began = time.monotonic()
         head = self.lab.ledger.counts().head
         while any(int(self.lab.ledger.positions().get(view, 0)) < head for view in VIEWS):
-            if time.monotonic() - began > SETTLE_SECONDS:
+            if time.monotonic() - began > VIEWS_TIMEOUT_S:
                 break
             time.sleep(0.05)
         return time.monotonic() - began

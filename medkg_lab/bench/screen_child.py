@@ -19,12 +19,12 @@ from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.screens.events.screen import EventsScreen
 
-TICK = 0.01
-SETTLE = 2.0
-WARM = 200_000
+TICK_S = 0.01
+SETTLE_S = 2.0
+WARM_UP_EVENTS = 200_000
 """Rows after which memory is looked at first: by then the ring is full."""
-CHUNK = 20_000
-TIMEOUT = 600.0
+CHUNK_EVENTS = 20_000
+TIMEOUT_S = 600.0
 
 
 class MeasuredApp(LabApp):
@@ -42,7 +42,7 @@ class MeasuredApp(LabApp):
 
     def on_mount(self) -> None:
         """Start the probes and the scenario."""
-        self._probe = self.set_interval(TICK, self._tick)
+        self._probe = self.set_interval(TICK_S, self._tick)
         self._playing = asyncio.create_task(self._play())
 
     @property
@@ -70,9 +70,9 @@ class MeasuredApp(LabApp):
         return int(await asyncio.to_thread(self._source.call, "go", rate=rate, at_once=at_once))
 
     async def _until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + TIMEOUT_S
         while not holds() and time.monotonic() < deadline:  # noqa: ASYNC110 - nothing tells when
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK_S)
 
     async def _play(self) -> None:
         try:
@@ -82,21 +82,21 @@ class MeasuredApp(LabApp):
             self.exit()
 
     async def _scenario(self) -> dict[str, Any]:
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         found = {"steady": await self._steady(), "burst": await self._at_once()}
         return found | {"memory": await self._flooded(), "idle": await self._idle()}
 
     async def _idle(self) -> dict[str, Any]:
         """The share of a core while nothing happens, without the probes."""
         self._probe.pause()
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         cpu, began = time.process_time(), time.monotonic()
         await asyncio.sleep(self._seconds)
         return {"cores": round((time.process_time() - cpu) / (time.monotonic() - began), 4)}
 
     async def _steady(self) -> dict[str, Any]:
         await self._go(self._rate)
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         self._forget()
         cpu, began = time.process_time(), time.monotonic()
         await asyncio.sleep(self._seconds)
@@ -106,14 +106,14 @@ class MeasuredApp(LabApp):
 
     async def _at_once(self) -> dict[str, Any]:
         await self._go(0)
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         before, self._seen_end = self._events._taken.total, self._events.ring.view.end
         self._forget()
         began = time.time()
         head = await self._go(0, self._burst)
         expected = rows(head) - rows(head - self._burst)
         await self._until(lambda: self._events._taken.total - before >= expected and self._events.ring.painted_age >= 0)
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         shown = self._events._taken.total - before
         frames = [began, *self._paints]
         worst = max((later - earlier for earlier, later in pairwise(frames)), default=0.0)
@@ -131,13 +131,13 @@ class MeasuredApp(LabApp):
         process = psutil.Process()
         start, warm = self._events._taken.total, 0.0
         while (taken := self._events._taken.total - start) < self._flood:
-            total = await self._go(0, CHUNK)
+            total = await self._go(0, CHUNK_EVENTS)
             await self._until(lambda total=total: self._events._taken.seq >= total)  # type: ignore[misc]
             # What the probes gather is not memory of the screen's.
             self._ages, self._paints = [], []
-            if not warm and taken >= min(WARM, self._flood // 5):
+            if not warm and taken >= min(WARM_UP_EVENTS, self._flood // 5):
                 warm = process.memory_info().rss / 1e6
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_S)
         after = process.memory_info().rss / 1e6
         memory = {"warm_mb": round(warm, 1), "after_mb": round(after, 1)}
         return memory | {"rows": taken, "p95_gap_ms": _ms(quantile(self._gaps, 0.95))}

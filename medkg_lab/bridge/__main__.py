@@ -21,7 +21,7 @@ from medkg_lab.topology.catalog import Catalog
 
 log = logging.getLogger("medkg_lab.bridge")
 
-PAUSE = 1.0
+RETRY_INTERVAL_S = 1.0
 
 
 def _make_topics(bootstrap: Address, prefix: str, stopping: process.Stopping) -> None:
@@ -32,7 +32,7 @@ def _make_topics(bootstrap: Address, prefix: str, stopping: process.Stopping) ->
             return
         except LabError as error:
             log.warning("the topics have to wait: %s", error)
-            stopping(PAUSE)
+            stopping(RETRY_INTERVAL_S)
 
 
 def main() -> None:

@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 GROUP = "medkg-intake"
 """The group whose offsets show how far the intake is."""
 BOOKMARK = "intake"
-MAX_REQUEST = 256 * 1024
+MAX_REQUEST_BYTES = 256 * 1024
 BATCH = 500
-PORTION = 1024 * 1024
+PORTION_BYTES = 1024 * 1024
 """Bytes of requests that go to the ledger together: their event, with each key three times, must fit a record of the log."""
 LONGEST_KEY = 1024
-PAUSE = 1.0
+RETRY_INTERVAL_S = 1.0
 """Seconds to wait before a peer that did not answer is asked again."""
 RECHECK_S = 30.0
 """Seconds after which an idle intake looks whether the last record that it read is still there and the ledger where it was."""
@@ -100,7 +100,7 @@ class Intake:
             except LabError as error:
                 log.warning("intake waits: %s", error, extra=fields(event="intake.waits"))
                 started = None
-                stopping(PAUSE)
+                stopping(RETRY_INTERVAL_S)
 
     def _start(self) -> None:
         """Go to where the ledger says that the intake is."""
@@ -208,19 +208,19 @@ class Intake:
         }
         # What was just small enough for the work queue would be too large with these headers, and never get anywhere.
         value, key = record.value or b"", record.key or b""
-        if len(value) > MAX_REQUEST or len(key) > LONGEST_KEY:
+        if len(value) > MAX_REQUEST_BYTES or len(key) > LONGEST_KEY:
             headers["medkg-cut"] = f"value of {len(value)} bytes, key of {len(key)}; whole at the origin".encode()
         short_key = None if record.key is None else key[:LONGEST_KEY]
-        self._producer.send(self._topics.deadletter, value[:MAX_REQUEST], key=short_key, headers=headers)
+        self._producer.send(self._topics.deadletter, value[:MAX_REQUEST_BYTES], key=short_key, headers=headers)
 
 
 def parse(value: bytes | None) -> Submission:
     """Read one message of the work queue. Raises NotARequest with what is wrong."""
     if value is None:
         raise NotARequest(detail="it has no value")
-    if len(value) > MAX_REQUEST:
+    if len(value) > MAX_REQUEST_BYTES:
         raise NotARequest(
-            detail=f"it has {len(value)} bytes, and {MAX_REQUEST} are the limit; put the content into a file"
+            detail=f"it has {len(value)} bytes, and {MAX_REQUEST_BYTES} are the limit; put the content into a file"
         )
     try:
         return Submission.model_validate(orjson.loads(value))
@@ -238,7 +238,7 @@ def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
     size = 0
     for record in records:
         size += len(record.value or b"")
-        if together and size > PORTION:
+        if together and size > PORTION_BYTES:
             yield together
             together, size = [], len(record.value or b"")
         together.append(record)

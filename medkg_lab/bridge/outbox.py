@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 
 VIEW = "outbox"
 BATCH = 1000
-PAUSE = 1.0
-GATHER = 0.1
+RETRY_INTERVAL_S = 1.0
+LINGER_S = 0.1
 """Seconds between two readings: one flush for the events of many commits is what keeps the outbox and the broker cheap."""
 KNOWN_JOBS = 20_000
 """How many jobs' names are kept at hand; others are asked of the ledger."""
@@ -91,11 +91,11 @@ class Outbox:
                     before, bookmark = bookmark, _bookmark(last)
                     self._ledger.bookmark(VIEW, before, bookmark)
                     self._ledger.position(VIEW, last.seq)
-                    stopping(GATHER)
+                    stopping(LINGER_S)
             except LabError as error:
                 log.warning("outbox waits: %s", error, extra=fields(event="outbox.waits"))
                 last = None
-                stopping(PAUSE)
+                stopping(RETRY_INTERVAL_S)
 
     def _resume(self) -> tuple[Mapping[str, Any] | None, Link]:
         """The bookmark, and the place in the chain to go on from: the bookmark's, or the start of a new epoch."""

@@ -9,10 +9,10 @@ from medkg_lab.errors import LabError
 
 log = logging.getLogger(__name__)
 
-PAUSE = 3.0
+RETRY_INTERVAL_S = 3.0
 """Seconds between two looks. A topic is made again at the second one that misses it: those who read it have noticed by then,
 within two seconds, and begin the new one at its start instead of where they were."""
-PATIENCE = 10.0
+TIMEOUT_S = 10.0
 
 
 class TopicKeeper:
@@ -24,11 +24,11 @@ class TopicKeeper:
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Make again what is missing until the end comes; `stopping(seconds)` waits that long unless it does before."""
         missed: set[str] = set()
-        while not stopping(PAUSE):
+        while not stopping(RETRY_INTERVAL_S):
             try:
-                missing = self._maker.missing(PATIENCE)
+                missing = self._maker.missing(TIMEOUT_S)
                 if missed & missing:
-                    made = self._maker.make_missing(PATIENCE)
+                    made = self._maker.make_missing(TIMEOUT_S)
                     log.warning("made again, since they were gone: %s", ", ".join(made))
                 missed = missing
             except LabError as error:

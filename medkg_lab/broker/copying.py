@@ -19,7 +19,7 @@ from medkg_lab.broker.reading import read_all
 _CARRIED = ("cleanup.policy", "max.message.bytes", "retention.bytes", "retention.ms", "segment.bytes", "segment.ms")
 _INTERNAL = "__"
 _FROM_TOPIC = 1
-_PATIENCE = 30.0
+_TIMEOUT_S = 30.0
 Places = dict[tuple[str, int], "array[int]"]
 """The offsets that a partition's records had before, in the order in which they were sent again."""
 
@@ -74,7 +74,7 @@ def _make(source: Bootstrap, target: Bootstrap, partitions: dict[str, int]) -> N
     try:
         configs = _configs(asking, missing)
         wanted = [NewTopic(topic, num_partitions=partitions[topic], config=configs[topic]) for topic in missing]
-        for future in making.create_topics(wanted, request_timeout=_PATIENCE).values():
+        for future in making.create_topics(wanted, request_timeout=_TIMEOUT_S).values():
             future.result()
     except KafkaException as error:
         raise CopyRefused(detail=f"the topics were not made: {error.args[0].str()}") from error
@@ -83,7 +83,7 @@ def _make(source: Bootstrap, target: Bootstrap, partitions: dict[str, int]) -> N
 def _configs(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]:
     """The settings that were given to each topic, of those that every engine knows."""
     asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-    answers = admin.describe_configs(asked, request_timeout=_PATIENCE)
+    answers = admin.describe_configs(asked, request_timeout=_TIMEOUT_S)
     return {
         resource.name: {
             name: entry.value
@@ -129,6 +129,6 @@ def _carry_groups(source: Bootstrap, target: Bootstrap, places: Places) -> None:
     for group, offsets in groups.items():
         asked = [ConsumerGroupTopicPartitions(group, offsets)]
         try:
-            admin.alter_consumer_group_offsets(asked, request_timeout=_PATIENCE)[group].result()
+            admin.alter_consumer_group_offsets(asked, request_timeout=_TIMEOUT_S)[group].result()
         except KafkaException as error:
             raise BrokerUnreachable(bootstrap=target, detail=error.args[0].str()) from error

@@ -13,7 +13,7 @@ from medkg_lab.broker.errors import BrokerUnreachable
 _METADATA, _VERSION, _CORRELATION = 3, 1, 1
 _NO_TOPICS = struct.pack(">i", 0)
 _CLIENT = b"medkg-lab-probe"
-_LARGEST_ANSWER = 1024 * 1024
+_MAX_ANSWER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def _ask(host: str, port: int, timeout: float) -> Answer:
         connection.settimeout(timeout)
         connection.sendall(struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", _receive(connection, 4))
-        if not 8 <= size <= _LARGEST_ANSWER:
+        if not 8 <= size <= _MAX_ANSWER_BYTES:
             raise ValueError(f"an answer of {size} bytes is not Kafka's")
         return _parse(_receive(connection, size))
 

@@ -11,7 +11,7 @@ from medkg_lab.broker.client_settings import Bootstrap, client_settings
 from medkg_lab.broker.errors import BrokerUnreachable, ConsumeFailed, UnknownTopic
 from medkg_lab.broker.record import Record, from_message
 
-_POLL_SECONDS = 1.0
+_POLL_INTERVAL_S = 1.0
 
 
 def tail(bootstrap: Bootstrap, topic: str, count: int, timeout: float = 10.0) -> list[Record]:
@@ -30,7 +30,7 @@ def follow(bootstrap: Bootstrap, topic: str, count: int = 0, timeout: float = 10
         yield from _last(consumer, topic, ranges, count, timeout)
         consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ranges.items()])
         while True:
-            message = consumer.poll(_POLL_SECONDS)
+            message = consumer.poll(_POLL_INTERVAL_S)
             if message is None:
                 continue
             error = message.error()

@@ -36,20 +36,20 @@ from medkg_lab.stages.registry import Resources
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
 
-HEARTBEAT_DEADLINE = 2.0
+HEARTBEAT_TIMEOUT_S = 2.0
 """Seconds a heartbeat may take: one that hangs must not outlast the lease."""
 
 OVERDUE = 70
 """The exit code of an engine that ended itself: the supervisor starts another."""
 
-LEDGER_PATIENCE = 600.0
+LEDGER_TIMEOUT_S = 600.0
 """Seconds for which an engine goes on sending to a ledger that is away: without it there is nothing else to do, and what is not
 delivered would be done again."""
 
-PART_PATIENCE = 60.0
+SERVICE_TIMEOUT_S = 60.0
 """Seconds that a stage waits for another process of the lab before its batch is given back; half a stage's deadline at most."""
 
-KEEPER_DEADLINE = 2.0
+STATE_STORE_TIMEOUT_S = 2.0
 """Seconds a question about shared breakers and rates may take before the engine goes on without an answer."""
 
 
@@ -85,7 +85,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         if recording is not None:
             recording.commit()
 
-    ledger = LedgerClient(locations.socket("ledger"), LEDGER_PATIENCE, before_emit=make_durable)
+    ledger = LedgerClient(locations.socket("ledger"), LEDGER_TIMEOUT_S, before_emit=make_durable)
     driver = Driver()
     network = LoopThread("network")
     resources = Resources(
@@ -95,9 +95,9 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         vocabularies=locations.data / "vocabularies",
         models=locations.data / "models",
         source_settings=chosen.sources,
-        patience=min(PART_PATIENCE, chosen.stage_deadline_seconds / 2),
+        patience=min(SERVICE_TIMEOUT_S, chosen.stage_deadline_seconds / 2),
     )
-    heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_DEADLINE)
+    heart = LedgerClient(locations.socket("ledger"), deadline=HEARTBEAT_TIMEOUT_S)
     definitions = Definitions(ledger, Catalog(locations), chosen.profile, driver)
     return EngineContext(
         ledger=ledger,
@@ -117,7 +117,9 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         gpu=GpuLock(locations.state / "gpu.lock"),
         loading=lambda: loading(locations.state, (server.name for server in definitions.profile.servers)),
         circuits=BreakerRegistry(
-            keeper=LedgerClient(locations.socket("ledger"), deadline=KEEPER_DEADLINE), owner=name, asking=ask_apart
+            keeper=LedgerClient(locations.socket("ledger"), deadline=STATE_STORE_TIMEOUT_S),
+            owner=name,
+            asking=ask_apart,
         ),
         loops=EngineLoops(network),
     )

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 CACHED_VERSIONS = 32
 """How many topology versions stay compiled; a lab has a handful alive at a time."""
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL_S = 1.0
 """How often the files are looked at: a look costs a millisecond, a batch comes several times a second."""
 POLICIES = "policies"
 
@@ -59,7 +59,7 @@ class Definitions:
         """
         if self._stamps and time.monotonic() < self._look_again:
             return self._stamps
-        self._look_again = time.monotonic() + LOOK_SECONDS
+        self._look_again = time.monotonic() + CHECK_INTERVAL_S
         try:
             profile, policies = self._catalog.profile(self._name), self._catalog.policies()
         except LabError as error:

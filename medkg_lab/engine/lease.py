@@ -12,7 +12,7 @@ from medkg_lab.logs import fields
 logger = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 3
-HEAD_START = 2.0
+MARGIN_S = 2.0
 """Seconds that the ledger waits beyond a deadline, so that the engine can say by which document it was missed."""
 
 
@@ -108,7 +108,7 @@ class Lease:
 
     def _renew(self, batch: str, left: float | None) -> None:
         try:
-            answer = self._ledger.heartbeat(batch, None if left is None else left + HEAD_START)
+            answer = self._ledger.heartbeat(batch, None if left is None else left + MARGIN_S)
         except LabError as error:
             logger.warning(
                 "the lease of batch %s could not be renewed: %s",

@@ -16,7 +16,7 @@ from medkg_lab.topology.models import StageDefinition
 
 BACKLOG = 8
 """Jobs in a batch from which on others are thought to wait as well."""
-GATHER_SECONDS = 0.1
+LINGER_S = 0.1
 """How long what is told of such a batch may wait for more: each sending, commit and look of a reader is shared by more stages."""
 
 
@@ -37,7 +37,7 @@ class LedgerListener:
         self._outside = outside
         self._now = now
         self._batch_id = batch_id
-        self._within_s = GATHER_SECONDS if jobs >= BACKLOG else 0.0
+        self._within_s = LINGER_S if jobs >= BACKLOG else 0.0
         self._pending: list[transitions.Transition] = []
         self._refused: LabError | OSError | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from medkg_lab.artifacts.store import MAX_VALUE, ArtifactStore, ArtifactTooLarge
+from medkg_lab.artifacts.store import MAX_VALUE_BYTES, ArtifactStore, ArtifactTooLarge
 from medkg_lab.engine.batch_items import BatchItem
 from medkg_lab.engine.errors import MissingInput
 from medkg_lab.engine.loops import Loops
@@ -105,8 +105,8 @@ def store_outputs(
         try:
             kind = kind_of(stage, outcome.value)
             data = kind.encode(outcome.value)
-            if len(data) > MAX_VALUE:
-                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE)
+            if len(data) > MAX_VALUE_BYTES:
+                raise ArtifactTooLarge(size=len(data), limit=MAX_VALUE_BYTES)
         except Exception as error:  # noqa: BLE001 - a third party's value: it may break its own encoding, and only itself
             failed.append(FailedDocument(document, error))
         else:

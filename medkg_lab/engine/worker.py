@@ -22,17 +22,17 @@ from medkg_lab.stages.contracts import Lane
 
 logger = logging.getLogger(__name__)
 
-LEAD_SECONDS = 0.015
+LEAD_S = 0.015
 """How long before the predicted end of a batch the next is asked for: what the ledger needs to commit a claim."""
-WAIT_SECONDS = 1.0
+WAIT_S = 1.0
 """How long a claim waits for a job: the ledger answers at once when one comes."""
-PAUSE_SECONDS = 1.0
-DISK_PAUSE_SECONDS = 5.0
-HURRY_SECONDS = 1.5
+RETRY_INTERVAL_S = 1.0
+DISK_RETRY_INTERVAL_S = 5.0
+HURRY_S = 1.5
 """After a stop, a batch has this long to end by itself before it is given back at the next stage."""
-STOP_SECONDS = 2.5
+STOP_TIMEOUT_S = 2.5
 """After a stop, a stage that still runs is left behind with its batch given back, before the supervisor kills the process."""
-IDLE_STOP_SECONDS = 1.5
+IDLE_STOP_TIMEOUT_S = 1.5
 """After a stop, a claim that the ledger does not answer is left behind."""
 
 
@@ -58,7 +58,7 @@ class Stop:
 
     def hurry(self) -> bool:
         """Whether a batch should be given back rather than ended."""
-        return self._event.is_set() and time.monotonic() - self._since > HURRY_SECONDS
+        return self._event.is_set() and time.monotonic() - self._since > HURRY_S
 
 
 class Worker:
@@ -97,10 +97,10 @@ class Worker:
                 self._once()
             except PartAway as error:
                 logger.warning("waiting for another process of the lab: %s", error, extra=fields(event="engine.waits"))
-                self._stop.wait(PAUSE_SECONDS)
+                self._stop.wait(RETRY_INTERVAL_S)
             except LabError as error:
                 logger.error("%s", error, extra=fields(event="engine.refused"))
-                self._stop.wait(PAUSE_SECONDS)
+                self._stop.wait(RETRY_INTERVAL_S)
         if (batch := self._ahead.take()) is not None:
             self._return(batch.batch_id)
         self._settle()
@@ -108,10 +108,10 @@ class Worker:
     def _once(self) -> None:
         batch = self._ahead.take()
         if batch is None and self._models_load():
-            self._stop.wait(PAUSE_SECONDS)
+            self._stop.wait(RETRY_INTERVAL_S)
             return
         if batch is None:
-            batch = self._claim(0.0 if self._cold else WAIT_SECONDS, self._bench.definitions.refresh())
+            batch = self._claim(0.0 if self._cold else WAIT_S, self._bench.definitions.refresh())
             self._settle()
         if batch is None:
             self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
@@ -147,12 +147,12 @@ class Worker:
         engine, whatever waits here would be lost with it.
         """
         jobs = batch.jobs
-        if after > LEAD_SECONDS or len(jobs) < BACKLOG or any(job.execution > 1 for job in jobs):
+        if after > LEAD_S or len(jobs) < BACKLOG or any(job.execution > 1 for job in jobs):
             return
         if self._stop.asked():
             return
         stamps = self._bench.definitions.refresh()
-        self._ahead.start(max(0.0, here + after - LEAD_SECONDS), lambda: self._claim(0.0, stamps))
+        self._ahead.start(max(0.0, here + after - LEAD_S), lambda: self._claim(0.0, stamps))
 
     def _run(self, batch: ClaimedBatch) -> None:
         batch_id = batch.batch_id
@@ -165,7 +165,7 @@ class Worker:
             logger.warning("batch %s was lost: %s", batch_id, error, extra=fields(event="batch.lost", batch=batch_id))
         except BatchSurrendered as error:
             logger.info("%s", error, extra=fields(event="batch.surrendered", batch=batch_id))
-            self._stop.wait(PAUSE_SECONDS)
+            self._stop.wait(RETRY_INTERVAL_S)
         except OSError as error:
             self._give_back(batch_id, error)
         except (PartAway, EmissionLost, DiskFull) as error:
@@ -235,7 +235,7 @@ class Worker:
             extra=fields(event="batch.returned", batch=batch_id),
         )
         self._return(batch_id)
-        self._stop.wait(DISK_PAUSE_SECONDS)
+        self._stop.wait(DISK_RETRY_INTERVAL_S)
 
     def _return(self, batch_id: str) -> None:
         """Give a batch back, later if the ledger is away."""
@@ -252,9 +252,9 @@ def stop_in_time(
     thread: threading.Thread, bench: EngineContext, worker: Worker, ledger: Callable[[], LedgerClient]
 ) -> None:
     """Wait for the loop to end; past the time that a stop allows, give its batch back and end the process."""
-    thread.join(IDLE_STOP_SECONDS)
+    thread.join(IDLE_STOP_TIMEOUT_S)
     if thread.is_alive() and bench.lease.batch is not None:
-        thread.join(STOP_SECONDS - IDLE_STOP_SECONDS)
+        thread.join(STOP_TIMEOUT_S - IDLE_STOP_TIMEOUT_S)
     if not thread.is_alive():
         return
     worker.leave(ledger())

@@ -25,7 +25,7 @@ from medkg_lab.topology.catalog import Catalog
 if TYPE_CHECKING:
     from medkg_lab.knowledge.service import Knowledge
 
-_LAST_PAGE_SECONDS = 2.0
+_LAST_PAGE_S = 2.0
 """How long the follower may take, at the end, to finish the page it is at."""
 
 
@@ -88,7 +88,7 @@ async def _serve(knowledge: "Knowledge", locations: Locations) -> BaseException 
     await ending.wait()
     server.close()
     follower.stop()
-    await asyncio.to_thread(following.join, _LAST_PAGE_SECONDS)
+    await asyncio.to_thread(following.join, _LAST_PAGE_S)
     writer.shutdown(cancel_futures=True)
     readers.shutdown(cancel_futures=True)
     return failures[0] if failures else None

@@ -20,10 +20,10 @@ from medkg_lab.knowledge.answers import (
 )
 from medkg_lab.knowledge.errors import KnowledgeUnreadable, NoKnowledgeProcess
 
-_WRITE_DEADLINE = 120.0
+_WRITE_TIMEOUT_S = 120.0
 _COPY_DEADLINE = 600.0
-_MARGIN = 5.0
-_PAUSE = 0.1
+_MARGIN_S = 5.0
+_RETRY_INTERVAL_S = 0.1
 T = TypeVar("T")
 
 
@@ -52,7 +52,7 @@ class KnowledgeClient:
     Every method raises PeerUnreachable when the process does not answer, and the operation's own errors.
     """
 
-    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_DEADLINE, patience: float = 0.0) -> None:
+    def __init__(self, path: Path, deadline: float = rpc.DEFAULT_TIMEOUT_S, patience: float = 0.0) -> None:
         self._rpc = rpc.Client(path, deadline)
         self._patience = patience
 
@@ -76,7 +76,7 @@ class KnowledgeClient:
 
     def _write(self, op: str, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Have documents staged. What got no answer is sent again: a batch that is staged twice is staged once."""
-        return list(self._patiently(op, deadline=_WRITE_DEADLINE, batch_id=batch_id, documents=list(documents)))
+        return list(self._patiently(op, deadline=_WRITE_TIMEOUT_S, batch_id=batch_id, documents=list(documents)))
 
     def vector_model(self) -> str | None:
         """The model of the vectors that are stored, or None while there are none; it waits as writing does."""
@@ -89,9 +89,9 @@ class KnowledgeClient:
             try:
                 return self._rpc.call(op, deadline=deadline, **arguments)
             except rpc.PeerUnreachable:
-                if time.monotonic() + _PAUSE >= until:
+                if time.monotonic() + _RETRY_INTERVAL_S >= until:
                     raise
-                time.sleep(_PAUSE)
+                time.sleep(_RETRY_INTERVAL_S)
 
     def search(
         self,
@@ -165,7 +165,7 @@ class KnowledgeClient:
 
     def caught_up(self, seq: int, wait_s: float) -> bool:
         """Wait up to `wait_s` seconds until the ledger's events up to `seq` have been taken in, and say whether they have."""
-        return bool(self._rpc.call("caught_up", deadline=wait_s + _MARGIN, seq=seq, wait_s=wait_s))
+        return bool(self._rpc.call("caught_up", deadline=wait_s + _MARGIN_S, seq=seq, wait_s=wait_s))
 
     def copy(self, path: Path) -> int:
         """Copy the store to a new file, as it is between two writings; the number of the last event of the ledger in it."""

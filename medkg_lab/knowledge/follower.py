@@ -15,9 +15,9 @@ from medkg_lab.logs import fields
 _LOG = logging.getLogger(__name__)
 VIEW = "knowledge"
 _PAGE = 1000
-_WAIT_SECONDS = 0.5
-_PAUSE_SECONDS = 0.25
-_GATHER_SECONDS = 0.05
+_WAIT_S = 0.5
+_RETRY_INTERVAL_S = 0.25
+_LINGER_S = 0.05
 """After a page, so long is waited for more: under load one page then stands for several commits."""
 _SAVE_EVERY = 500
 """Events without an effect are not worth a write each: the position is saved with effects, and after this many events."""
@@ -64,7 +64,7 @@ class Follower:
                 if self.state != "waiting for the ledger":
                     _LOG.info("waiting for the ledger: %s", error, extra=fields(event="follower.waits"))
                 self.state = "waiting for the ledger"
-                self._stop.wait(_PAUSE_SECONDS)
+                self._stop.wait(_RETRY_INTERVAL_S)
         if self.position > self._saved:
             self._apply([], self.position)
 
@@ -73,7 +73,7 @@ class Follower:
         self._stop.set()
 
     def _step(self) -> None:
-        page = self._source.events(after=self.position, limit=_PAGE, wait_s=_WAIT_SECONDS)
+        page = self._source.events(after=self.position, limit=_PAGE, wait_s=_WAIT_S)
         if page.head < self.position:
             raise LedgerRewound(head=page.head, position=self.position, path=self._folder)
         if page.events:
@@ -81,7 +81,7 @@ class Follower:
         # Also when nothing is new: a ledger that was killed may have lost what it was told.
         self._source.position(VIEW, self._saved)
         if page.events:
-            self._stop.wait(_GATHER_SECONDS)
+            self._stop.wait(_LINGER_S)
 
     def _take(self, found: Sequence[Effect], seq: int) -> None:
         if found or seq - self._saved >= _SAVE_EVERY:

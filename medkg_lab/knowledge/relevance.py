@@ -15,7 +15,7 @@ UNHEARD = 0.5
 EXCLUDING = 0.35
 """What the score of a passage that says who or what is excluded is multiplied by."""
 _EXCLUSION = re.compile(r"\b(?:exclu|ineligib|contraindicat)", re.IGNORECASE)
-_STEEPNESS = 1.5
+_SATURATION_FACTOR = 1.5
 _RANGES = {MODEL_ID: (0.1, 0.8), INT8_MODEL_ID: (0.1, 0.8)}
 """Cosines of a text with what has nothing to do with it, and with what says the same, by model: mean over all pairs of
 queries and documents of SciFact, and 95th percentile of the relevant ones."""
@@ -27,7 +27,7 @@ def lexical(ranking: Ranking, ideal: float) -> dict[int, float]:
     """The share of the query's words that passages hold, by BM25 score: 0.78 where each stands once, more where more often."""
     if ideal <= 0:
         return {key: 1.0 for key, _ in ranking}
-    return {key: 1 - math.exp(-_STEEPNESS * score / ideal) for key, score in ranking}
+    return {key: 1 - math.exp(-_SATURATION_FACTOR * score / ideal) for key, score in ranking}
 
 
 def meaning(ranking: Ranking, model: str) -> dict[int, float]:

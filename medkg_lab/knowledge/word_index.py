@@ -19,7 +19,7 @@ from medkg_lab.logs import fields
 from medkg_lab.settings import FieldBoosts
 
 _LOG = logging.getLogger(__name__)
-_HEAP = 32_000_000
+_HEAP_BYTES = 32_000_000
 _VOCABULARY_FROM = 1_000
 """Passages from which on a word that none of them has is odd; fewer lack words of every kind."""
 FIELDS = ("title", "section", "body")
@@ -62,7 +62,7 @@ class WordIndex:
         self._index = tantivy.Index(_schema(), path=str(self.folder))
         self._index.config_reader("Manual")
         self._index.reload()
-        self._writer = self._index.writer(_HEAP, 1)
+        self._writer = self._index.writer(_HEAP_BYTES, 1)
 
     @classmethod
     def follow(cls, folder: Path, database: Database, boosts: FieldBoosts) -> "WordIndex":

@@ -14,7 +14,7 @@ from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.supervisor.decide import State
 
 PROCESS = "dagsterd"
-DEADLINE = 3.0
+TIMEOUT_S = 3.0
 REMOTE = ("SSH_CONNECTION", "SSH_TTY")
 
 
@@ -49,7 +49,7 @@ class DagsterAccess:
         Raises LabNotRunning, DagsterNotReady, DagsterPortForeign.
         """
         self.require_own()
-        with Client(self._locations.socket(PROCESS), deadline=DEADLINE) as client:
+        with Client(self._locations.socket(PROCESS), deadline=TIMEOUT_S) as client:
             return str(client.call("login", page=page)["url"])
 
     def token(self) -> str:

@@ -16,7 +16,7 @@ from medkg_lab.ledger.state import RunStatus
 from medkg_lab.models.identity import plain
 from medkg_lab.topology import bundled
 
-DEADLINE = 600.0
+TIMEOUT_S = 600.0
 WHO = "demo"
 
 
@@ -42,10 +42,10 @@ def run(lab: Lab, say: Say, moved: Callable[[Progress], None]) -> Demo:
     )
     ids = [job.job_id for job in outcome.jobs]
     say(f"{len(ids)} documents are on the queue")
-    progress = wait_for(lab.ledger, ids, DEADLINE, moved)
+    progress = wait_for(lab.ledger, ids, TIMEOUT_S, moved)
     opened = _open_by_hand(lab, progress, say)
     if opened:
-        progress = wait_for(lab.ledger, ids, DEADLINE, moved)
+        progress = wait_for(lab.ledger, ids, TIMEOUT_S, moved)
     head = lab.ledger.counts().head
     lab.knowledge.caught_up(head, wait_s=30)
     demo = Demo(_summary(lab, progress, expected["searches"]))

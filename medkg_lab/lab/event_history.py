@@ -11,7 +11,7 @@ from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import DefinitionRegistered, Event
 
 ASKED_AT_ONCE = 500
-SECONDS = 3.0
+TIMEOUT_S = 3.0
 
 
 class NoSuchEvent(LabError):
@@ -71,5 +71,5 @@ def documents(ledger: LedgerClient, job_ids: Iterable[str]) -> dict[str, str]:
         return {}
     marks = ", ".join("?" * len(wanted))
     sql = f"SELECT job_id, doc_id FROM job WHERE job_id IN ({marks})"
-    rows = ledger.rows(sql, wanted, limit=len(wanted), timeout_s=SECONDS).rows
+    rows = ledger.rows(sql, wanted, limit=len(wanted), timeout_s=TIMEOUT_S).rows
     return {str(job): str(document) for job, document in rows}

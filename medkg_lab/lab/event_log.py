@@ -15,7 +15,7 @@ from medkg_lab.ledger.chain import LogRecord
 from medkg_lab.ledger.log_source import EventLog
 from medkg_lab.signing import LEDGER_LOG, signer
 
-WITHIN = 5.0
+TIMEOUT_S = 5.0
 """Seconds that a broker that does not answer, or goes silent, is waited for: there are other sources."""
 
 
@@ -29,7 +29,7 @@ def event_log(lab: Lab, accept_unsigned: bool = False, accept_more: bool = False
 
 def _records(lab: Lab, stack: contextlib.ExitStack) -> Iterator[LogRecord]:
     topic = Topics(lab.settings.broker.topic_prefix).ledger_log
-    for record in read_all(_broker(lab, stack), topic, WITHIN):
+    for record in read_all(_broker(lab, stack), topic, TIMEOUT_S):
         if record.value is not None:
             yield LogRecord(record.value, dict(record.headers))
 

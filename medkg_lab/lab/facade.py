@@ -10,9 +10,9 @@ from medkg_lab.broker.address import Address, broker_address
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.lab.dagster_access import DagsterAccess
-from medkg_lab.ledger.client import RETURN_SECONDS, LedgerClient
+from medkg_lab.ledger.client import RETURN_TIMEOUT_S, LedgerClient
 from medkg_lab.locations import Locations, locate
-from medkg_lab.rpc import DEFAULT_DEADLINE, Client
+from medkg_lab.rpc import DEFAULT_TIMEOUT_S, Client
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor.client import SupervisorClient
 from medkg_lab.topology.catalog import Catalog
@@ -21,7 +21,7 @@ from medkg_lab.topology.catalog import Catalog
 class Lab:
     """The lab at `locations`; nothing is started or read until it is asked for."""
 
-    def __init__(self, locations: Locations, deadline: float = DEFAULT_DEADLINE) -> None:
+    def __init__(self, locations: Locations, deadline: float = DEFAULT_TIMEOUT_S) -> None:
         """`deadline` is the seconds that ledger and knowledge have for an answer."""
         self.locations = locations
         self.deadline = deadline
@@ -31,7 +31,7 @@ class Lab:
         return f"<Lab {self.locations.home}>"
 
     @classmethod
-    def at(cls, home: str | Path | None = None, deadline: float = DEFAULT_DEADLINE) -> "Lab":
+    def at(cls, home: str | Path | None = None, deadline: float = DEFAULT_TIMEOUT_S) -> "Lab":
         """The lab at `home`, or the default one."""
         return cls(locate(home), deadline)
 
@@ -44,7 +44,7 @@ class Lab:
     def ledger(self) -> LedgerClient:
         """The job ledger, which is waited for while it restarts. Raises LabNotRunning at once when there is no lab to ask."""
         self.require_running()
-        patience = RETURN_SECONDS if self.deadline >= DEFAULT_DEADLINE else 0.0
+        patience = RETURN_TIMEOUT_S if self.deadline >= DEFAULT_TIMEOUT_S else 0.0
         return LedgerClient(self.locations.socket("ledger"), self.deadline, patience=patience)
 
     @cached_property

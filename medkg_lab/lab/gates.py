@@ -8,7 +8,7 @@ import orjson
 from medkg_lab.errors import LabError
 from medkg_lab.lab import artifacts
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.job_queries import SECONDS
+from medkg_lab.lab.job_queries import TIMEOUT_S
 from medkg_lab.ledger.answers import JobDetail, JobGate, read
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.state import GateState
@@ -94,7 +94,7 @@ def stage_times(ledger: LedgerClient, stages: Sequence[str]) -> dict[str, float]
         f"SELECT stage, avg(ms) FROM (SELECT stage, ms FROM stage_run WHERE status = 'completed' AND stage IN ({marks}) "
         f"ORDER BY t1 DESC LIMIT {RECENT_RUNS * len(stages)}) GROUP BY stage"
     )
-    return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=SECONDS).rows}
+    return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=TIMEOUT_S).rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +122,11 @@ def decided(ledger: LedgerClient, most: int) -> list[Decided]:
         f"SELECT {', '.join(_DECIDED)} FROM gate WHERE state != 'waiting' "
         f"ORDER BY coalesce(opened_at, waiting_since) DESC LIMIT {int(most)}"
     )
-    rows = ledger.rows(sql, limit=max(1, most), timeout_s=SECONDS).rows
+    rows = ledger.rows(sql, limit=max(1, most), timeout_s=TIMEOUT_S).rows
     return read([dict(zip(_DECIDED, row, strict=True)) for row in rows], list[Decided])
 
 
 def opened_since(ledger: LedgerClient, moment: float) -> dict[str, int]:
     """How many gates were opened since `moment` (seconds since the epoch): {manual or condition: gates}."""
     sql = "SELECT how, count(*) FROM gate WHERE opened_at >= ? AND state IN ('open', 'released') GROUP BY how"
-    return {str(how): int(count) for how, count in ledger.rows(sql, [moment], timeout_s=SECONDS).rows}
+    return {str(how): int(count) for how, count in ledger.rows(sql, [moment], timeout_s=TIMEOUT_S).rows}

@@ -59,7 +59,7 @@ _FIELDS = {
 }
 _STATES = {"gate": "waiting_gate"}
 _REVERSED = {"DESC": "ASC", "ASC": "DESC"}
-SECONDS = 3.0
+TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ def jobs(ledger: LedgerClient, narrowed: str, sort: str, reverse: bool, offset: 
     order = SORTS[sort]
     if reverse:
         order = ", ".join(_turned(part) for part in order.split(", "))
-    counted = ledger.rows(f"SELECT count(*) FROM job {clause}", parameters, timeout_s=SECONDS)
+    counted = ledger.rows(f"SELECT count(*) FROM job {clause}", parameters, timeout_s=TIMEOUT_S)
     listed = ledger.rows(
         f"SELECT {', '.join(COLUMNS)} FROM job {clause} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}",
         parameters,
         limit=max(1, limit),
-        timeout_s=SECONDS,
+        timeout_s=TIMEOUT_S,
     )
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in listed.rows]
     began = _began(ledger, [row["job_id"] for row in rows if row["execution"] > 1])
@@ -125,7 +125,7 @@ def _began(ledger: LedgerClient, job_ids: Sequence[str]) -> dict[str, float]:
         return {}
     sql = f"""SELECT job_id, min(t0) FROM stage_run JOIN job USING (job_id, execution)
               WHERE job_id IN ({", ".join("?" * len(job_ids))}) AND t0 IS NOT NULL GROUP BY job_id"""
-    return dict(ledger.rows(sql, job_ids, limit=len(job_ids), timeout_s=SECONDS).rows)
+    return dict(ledger.rows(sql, job_ids, limit=len(job_ids), timeout_s=TIMEOUT_S).rows)
 
 
 def began_at(job: JobDetail) -> float:
@@ -139,7 +139,7 @@ def job_ids(ledger: LedgerClient, narrowed: str, most: int) -> list[str]:
     condition, parameters = where(narrowed)
     clause = f"WHERE {condition}" if condition else ""
     sql = f"SELECT job_id FROM job {clause} ORDER BY age DESC LIMIT {int(most)}"
-    return [str(row[0]) for row in ledger.rows(sql, parameters, limit=max(1, most), timeout_s=SECONDS).rows]
+    return [str(row[0]) for row in ledger.rows(sql, parameters, limit=max(1, most), timeout_s=TIMEOUT_S).rows]
 
 
 def _turned(part: str) -> str:
@@ -156,7 +156,7 @@ def flow(ledger: LedgerClient) -> dict[str, dict[str, dict[str, int]]]:
         "WHERE state IN ('queued', 'running', 'waiting_gate', 'failed', 'dead') GROUP BY ALL"
     )
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for pipeline, stage, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
+    for pipeline, stage, state, count in ledger.rows(sql, timeout_s=TIMEOUT_S).rows:
         found.setdefault(pipeline, {}).setdefault(stage, {})[state] = int(count)
     return found
 
@@ -165,7 +165,7 @@ def totals(ledger: LedgerClient) -> dict[str, dict[str, int]]:
     """How many jobs each pipeline has in each state."""
     sql = "SELECT pipeline_name, state, count(*) FROM job GROUP BY ALL"
     found: dict[str, dict[str, int]] = {}
-    for pipeline, state, count in ledger.rows(sql, timeout_s=SECONDS).rows:
+    for pipeline, state, count in ledger.rows(sql, timeout_s=TIMEOUT_S).rows:
         found.setdefault(pipeline, {})[state] = int(count)
     return found
 
@@ -173,14 +173,14 @@ def totals(ledger: LedgerClient) -> dict[str, dict[str, int]]:
 def acknowledged(ledger: LedgerClient) -> dict[str, int]:
     """How many failed and dead jobs were seen and put aside, by state."""
     sql = f"SELECT state, count(*) FROM job WHERE state IN ('failed', 'dead') AND {_SEEN} GROUP BY state"
-    return {str(state): int(count) for state, count in ledger.rows(sql, timeout_s=SECONDS).rows}
+    return {str(state): int(count) for state, count in ledger.rows(sql, timeout_s=TIMEOUT_S).rows}
 
 
 def inputs(ledger: LedgerClient, job_id: str) -> dict[str, list[tuple[str, str]]]:
     """What each stage of a job was made from: {stage: [(kind, sha256)]}."""
     sql = "SELECT DISTINCT stage, input_kind, input FROM provenance WHERE job_id = ? ORDER BY ALL"
     found: dict[str, list[tuple[str, str]]] = {}
-    for stage, kind, sha256 in ledger.rows(sql, [job_id], timeout_s=SECONDS).rows:
+    for stage, kind, sha256 in ledger.rows(sql, [job_id], timeout_s=TIMEOUT_S).rows:
         found.setdefault(stage, []).append((kind, sha256))
     return found
 
@@ -191,7 +191,7 @@ def lineage(ledger: LedgerClient, job_id: str) -> list[tuple[str, int, int]]:
         "SELECT kind, count(DISTINCT sha256), sum(count) FROM artifact WHERE job_id = ? "
         "GROUP BY kind ORDER BY min(created_at)"
     )
-    rows = ledger.rows(sql, [job_id], timeout_s=SECONDS).rows
+    rows = ledger.rows(sql, [job_id], timeout_s=TIMEOUT_S).rows
     return [(str(kind), int(number), int(items or 0)) for kind, number, items in rows]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from medkg_lab.ledger.client import LedgerClient
 
-SECONDS = 3.0
+TIMEOUT_S = 3.0
 _SQL = """
 SELECT s.stage,
        count(DISTINCT s.job_id) FILTER (s.status IN ('completed', 'skipped')),
@@ -41,7 +41,7 @@ class Done:
 
 def stages_done(ledger: LedgerClient, pipeline: str) -> dict[str, Done]:
     """What came of each stage and gate of a pipeline so far. Raises QueryTimeout."""
-    rows = ledger.rows(_SQL, [pipeline, pipeline], timeout_s=SECONDS).rows
+    rows = ledger.rows(_SQL, [pipeline, pipeline], timeout_s=TIMEOUT_S).rows
     return {
         str(stage): Done(int(through), int(failed), p50, p95, int(tries or 0), str(by or ""), str(device or ""))
         for stage, through, failed, p50, p95, tries, by, device in rows

@@ -21,10 +21,10 @@ from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
-REMOVALS_SHOWN_SECONDS = 24 * 3600
+REMOVALS_SHOWN_S = 24 * 3600
 GPU_LOCK = "gpu.lock"
 """The file in the state folder that the engines' GPU slot locks."""
-PATIENCE = 3.0
+TIMEOUT_S = 3.0
 """Seconds to wait for the ledger: a status that hangs tells less than one that says who does not answer."""
 
 
@@ -61,7 +61,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
         answer["ledger_error"] = why_process(ledgerd)
         return answer
     try:
-        ledger = LedgerClient(lab.locations.socket("ledger"), deadline=PATIENCE)
+        ledger = LedgerClient(lab.locations.socket("ledger"), deadline=TIMEOUT_S)
         counts = ledger.counts()
         positions = ledger.positions()
     except LabError as error:
@@ -154,7 +154,7 @@ def _removed(lab: Lab) -> list[str]:
     """What was deleted from topics of the embedded broker within the last day."""
     now = time.time()
     found = removals(embedded_folder(lab.locations) / REMOVALS)
-    return [why_removed(one, now) for one in found if now - one.at < REMOVALS_SHOWN_SECONDS]
+    return [why_removed(one, now) for one in found if now - one.at < REMOVALS_SHOWN_S]
 
 
 def blockers(lab: Lab) -> list[str]:

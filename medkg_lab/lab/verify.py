@@ -38,7 +38,7 @@ from medkg_lab.models.events import (
 from medkg_lab.orchestration.runs import visible_run_id
 
 MAX_LISTED = 200
-CATCH_UP = 60.0
+CATCH_UP_TIMEOUT_S = 60.0
 OUTCOMES: Mapping[type, str] = {StageCompleted: "completed", StageFailed: "failed", StageSkipped: "skipped"}
 DAGSTER_STATES = {"completed": "SUCCESS", "failed": "FAILURE", "skipped": "SKIPPED", "lost": "FAILURE"}
 GATE_STATES: Mapping[type, str] = {
@@ -299,7 +299,7 @@ def _removed(
 
 def _wait_for_views(lab: Lab) -> None:
     """Wait until the intake has read the work queue, and then until the views have seen what followed."""
-    until = time.monotonic() + CATCH_UP
+    until = time.monotonic() + CATCH_UP_TIMEOUT_S
     while unread := requests.unread(lab):
         if time.monotonic() > until:
             raise IntakeBehind(unread=unread)

@@ -27,9 +27,9 @@ from medkg_lab.models.events import (
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.kinds import KINDS
 
-RESTART_SECONDS = 30.0
+RESTART_TIMEOUT_S = 30.0
 """How long a ledger may be away: the supervisor starts one that was killed again."""
-PAUSE_SECONDS = 0.2
+POLL_INTERVAL_S = 0.2
 FINAL = {"completed", "failed", "dead", "cancelled"}
 _Moves = JobCompleted | JobFailed | JobDead | JobCancelled | GateWaiting | GateOpened | FieldSet | JobRequeued
 
@@ -90,9 +90,9 @@ def wait_for(
             head = _step(ledger, progress, head)
             there = time.monotonic()
         except PeerUnreachable:
-            if time.monotonic() - there > RESTART_SECONDS:
+            if time.monotonic() - there > RESTART_TIMEOUT_S:
                 raise
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(POLL_INTERVAL_S)
     if seen is not None:
         seen(progress)
     return progress

@@ -7,7 +7,7 @@ from datetime import datetime
 from medkg_lab.broker.removals import Removal
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.answers import AnyGate, CircuitRow, JobRow
-from medkg_lab.ledger.errors import ROOM
+from medkg_lab.ledger.errors import MIN_FREE_BYTES
 from medkg_lab.ledger.own_failures import PAUSES, runs_again
 from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import GateState, JobState
@@ -19,7 +19,7 @@ from medkg_lab.topology.rules import PDF_FIELD
 
 DISK_LOW_MB = 2000.0
 """Free space that is worth a word."""
-DISK_FULL_MB = ROOM / 1e6
+DISK_FULL_MB = MIN_FREE_BYTES / 1e6
 """The ledger takes nothing while less than this is free."""
 
 

@@ -14,7 +14,7 @@ from medkg_lab.ledger.rates import Rates, Spent
 from medkg_lab.ledger.state import Circuit, CircuitState
 from medkg_lab.ledger.writer_bridge import WriterBridge
 
-MAX_RATE = 1_000_000.0
+MAX_RATE_PER_SECOND = 1_000_000.0
 MAX_WANT = 10_000
 
 
@@ -64,7 +64,7 @@ class Circuits:
     async def rate_lease(self, args: dict[str, Any]) -> dict[str, Any]:
         """Calls that may be made now, of all that processes share."""
         read = Args("rate_lease", args)
-        rate, want = read.number("rate_per_s", 1e-6, MAX_RATE), int(read.number("want", 1, MAX_WANT))
+        rate, want = read.number("rate_per_s", 1e-6, MAX_RATE_PER_SECOND), int(read.number("want", 1, MAX_WANT))
         granted, wait_s = self._rates.lease(read.text("policy"), read.text("key"), rate, want)
         return {"granted": granted, "wait_s": wait_s}
 

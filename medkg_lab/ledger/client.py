@@ -40,8 +40,8 @@ from medkg_lab.models.event_codec import (
 from medkg_lab.models.events import NO_EVIDENCE, Event, EventData, Evidence, FieldValue, ImportedJob
 from medkg_lab.models.job import JobSpec
 
-RETRY_PAUSE = 0.1
-RETURN_SECONDS = 10.0
+RETRY_INTERVAL_S = 0.1
+RETURN_TIMEOUT_S = 10.0
 """How long a ledger that was just there is thought to be restarting."""
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ class LedgerClient:
     def __init__(
         self,
         path: Path,
-        deadline: float = rpc.DEFAULT_DEADLINE,
+        deadline: float = rpc.DEFAULT_TIMEOUT_S,
         before_emit: Callable[[], None] = lambda: None,
         patience: float = 0.0,
     ) -> None:
@@ -438,9 +438,9 @@ class LedgerClient:
             try:
                 return self._call(op, args, max(0.01, until - time.monotonic()))
             except rpc.PeerUnreachable:
-                if time.monotonic() + RETRY_PAUSE >= until:
+                if time.monotonic() + RETRY_INTERVAL_S >= until:
                     raise
-                time.sleep(RETRY_PAUSE)
+                time.sleep(RETRY_INTERVAL_S)
                 args["resend"] = True
 
     def _ask(self, op: str, **args: Any) -> Any:
@@ -459,14 +459,14 @@ class LedgerClient:
             try:
                 return self._call(op, args, max(0.01, until - time.monotonic()))
             except rpc.PeerUnreachable as error:
-                waits = RETURN_SECONDS if isinstance(error, rpc.PeerClosing) else self._patience
+                waits = RETURN_TIMEOUT_S if isinstance(error, rpc.PeerClosing) else self._patience
                 began = began or time.monotonic()
                 gone = min(until, max(gone, began + waits))
-                if time.monotonic() + RETRY_PAUSE >= (until if again else gone):
+                if time.monotonic() + RETRY_INTERVAL_S >= (until if again else gone):
                     raise
             self._forget_connections()
             if not again:
-                time.sleep(RETRY_PAUSE)
+                time.sleep(RETRY_INTERVAL_S)
             again = False
 
     def _forget_connections(self) -> None:

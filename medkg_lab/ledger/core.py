@@ -14,7 +14,7 @@ from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
-from medkg_lab.ledger.errors import ROOM, CommandIdReused, DiskFull, LedgerError, LedgerPruned
+from medkg_lab.ledger.errors import MIN_FREE_BYTES, CommandIdReused, DiskFull, LedgerError, LedgerPruned
 from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.own_failures import due
@@ -24,7 +24,7 @@ from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import Job, State
 from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.views import Views
-from medkg_lab.ledger.window import SIZE, Window
+from medkg_lab.ledger.window import SIZE_EVENTS, Window
 from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded, encode, to_row
 from medkg_lab.models.events import Event, MakesJobs, command_of, stamp
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 FOLDS = "folds"
 OWN_RETRIES_AT_ONCE = 100
-LOOK_AGAIN = 10.0
+CHECK_INTERVAL_S = 10.0
 """Seconds after which a job that waits to be run again by the lab itself is looked at once more."""
 KEPT_FINISHED = 1000
 """Finished jobs that stay in memory: those that are asked for most."""
@@ -95,7 +95,7 @@ class Core:
         self.whole: Callable[[str], bool] = lambda part: True
         self._looked_at: dict[str, float] = {}
         self._catch_up()
-        self.window = Window(self._events.last(SIZE))
+        self.window = Window(self._events.last(SIZE_EVENTS))
 
     def _begin_at_fold(self) -> None:
         """Take the views from a fold snapshot, because the events that they were made from are gone. Raises LedgerPruned."""
@@ -168,7 +168,7 @@ class Core:
 
     def full(self) -> DiskFull:
         """The refusal when the disk has no room."""
-        return DiskFull(path=self.folder, mib=ROOM >> 20)
+        return DiskFull(path=self.folder, mib=MIN_FREE_BYTES >> 20)
 
     def _past(self, requests: Sequence[Request]) -> dict[str, _Repeated]:
         """The events of those commands that were carried out so long ago that the window has lost them."""
@@ -239,7 +239,7 @@ class Core:
         times = {job_id: max(at, self._looked_at.get(job_id, 0.0)) for job_id, at in waiting.items()}
         ready = due(times, now, OWN_RETRIES_AT_ONCE)
         # Put off, whatever comes of it: those that wait for one process must not be in the way of others.
-        self._looked_at |= dict.fromkeys(ready, now + LOOK_AGAIN)
+        self._looked_at |= dict.fromkeys(ready, now + CHECK_INTERVAL_S)
         here = [self.state.jobs[job_id] for job_id in ready if job_id in self.state.jobs]
         jobs = [*here, *self._remembered.jobs({job_id for job_id in ready if job_id not in self.state.jobs})]
         whole = {part: self.whole(part) for part in {job.own or "" for job in jobs}}

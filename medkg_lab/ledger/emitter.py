@@ -19,7 +19,7 @@ from medkg_lab.models.events import EventData
 MOST_PENDING = 1024
 """Records that may be undelivered; `put` waits beyond that."""
 MOST_AT_ONCE = 256
-RETRY_PAUSE = 0.1
+RETRY_INTERVAL_S = 0.1
 NEVER = float("inf")
 MOST_FAILED = 64
 """Batches whose failure is kept for whoever asks: nobody may ever ask about one that was lost."""
@@ -137,9 +137,9 @@ class Emitter:
                 _raise_closing(answers)
                 break
             except rpc.PeerUnreachable as error:
-                if time.monotonic() + RETRY_PAUSE >= until:
+                if time.monotonic() + RETRY_INTERVAL_S >= until:
                     return self._give_up(error)
-            time.sleep(RETRY_PAUSE)
+            time.sleep(RETRY_INTERVAL_S)
             records = [{**record, "resend": True} for record in records]
         return self._settle(answers)
 

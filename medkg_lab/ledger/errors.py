@@ -4,7 +4,7 @@ from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.rpc import PeerClosing
 
-ROOM = 64 * 1024 * 1024
+MIN_FREE_BYTES = 64 * 1024 * 1024
 """Bytes that must be free on the disk for a command to be carried out."""
 
 

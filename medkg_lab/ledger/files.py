@@ -7,7 +7,7 @@ import orjson
 
 from medkg_lab.files import replace_private, sync
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def settle(part: Path, path: Path) -> None:
@@ -27,7 +27,7 @@ def sha256(path: Path) -> str:
     """The checksum of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK):
+        while chunk := handle.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 

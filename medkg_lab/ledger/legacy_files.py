@@ -13,7 +13,7 @@ import orjson
 from medkg_lab.files import open_regular
 from medkg_lab.ledger.errors import LegacyUnreadable
 
-MAX_LINE = 4 * 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024
 _SQLITE = b"SQLite format 3\x00"
 _DUCKDB = b"DUCK"
 _DUCKDB_AT = 8
@@ -37,9 +37,9 @@ def entries(path: Path, table: str | None = None) -> Iterator[dict[str, Any] | s
 
 def _lines(path: Path) -> Iterator[dict[str, Any] | str]:
     with open_regular(path, sys.maxsize) as handle:
-        while line := handle.readline(MAX_LINE + 1):
-            if len(line) > MAX_LINE:
-                raise LegacyUnreadable(path=path, detail=f"a line is longer than {MAX_LINE} bytes")
+        while line := handle.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise LegacyUnreadable(path=path, detail=f"a line is longer than {MAX_LINE_BYTES} bytes")
             if line.strip():
                 yield _entry(line)
 

@@ -18,7 +18,7 @@ from medkg_lab.ledger.commands.definitions import KINDS
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.describe import describe_job
 from medkg_lab.ledger.positions import Positions
-from medkg_lab.ledger.query import FILTERS, MAX_ROWS, MAX_SECONDS, QueryService
+from medkg_lab.ledger.query import FILTERS, MAX_QUERY_S, MAX_ROWS, QueryService
 from medkg_lab.ledger.query_pool import QueryPool
 from medkg_lab.ledger.ring import portion
 from medkg_lab.ledger.writer_bridge import WriterBridge, wait_of
@@ -42,7 +42,7 @@ class _Select:
         parameters = read.any("params") or []
         if not isinstance(parameters, list):
             raise read.wrong("params must be a list")
-        limit, timeout_s = read.number("limit", 1, MAX_ROWS), read.number("timeout_s", 0.01, MAX_SECONDS)
+        limit, timeout_s = read.number("limit", 1, MAX_ROWS), read.number("timeout_s", 0.01, MAX_QUERY_S)
         return cls(read.text("sql"), parameters, int(limit), float(timeout_s))
 
 

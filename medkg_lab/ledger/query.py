@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ARCHIVE_TABLE = "event_archive"
 MAX_ROWS = 100_000
-MAX_SECONDS = 300.0
+MAX_QUERY_S = 300.0
 MAX_GATES = 10_000
 FILTERS = {
     "state": "state",

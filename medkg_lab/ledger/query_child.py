@@ -22,11 +22,11 @@ from medkg_lab.ledger.cells import plain
 from medkg_lab.ledger.errors import LedgerError, QueryFailed, QueryTooLarge
 from medkg_lab.ledger.select_statements import check
 
-MEMORY = 1024 * 1024 * 1024
+MEMORY_BYTES = 1024 * 1024 * 1024
 """Bytes of address space that queries may take, beyond what the process has when it starts."""
 DATABASE_MEMORY = "512MiB"
-MAX_CELL = 1024 * 1024
-MAX_ANSWER = 32 * 1024 * 1024
+MAX_CELL_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_DETAIL = 4000
 ROWS_AT_ONCE = 256
 READY = b"ready"
@@ -74,7 +74,7 @@ def bound() -> None:
     """Limit what this process may take, whatever it is made to do."""
     os.nice(NICENESS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + MEMORY
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
     for what, most in ((resource.RLIMIT_AS, limit), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -126,8 +126,8 @@ def _encode(connection: duckdb.DuckDBPyConnection, limit: int) -> bytes:
         for row in some:
             encoded = _row(row, columns)
             size += len(encoded) + 1
-            if size > MAX_ANSWER:
-                raise QueryTooLarge(detail=f"its answer has more than {MAX_ANSWER >> 20} MiB")
+            if size > MAX_ANSWER_BYTES:
+                raise QueryTooLarge(detail=f"its answer has more than {MAX_ANSWER_BYTES >> 20} MiB")
             rows.append(encoded)
     head = orjson.dumps({"columns": columns, "truncated": len(rows) > limit})
     return head[:-1] + b',"rows":[' + b",".join(rows[:limit]) + b"]}"
@@ -139,10 +139,10 @@ def _row(row: Sequence[Any], columns: Sequence[str]) -> bytes:
 
 
 def _cell(value: Any, column: str) -> bytes:
-    too_long = isinstance(value, str | bytes) and len(value) > MAX_CELL
+    too_long = isinstance(value, str | bytes) and len(value) > MAX_CELL_BYTES
     encoded = b"" if too_long else orjson.dumps(plain(value))
-    if too_long or len(encoded) > MAX_CELL:
-        raise QueryTooLarge(detail=f"a cell of column {column:.80} has more than {MAX_CELL >> 20} MiB")
+    if too_long or len(encoded) > MAX_CELL_BYTES:
+        raise QueryTooLarge(detail=f"a cell of column {column:.80} has more than {MAX_CELL_BYTES >> 20} MiB")
     return encoded
 
 

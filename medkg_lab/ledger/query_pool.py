@@ -20,10 +20,10 @@ from medkg_lab.ledger.views import Views
 COPIES = "-queries"
 """What is added to the name of the ledger's folder for the one of the copies."""
 MOST_AT_ONCE = 2
-IDLE_SECONDS = 60.0
+IDLE_S = 60.0
 """How long a process that has nothing to do is kept for the next query: starting one takes longer than most queries."""
-START_SECONDS = 60.0
-LARGE = 4 * 1024 * 1024
+START_TIMEOUT_S = 60.0
+LARGE_BYTES = 4 * 1024 * 1024
 """Bytes of an answer after which its process is not used again."""
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 _ENDED = "it ended the process that it ran in, most likely for want of memory or by nesting too deep"
@@ -54,7 +54,7 @@ class QueryPool:
                 child.kill()
                 raise
             refused = None if answer[:1] == b"R" else _revive(orjson.loads(answer[1:]))
-            if isinstance(refused, QueryTooLarge) or len(answer) > LARGE:
+            if isinstance(refused, QueryTooLarge) or len(answer) > LARGE_BYTES:
                 child.kill()  # it has had much memory, which it might keep
             else:
                 self._release(child)
@@ -98,7 +98,7 @@ class QueryPool:
             child.kill()
             return
         self._idle.append(child)
-        self._ending = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._end_idle)
+        self._ending = asyncio.get_running_loop().call_later(IDLE_S, self._end_idle)
 
     def _end_idle(self) -> None:
         while self._idle:
@@ -130,7 +130,7 @@ class _Child:
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=environment, cwd="/")
         child = cls(process)
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 await child._read()
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             child.kill()

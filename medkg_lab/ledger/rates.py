@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BURST_SECONDS = 0.5
+BURST_S = 0.5
 MOST_BUCKETS = 10_000
-GRACE = 0.5
+GRACE_S = 0.5
 """Seconds after the end of its wait in which who was refused asks again."""
 
 
@@ -53,7 +53,7 @@ class Rates:
         return [
             Spent(*place, bucket.rate, max(0.0, bucket.refused_until - now))
             for place, bucket in self._buckets.items()
-            if now <= bucket.refused_until + GRACE
+            if now <= bucket.refused_until + GRACE_S
         ]
 
     def _filled(self, policy: str, key: str, rate_per_s: float) -> _Bucket:
@@ -62,7 +62,7 @@ class Rates:
         self._buckets.move_to_end((policy, key))
         if len(self._buckets) > MOST_BUCKETS:
             self._buckets.popitem(last=False)
-        most = max(1.0, rate_per_s * BURST_SECONDS)
+        most = max(1.0, rate_per_s * BURST_S)
         bucket.tokens = min(most, bucket.tokens + (now - bucket.filled_at) * rate_per_s)
         bucket.filled_at = now
         return bucket

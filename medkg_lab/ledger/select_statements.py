@@ -4,13 +4,13 @@ import duckdb
 
 from medkg_lab.ledger.errors import QueryFailed, QueryRefused
 
-MAX_SQL = 100_000
+MAX_SQL_CHARACTERS = 100_000
 
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Refuse all but one SELECT. Raises QueryRefused and QueryFailed."""
-    if len(sql) > MAX_SQL:
-        raise QueryRefused(detail=f"it is longer than {MAX_SQL} characters")
+    if len(sql) > MAX_SQL_CHARACTERS:
+        raise QueryRefused(detail=f"it is longer than {MAX_SQL_CHARACTERS} characters")
     try:
         statements = connection.extract_statements(sql)
     except duckdb.Error as error:

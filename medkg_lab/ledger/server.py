@@ -41,9 +41,9 @@ PLAIN_COMMANDS: tuple[type[Command], ...] = (
     Cancel,
 )
 """The commands whose op does nothing but carry them out."""
-HEARD_SECONDS = 5.0
+HEARD_WITHIN_S = 5.0
 """A reader of the log that has not told its position for so long is thought to be away."""
-SAVE_EVERY = 0.25
+SAVE_INTERVAL_S = 0.25
 """Seconds between two savings of the readers' positions."""
 
 
@@ -70,7 +70,7 @@ class Server:
         server = await rpc.serve(self._socket, self.handlers())
         ready()
         try:
-            while not await within(self._gateway.stopping, SAVE_EVERY):
+            while not await within(self._gateway.stopping, SAVE_INTERVAL_S):
                 await loop.run_in_executor(None, self._save)
         finally:
             server.close()
@@ -84,7 +84,7 @@ class Server:
 
     def _is_whole(self, part: str) -> bool:
         """Whether a process of the lab works, as far as the ledger hears of it; from any thread."""
-        return part not in READERS or self._positions.heard_within(part, HEARD_SECONDS)
+        return part not in READERS or self._positions.heard_within(part, HEARD_WITHIN_S)
 
     def _close(self) -> None:
         self._questions.close()

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 import duckdb
 
 from medkg_lab.ledger.archive import COLUMNS, Archive
-from medkg_lab.ledger.errors import ROOM, EventsPruned, LedgerDamaged, LedgerInUse, LedgerShort
+from medkg_lab.ledger.errors import MIN_FREE_BYTES, EventsPruned, LedgerDamaged, LedgerInUse, LedgerShort
 from medkg_lab.ledger.migrations import migrate
 from medkg_lab.models.event_codec import Row, from_row
 from medkg_lab.models.events import Event, command_of
@@ -79,7 +79,7 @@ class EventStore:
     def has_room(self) -> bool:
         """Whether the disk has room for what is written next."""
         found = os.statvfs(self.path.parent)
-        return found.f_bavail * found.f_frsize >= ROOM
+        return found.f_bavail * found.f_frsize >= MIN_FREE_BYTES
 
     def _promise(self, seq: int) -> None:
         os.pwrite(self._mark, seq.to_bytes(8, "little"), 0)

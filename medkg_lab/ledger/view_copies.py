@@ -11,12 +11,12 @@ import os
 import shutil
 from pathlib import Path
 
-from medkg_lab.ledger.errors import ROOM, QueryFailed
+from medkg_lab.ledger.errors import MIN_FREE_BYTES, QueryFailed
 from medkg_lab.ledger.views import Views, log_of
 
-_HEADERS = 3 * 4096
+_HEADER_BYTES = 3 * 4096
 """The bytes at the beginning of a DuckDB file that are other ones after every checkpoint."""
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _CANNOT = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.EPERM})
 """What `copy_file_range` says where it is not to be had."""
 
@@ -70,14 +70,14 @@ class ViewCopies:
     def _copy_base(self) -> None:
         """Bring the base up to date, if there was a checkpoint since it was copied."""
         source = self._open()
-        headers = os.pread(source, _HEADERS, 0)
+        headers = os.pread(source, _HEADER_BYTES, 0)
         if headers == self._headers:
             return
         self._headers = b""
         self._base.unlink(missing_ok=True)
         size = os.fstat(source).st_size
         disk = os.statvfs(self._folder)
-        if disk.f_bavail * disk.f_frsize < size + ROOM:
+        if disk.f_bavail * disk.f_frsize < size + MIN_FREE_BYTES:
             raise QueryFailed(detail=f"a copy of the tables needs {size >> 20} MiB, and the disk has no room for it")
         target = os.open(self._base, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -108,5 +108,5 @@ def _copy(source: int, target: int, size: int) -> None:
     except OSError as error:
         if error.errno not in _CANNOT:
             raise
-    while done < size and (read := os.pread(source, _CHUNK, done)):
+    while done < size and (read := os.pread(source, _CHUNK_BYTES, done)):
         done += os.pwrite(target, read, done)

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 from medkg_lab.models.events import Event, command_of
 
-SIZE = 50_000
+SIZE_EVENTS = 50_000
 
 
 class Window:
     """The last commands by id. `start` is the number of the first event that it is complete from."""
 
-    def __init__(self, ids: Iterable[tuple[int, str]] = (), size: int = SIZE) -> None:
+    def __init__(self, ids: Iterable[tuple[int, str]] = (), size: int = SIZE_EVENTS) -> None:
         self._spans: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._size = size
         self.start = 1

@@ -19,13 +19,13 @@ from medkg_lab.models.event_codec import Encoded
 
 log = logging.getLogger(__name__)
 
-LINGER = 0.010
+LINGER_S = 0.010
 """Seconds that a lazy command waits for others to share its commit."""
-PROJECT_EVERY = 1.0
+PROJECT_INTERVAL_S = 1.0
 """Seconds from one writing of the views to the next while there is something to write."""
-CHECK_LEASES_EVERY = 0.1
-CHECK_OWN_FAILURES_EVERY = 1.0
-STALLED = 1.5
+LEASE_CHECK_INTERVAL_S = 0.1
+FAILURE_CHECK_INTERVAL_S = 1.0
+STALLED_S = 1.5
 """Seconds between two checks of the leases from which on the ledger itself was held up: nobody loses a batch for that."""
 ROUND = 512
 """Requests in one commit at most."""
@@ -137,7 +137,7 @@ class Writer(threading.Thread):
             while not self._inbox and not self._stopping and not self._written:
                 if not self._wake.wait(until - time.monotonic() if until > time.monotonic() else 0):
                     break
-            until = time.monotonic() + LINGER
+            until = time.monotonic() + LINGER_S
             while self._may_linger() and (left := until - time.monotonic()) > 0:
                 self._wake.wait(left)
             items, self._inbox = self._inbox[:ROUND], self._inbox[ROUND:]
@@ -146,9 +146,9 @@ class Writer(threading.Thread):
     def _patience(self) -> float:
         """Seconds until the writer has something to do of its own accord."""
         clock = time.monotonic()
-        until = self._leases_at + CHECK_LEASES_EVERY if self.core.state.batches else clock + 1.0
+        until = self._leases_at + LEASE_CHECK_INTERVAL_S if self.core.state.batches else clock + 1.0
         if self.core.projection and not self._projecting:
-            until = min(until, self._projected_at + PROJECT_EVERY)
+            until = min(until, self._projected_at + PROJECT_INTERVAL_S)
         return max(0.0, until - clock)
 
     def _may_linger(self) -> bool:
@@ -158,18 +158,18 @@ class Writer(threading.Thread):
 
     def _due_leases(self, clock: float) -> list[Request]:
         since = clock - self._leases_at
-        if since < CHECK_LEASES_EVERY:
+        if since < LEASE_CHECK_INTERVAL_S:
             return []
         self._leases_at = clock
         # On a full disk nothing that an engine does or gives back can be recorded, so nobody loses a batch for that either.
         has_room = self.core.store.has_room()
-        if since > STALLED or not has_room:
+        if since > STALLED_S or not has_room:
             self.core.leases.prolong(since)
         return self.core.overdue(clock) if has_room else []
 
     def _own_failures(self, clock: float) -> list[Request]:
         """The jobs to run again by themselves, looked for now and then."""
-        if not self.core.state.own_failures or clock - self._own_failures_at < CHECK_OWN_FAILURES_EVERY:
+        if not self.core.state.own_failures or clock - self._own_failures_at < FAILURE_CHECK_INTERVAL_S:
             return []
         self._own_failures_at = clock
         return self.core.own_failures(time.time())
@@ -197,7 +197,7 @@ class Writer(threading.Thread):
             self._projecting = False
             self.core.projected()
             self.figures.projections += 1
-        wanted = self._flushes or clock - self._projected_at >= PROJECT_EVERY
+        wanted = self._flushes or clock - self._projected_at >= PROJECT_INTERVAL_S
         if self.core.projection and wanted and not self._projecting:
             self._project(clock)
         self._answer_flushes()

@@ -14,7 +14,7 @@ from medkg_lab.models.event_codec import Encoded
 
 IN_FLIGHT = 1024
 """Commands that may wait for their commit; further ones wait for a place, and with them their senders."""
-MAX_WAIT = 300.0
+MAX_WAIT_S = 300.0
 
 
 class WriterBridge:
@@ -104,4 +104,4 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
 
 def wait_of(op: str, args: Mapping[str, Any]) -> float:
     """How long the sender of an op wants to wait, in seconds. Raises MalformedCommand."""
-    return Args(op, {"wait_s": 0.0, **args}).number("wait_s", 0.0, MAX_WAIT)
+    return Args(op, {"wait_s": 0.0, **args}).number("wait_s", 0.0, MAX_WAIT_S)

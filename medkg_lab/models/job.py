@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-LARGE = 512 * 1024
+LARGE_BYTES = 512 * 1024
 """Bytes of a document from which on its job shares a batch with no other: one that takes long holds nobody up."""
 _SIZE = re.compile(rb'"size":(\d+)')
 """The size in a submission's JSON: of its fields by this name, only the content's is a number."""
@@ -35,4 +35,4 @@ class JobSpec:
     def is_large(self) -> bool:
         """Whether the submission says that its document is large; whoever says otherwise only gains less time."""
         found = _SIZE.search(self.submission)
-        return found is not None and int(found[1]) >= LARGE
+        return found is not None and int(found[1]) >= LARGE_BYTES

@@ -11,7 +11,7 @@ from dagster import AssetKey, AssetMaterialization, AssetSpec, MetadataValue
 
 from medkg_lab.models.events import Event, StageCompleted
 
-WINDOW_SECONDS = 10.0
+WINDOW_S = 10.0
 _OF_KIND = {"document": "documents", "chunks": "chunks", "embeddings": "embeddings", "kg_receipt": "graph"}
 _NEEDS = {"documents": (), "chunks": ("documents",), "embeddings": ("chunks",), "graph": ("documents",)}
 _KINDS = {"documents": "json", "chunks": "tantivy", "embeddings": "faiss", "graph": "duckdb"}
@@ -62,7 +62,7 @@ class MaterializationWindow:
 
     def is_over(self, now: float) -> bool:
         """Whether there is something to tell and the window has lasted long enough."""
-        return self.began is not None and not 0 <= now - self.began < WINDOW_SECONDS
+        return self.began is not None and not 0 <= now - self.began < WINDOW_S
 
     def materializations(self) -> list[AssetMaterialization]:
         """What Dagster is told."""

@@ -21,9 +21,9 @@ from medkg_lab.port_use import in_use
 from medkg_lab.process import CannotRun
 from medkg_lab.repeats import REPEAT_INTERVAL_S, OnceAMinute
 
-HEAD_SECONDS = 10.0
+HEAD_TIMEOUT_S = 10.0
 """Seconds within which a request's head must be there."""
-MAX_HEAD = 32 * 1024
+MAX_HEAD_BYTES = 32 * 1024
 """Bytes of a request's head at most."""
 MAX_WAITING = 512
 """Connections at most that have not sent a whole request."""
@@ -35,9 +35,9 @@ QUEUE = 1024
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Browsers take a name below `localhost` for either address, so the lab has to hold the port of both."""
 STRANGERS_WRITE = ("asyncio", "uvicorn.error")
-KEEP_ALIVE_SECONDS = 5
-STOP_SECONDS = 1
-MAX_MESSAGE = 1024 * 1024
+KEEP_ALIVE_S = 5
+STOP_TIMEOUT_S = 1
+MAX_MESSAGE_BYTES = 1024 * 1024
 """Bytes of one message that a page sends over its websocket at most."""
 
 
@@ -102,7 +102,7 @@ class LimitedConnection(H11Protocol):
 
     def _wait(self) -> None:
         self._state.waiting[self] = None
-        self._too_late = self.loop.call_later(HEAD_SECONDS, self.drop)
+        self._too_late = self.loop.call_later(HEAD_TIMEOUT_S, self.drop)
 
     def _wait_no_longer(self) -> None:
         self._state.waiting.pop(self, None)
@@ -125,7 +125,7 @@ class PagesServer(Server):
                 app,
                 http=LimitedConnection,
                 ws="websockets-sansio",
-                ws_max_size=MAX_MESSAGE,
+                ws_max_size=MAX_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
                 log_level="warning",
                 log_config=None,
@@ -135,9 +135,9 @@ class PagesServer(Server):
                 proxy_headers=False,
                 backlog=ACCEPTED_AT_ONCE,
                 limit_concurrency=MAX_CONNECTIONS,
-                h11_max_incomplete_event_size=MAX_HEAD,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=STOP_SECONDS,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=STOP_TIMEOUT_S,
             )
         )
         self.server_state: WaitingConnections = WaitingConnections(min(MAX_WAITING, open_files // 4))

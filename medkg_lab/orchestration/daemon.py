@@ -19,14 +19,14 @@ from medkg_lab.orchestration.compat import (
     execute_sensor_iteration,
 )
 
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL_S = 1.0
 """How long a look waits for a gate to open; the ledger answers at once when one does."""
-PACE_SECONDS = 0.1
+PACE_INTERVAL_S = 0.1
 """The least pause between two evaluations, so that gates that open together are released together."""
-HEARTBEAT_SECONDS = 30.0
-ERROR_SECONDS = 300
+HEARTBEAT_INTERVAL_S = 30.0
+ERROR_AGE_S = 300
 """How often a daemon says that it lives, and how long its page shows an error."""
-IDLE_SECONDS = 15.0
+IDLE_S = 15.0
 """A look in vain costs Dagster a dozen writes, so without an open gate the sensor is evaluated this seldom."""
 
 
@@ -41,14 +41,14 @@ class LabSensorDaemon(SensorDaemon):
         self, workspace_process_context: IWorkspaceProcessContext[Any], shutdown_event: threading.Event
     ) -> DaemonIterator:
         """Dagster's own loop, but for its pace; errors reach the page of the daemons through what is yielded."""
-        last = -IDLE_SECONDS
+        last = -IDLE_S
         while True:
-            if self._pending() or time.monotonic() - last >= IDLE_SECONDS:
+            if self._pending() or time.monotonic() - last >= IDLE_S:
                 last = time.monotonic()
                 yield from execute_sensor_iteration(
                     workspace_process_context, self._logger, threadpool_executor=None, submit_threadpool_executor=None
                 )
-            shutdown_event.wait(PACE_SECONDS)
+            shutdown_event.wait(PACE_INTERVAL_S)
             yield None
 
 
@@ -57,9 +57,9 @@ def gates_pending(ledger: LedgerClient) -> Callable[[], bool]:
 
     def pending() -> bool:
         try:
-            return bool(ledger.releases(LOOK_SECONDS))
+            return bool(ledger.releases(CHECK_INTERVAL_S))
         except LabError:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_INTERVAL_S)
             return False
 
     return pending
@@ -76,7 +76,7 @@ class Daemons:
         self._threads = [
             threading.Thread(
                 target=daemon.run_daemon_loop,
-                args=(context, uuid, self._stop, HEARTBEAT_SECONDS, ERROR_SECONDS),
+                args=(context, uuid, self._stop, HEARTBEAT_INTERVAL_S, ERROR_AGE_S),
                 name=f"daemon-{daemon.daemon_type()}",
                 daemon=True,
             )

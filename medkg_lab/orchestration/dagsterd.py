@@ -19,11 +19,11 @@ from medkg_lab.clocks import SteadyClock
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.callers import LabProcessContext
 from medkg_lab.orchestration.compat import create_pages
-from medkg_lab.orchestration.connections import STOP_SECONDS, PagesServer, limit_repeated_lines, listeners
+from medkg_lab.orchestration.connections import STOP_TIMEOUT_S, PagesServer, limit_repeated_lines, listeners
 from medkg_lab.orchestration.daemon import Daemons, gates_pending
 from medkg_lab.orchestration.instance import folder, open_instance
 from medkg_lab.orchestration.issuer import authenticator
-from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
+from medkg_lab.orchestration.logins import CODE_S, Logins
 from medkg_lab.orchestration.recorder import Recorder
 from medkg_lab.orchestration.reload import Reloader
 from medkg_lab.orchestration.run_reader import MAX_RUNS, read_runs
@@ -35,7 +35,7 @@ from medkg_lab.topology.catalog import Catalog
 logger = logging.getLogger("dagsterd")
 
 NAME = "dagsterd"
-POLL_SECONDS = 2.0
+POLL_INTERVAL_S = 2.0
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
         )
         thread = recorder.start(stopping)
         context = stack.enter_context(LabProcessContext(instance, load_target()))
-        sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_SECONDS)
+        sensor_client = LedgerClient(locations.socket("ledger"), deadline=POLL_INTERVAL_S)
         Reloader(Catalog(locations), context).start(stopping)
         daemons = Daemons(context, instance, gates_pending(sensor_client))
         pages = create_pages(context)
@@ -71,8 +71,8 @@ def main() -> None:
         asyncio.run(_serve(server, sockets, locations.socket(NAME), handlers))
         stopping.stop()
         # Both are daemon threads that hold nothing to be saved: the recorder's writes are whole or not at all.
-        daemons.stop(STOP_SECONDS)
-        thread.join(STOP_SECONDS)
+        daemons.stop(STOP_TIMEOUT_S)
+        thread.join(STOP_TIMEOUT_S)
 
 
 class _Server(PagesServer):
@@ -96,7 +96,7 @@ async def _serve(
 def _login_handler(guard: WebGuard) -> dict[str, rpc.Handler]:
     async def login(args: dict[str, Any]) -> dict[str, Any]:
         """An address for a browser; only the lab's user is answered on the socket."""
-        return {"url": guard.login_url(str(args.get("page", "/"))), "seconds": CODE_SECONDS}
+        return {"url": guard.login_url(str(args.get("page", "/"))), "seconds": CODE_S}
 
     return {"login": login}
 

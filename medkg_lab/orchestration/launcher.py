@@ -36,7 +36,7 @@ from medkg_lab.topology.versions import from_json
 
 logger = logging.getLogger(__name__)
 
-DEADLINE_SECONDS = 5.0
+TIMEOUT_S = 5.0
 MAX_BATCH = 200
 GONE = "unknown to the ledger"
 ENDED = frozenset({"completed", "failed", "dead", "cancelled", GONE})
@@ -46,7 +46,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
     """Tells the ledger which jobs a run is for; nothing executes in Dagster's processes."""
 
     def __init__(self, socket: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._ledger = LedgerClient(Path(socket), deadline=DEADLINE_SECONDS)
+        self._ledger = LedgerClient(Path(socket), deadline=TIMEOUT_S)
         self._inst_data = inst_data
         super().__init__()  # type: ignore[no-untyped-call]
 

@@ -9,8 +9,8 @@ import secrets
 import time
 from collections.abc import Callable
 
-CODE_SECONDS = 60.0
-SESSION_SECONDS = 12 * 3600.0
+CODE_S = 60.0
+SESSION_S = 12 * 3600.0
 """Seconds after its last use that a session ends."""
 MAX_CODES = 256
 MAX_SESSIONS = 64
@@ -27,7 +27,7 @@ class Logins:
 
     def new_code(self) -> str:
         """A code that opens one session within the next minute."""
-        return self._new(self._codes, MAX_CODES, CODE_SECONDS)
+        return self._new(self._codes, MAX_CODES, CODE_S)
 
     def is_code(self, code: str) -> bool:
         """Whether `code` still opens a session; it is not used up."""
@@ -38,7 +38,7 @@ class Logins:
         if not self._alive(self._codes, code):
             return None
         del self._codes[_digest(code)]
-        return self._new(self._sessions, MAX_SESSIONS, SESSION_SECONDS)
+        return self._new(self._sessions, MAX_SESSIONS, SESSION_S)
 
     def is_session(self, session_id: str) -> bool:
         """Whether there is such a session; using it prolongs it."""
@@ -46,7 +46,7 @@ class Logins:
             return False
         digest = _digest(session_id)
         del self._sessions[digest]
-        self._sessions[digest] = self._now() + SESSION_SECONDS
+        self._sessions[digest] = self._now() + SESSION_S
         return True
 
     def _new(self, held: dict[bytes, float], at_most: int, seconds: float) -> str:

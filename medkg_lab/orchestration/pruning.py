@@ -15,7 +15,7 @@ from medkg_lab.orchestration.storage import RUNS_LOCK, events_file, runs_file
 from medkg_lab.orchestration.writer import connect, transaction
 from medkg_lab.settings import DagsterSettings
 
-DAY_SECONDS = 86_400.0
+DAY_S = 86_400.0
 AT_ONCE = 200
 """Runs in one transaction, so that neither the recorder nor a page waits long for it."""
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
@@ -54,7 +54,7 @@ class Pruner:
 
     def prune(self) -> int:
         """Remove some runs that are too many or too old, AT_ONCE at most; how many."""
-        too_old = timestamp(self._now() - self._keep.keep_days * DAY_SECONDS)
+        too_old = timestamp(self._now() - self._keep.keep_days * DAY_S)
         found = self._runs.execute(_OLDEST, (*_ENDED, self._surplus(), too_old))
         gone = list(islice(((run_id, began) for run_id, began in found if not self._in_use(run_id)), AT_ONCE))
         found.close()

@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 VIEW = "recorder"
 READ_EVENTS = 2000
 """Events in one reading at most; each is some 50 rows when a batch is full."""
-GATHER_SECONDS = 0.1
+LINGER_S = 0.1
 """Pause between readings: one transaction for many events is what keeps the recorder cheap."""
-WAIT_SECONDS = 1.0
-PAUSE_AFTER_ERROR = 2.0
-PRUNE_SECONDS = 60.0
+WAIT_S = 1.0
+RETRY_AFTER_ERROR_S = 2.0
+PRUNE_INTERVAL_S = 60.0
 WINDOW_KEY = "assets"
 """Under which the recorder keeps what Dagster's asset pages have not been told yet."""
 USUAL = DagsterSettings()
@@ -86,7 +86,7 @@ class Recorder:
             self._known[name, version] = templates.build(self._instance, from_json(found[0].content))
         return self._known[name, version]
 
-    def step(self, wait_s: float = WAIT_SECONDS) -> int:
+    def step(self, wait_s: float = WAIT_S) -> int:
         """Read once, waiting up to `wait_s` seconds for something new; the number of events written."""
         events = self._client.events(self.position, READ_EVENTS, wait_s).events
         self._show_assets()
@@ -122,7 +122,7 @@ class Recorder:
     def _prune(self) -> None:
         """Once in a while, and then a few runs with each reading until there is nothing left to prune."""
         if self._now() >= self._prune_at and not self._pruner.prune():
-            self._prune_at = self._now() + PRUNE_SECONDS
+            self._prune_at = self._now() + PRUNE_INTERVAL_S
 
     def _in_use(self, run_id: str) -> bool:
         return self._live.has_run(run_id)
@@ -139,15 +139,15 @@ class Recorder:
             try:
                 self.step()
                 self.error = None
-                pause = GATHER_SECONDS
+                pause = LINGER_S
             except LabError as error:
-                self.error, pause = str(error), PAUSE_AFTER_ERROR
+                self.error, pause = str(error), RETRY_AFTER_ERROR_S
                 logger.warning(
                     "recording waits at event %d: %s", self.position, error, extra=fields(event="recorder.waits")
                 )
             except Exception as error:
                 # Boundary of the thread: the pages stay up, and the failure shows in the process's health.
-                self.error, pause = str(error), PAUSE_AFTER_ERROR
+                self.error, pause = str(error), RETRY_AFTER_ERROR_S
                 logger.exception("recording waits at event %d", self.position, extra=fields(event="recorder.waits"))
             stopping(pause)
 

@@ -14,7 +14,7 @@ from medkg_lab.topology.catalog import Catalog
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
+CHECK_INTERVAL_S = 0.25
 """How often the files are looked at: a look costs a millisecond."""
 
 
@@ -38,7 +38,7 @@ class Reloader:
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Look until `stopping(seconds)`, which waits that long, says so."""
-        while not stopping(LOOK_SECONDS):
+        while not stopping(CHECK_INTERVAL_S):
             try:
                 self.look()
             except Exception:

@@ -29,15 +29,15 @@ from medkg_lab.orchestration.runs import (
 )
 
 SENSOR_NAME = "pdf_ir_ready_sensor"
-DEADLINE_SECONDS = 5.0
-INTERVAL_SECONDS = -1
+TIMEOUT_S = 5.0
+INTERVAL_S = -1
 """No least interval: the daemon's loop knows when there is something to do. Dagster reads 0 as half a minute."""
 
 
 def gate_sensor(socket: Path, jobs: Sequence[JobDefinition]) -> SensorDefinition:
     """The sensor that starts `jobs`, the parts of pipelines after gates, for what the ledger releases."""
     by_half = {(job.tags[TAG_PIPELINE], job.tags[TAG_HALF]): job.name for job in jobs}
-    ledger = LedgerClient(socket, deadline=DEADLINE_SECONDS)
+    ledger = LedgerClient(socket, deadline=TIMEOUT_S)
 
     def evaluate(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         try:
@@ -54,7 +54,7 @@ def gate_sensor(socket: Path, jobs: Sequence[JobDefinition]) -> SensorDefinition
         name=SENSOR_NAME,
         evaluation_fn=evaluate,
         jobs=list(jobs),
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=INTERVAL_S,
         default_status=DefaultSensorStatus.RUNNING,
         description="Starts the part of a pipeline after a gate for the documents whose gates have opened.",
     )

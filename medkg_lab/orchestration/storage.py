@@ -25,7 +25,7 @@ from medkg_lab.orchestration.compat import (
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-16000")
 """NORMAL: a power cut may cost the last rows, which the recorder writes again from the ledger."""
-BUSY_SECONDS = 30.0
+BUSY_TIMEOUT_S = 30.0
 
 RUNS_LOCK = threading.RLock()
 """Held for each change of a run: Dagster reads a run, changes it and writes it whole, and the recorder must not come between."""
@@ -38,7 +38,7 @@ def pooled_engine(url: str) -> Engine:
         poolclass=sqlalchemy.pool.QueuePool,
         pool_size=4,
         max_overflow=12,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
 
     @sqlalchemy.event.listens_for(engine, "connect")

@@ -15,13 +15,13 @@ from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
 from medkg_lab.orchestration import callers
 from medkg_lab.orchestration.admission import RequestFacts, ServedNames, Verdict, judge
 from medkg_lab.orchestration.asgi import App, Message, Receive, Scope, Send
-from medkg_lab.orchestration.logins import CODE_SECONDS, Logins
+from medkg_lab.orchestration.logins import CODE_S, Logins
 
 CODE = "code"
 """The parameter of an address that carries a one-time code."""
-MAX_BODY = 4 * 1024 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
 """Bytes of a request's body at most; a launch with a large configuration has some 100 kB."""
-BODY_SECONDS = 30.0
+BODY_TIMEOUT_S = 30.0
 MAX_WEBSOCKETS = 64
 POLICY_VIOLATION = 1008
 """The websocket close code for a refused connection (RFC 6455, section 7.4.1)."""
@@ -39,7 +39,7 @@ _REFUSALS = {
     Verdict.LOGIN_NEEDED: (
         401,
         "Open Dagster with `medkg-lab dagster open`, or with d in the screen: an address opens it once, within "
-        f"{CODE_SECONDS:.0f} seconds, and for the user who runs the lab.\n",
+        f"{CODE_S:.0f} seconds, and for the user who runs the lab.\n",
     ),
     Verdict.FOREIGN: (
         403,
@@ -155,13 +155,13 @@ class WebGuard:
             await send(message)
 
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
                 read = await _read_body(receive)
         except TimeoutError:
             await _answer(send, 408, [], "The request did not arrive in time.\n")
             return
         if read is None:
-            await _answer(send, 413, [], f"A request has {MAX_BODY} bytes at most.\n")
+            await _answer(send, 413, [], f"A request has {MAX_BODY_BYTES} bytes at most.\n")
             return
         messages = iter(read)
 
@@ -208,7 +208,7 @@ async def _read_body(receive: Receive) -> list[Message] | None:
         message = await receive()
         messages.append(message)
         size += len(message.get("body", b""))
-        if size > MAX_BODY:
+        if size > MAX_BODY_BYTES:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):
             return messages

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medkg_lab.orchestration.rows import Rows, RunRow, timestamp
-from medkg_lab.orchestration.storage import BUSY_SECONDS, PRAGMAS, RUNS_LOCK, events_file, runs_file
+from medkg_lab.orchestration.storage import BUSY_TIMEOUT_S, PRAGMAS, RUNS_LOCK, events_file, runs_file
 from medkg_lab.orchestration.templates import STATUS_NAMES
 
 _MEMORY = "CREATE TABLE IF NOT EXISTS medkg_recorder (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
@@ -118,7 +118,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open one of Dagster's files beside Dagster; transactions are begun and ended by hand."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -14,8 +14,8 @@ from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf,
 from medkg_lab.text import one_line
 
 MODULE = "medkg_lab.pdf.convert"
-_MAX_OUTPUT = 512 * 1024 * 1024
-_INSPECTION_SECONDS = 30.0
+_MAX_OUTPUT_BYTES = 512 * 1024 * 1024
+_INSPECTION_S = 30.0
 _MEMORY_SIGNS = ("MemoryError", "memory allocation of", "bad_alloc", "Cannot allocate memory")
 
 
@@ -80,7 +80,7 @@ def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], insp
     """Run the converter's module on `pdf` and read its outcome. Raises what Converter.convert raises."""
     if len(pdf) > bounds.max_bytes:
         raise PdfTooBig(detail=f"it has {len(pdf)} bytes, more than {bounds.max_bytes}")
-    timeout = min(bounds.timeout_seconds, _INSPECTION_SECONDS) if inspect_only else bounds.timeout_seconds
+    timeout = min(bounds.timeout_seconds, _INSPECTION_S) if inspect_only else bounds.timeout_seconds
     with sandbox.private_folder() as folder:
         (folder / "in.pdf").write_bytes(pdf)
         arguments = ["in.pdf", "out.json", "--memory-mib", str(bounds.memory_mib)]
@@ -96,7 +96,7 @@ def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], insp
 
 
 def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> dict[str, Any]:
-    if ended.status in (0, 1) and path.exists() and path.stat().st_size <= _MAX_OUTPUT:
+    if ended.status in (0, 1) and path.exists() and path.stat().st_size <= _MAX_OUTPUT_BYTES:
         try:
             outcome = orjson.loads(path.read_bytes())
         except orjson.JSONDecodeError:

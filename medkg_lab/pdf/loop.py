@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 10.0
 """Seconds after which the ledger is asked without a message."""
-PAUSE = 1.0
+RETRY_INTERVAL_S = 1.0
 """Seconds to wait before a peer that did not answer is asked again."""
 _LOOK_S = 0.2
 _FAREWELL_S = 2.0
@@ -94,7 +94,7 @@ class Loop:
             return waiting_jobs(self._worker.ledger)
         except LabError as error:
             log.warning("the PDFs have to wait: %s", error, extra=fields(event="pdfs.wait"))
-            self._ends(PAUSE)
+            self._ends(RETRY_INTERVAL_S)
             self._wake.set()
             return []
 
@@ -118,7 +118,7 @@ class Loop:
                 return False
             except (PartAway, MineruUnreachable) as error:
                 log.warning("the PDF of job %s waits: %s", job_id, error, extra=fields(event="pdf.waits", job=job_id))
-                if self._ends(PAUSE):
+                if self._ends(RETRY_INTERVAL_S):
                     return False
             except LabError as error:
                 log.error(

@@ -21,9 +21,9 @@ from medkg_lab.pdf.errors import ConversionStopped, MineruFailed, MineruUnreacha
 from medkg_lab.stages.contracts import HttpAnswer, HttpClient
 from medkg_lab.text import one_line
 
-_CALL_SECONDS = 30.0
-_SMALL = 4 * 1024 * 1024
-_MAX_OUTPUT = 512 * 1024 * 1024
+_CALL_TIMEOUT_S = 30.0
+_SMALL_BYTES = 4 * 1024 * 1024
+_MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 _ENDED = frozenset({"completed", "partial", "failed", "canceled"})
 
 
@@ -51,7 +51,9 @@ class MineruConverter:
     def _version(self) -> str:
         try:
             health = self._object(
-                self.outside.request("GET", f"{self.base_url}/v1/health", timeout=_CALL_SECONDS, max_bytes=_SMALL)
+                self.outside.request(
+                    "GET", f"{self.base_url}/v1/health", timeout=_CALL_TIMEOUT_S, max_bytes=_SMALL_BYTES
+                )
             )
         except LabError as error:
             raise MineruUnreachable(base_url=self.base_url, detail=str(error)) from None
@@ -75,7 +77,7 @@ class MineruConverter:
                 raise ConversionStopped() if stopping() else PdfTooSlow(seconds=self.bounds.timeout_seconds)
             self.wait(self.poll_seconds)
             job = self._call("GET", f"/v1/parse/jobs/{job_id}")
-        return self._call("GET", f"/v1/files/{self._output(job)}/content", max_bytes=_MAX_OUTPUT)
+        return self._call("GET", f"/v1/files/{self._output(job)}/content", max_bytes=_MAX_OUTPUT_BYTES)
 
     def _output(self, job: dict[str, Any]) -> str:
         """The id of the middle JSON in a job that ended. Raises MineruFailed when it gave none."""
@@ -94,7 +96,7 @@ class MineruConverter:
         method: str,
         path: str,
         body: bytes | None = None,
-        max_bytes: int = _SMALL,
+        max_bytes: int = _SMALL_BYTES,
         keyed: bytes | None = None,
     ) -> dict[str, Any]:
         headers = {"content-type": "application/json"} if body else None
@@ -104,7 +106,7 @@ class MineruConverter:
                 self.base_url + path,
                 headers=headers,
                 body=body,
-                timeout=_CALL_SECONDS,
+                timeout=_CALL_TIMEOUT_S,
                 max_bytes=max_bytes,
                 keyed=keyed,
             )

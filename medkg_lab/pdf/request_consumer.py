@@ -15,7 +15,7 @@ from medkg_lab.pdf.waiting import still_waits, waiting_pdf
 
 log = logging.getLogger(__name__)
 
-_MAX_VALUE = 64 * 1024
+_MAX_VALUE_BYTES = 64 * 1024
 _POLL_S = 0.2
 
 
@@ -70,7 +70,7 @@ class RequestConsumer:
         }
         key = None if record.key is None else record.key[:1024]
         try:
-            self._producer.send(self._deadletter, (record.value or b"")[:_MAX_VALUE], key=key, headers=headers)
+            self._producer.send(self._deadletter, (record.value or b"")[:_MAX_VALUE_BYTES], key=key, headers=headers)
         except DeliveryFailed as failure:
             log.warning("%s", failure)
 

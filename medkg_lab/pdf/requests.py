@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medkg_lab.pdf.errors import NotAPdfRequest, PdfRequestDisagrees
 from medkg_lab.pdf.waiting import WaitingPdf
 
-_MAX_REQUEST = 64 * 1024
+_MAX_REQUEST_BYTES = 64 * 1024
 _COMPARED = ("doc_id", "tenant_id", "pipeline", "gate", "content", "name")
 
 
@@ -31,7 +31,7 @@ class PdfRequest(BaseModel):
 
 def parse(message: bytes) -> PdfRequest:
     """Read a message. Raises NotAPdfRequest."""
-    if len(message) > _MAX_REQUEST:
+    if len(message) > _MAX_REQUEST_BYTES:
         raise NotAPdfRequest(detail=f"it has {len(message)} bytes")
     try:
         return PdfRequest.model_validate_json(message)

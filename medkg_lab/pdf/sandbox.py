@@ -13,7 +13,7 @@ from pathlib import Path
 from medkg_lab import launch, linux
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-_LOOK = 0.1
+_POLL_INTERVAL_S = 0.1
 """Seconds between two looks at whether the process ended or should."""
 _STDERR_BYTES = 4096
 
@@ -72,7 +72,7 @@ def run_module(
 def _wait(child: subprocess.Popen[bytes], until: float, stopping: Callable[[], bool]) -> int:
     while True:
         try:
-            return child.wait(_LOOK)
+            return child.wait(_POLL_INTERVAL_S)
         except subprocess.TimeoutExpired:
             if stopping():
                 raise Stopped from None

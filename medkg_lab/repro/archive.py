@@ -24,7 +24,7 @@ from medkg_lab.repro.manifest import FORMAT, MANIFEST, Manifest
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 6
-_LARGEST = 4 * 1024**3
+_MAX_BYTES = 4 * 1024**3
 """Bytes of a file that is looked at at all."""
 _ALLOWED = re.compile(
     r"manifest\.json|settings\.json|redaction\.json|exchanges\.jsonl|ledger/events\.jsonl"
@@ -93,7 +93,7 @@ def _entry(name: str, data: bytes = b"") -> zipfile.ZipInfo:
 def read(path: Path, limits: Limits = STANDARD) -> Archive:
     """Read an archive whole. Raises ArchiveRefused with the reason, ArchiveTooNew and ArchiveUnreadable; it writes nothing."""
     try:
-        with open_regular(path, _LARGEST) as file, zipfile.ZipFile(file) as opened:
+        with open_regular(path, _MAX_BYTES) as file, zipfile.ZipFile(file) as opened:
             infos = opened.infolist()
             if (reason := objection(infos, os.fstat(file.fileno()).st_size, limits)) is not None:
                 raise ArchiveRefused(path=path, reason=reason)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from medkg_lab.ledger.commands.breakers import PROBE_LIMIT, BreakerProbe, BreakerReport
+from medkg_lab.ledger.commands.breakers import PROBE_TIMEOUT_S, BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.plans import Plans
@@ -42,7 +42,9 @@ class ReplayStateStore:
     def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> dict[str, Any]:
         """Grant the one probe, if its time has come."""
         self._commands += 1
-        return self._do(BreakerProbe(str(self._commands), policy, key, owner, limit_s or PROBE_LIMIT, at=self._now()))
+        return self._do(
+            BreakerProbe(str(self._commands), policy, key, owner, limit_s or PROBE_TIMEOUT_S, at=self._now())
+        )
 
     def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> dict[str, Any]:
         """Calls that may be made now."""

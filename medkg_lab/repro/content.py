@@ -53,7 +53,7 @@ _CONTENTS: dict[str, Callable[[str], Any]] = {
     "profile": Profile.model_validate_json,
 }
 _SETTINGS = TypeAdapter(dict[str, Any])
-_LAST_MOMENT = 1e11
+_MAX_TIME_S = 1e11
 """Seconds since the epoch from which on a time can be shown nowhere."""
 
 
@@ -111,7 +111,7 @@ def _check(name: str, data: bytes) -> None:
 
 def _check_event(event: Event) -> None:
     """What a run reads of an event beyond its form."""
-    if not 0 <= event.ts < _LAST_MOMENT:
+    if not 0 <= event.ts < _MAX_TIME_S:
         raise ValueError(f"{event.ts} is not a moment")
     if isinstance(event.data, JobSubmitted):
         for spec in event.data.entries:

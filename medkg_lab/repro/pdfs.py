@@ -11,7 +11,7 @@ from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.models.events import Evidence
 from medkg_lab.pdf.converter import Bounds, Conversion, Converter, DocvortexConverter
 from medkg_lab.pdf.errors import MineruUnreachable
-from medkg_lab.pdf.loop import PAUSE
+from medkg_lab.pdf.loop import RETRY_INTERVAL_S
 from medkg_lab.pdf.mineru import MineruConverter
 from medkg_lab.pdf.worker import read_conversion
 from medkg_lab.repro.history import describe_pdf
@@ -117,7 +117,7 @@ class PdfReader:
                 if len(self._recording.unrecorded) > unanswered:
                     raise self._recording.unrecorded[-1] from error
                 step.tries.append({"kind": failure_kind(error), "reason": str(error)})
-                self._clock.sleep(PAUSE)
+                self._clock.sleep(RETRY_INTERVAL_S)
 
     def _mineru(self, outside: Any) -> Converter:
         chosen = self._settings

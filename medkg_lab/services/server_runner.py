@@ -23,10 +23,10 @@ from medkg_lab.topology.profiles import Server
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.2
-_ANSWER_SECONDS = 5.0
+_POLL_INTERVAL_S = 0.2
+_ANSWER_TIMEOUT_S = 5.0
 _MOST_BYTES = 1024 * 1024
-_END_SECONDS = 3.0
+_END_TIMEOUT_S = 3.0
 """Less than the supervisor gives a process to end."""
 
 
@@ -47,7 +47,7 @@ def keep(server: Server, state: Path, stopping: Stopping, ready: Callable[[], No
             return
         logger.info("%s answers at %s", server.name, server.ready_url, extra=fields(event="server.ready"))
         ready()
-        while not stopping(_LOOK_SECONDS):
+        while not stopping(_POLL_INTERVAL_S):
             if (code := running.poll()) is not None:
                 raise ServerEnded(name=server.name, code=code, when="after it had been ready")
 
@@ -82,7 +82,7 @@ def _running(server: Server) -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         running.terminate()
         try:
-            running.wait(_END_SECONDS)
+            running.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
@@ -96,7 +96,7 @@ def _environment() -> dict[str, str]:
 def _wait_ready(server: Server, running: "subprocess.Popen[bytes]", stopping: Stopping) -> None:
     until = time.monotonic() + server.ready_seconds
     detail = "it was not asked yet"
-    while not stopping(_LOOK_SECONDS):
+    while not stopping(_POLL_INTERVAL_S):
         if (code := running.poll()) is not None:
             raise ServerEnded(name=server.name, code=code, when="before it was ready")
         detail = _unready(server.ready_url)
@@ -111,7 +111,7 @@ def _unready(url: str) -> str:
     """Why the server at `url` is not ready; empty when it answers 200."""
     try:
         with HttpxClient() as outside:
-            answer = outside.request("GET", url, timeout=_ANSWER_SECONDS, max_bytes=_MOST_BYTES, endpoint=True)
+            answer = outside.request("GET", url, timeout=_ANSWER_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
     except LabError as error:
         return str(error)
     return "" if answer.status == 200 else f"it answers HTTP {answer.status}"

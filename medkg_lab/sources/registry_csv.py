@@ -13,7 +13,7 @@ from typing import Any
 from medkg_lab.sources.studies import NCT_ID
 
 _ID_COLUMN = "NCT Number"
-_MAX_FIELD = 4 * 1024 * 1024
+_MAX_FIELD_BYTES = 4 * 1024 * 1024
 _INTERVENTION = re.compile(r"([A-Z][A-Za-z_ /]{2,40}):\s*(.+)", re.DOTALL)
 _DESIGN = {
     "allocation": "allocation",
@@ -39,7 +39,7 @@ def studies_in(text: str) -> Iterator[tuple[str, dict[str, Any] | str]]:
     text = text.lstrip("\ufeff")
     line = text.partition("\n")[0]
     separator = max(",\t;", key=line.count)
-    csv.field_size_limit(_MAX_FIELD)
+    csv.field_size_limit(_MAX_FIELD_BYTES)
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         for row in rows:

@@ -17,7 +17,7 @@ from medkg_lab.locations import Locations
 from medkg_lab.logs import fields
 from medkg_lab.supervisor.decide import (
     BUSY_SHARE,
-    HEALTHY_AFTER,
+    HEALTHY_AFTER_S,
     SILENT_S,
     Action,
     Kill,
@@ -169,7 +169,7 @@ class Children:
 
     def _exited(self, child: Child, code: int, reason: str) -> None:
         asked = child.seen.state is State.STOPPING
-        healthy = time.monotonic() - child.seen.since >= HEALTHY_AFTER
+        healthy = time.monotonic() - child.seen.since >= HEALTHY_AFTER_S
         child.pid = None
         if code == exit_codes.NO_RESTART:
             child.reason = reason

@@ -16,9 +16,9 @@ from enum import StrEnum
 
 from medkg_lab.supervisor.spec import ProcessSpec
 
-FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 30.0
-HEALTHY_AFTER = 60.0
+FIRST_BACKOFF_S = 0.2
+MAX_BACKOFF_S = 30.0
+HEALTHY_AFTER_S = 60.0
 """Seconds a process must have run for its earlier failures to be forgotten."""
 SILENT = "silent"
 """What is shown instead of `ready` of a process that gave no sign of life for SILENT_S, or was stopped."""
@@ -30,7 +30,7 @@ BUSY_HUNG_S = 300.0
 """The same for one that computes: a machine that is short of processors, or a long call into a library, may be all it is."""
 BUSY_SHARE = 0.02
 """Of its silent time, what a process that computes has spent on a processor at least."""
-GRACE = 4.0
+GRACE_S = 4.0
 """Seconds between asking a process to end and killing it."""
 
 
@@ -95,7 +95,7 @@ Action = Start | Terminate | Kill
 def backoff(failures: int) -> float:
     """Seconds to wait before a process that has failed `failures` times is started again."""
     doublings = min(max(0, failures - 1), 20)
-    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**doublings)
+    return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0**doublings)
 
 
 def decide(
@@ -152,4 +152,4 @@ def _stop(
 
 
 def _kill_when_due(spec: ProcessSpec, seen: Observed, now: float) -> Action | None:
-    return Kill(spec.name) if now - seen.since >= GRACE and not seen.killed else None
+    return Kill(spec.name) if now - seen.since >= GRACE_S and not seen.killed else None

@@ -17,7 +17,7 @@ from pathlib import Path
 from medkg_lab.supervisor.rotating_log import REPORT_INTERVAL_S, RotatingLog
 
 _LONGEST_NAME = 256
-_CHUNK = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def _serve(folder: Path, control: socket.socket) -> None:
                     _receive(folder, control, ready, logs)
                     continue
                 name, log = logs[key.fd]
-                if data := os.read(key.fd, _CHUNK):
+                if data := os.read(key.fd, _CHUNK_BYTES):
                     log.feed(data)
                     continue
                 ready.unregister(key.fd)

@@ -12,7 +12,7 @@ PARTS = 3
 """Files of one log: the current one, and older ones with `.1` and `.2` behind their names."""
 REPORT_INTERVAL_S = 10.0
 """Seconds after which a count of repeated lines is written while they go on."""
-_LONGEST_LINE = 64 * 1024
+_MAX_LINE_BYTES = 64 * 1024
 _STAMP = re.compile(rb'^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |\{"time": "[^"]*", )')
 """The moment with which a line of a process begins; lines that differ in nothing else are repetitions."""
 
@@ -39,7 +39,7 @@ class RotatingLog:
         """Take what a process wrote; the last line may be incomplete."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         written = [one for line in lines for one in self._lines(line)]
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > _MAX_LINE_BYTES:
             written += self._lines(self._rest)
             self._rest = b""
         self._write(b"".join(written))

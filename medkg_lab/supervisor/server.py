@@ -18,7 +18,7 @@ from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT, SI
 from medkg_lab.supervisor.errors import UnknownProcess
 from medkg_lab.supervisor.spec import ProcessSpec
 
-TICK = 0.2
+TICK_S = 0.2
 
 
 class Supervisor:
@@ -56,7 +56,7 @@ class Supervisor:
             else:
                 await asyncio.to_thread(self._backups.stop)
             try:
-                async with asyncio.timeout(TICK):
+                async with asyncio.timeout(TICK_S):
                     await self._woken.wait()
             except TimeoutError:
                 pass

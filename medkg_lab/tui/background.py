@@ -12,7 +12,7 @@ from medkg_lab.tui import theme
 
 ASK = b"\x1b]11;?\x1b\\\x1b[c"
 """The background colour (xterm, OSC 11), and after it what every terminal answers (DA1): then no more is to come."""
-PATIENCE = 0.3
+PATIENCE_S = 0.3
 """Seconds that the terminal has; over a slow line it answers later, and is then dark."""
 MOST_BYTES = 4096
 _COLOUR = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
@@ -33,7 +33,7 @@ def colour_in(answer: bytes) -> str | None:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def ask(device: str = "/dev/tty", patience: float = PATIENCE) -> str | None:
+def ask(device: str = "/dev/tty", patience: float = PATIENCE_S) -> str | None:
     """The background of the terminal as #rrggbb; None when it does not tell within `patience` seconds, or is not a terminal."""
     with contextlib.suppress(OSError, termios.error):
         handle = os.open(device, os.O_RDWR | os.O_NOCTTY)

@@ -13,7 +13,7 @@ from typing import Final
 import cramjam
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
-LIMIT: Final = 64 * 1024 * 1024
+LIMIT_BYTES: Final = 64 * 1024 * 1024
 """Bytes to which a batch may unpack; honest ones stay far below, for what is sent at once is bounded before it is packed."""
 
 _XERIAL = b"\x82SNAPPY\x00"
@@ -24,7 +24,7 @@ _LEAST_ROOM, _GROWTH = 256 * 1024, 8
 Buffer = bytes | bytearray | memoryview
 
 
-def unpack(body: bytes, codec: int, limit: int = LIMIT) -> Buffer | None:
+def unpack(body: bytes, codec: int, limit: int = LIMIT_BYTES) -> Buffer | None:
     """The records in a batch's `body`, or None when it is damaged or unpacks to more than `limit` bytes."""
     try:
         return _UNPACK[codec](body, limit)

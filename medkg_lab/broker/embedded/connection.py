@@ -16,9 +16,9 @@ from medkg_lab.broker.embedded.service import Peer, Service
 _log = logging.getLogger("medkg_lab.broker")
 _refusals = logging.getLogger("medkg_lab.broker.refusals")
 _LENGTH = struct.Struct(">i")
-_WRITE_BUFFER = 1024 * 1024
-_LAST_ANSWERS_SECONDS = 1.0
-_LARGEST_BEFORE_LOGIN = 64 * 1024
+_WRITE_BUFFER_BYTES = 1024 * 1024
+_LAST_ANSWERS_S = 1.0
+_MAX_BYTES_BEFORE_LOGIN = 64 * 1024
 _NOBODY = ""
 
 Answer = asyncio.Task[bytes | None]
@@ -52,7 +52,7 @@ class Connection:
         self._waiting: dict[Answer, int] = {}
         self._in_flight = 0
         self._began = self._heard = asyncio.get_running_loop().time()
-        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 
     def overdue(self, now: float) -> str | None:
         """Why the connection has been open for too long by the loop's time `now`, or None."""
@@ -80,7 +80,7 @@ class Connection:
             if stop.done() and not sender.done():
                 receiver.cancel()
                 self._answers.put_nowait(None)
-                await asyncio.wait({sender}, timeout=_LAST_ANSWERS_SECONDS)
+                await asyncio.wait({sender}, timeout=_LAST_ANSWERS_S)
         finally:
             unfinished = [receiver, sender, stop, *self._waiting]
             for task in unfinished:
@@ -112,7 +112,7 @@ class Connection:
     async def _frame(self) -> bytes:
         (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
         self._heard = asyncio.get_running_loop().time()
-        largest = self._service.limits.request_bytes if self._session.is_in else _LARGEST_BEFORE_LOGIN
+        largest = self._service.limits.request_bytes if self._session.is_in else _MAX_BYTES_BEFORE_LOGIN
         if not 8 <= size <= largest:
             raise MalformedFrame(detail=f"a frame of {size} bytes; {largest} are taken at most")
         async with asyncio.timeout(self._service.limits.frame_seconds):

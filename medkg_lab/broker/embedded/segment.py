@@ -14,7 +14,7 @@ from medkg_lab.broker.embedded.compression import Buffer
 from medkg_lab.broker.embedded.errors import Damaged
 
 SUFFIX = ".log"
-INDEX_EVERY = 4096
+INDEX_INTERVAL_BYTES = 4096
 """Bytes of log per index entry: a search walks over that many bytes of headers at most, plus one batch."""
 _WALK_BYTES = 64 * 1024
 _NO_TIME = -1
@@ -71,7 +71,7 @@ class Segment:
 
     def note(self, batch: Batch, position: int) -> None:
         """Take the batch at `position` into the index; batches come in order."""
-        if not self._positions or position - self._positions[-1] >= INDEX_EVERY:
+        if not self._positions or position - self._positions[-1] >= INDEX_INTERVAL_BYTES:
             self._offsets.append(batch.base_offset)
             self._positions.append(position)
             self._times_before.append(self.max_timestamp)

@@ -31,11 +31,11 @@ from medkg_lab.repeats import OnceAMinute
 
 _log = logging.getLogger("medkg_lab.broker")
 _refusals = logging.getLogger("medkg_lab.broker.refusals")
-_SETTLE_SECONDS = 2.5
-_STREAM_BUFFER = 256 * 1024
+_CLOSE_TIMEOUT_S = 2.5
+_STREAM_BUFFER_BYTES = 256 * 1024
 _BACKLOG = 512
-_ACCEPT_PAUSE = 1.0
-_KEEP_AGES_SECONDS = 60.0
+_ACCEPT_RETRY_S = 1.0
+_SAVE_AGES_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class _Server:
                 connection, address = await loop.sock_accept(self._listener)
             except OSError as error:
                 _refusals.warning("no connection can be taken: %s", error.strerror)
-                await asyncio.sleep(_ACCEPT_PAUSE)
+                await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
             task = asyncio.create_task(self._serve(connection, address))
             self._connections[task] = None
@@ -175,7 +175,7 @@ class _Server:
     async def _serve(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         uid = linux.connection_uid(address, accepted.getsockname())
         try:
-            reader, writer = await asyncio.open_connection(sock=accepted, limit=_STREAM_BUFFER)
+            reader, writer = await asyncio.open_connection(sock=accepted, limit=_STREAM_BUFFER_BYTES)
         except OSError:
             accepted.close()
             return
@@ -197,7 +197,7 @@ class _Server:
             await asyncio.sleep(self.service.limits.housekeeping_seconds)
             self._close_overdue()
             self.service.store.housekeeping()
-            if time.monotonic() - kept > _KEEP_AGES_SECONDS:
+            if time.monotonic() - kept > _SAVE_AGES_INTERVAL_S:
                 kept = time.monotonic()
                 await self.service.store.keep_ages()
 
@@ -221,7 +221,7 @@ class _Server:
         if self._listener:
             self._listener.close()
         if self._connections:
-            await asyncio.wait([*self._connections], timeout=_SETTLE_SECONDS)
+            await asyncio.wait([*self._connections], timeout=_CLOSE_TIMEOUT_S)
         await self._settle()
         if not service.failure:
             service.store.checkpoint()
@@ -232,7 +232,7 @@ class _Server:
 
     async def _settle(self) -> None:
         try:
-            async with asyncio.timeout(_SETTLE_SECONDS):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await self.service.flusher.settle()
         except TimeoutError:
-            self.service.failure = f"the disk did not finish its writes in {_SETTLE_SECONDS} s"
+            self.service.failure = f"the disk did not finish its writes in {_CLOSE_TIMEOUT_S} s"

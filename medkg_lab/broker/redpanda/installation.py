@@ -13,7 +13,7 @@ from medkg_lab.broker.redpanda.errors import RedpandaNotFound, RedpandaUnloadabl
 
 STANDARD = Path("/opt/redpanda")
 _PLACES = ("libexec/redpanda", "opt/redpanda/libexec/redpanda", "bin/redpanda", "redpanda")
-_PATIENCE = 20.0
+_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Installation:
         command = [*self.command, "--version"]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_PATIENCE, env=self.environment(), check=False
+                command, capture_output=True, text=True, timeout=_TIMEOUT_S, env=self.environment(), check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise RedpandaUnloadable(program=self.program, line=str(error)) from error

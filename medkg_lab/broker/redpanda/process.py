@@ -19,8 +19,8 @@ from medkg_lab.broker.redpanda.installation import Installation
 from medkg_lab.process import Stopping
 
 _KEPT_LINES = 400
-_POLL_SECONDS = 0.2
-_END_SECONDS = 4.0
+_POLL_INTERVAL_S = 0.2
+_END_TIMEOUT_S = 4.0
 
 
 class RedpandaProcess:
@@ -62,7 +62,7 @@ class RedpandaProcess:
                 self.raise_end()
             if time.monotonic() > until:
                 raise RedpandaNotReady(seconds=seconds, line=last_words([*self._lines]))
-            if stopping(_POLL_SECONDS):
+            if stopping(_POLL_INTERVAL_S):
                 return
 
     def _is_ready(self) -> bool:
@@ -89,13 +89,13 @@ class RedpandaProcess:
 
     def watch(self, stopping: Stopping) -> None:
         """Return when `stopping` says so. Raises the error that explains its end when that comes first."""
-        while not stopping(_POLL_SECONDS):
+        while not stopping(_POLL_INTERVAL_S):
             if self._process.poll() is not None:
                 self.raise_end()
 
     def raise_end(self) -> None:
         """Say why it ended."""
-        self._reader.join(_END_SECONDS)
+        self._reader.join(_END_TIMEOUT_S)
         code = self._process.wait()
         raise explain([*self._lines], code, self._plan.folder, self._ports_file, self._installation.program)
 
@@ -103,7 +103,7 @@ class RedpandaProcess:
         """Have it finish; it keeps what it acknowledged also when it is killed."""
         self._process.terminate()
         try:
-            self._process.wait(_END_SECONDS)
+            self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -14,7 +14,7 @@ from medkg_lab.knowledge.formats import FORMATS
 if TYPE_CHECKING:
     from medkg_lab.knowledge.answers import PathEdge, Statement
 
-_EXPORT_SECONDS = 300.0
+_EXPORT_S = 300.0
 _MOST = 1_000_000
 
 
@@ -136,7 +136,7 @@ def _edge(one: "PathEdge | Statement") -> tuple[Any, ...]:
 def _export(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    exported = Lab.at(given.home, _EXPORT_SECONDS).knowledge.graph_export(given.limit, given.tenant)
+    exported = Lab.at(given.home, _EXPORT_S).knowledge.graph_export(given.limit, given.tenant)
     files = {} if given.json and given.out is None else FORMATS[given.format](exported)
     if given.out is not None:
         written = write_files(files, given.out)

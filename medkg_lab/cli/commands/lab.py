@@ -129,7 +129,7 @@ def _status(given: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home, deadline=status.PATIENCE)
+    lab = Lab.at(given.home, deadline=status.TIMEOUT_S)
     found = status.status(lab)
     if given.why:
         found["why"] = status.blockers(lab)
@@ -146,7 +146,7 @@ def _watch(given: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home, deadline=status.PATIENCE)
+    lab = Lab.at(given.home, deadline=status.TIMEOUT_S)
     while True:
         found = status.status(lab, with_link=False)
         if given.json:

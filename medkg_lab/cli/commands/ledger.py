@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from medkg_lab.ledger.rebuild import RebuildReport
     from medkg_lab.ledger.recover import RecoveryReport
 
-REBUILD_WITHIN = 600.0
+REBUILD_TIMEOUT_S = 600.0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -105,10 +105,10 @@ def _rebuilt(lab: "Lab", path: Path) -> "RebuildReport":
 
     before = path.stat().st_mtime_ns if path.exists() else None
     lab.ledger.rebuild()
-    until = time.monotonic() + REBUILD_WITHIN
+    until = time.monotonic() + REBUILD_TIMEOUT_S
     while not path.exists() or path.stat().st_mtime_ns == before:
         if time.monotonic() > until:
-            raise RebuildLate(seconds=REBUILD_WITHIN)
+            raise RebuildLate(seconds=REBUILD_TIMEOUT_S)
         time.sleep(0.1)
     return read(json.loads(path.read_text()), RebuildReport)
 

@@ -23,7 +23,7 @@ from medkg_lab.models.events import (
 )
 
 MAX_CLAIM = 1024
-MAX_LEASE = 3600.0
+MAX_LEASE_S = 3600.0
 LANES = ("network", "compute")
 _BATCHES = UUID("8f0e6c1c-6c9f-5b0e-8c58-0f6d1a0f4b57")
 
@@ -56,7 +56,7 @@ class Claim(Command):
         lanes = read.texts("lanes")
         if not lanes or not set(lanes) <= set(LANES):
             raise read.wrong(f"lanes must name some of {', '.join(LANES)}")
-        limit, lease = int(read.number("limit", 1, MAX_CLAIM)), read.number("lease_s", 0.05, MAX_LEASE)
+        limit, lease = int(read.number("limit", 1, MAX_CLAIM)), read.number("lease_s", 0.05, MAX_LEASE_S)
         given = Args(cls.op, read.mapping("stamps"))
         stamps = Stamps(*map(given.maybe_text, Stamps._fields))
         return cls(read.id(), read.text("worker"), lanes, limit, lease, stamps)

@@ -12,8 +12,8 @@ from medkg_lab.models.events import BreakerClosed, BreakerHalfOpen, BreakerOpene
 
 OUTCOMES = ("failure", "success", "none")
 MAX_THRESHOLD = 1_000_000
-MAX_RESET = 86_400.0
-PROBE_LIMIT = 120.0
+MAX_RESET_S = 86_400.0
+PROBE_TIMEOUT_S = 120.0
 """Seconds after which a probe that nobody reported on is given to the next who asks, unless its owner named others."""
 
 _STATES = {
@@ -51,7 +51,7 @@ class BreakerReport(Command):
         outcome = read.text("outcome")
         if outcome not in OUTCOMES:
             raise read.wrong(f"outcome must be one of {', '.join(OUTCOMES)}, not {outcome!r:.80}")
-        threshold, reset_s = int(read.number("threshold", 1, MAX_THRESHOLD)), read.number("reset_s", 0.0, MAX_RESET)
+        threshold, reset_s = int(read.number("threshold", 1, MAX_THRESHOLD)), read.number("reset_s", 0.0, MAX_RESET_S)
         return cls(
             read.id(), read.text("policy"), read.text("key"), outcome, threshold, float(reset_s), read.text("owner")
         )
@@ -97,8 +97,8 @@ class BreakerProbe(Command):
 
     @classmethod
     def parse(cls, args: Mapping[str, Any]) -> Self:
-        read = Args(cls.op, {"limit_s": PROBE_LIMIT, **args})
-        limit_s = float(read.number("limit_s", 0.01, MAX_RESET))
+        read = Args(cls.op, {"limit_s": PROBE_TIMEOUT_S, **args})
+        limit_s = float(read.number("limit_s", 0.01, MAX_RESET_S))
         return cls(read.id(), read.text("policy"), read.text("key"), read.text("owner"), limit_s)
 
     def decide(self, state: State, plans: Plans) -> list[EventData]:

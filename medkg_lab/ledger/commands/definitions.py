@@ -13,7 +13,7 @@ from medkg_lab.ledger.state import Definition, State
 from medkg_lab.models.events import DefinitionRegistered, Event, EventData, EventType
 
 KINDS = ("topology", "policies", "profile")
-MAX_CONTENT = 4 * 1024 * 1024
+MAX_CONTENT_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Register(Command):
         command = cls(read.id(), read.text("kind"), read.text("name"), read.text("version"), read.text("content"))
         if command.kind not in KINDS:
             raise read.wrong(f"kind must be one of {', '.join(KINDS)}, not {command.kind!r:.80}")
-        if len(command.content) > MAX_CONTENT:
-            raise read.wrong(f"content is longer than {MAX_CONTENT} characters")
+        if len(command.content) > MAX_CONTENT_BYTES:
+            raise read.wrong(f"content is longer than {MAX_CONTENT_BYTES} characters")
         return command
 
     def decide(self, state: State, plans: Plans) -> list[EventData]:

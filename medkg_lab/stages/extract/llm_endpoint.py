@@ -13,7 +13,7 @@ from medkg_lab.stages.extract.options import LlmOptions
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DETAIL = 300
-_PROBE_SECONDS = 10.0
+_PROBE_TIMEOUT_S = 10.0
 
 
 async def ask(
@@ -42,7 +42,7 @@ async def ask(
 def probe(options: LlmOptions) -> None:
     """Return when the endpoint lists the profile's model. Raises what `ask` raises."""
     with HttpxClient() as outside:
-        body = asyncio.run(ask(outside, options, "models", None, _PROBE_SECONDS))
+        body = asyncio.run(ask(outside, options, "models", None, _PROBE_TIMEOUT_S))
     try:
         listed = [str(one["id"]) for one in orjson.loads(body)["data"]]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

@@ -6,7 +6,7 @@ import struct
 from crc32c import crc32c
 from kafka.record.memory_records import MemoryRecordsBuilder
 
-from medkg_lab.bridge.intake import MAX_REQUEST
+from medkg_lab.bridge.intake import MAX_REQUEST_BYTES
 from medkg_lab.broker.client import read_all
 from medkg_lab.broker.record import UNREADABLE_HEADERS
 from medkg_lab.broker.topics import REQUESTS
@@ -34,7 +34,7 @@ POISON: dict[str, tuple[bytes | None, str]] = {
     "a huge number": (b'{"source": "pmc", "key": "x", "priority": 1e400}', "not JSON"),
     "deep": (b'{"source": "pmc", "key": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "JSON"),
     "deep but whole": (b'{"source": "pmc", "key": ' + b"[" * 900 + b"]" * 900 + b"}", "key"),
-    "too large": (json.dumps(GOOD | {"metadata": {"a": "b" * MAX_REQUEST}}).encode(), "limit"),
+    "too large": (json.dumps(GOOD | {"metadata": {"a": "b" * MAX_REQUEST_BYTES}}).encode(), "limit"),
     "as large as the topic takes": (b"x" * (1024 * 1024 + 3900), "limit"),
 }
 
@@ -54,8 +54,8 @@ def test_every_kind_of_poison_is_a_dead_letter_and_what_follows_is_done(bridge: 
         assert dead[name].header("medkg-error") not in (None, b"")
         origin = f"{REQUESTS}/0@{list(POISON).index(name)}"
         assert dead[name].header("medkg-origin") == origin.encode()
-        assert dead[name].value == (value or b"")[:MAX_REQUEST]
-        assert (dead[name].header("medkg-cut") is not None) == (len(value or b"") > MAX_REQUEST)
+        assert dead[name].value == (value or b"")[:MAX_REQUEST_BYTES]
+        assert (dead[name].header("medkg-cut") is not None) == (len(value or b"") > MAX_REQUEST_BYTES)
 
 
 def test_a_key_that_fills_its_record_is_cut_in_its_dead_letter(bridge: Bridge) -> None:

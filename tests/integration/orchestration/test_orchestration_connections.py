@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from medkg_lab import exit_codes, linux
 from medkg_lab.orchestration import connections
 from medkg_lab.orchestration.connections import (
-    MAX_HEAD,
+    MAX_HEAD_BYTES,
     STRANGERS_WRITE,
     PagesServer,
     limit_repeated_lines,
@@ -119,7 +119,7 @@ def test_a_crowd_that_sends_no_request_keeps_nobody_out(served: Served, first: b
 
 
 def test_a_request_must_be_whole_within_its_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.2)
     for connection in (*served.open(1), *served.open(1, HALF)):
         with connection:
             wait_until(lambda connection=connection: ended(connection), 10, "the connection to be ended")
@@ -127,7 +127,7 @@ def test_a_request_must_be_whole_within_its_time(served: Served, monkeypatch: py
 
 
 def test_the_next_request_on_a_connection_must_be_whole_too(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.2)
     client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
     for _ in range(3):
         client.request("GET", "/")
@@ -139,7 +139,7 @@ def test_the_next_request_on_a_connection_must_be_whole_too(served: Served, monk
 
 
 def test_a_websocket_may_be_silent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.2)
     with connect(f"ws://127.0.0.1:{served.port}/") as page_socket:
         (silent,) = served.open(1)
         with silent:
@@ -149,7 +149,7 @@ def test_a_websocket_may_be_silent(served: Served, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_long_head_is_refused(served: Served) -> None:
-    (connection,) = served.open(1, HALF + b"X: " + b"x" * (2 * MAX_HEAD))
+    (connection,) = served.open(1, HALF + b"X: " + b"x" * (2 * MAX_HEAD_BYTES))
     with connection, contextlib.suppress(ConnectionError):
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
     assert served.answers()

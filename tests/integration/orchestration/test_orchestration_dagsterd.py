@@ -18,7 +18,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
 from medkg_lab.models.events import Evidence
 from medkg_lab.models.ir import Block, BlockKind, Document, Place
-from medkg_lab.orchestration.connections import MAX_MESSAGE
+from medkg_lab.orchestration.connections import MAX_MESSAGE_BYTES
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
 from medkg_lab.ports import lab_ports
 from medkg_lab.stages.kinds import KINDS
@@ -86,7 +86,7 @@ def test_a_message_on_a_websocket_is_bounded(dagster: Dagster) -> None:
         async with websockets.connect(
             address, additional_headers=dagster.bearer, subprotocols=[protocol]
         ) as connection:
-            await connection.send("x" * (MAX_MESSAGE + 1))
+            await connection.send("x" * (MAX_MESSAGE_BYTES + 1))
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await connection.recv()
             return closed.value.rcvd.code if closed.value.rcvd else None

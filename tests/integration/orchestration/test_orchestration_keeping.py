@@ -13,10 +13,10 @@ from medkg_lab.engine import transitions
 from medkg_lab.lab.verify import compare, fold
 from medkg_lab.models.event_codec import from_json
 from medkg_lab.orchestration import runs as names
-from medkg_lab.orchestration.assets import WINDOW_SECONDS
+from medkg_lab.orchestration.assets import WINDOW_S
 from medkg_lab.orchestration.compat import ResumeRunContext, WorkerStatus
 from medkg_lab.orchestration.instance import folder
-from medkg_lab.orchestration.recorder import PRUNE_SECONDS, Recorder
+from medkg_lab.orchestration.recorder import PRUNE_INTERVAL_S, Recorder
 from medkg_lab.settings import DagsterSettings
 from tests.integration.engine.processes import all_events
 from tests.integration.orchestration.conftest import View
@@ -57,7 +57,7 @@ def pruning(view: View, **keep: Any) -> tuple[View, Clock]:
 
 def prune(view: View, clock: Clock) -> None:
     """Have the recorder prune all that there is to prune."""
-    clock.ahead += PRUNE_SECONDS + 1
+    clock.ahead += PRUNE_INTERVAL_S + 1
     for _ in range(5):
         view.recorder.step(0)
 
@@ -112,7 +112,7 @@ def test_a_window_of_work_is_one_materialisation_of_each_asset(view: View) -> No
     small.catch_up()
     restarted, later = pruning(view)
     assert _materialised(view, "documents") == before["documents"], "the window is not over"
-    later.ahead = WINDOW_SECONDS + 1
+    later.ahead = WINDOW_S + 1
     restarted.recorder.step(0)
     restarted.recorder.step(0)
     assert _materialised(view, "documents") == before["documents"] + 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.bridge.intake import MAX_REQUEST, Intake, NotARequest, parse
+from medkg_lab.bridge.intake import MAX_REQUEST_BYTES, Intake, NotARequest, parse
 from medkg_lab.bridge.specs import job_spec, pipeline_of
 from medkg_lab.broker.record import Record
 from medkg_lab.broker.topics import Topics
@@ -35,7 +35,7 @@ SHA = "0" * 64
         (b'{"source": "../etc", "key": "x"}', "source"),
         (b'{"source": "pmc", "key": "x", "content": {"sha256": "zz"}}', "sha256"),
         (b'{"source": "pmc", "key": "x", "content": {"uri": "http://evil"}}', "uri"),
-        (json.dumps({"source": "pmc", "key": "x", "metadata": {"a": "b" * MAX_REQUEST}}).encode(), "limit"),
+        (json.dumps({"source": "pmc", "key": "x", "metadata": {"a": "b" * MAX_REQUEST_BYTES}}).encode(), "limit"),
     ],
 )
 def test_a_bad_message_is_refused_with_its_reason(value: bytes | None, said: str) -> None:

@@ -43,10 +43,10 @@ def test_what_was_packed_is_unpacked(codec: int, body: bytes, repeat: int) -> No
 
 @pytest.mark.parametrize("codec", PACKED)
 def test_what_unpacks_to_more_than_the_bound_is_not_unpacked(codec: int) -> None:
-    at_most = bytes(compression.LIMIT)
+    at_most = bytes(compression.LIMIT_BYTES)
     found = compression.unpack(PACKED[codec](at_most), codec)
     assert found is not None
-    assert len(found) == compression.LIMIT
+    assert len(found) == compression.LIMIT_BYTES
     assert compression.unpack(PACKED[codec](at_most + b"x"), codec) is None
 
 
@@ -56,7 +56,7 @@ def test_blocks_that_unpack_to_more_than_the_bound_together_are_not_unpacked() -
     head = b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
     found = compression.unpack(head + framed * 2, compression.SNAPPY)
     assert found is not None
-    assert len(found) == compression.LIMIT
+    assert len(found) == compression.LIMIT_BYTES
     assert compression.unpack(head + framed * 2 + struct.pack(">i", 5) + b"\1\0x", compression.SNAPPY) is None
 
 

@@ -106,7 +106,7 @@ def test_packs_roll_over_and_old_ones_stay_readable(tmp_path: Path) -> None:
 
 
 def test_a_value_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_VALUE", 10)
+    monkeypatch.setattr(module, "MAX_VALUE_BYTES", 10)
     with pytest.raises(ArtifactTooLarge):
         ArtifactStore(tmp_path, "w").put(b"x" * 11)
 

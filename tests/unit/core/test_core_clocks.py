@@ -2,10 +2,10 @@
 
 import pytest
 
-from medkg_lab.clocks import DAY_SECONDS, SteadyClock
+from medkg_lab.clocks import DAY_S, SteadyClock
 
 WALL = 1_800_000_000.0
-YEARS = 20 * 365 * DAY_SECONDS
+YEARS = 20 * 365 * DAY_S
 
 
 @pytest.mark.parametrize(("set_by", "seen"), [(0, 10), (YEARS, 10), (-YEARS, 10 - YEARS)])
@@ -19,6 +19,6 @@ def test_it_never_runs_ahead(set_by: float, seen: float) -> None:
     assert clock() == WALL + 20
 
 
-@pytest.mark.parametrize(("newest", "start"), [(WALL - 10, WALL), (WALL - YEARS, WALL - YEARS + DAY_SECONDS)])
+@pytest.mark.parametrize(("newest", "start"), [(WALL - 10, WALL), (WALL - YEARS, WALL - YEARS + DAY_S)])
 def test_it_begins_a_day_behind_what_is_newest_at_most(newest: float, start: float) -> None:
     assert SteadyClock(newest, lambda: WALL, lambda: 0.0)() == start

@@ -195,7 +195,7 @@ def test_a_request_that_cannot_be_encoded_is_an_error_before_it_is_sent(short_tm
 
 def test_messages_have_a_largest_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with rpc.Client(path) as client:
-        monkeypatch.setattr(rpc, "MAX_LINE", 1000)
+        monkeypatch.setattr(rpc, "MAX_LINE_BYTES", 1000)
         with pytest.raises(rpc.MessageTooLarge, match="The request echo"):
             client.call("echo", text="x" * 2000)
         with pytest.raises(rpc.MessageTooLarge, match="The answer"):

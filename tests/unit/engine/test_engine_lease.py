@@ -3,7 +3,7 @@
 import queue
 from typing import Any, cast
 
-from medkg_lab.engine.lease import HEAD_START, Lease
+from medkg_lab.engine.lease import MARGIN_S, Lease
 from medkg_lab.ledger.client import LedgerClient
 
 
@@ -36,6 +36,6 @@ def test_the_ledger_waits_a_little_longer_than_the_engine() -> None:
     lease.stage("j1")
     deadline = ledger.heard.get(timeout=10)
     assert deadline is not None
-    assert 599.0 < deadline - HEAD_START <= 600.0
+    assert 599.0 < deadline - MARGIN_S <= 600.0
     lease.end()
     lease.close()

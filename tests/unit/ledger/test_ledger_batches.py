@@ -8,7 +8,7 @@ from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.state import Batch
 from medkg_lab.ledger.writer import Writer
 from medkg_lab.models.events import EventType
-from medkg_lab.models.job import LARGE
+from medkg_lab.models.job import LARGE_BYTES
 from tests.unit.ledger.worlds import World, completed, ids, started
 
 
@@ -174,8 +174,8 @@ def test_a_batch_without_a_lease_gets_a_fresh_one(batch: Batch) -> None:
 
 
 def test_a_large_document_shares_its_batch_with_no_other(world: World) -> None:
-    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE}}
-    said = {"source": "file", "key": "x", "metadata": {"size": str(LARGE), "note": f'"size":{LARGE}'}}
+    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE_BYTES}}
+    said = {"source": "file", "key": "x", "metadata": {"size": str(LARGE_BYTES), "note": f'"size":{LARGE_BYTES}'}}
     world.submit("a", "b", submission=said)
     world.submit("c", "d", submission=large)
     world.submit("e")
@@ -183,7 +183,7 @@ def test_a_large_document_shares_its_batch_with_no_other(world: World) -> None:
 
 
 def test_jobs_that_were_launched_together_stay_so_whatever_their_size(world: World) -> None:
-    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE}}
+    large = {"source": "file", "key": "x", "content": {"sha256": "a" * 64, "size": LARGE_BYTES}}
     world.submit("a", "b", submission=large)
     world.do("launch", run_id="r", job_ids=["a", "b"], by="someone")
     assert ids(world.claim()) == ["a", "b"]

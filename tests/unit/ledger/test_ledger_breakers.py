@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.core import Request
 from medkg_lab.ledger.errors import MalformedCommand
-from medkg_lab.ledger.rates import BURST_SECONDS, Rates, Spent
+from medkg_lab.ledger.rates import BURST_S, Rates, Spent
 from tests.unit.ledger.worlds import World
 
 AT = 5000.0
@@ -162,7 +162,7 @@ def test_no_stretch_of_time_gets_more_than_its_rate(rate: float, asks: list[tupl
         assert granted <= want
         assert (wait > 0) == (granted == 0)
         given_.append((now[0], granted))
-    most = max(1.0, rate * BURST_SECONDS)
+    most = max(1.0, rate * BURST_S)
     for n, (begin, _) in enumerate(given_):
         total = 0
         for at, granted in given_[n:]:

@@ -60,7 +60,7 @@ def test_repeated_after_a_restart(world: World) -> None:
 
 
 def test_repeated_when_long_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "SIZE", 3)
+    monkeypatch.setattr(core, "SIZE_EVENTS", 3)
     done = all_kinds(world)
     world.restart()
     assert not world.core.window.complete

@@ -3,7 +3,7 @@
 import pytest
 
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.core import LOOK_AGAIN, OWN_RETRIES_AT_ONCE
+from medkg_lab.ledger.core import CHECK_INTERVAL_S, OWN_RETRIES_AT_ONCE
 from medkg_lab.ledger.errors import IllegalTransition, MalformedCommand
 from medkg_lab.ledger.own_failures import ENGINE, PAUSES
 from medkg_lab.models.events import ACKNOWLEDGED, Event, EventType
@@ -65,7 +65,7 @@ def test_a_part_that_is_away_is_waited_for(world: World) -> None:
     world.core.whole = lambda part: part != "knowledge"
     assert wait(world, LONG) == []
     world.core.whole = lambda part: True
-    assert wait(world, LOOK_AGAIN) == ["a"]
+    assert wait(world, CHECK_INTERVAL_S) == ["a"]
 
 
 def test_what_waits_for_a_part_that_is_away_holds_nobody_up(world: World) -> None:

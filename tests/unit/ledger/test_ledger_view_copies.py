@@ -81,7 +81,7 @@ def test_a_file_system_that_cannot_copy_or_link_is_copied_by_hand(
 
 
 def test_a_full_disk_is_said(world: World, copies: ViewCopies, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkg_lab.ledger.view_copies.ROOM", 1 << 60)
+    monkeypatch.setattr("medkg_lab.ledger.view_copies.MIN_FREE_BYTES", 1 << 60)
     with pytest.raises(QueryFailed, match="the disk has no room"):
         copies.make()
 

@@ -1,7 +1,7 @@
 """What Dagster's asset pages are told of a window of work."""
 
 from medkg_lab.models.events import Event
-from medkg_lab.orchestration.assets import WINDOW_SECONDS, MaterializationWindow, from_json
+from medkg_lab.orchestration.assets import WINDOW_S, MaterializationWindow, from_json
 from tests.told import event
 
 
@@ -25,8 +25,8 @@ def test_a_window_lasts_its_time_from_its_first_event() -> None:
     assert not window.is_over(1e9), "nothing was made"
     window.take([completed("document", ["a"], [1], ts=100.0)])
     window.take([completed("document", ["b"], [1], ts=109.0)])
-    assert not window.is_over(100.0 + WINDOW_SECONDS - 0.1)
-    assert window.is_over(100.0 + WINDOW_SECONDS)
+    assert not window.is_over(100.0 + WINDOW_S - 0.1)
+    assert window.is_over(100.0 + WINDOW_S)
     assert window.is_over(99.0), "a clock that was set back does not keep a window open"
 
 

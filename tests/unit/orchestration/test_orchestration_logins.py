@@ -1,6 +1,6 @@
 """One-time codes and sessions."""
 
-from medkg_lab.orchestration.logins import CODE_SECONDS, MAX_CODES, MAX_SESSIONS, SESSION_SECONDS, Logins
+from medkg_lab.orchestration.logins import CODE_S, MAX_CODES, MAX_SESSIONS, SESSION_S, Logins
 
 
 class Clock:
@@ -31,12 +31,12 @@ def test_a_code_ends_after_a_minute_and_a_session_after_its_last_use() -> None:
     late, code = held.new_code(), held.new_code()
     session = held.exchange(code)
     assert session is not None
-    clock.now += CODE_SECONDS
+    clock.now += CODE_S
     assert held.exchange(late) is None
     for _ in range(3):
-        clock.now += SESSION_SECONDS - 2 * CODE_SECONDS
+        clock.now += SESSION_S - 2 * CODE_S
         assert held.is_session(session)
-    clock.now += SESSION_SECONDS
+    clock.now += SESSION_S
     assert not held.is_session(session)
 
 

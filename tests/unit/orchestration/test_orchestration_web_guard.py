@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from medkg_lab.orchestration import web
 from medkg_lab.orchestration.asgi import Receive, Scope, Send
 from medkg_lab.orchestration.logins import Logins
-from medkg_lab.orchestration.web import MAX_BODY, MAX_WEBSOCKETS, WebGuard
+from medkg_lab.orchestration.web import MAX_BODY_BYTES, MAX_WEBSOCKETS, WebGuard
 
 TOKEN, PORT, NAME = "s3cret-token", 4321, "lab-1.localhost"
 OWN = {"host": f"{NAME}:{PORT}"}
@@ -245,14 +245,14 @@ def test_who_is_refused_does_not_keep_the_connection() -> None:
 
 def test_a_body_is_bounded() -> None:
     asking, posted = Asking(), OWN | BEARER
-    body = [b"x" * 1024] * (MAX_BODY // 1024)
+    body = [b"x" * 1024] * (MAX_BODY_BYTES // 1024)
     assert asking.ask(posted, method="POST", body=body[:1])[1]["body"] == b"1024"
     assert asking.status(posted, method="POST", body=body) == 200
     assert asking.status(posted, method="POST", body=[*body, b"x"]) == 413
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(web, "BODY_TIMEOUT_S", 0.01)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

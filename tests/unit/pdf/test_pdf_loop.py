@@ -50,7 +50,7 @@ class Conversions:
 
 def tried(monkeypatch: pytest.MonkeyPatch, failures: Mapping[str, list[LabError]]) -> list[str]:
     """The jobs in the order in which they were tried until all were done."""
-    monkeypatch.setattr(loop, "PAUSE", 0.01)
+    monkeypatch.setattr(loop, "RETRY_INTERVAL_S", 0.01)
     worker = Conversions(failures)
     monkeypatch.setattr(loop, "waiting_jobs", lambda ledger: list(worker.failures))
     made = Loop(cast("RequestConsumer", Silence()), cast("Worker", worker), worker.all_done.wait, sweep_s=0.01)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from medkg_lab.supervisor.children import AwakeTime
 from medkg_lab.supervisor.decide import (
     BUSY_HUNG_S,
-    GRACE,
+    GRACE_S,
     HUNG_S,
-    LONGEST_BACKOFF,
+    MAX_BACKOFF_S,
     RUNNING,
     Action,
     Kill,
@@ -61,8 +61,8 @@ def test_stopping_goes_from_the_last_to_the_first() -> None:
 
 def test_what_does_not_end_is_killed_once() -> None:
     observed = seen(State.STOPPING, since=5)
-    assert decide((A,), observed, False, NOBODY, 5 + GRACE - 0.1) == []
-    assert decide((A,), observed, False, NOBODY, 5 + GRACE) == [Kill("a")]
+    assert decide((A,), observed, False, NOBODY, 5 + GRACE_S - 0.1) == []
+    assert decide((A,), observed, False, NOBODY, 5 + GRACE_S) == [Kill("a")]
     assert decide((A,), {"a": Observed(State.STOPPING, 5, killed=True)}, False, NOBODY, 100) == []
 
 
@@ -121,7 +121,7 @@ def test_nothing_runs_before_what_it_needs_and_nothing_ends_before_what_needs_it
 
 @given(st.integers(0, 10_000))
 def test_the_backoff_grows_and_is_bounded(failures: int) -> None:
-    assert 0 < backoff(failures) <= backoff(failures + 1) <= LONGEST_BACKOFF
+    assert 0 < backoff(failures) <= backoff(failures + 1) <= MAX_BACKOFF_S
 
 
 @pytest.mark.parametrize(("busy", "limit"), [(False, HUNG_S), (True, BUSY_HUNG_S)])

@@ -5,7 +5,7 @@ from typing import Any
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 
 MAX_PAGES = 100_000
-_THOUSAND = 1000.0
+_PER_MILLE_FACTOR = 1000.0
 
 
 def page_number(value: Any, where: str) -> int:
@@ -33,7 +33,7 @@ def strings(value: Any) -> list[str]:
 
 def thousandths(box: Any) -> list[float] | None:
     """A box in fractions of the page, from one in thousandths; None when there is none."""
-    return scaled(box, _THOUSAND, _THOUSAND)
+    return scaled(box, _PER_MILLE_FACTOR, _PER_MILLE_FACTOR)
 
 
 def scaled(box: Any, width: float, height: float) -> list[float] | None:

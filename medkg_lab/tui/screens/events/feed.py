@@ -20,9 +20,9 @@ WAIT_S = 2.0
 GATHER_S = 0.025
 """Seconds between two questions while events come one by one."""
 RETRY_S = 0.5
-KEPT_SECONDS = 60
+KEPT_S = 60
 BURST_PAUSE_S = 0.01
-SWITCH = 0.001
+SWITCH_INTERVAL_S = 0.001
 """Seconds after which Python lets another thread run: with its 5 ms a frame waits several times as long behind a burst."""
 
 
@@ -75,7 +75,7 @@ class EventFeed:
     def start(self) -> None:
         """Begin, unless it has begun."""
         if not self.started:
-            sys.setswitchinterval(SWITCH)
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             self._thread.start()
 
     @property
@@ -161,8 +161,8 @@ class EventFeed:
             self._seconds[second, ""] += 1
             if row.type in ("stage.failed", "stage.retrying"):
                 self._seconds[second, row.type.removeprefix("stage.")] += 1
-        if len(self._seconds) > 6 * KEPT_SECONDS:
-            oldest = int(time.time()) - 2 * KEPT_SECONDS
+        if len(self._seconds) > 6 * KEPT_S:
+            oldest = int(time.time()) - 2 * KEPT_S
             self._seconds = Counter({key: count for key, count in self._seconds.items() if key[0] >= oldest})
 
     def _lost(self) -> None:

@@ -29,7 +29,7 @@ from medkg_lab.tui.widgets.panel import Lines, Panel
 
 READ_BACK = 1000
 """Events of the past that are shown at once."""
-HEAD_EVERY = 0.25
+HEAD_INTERVAL_S = 0.25
 MINUTE = 60
 
 
@@ -112,7 +112,7 @@ class EventsScreen(ModeScreen):
             self.ring.feed(self._taken.rows)
             self.ring.flush()
         if self._head_due is None:
-            self._head_due = self.set_timer(HEAD_EVERY, self._head_is_due)
+            self._head_due = self.set_timer(HEAD_INTERVAL_S, self._head_is_due)
         if bool(gone) != bool(self._taken.gone) and self.is_current:
             self.repaint_frame()
 

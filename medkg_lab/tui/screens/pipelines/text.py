@@ -26,9 +26,9 @@ from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.dag import Dag
 from medkg_lab.tui.widgets.panel import Panel, titled
 
-CHECK_AFTER = 0.15
+CHECK_DELAY_S = 0.15
 """Seconds without a key after which the draft is checked."""
-LOOK_EVERY = 2.0
+POLL_INTERVAL_S = 2.0
 FINDINGS_SHOWN = 8
 VERSIONS_SHOWN = 6
 
@@ -80,7 +80,7 @@ class PipelineText(ModeScreen):
 
     def on_mount(self) -> None:
         """A timer looks at the lab, but only while the mode is seen."""
-        self._looking = self.set_interval(LOOK_EVERY, self._look, pause=True)
+        self._looking = self.set_interval(POLL_INTERVAL_S, self._look, pause=True)
 
     def shown(self) -> None:
         """Open the first pipeline, or go on with the one that was open."""
@@ -248,7 +248,7 @@ class PipelineText(ModeScreen):
         self._drafts[which] = replace(draft, text=self.editor.text)
         if self._waiting is not None:
             self._waiting.stop()
-        self._waiting = self.set_timer(CHECK_AFTER, self._check)
+        self._waiting = self.set_timer(CHECK_DELAY_S, self._check)
 
     def _check(self) -> None:
         which, draft = self._which, self.draft

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 Order = Literal["step", "go", "leave"]
 Where = Literal["not run", "starting", "running", "before", "after", "ended"]
-TOLD_EVERY = 0.25
+REPORT_INTERVAL_S = 0.25
 """Seconds between two tellings of where a run is while nothing holds it."""
-LONGEST_END = 30.0
+MAX_END_S = 30.0
 """Seconds that the program's end waits for a thread."""
 MOST_LINES = 400
 """Lines of a value that are shown at most."""
@@ -81,7 +81,7 @@ _ending = threading.Event()
 def _join() -> None:
     _ending.set()
     for thread in tuple(_in_native_code):
-        thread.join(LONGEST_END)
+        thread.join(MAX_END_S)
 
 
 def _end_after_this_thread() -> None:
@@ -188,7 +188,7 @@ class ReplayRun:
             raise _Left
         if self._each or f"before {stage}" in self._stops:
             self._hold("before")
-        elif time.monotonic() - self._told > TOLD_EVERY:
+        elif time.monotonic() - self._told > REPORT_INTERVAL_S:
             self._say("running")
 
     def _step_ended(self, step: Step) -> None:
