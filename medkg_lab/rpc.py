@@ -272,7 +272,7 @@ class Client:
         with self._lock:
             until = time.monotonic() + seconds
             try:
-                return self._ask(op, request, until)
+                return self._request(op, request, until)
             except OSError as error:
                 self.close()
                 detail = "no answer in time" if isinstance(error, TimeoutError) else str(error)
@@ -287,7 +287,7 @@ class Client:
                 self.close()
                 raise
 
-    def _ask(self, op: str, request: bytes, until: float) -> Any:
+    def _request(self, op: str, request: bytes, until: float) -> Any:
         connection = self._connect(until)
         connection.settimeout(max(0.001, until - time.monotonic()))
         connection.sendall(request)

@@ -36,7 +36,7 @@ def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, Any]], 
     began = time.monotonic()
     while (missing := jobs - lane.finished()) > 0:
         lane.passage(lane.requests("bench-empty", min(missing, AT_ONCE)))
-        scratch.settle()
+        scratch.wait_for_views()
     filled = time.monotonic() - began
     lists, runs, after = [], [], None
     for _ in range(TRIES):

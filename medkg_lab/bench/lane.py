@@ -42,7 +42,7 @@ class Passage:
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
     around_ms: list[float] = field(default_factory=list)
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Take in one event."""
         data, jobs = event.data, event.jobs
         if isinstance(data, JobClaimed):
@@ -163,7 +163,7 @@ class Lane:
         self.wait(before + len(requests))
         passage = Passage(submitted=sent)
         for event in self.events(head):
-            passage.take(event)
+            passage.add(event)
         return passage
 
     def await_event(self, job_id: str, kind: type[T], after: int | None) -> T:

@@ -84,7 +84,7 @@ def measure(options: Options) -> dict[str, Any]:
             part = ways[name](scratch, options)
             targets += part.targets
             detail[name] = part.detail
-            scratch.settle()
+            scratch.wait_for_views()
         detail["verify"] = _verify(scratch)
         detail["rss_mb"] = scratch.rss_mb()
     return {"bench": "orchestration", "machine": machine(), "targets": targets, "detail": detail}
@@ -95,7 +95,7 @@ def _warm_up(scratch: ScratchLab) -> None:
     for pipeline in ("bench", "bench-empty"):
         for number in (8, 48, 96):
             lane.passage(lane.requests(pipeline, number))
-    scratch.settle()
+    scratch.wait_for_views()
 
 
 def _verify(scratch: ScratchLab) -> dict[str, Any]:
@@ -118,11 +118,11 @@ def lane_part(scratch: ScratchLab, options: Options) -> Part:
     labs: list[Passage] = []
     with _cost(scratch) as cost:
         for _ in range(options.pairs):
-            scratch.settle()
+            scratch.wait_for_views()
             loops.append(loop.run(stages, lane.requests("bench", number), size, _nothing))
             with cost.counted(number):
                 labs.append(lane.passage(lane.requests("bench", number)))
-                scratch.settle()
+                scratch.wait_for_views()
     ratios = [lab.docs_per_second / one.docs_per_second for lab, one in zip(labs, loops, strict=True)]
     p95 = [quantile(lab.claim_to_end(), 0.95) * 1e3 for lab in labs]
     loop_p95 = [quantile(one.residence, 0.95) * 1e3 for one in loops]
@@ -230,7 +230,7 @@ def empty_part(scratch: ScratchLab, options: Options) -> Part:
     passages, behind = [], []
     for _ in range(3):
         passages.append(lane.passage(lane.requests("bench-empty", 960)))
-        behind.append(scratch.settle())
+        behind.append(scratch.wait_for_views())
     rates = [passage.docs_per_second for passage in passages]
     detail = {"docs_per_second": spread(rates, 1), "views_behind_s": spread(behind), "last": passages[-1].describe()}
     return Part([at_least("empty stages, docs/s", round(statistics.median(rates), 1), EMPTY_RATE)], detail)
@@ -264,7 +264,7 @@ def failures_part(scratch: ScratchLab, options: Options) -> Part:
         for faulty in rates:
             last = lane.passage(lane.requests("bench", number, faulty))
             rates[faulty].append(last.docs_per_second)
-            scratch.settle()
+            scratch.wait_for_views()
     assert last is not None
     ratios = [with_ / without for without, with_ in zip(rates[0], rates[FAULTY_EACH], strict=True)]
     return Part([], {"failing_each": FAULTY_EACH, "rate_with / rate_without": spread(ratios, 3), **last.describe()})

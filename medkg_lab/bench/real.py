@@ -37,7 +37,7 @@ def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, Any]], di
     loops: list[loop.LoopRun] = []
     labs: list[Passage] = []
     for _ in range(pairs):
-        scratch.settle()
+        scratch.wait_for_views()
         loops.append(loop.run(stages, _requests(documents), size, store.get))
         labs.append(lane.passage(_requests(documents)))
     store.close()

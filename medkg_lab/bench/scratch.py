@@ -55,7 +55,7 @@ class ScratchLab:
         parts = [part for root in roots for part in root.iterdir() if part.is_dir() and part.name != "logs"]
         return {part.name: _size(part) for part in parts}
 
-    def settle(self) -> float:
+    def wait_for_views(self) -> float:
         """Wait until every view has caught up with the ledger; how many seconds that took."""
         began = time.monotonic()
         head = self.lab.ledger.counts().head

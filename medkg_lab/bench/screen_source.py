@@ -77,10 +77,10 @@ class Source:
     def _event(self, number: int) -> dict[str, Any]:
         job, step = divmod(number - 1, PER_JOB)
         at = self._due(number)
-        return to_json(Event(number, f"e{number}", at, _told(f"job-{job:08d}", f"pmc:PMC{job:07d}", step)))
+        return to_json(Event(number, f"e{number}", at, _event_of_step(f"job-{job:08d}", f"pmc:PMC{job:07d}", step)))
 
 
-def _told(job: str, document: str, step: int) -> EventData:
+def _event_of_step(job: str, document: str, step: int) -> EventData:
     """The `step`-th thing that happens to a job."""
     if step == 0:
         claimed = ClaimedJob(job, document, "default", job, 1, 1)

@@ -196,20 +196,20 @@ class Outbox:
         match event.data:
             case JobSubmitted(entries=specs):
                 for spec in specs:
-                    self._keep(_info_of(spec))
+                    self._remember_job(_info_of(spec))
             case JobClaimed(entries=claimed):
                 for job in claimed:
-                    self._keep(replace(self._info(job.job_id), attempt=job.attempt))
+                    self._remember_job(replace(self._info(job.job_id), attempt=job.attempt))
 
     def _info(self, job_id: str) -> JobInfo:
         if job_id not in self._jobs:
             job = self._ledger.get(job_id)
             if job is None:
                 raise JobUnknown(job_id=job_id)
-            self._keep(_info(job))
+            self._remember_job(_info(job))
         return self._jobs[job_id]
 
-    def _keep(self, info: JobInfo) -> None:
+    def _remember_job(self, info: JobInfo) -> None:
         self._jobs[info.job_id] = info
         self._jobs.move_to_end(info.job_id)
         while len(self._jobs) > KNOWN_JOBS:

@@ -54,7 +54,7 @@ def copy(source: Bootstrap, target: Bootstrap, report: Callable[[Copied], None])
             done.append(Copied(topic, count, sum(map(len, found.values()))))
             report(done[-1])
     _check_counts(target, places)
-    _carry_groups(source, target, places)
+    _copy_groups(source, target, places)
     return done
 
 
@@ -118,7 +118,7 @@ def _check_counts(target: Bootstrap, places: Places) -> None:
             raise CopyIncomplete(topic=entry.topic, partition=entry.partition, found=found, wanted=wanted)
 
 
-def _carry_groups(source: Bootstrap, target: Bootstrap, places: Places) -> None:
+def _copy_groups(source: Bootstrap, target: Bootstrap, places: Places) -> None:
     """Give each group on the target the offset of the same record that it has on the source."""
     groups: dict[str, list[TopicPartition]] = defaultdict(list)
     for entry in group_listing(source):

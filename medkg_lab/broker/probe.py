@@ -32,13 +32,13 @@ def metadata(bootstrap: str, timeout: float = 2.0) -> Answer:
     for address in filter(None, (part.strip() for part in bootstrap.split(","))):
         host, _, port = address.rpartition(":")
         try:
-            return _ask(host.strip("[]"), int(port), timeout)
+            return _request(host.strip("[]"), int(port), timeout)
         except (OSError, ValueError, struct.error) as error:
             detail = f"{address}: {error}"
     raise BrokerUnreachable(bootstrap=bootstrap, detail=detail)
 
 
-def _ask(host: str, port: int, timeout: float) -> Answer:
+def _request(host: str, port: int, timeout: float) -> Answer:
     head = struct.pack(">hhih", _METADATA, _VERSION, _CORRELATION, len(_CLIENT))
     request = head + _CLIENT + _NO_TOPICS
     with socket.create_connection((host, port), timeout) as connection:

@@ -27,7 +27,7 @@ from medkg_lab.locations import Locations
 from medkg_lab.logs import fields
 from medkg_lab.orchestration.drive import Driver
 from medkg_lab.process import CannotRun
-from medkg_lab.resilience.breaker import ask_apart
+from medkg_lab.resilience.breaker import call_in_thread
 from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.services.loading import loading
 from medkg_lab.settings import Settings, SettingsInvalid
@@ -119,7 +119,7 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         circuits=BreakerRegistry(
             keeper=LedgerClient(locations.socket("ledger"), deadline=STATE_STORE_TIMEOUT_S),
             owner=name,
-            asking=ask_apart,
+            asking=call_in_thread,
         ),
         loops=EngineLoops(network),
     )

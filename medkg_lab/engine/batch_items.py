@@ -42,7 +42,7 @@ class BatchItem:
             self.values[kind] = KINDS[kind].decode(load(self.outputs[kind]))
         return self.values[kind]
 
-    def keep(self, kind: str, value: Any, sha256: str) -> None:
+    def add_output(self, kind: str, value: Any, sha256: str) -> None:
         """A stage made this."""
         self.values[kind], self.outputs[kind] = value, sha256
 

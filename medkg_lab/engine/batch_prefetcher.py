@@ -34,7 +34,7 @@ class BatchPrefetcher:
             self._wanted = question = object()
         threading.Thread(target=self._run, args=(question, delay, ask), name="ahead", daemon=True).start()
 
-    def take(self) -> ClaimedBatch | None:
+    def pop(self) -> ClaimedBatch | None:
         """The batch, if one was asked for and there was one; a question that is on its way is waited for."""
         with self._changed:
             self._wanted = None

@@ -103,12 +103,12 @@ class BatchRun:
         if self._bench.lease.lost:
             raise BatchLost(batch_id=self._id)
         if self._bench.hurry():
-            self._give_back("the engine is stopping")
+            self._surrender("the engine is stopping")
         for document in self._executor.present():
             document.gone = document.job_id in self._bench.lease.cancelled
         away = self._executor.step(name)
         if away is not None:
-            self._give_back(str(away))
+            self._surrender(str(away))
 
     def _read(self, job: BatchJob) -> BatchItem | None:
         try:
@@ -117,7 +117,7 @@ class BatchRun:
             self._listener.unreadable(job.job_id, error)
             return None
 
-    def _give_back(self, why: str) -> NoReturn:
+    def _surrender(self, why: str) -> NoReturn:
         """Give the batch back behind what is told of it. Raises BatchSurrendered."""
         self._listener.flush(urgent=True)
         self._bench.ledger.drain(self._id)
@@ -145,7 +145,7 @@ class BatchRun:
         gpu = built.implementation.gpu is not None
         if gpu:
             self._bench.lease.waiting()
-        with self._bench.gpu.held() if gpu else nullcontext():
+        with self._bench.gpu.acquired() if gpu else nullcontext():
             self._bench.lease.stage()
             self._predict(stage, documents)
             self._began = time.perf_counter()

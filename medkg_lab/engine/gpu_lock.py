@@ -14,7 +14,7 @@ class GpuLock:
         self._path = path
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def acquired(self) -> Iterator[None]:
         """Wait for the place and keep it."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -34,7 +34,7 @@ class Handback:
             self._owed.append(batch_id)
             self._save()
 
-    def give(self, ledger: LedgerClient) -> None:
+    def return_batches(self, ledger: LedgerClient) -> None:
         """Give back what is owed. Raises PeerUnreachable and DiskFull; what the ledger has taken back itself is forgotten.
 
         From several threads at once: one that waits for the ledger must not hold up another that ends the process.

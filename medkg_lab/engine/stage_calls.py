@@ -125,7 +125,7 @@ class StageCalls:
         try:
             value = await call.call(attempt, partial(self._on_retry, (place,)))
         except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
-            return StageOutcome(_since(began), error=self._told(error), waited_ms=waited)
+            return StageOutcome(_since(began), error=self._logged(error), waited_ms=waited)
         return StageOutcome(_since(began), value, waited_ms=waited)
 
     async def _blocking(self, function: Callable[[], T]) -> T:
@@ -150,7 +150,7 @@ class StageCalls:
             results = await self._call.call(attempt, partial(self._on_retry, places))
         except Exception as error:  # noqa: BLE001 - boundary to the stage, see above
             if len(places) == 1 or isinstance(error, BreakerOpen | PartAway):
-                told = self._told(error)
+                told = self._logged(error)
                 outcomes.update({place: StageOutcome(_since(began) / len(places), error=told) for place in places})
                 return
             middle = len(places) // 2
@@ -174,7 +174,7 @@ class StageCalls:
             raise results[0]
         return results
 
-    def _told(self, error: Exception) -> Exception:
+    def _logged(self, error: Exception) -> Exception:
         # Errors of the lab say all there is to say; others are bugs or surprises, whose place in the code is worth a line.
         if not isinstance(error, LabError):
             logger.error(

@@ -117,5 +117,5 @@ def store_outputs(
         for (document, outcome, kind, _), name in zip(encoded, names, strict=True)
     ]
     for each in kept:
-        each.document.keep(each.kind.name, each.value, each.sha256)
+        each.document.add_output(each.kind.name, each.value, each.sha256)
     return kept, failed

@@ -52,7 +52,7 @@ class Stop:
         """Wait up to `seconds`; whether the engine was asked to stop."""
         return self._event.wait(seconds)
 
-    def asked(self) -> bool:
+    def is_set(self) -> bool:
         """Whether the engine was asked to stop."""
         return self._event.is_set()
 
@@ -91,9 +91,9 @@ class Worker:
         # What is loaded by now stays: the collector need not look at it after every batch.
         gc.collect()
         gc.freeze()
-        while not self._stop.asked():
+        while not self._stop.is_set():
             try:
-                self._handback.give(self._bench.ledger)
+                self._handback.return_batches(self._bench.ledger)
                 self._once()
             except PartAway as error:
                 logger.warning("waiting for another process of the lab: %s", error, extra=fields(event="engine.waits"))
@@ -101,18 +101,18 @@ class Worker:
             except LabError as error:
                 logger.error("%s", error, extra=fields(event="engine.refused"))
                 self._stop.wait(RETRY_INTERVAL_S)
-        if (batch := self._ahead.take()) is not None:
+        if (batch := self._ahead.pop()) is not None:
             self._return(batch.batch_id)
-        self._settle()
+        self._wait_for_acknowledgements()
 
     def _once(self) -> None:
-        batch = self._ahead.take()
+        batch = self._ahead.pop()
         if batch is None and self._models_load():
             self._stop.wait(RETRY_INTERVAL_S)
             return
         if batch is None:
             batch = self._claim(0.0 if self._cold else WAIT_S, self._bench.definitions.refresh())
-            self._settle()
+            self._wait_for_acknowledgements()
         if batch is None:
             self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
             return
@@ -139,7 +139,7 @@ class Worker:
         lanes = [self._lane.value]
         return self._bench.ledger.claim(self._name, lanes, limit, self._lease_seconds, wait_seconds, stamps)
 
-    def _look_ahead(self, batch: ClaimedBatch, here: float, after: float) -> None:
+    def _prefetch(self, batch: ClaimedBatch, here: float, after: float) -> None:
         """Ask for the next batch shortly before this one ends, if that will be in the stage that begins now.
 
         `here` is how many seconds it is thought to take, `after` how many those after it.
@@ -149,7 +149,7 @@ class Worker:
         jobs = batch.jobs
         if after > LEAD_S or len(jobs) < BACKLOG or any(job.execution > 1 for job in jobs):
             return
-        if self._stop.asked():
+        if self._stop.is_set():
             return
         stamps = self._bench.definitions.refresh()
         self._ahead.start(max(0.0, here + after - LEAD_S), lambda: self._claim(0.0, stamps))
@@ -157,7 +157,7 @@ class Worker:
     def _run(self, batch: ClaimedBatch) -> None:
         batch_id = batch.batch_id
         try:
-            run = BatchRun(self._bench, batch, partial(self._look_ahead, batch))
+            run = BatchRun(self._bench, batch, partial(self._prefetch, batch))
             run.run()
             self._last_used = run.used
             self._unsettled.append(batch_id)
@@ -167,7 +167,7 @@ class Worker:
             logger.info("%s", error, extra=fields(event="batch.surrendered", batch=batch_id))
             self._stop.wait(RETRY_INTERVAL_S)
         except OSError as error:
-            self._give_back(batch_id, error)
+            self._return_batch(batch_id, error)
         except (PartAway, EmissionLost, DiskFull) as error:
             logger.warning(
                 "batch %s is given back as soon as that can be: %s",
@@ -181,7 +181,7 @@ class Worker:
             # found and set aside instead of ending every engine that takes it.
             logger.exception("batch %s broke off", batch_id, extra=fields(event="batch.broken", batch=batch_id))
 
-    def _settle(self) -> None:
+    def _wait_for_acknowledgements(self) -> None:
         """Wait until the ledger has all of the last batches. Called after a claim, so that the two take one commit."""
         while self._unsettled:
             batch_id = self._unsettled[0]
@@ -203,7 +203,7 @@ class Worker:
                 )
                 self._handback.owe(batch_id)
             except OSError as error:
-                self._give_back(batch_id, error)
+                self._return_batch(batch_id, error)
             self._unsettled.remove(batch_id)
 
     def leave(self, ledger: LedgerClient) -> None:
@@ -218,7 +218,7 @@ class Worker:
                 extra=fields(event="batch.returned", batch=batch_id),
             )
         try:
-            self._handback.give(ledger)
+            self._handback.return_batches(ledger)
         except LabError as error:
             logger.warning(
                 "what this engine holds is left for the next one to give back: %s",
@@ -226,7 +226,7 @@ class Worker:
                 extra=fields(event="batches.left"),
             )
 
-    def _give_back(self, batch_id: str, error: OSError) -> None:
+    def _return_batch(self, batch_id: str, error: OSError) -> None:
         """Outputs cannot be kept, as when the disk is full: nothing is wrong with the documents."""
         logger.error(
             "batch %s is given back, its outputs cannot be kept: %s",
@@ -241,7 +241,7 @@ class Worker:
         """Give a batch back, later if the ledger is away."""
         self._handback.owe(batch_id)
         try:
-            self._handback.give(self._bench.ledger)
+            self._handback.return_batches(self._bench.ledger)
         except (PartAway, DiskFull) as error:
             logger.warning(
                 "batch %s is given back later: %s", batch_id, error, extra=fields(event="batch.owed", batch=batch_id)

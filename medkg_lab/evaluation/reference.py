@@ -80,16 +80,16 @@ def front_pieces(article: etree._Element) -> Iterator[str]:
     meta = article.find("front/article-meta")
     for part in meta if meta is not None else ():
         if name_of(part) in _FRONT:
-            yield from _kept(part)
+            yield from _author_texts(part)
 
 
-def _kept(element: etree._Element) -> Iterator[str]:
+def _author_texts(element: etree._Element) -> Iterator[str]:
     if element.get("contrib-type", "author") != "author":
         return
     if element.text and name_of(element) not in _NOT_FRONT:
         yield element.text
     for item in element if name_of(element) not in _NOT_FRONT else ():
-        yield from _kept(item)
+        yield from _author_texts(item)
         if item.tail:
             yield item.tail
 

@@ -81,9 +81,9 @@ def gauges(library: Any = pynvml) -> tuple[Gauge, ...]:
 def _gauge(library: Any, index: int) -> Gauge:
     handle = library.nvmlDeviceGetHandleByIndex(index)
     memory = library.nvmlDeviceGetMemoryInfo(handle)
-    load = _told(lambda: library.nvmlDeviceGetUtilizationRates(handle).gpu)
-    celsius = _told(lambda: library.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
-    milliwatts = _told(lambda: library.nvmlDeviceGetPowerUsage(handle))
+    load = _query(lambda: library.nvmlDeviceGetUtilizationRates(handle).gpu)
+    celsius = _query(lambda: library.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+    milliwatts = _query(lambda: library.nvmlDeviceGetPowerUsage(handle))
     return Gauge(
         index,
         _text(library.nvmlDeviceGetName(handle)),
@@ -95,7 +95,7 @@ def _gauge(library: Any, index: int) -> Gauge:
     )
 
 
-def _told(ask: Callable[[], int]) -> int | None:
+def _query(ask: Callable[[], int]) -> int | None:
     """What a GPU tells; None for what this one cannot."""
     try:
         return int(ask())

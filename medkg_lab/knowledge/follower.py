@@ -77,13 +77,13 @@ class Follower:
         if page.head < self.position:
             raise LedgerRewound(head=page.head, position=self.position, path=self._folder)
         if page.events:
-            self._take(effects(page.events), page.events[-1].seq)
+            self._apply_page(effects(page.events), page.events[-1].seq)
         # Also when nothing is new: a ledger that was killed may have lost what it was told.
         self._source.position(VIEW, self._saved)
         if page.events:
             self._stop.wait(_LINGER_S)
 
-    def _take(self, found: Sequence[Effect], seq: int) -> None:
+    def _apply_page(self, found: Sequence[Effect], seq: int) -> None:
         if found or seq - self._saved >= _SAVE_EVERY:
             self._apply(found, seq)
             self._saved = seq

@@ -49,7 +49,7 @@ def _graphml(export: Export) -> Iterator[str]:
         yield f"    <node id={_attribute(node['node_id'])}>{_data('node', _NODE_KEYS, node)}</node>"
     for number, edge in enumerate(export["edges"]):
         ends = f"source={_attribute(edge['source'])} target={_attribute(edge['target'])}"
-        yield f'    <edge id="e{number}" {ends}>{_data("edge", _EDGE_KEYS, _told(edge))}</edge>'
+        yield f'    <edge id="e{number}" {ends}>{_data("edge", _EDGE_KEYS, _edge_texts(edge))}</edge>'
     yield "  </graph>"
     yield "</graphml>"
 
@@ -79,7 +79,7 @@ def neo4j(export: Export) -> dict[str, str]:
     Format: https://neo4j.com/docs/operations-manual/current/import/; lists are separated by `;`.
     """
     nodes = [(node["node_id"], node["name"], node["documents"], _label(node["kind"])) for node in all_nodes(export)]
-    told = [(edge, _told(edge)) for edge in export["edges"]]
+    told = [(edge, _edge_texts(edge)) for edge in export["edges"]]
     edges = [(e["source"], e["target"], e["relation"], text["documents"], text["evidence"]) for e, text in told]
     return {
         "nodes.csv": _csv(("nodeId:ID", "name", "documents:int", ":LABEL"), nodes),
@@ -146,7 +146,7 @@ def all_nodes(export: Export) -> list[Mapping[str, Any]]:
     return [*export["nodes"], *({"node_id": end, "kind": "", "name": end, "documents": 0} for end in ends)]
 
 
-def _told(edge: Mapping[str, Any]) -> dict[str, str]:
+def _edge_texts(edge: Mapping[str, Any]) -> dict[str, str]:
     """An edge's texts: its documents, and where they say so, as `chunk:start-end`."""
     places = [f"{one['chunk_id']}:{one['start']}-{one['end']}" for one in edge.get("evidence", ()) if one["chunk_id"]]
     return {"relation": edge["relation"], "documents": ";".join(edge["documents"]), "evidence": ";".join(places)}

@@ -27,8 +27,10 @@ def stage_text(
     """
     with database.transaction() as writer:
         _begin(database, writer, batch_id)
-        wrong = _settle_model(writer, documents)
-        wrong |= _settle_sparse(writer, {number: doc for number, (doc, _) in documents.items() if number not in wrong})
+        wrong = _check_model(writer, documents)
+        wrong |= _check_sparse_model(
+            writer, {number: doc for number, (doc, _) in documents.items() if number not in wrong}
+        )
         good = {number: pair for number, pair in documents.items() if number not in wrong}
         generations = _generations(database, writer, batch_id, "text", [document for document, _ in good.values()])
         pairs = [(generations[doc.job_id], doc, matrix) for doc, matrix in good.values() if doc.job_id in generations]
@@ -62,7 +64,7 @@ def _begin(database: Database, writer: duckdb.DuckDBPyConnection, batch_id: str)
     purge(writer)
 
 
-def _settle_model(
+def _check_model(
     writer: duckdb.DuckDBPyConnection, documents: Mapping[int, tuple[TextDocument, Matrix]]
 ) -> dict[int, DocumentError]:
     """Find the documents whose vectors cannot join the index; the first vectors of an empty index decide on its model."""
@@ -84,7 +86,7 @@ def _settle_model(
     return wrong
 
 
-def _settle_sparse(
+def _check_sparse_model(
     writer: duckdb.DuckDBPyConnection, documents: Mapping[int, TextDocument]
 ) -> dict[int, DocumentError]:
     """Find the documents whose sparse vectors are of another model than those that are there, or than the first of these."""

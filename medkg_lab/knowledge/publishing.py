@@ -101,7 +101,7 @@ def _publish(writer: Writer, jobs: Sequence[str], revision: int, seq: int) -> tu
     same = "list_contains(?::VARCHAR[], tenant || '/' || doc_id)"
     previous = _found(writer, "state = 'published' AND " + same, names)
     for old in previous:
-        _carry_over(writer, old, last[old.owner])
+        _copy_forward(writer, old, last[old.owner])
     new = [generation.id for generation in last.values()]
     parked = [g.id for g in _found(writer, "state = 'parked' AND " + same, names) if g.id not in new]
     _drop(writer, parked)
@@ -113,7 +113,7 @@ def _publish(writer: Writer, jobs: Sequence[str], revision: int, seq: int) -> tu
     return new, [row[0] for row in writer.execute(blocks, [retired]).fetchall()]
 
 
-def _carry_over(writer: Writer, old: _Generation, new: _Generation) -> None:
+def _copy_forward(writer: Writer, old: _Generation, new: _Generation) -> None:
     """Give the new generation what its job did not write.
 
     A job that ran again from a later stage keeps its own earlier text and graph. Text also stays when another job wrote only a

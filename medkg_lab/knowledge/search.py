@@ -89,7 +89,7 @@ class Searcher:
         """
         began = time.perf_counter()
         reading = Reading.of(question)
-        asked = self._ask(reading)
+        asked = self._plan(reading)
         with self._lock.reading():
             found = self._find(question, reading, asked)
             chosen = self._above_floor(found, asked)
@@ -114,11 +114,11 @@ class Searcher:
     def rank(self, question: Question) -> Found:
         """What `search` would show were there no floor, as keys alone, with the whole ranking of each retriever."""
         reading = Reading.of(question)
-        asked = self._ask(reading)
+        asked = self._plan(reading)
         with self._lock.reading():
             return self._find(question, reading, asked)
 
-    def _ask(self, reading: Reading) -> Asked:
+    def _plan(self, reading: Reading) -> Asked:
         """What each retriever is asked."""
         stop_words = self._settings.stop_words
         units, read_as, is_known = self._indexes.texts.known(reading.units(stop_words))
@@ -164,7 +164,9 @@ class Searcher:
             entries = indexes.catalogue.owners([key for key, _ in fused])
             works_of = {key: entry.first_key for key, entry in entries.items()}
             alone = fusion.one_of_each(
-                [pair for pair in fused if pair[0] in entries], works_of, works.stand_ins(indexes.catalogue, entries)
+                [pair for pair in fused if pair[0] in entries],
+                works_of,
+                works.representatives(indexes.catalogue, entries),
             )
             kept, passed = fusion.diverse(alone, works_of, question.per_document or _PER_DOCUMENT)
             if len(kept) >= question.limit or all(len(ranking) < depth for ranking in rankings.values()):

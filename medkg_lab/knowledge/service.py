@@ -55,7 +55,7 @@ class Knowledge:
         vectors_on_gpu: VectorsOnGpu | None = None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = _hold(folder / "lock", folder)
+        self._held = _lock(folder / "lock", folder)
         try:
             self.database = Database(folder / "knowledge.duckdb")
         except KnowledgeDamaged:
@@ -161,7 +161,7 @@ def _where(gpu: VectorsOnGpu | None) -> Make | LabError:
         return error
 
 
-def _hold(path: Path, folder: Path) -> int:
+def _lock(path: Path, folder: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

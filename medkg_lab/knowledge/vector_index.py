@@ -52,7 +52,7 @@ class VectorIndex:
         index = cls(folder, make)
         revision, manifest = database.position("revision"), database.manifest()
         live = passages.blocks(database)
-        if make is CpuFlatIndex and (data := index._kept(revision, manifest)) is not None:
+        if make is CpuFlatIndex and (data := index._load_snapshot(revision, manifest)) is not None:
             flat = CpuFlatIndex.restored(data, live)
             index._manifest, index._flat = manifest, flat
             index._live = {block.first_key: block for block in flat.blocks}
@@ -61,7 +61,7 @@ class VectorIndex:
         index.maintain()
         return index
 
-    def _kept(self, revision: int, manifest: Manifest | None) -> bytes | None:
+    def _load_snapshot(self, revision: int, manifest: Manifest | None) -> bytes | None:
         """The snapshot's index, if it can be used."""
         try:
             facts = orjson.loads(self._facts.read_bytes())

@@ -23,7 +23,7 @@ def best(members: Sequence[Facts]) -> Facts:
     return min(members, key=lambda one: (one.is_preprint, -one.version, one.source == FILE_SOURCE, one.doc_id))
 
 
-def stand_ins(catalogue: Catalogue, entries: Mapping[int, Entry]) -> dict[int, int]:
+def representatives(catalogue: Catalogue, entries: Mapping[int, Entry]) -> dict[int, int]:
     """By first key of each document among `entries`, that of the one among them which stands for its work."""
     found: dict[int, int] = {}
     here = {entry.first_key: entry for entry in entries.values()}

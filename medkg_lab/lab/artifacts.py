@@ -18,7 +18,7 @@ class Look:
     whole: bool
 
 
-def look(lab: Lab, sha256: str, most: int = SHOWN) -> Look:
+def preview(lab: Lab, sha256: str, most: int = SHOWN) -> Look:
     """Read an artifact and keep at most `most` bytes of it. Raises ArtifactMissing and ArtifactDamaged."""
     store = ArtifactStore(lab.locations.data / "artifacts")
     try:

@@ -143,7 +143,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def kept_draft(lab: Lab, which: Definition) -> str | None:
+def load_draft(lab: Lab, which: Definition) -> str | None:
     """The text that was being written when the screen was left, if there is one."""
     try:
         return _draft(lab, which).read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def kept_draft(lab: Lab, which: Definition) -> str | None:
         return None
 
 
-def keep_draft(lab: Lab, which: Definition, text: str | None) -> None:
+def save_draft(lab: Lab, which: Definition, text: str | None) -> None:
     """Keep a text that is not saved yet for the next time; None forgets it."""
     if text is None:
         _draft(lab, which).unlink(missing_ok=True)
@@ -228,8 +228,8 @@ def save(lab: Lab, which: Definition, text: str, base: str | None) -> Saved:
     path = lab.locations.config / which.file
     version = version_of(checked.model)
     if before is not None:
-        _keep(lab, which, version_of(before), now.text, now.path.stat().st_mtime)
-    _keep(lab, which, version, text)
+        _save_version(lab, which, version_of(before), now.text, now.path.stat().st_mtime)
+    _save_version(lab, which, version, text)
     if before is None or text != now.text:
         replace_private(path, text)
         if isinstance(checked.model, Topology) and lab.supervisor.is_running():
@@ -313,7 +313,7 @@ def _folder(lab: Lab, which: Definition) -> Path:
     return lab.locations.config / KEPT_FOLDER / which.kind.value / (which.name or "all")
 
 
-def _keep(lab: Lab, which: Definition, version: str, text: str, saved: float | None = None) -> None:
+def _save_version(lab: Lab, which: Definition, version: str, text: str, saved: float | None = None) -> None:
     """Keep the text of a version under the time at which it was first saved: now, or at `saved` (seconds since the epoch)."""
     path = _folder(lab, which) / f"{version}.yaml"
     if not path.exists():

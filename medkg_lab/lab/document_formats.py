@@ -79,7 +79,7 @@ def markdown(parsed: Parsed) -> str:
     """The whole document as Markdown (CommonMark with tables), front matter first as a list."""
     document = parsed.document
     lines = [f"# {_escaped(document.title)}", ""]
-    for name, value in {**document.identifiers, **_told(document.metadata)}.items():
+    for name, value in {**document.identifiers, **_flat_texts(document.metadata)}.items():
         lines.append(f"- {name}: {_escaped(value)}")
     for warning in document.warnings:
         lines.append(f"- warning: {_escaped(warning)}")
@@ -93,7 +93,7 @@ def markdown(parsed: Parsed) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _told(metadata: Mapping[str, Any]) -> dict[str, str]:
+def _flat_texts(metadata: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in metadata.items()
     }

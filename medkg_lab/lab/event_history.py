@@ -26,7 +26,7 @@ def event(ledger: LedgerClient, seq: int) -> Event:
     return found[0]
 
 
-def told(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
+def event_as_json(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
     """What event `seq` says of one job: its CloudEvent in the JSON format, or the ledger's own event where none is published.
 
     Raises NoSuchEvent.

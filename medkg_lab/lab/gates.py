@@ -60,7 +60,7 @@ def evidence(lab: Lab, job_id: str) -> Evidence | None:
 
 def _size(lab: Lab, sha256: str | None) -> int | None:
     try:
-        return artifacts.look(lab, sha256, 1).size if sha256 else None
+        return artifacts.preview(lab, sha256, 1).size if sha256 else None
     except LabError:
         return None
 
@@ -70,7 +70,7 @@ def _text(lab: Lab, sha256: str | None) -> tuple[Text | None, str]:
     if not sha256:
         return None, ""
     try:
-        seen = artifacts.look(lab, sha256, MOST_BYTES)
+        seen = artifacts.preview(lab, sha256, MOST_BYTES)
         document = orjson.loads(seen.text)
         blocks = document["blocks"]
         per_page: dict[int, int] = {}

@@ -8,7 +8,7 @@ from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.embed.options import SpladeOptions
 from medkg_lab.stages.extract.claims import read_claims, request_body
 from medkg_lab.stages.extract.errors import LlmUnusable
-from medkg_lab.stages.extract.llm_endpoint import ask, probe, short
+from medkg_lab.stages.extract.llm_endpoint import probe, request, short
 from medkg_lab.stages.extract.options import LlmOptions
 from medkg_lab.stages.index.options import VectorsOnGpu
 
@@ -84,7 +84,7 @@ def selftest_claims(options: LlmOptions) -> str:
     chunk = Chunk(chunk_id="selftest#0", doc_id="selftest", number=0, text=_SENTENCE, spans=spans)
     with HttpxClient() as outside:
         asked = request_body(chunk, options.model, options.max_tokens)
-        body = asyncio.run(ask(outside, options, "chat/completions", asked, options.timeout_seconds))
+        body = asyncio.run(request(outside, options, "chat/completions", asked, options.timeout_seconds))
     try:
         claims = read_claims(orjson.loads(body))
     except ValueError as error:

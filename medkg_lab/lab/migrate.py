@@ -41,7 +41,7 @@ def migrate(lab: Lab, path: Path, table: str | None = None) -> dict[str, Any]:
     from medkg_lab.ledger.legacy_files import entries
 
     migration = _Migration(lab)
-    rows = list(migration.take(entries(path, table)))
+    rows = list(migration.migrate(entries(path, table)))
     counts = Counter(row.outcome for row in rows)
     return {**{name: counts[name] for name in ("migrated", "skipped", "failed")}, "rows": [vars(row) for row in rows]}
 
@@ -52,7 +52,7 @@ class _Migration:
         self._topologies = lab.catalog.topologies()
         self._registered: set[str] = set()
 
-    def take(self, found: Iterable[dict[str, Any] | str]) -> Iterator[Row]:
+    def migrate(self, found: Iterable[dict[str, Any] | str]) -> Iterator[Row]:
         """What becomes of each entry, in order; imported in groups."""
         group: list[tuple[int, LegacyEntry, ImportedJob]] = []
         for number, raw in enumerate(found, start=1):
@@ -61,7 +61,7 @@ class _Migration:
                 group.append((number, entry, self._imported(entry)))
             except (ValidationError, LabError) as error:
                 job_id = raw.get("job_id") if isinstance(raw, dict) else None
-                reason = raw if isinstance(raw, str) else _told(error)
+                reason = raw if isinstance(raw, str) else _error_text(error)
                 yield Row(number, job_id if isinstance(job_id, str) else None, "failed", reason=reason)
             if len(group) >= AT_ONCE:
                 yield from self._import(group)
@@ -109,7 +109,7 @@ class PipelineUnknown(LabError):
     """There is no pipeline {name!r} here. Known are: {known}."""
 
 
-def _told(error: ValidationError | LabError) -> str:
+def _error_text(error: ValidationError | LabError) -> str:
     if isinstance(error, LabError):
         return str(error)
     first = error.errors()[0]

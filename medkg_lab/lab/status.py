@@ -83,17 +83,17 @@ def explain_job(lab: Lab, job: JobRow) -> str:
     before = 0
     if job.state is JobState.QUEUED:
         before = max(0, lab.ledger.counts().queued_by_lane.get(job.lane, 0) - 1)
-    held = _held(lab, job, processes) if job.state is JobState.RUNNING else NOTHING
+    held = _blockers_of(lab, job, processes) if job.state is JobState.RUNNING else NOTHING
     return why_job(job, processes, before, time.time(), held)
 
 
 def explain_process(lab: Lab, process: ProcessRow) -> list[str]:
     """Why a process is as it is, and after that what holds up the whole lab, a sentence each."""
     running = lab.supervisor.status().processes
-    return [why_process(process), *_disk(lab), *_held_up(lab, {one.name: one for one in running})]
+    return [why_process(process), *_disk(lab), *_blockers(lab, {one.name: one for one in running})]
 
 
-def _held(lab: Lab, job: JobRow, processes: Mapping[str, ProcessRow]) -> Blockers:
+def _blockers_of(lab: Lab, job: JobRow, processes: Mapping[str, ProcessRow]) -> Blockers:
     """What holds up the stage that the job is in."""
     has_gpu, waiting = _gpu(lab, processes)
     gpu = has_gpu if job.worker in waiting else None
@@ -116,7 +116,7 @@ def _gpu(lab: Lab, processes: Mapping[str, ProcessRow]) -> tuple[str | None, set
     return names.get(lock.holder or 0), {names[pid] for pid in lock.waiting}
 
 
-def _held_up(lab: Lab, processes: Mapping[str, ProcessRow]) -> list[str]:
+def _blockers(lab: Lab, processes: Mapping[str, ProcessRow]) -> list[str]:
     """What holds up stages anywhere in the lab; nothing while the ledger is not up to be asked."""
     found = []
     has_gpu, waiting = _gpu(lab, processes)
@@ -161,7 +161,7 @@ def blockers(lab: Lab) -> list[str]:
     """What keeps the lab's processes and unfinished jobs from moving, a sentence each."""
     processes = lab.supervisor.status().processes
     found = [why_process(one) for one in processes if one.state != "ready"]
-    found += [*_removed(lab), *_disk(lab), *_held_up(lab, {one.name: one for one in processes})]
+    found += [*_removed(lab), *_disk(lab), *_blockers(lab, {one.name: one for one in processes})]
     if any(one.name == "ledgerd" and one.state != "ready" for one in processes):
         return found
     try:

@@ -114,7 +114,7 @@ def fold(events: Iterable[Event], mark: int = 0) -> Side:
             ids = folding.side.cloud_ids if event.seq > mark else folding.side.old_ids
             ids.update(cloud_id(event.id, job_id) for job_id in jobs)
         folding.side.jobs.update(jobs)
-        folding.take(event)
+        folding.apply(event)
     return folding.side
 
 
@@ -128,7 +128,7 @@ class _Fold:
         self._stage: dict[str, str] = {}
         self._gate: dict[str, Execution] = {}
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Take in what `event` says of its jobs."""
         data = event.data
         if isinstance(data, JobClaimed):

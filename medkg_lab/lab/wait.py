@@ -79,7 +79,7 @@ def wait_for(
     progress = Progress()
     until = time.monotonic() + seconds
     head = ledger.events(after=2**62, limit=1, wait_s=0).head
-    _look(ledger, progress, job_ids)
+    _refresh(ledger, progress, job_ids)
     there = time.monotonic()
     while progress.unfinished():
         if seen is not None:
@@ -104,7 +104,7 @@ def _step(ledger: LedgerClient, progress: Progress, head: int) -> int:
     moves = [event for event in page if isinstance(event.data, _Moves)]
     touched = {job for event in moves for job in event.jobs if job in progress.states}
     unknown = {job_id for job_id, state in progress.states.items() if state == "on_queue"}
-    _look(ledger, progress, touched | unknown)
+    _refresh(ledger, progress, touched | unknown)
     return page[-1].seq if page else head
 
 
@@ -130,7 +130,7 @@ def _expanded(lab: Lab, job: JobDetail) -> list[str]:
     return [one.job_id(pipeline_of(one, lab.catalog)) for one in submissions]
 
 
-def _look(ledger: LedgerClient, progress: Progress, job_ids: Iterable[str]) -> None:
+def _refresh(ledger: LedgerClient, progress: Progress, job_ids: Iterable[str]) -> None:
     for job_id in job_ids:
         job = ledger.get(job_id)
         progress.states[job_id] = job.state if job else "on_queue"

@@ -63,7 +63,7 @@ class Archive:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection.execute(f"COPY ({chosen}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
             _compare(connection, chosen, part, last - first + 1)
-            files.settle(part, path)
+            files.publish(part, path)
         except (duckdb.Error, OSError) as error:
             part.unlink(missing_ok=True)
             raise ArchiveNotWritten(path=path, detail=str(error).splitlines()[0]) from error

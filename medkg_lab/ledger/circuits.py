@@ -50,7 +50,7 @@ class Circuits:
     async def breakers(self, args: dict[str, Any]) -> Any:
         """All circuits that have ever opened, and those with failures in a row."""
 
-        def look(core: Core) -> list[CircuitRow]:
+        def evaluate(core: Core) -> list[CircuitRow]:
             known = dict(core.state.breakers)
             for place, failures in core.tally.counts().items():
                 last = known.get(place)
@@ -59,7 +59,7 @@ class Circuits:
                     known[place] = Circuit(*place, CircuitState.CLOSED, failures, opened_at)
             return [describe_circuit(circuit) for _, circuit in sorted(known.items())]
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)
 
     async def rate_lease(self, args: dict[str, Any]) -> dict[str, Any]:
         """Calls that may be made now, of all that processes share."""

@@ -137,7 +137,7 @@ class LedgerClient:
 
     def get(self, job_id: str) -> JobDetail | None:
         """All that is known of a job."""
-        found = self._ask("get", job_id=job_id)
+        found = self._query("get", job_id=job_id)
         return None if found is None else read(found, JobDetail)
 
     def jobs(
@@ -154,11 +154,11 @@ class LedgerClient:
         """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
         narrowed = {"state": state, "pipeline": pipeline, "doc": doc, "tenant": tenant, "source": source}
         narrowed["correlation"] = correlation
-        return read(self._ask("jobs", **narrowed, limit=limit, after=after), list[JobRow])
+        return read(self._query("jobs", **narrowed, limit=limit, after=after), list[JobRow])
 
     def counts(self) -> Counts:
         """How many jobs and gates are in each state, and how far the log is."""
-        return read(self._ask("counts"), Counts)
+        return read(self._query("counts"), Counts)
 
     # Definitions
 
@@ -168,7 +168,7 @@ class LedgerClient:
 
     def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Definition]:
         """The registered definitions of a kind, oldest first."""
-        return read(self._ask("definitions", kind=kind, name=name, version=version), list[Definition])
+        return read(self._query("definitions", kind=kind, name=name, version=version), list[Definition])
 
     # Batches
 
@@ -196,7 +196,7 @@ class LedgerClient:
 
     def heartbeat(self, batch_id: str, deadline_s: float | None = None) -> LeaseState:
         """Renew the lease of a batch, but not beyond `deadline_s` seconds from now."""
-        return read(self._ask("heartbeat", batch_id=batch_id, deadline_s=deadline_s), LeaseState)
+        return read(self._query("heartbeat", batch_id=batch_id, deadline_s=deadline_s), LeaseState)
 
     def surrender(
         self, batch_id: str, stage: str | None = None, over: str | None = None, *, id: str | None = None
@@ -290,7 +290,7 @@ class LedgerClient:
 
     def gates(self, state: str | None = None) -> list[GateRow]:
         """The gates, in one state or all; those that wait longest first."""
-        return read(self._ask("gates", state=state), list[GateRow])
+        return read(self._query("gates", state=state), list[GateRow])
 
     def releases(self, wait_s: float = 0.0) -> list[ReleaseRow]:
         """The releases that were not launched yet."""
@@ -344,18 +344,18 @@ class LedgerClient:
 
     def breakers(self) -> list[CircuitRow]:
         """The circuits that have opened or have failures in a row."""
-        return read(self._ask("breakers"), list[CircuitRow])
+        return read(self._query("breakers"), list[CircuitRow])
 
     def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> Json:
         """Calls that may be made now, of the rate that all processes share: {granted, wait_s}.
 
         When none is granted, `wait_s` is the seconds until there is one.
         """
-        return self._object(self._ask("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
+        return self._object(self._query("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
 
     def rates(self) -> list[Spent]:
         """The rates that are used up while somebody waits for their next call."""
-        return read(self._ask("rates"), list[Spent])
+        return read(self._query("rates"), list[Spent])
 
     # The log and its views
 
@@ -371,11 +371,11 @@ class LedgerClient:
 
     def positions(self) -> dict[str, int]:
         """How far each reader of the log is."""
-        return self._object(self._ask("positions"))
+        return self._object(self._query("positions"))
 
     def position(self, view: str, seq: int) -> None:
         """Tell how far `view` is."""
-        self._ask("position", view=view, seq=seq)
+        self._query("position", view=view, seq=seq)
 
     def rows(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Selected:
         """As `query`, for SELECTs of the lab's own making: answered within the ledger, and so in a fraction of the time."""
@@ -384,12 +384,12 @@ class LedgerClient:
 
     def bookmarks(self) -> dict[str, Json]:
         """Where each reader stands, in its own words."""
-        return self._object(self._ask("bookmarks"))
+        return self._object(self._query("bookmarks"))
 
     def bookmark(self, reader: str, previous: Mapping[str, Any] | None, value: Mapping[str, Any]) -> None:
         """Replace the bookmark of `reader`. Raises BookmarkMoved when it is not `previous` any more."""
         before = None if previous is None else dict(previous)
-        self._ask("bookmark", reader=reader, previous=before, value=dict(value))
+        self._query("bookmark", reader=reader, previous=before, value=dict(value))
 
     def query(self, sql: str, params: Sequence[Any] = (), limit: int = 1000, timeout_s: float = 10.0) -> Selected:
         """The rows of a SELECT. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout."""
@@ -398,11 +398,11 @@ class LedgerClient:
 
     def flush(self) -> None:
         """Wait until the tables show all that was acknowledged."""
-        self._ask("flush")
+        self._query("flush")
 
     def health(self) -> Json:
         """What a person who looks after the ledger wants to know."""
-        return self._object(self._ask("health"))
+        return self._object(self._query("health"))
 
     # Its files
 
@@ -416,15 +416,15 @@ class LedgerClient:
 
     def low_water(self, view: str, seq: int) -> None:
         """Tell that `view` has forgotten what came from the events up to `seq`."""
-        self._ask("low_water", view=view, seq=seq)
+        self._query("low_water", view=view, seq=seq)
 
     def low_waters(self) -> dict[str, int]:
         """The last event that each view, and the ledger with its archive, has forgotten."""
-        return self._object(self._ask("low_waters"))
+        return self._object(self._query("low_waters"))
 
     def rebuild(self) -> None:
         """Have the ledger restart and make its views again; its report comes to lie beside its files."""
-        self._ask("rebuild")
+        self._query("rebuild")
 
     # How it is sent
 
@@ -443,7 +443,7 @@ class LedgerClient:
                 time.sleep(RETRY_INTERVAL_S)
                 args["resend"] = True
 
-    def _ask(self, op: str, **args: Any) -> Any:
+    def _query(self, op: str, **args: Any) -> Any:
         return self._question(op, args, self.deadline)
 
     def _waiting(self, op: str, wait_s: float, **args: Any) -> Any:

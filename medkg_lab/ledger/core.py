@@ -124,7 +124,7 @@ class Core:
 
     def project(self) -> None:
         """Bring the views up to date at once, here."""
-        self.views.project(self.projection.take(self.state))
+        self.views.project(self.projection.pop_changes(self.state))
         self.projected()
 
     def projected(self) -> None:
@@ -146,7 +146,7 @@ class Core:
         fold(self.state, event)
         self._last_ts = event.ts
 
-    def carry_out(self, requests: Sequence[Request], now: float, clock: float) -> tuple[list[Outcome], list[Encoded]]:
+    def execute(self, requests: Sequence[Request], now: float, clock: float) -> tuple[list[Outcome], list[Encoded]]:
         """Decide each command in turn, keep all events at once, then answer.
 
         `now` is in seconds since the epoch, `clock` in seconds of the monotonic clock. What is raised here leaves memory ahead

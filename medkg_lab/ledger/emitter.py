@@ -138,12 +138,12 @@ class Emitter:
                 break
             except rpc.PeerUnreachable as error:
                 if time.monotonic() + RETRY_INTERVAL_S >= until:
-                    return self._give_up(error)
+                    return self._fail(error)
             time.sleep(RETRY_INTERVAL_S)
             records = [{**record, "resend": True} for record in records]
-        return self._settle(answers)
+        return self._acknowledge(answers)
 
-    def _settle(self, answers: list[dict[str, Any]]) -> None:
+    def _acknowledge(self, answers: list[dict[str, Any]]) -> None:
         with self._changed:
             for answer in answers:
                 batch_id = self._pending.popleft()["batch_id"]
@@ -159,7 +159,7 @@ class Emitter:
                 self._failed.setdefault(self._pending.popleft()["batch_id"], error)
             self._changed.notify_all()
 
-    def _give_up(self, error: LabError) -> None:
+    def _fail(self, error: LabError) -> None:
         with self._changed:
             lost = EmissionLost(count=len(self._pending), seconds=self._deadline, detail=str(error))
             self._failed |= {record["batch_id"]: lost for record in self._pending}

@@ -10,7 +10,7 @@ from medkg_lab.files import replace_private, sync
 _CHUNK_BYTES = 1 << 20
 
 
-def settle(part: Path, path: Path) -> None:
+def publish(part: Path, path: Path) -> None:
     """Give a finished file its name, durably, with its checksum beside it as `sha256sum` writes one."""
     sync(part)
     replace_private(checksum_file(path), f"{sha256(part)}  {path.name}\n")

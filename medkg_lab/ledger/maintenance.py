@@ -78,7 +78,7 @@ class Maintenance:
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(mode=0o700, parents=True)
-            seq, fold = snapshots.take(self._core.views, self._core.folder / FOLDS)
+            seq, fold = snapshots.copy_views(self._core.views, self._core.folder / FOLDS)
             shutil.copyfile(fold, part / FOLD)
             shutil.copyfile(files.checksum_file(fold), files.checksum_file(part / FOLD))
             events = Archive(part / EVENTS)
@@ -114,7 +114,7 @@ class Maintenance:
         return {"pruned": now - low, "low": now, "head": head, "views": views, "fold": fold}
 
     def _archive(self, low: int, upto: int) -> str:
-        _, fold = snapshots.take(self._core.views, self._core.folder / FOLDS)
+        _, fold = snapshots.copy_views(self._core.views, self._core.folder / FOLDS)
         first = max(low, self._core.store.archive.last) + 1
         if first <= upto:
             self._reader.archive(first, upto)

@@ -123,7 +123,7 @@ class Projection:
         if edges:
             self.added.setdefault(PROVENANCE, []).extend(edges)
 
-    def take(self, state: State) -> Changes:
+    def pop_changes(self, state: State) -> Changes:
         """The rows of all that changed, as `state` has it now; from here on changes are collected anew."""
         jobs = [state.jobs[job_id] for job_id in self.jobs]
         rows = {

@@ -94,25 +94,25 @@ class Queries:
         if kind not in KINDS:
             raise read.wrong(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.80}")
 
-        def look(core: Core) -> list[Any]:
+        def evaluate(core: Core) -> list[Any]:
             found = (each for each in core.state.definitions.values() if each.kind == kind)
             named = (each for each in found if name is None or each.name == name)
             return [each for each in named if version is None or each.version == version]
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)
 
     async def get(self, args: dict[str, Any]) -> Any:
         """All that is known of a job; null when there is none."""
         job_id = Args("get", args).text("job_id")
 
-        def look(core: Core) -> JobDetail | None:
+        def evaluate(core: Core) -> JobDetail | None:
             job = core.find(job_id)
             if job is None:
                 return None
             until = core.leases.until(job.batch or "")
             return describe_job(job, until and until - time.monotonic() + time.time())
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)
 
     async def jobs(self, args: dict[str, Any]) -> Any:
         """The newest jobs, narrowed down."""
@@ -175,12 +175,12 @@ class Queries:
     async def counts(self, args: dict[str, Any]) -> Any:
         """How many jobs and gates are in each state, and how many jobs are queued in each lane."""
 
-        def look(core: Core) -> Counts:
+        def evaluate(core: Core) -> Counts:
             state = core.state
             jobs, gates = (+counter for counter in (state.job_counts, state.gate_counts))
             return Counts(jobs=jobs, gates=gates, head=state.seq, queued_by_lane=state.queue.lanes())
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)
 
     async def query(self, args: dict[str, Any]) -> Any:
         """Rows of a SELECT from outside, which is run in a process of its own."""
@@ -202,7 +202,7 @@ class Queries:
     async def health(self, args: dict[str, Any]) -> Any:
         """What a person who looks after the ledger wants to know."""
 
-        def look(core: Core) -> dict[str, Any]:
+        def evaluate(core: Core) -> dict[str, Any]:
             return {
                 "pid": os.getpid(),
                 "started_at": self._started,
@@ -214,4 +214,4 @@ class Queries:
                 "figures": self._gateway.writer.figures,
             }
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)

@@ -49,7 +49,7 @@ class QueryPool:
         async with self._places:
             child = await self._acquire()
             try:
-                answer = await self._ask(child, sql, parameters, limit, timeout_s)
+                answer = await self._run(child, sql, parameters, limit, timeout_s)
             except BaseException:
                 child.kill()
                 raise
@@ -62,14 +62,14 @@ class QueryPool:
                 raise refused
             return orjson.Fragment(answer[1:])
 
-    async def _ask(self, child: "_Child", sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> bytes:
+    async def _run(self, child: "_Child", sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> bytes:
         loop = asyncio.get_running_loop()
         view = archive_view(self._views.archive)
         copy = await loop.run_in_executor(self._thread, self._make_copy)
         given = {"copy": str(copy), "sql": sql, "parameters": list(parameters), "limit": limit, "archive_view": view}
         try:
             async with asyncio.timeout(timeout_s):
-                return await child.ask(orjson.dumps({**given, "timeout_s": timeout_s}))
+                return await child.request(orjson.dumps({**given, "timeout_s": timeout_s}))
         except TimeoutError:
             raise QueryTimeout(seconds=timeout_s) from None
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -137,7 +137,7 @@ class _Child:
             raise QueryFailed(detail="the process for queries does not start; try again") from error
         return child
 
-    async def ask(self, request: bytes) -> bytes:
+    async def request(self, request: bytes) -> bytes:
         """The answer to a request. Raises IncompleteReadError or ConnectionError when the process ends instead."""
         assert self._process.stdin is not None
         self._process.stdin.write(struct.pack(">I", len(request)) + request)

@@ -125,7 +125,7 @@ def _gather(work: _Work, folder: Path, part: Path, snapshots: Sequence[Path]) ->
     for snapshot in snapshots:
         if (snapshot / MANIFEST).exists():
             _add_archive(work, f"snapshot {snapshot.name}", Archive(snapshot / EVENTS))
-            _take_fold(snapshot, folder / FOLDS)
+            _copy_reducer_state(snapshot, folder / FOLDS)
         else:
             work.problems[f"snapshot {snapshot.name}"] = "it is not a snapshot"
 
@@ -190,7 +190,7 @@ def _starts(work: _Work, folder: Path) -> list[int]:
     return [*(first for first in own if archive.covers(1, first - 1) or first in reached), 1, *reached]
 
 
-def _take_fold(snapshot: Path, target: Path) -> None:
+def _copy_reducer_state(snapshot: Path, target: Path) -> None:
     """Bring the fold of a snapshot to the ledger's own, where there is none as new."""
     fold = snapshot / FOLD
     seq = int(orjson.loads((snapshot / MANIFEST).read_bytes())["fold"])
@@ -199,7 +199,7 @@ def _take_fold(snapshot: Path, target: Path) -> None:
         target.mkdir(mode=0o700, exist_ok=True)
         part = target / "fold.part"
         shutil.copyfile(fold, part)
-        files.settle(part, path)
+        files.publish(part, path)
 
 
 def _prove(fresh: Path, folder: Path, head: int) -> None:

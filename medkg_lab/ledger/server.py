@@ -164,11 +164,11 @@ class Server:
         batch_id = read.text("batch_id")
         deadline = None if read.any("deadline_s") is None else read.number("deadline_s", -1e9, 1e9)
 
-        def look(core: Core) -> dict[str, Any]:
+        def evaluate(core: Core) -> dict[str, Any]:
             batch = core.state.batches.get(batch_id)
             if batch is None:
                 return {"owned": False, "cancelled": []}
             core.leases.renew(batch, time.monotonic(), deadline)
             return {"owned": True, "cancelled": list(batch.cancelled)}
 
-        return await self._gateway.do(look=look)
+        return await self._gateway.do(look=evaluate)

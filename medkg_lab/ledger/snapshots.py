@@ -12,7 +12,7 @@ KEPT = 2
 _NAME = re.compile(r"fold-(\d{12})\.duckdb\Z")
 
 
-def take(views: Views, folder: Path) -> tuple[int, Path]:
+def copy_views(views: Views, folder: Path) -> tuple[int, Path]:
     """Copy the views while they are in use; the number of the last event in them, and the copy. Raises duckdb.Error, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / "fold.part"
@@ -22,7 +22,7 @@ def take(views: Views, folder: Path) -> tuple[int, Path]:
     with duckdb.connect(str(part)) as connection:
         connection.execute("CHECKPOINT").fetchall()
     path = folder / f"fold-{seq:012d}.duckdb"
-    files.settle(part, path)
+    files.publish(part, path)
     for older in sorted(found(folder))[:-KEPT]:
         files.remove(found(folder)[older])
     return seq, path

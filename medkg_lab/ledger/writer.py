@@ -102,7 +102,7 @@ class Writer(threading.Thread):
             self._wake.notify()
         self.join()
 
-    def standing(self) -> CommitStatus:
+    def status(self) -> CommitStatus:
         """How the ledger stands; to be asked before the thread starts, or in it."""
         state = self.core.state
         lanes = frozenset(state.queue.lanes())
@@ -128,7 +128,7 @@ class Writer(threading.Thread):
         items += [Item(_ignore, request=request) for request in (*due, *self._own_failures(clock))]
         if items:
             self._work(items, clock)
-        self._keep_views(time.monotonic())
+        self._project_views(time.monotonic())
         return not self._stopping or bool(self._inbox)
 
     def _gather(self) -> list[Item]:
@@ -179,18 +179,18 @@ class Writer(threading.Thread):
         encoded: list[Encoded] = []
         answered: list[tuple[Item, Outcome]] = []
         if commands:
-            outcomes, encoded = self.core.carry_out([request for _, request in commands], time.time(), clock)
+            outcomes, encoded = self.core.execute([request for _, request in commands], time.time(), clock)
             answered = [(item, outcome) for (item, _), outcome in zip(commands, outcomes, strict=True)]
             self.figures.commands += len(commands)
         if encoded:
             self.figures.commits += 1
             self.figures.events += len(encoded)
             self.figures.longest_commit_s = max(self.figures.longest_commit_s, time.monotonic() - clock)
-        answered += [(item, _look(item.look, self.core)) for item in items if item.look is not None]
+        answered += [(item, _run_query(item.look, self.core)) for item in items if item.look is not None]
         self._flushes += [(item, self.core.state.seq) for item in items if item.request is None and item.look is None]
-        self._committed(answered, encoded, self.standing())
+        self._committed(answered, encoded, self.status())
 
-    def _keep_views(self, clock: float) -> None:
+    def _project_views(self, clock: float) -> None:
         with self._wake:
             written, self._written = self._written, False
         if written:
@@ -207,17 +207,17 @@ class Writer(threading.Thread):
         self._projected_at = clock
         if self.core.store.has_room():
             self._projecting = True
-            self._projector.give(self.core.projection.take(self.core.state))
+            self._projector.write(self.core.projection.pop_changes(self.core.state))
         elif self._flushes:
             items, self._flushes = [item for item, _ in self._flushes], []
-            self._committed([(item, Outcome(error=self.core.full())) for item in items], (), self.standing())
+            self._committed([(item, Outcome(error=self.core.full())) for item in items], (), self.status())
 
     def _answer_flushes(self) -> None:
         idle = not self.core.projection and not self._projecting
         ready = [item for item, seq in self._flushes if idle or self.core.views.seq >= seq]
         if ready:
             self._flushes = [(item, seq) for item, seq in self._flushes if item not in ready]
-            self._committed([(item, Outcome()) for item in ready], (), self.standing())
+            self._committed([(item, Outcome()) for item in ready], (), self.status())
 
     def _projector_done(self) -> None:
         with self._wake:
@@ -229,7 +229,7 @@ def _ignore(outcome: Outcome) -> None:
     pass
 
 
-def _look(look: Callable[[Core], Any], core: Core) -> Outcome:
+def _run_query(look: Callable[[Core], Any], core: Core) -> Outcome:
     try:
         return Outcome(look(core))
     except LabError as error:
@@ -251,7 +251,7 @@ class _Projector(threading.Thread):
         self._wake = threading.Condition()
         self._stopping = False
 
-    def give(self, changes: Changes) -> None:
+    def write(self, changes: Changes) -> None:
         """Have `changes` written; only when the last ones are."""
         with self._wake:
             self._given = changes

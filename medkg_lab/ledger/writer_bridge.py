@@ -25,7 +25,7 @@ class WriterBridge:
 
     def __init__(self, core: Core) -> None:
         self.writer = Writer(core, self._committed)
-        self.standing: CommitStatus = self.writer.standing()
+        self.standing: CommitStatus = self.writer.status()
         self.ring = Ring(core.store.head)
         self.stopping = asyncio.Event()
         self._places = asyncio.Semaphore(IN_FLIGHT)

@@ -30,7 +30,7 @@ def encode(concepts: Iterable[Concept]) -> bytes:
     return (HEAD + "\n".join(lines) + "\n").encode()
 
 
-def keep(folder: Path, concepts: Iterable[Concept]) -> str:
+def save(folder: Path, concepts: Iterable[Concept]) -> str:
     """Keep a vocabulary, make it the current one, and return its version; the same content has the same version."""
     data = encode(concepts)
     version = version_of(data)

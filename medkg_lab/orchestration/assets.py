@@ -48,7 +48,7 @@ class MaterializationWindow:
     began: float | None = None
     made: dict[str, AssetCounts] = field(default_factory=dict)
 
-    def take(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[Event]) -> None:
         """Count what these events brought."""
         for event in events:
             data = event.data

@@ -80,7 +80,7 @@ class Projection:
         for event in events:
             if handler := self._handlers.get(type(event.data)):
                 handler(event, event.data)
-        return self._pen.take()
+        return self._pen.pop_rows()
 
     def _show_gates(self) -> None:
         """Runs that an earlier version ended at their gates go on: they end when the gate does."""

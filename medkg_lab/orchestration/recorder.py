@@ -102,7 +102,7 @@ class Recorder:
             return
         try:
             rows = self._projection.apply(events)
-            self._window.take(events)
+            self._window.add(events)
             memory = {**self._live.changes(), WINDOW_KEY: self._window.to_json()}
             self._writer.write(rows, memory, events[-1].seq)
         except BaseException:

@@ -26,7 +26,7 @@ class Reloader:
         self._context = context
         self._known = catalog.topologies()
 
-    def look(self) -> bool:
+    def reload_if_changed(self) -> bool:
         """Reload if a pipeline was added, removed or changed, and say whether that was so."""
         found = self._catalog.topologies()
         if found == self._known:
@@ -40,7 +40,7 @@ class Reloader:
         """Look until `stopping(seconds)`, which waits that long, says so."""
         while not stopping(CHECK_INTERVAL_S):
             try:
-                self.look()
+                self.reload_if_changed()
             except Exception:
                 # Boundary of the thread: the pages go on with the definitions from before.
                 logger.exception("the pipelines could not be reloaded")

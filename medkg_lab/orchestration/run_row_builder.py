@@ -21,7 +21,7 @@ class RunRowBuilder:
         self.rows = Rows()
         self._halves = halves
 
-    def take(self) -> Rows:
+    def pop_rows(self) -> Rows:
         """The rows written since the last call."""
         rows, self.rows = self.rows, Rows()
         return rows

@@ -64,9 +64,9 @@ class Worker:
         except (DocumentError, ServiceError, ArtifactMissing, ArtifactDamaged) as error:
             kind = getattr(error, "failure_kind", "artifact")
             return self._fail(job_id, kind, f"{type(error).__name__}: {error}")
-        return self._tell(waiting, conversion, reading)
+        return self._send_outcome(waiting, conversion, reading)
 
-    def _tell(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
+    def _send_outcome(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
         encoded = KINDS["document"].encode(reading.document)
         document, raw = self.artifacts.put_many([encoded, conversion.raw])
         evidence = Evidence(

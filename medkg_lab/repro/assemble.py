@@ -100,12 +100,12 @@ class _Work:
         """The one job."""
         return (self.entry.job_id,)
 
-    def say(self, data: EventData) -> None:
+    def add_event(self, data: EventData) -> None:
         """Add an event."""
         number = len(self.events) + 1
         self.events.append(Event(number, f"assembled-{number}", self.clock, data))
 
-    def keep(self, data: bytes) -> str:
+    def add_artifact(self, data: bytes) -> str:
         """Keep an artifact; its sha256."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.members[f"{names.ARTIFACTS}{sha256}"] = data
@@ -133,7 +133,7 @@ def assemble(parts: Parts) -> Archive:
     ):
         value = {"name": name, "version": version, "seq": 0, "content": content}
         work.members[f"{names.DEFINITIONS}{kind}/{name}+{version}.json"] = lines([value])
-    _tell(work, parts, _Stamps(profile.name, content_version(profile), content_version(policies)))
+    _add_events(work, parts, _Stamps(profile.name, content_version(profile), content_version(policies)))
     return _archive(work, profile.name)
 
 
@@ -173,12 +173,12 @@ def _start(entry: LegacyEntry, told: Sequence[StageEvent]) -> float:
     return entry.created_at or min(moments, default=0.0)
 
 
-def _tell(work: _Work, parts: Parts, stamps: _Stamps) -> None:
+def _add_events(work: _Work, parts: Parts, stamps: _Stamps) -> None:
     """Tell the job's story in the ledger's words, as far as it is known."""
     submission = _submission(work, parts)
     job_id, correlation_id = work.entry.job_id, work.entry.correlation_id or work.entry.job_id
     spec = job_spec(submission, work.topology, work.clock)
-    work.say(JobSubmitted((replace(spec, job_id=job_id, correlation_id=correlation_id),)))
+    work.add_event(JobSubmitted((replace(spec, job_id=job_id, correlation_id=correlation_id),)))
     failed = next((event for event in work.told if event.kind == "stage.failed"), None)
     ended = work.entry.status.value
     for segment in segments(work.topology, submission.content is not None):
@@ -192,7 +192,7 @@ def _tell(work: _Work, parts: Parts, stamps: _Stamps) -> None:
         _fail(work, {"reason": work.entry.error or UNKNOWN}, work.entry.current_stage)
         return
     content = submission.content.sha256 if submission.content else None
-    work.say(JobCompleted(False, (CompletedJob(job_id, content),)))
+    work.add_event(JobCompleted(False, (CompletedJob(job_id, content),)))
 
 
 def _submission(work: _Work, parts: Parts) -> Submission:
@@ -202,7 +202,7 @@ def _submission(work: _Work, parts: Parts) -> Submission:
             data = read_regular(parts.payload, _MOST_BYTES)
         except OSError as error:
             raise NotAssembled(path=parts.payload, detail=error.strerror or error) from None
-        content = Content(sha256=work.keep(data), media_type=sniff.media_type(data), name=parts.payload.name)
+        content = Content(sha256=work.add_artifact(data), media_type=sniff.media_type(data), name=parts.payload.name)
     else:
         work.missing.append("the source payload: ingest, parsing and all that follows cannot be run")
     return Submission(
@@ -219,7 +219,7 @@ def _segment(work: _Work, segment: Segment, stamps: _Stamps) -> None:
     batch, entry = f"assembled-{segment.index}", work.entry
     doc_id = f"{entry.source}:{entry.document}"
     job = ClaimedJob(entry.job_id, doc_id, entry.tenant_id, entry.correlation_id or entry.job_id, 1, 1)
-    work.say(
+    work.add_event(
         JobClaimed(
             worker=UNKNOWN,
             lane=segment.lane.value,
@@ -253,17 +253,17 @@ def _stage(work: _Work, stage: str, event: StageEvent, batch: str) -> None:
     reason = str(data.get("reason") or data.get("error") or UNKNOWN)
     match event.kind:
         case "stage.started":
-            work.say(StageStarted(stage, jobs, work.clock, batch))
+            work.add_event(StageStarted(stage, jobs, work.clock, batch))
         case "stage.completed":
             output = StageOutput(work.entry.job_id, milliseconds, data.get("output_count"), None)
             kind = GIVES[work.topology.stage(stage).type]
-            work.say(StageCompleted(stage, t0, t1, (output,), kind, UNKNOWN, None, batch=batch))
+            work.add_event(StageCompleted(stage, t0, t1, (output,), kind, UNKNOWN, None, batch=batch))
         case "stage.retrying":
             kind = str(data.get("failure_kind") or "service")
-            work.say(StageRetrying(stage, jobs, int(data.get("attempt") or 1), 0.0, kind, reason, batch))
+            work.add_event(StageRetrying(stage, jobs, int(data.get("attempt") or 1), 0.0, kind, reason, batch))
         case "stage.failed":
             kind = str(data.get("failure_kind") or UNKNOWN)
-            work.say(StageFailed(stage, jobs, t0, t1, 1, kind, UNKNOWN, reason, batch=batch))
+            work.add_event(StageFailed(stage, jobs, t0, t1, 1, kind, UNKNOWN, reason, batch=batch))
         case _:
             pass
 
@@ -273,7 +273,7 @@ def _gate(work: _Work, segment: Segment, parts: Parts, doc_id: str) -> bool:
     gate = work.topology.stage(str(segment.gate))
     assert gate.condition is not None, "a gate without a condition does not validate"
     condition = Condition(gate.condition.ledger_field, gate.condition.equals)
-    work.say(GateWaiting(gate.name, work.jobs, condition, segment.index + 1, "compute", ()))
+    work.add_event(GateWaiting(gate.name, work.jobs, condition, segment.index + 1, "compute", ()))
     went_on = work.entry.pdf_ir_ready or work.entry.post_pdf_started or work.entry.status.value == "completed"
     if parts.converted is not None:
         _converted(work, parts.converted, doc_id)
@@ -283,7 +283,7 @@ def _gate(work: _Work, segment: Segment, parts: Parts, doc_id: str) -> bool:
             "the converter's output: stages after the gate cannot be run unless the PDF can be read here"
         )
     if went_on:
-        work.say(GateOpened(gate.name, "ledger", "condition", None, False, (OpenedJob(work.entry.job_id, 0),)))
+        work.add_event(GateOpened(gate.name, "ledger", "condition", None, False, (OpenedJob(work.entry.job_id, 0),)))
     return went_on
 
 
@@ -294,13 +294,13 @@ def _converted(work: _Work, folder: Path, doc_id: str) -> None:
     except (LabError, ValueError) as error:
         raise NotAssembled(path=folder / name, detail=str(error)) from None
     encoded = KINDS["document"].encode(document)
-    evidence = Evidence(document=work.keep(encoded), raw=work.keep(data), tool=name)
-    work.say(FieldSet(work.jobs, PDF_IR_READY, True, "pdf", evidence))
+    evidence = Evidence(document=work.add_artifact(encoded), raw=work.add_artifact(data), tool=name)
+    work.add_event(FieldSet(work.jobs, PDF_IR_READY, True, "pdf", evidence))
 
 
 def _fail(work: _Work, data: Any, stage: str | None) -> None:
     kind, reason = str(data.get("failure_kind") or UNKNOWN), str(data.get("reason") or data.get("error") or UNKNOWN)
-    work.say(JobFailed(work.jobs, kind, UNKNOWN, reason, stage))
+    work.add_event(JobFailed(work.jobs, kind, UNKNOWN, reason, stage))
 
 
 def _archive(work: _Work, profile: str) -> Archive:

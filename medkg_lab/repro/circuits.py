@@ -53,10 +53,10 @@ class ReplayStateStore:
 
     def remember(self, ts: float, data: BreakerEvent) -> None:
         """Take in a recorded transition, where the run has not come to the same by itself."""
-        if isinstance(data, BreakerOpened) and self._standing(data) is CircuitState.CLOSED:
+        if isinstance(data, BreakerOpened) and self._circuit_state(data) is CircuitState.CLOSED:
             self._fold([data], ts)
 
-    def _standing(self, data: BreakerEvent) -> CircuitState:
+    def _circuit_state(self, data: BreakerEvent) -> CircuitState:
         circuit = self._state.breakers.get((data.policy, data.key))
         return circuit.state if circuit is not None else CircuitState.CLOSED
 
@@ -71,5 +71,5 @@ class ReplayStateStore:
         for event in events:
             fold(self._state, event)
             assert isinstance(event.data, BreakerEvent), "the commands of a circuit make no other"
-            self._on_transition(event.data.policy, event.data.key, self._standing(event.data).value)
+            self._on_transition(event.data.policy, event.data.key, self._circuit_state(event.data).value)
         return events

@@ -38,7 +38,7 @@ class Divergence:
 
     def __str__(self) -> str:
         where = " → ".join(part for part in (self.stage, self.doc_id, self.item, self.field) if part)
-        a, b = told(self.a, self.b)
+        a, b = excerpts(self.a, self.b)
         return f"{where}\n  {self.a_from}: {a}\n  {self.b_from}: {b}"
 
 
@@ -149,8 +149,8 @@ def origin(step: Step | None, run: str) -> str:
     made_with = [f"{name} {value}" for name, value in step.made_with.items()]
     marked = "answered from the recording" if step.how == "recorded" and run != RECORDED else None
     parts = [step.implementation, *made_with, marked]
-    told = ", ".join(part for part in parts if part)
-    return f"{_named(run)} ({told})" if told else _named(run)
+    excerpts = ", ".join(part for part in parts if part)
+    return f"{_named(run)} ({excerpts})" if excerpts else _named(run)
 
 
 def _named(run: str) -> str:
@@ -201,7 +201,7 @@ def causes(a: Run, b: Run) -> list[str]:
     return found
 
 
-def told(a: Any, b: Any) -> tuple[str, str]:
+def excerpts(a: Any, b: Any) -> tuple[str, str]:
     """Two values for a person: cut to what can be read, from shortly before the place where they begin to differ."""
     one, other = (" ".join(str(value).split()) for value in (a, b))
     pairs = enumerate(zip(one, other, strict=False))

@@ -61,11 +61,11 @@ def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
     jobs = {job.job_id: job for job in (find_job(lab, name) for name in wanted)}
     export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
     try:
-        _take_events(export)
-        _take_artifacts(export)
-        _take_exchanges(export)
-        _take_definitions(export)
-        _take_vocabularies(export)
+        _add_events(export)
+        _add_artifacts(export)
+        _add_exchanges(export)
+        _add_definitions(export)
+        _add_vocabularies(export)
         if topics:
             for topic, records in sources.topic_slices(lab, export.jobs).items():
                 export.members[f"{names.TOPICS}{topic}.jsonl"] = lines(records)
@@ -85,7 +85,7 @@ def sizes(archive: Archive) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _take_events(export: _Export) -> None:
+def _add_events(export: _Export) -> None:
     first, last = 0, 0
     forgotten = export.lab.ledger.low_waters()["ledger"]
     for job_id in export.jobs:
@@ -107,7 +107,7 @@ def _take_events(export: _Export) -> None:
             export.records += [(event.seq, batch, record) for record in records_in(event)]
 
 
-def _keep(export: _Export, sha256: str, what: str) -> bytes | None:
+def _add_artifact(export: _Export, sha256: str, what: str) -> bytes | None:
     name = f"{names.ARTIFACTS}{sha256}"
     if name not in export.members:
         data = export.blobs.find(sha256)
@@ -118,14 +118,14 @@ def _keep(export: _Export, sha256: str, what: str) -> bytes | None:
     return export.members[name]
 
 
-def _take_artifacts(export: _Export) -> None:
+def _add_artifacts(export: _Export) -> None:
     for sha256 in dict.fromkeys(artifacts_in(export.events)):
-        _keep(export, sha256, "the artifact")
+        _add_artifact(export, sha256, "the artifact")
     for event in export.events:
         if isinstance(event.data, StageCompleted):
             for ref in (output.ref for output in event.data.entries if output.ref is not None):
-                for sha256 in _named_in(event.data.kind, _keep(export, ref, "the artifact")):
-                    _keep(export, sha256, "the artifact")
+                for sha256 in _named_in(event.data.kind, _add_artifact(export, ref, "the artifact")):
+                    _add_artifact(export, sha256, "the artifact")
 
 
 def _named_in(kind: str, data: bytes | None) -> Iterator[str]:
@@ -140,10 +140,10 @@ def _named_in(kind: str, data: bytes | None) -> Iterator[str]:
         return
 
 
-def _take_exchanges(export: _Export) -> None:
+def _add_exchanges(export: _Export) -> None:
     told: list[dict[str, Any]] = []
     chosen: set[str] = set()
-    together = _asked_together(export)
+    together = _batched_stages(export)
     for seq, batch, sha256 in export.records:
         others = [job for job in export.batches.get(batch, ()) if job not in export.jobs]
         data = export.blobs.find(sha256)
@@ -161,9 +161,9 @@ def _take_exchanges(export: _Export) -> None:
         told.append({**orjson.loads(data), "seq": seq})
         chosen.add(sha256)
         if record.asked:
-            _keep(export, record.asked, "the request's body")
+            _add_artifact(export, record.asked, "the request's body")
         if record.kept:
-            _keep(export, record.body, f"the answer to {record.url}")
+            _add_artifact(export, record.body, f"the answer to {record.url}")
         else:
             export.missing.append(f"the answer to {record.url}, which was too large to be recorded")
     if not export.lab.settings.recording.enabled:
@@ -172,7 +172,7 @@ def _take_exchanges(export: _Export) -> None:
     export.members[names.EXCHANGES] = lines(told)
 
 
-def _asked_together(export: _Export) -> set[str]:
+def _batched_stages(export: _Export) -> set[str]:
     """The stages that send several documents in one request: only all of them together ask the same again."""
     pipelines = {str(job.pipeline) for job in export.jobs.values()}
     topologies = [one for one in export.lab.ledger.definitions("topology") if one.name in pipelines]
@@ -180,7 +180,7 @@ def _asked_together(export: _Export) -> set[str]:
     return {stage["name"] for stage in stages if stage["type"] == StageType.EMBED}
 
 
-def _take_definitions(export: _Export) -> None:
+def _add_definitions(export: _Export) -> None:
     pipelines = {str(job.pipeline) for job in export.jobs.values()}
     profiles = {str(job.profile) for job in export.jobs.values()}
     for kind in ("topology", "policies", "profile"):
@@ -191,7 +191,7 @@ def _take_definitions(export: _Export) -> None:
                 export.members[name] = lines([value])
 
 
-def _take_vocabularies(export: _Export) -> None:
+def _add_vocabularies(export: _Export) -> None:
     stages = (event.data for event in export.events if isinstance(event.data, StageCompleted))
     versions = {stage.made_with.get("vocabulary") for stage in stages}
     for version in sorted(one for one in versions if one and re.fullmatch(r"[0-9a-f]{12}", one)):

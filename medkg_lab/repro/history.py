@@ -105,7 +105,7 @@ def read(events: Sequence[Event]) -> History:
     """Read the events of some jobs, in order."""
     reader = _Reader()
     for event in events:
-        reader.take(event)
+        reader.apply(event)
     history = reader.history
     if events:
         history.start, history.end = events[0].ts, events[-1].ts
@@ -121,7 +121,7 @@ class _Reader:
         self._tries: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self._times: Counter[tuple[str, str]] = Counter()
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Take in one event."""
         data = event.data
         if state := _ENDS.get(type(data)):

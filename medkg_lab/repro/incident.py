@@ -45,7 +45,7 @@ def install(archive: Archive, locations: Locations) -> "Incident":
     with AtomicInstall() as placing:
         for folder in (locations.config, locations.state, locations.cache):
             placing.folder(folder)
-        _keep_blobs(archive, locations, placing)
+        _store_blobs(archive, locations, placing)
         target = locations.data / FOLDER / _INCIDENT
         temporary = target.with_name(f".{_INCIDENT}")
         for name, data in archive.members.items():
@@ -60,7 +60,7 @@ def install(archive: Archive, locations: Locations) -> "Incident":
     return Incident(locations)
 
 
-def _keep_blobs(archive: Archive, locations: Locations, placing: AtomicInstall) -> None:
+def _store_blobs(archive: Archive, locations: Locations, placing: AtomicInstall) -> None:
     folder = locations.data / "artifacts"
     if folder.exists():
         folder.rmdir()  # so that it counts as placed, with all that the store makes in it

@@ -44,7 +44,7 @@ class ReplayOverrides:
         """Whether definitions and stages are those of the incident."""
         return not (self.topologies or self.policies or self.uses or self.live)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The choices as JSON values, without those that are not made."""
         from medkg_lab.topology.versions import content_version, version_of
 

@@ -51,7 +51,7 @@ class Recording:
         """Whether anything was recorded for this stage of the job."""
         return any(place[:2] == (job_id, stage) for place in self._left)
 
-    def take(self, job_id: str, stage: str, method: str, url: str, key: str) -> StoredExchange:
+    def next_exchange(self, job_id: str, stage: str, method: str, url: str, key: str) -> StoredExchange:
         """The next recorded exchange for this request. Raises UnrecordedCall."""
         place = (job_id, stage, key)
         if self._left.get(place):
@@ -84,7 +84,7 @@ class RecordedHttpClient:
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """The recorded answer, or what came instead of one. Raises UnrecordedCall and what HttpxClient raises."""
-        record = self._take(method, url, options)
+        record = self._next_exchange(method, url, options)
         clock, seconds = self.recording.clock, record.ms / 1000
         if record.error == CANCELLED or (self.limit is not None and seconds > self.limit):
             clock.sleep(seconds if self.limit is None else self.limit)
@@ -94,17 +94,17 @@ class RecordedHttpClient:
 
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """What `request` does, in the time of the run's event loop."""
-        record = self._take(method, url, options)
+        record = self._next_exchange(method, url, options)
         if record.error == CANCELLED:
             # It had not ended when the policy gave it up, nor will it now.
             await asyncio.Event().wait()
         await asyncio.sleep(record.ms / 1000)
         return self._answer(record, options)
 
-    def _take(self, method: str, url: str, options: RequestOptions) -> StoredExchange:
+    def _next_exchange(self, method: str, url: str, options: RequestOptions) -> StoredExchange:
         whole = str(httpx.Request(method, url, params=options.get("params")).url)
         key = request_key(method, whole, options.get("keyed") or options.get("body"))
-        return self.recording.take(self.job_id, self.stage, method, whole, key)
+        return self.recording.next_exchange(self.job_id, self.stage, method, whole, key)
 
     def _answer(self, record: StoredExchange, options: RequestOptions) -> HttpAnswer:
         if record.status is None:

@@ -183,18 +183,18 @@ class _Redactor:
 
     def _rewritten(self, sha256: str, data: bytes) -> bytes:
         if b"%PDF-" in data[:1024]:
-            return self._stand_in(sha256, PDF_STAND_IN)
+            return self._placeholder(sha256, PDF_STAND_IN)
         if (value := _json(data)) is not None:
             return orjson.dumps(self.value(value))
         if (vectors := _vectors(data)) is not None:
             described, numbers = vectors
             return orjson.dumps(self.value(described)) + b"\n" + numbers
         if (decoded := _decoded(data)) is None:
-            return self._stand_in(sha256, b"redacted ")
+            return self._placeholder(sha256, b"redacted ")
         text, encoding = decoded
         return self.text(_plain_markup(text)).encode(encoding, "xmlcharrefreplace")
 
-    def _stand_in(self, sha256: str, mark: bytes) -> bytes:
+    def _placeholder(self, sha256: str, mark: bytes) -> bytes:
         name = hashlib.sha256(b"stand-in" + sha256.encode()).hexdigest()[:12]
         self.stand_ins.append(name)
         return mark + name.encode() + b"\n"

@@ -80,7 +80,7 @@ class Replay:
         self._before = before
         self.choices = choices
         self.history: History = past.read(incident.events)
-        self.run = Run(name, choices=choices.told())
+        self.run = Run(name, choices=choices.to_json())
         self.clock = VirtualClock(self.history.start)
         self.definitions = Definitions(incident, choices)
         self.recorded = self.history.run.by_key()
@@ -133,7 +133,7 @@ class Replay:
     def put(self, job: str, kind: str, value: Any) -> None:
         """Let the job have `value` of `kind` from here on, whatever its stages made."""
         sha256 = self.store.stage(KINDS[kind].encode(value))
-        self._jobs[job].document.keep(kind, value, sha256)
+        self._jobs[job].document.add_output(kind, value, sha256)
 
     def _job(self, spec: JobSpec) -> _Job:
         found = of_spec(replace(spec, again=False), last_content=self.history.unchanged.get(spec.job_id))
@@ -251,7 +251,9 @@ class Replay:
         self.run.steps.append(step)
         return step
 
-    def settle(self, documents: Sequence[BatchItem], state: str, segment: int = 0, gate: str | None = None) -> None:
+    def set_positions(
+        self, documents: Sequence[BatchItem], state: str, segment: int = 0, gate: str | None = None
+    ) -> None:
         """Take down how jobs stand now, and where they go on."""
         for document in documents:
             job = self._jobs[document.job_id]
@@ -431,16 +433,16 @@ class _RunPorts:
 
     def jobs_advanced(self, documents: Sequence[BatchItem], following: Segment) -> None:
         """The jobs go on."""
-        self._run.settle(documents, "queued", following.index)
+        self._run.set_positions(documents, "queued", following.index)
 
     def gate_waiting(self, documents: Sequence[BatchItem], gate: StageDefinition, following: Segment) -> None:
         """The jobs wait at a gate."""
-        self._run.settle(documents, "waiting_gate", following.index, gate.name)
+        self._run.set_positions(documents, "waiting_gate", following.index, gate.name)
 
     def _leave(self, documents: Sequence[BatchItem], state: str) -> None:
         for document in documents:
             document.gone = True
-        self._run.settle(documents, state)
+        self._run.set_positions(documents, state)
 
 
 def _is_file(document: BatchItem) -> bool:

@@ -112,7 +112,7 @@ class RunStore:
         """The name for a new run."""
         return str(max(map(int, self.names()), default=0) + 1)
 
-    def keep(self, run: Run) -> None:
+    def save(self, run: Run) -> None:
         """Keep `run` under its id, completely or not at all."""
         replace_private(self._folder / f"{run.id}.json", run.encode())
 

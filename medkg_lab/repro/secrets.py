@@ -219,10 +219,10 @@ class Pseudonyms:
 
     def _replaced(self, text: str, kind: str) -> str:
         if kind == NAME:
-            return _WORD.sub(lambda match: self.standing_for(match.group()), text)
-        return self.standing_for(text)
+            return _WORD.sub(lambda match: self.pseudonym_of(match.group()), text)
+        return self.pseudonym_of(text)
 
-    def standing_for(self, text: str) -> str:
+    def pseudonym_of(self, text: str) -> str:
         """The pseudonym of `text`: the same but for case whatever the case of its letters, and whether or not it is escaped."""
         meant = text.replace("\\", "")
         for turn in range(_TURNS):

@@ -57,7 +57,7 @@ class Stepper:
                 self._after(step)
         except Quit:
             self.show("stopped here")
-        self.bench.shelf.keep(self._replay.run)
+        self.bench.shelf.save(self._replay.run)
         return self._replay.run
 
     def _before(self, stage: str, jobs: list[str]) -> None:
@@ -122,7 +122,7 @@ class Stepper:
     def _show_input(self, job: str) -> None:
         for kind in TAKES[self._replay.stage_type(self._stage)] or ("submission",):
             value = self._replay.value(job, kind)
-            self.show(f"{kind}: {_told(kind, value)}")
+            self.show(f"{kind}: {_value_text(kind, value)}")
 
     def _show_output(self, job: str) -> None:
         step = next((one for one in self._last if one.job == job), None)
@@ -131,7 +131,7 @@ class Stepper:
         elif step.kind is None:
             self.show(f"{step.status}: {step.reason}")
         else:
-            self.show(f"{step.kind}: {_told(step.kind, self._replay.value(job, step.kind))}")
+            self.show(f"{step.kind}: {_value_text(step.kind, self._replay.value(job, step.kind))}")
 
     def _show_events(self, count: int) -> None:
         now = self._replay.clock.now()
@@ -139,7 +139,7 @@ class Stepper:
             self.show(f"{event.ts:.3f} {event.type} {event.stage or ''} {', '.join(event.jobs)}".rstrip())
 
 
-def _told(kind: str, value: Any) -> str:
+def _value_text(kind: str, value: Any) -> str:
     if value is None:
         return "none"
     if kind == "embeddings":

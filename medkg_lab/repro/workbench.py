@@ -37,7 +37,7 @@ class Workbench:
         replay = Replay(self.incident, choices, self.shelf.next_name())
         for step in replay.steps():
             watch(step)
-        self.shelf.keep(replay.run)
+        self.shelf.save(replay.run)
         return replay.run
 
     def store(self) -> ArtifactStore:

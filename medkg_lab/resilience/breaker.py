@@ -25,12 +25,12 @@ class Asking(Protocol):
     async def __call__(self, question: Callable[[], T]) -> T: ...
 
 
-async def ask_here(question: Callable[[], T]) -> T:
+async def call_inline(question: Callable[[], T]) -> T:
     """Ask in the caller's thread: nothing else waits for its event loop."""
     return question()
 
 
-async def ask_apart(question: Callable[[], T]) -> T:
+async def call_in_thread(question: Callable[[], T]) -> T:
     """Ask in another thread, so that the event loop goes on meanwhile."""
     return await in_thread(question, "circuits")
 
@@ -74,7 +74,7 @@ class Breaker:
         config: CircuitBreakerConfig,
         storage: CircuitStorage,
         on_transition: OnTransition = lambda before, after: None,
-        asking: Asking = ask_here,
+        asking: Asking = call_inline,
     ) -> None:
         assert isinstance(storage, CircuitBreakerStorage), "the machine is pybreaker's, and so is the storage's port"
         self._key = key
@@ -120,7 +120,7 @@ class Breaker:
         with self._lock:
             if self.state == STATE_CLOSED:
                 return self._era
-            if not self._storage.take_probe():
+            if not self._storage.acquire_probe():
                 failures = max(self._storage.counter, 1)
                 raise BreakerOpen(key=self._key, seconds=self._storage.seconds_left(), failures=failures)
             # Asked for its state, the machine takes over the storage's.
@@ -144,7 +144,7 @@ class Breaker:
             elif permit is not self._era or self.state != STATE_CLOSED:
                 return
             if outcome is _Outcome.NOTHING:
-                self._storage.give_probe_back()
+                self._storage.release_probe()
                 return
             try:
                 self._machine.call(_fail if outcome is _Outcome.FAILURE else _succeed)

@@ -52,11 +52,11 @@ class CircuitStorage(Protocol):
         """Seconds until an open circuit may be probed."""
         ...
 
-    def take_probe(self) -> bool:
+    def acquire_probe(self) -> bool:
         """Whether a call may be made; `state` is then `half-open` if it is the probe, or `closed`."""
         ...
 
-    def give_probe_back(self) -> None:
+    def release_probe(self) -> None:
         """The probe says nothing about the service: the next call may probe."""
         ...
 
@@ -85,7 +85,7 @@ class LocalCircuit(CircuitMemoryStorage):
         """Seconds until the circuit may be probed."""
         return max(0.0, self._until - self._clock())
 
-    def take_probe(self) -> bool:
+    def acquire_probe(self) -> bool:
         """Take the one probe, if its time has come and nobody has it."""
         if self._probed or (self.state == STATE_OPEN and self.seconds_left() > 0):
             return False
@@ -93,7 +93,7 @@ class LocalCircuit(CircuitMemoryStorage):
         self._state = STATE_HALF_OPEN
         return True
 
-    def give_probe_back(self) -> None:
+    def release_probe(self) -> None:
         """Let the next call probe."""
         self._probed = False
 
@@ -175,12 +175,12 @@ class SharedCircuit(CircuitBreakerStorage):
         """Seconds until the circuit may be probed, as far as that is known."""
         return max(0.0, (self._until or 0.0) - self._now())
 
-    def take_probe(self) -> bool:
+    def acquire_probe(self) -> bool:
         """Ask for the probe once its time has come. While the keeper is away calls are made as if the circuit was closed."""
         if self._probing or self.seconds_left() > 0:
             return False
         place = self._place
-        answer = ask(
+        answer = query_store(
             place,
             lambda: self._keeper.breaker_probe(place.policy, place.key, owner=place.owner, limit_s=self._probe_s),
         )
@@ -191,13 +191,13 @@ class SharedCircuit(CircuitBreakerStorage):
             self._learn(answer)
         return bool(answer["granted"])
 
-    def give_probe_back(self) -> None:
+    def release_probe(self) -> None:
         """Tell the keeper that the next who asks may probe."""
         self._report("none")
 
     def _report(self, outcome: str) -> None:
         place, config = self._place, self._config
-        answer = ask(
+        answer = query_store(
             place,
             lambda: self._keeper.breaker_report(
                 place.policy,
@@ -216,7 +216,7 @@ class SharedCircuit(CircuitBreakerStorage):
         self._until = None if answer["state"] == STATE_CLOSED else float(answer["until"] or self._now())
 
 
-def ask(place: CircuitKey, question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+def query_store(place: CircuitKey, question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     """The store's answer; None, with a line in the log, while there is none."""
     try:
         return question()

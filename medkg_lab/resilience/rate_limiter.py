@@ -8,8 +8,8 @@ from typing import Any
 
 from aiolimiter import AsyncLimiter
 
-from medkg_lab.resilience.breaker import Asking, ask_here
-from medkg_lab.resilience.circuit_storage import CircuitKey, ResilienceStateStore, ask
+from medkg_lab.resilience.breaker import Asking, call_inline
+from medkg_lab.resilience.circuit_storage import CircuitKey, ResilienceStateStore, query_store
 
 LEASE_S = 0.1
 """Calls worth so many seconds of a rate limit are leased at once, one at least, and as many as wait for one already."""
@@ -23,13 +23,13 @@ known."""
 
 def leased_from(keeper: ResilienceStateStore, place: CircuitKey, per_second: float) -> Lease:
     """Leases from the state store's bucket."""
-    return lambda want: ask(place, lambda: keeper.rate_lease(place.policy, place.key, per_second, want))
+    return lambda want: query_store(place, lambda: keeper.rate_lease(place.policy, place.key, per_second, want))
 
 
 class Limiter:
     """Lets `per_second` calls through, in the order in which they asked; for the tasks of one event loop."""
 
-    def __init__(self, per_second: float, lease: Lease | None = None, asking: Asking = ask_here) -> None:
+    def __init__(self, per_second: float, lease: Lease | None = None, asking: Asking = call_inline) -> None:
         burst = max(1.0, per_second * BURST_S)
         self._bucket = AsyncLimiter(burst, burst / per_second)
         self._least, self._most = max(1, int(per_second * LEASE_S)), int(burst)
@@ -44,7 +44,7 @@ class Limiter:
         self._waiting += 1
         try:
             async with asyncio.timeout_at(None if deadline == math.inf else deadline), self._turn:
-                if self._lease is not None and not await self._take(self._lease, deadline):
+                if self._lease is not None and not await self._acquire(self._lease, deadline):
                     return False
                 await self._bucket.acquire()
         except TimeoutError:
@@ -53,7 +53,7 @@ class Limiter:
             self._waiting -= 1
         return True
 
-    async def _take(self, lease: Lease, deadline: float) -> bool:
+    async def _acquire(self, lease: Lease, deadline: float) -> bool:
         """Take a leased call. While nobody leases, the bucket here is the whole limit."""
         while self._leased == 0:
             answer = await self._asking(partial(lease, max(self._least, min(self._waiting, self._most))))

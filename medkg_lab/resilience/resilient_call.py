@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from medkg_lab.resilience.backoff import pause
-from medkg_lab.resilience.breaker import Asking, Breaker, ask_here
+from medkg_lab.resilience.breaker import Asking, Breaker, call_inline
 from medkg_lab.resilience.circuit_storage import CircuitKey, LocalCircuit, ResilienceStateStore, SharedCircuit
 from medkg_lab.resilience.errors import DeadlineExceeded, StageTimeout, TimedOut
 from medkg_lab.resilience.faults import worth_retrying
@@ -58,7 +58,7 @@ class BreakerRegistry:
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
-        asking: Asking = ask_here,
+        asking: Asking = call_inline,
     ) -> None:
         self.chance = chance
         self._clock = clock

@@ -5,7 +5,7 @@ import argparse
 from medkg_lab import process, settings
 from medkg_lab.process import CannotRun, Stopping
 from medkg_lab.services.errors import ServerUnknown
-from medkg_lab.services.server_runner import keep
+from medkg_lab.services.server_runner import run_server
 from medkg_lab.settings import SettingsInvalid
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
@@ -25,7 +25,9 @@ def main() -> None:
     server = next((one for one in profile.servers if one.name == given.name), None)
     if server is None:
         raise ServerUnknown(profile=profile.name, name=given.name)
-    keep(server, locations.state, stopping, lambda: process.announce(f"server-{given.name}", url=server.ready_url))
+    run_server(
+        server, locations.state, stopping, lambda: process.announce(f"server-{given.name}", url=server.ready_url)
+    )
 
 
 if __name__ == "__main__":

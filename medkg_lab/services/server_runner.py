@@ -30,7 +30,7 @@ _END_TIMEOUT_S = 3.0
 """Less than the supervisor gives a process to end."""
 
 
-def keep(server: Server, state: Path, stopping: Stopping, ready: Callable[[], None]) -> None:
+def run_server(server: Server, state: Path, stopping: Stopping, ready: Callable[[], None]) -> None:
     """Run `server` until `stopping`; `ready` is called once it answers. While it loads, `state` shows that.
 
     Raises GpuUnavailable, CannotRun, ServerUnstartable, ServerAddressTaken, ServerEnded or ServerNotReady.
@@ -38,7 +38,7 @@ def keep(server: Server, state: Path, stopping: Stopping, ready: Callable[[], No
     with contextlib.ExitStack() as stack:
         with marked(state, server.name):
             if server.gpu_memory_mib:
-                _look_for_gpu(server)
+                _check_gpu(server)
             if not _unready(server.ready_url):
                 raise ServerAddressTaken(name=server.name, url=server.ready_url)
             running = stack.enter_context(_running(server))
@@ -52,7 +52,7 @@ def keep(server: Server, state: Path, stopping: Stopping, ready: Callable[[], No
                 raise ServerEnded(name=server.name, code=code, when="after it had been ready")
 
 
-def _look_for_gpu(server: Server) -> None:
+def _check_gpu(server: Server) -> None:
     """Raise GpuUnavailable when the memory is not free, which may change, and CannotRun when there is no GPU at all."""
     found = survey()
     try:

@@ -158,7 +158,7 @@ class _Room:
         self.left = left
         self.limits = limits
 
-    def take(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
             raise _TooMuch("it unpacks to far more than documents do: unpack it first if you trust it")
@@ -172,10 +172,10 @@ def _read(name: str, source: Callable[[], IO[bytes] | None], room: _Room) -> Fou
             return Refused(name, "not a regular file")
         with opened as file:
             data = file.read(min(room.left, room.limits.member) + 1)
-        room.take(len(data))
+        room.reserve(len(data))
         if sniff(data) is Format.GZIP:
             data = _gunzip(data, room.limits, room.left)
-            room.take(len(data))
+            room.reserve(len(data))
             name = _without_gz(name)
         return Refused(name, _NESTED) if sniff(data) in (Format.ZIP, Format.TAR, Format.GZIP) else Member(name, data)
     except _TooMuch:

@@ -144,6 +144,6 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, urlencode(pairs), ""))
 
 
-def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def recorded_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers of an answer that are worth keeping; cookies and the like are not."""
     return {name: value for name, value in sorted(headers.items()) if name in _KEPT_HEADERS}

@@ -35,7 +35,7 @@ from medkg_lab.sources.exchanges import (
     Exchange,
     ExchangeLog,
     NoLog,
-    kept_headers,
+    recorded_headers,
     request_key,
     without_secrets,
 )
@@ -217,7 +217,7 @@ class HttpxClient:
                 started=started,
                 ms=ms,
                 status=answer.status if answer else None,
-                headers=kept_headers(answer.headers) if answer else {},
+                headers=recorded_headers(answer.headers) if answer else {},
                 body=answer.body if answer else b"",
                 asked=body or b"",
                 final_url=without_secrets(answer.url) if answer else "",

@@ -51,11 +51,11 @@ class SupervisorClient:
 
     def status(self) -> LabStatus:
         """The state of every process. Raises LabNotRunning, LabSilent, LabOfAnotherUser."""
-        return self._ask(LabStatus, "status")
+        return self._request(LabStatus, "status")
 
     def restart(self, name: str) -> Restarting:
         """Restart one process. Raises LabNotRunning, LabSilent, LabOfAnotherUser, UnknownProcess."""
-        return self._ask(Restarting, "restart", name=name)
+        return self._request(Restarting, "restart", name=name)
 
     def down(self) -> None:
         """Stop every process, and the supervisor: by a signal where it does not answer.
@@ -67,7 +67,7 @@ class SupervisorClient:
             pid = self.status().pid
             # It may end between stopping the last process and answering.
             with contextlib.suppress(LabNotRunning, LabSilent):
-                self._ask(dict, "down", deadline=END_S)
+                self._request(dict, "down", deadline=END_S)
         except LabSilent:
             if owner is None:
                 raise
@@ -170,7 +170,7 @@ class SupervisorClient:
             time.sleep(0.02)
         return found
 
-    def _ask(self, kind: type[T], op: str, deadline: float = ANSWER_S, **args: Any) -> T:
+    def _request(self, kind: type[T], op: str, deadline: float = ANSWER_S, **args: Any) -> T:
         owner = self.process()
         if owner is not None and owner.is_frozen():
             raise self._frozen(owner)

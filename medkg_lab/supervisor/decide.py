@@ -113,10 +113,10 @@ def decide(
 def missing(spec: ProcessSpec, observed: Mapping[str, Observed]) -> list[str]:
     """The processes that `spec` waits for."""
     unready = [name for name in spec.after if observed[name].state is not State.READY]
-    return unready + [name for name in spec.settled if not _settled(observed[name])]
+    return unready + [name for name in spec.settled if not _is_settled(observed[name])]
 
 
-def _settled(seen: Observed) -> bool:
+def _is_settled(seen: Observed) -> bool:
     return seen.state in (State.READY, State.GIVEN_UP) or seen.failures > 0
 
 

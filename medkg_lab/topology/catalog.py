@@ -66,7 +66,7 @@ class Catalog:
     def policies(self) -> Policies:
         """All policies. Raises PolicyFileInvalid."""
         self._refresh()
-        return self._keep("policies", "", self._load_policies)
+        return self._cached("policies", "", self._load_policies)
 
     def profile(self, name: str) -> Profile:
         """The profile called `name`. Raises UnknownProfile or ProfileInvalid."""
@@ -75,7 +75,7 @@ class Catalog:
         if name not in paths:
             folder = self._own / "profiles"
             raise UnknownProfile(name=name, suggestion=near(name, paths) or "there are others", folder=folder)
-        return self._keep("profile", name, lambda: load_profile(paths[name]))
+        return self._cached("profile", name, lambda: load_profile(paths[name]))
 
     def profiles(self) -> tuple[str, ...]:
         """The names of all profiles."""
@@ -104,7 +104,7 @@ class Catalog:
 
     def _topology(self, name: str) -> Topology:
         path = self._path(name)
-        found = self._keep("pipeline", name, lambda: self._load_topology(path))
+        found = self._cached("pipeline", name, lambda: self._load_topology(path))
         if isinstance(found, TopologyInvalid):
             raise found
         return found
@@ -124,7 +124,7 @@ class Catalog:
 
     def _load_topology(self, path: Path) -> Topology | TopologyInvalid:
         shared = (self._own / "pipelines" / SHARED_FOLDER,)
-        policies = self._keep("policies", "", self._load_policies)
+        policies = self._cached("policies", "", self._load_policies)
         try:
             topology = load_topology(path, policies=policies.names, shared=shared)
         except TopologyInvalid as error:
@@ -141,7 +141,7 @@ class Catalog:
 
     def _files(self, folder: str) -> dict[str, Path]:
         """The files of a folder by stem; those of the configuration folder hide the bundled ones."""
-        return self._keep("files", folder, lambda: self._list(folder))
+        return self._cached("files", folder, lambda: self._list(folder))
 
     def _list(self, folder: str) -> dict[str, Path]:
         found = {path.stem: path for root in self._roots for path in (root / folder).glob("*.yaml")}
@@ -152,7 +152,7 @@ class Catalog:
         if stamp != self._stamp:
             self._stamp, self._kept = stamp, {}
 
-    def _keep(self, kind: str, name: str, load: Callable[[], T]) -> T:
+    def _cached(self, kind: str, name: str, load: Callable[[], T]) -> T:
         """What `load` gave, until a file changes."""
         kept = self._kept
         if (kind, name) not in kept:

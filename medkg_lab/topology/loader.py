@@ -90,7 +90,7 @@ def _read_use(reading: _Reading, tree: Source, where: Where, value: Any) -> None
     reading.problems += checked.problems
     reading.whole &= checked.model is not None
     if checked.model is not None:
-        _take_in(reading, tree, where, checked.model)
+        _append_shared(reading, tree, where, checked.model)
 
 
 def _read_stage(reading: _Reading, tree: Source, where: Where, value: Any) -> Entry | None:
@@ -106,7 +106,7 @@ def _read_stage(reading: _Reading, tree: Source, where: Where, value: Any) -> En
     return Entry(stage, tree, where) if stage is not None else None
 
 
-def _take_in(reading: _Reading, tree: Source, where: Where, use: SharedSequence) -> None:
+def _append_shared(reading: _Reading, tree: Source, where: Where, use: SharedSequence) -> None:
     """Append the shared sequence's stages; those without dependencies follow `use.depends_on`, else the stage before."""
     paths = [folder / f"{use.use}.yaml" for folder in reading.shared]
     path = next((path for path in paths if path.is_file()), None)

@@ -167,13 +167,13 @@ class LabApp(OrderedKeysApp[None]):
         """Hand the snapshot to the mode that is seen; not while the screen is being left."""
         if self.is_running and self.screen_stack:
             self.snapshot = self.mode.snapshot = message.snapshot
-            self._tell_of_gates(message.snapshot)
+            self._notify_of_gates(message.snapshot)
 
     def on_look_now(self) -> None:
         """Something was changed."""
         self.poller.hurry()
 
-    def _tell_of_gates(self, seen: Snapshot) -> None:
+    def _notify_of_gates(self, seen: Snapshot) -> None:
         """Say that documents have come to a gate that only a person opens."""
         waiting = frozenset(gate.job_id for gate in seen.gates if needs_person(gate))
         new = waiting - self._gates_told
@@ -197,7 +197,7 @@ class LabApp(OrderedKeysApp[None]):
 
     async def action_quit(self) -> None:
         """Ask before leaving."""
-        self.mode.ask_quit()
+        self.mode.confirm_quit()
 
     def action_help_quit(self) -> None:
         """Ctrl+C: the second within two seconds leaves, and the lab goes on."""

@@ -20,6 +20,6 @@ def chosen_look(lab: Lab, given: str | None) -> ScreenSettings:
         )
     theme = given or os.environ.get(THEME_VARIABLE, "").removeprefix("lab-") or kept.theme
     if theme == "auto":
-        colour = background.ask()
+        colour = background.query_background()
         theme = "light" if colour is not None and background.is_light(colour) else "dark"
     return kept.model_copy(update={"theme": theme, "ascii": kept.ascii or ascii_filter.wanted()})

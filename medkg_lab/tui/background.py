@@ -33,18 +33,18 @@ def colour_in(answer: bytes) -> str | None:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def ask(device: str = "/dev/tty", patience: float = PATIENCE_S) -> str | None:
+def query_background(device: str = "/dev/tty", patience: float = PATIENCE_S) -> str | None:
     """The background of the terminal as #rrggbb; None when it does not tell within `patience` seconds, or is not a terminal."""
     with contextlib.suppress(OSError, termios.error):
         handle = os.open(device, os.O_RDWR | os.O_NOCTTY)
         try:
-            return _asked(handle, patience)
+            return _query(handle, patience)
         finally:
             os.close(handle)
     return None
 
 
-def _asked(handle: int, patience: float) -> str | None:
+def _query(handle: int, patience: float) -> str | None:
     before = termios.tcgetattr(handle)
     try:
         tty.setraw(handle, termios.TCSANOW)

@@ -100,7 +100,7 @@ def _why(screen: ModeScreen, name: str, _: str) -> None:
     def show(job: JobDetail) -> None:
         screen.explain(Subject("job", job.job_id, job.doc_id, f"engine-{job.lane}", to_json(job)))
 
-    screen.ask("find", lambda lab: find_job(lab, name), show)
+    screen.query_lab("find", lambda lab: find_job(lab, name), show)
 
 
 NAMED: Mapping[str, Callable[[ModeScreen, str, str], None]] = {
@@ -116,7 +116,7 @@ SIMPLE: Mapping[str, Callable[[ModeScreen], None]] = {
     "demo": ModeScreen.action_demo,
     "messages": ModeScreen.show_messages,
     "help": ModeScreen.action_help,
-    "quit": ModeScreen.ask_quit,
+    "quit": ModeScreen.confirm_quit,
     "dagster": ModeScreen.action_dagster,
     "stop": ModeScreen.stop_lab,
     "start": ModeScreen.start_lab,

@@ -79,12 +79,12 @@ class Poller:
 
     def _looked(self) -> Snapshot:
         try:
-            return self.look()
+            return self.poll()
         except Exception as error:  # noqa: BLE001 - thread boundary: a full disk or a bug is told, and looking goes on
             self._seen = replace(self._seen, at=time.time(), trouble=f"{type(error).__name__}: {error}")
             return self._seen
 
-    def look(self) -> Snapshot:
+    def poll(self) -> Snapshot:
         """Take a snapshot; what does not answer keeps its last value and is named in `behind`."""
         now = time.time()
         try:

@@ -64,4 +64,4 @@ async def test_the_draft_is_compared_in_the_background(demo_lab: TestLab, size: 
         await screen.sees("in use", "draft", "chunks: ")
         await screen.press("escape")
         await screen.misses("What the draft would change")
-    definitions.keep_draft(Lab.at(demo_lab.home), definitions.Definition(definitions.Kind.PIPELINE, "auto"), None)
+    definitions.save_draft(Lab.at(demo_lab.home), definitions.Definition(definitions.Kind.PIPELINE, "auto"), None)

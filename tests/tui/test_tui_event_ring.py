@@ -78,10 +78,10 @@ def test_more_terms_leave_less(row: EventRow, one: str, other: str) -> None:
 
 def test_what_is_asked_of_a_field_is_said() -> None:
     wanted = EventFilter.parse("stage:embed -kind:timeout stage:kg tocili")
-    assert wanted.said("stage") == "embed kg"
-    assert wanted.said("job") == "all"
-    assert wanted.said("") == "not kind:timeout tocili"
-    assert EventFilter.parse("").said("") == "none"
+    assert wanted.text_of("stage") == "embed kg"
+    assert wanted.text_of("job") == "all"
+    assert wanted.text_of("") == "not kind:timeout tocili"
+    assert EventFilter.parse("").text_of("") == "none"
 
 
 @given(text=st.text())

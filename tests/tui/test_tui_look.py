@@ -113,12 +113,12 @@ DA1 = b"\x1b[?62;22c"
 )
 def test_the_terminal_tells_its_background(terminals: list[Terminal], answer: bytes, colour: str | None) -> None:
     terminals.append(Terminal(lambda _: answer))
-    assert background.ask(terminals[0].device) == colour
+    assert background.query_background(terminals[0].device) == colour
 
 
 def test_no_terminal_tells_nothing(tmp_path: Path) -> None:
-    assert background.ask(str(tmp_path / "none")) is None
-    assert background.ask("/dev/null") is None
+    assert background.query_background(str(tmp_path / "none")) is None
+    assert background.query_background("/dev/null") is None
 
 
 def test_each_theme_suits_its_own_background() -> None:

@@ -93,7 +93,7 @@ class _Cursor:
         self.position = position
         self.elements = 0
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         end = self.position + count
         if count < 0 or end > len(self.data):
             raise MalformedFrame(detail=f"{count} bytes claimed at byte {self.position} of {len(self.data)}")
@@ -102,12 +102,12 @@ class _Cursor:
         return chunk
 
     def number(self, layout: struct.Struct) -> Any:
-        return layout.unpack(self.take(layout.size))[0]
+        return layout.unpack(self.read(layout.size))[0]
 
     def varint(self) -> int:
         value = 0
         for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
+            byte = self.read(1)[0]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
@@ -287,9 +287,9 @@ def _plain_reader(field: _Field, flexible: bool) -> _Read:
         case "bytes" | "records":
             return functools.partial(_blob, flexible=flexible, nullable=nullable)
         case "bool":
-            return lambda cursor: cursor.take(1) != b"\0"
+            return lambda cursor: cursor.read(1) != b"\0"
         case "uuid":
-            return lambda cursor: uuid.UUID(bytes=cursor.take(16))
+            return lambda cursor: uuid.UUID(bytes=cursor.read(16))
         case number:
             layout = _NUMBERS[number]
             return lambda cursor: cursor.number(layout)
@@ -307,21 +307,21 @@ def _text(cursor: _Cursor, length: int, nullable: bool) -> str | None:
     if length == -1 and nullable:
         return None
     try:
-        return cursor.take(length).decode()
+        return cursor.read(length).decode()
     except UnicodeDecodeError:
         raise MalformedFrame(detail=f"text that is not UTF-8 before byte {cursor.position}") from None
 
 
 def _blob(cursor: _Cursor, flexible: bool, nullable: bool) -> bytes | None:
     length = cursor.varint() - 1 if flexible else cursor.number(_NUMBERS["int32"])
-    return None if length == -1 and nullable else cursor.take(length)
+    return None if length == -1 and nullable else cursor.read(length)
 
 
 def _skip_tags(cursor: _Cursor) -> None:
     """Pass over tagged fields: no request in an offered version has one that matters here."""
     for _ in range(cursor.count(cursor.varint())):
         cursor.varint()
-        cursor.take(cursor.varint())
+        cursor.read(cursor.varint())
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {

@@ -46,7 +46,7 @@ class Flusher:
         finally:
             del self._running[log]
 
-    async def settle(self, log: PartitionLog | None = None) -> None:
+    async def wait_until_synced(self, log: PartitionLog | None = None) -> None:
         """Wait until nothing is being synced, or nothing of `log`."""
         while True:
             tasks = [task for owner, task in self._running.items() if log is None or owner is log]

@@ -351,7 +351,7 @@ class PartitionLog:
     def checkpoint(self) -> None:
         """Keep what the next start would otherwise find by reading every batch. Raises OSError."""
         if not self.offline and not self._unsynced:
-            self._segments[-1].carry_age()
+            self._segments[-1].write_age()
             write_checkpoint(self.folder, self._segments, self._producers)
 
     def close(self) -> None:

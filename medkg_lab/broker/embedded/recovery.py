@@ -39,7 +39,7 @@ class Recovered:
 def recover(folder: Path, producer_limit: int) -> Recovered:
     """Read the partition in `folder`. Raises Damaged when it is not what a crash can leave, and OSError."""
     bases = sorted(int(path.stem) for path in folder.glob("[0-9]*" + SUFFIX))
-    summary = _take_checkpoint(folder)
+    summary = _pop_checkpoint(folder)
     if summary is not None and bases:
         found = _restored(folder, summary, bases, producer_limit)
         if found is not None:
@@ -57,7 +57,7 @@ def write_checkpoint(folder: Path, segments: list[Segment], producers: Producers
     replace_private(folder / CHECKPOINT, orjson.dumps(summary), durable=True)
 
 
-def _take_checkpoint(folder: Path) -> dict[str, Any] | None:
+def _pop_checkpoint(folder: Path) -> dict[str, Any] | None:
     """Read and remove the checkpoint: it holds until the first write, so a crash from here on must not find it."""
     path = folder / CHECKPOINT
     try:
@@ -90,7 +90,7 @@ def _restore(folder: Path, summary: dict[str, Any], producer_limit: int) -> Reco
         if segment.path.stat().st_size != entry["size"]:
             return None
         segment.restore(entry)
-        segment.take_age()
+        segment.read_age()
         segments.append(segment)
     producers = Producers(producer_limit)
     producers.restore(summary["producers"])
@@ -128,7 +128,7 @@ def _read_segment(segment: Segment, producers: Producers, newest: bool) -> int:
     segment.durable_size = segment.size
     segment.close()
     if not newest:
-        segment.take_age()  # what a crash left of the newest was written just now, as far as anyone knows
+        segment.read_age()  # what a crash left of the newest was written just now, as far as anyone knows
     return size - segment.size
 
 

@@ -137,16 +137,16 @@ class Segment:
         if self._changed_ms is None or self._changed_ms > now_ms:
             self._changed_ms, self._carries_age = now_ms, False
         if self._descriptor is None:
-            self.carry_age()
+            self.write_age()
         return now_ms - self._changed_ms
 
-    def carry_age(self) -> None:
+    def write_age(self) -> None:
         """Put the time of the last change, as far as it is known, on the file. Raises OSError."""
         if self._changed_ms is not None and not self._carries_age:
             os.utime(self.path, ns=(self._changed_ms * 1_000_000,) * 2)
             self._carries_age = True
 
-    def take_age(self) -> None:
+    def read_age(self) -> None:
         """Take over the time that the file carries. Raises OSError."""
         self._changed_ms, self._carries_age = self.path.stat().st_mtime_ns // 1_000_000, True
 

@@ -143,7 +143,7 @@ class _Server:
             _log.warning("nobody is asked to log in: every user of this machine may read, write and delete")
         if not _refusals.filters:
             _refusals.addFilter(OnceAMinute())
-        self._tasks = [asyncio.create_task(work()) for work in (self._accept, self._keep_house)]
+        self._tasks = [asyncio.create_task(work()) for work in (self._accept, self._run_housekeeping)]
         announce(self._facts(loop.time() - began))
 
     def _facts(self, seconds: float) -> dict[str, object]:
@@ -191,7 +191,7 @@ class _Server:
         finally:
             self._places.leave(connection)
 
-    async def _keep_house(self) -> None:
+    async def _run_housekeeping(self) -> None:
         kept = 0.0
         while True:
             await asyncio.sleep(self.service.limits.housekeeping_seconds)
@@ -199,7 +199,7 @@ class _Server:
             self.service.store.housekeeping()
             if time.monotonic() - kept > _SAVE_AGES_INTERVAL_S:
                 kept = time.monotonic()
-                await self.service.store.keep_ages()
+                await self.service.store.save_ages()
 
     def _close_overdue(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -222,17 +222,17 @@ class _Server:
             self._listener.close()
         if self._connections:
             await asyncio.wait([*self._connections], timeout=_CLOSE_TIMEOUT_S)
-        await self._settle()
+        await self._wait_for_flush()
         if not service.failure:
             service.store.checkpoint()
-            await service.store.keep_ages()
+            await service.store.save_ages()
         service.store.close()
         service.flusher.close()
         service.meta.close()
 
-    async def _settle(self) -> None:
+    async def _wait_for_flush(self) -> None:
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self.service.flusher.settle()
+                await self.service.flusher.wait_until_synced()
         except TimeoutError:
             self.service.failure = f"the disk did not finish its writes in {_CLOSE_TIMEOUT_S} s"

@@ -80,7 +80,7 @@ class Store:
         for folder in sorted((self._root / "topics").iterdir()):
             if folder.name not in self.topics:
                 _log.warning("%s belongs to no topic and is left alone", folder)
-        self.look_at_disk()
+        self.check_disk()
         self._count_others()
         self._ages = self._begin_ages()
 
@@ -96,7 +96,7 @@ class Store:
         except ValueError:
             return None  # as at the first start: ages begin anew
 
-    async def keep_ages(self) -> None:
+    async def save_ages(self) -> None:
         """Note what the clock of ages shows, for the next start; without it ages begin anew there."""
         if self._ages is None:
             return
@@ -269,7 +269,7 @@ class Store:
     async def _close_topic(self, topic: Topic) -> None:
         for log in topic.logs:
             log.fail("the topic was deleted")
-            await self._flusher.settle(log)
+            await self._flusher.wait_until_synced(log)
             log.close()
 
     def _remove_files(self, name: str) -> None:
@@ -278,7 +278,7 @@ class Store:
             shutil.rmtree(folder)
         disk.sync_folder(folder.parent)
 
-    def look_at_disk(self) -> None:
+    def check_disk(self) -> None:
         """Note whether the disk is too full to take more."""
         low = disk.free_bytes(self._root) < self._limits.free_bytes
         if low != self.disk_is_low:
@@ -287,7 +287,7 @@ class Store:
 
     def housekeeping(self) -> None:
         """Look at the disk and apply every topic's retention."""
-        self.look_at_disk()
+        self.check_disk()
         self._count_others()
         assert self._ages is not None, "the store was opened"
         jump = self._ages.jump(_wall_ms(), _steady_ms())

@@ -74,7 +74,7 @@ def _edit(given: argparse.Namespace, kind: str, name: str) -> int:
                 raise DraftKept(count=len(error.problems), draft=draft, name=which) from None
         else:
             shutil.rmtree(draft.parent)
-            return _tell(saved, given.json)
+            return _print_saved(saved, given.json)
 
 
 def _open_editor(draft: Path) -> None:
@@ -108,7 +108,7 @@ def _apply(given: argparse.Namespace) -> int:
         raise TopologyInvalid(
             str(given.file), [Problem(str(given.file), 1, 1, "unreadable", f"the file cannot be read: {error}")]
         ) from None
-    return _tell(save(Lab.at(given.home), which, text, None), given.json)
+    return _print_saved(save(Lab.at(given.home), which, text, None), given.json)
 
 
 def _restore(given: argparse.Namespace) -> int:
@@ -116,10 +116,10 @@ def _restore(given: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     lab, which = Lab.at(given.home), Definition(Kind.PIPELINE, given.name)
-    return _tell(save(lab, which, text_of(lab, which, given.version), None), given.json)
+    return _print_saved(save(lab, which, text_of(lab, which, given.version), None), given.json)
 
 
-def _tell(saved: "Saved", as_json: bool) -> int:
+def _print_saved(saved: "Saved", as_json: bool) -> int:
     if as_json:
         print_json(
             {

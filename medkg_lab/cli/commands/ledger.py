@@ -143,11 +143,11 @@ def _recover(given: argparse.Namespace) -> int:
         print_table(("source", "first", "last"), ((each.source, each.first, each.last) for each in report.taken))
         for name, problem in report.problems.items():
             print_note(f"{name}: {problem}")
-        print_text(_told(report))
+        print_text(_recovery_text(report))
     return exit_codes.OK if report.installed else exit_codes.FAILED
 
 
-def _told(report: "RecoveryReport") -> str:
+def _recovery_text(report: "RecoveryReport") -> str:
     if report.lost is None:
         return f"all {report.head} events are back; the old files are in {report.kept}"
     first, last = report.lost

@@ -33,7 +33,7 @@ def _import(given: argparse.Namespace) -> int:
     from medkg_lab.mesh import reading, vocabulary_store
 
     concepts = reading.read(given.files, given.with_packages)
-    version = vocabulary_store.keep(locate(given.home).data / vocabulary_store.FOLDER, concepts)
+    version = vocabulary_store.save(locate(given.home).data / vocabulary_store.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
     found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
     print_note(

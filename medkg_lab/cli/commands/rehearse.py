@@ -48,7 +48,7 @@ def _policies(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(archive.read(given.archive), locate(home))
         chosen = versions.policies(bench.incident, given.policies)
-        return _told(given, bench, ReplayOverrides(policies=chosen, beyond=True))
+        return _rehearse(given, bench, ReplayOverrides(policies=chosen, beyond=True))
 
 
 def _pipeline(given: argparse.Namespace) -> int:
@@ -71,10 +71,10 @@ def _pipeline(given: argparse.Namespace) -> int:
         made = export.gather(lab, jobs, topics=False).archive
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(made, locate(home))
-        return _told(given, bench, ReplayOverrides(topologies={topology.name: topology}, beyond=True))
+        return _rehearse(given, bench, ReplayOverrides(topologies={topology.name: topology}, beyond=True))
 
 
-def _told(given: argparse.Namespace, bench: "Workbench", choices: "ReplayOverrides") -> int:
+def _rehearse(given: argparse.Namespace, bench: "Workbench", choices: "ReplayOverrides") -> int:
     from medkg_lab.repro.rehearsal import rehearse
 
     found = rehearse(bench, choices)

@@ -75,7 +75,7 @@ class BreakerReport(Command):
         return BreakerOpened(self.policy, self.key, failures, self.reset_s, until, self.owner)
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return _standing(state, self.policy, self.key, events)
+        return _circuit_state(state, self.policy, self.key, events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ class BreakerProbe(Command):
         return [BreakerHalfOpen(self.policy, self.key, self.owner, self.at + self.limit_s)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        standing = _standing(state, self.policy, self.key, events)
+        standing = _circuit_state(state, self.policy, self.key, events)
         return {"granted": bool(events) or standing["state"] == CircuitState.CLOSED, **standing}
 
 
-def _standing(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:
+def _circuit_state(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:
     """How a circuit stands after `events`, or without any, now."""
     if events:
         last = events[-1].data

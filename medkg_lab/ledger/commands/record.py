@@ -72,7 +72,7 @@ class Record(Command):
         held = set(batch.jobs) if batch else set()
         drafts: list[EventData] = []
         for event in self.events:
-            kept = self._kept(event, held, state)
+            kept = self._without_cancelled(event, held, state)
             if kept is None:
                 continue
             if batch is not None and isinstance(kept, StageEvent):
@@ -84,7 +84,7 @@ class Record(Command):
                 drafts.extend(condition_opens(state, kept, drafts))
         return drafts
 
-    def _kept(self, event: EventData, held: set[str], state: State) -> EventData | None:
+    def _without_cancelled(self, event: EventData, held: set[str], state: State) -> EventData | None:
         """What is left of `event` without the cancelled jobs. Raises BatchNotOwned for any other that is not in the batch."""
         named = event.jobs
         dropped = frozenset(named) - held

@@ -30,7 +30,9 @@ class EndpointEncoder:
         Raises EndpointDown, EndpointFailed, EndpointRefused, EndpointWrongVectors or GpuOutOfMemory.
         """
         chosen = self._options
-        return _ask(self._outside, chosen, [chosen.query_prefix + text for text in texts], chosen.query_timeout_seconds)
+        return _fetch_vectors(
+            self._outside, chosen, [chosen.query_prefix + text for text in texts], chosen.query_timeout_seconds
+        )
 
 
 def probe(options: OpenAIOptions) -> None:
@@ -39,10 +41,12 @@ def probe(options: OpenAIOptions) -> None:
     Raises what EndpointEncoder.encode raises.
     """
     with HttpxClient() as outside:
-        _ask(outside, options, [_PROBE_TEXT], options.timeout_seconds)
+        _fetch_vectors(outside, options, [_PROBE_TEXT], options.timeout_seconds)
 
 
-def _ask(outside: HttpClient, chosen: OpenAIOptions, texts: Sequence[str], timeout: float) -> npt.NDArray[np.float32]:
+def _fetch_vectors(
+    outside: HttpClient, chosen: OpenAIOptions, texts: Sequence[str], timeout: float
+) -> npt.NDArray[np.float32]:
     try:
         answer = outside.request(
             "POST",

@@ -10,7 +10,7 @@ from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims, request_body
 from medkg_lab.stages.extract.errors import LlmUnusable
 from medkg_lab.stages.extract.folding import term_id
-from medkg_lab.stages.extract.llm_endpoint import ask, short
+from medkg_lab.stages.extract.llm_endpoint import request, short
 from medkg_lab.stages.extract.options import LlmOptions
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Vocabulary
@@ -39,7 +39,7 @@ class LlmExtractor:
     async def _claims(self, context: StageContext, chunk: Chunk) -> tuple[Claim, ...]:
         chosen = self._options
         asked = request_body(chunk, chosen.model, chosen.max_tokens)
-        body = await ask(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
+        body = await request(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
         try:
             return read_claims(orjson.loads(body))
         except ValueError as error:

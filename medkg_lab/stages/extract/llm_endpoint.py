@@ -16,7 +16,7 @@ _DETAIL = 300
 _PROBE_TIMEOUT_S = 10.0
 
 
-async def ask(
+async def request(
     outside: HttpClient, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float
 ) -> bytes:
     """The body of the endpoint's answer to `body`, or to a question without one. Raises LlmDown, LlmFailed or LlmOutOfMemory."""
@@ -42,7 +42,7 @@ async def ask(
 def probe(options: LlmOptions) -> None:
     """Return when the endpoint lists the profile's model. Raises what `ask` raises."""
     with HttpxClient() as outside:
-        body = asyncio.run(ask(outside, options, "models", None, _PROBE_TIMEOUT_S))
+        body = asyncio.run(request(outside, options, "models", None, _PROBE_TIMEOUT_S))
     try:
         listed = [str(one["id"]) for one in orjson.loads(body)["data"]]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

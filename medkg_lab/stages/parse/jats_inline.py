@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from medkg_lab.stages.parse.mathml import math_text
-from medkg_lab.stages.parse.scripts import continues_marks, mark, settle, subscript, superscript
+from medkg_lab.stages.parse.scripts import continues_marks, mark, subscript, superscript, with_brackets
 from medkg_lab.stages.parse.text import squeeze, words
 from medkg_lab.stages.parse.xml import Element, child, entity_text, local_name
 
@@ -74,7 +74,7 @@ def _touch(parts: list[Element | str], part: Element) -> bool:
 
 
 def _line(pieces: Iterable[str]) -> str:
-    text = settle("".join(pieces))
+    text = with_brackets("".join(pieces))
     return squeeze(_GLUED_FORMULA.sub(f"{NO_FORMULA} ", text))
 
 
@@ -115,21 +115,21 @@ def _element(item: Element, before: str) -> list[str]:
 
 
 def _subscript(item: Element, before: str) -> str:
-    return subscript(before, settle("".join(_pieces(item, before))))
+    return subscript(before, with_brackets("".join(_pieces(item, before))))
 
 
 def _superscript(item: Element, before: str) -> str:
     text = "".join(_pieces(item, ""))
-    if child(item, "xref") is not None and re.match(r"\s*\d", settle(text).strip(" [")):
-        return mark(settle(text))
-    return superscript(before, settle(text))
+    if child(item, "xref") is not None and re.match(r"\s*\d", with_brackets(text).strip(" [")):
+        return mark(with_brackets(text))
+    return superscript(before, with_brackets(text))
 
 
 def _reference(item: Element, before: str) -> str:
     """A cross-reference; one that touches the word before it, or is raised, is a mark and goes in brackets."""
     raised = len(item) == 1 and local_name(item[0]) == "sup" and not (item.text or "").strip()
     text = "".join(_pieces(item[0] if raised else item, before if not raised else ""))
-    written = settle(text).strip()
+    written = with_brackets(text).strip()
     kind = item.get("ref-type", "bibr")
     touches = continues_marks(before) or bool(_ENDS_A_WORD.search(before))
     if kind == "bibr" and _CITED.fullmatch(written) and (raised or touches):

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from medkg_lab.stages.parse.scripts import settle, subscript, superscript
+from medkg_lab.stages.parse.scripts import subscript, superscript, with_brackets
 from medkg_lab.stages.parse.text import words
 
 _MOST_DEPTH = 12
@@ -64,7 +64,7 @@ _UNIT_GAP = re.compile(r"(?<=\d)%")
 
 def latex_text(source: str) -> str:
     """The text of a formula."""
-    return " ".join(settle(_formula(source, "")).split())
+    return " ".join(with_brackets(_formula(source, "")).split())
 
 
 def _formula(source: str, before: str) -> str:
@@ -95,7 +95,7 @@ class _Reader:
 
     def _one(self, token: str, before: str, depth: int) -> str:
         if token in "^_" and token:
-            script = settle(self._argument(depth))
+            script = with_brackets(self._argument(depth))
             return superscript(before, script) if token == "^" else subscript(before, script)
         if token == "{":
             return self.group(before, depth + 1) if depth < _MOST_DEPTH else ""
@@ -167,7 +167,7 @@ def _greek(name: str) -> str:
 
 
 def _bracketed(text: str) -> str:
-    text = settle(text).strip()
+    text = with_brackets(text).strip()
     return text if len(text) <= 1 or text.isalnum() else f"({text})"
 
 
@@ -196,4 +196,4 @@ def with_formulas(text: str) -> str:
         rest = text[place:]
         if re.match(r" [,.;:)\]]| -[A-Za-z]", rest):
             place += 1
-    return settle(made + text[place:])
+    return with_brackets(made + text[place:])

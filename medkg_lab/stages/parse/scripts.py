@@ -114,7 +114,7 @@ _LED_MARK = re.compile(f"{_LEADING}(\\d+){_END}")
 _MARK = re.compile(f"[\u2009\u00a0 ]?{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 
 
-def settle(text: str) -> str:
+def with_brackets(text: str) -> str:
     """The line with its marks in brackets: `stroke [1,2] and`."""
     if not _PRIVATE.search(text):
         return text

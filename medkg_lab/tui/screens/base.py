@@ -74,16 +74,16 @@ class ModeScreen(FrameScreen):
 
         if process is not None:
             # What the lab cannot be asked now is skipped.
-            self.ask("why", lambda lab: explain_process(lab, process), dialog.show_answer, show_error)
+            self.query_lab("why", lambda lab: explain_process(lab, process), dialog.show_answer, show_error)
             return
 
-        def look(lab: Lab) -> list[str]:
+        def read(lab: Lab) -> list[str]:
             job = lab.ledger.get(subject.id)
             return [explain_job(lab, job) if job else "The ledger does not know it yet: it is on the queue."]
 
-        self.ask("why", look, dialog.show_answer, show_error)
+        self.query_lab("why", read, dialog.show_answer, show_error)
 
-    def say_why(self, subject: Subject, sentence: str) -> None:
+    def show_why(self, subject: Subject, sentence: str) -> None:
         """Show a sentence that answers why."""
         self._why_dialog(subject, "medkg-lab status --why").show_answer([sentence])
 
@@ -152,7 +152,7 @@ class ModeScreen(FrameScreen):
                 self.app.copy_to_clipboard(sanitize(url))
                 self.notify("Copied the address of Dagster; it opens once, within a minute.")
 
-        self.ask("dagster", lambda lab: lab.dagster.url(page(lab)), show)
+        self.query_lab("dagster", lambda lab: lab.dagster.url(page(lab)), show)
 
     async def on_table_opened(self) -> None:
         """A row was clicked twice."""
@@ -280,7 +280,7 @@ class ModeScreen(FrameScreen):
 
         self.act(work, then)
 
-    def ask_restart(self, process: ProcessRow) -> None:
+    def confirm_restart(self, process: ProcessRow) -> None:
         """Ask, then restart a process."""
         name = process.name
         past = f"It has been {glyphs.of_process(process.state).word}, {plural(process.restarts, 'restart')}."
@@ -299,7 +299,7 @@ class ModeScreen(FrameScreen):
 
         self.choose(question, then)
 
-    def ask_quit(self) -> None:
+    def confirm_quit(self) -> None:
         """Ask whether the lab goes on, then leave."""
         seen = self.snapshot
         if seen.lab is None:

@@ -298,7 +298,7 @@ class FrameScreen(Screen[None]):
         """An error as a toast: its sentence names the remedy."""
         self.notify(f"✗ {error}", severity="error")
 
-    def ask(
+    def query_lab(
         self,
         group: str,
         work: Callable[[Lab], T],
@@ -309,13 +309,13 @@ class FrameScreen(Screen[None]):
 
         A LabError goes to `failed`, or becomes a toast with its remedy. For what must not be dropped use `act`.
         """
-        question = partial(self._ask_in_thread, work, then, failed or self.show_error)
+        question = partial(self._query_lab_in_thread, work, then, failed or self.show_error)
         self.run_worker(question, group=group, thread=True, exclusive=True, exit_on_error=False)
 
     def poll(self, group: str, work: Callable[[Lab], T], then: Callable[[T], Any]) -> None:
         """As `ask`, but skipped while a question of the group is on its way, and silent when it fails: it is asked again."""
         if not any(True for _ in self._asking(group)):
-            self.ask(group, work, then, lambda _: None)
+            self.query_lab(group, work, then, lambda _: None)
 
     def _asking(self, group: str) -> Iterator[object]:
         return (one for one in self.workers if one.node is self and one.group == group and not one.is_finished)
@@ -337,10 +337,10 @@ class FrameScreen(Screen[None]):
                 then(answer)
             self.post_message(LookNow())
 
-        question = partial(self._ask_in_thread, work, finished, failed or self.show_error)
+        question = partial(self._query_lab_in_thread, work, finished, failed or self.show_error)
         self.run_worker(question, group="act", thread=True, exit_on_error=False)
 
-    def _ask_in_thread(
+    def _query_lab_in_thread(
         self, work: Callable[[Lab], T], then: Callable[[T], Any], failed: Callable[[LabError], Any]
     ) -> None:
         worker, lab = get_current_worker(), self.session.lab

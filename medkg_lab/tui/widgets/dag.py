@@ -117,14 +117,14 @@ class Dag(ScrollView):
         except LabError as error:
             refused = str(error)
         if not get_current_worker().is_cancelled:
-            taken: Callable[..., None] = self._take
+            taken: Callable[..., None] = self._apply_layout
             self.app.call_from_thread(taken, found, refused)
 
     @property
     def _room(self) -> Size:
         return self.scrollable_content_region.size
 
-    def _take(self, layout: Layout | None, refused: str) -> None:
+    def _apply_layout(self, layout: Layout | None, refused: str) -> None:
         self.refused = refused
         if layout is None:
             self.scene = None

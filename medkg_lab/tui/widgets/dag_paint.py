@@ -37,7 +37,7 @@ class Scene:
     chosen: str = ""
     focused: bool = False
 
-    def look(self, name: str) -> Look:
+    def style_of(self, name: str) -> Look:
         """How the stage is now; queued while nothing is known."""
         return self.looks.get(name) or Look()
 
@@ -63,12 +63,12 @@ class Scene:
         return (cell.glyph.translate(_DOTTED), "wait") if waits else (cell.glyph, "muted")
 
     def _holds(self, name: str) -> bool:
-        return name in self.gates and self.look(name).state is glyphs.AT_GATE
+        return name in self.gates and self.style_of(name).state is glyphs.AT_GATE
 
     def _box(self, box: Box, row: int) -> Line:
         if box.height == 1:
             return self._compact(box)
-        look, chosen = self.look(box.name), box.name == self.chosen
+        look, chosen = self.style_of(box.name), box.name == self.chosen
         rim = _DOUBLE if box.name in self.gates else _HEAVY if chosen else _ROUND
         token = "accent" if chosen and self.focused else "wait" if self._holds(box.name) else "muted"
         if row == 0:
@@ -97,7 +97,7 @@ class Scene:
         return [(rim[0] + rim[1], token), (name, bold), (rest + rim[2], token)]
 
     def _compact(self, box: Box) -> Line:
-        look = self.look(box.name)
+        look = self.style_of(box.name)
         ground = " on cursor" if box.name == self.chosen else ""
         glyph, word = _state(look, ground)
         name = _cut(f"{look.mark}{box.name}", _NAME).ljust(_NAME)

@@ -137,7 +137,7 @@ class Table(LineView):
         self.rows, self.held_from = tuple(rows), offset
         self.total = len(rows) if total is None else total
         self.cursor = max(0, min(self.cursor, self.total - 1))
-        self._keep_in_sight()
+        self._scroll_to_cursor()
         if (self.row and self.row.key) != (before and before.key):
             self.post_message(self.Moved(self, self.row))
         self._repaint(*was)
@@ -156,16 +156,16 @@ class Table(LineView):
             if before != self.row_at(at):
                 self.refresh(Region(0, 1 + at - self.top, self.size.width, 1))
 
-    def go(self, index: int) -> None:
+    def set_cursor(self, index: int) -> None:
         """Put the cursor on row `index`."""
         before = self.cursor
         self.cursor = max(0, min(index, self.total - 1))
-        self._keep_in_sight()
+        self._scroll_to_cursor()
         if self.cursor != before:
             self.post_message(self.Moved(self, self.row))
         self.refresh()
 
-    def _keep_in_sight(self) -> None:
+    def _scroll_to_cursor(self) -> None:
         fit_rows = self.body_rows
         self.top = max(0, min(self.top, self.cursor, max(0, self.total - fit_rows)))
         self.top = max(self.top, self.cursor - fit_rows + 1)
@@ -175,15 +175,15 @@ class Table(LineView):
 
     def step(self, rows: int) -> None:
         """Move the cursor by rows."""
-        self.go(self.cursor + rows)
+        self.set_cursor(self.cursor + rows)
 
     def go_to_edge(self, last: bool) -> None:
         """Move the cursor to the first or the last row."""
-        self.go((self.total - 1) * last)
+        self.set_cursor((self.total - 1) * last)
 
     def on_resize(self, _: events.Resize) -> None:
         """Keep the cursor in sight."""
-        self._keep_in_sight()
+        self._scroll_to_cursor()
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a second click opens."""
@@ -192,7 +192,7 @@ class Table(LineView):
             self.post_message(self.HeadClicked(self, title))
         if at is None or at.y < 1 or self.top + at.y - 1 >= self.total:
             return
-        self.go(self.top + at.y - 1)
+        self.set_cursor(self.top + at.y - 1)
         if event.chain == 2:
             self.post_message(self.Opened(self, self.row))
 
@@ -210,7 +210,7 @@ class Table(LineView):
         """Mark the row under the cursor and go to the next."""
         if self.row is not None:
             self.marks.toggle(self.row.key)
-            self.go(self.cursor + 1)
+            self.set_cursor(self.cursor + 1)
             self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

@@ -14,7 +14,7 @@ from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.event_loop import LoopThread, in_thread
 from medkg_lab.ledger.answers import CircuitRow
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.resilience.breaker import ask_apart
+from medkg_lab.resilience.breaker import call_in_thread
 from medkg_lab.resilience.errors import BreakerOpen
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
@@ -54,7 +54,7 @@ class Caller:
     """Calls plain functions under a policy as the engine `owner` does."""
 
     def __init__(self, rules: ResiliencePolicyConfig, keeper: Any, owner: str) -> None:
-        registry = BreakerRegistry(keeper=keeper, owner=owner, asking=ask_apart)
+        registry = BreakerRegistry(keeper=keeper, owner=owner, asking=call_in_thread)
         self._made = ResilientCall(rules, "stage:source", registry=registry)
         self._loop = LoopThread("calls")
 

@@ -69,7 +69,7 @@ def test_what_is_urgent_goes_first(lab: Lab) -> None:
 
 
 def _hold(path: Path, name: str, told: Any) -> None:
-    with GpuLock(path).held():
+    with GpuLock(path).acquired():
         told.put(name)
         signal.pause()
 

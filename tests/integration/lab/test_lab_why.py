@@ -106,7 +106,7 @@ def test_a_rate_that_is_used_up_is_named(process: LedgerProcess) -> None:
 
 
 def _take(path: Path, told: Any, done: Any) -> None:
-    with GpuLock(path).held():
+    with GpuLock(path).acquired():
         told.put("has it")
         done.get()
 

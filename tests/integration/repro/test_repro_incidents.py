@@ -158,7 +158,7 @@ def test_a_vocabulary_that_changed(world: World, tmp_path: Path) -> None:
     path = write_study(tmp_path, "NCT77000051", "Participants with diabetes do qigong breathing every day.")
     lab.ok("submit", path, "--wait", "--timeout", "60")
     good = job_of(lab, "clinicaltrials:NCT77000051")
-    vocabulary_store.keep(
+    vocabulary_store.save(
         lab.home / "data" / vocabulary_store.FOLDER, [Concept("mesh:D999901", "Procedure", "Qigong", ("Qigong",))]
     )
     lab.ok("restart", "engine-compute")

@@ -44,7 +44,7 @@ def test_a_passage_is_read_from_the_events() -> None:
         event("job.completed", ["a"], ts=11.0),
         event("job.failed", ["b"], ts=12.0),
     ):
-        passage.take(one)
+        passage.add(one)
     assert passage.docs_per_second == 1.0
     assert passage.claim_to_end() == [1.0, 2.0], "a job that was claimed twice counts from the first time"
     assert passage.submit_to_end() == [2.0, 2.5]

@@ -30,8 +30,8 @@ def test_what_was_asked_for_is_taken_once() -> None:
 
     made.start(0.0, ask)
     assert asked.wait(10)
-    assert made.take() is BATCH
-    assert made.take() is None
+    assert made.pop() is BATCH
+    assert made.pop() is None
     assert returned == []
 
 
@@ -47,23 +47,23 @@ def test_a_question_on_its_way_is_waited_for() -> None:
     made.start(0.0, ask)
     assert asked.wait(10)
     threading.Timer(0.05, answer.set).start()
-    assert made.take() is BATCH
+    assert made.pop() is BATCH
 
 
 def test_taking_before_the_time_leaves_the_question_out() -> None:
     made, _ = ahead()
     made.start(60.0, lambda: answers.batch("never"))
-    assert made.take() is None
+    assert made.pop() is None
     made.start(0.0, lambda: BATCH)
     wait_until(lambda: made._batch is BATCH, 10, "the second question to be answered")
-    assert made.take() is BATCH
+    assert made.pop() is BATCH
 
 
 def test_a_batch_that_nobody_takes_is_given_back() -> None:
     made, returned = ahead(keep_seconds=0.05)
     made.start(0.0, lambda: BATCH)
     wait_until(lambda: returned == ["b"], 10, "the batch to be given back")
-    assert made.take() is None
+    assert made.pop() is None
 
 
 def test_a_ledger_that_is_away_is_no_batch() -> None:
@@ -76,5 +76,5 @@ def test_a_ledger_that_is_away_is_no_batch() -> None:
 
     made.start(0.0, ask)
     assert asked.wait(10)
-    assert made.take() is None
+    assert made.pop() is None
     assert returned == []

@@ -97,10 +97,10 @@ def test_what_is_owed_outlives_the_engine(tmp_path: Path) -> None:
     handback.owe("b1")
     away: Any = Ledger(LedgerClosing())
     with pytest.raises(PartAway):
-        handback.give(away)
+        handback.return_batches(away)
     ledger: Any = Ledger(BatchNotOwned(batch_id="b1", what="any job"))
     following = Handback(path)
-    following.give(ledger)
+    following.return_batches(ledger)
     assert ledger.given == ["b2"]
     assert not following
     assert not path.exists()
@@ -112,10 +112,10 @@ def test_a_full_disk_of_the_ledger_s_forgets_nothing(tmp_path: Path) -> None:
     handback.owe("b1")
     full: Any = Ledger(DiskFull(path=tmp_path, mib=64))
     with pytest.raises(DiskFull):
-        handback.give(full)
+        handback.return_batches(full)
     assert handback
     ledger: Any = Ledger()
-    Handback(path).give(ledger)
+    Handback(path).return_batches(ledger)
     assert ledger.given == ["b1"]
 
 
@@ -130,12 +130,12 @@ def test_two_threads_that_give_back_forget_only_what_they_gave(tmp_path: Path) -
         def surrender(self, batch_id: str, stage: str | None = None) -> dict[str, Any]:
             if other.answers:
                 with pytest.raises(PartAway):
-                    handback.give(other)
+                    handback.return_batches(other)
                 raise BatchNotOwned(batch_id=batch_id, what="any job")
             return super().surrender(batch_id, stage)
 
     waiting: Any = Waiting()
-    handback.give(waiting)
+    handback.return_batches(waiting)
     assert (other.given, waiting.given) == (["b1"], ["b2"])
 
 

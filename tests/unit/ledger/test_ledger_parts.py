@@ -201,7 +201,7 @@ def test_what_changed_while_the_views_were_written_stays_in_memory(tmp_path: Pat
     world = World(tmp_path, kept_finished=0)
     core = world.core
     finish(world, "a")
-    changes = core.projection.take(core.state)
+    changes = core.projection.pop_changes(core.state)
     finish(world, "b")
     core.views.project(changes)
     core.projected()

@@ -173,7 +173,7 @@ class World:
     def carry_out(self, *requests: Request) -> list[Any]:
         """Carry out commands together."""
         self.clock += 0.01
-        outcomes, _ = self.core.carry_out(requests, 1000.0 + self.clock, self.clock)
+        outcomes, _ = self.core.execute(requests, 1000.0 + self.clock, self.clock)
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error

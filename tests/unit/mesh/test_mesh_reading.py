@@ -162,8 +162,8 @@ def test_what_is_kept_is_what_is_used(tmp_path: Path) -> None:
     assert vocabulary_store.current(folder) == "bundled"
     assert vocabulary_store.in_use(folder) is bundled()
     concepts = reading.read([write(tmp_path, "a.xml", XML)])
-    version = vocabulary_store.keep(folder, concepts)
-    assert vocabulary_store.keep(folder, concepts) == version == vocabulary_store.current(folder)
+    version = vocabulary_store.save(folder, concepts)
+    assert vocabulary_store.save(folder, concepts) == version == vocabulary_store.current(folder)
     assert vocabulary_store.versions(folder) == ["bundled", version]
     used = vocabulary_store.in_use(folder)
     assert used.version == version == vocabulary_store.of_files([tmp_path / "a.xml"]).version
@@ -174,7 +174,7 @@ def test_what_is_kept_is_what_is_used(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_was_changed_or_is_gone_is_not_used(tmp_path: Path) -> None:
-    version = vocabulary_store.keep(tmp_path, reading.read([write(tmp_path, "a.xml", XML)]))
+    version = vocabulary_store.save(tmp_path, reading.read([write(tmp_path, "a.xml", XML)]))
     (tmp_path / f"{version}.tsv").write_text("D1\tdisease\tOther\t\n")
     with pytest.raises(VocabularyDamaged):
         load(tmp_path, "current")

@@ -11,9 +11,9 @@ def completed(kind: str, jobs: list[str], counts: list[int], ts: float = 100.0) 
 
 def test_many_batches_become_one_materialisation_of_each_asset() -> None:
     window = MaterializationWindow()
-    window.take([completed("document", ["a", "b"], [1, 1]), completed("chunks", ["a", "b"], [4, 6])])
-    window.take([completed("chunks", ["c"], [5], ts=105.0), completed("payload", ["c"], [1])])
-    window.take([event("job.completed", ["a"], ts=106.0)])
+    window.add([completed("document", ["a", "b"], [1, 1]), completed("chunks", ["a", "b"], [4, 6])])
+    window.add([completed("chunks", ["c"], [5], ts=105.0), completed("payload", ["c"], [1])])
+    window.add([event("job.completed", ["a"], ts=106.0)])
     made = {each.asset_key.to_user_string(): each.metadata for each in window.materializations()}
     assert set(made) == {"documents", "chunks"}
     assert (made["chunks"]["documents"].value, made["chunks"]["chunks"].value) == (3, 15)
@@ -23,8 +23,8 @@ def test_many_batches_become_one_materialisation_of_each_asset() -> None:
 def test_a_window_lasts_its_time_from_its_first_event() -> None:
     window = MaterializationWindow()
     assert not window.is_over(1e9), "nothing was made"
-    window.take([completed("document", ["a"], [1], ts=100.0)])
-    window.take([completed("document", ["b"], [1], ts=109.0)])
+    window.add([completed("document", ["a"], [1], ts=100.0)])
+    window.add([completed("document", ["b"], [1], ts=109.0)])
     assert not window.is_over(100.0 + WINDOW_S - 0.1)
     assert window.is_over(100.0 + WINDOW_S)
     assert window.is_over(99.0), "a clock that was set back does not keep a window open"
@@ -32,6 +32,6 @@ def test_a_window_lasts_its_time_from_its_first_event() -> None:
 
 def test_a_window_survives_a_restart() -> None:
     window = MaterializationWindow()
-    window.take([completed("embeddings", ["a"], [7])])
+    window.add([completed("embeddings", ["a"], [7])])
     assert from_json(window.to_json()) == window
     assert from_json(None) == MaterializationWindow()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.stages.parse.scripts import is_doubtful, settle, subscript, superscript
+from medkg_lab.stages.parse.scripts import is_doubtful, subscript, superscript, with_brackets
 
 
 def line(*parts: str) -> str:
@@ -19,7 +19,7 @@ def line(*parts: str) -> str:
             text += subscript(text, part[1:])
         else:
             text += part
-    return settle(text)
+    return with_brackets(text)
 
 
 @pytest.mark.parametrize(

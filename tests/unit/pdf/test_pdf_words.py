@@ -33,22 +33,22 @@ def test_a_hyphen_at_a_line_end_stays_in_a_compound_and_goes_from_a_word(
     first: str, second: str, expected: str
 ) -> None:
     hyphens = Hyphens([])
-    assert hyphens.settle(f"the {first}{BREAK}{second} of") == f"the {expected} of"
-    assert hyphens.settle(f"the {first}- {second} of") == f"the {expected} of"
+    assert hyphens.join(f"the {first}{BREAK}{second} of") == f"the {expected} of"
+    assert hyphens.join(f"the {first}- {second} of") == f"the {expected} of"
     joined = Hyphens([f"the {first}{second} of"], [(first, second)])
-    assert joined.settle(f"the {first}{second} of") == f"the {expected} of"
+    assert joined.join(f"the {first}{second} of") == f"the {expected} of"
 
 
 def test_the_documents_own_spelling_decides_first() -> None:
-    assert Hyphens(["a doubleblind trial"]).settle(f"double{BREAK}blind") == "doubleblind"
-    assert Hyphens(["pre-treatment of"]).settle(f"pre{BREAK}treatment") == "pre-treatment"
-    assert Hyphens(["a pre-diction"], [("pre", "diction")]).settle("a pre-diction") == "a prediction"
-    assert Hyphens(["post-operative"], [("post", "operative")]).settle("post-operative") == "post-operative"
+    assert Hyphens(["a doubleblind trial"]).join(f"double{BREAK}blind") == "doubleblind"
+    assert Hyphens(["pre-treatment of"]).join(f"pre{BREAK}treatment") == "pre-treatment"
+    assert Hyphens(["a pre-diction"], [("pre", "diction")]).join("a pre-diction") == "a prediction"
+    assert Hyphens(["post-operative"], [("post", "operative")]).join("post-operative") == "post-operative"
 
 
 def test_hyphens_that_wait_for_another_word_stay() -> None:
     text = "pre- and postoperative, 2- to 3-fold, 5 - 7"
-    assert Hyphens([text]).settle(text) == text
+    assert Hyphens([text]).join(text) == text
 
 
 def test_accents_go_back_to_their_letters_and_strays_go() -> None:

@@ -227,7 +227,10 @@ def test_what_is_no_choice_is_refused(text: str) -> None:
 
 def test_choices_are_told_in_the_run() -> None:
     assert parse_use('chunk=x:{"a": 1}') == Use("chunk", "x", {"a": 1})
-    assert ReplayOverrides(until="chunk", uses=(Use("chunk", "x"),)).told() == {"until": "chunk", "uses": ["chunk=x"]}
+    assert ReplayOverrides(until="chunk", uses=(Use("chunk", "x"),)).to_json() == {
+        "until": "chunk",
+        "uses": ["chunk=x"],
+    }
 
 
 def test_a_policy_version_that_is_not_there_is_named(bench: Workbench) -> None:

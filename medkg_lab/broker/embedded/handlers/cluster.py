@@ -31,7 +31,9 @@ async def metadata(
     body = request.body
     # In version 0 an empty list asks for all topics; later versions say so with null.
     everything = body.topics is None or (request.head.version == 0 and not body.topics)
-    names: list[str | None] = _seen(service, peer) if everything else [topic.name for topic in body.topics or ()]
+    names: list[str | None] = (
+        _visible_topics(service, peer) if everything else [topic.name for topic in body.topics or ()]
+    )
     if service.auto_create and peer.rights.all and body.allow_auto_topic_creation:
         await _make_missing(service, names)
     operations = _operations(peer) if body.include_topic_authorized_operations else responses.NOT_ASKED
@@ -44,7 +46,7 @@ async def metadata(
     )
 
 
-def _seen(service: Service, peer: Peer) -> list[str | None]:
+def _visible_topics(service: Service, peer: Peer) -> list[str | None]:
     """The topics that `peer` may know of."""
     return [name for name in service.store.topics if not peer.refusal(Kind.TOPIC, name)]
 
@@ -99,7 +101,7 @@ async def describe_topic_partitions(
 ) -> responses.DescribeTopicPartitionsResponse:
     """Topics by name with their partitions, in pages: where the next one begins is in `next_cursor`."""
     body = request.body
-    names = sorted({topic.name for topic in body.topics} or map(str, _seen(service, peer)))
+    names = sorted({topic.name for topic in body.topics} or map(str, _visible_topics(service, peer)))
     cursor = body.cursor or requests.PartitionCursor(topic_name="", partition_index=0)
     room = min(max(body.response_partition_limit, 1), _LARGEST_PAGE)
     topics: list[responses.DescribedTopic] = []

@@ -106,7 +106,7 @@ async def leave_group(
     return responses.LeaveGroupResponse(members=members)
 
 
-def _seen(service: Service, peer: Peer) -> list[str]:
+def _visible_groups(service: Service, peer: Peer) -> list[str]:
     """The groups that `peer` may know of."""
     return [name for name in service.coordinator.names() if not peer.refusal(Kind.GROUP, name)]
 
@@ -117,7 +117,7 @@ async def list_groups(
     """Every group with members or offsets, in the states asked for."""
     wanted = {state.lower() for state in request.body.states_filter}
     types = {kind.lower() for kind in request.body.types_filter or (_CLASSIC,)}
-    found = [service.coordinator.group(name) for name in _seen(service, peer)]
+    found = [service.coordinator.group(name) for name in _visible_groups(service, peer)]
     groups = tuple(
         responses.ListedGroup(
             group_id=group.id,
@@ -135,7 +135,7 @@ async def describe_groups(
     service: Service, request: Request[requests.DescribeGroupsRequest], peer: Peer
 ) -> responses.DescribeGroupsResponse:
     """The members of groups and what they own; a group that nobody knows is `Dead`."""
-    known = set(_seen(service, peer))
+    known = set(_visible_groups(service, peer))
     operations = _OPERATIONS if request.body.include_authorized_operations else responses.NOT_ASKED
     groups = tuple(_describe(service, peer, name, name in known, operations) for name in request.body.groups)
     return responses.DescribeGroupsResponse(groups=groups)

@@ -95,7 +95,7 @@ class Hyphens:
             return False
         return first.lower() in known and second.lower() in known
 
-    def settle(self, text: str) -> str:
+    def join(self, text: str) -> str:
         """The text with every cut word whole."""
         text = _CUT.sub(self._whole, text) if BREAK in text else text
         text = (

@@ -80,7 +80,7 @@ def read_pages(
     if not reader.blocks:
         # A converter that sees the same words on every page takes them all for running headers.
         reader, with_text = _read(pages, extensions, frozenset())
-    reader.settle(_pairs(extensions.get(LINE_ENDS)))
+    reader.join_hyphens(_pairs(extensions.get(LINE_ENDS)))
     reader.warnings += [note for note in _strings(extensions.get(NOTES)) if note not in reader.warnings]
     missing = sorted(set(range(1, source.pages + 1)) - with_text - source.blank_pages)
     return Reading(_document(reader, declared, source), tuple(missing))
@@ -192,11 +192,11 @@ class _Reader:
             ]
         return readable(" ".join(texts))
 
-    def settle(self, joined: Sequence[Pair]) -> None:
+    def join_hyphens(self, joined: Sequence[Pair]) -> None:
         """Make cut words whole, now that all of the document's words are known; warn of what is doubtful."""
         hyphens = Hyphens((block.text for block in self.blocks), joined)
-        self.blocks = [_changed(block, hyphens.settle) for block in self.blocks]
-        self.title = hyphens.settle(self.title)
+        self.blocks = [_changed(block, hyphens.join) for block in self.blocks]
+        self.title = hyphens.join(self.title)
         if self._doubtful:
             self.warnings.append(
                 f"{self._doubtful} raised numbers after other numbers were read as references: they might be powers"

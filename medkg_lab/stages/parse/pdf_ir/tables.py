@@ -9,7 +9,7 @@ from medkg_lab.models.ir import Table
 from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.latex import latex_text, with_formulas
 from medkg_lab.stages.parse.pdf_ir.text import normalize
-from medkg_lab.stages.parse.scripts import settle, subscript, superscript
+from medkg_lab.stages.parse.scripts import subscript, superscript, with_brackets
 
 _MAX_SPAN = 100
 _MAX_CELLS = 100_000
@@ -131,7 +131,7 @@ def _span(value: str | None) -> int:
 def cell_text(lines: Sequence[str]) -> str:
     """A cell's lines as one: two values stay two (`39.8 / 50.0`), words go on."""
     made = ""
-    for line in (normalize(settle(with_formulas(line))) for line in lines):
+    for line in (normalize(with_brackets(with_formulas(line))) for line in lines):
         apart = _ENDS_WITH_VALUE.search(made) and _VALUE.match(line) and line[:1] != "("
         made += f"{' / ' if apart else ' ' if made and line else ''}{line}"
     return made

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from medkg_lab.stages.parse.latex import with_formulas
-from medkg_lab.stages.parse.scripts import is_doubtful, settle, subscript, superscript
+from medkg_lab.stages.parse.scripts import is_doubtful, subscript, superscript, with_brackets
 
 BREAK = "\ufffe"
 """Stands where a hyphen ended a line; PDFium writes the same. Whether the hyphen belongs to the word is decided at the end."""
@@ -37,7 +37,7 @@ def inline(spans: Any) -> str:
 
     Spans in the styles `superscript` and `subscript` become powers, marks and the like (`medkg_lab.stages.parse.scripts`).
     """
-    return normalize(settle(with_formulas(_line(spans, "", 0))))
+    return normalize(with_brackets(with_formulas(_line(spans, "", 0))))
 
 
 def _line(spans: Any, before: str, depth: int) -> str:
@@ -50,9 +50,9 @@ def _line(spans: Any, before: str, depth: int) -> str:
         text = _line(span.get("content"), before + made, depth + 1)
         match _script(span):
             case "superscript":
-                text = superscript(before + made, settle(text).translate(_MENDED))
+                text = superscript(before + made, with_brackets(text).translate(_MENDED))
             case "subscript":
-                text = subscript(before + made, settle(text).translate(_MENDED))
+                text = subscript(before + made, with_brackets(text).translate(_MENDED))
             case "equation" if _LATEX.search(text):
                 text = f"${text.strip().strip('$')}$"
         made += text

@@ -87,7 +87,7 @@ class EventFeed:
         """End soon; does not wait."""
         self._stopped.set()
 
-    def take(self) -> Taken:
+    def pop(self) -> Taken:
         """Hand over what came since the last time."""
         with self._lock:
             self._woken = False

@@ -50,7 +50,7 @@ class EventFilter:
         """Whether the row stays; the screen's own remarks always do."""
         return not row.seq or all(term.fits(row) for term in self.terms)
 
-    def said(self, field: str) -> str:
+    def text_of(self, field: str) -> str:
         """What is asked of a field (of the text, when that is empty), for the head of the stream."""
         terms = [f"{'not ' if term.inverse else ''}{term.text}" for term in self.terms if term.field == field]
         return " ".join(terms) or ("all" if field else "none")

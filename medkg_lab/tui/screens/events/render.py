@@ -22,7 +22,7 @@ def chips(wanted: EventFilter, rates: Sequence[int], width: int) -> Line:
     said = (("type", "type"), ("stage", "stage"), ("job", "job"), ("doc", "doc"), ("text", ""))
     line: list[Span] = [(" ", "text")]
     for name, field in said:
-        value = wanted.said(field)
+        value = wanted.text_of(field)
         if name == "doc" and value == "all":
             continue
         line += [(f"{name} ", "muted"), (f"{value}  ", "muted" if value in ("all", "none") else "accent bold")]
@@ -89,9 +89,9 @@ def inspected(row: EventRow, told: Mapping[str, Any] | None, width: int, height:
     raw = json.dumps(told, ensure_ascii=False, indent=1, default=str).splitlines() if told is not None else ["…"]
     shown = [_json_line(each) for each in raw]
     if width < NARROW - 4:
-        return [*_said(row, width), [], *shown][: max(height, 1)]
+        return [*_detail_lines(row, width), [], *shown][: max(height, 1)]
     half = width // 2 - 2
-    left = _said(row, half)
+    left = _detail_lines(row, half)
     lines: list[Line] = []
     for place in range(max(len(left), min(len(shown), height))):
         first: list[Span] = list(left[place]) if place < len(left) else []
@@ -106,7 +106,7 @@ def _json_line(text: str) -> Line:
     return [(key + colon, "muted"), (value, "text")] if colon else [(text, "muted")]
 
 
-def _said(row: EventRow, width: int) -> list[Line]:
+def _detail_lines(row: EventRow, width: int) -> list[Line]:
     state = row.state
     head: list[Span] = [(f"{sign(state)} {state.word}", f"{state.token} bold"), (f"  {row.stage}", "text bold")]
     facts = [f"try {row.attempt}"] if row.attempt > 1 else []

@@ -169,7 +169,7 @@ class EventRing(LineView):
         return self.history or (self.live if self._narrowed is None else self._narrowed)
 
     @property
-    def settled(self) -> bool:
+    def is_filtered(self) -> bool:
         """Whether every kept row was held against the filter."""
         return not self._untested
 

@@ -100,14 +100,14 @@ class EventsScreen(ModeScreen):
         """Something came: it is taken at once, or when the time of the next frame has come."""
         early = self._taken_at + 1 / FLUSHES_PER_SECOND - time.monotonic()
         if early > 0:
-            self.set_timer(early, self._take)
+            self.set_timer(early, self._drain)
         else:
-            self._take()
+            self._drain()
 
-    def _take(self) -> None:
+    def _drain(self) -> None:
         self._taken_at = time.monotonic()
         gone = self._taken.gone
-        self._taken = self.feed.take()
+        self._taken = self.feed.pop()
         if self._taken.rows:
             self.ring.feed(self._taken.rows)
             self.ring.flush()
@@ -205,17 +205,17 @@ class EventsScreen(ModeScreen):
             return
         self.ring.pause()
         self.add_class("told")
-        self._tell()
+        self._update_head()
 
     def on_event_ring_moved(self, message: EventRing.Moved) -> None:
         """What is told follows the cursor."""
         if self.has_class("told"):
-            self._tell()
+            self._update_head()
         if message.opened:
             self.action_open()
         self.refresh_bindings()
 
-    def _tell(self) -> None:
+    def _update_head(self) -> None:
         row = self.ring.row
         if row is None or not row.seq:
             return
@@ -227,7 +227,7 @@ class EventsScreen(ModeScreen):
                 self._told = told
                 self._paint_told()
 
-        self.ask("told", lambda lab: event_history.told(lab.ledger, row.seq, row.job), show)
+        self.query_lab("told", lambda lab: event_history.event_as_json(lab.ledger, row.seq, row.job), show)
 
     def _paint_told(self) -> None:
         panel, row = self._panel, self._asked
@@ -251,7 +251,7 @@ class EventsScreen(ModeScreen):
         def show(told: Mapping[str, Any]) -> None:
             self.show_raw(f"{row.type} · seq {number(row.seq)}", told)
 
-        self.ask("raw", lambda lab: event_history.told(lab.ledger, row.seq, row.job), show)
+        self.query_lab("raw", lambda lab: event_history.event_as_json(lab.ledger, row.seq, row.job), show)
 
     def action_again(self) -> None:
         """Ask, then retry the job that the event is about."""
@@ -344,10 +344,10 @@ class EventsScreen(ModeScreen):
         ):
             self._moved()
         else:
-            self.ask("past", lambda lab: _past(lab, wanted), self._show_past)
+            self.query_lab("past", lambda lab: _past(lab, wanted), self._show_past)
 
     def _read_job(self, job_id: str) -> None:
-        def look(lab: Lab) -> Sequence[EventRow]:
+        def read(lab: Lab) -> Sequence[EventRow]:
             events = lab.ledger.events(0, limit=READ_BACK, job_id=job_id).events
             return [row for row in _rows(lab, events) if row.job == job_id]
 
@@ -355,7 +355,7 @@ class EventsScreen(ModeScreen):
             if rows and self._filter == f"job:{job_id}":
                 self._show_past(rows)
 
-        self.ask("past", look, show)
+        self.query_lab("past", read, show)
 
     def _show_past(self, rows: Sequence[EventRow]) -> None:
         if not rows:

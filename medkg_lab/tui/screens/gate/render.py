@@ -34,7 +34,7 @@ def pages_of(gate: ShownGate) -> tuple[int, Sequence[int]]:
     return (0, ()) if isinstance(gate, Decided) else (gate.evidence.pages or 0, gate.evidence.missing_pages)
 
 
-def standing(gate: ShownGate) -> tuple[State, str]:
+def state_of(gate: ShownGate) -> tuple[State, str]:
     """How a gate stands: its state with words."""
     if isinstance(gate, Decided) or gate.state is not GateState.WAITING:
         state = glyphs.of_gate(gate.state)
@@ -49,7 +49,7 @@ def standing(gate: ShownGate) -> tuple[State, str]:
 
 def gate_row(gate: ShownGate, now: float) -> Row:
     """A gate in the list; those that are decided are quiet."""
-    state, word = standing(gate)
+    state, word = state_of(gate)
     quiet = gate.state is not GateState.WAITING
     pages, missing = pages_of(gate)
     read = f"{pages - len(missing)}/{pages}" if pages else ""
@@ -71,7 +71,7 @@ def verdict(seen: Evidence) -> list[Line]:
     gate = seen.gate
     pages, missing = pages_of(gate)
     if gate.state != "waiting":
-        state, word = standing(gate)
+        state, word = state_of(gate)
         word = f"{word} by {gate.opened_by}" if gate.opened_by else word
         when = f" at {clock(gate.opened_at)}" if gate.opened_at else ""
         line = [(f"{glyphs.sign(state)} ", state.token), (f"{one_line(word).capitalize()}{when}.", "text bold")]
@@ -218,8 +218,8 @@ def today_words(counted: Mapping[str, int]) -> str:
 
 def summary(gates: Sequence[GateRow], today: Mapping[str, int]) -> list[Span]:
     """The mode's sentence for the now-line."""
-    ready = sum(1 for gate in gates if standing(gate)[0] is glyphs.READY)
-    missing = sum(1 for gate in gates if standing(gate)[0] is glyphs.MISSING)
+    ready = sum(1 for gate in gates if state_of(gate)[0] is glyphs.READY)
+    missing = sum(1 for gate in gates if state_of(gate)[0] is glyphs.MISSING)
     reading = len(gates) - ready - missing
     if not gates:
         return [

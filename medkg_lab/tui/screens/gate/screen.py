@@ -98,24 +98,24 @@ class GateScreen(ModeScreen):
         head = snapshot.head
         if head is not None and head != self._head_seen:
             self._head_seen = head
-            self._look()
-            self._look_closer()
+            self._refresh()
+            self._refresh_detail()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         now = datetime.fromtimestamp(time.time())
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
         def work(lab: Lab) -> tuple[list[Decided], dict[str, int]]:
             return gates.decided(lab.ledger, DECIDED), gates.opened_since(lab.ledger, midnight)
 
-        def take(answer: tuple[list[Decided], dict[str, int]]) -> None:
+        def show(answer: tuple[list[Decided], dict[str, int]]) -> None:
             self._decided, self._today = answer
             known = {gate.job_id for each in (self._decided, self._waiting) for gate in each}
             self._left = {job_id: gate for job_id, gate in self._left.items() if job_id not in known}
             self._paint()
             self.repaint_frame()
 
-        self.ask("decided", work, take, lambda _: None)
+        self.query_lab("decided", work, show, lambda _: None)
 
     def _shown(self) -> list[render.ShownGate]:
         lists: list[Iterable[render.ShownGate]] = [self._decided, self._left.values(), self._waiting]
@@ -140,9 +140,9 @@ class GateScreen(ModeScreen):
 
     def on_table_moved(self) -> None:
         """Another gate is under the cursor."""
-        self._look_closer()
+        self._refresh_detail()
 
-    def _look_closer(self) -> None:
+    def _refresh_detail(self) -> None:
         row = self._list.row
         if row is None:
             self._seen = None
@@ -150,13 +150,13 @@ class GateScreen(ModeScreen):
             return
         job_id = row.key
 
-        def take(seen: Evidence | None) -> None:
+        def show(seen: Evidence | None) -> None:
             row = self._list.row
             if row is not None and row.key == job_id:
                 self._seen, self._read_at = seen, time.time()
                 self._paint_evidence()
 
-        self.ask("evidence", lambda lab: gates.evidence(lab, job_id), take, lambda _: None)
+        self.query_lab("evidence", lambda lab: gates.evidence(lab, job_id), show, lambda _: None)
 
     def _paint_evidence(self) -> None:
         seen = self._seen
@@ -268,8 +268,8 @@ class GateScreen(ModeScreen):
     def action_open_gate(self) -> None:
         """Ask, then open."""
         chosen = self._chosen()
-        ready = [gate for gate in chosen if render.standing(gate)[0] in (glyphs.READY, glyphs.UNSET)]
-        short = [gate for gate in chosen if render.standing(gate)[0] is glyphs.MISSING]
+        ready = [gate for gate in chosen if render.state_of(gate)[0] in (glyphs.READY, glyphs.UNSET)]
+        short = [gate for gate in chosen if render.state_of(gate)[0] is glyphs.MISSING]
         if not ready and not short:
             self.notify(
                 "Its text is still being read: the gate opens by itself, or can be opened then.", severity="warning"
@@ -329,7 +329,7 @@ class GateScreen(ModeScreen):
 
 
 def _searched(gate: render.ShownGate) -> str:
-    return f"{gate.doc_id} {gate.job_id} {gate.gate} {render.standing(gate)[1]} {gate.state}".lower()
+    return f"{gate.doc_id} {gate.job_id} {gate.gate} {render.state_of(gate)[1]} {gate.state}".lower()
 
 
 def _named(chosen: Sequence[GateRow]) -> str:

@@ -123,7 +123,7 @@ class GraphScreen(ModeScreen):
             self.repaint_frame()
 
         self._paint()
-        self.ask("walk", look, take, self._not_found)
+        self.query_lab("walk", look, take, self._not_found)
 
     def _not_found(self, error: LabError) -> None:
         self._asked = ""
@@ -138,7 +138,7 @@ class GraphScreen(ModeScreen):
         """Show where the walk is, with the cursor where it was."""
         self._paint()
         here = self._here
-        self._list.go(here.row if here else 0)
+        self._list.set_cursor(here.row if here else 0)
         self._look_closer()
 
     def _edges(self) -> list[Edge]:
@@ -211,7 +211,7 @@ class GraphScreen(ModeScreen):
             self._said = (of, said)
             self._paint_sentences()
 
-        self.ask("said", lambda lab: graph.statements(lab, node_id, edge), take, lambda _: None)
+        self.query_lab("said", lambda lab: graph.statements(lab, node_id, edge), take, lambda _: None)
 
     def _paint_sentences(self) -> None:
         here, edge, panel = self._here, self._edge(), self.query_one("#sentences", Panel)

@@ -87,7 +87,7 @@ class JobPanel(Vertical):
     def turn(self, step: int) -> None:
         """Go to the next tab, or the one before."""
         self._tab = (self._tab + step) % len(TABS)
-        self.rows.go(0)
+        self.rows.set_cursor(0)
         self._paint()
 
     def on_tabs_chosen(self, message: Tabs.Chosen) -> None:

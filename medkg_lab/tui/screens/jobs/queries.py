@@ -69,7 +69,7 @@ def run_page(lab: Lab, job_id: str) -> str:
 
 def beginning(lab: Lab, sha256: str) -> list[Line]:
     """How an artifact begins. Raises ArtifactMissing and ArtifactDamaged."""
-    seen = artifacts.look(lab, sha256)
+    seen = artifacts.preview(lab, sha256)
     size = f"{number(seen.size)} bytes"
     if not seen.text:
         return [[(f"  {size} (binary)", "muted")]]

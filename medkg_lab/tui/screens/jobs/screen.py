@@ -98,9 +98,9 @@ class JobsScreen(ModeScreen):
         """Look at once, then whenever the ledger has moved."""
         self._seen_head = None
         if self._timer is None:
-            self._timer = self.set_interval(POLL_EVERY_S, self._look_again)
+            self._timer = self.set_interval(POLL_EVERY_S, self._refresh_if_changed)
         self._timer.resume()
-        self._look()
+        self._refresh()
 
     def hidden(self) -> None:
         """Stop looking."""
@@ -114,25 +114,25 @@ class JobsScreen(ModeScreen):
         self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
         self._head()
 
-    def _look_again(self) -> None:
+    def _refresh_if_changed(self) -> None:
         head = self.snapshot.head
         if head is not None and head != self._seen_head:
             self._seen_head = head
-            self._look()
+            self._refresh()
             if self._list.row is not None:
-                self._look_closer()
+                self._refresh_detail()
         elif self._list.rows:
             self._paint_list()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         text, sort, reverse, offset = self._filter, self._sort, self._reverse, self._offset
 
         def work(lab: Lab) -> job_queries.JobPage:
             return job_queries.jobs(lab.ledger, text, sort, reverse, offset, PAGE)
 
-        self.ask("window", work, self._take, self._unread)
+        self.query_lab("window", work, self._show_rows, self._unread)
 
-    def _take(self, window: job_queries.JobPage) -> None:
+    def _show_rows(self, window: job_queries.JobPage) -> None:
         self._held = {row.job_id: row for row in window.rows}
         self._total, self._offset = window.total, window.offset
         self._paint_list()
@@ -172,12 +172,12 @@ class JobsScreen(ModeScreen):
         """Rows beyond the window are needed."""
         if message.table is self._list:
             self._offset = message.offset
-            self._look()
+            self._refresh()
 
     def on_table_moved(self, message: Table.Moved) -> None:
         """Another job is under the cursor."""
         if message.table is self._list:
-            self.after_rest(REST_S, self._look_closer)
+            self.after_rest(REST_S, self._refresh_detail)
 
     def on_table_head_clicked(self, message: Table.HeadClicked) -> None:
         """Sort by the column whose title was clicked; a second click reverses."""
@@ -185,22 +185,22 @@ class JobsScreen(ModeScreen):
         if message.table is self._list and sort:
             self._reverse, self._sort = (not self._reverse if sort == self._sort else False), sort
             self._offset = 0
-            self._list.go(0)
-            self._look()
+            self._list.set_cursor(0)
+            self._refresh()
 
-    def _look_closer(self) -> None:
+    def _refresh_detail(self) -> None:
         row = self._list.row
         if row is None:
             self._panel.show(None)
             return
         job_id = row.key
 
-        def take(detail: JobDetail | None) -> None:
+        def show(detail: JobDetail | None) -> None:
             if detail is not None and self._list.row is not None and self._list.row.key == job_id:
                 self._panel.show(detail)
                 self.refresh_bindings()
 
-        self.ask("detail", lambda lab: detail_of(lab, job_id), take, lambda _: None)
+        self.query_lab("detail", lambda lab: detail_of(lab, job_id), show, lambda _: None)
 
     # Hooks
 
@@ -220,7 +220,7 @@ class JobsScreen(ModeScreen):
         if text != self._filter:
             self._filter, self._offset = text, 0
             self._list.cursor = self._list.top = 0
-            self._look()
+            self._refresh()
 
     def narrowed(self) -> str:
         """The filter."""
@@ -294,7 +294,7 @@ class JobsScreen(ModeScreen):
             title = f"{detail.job.doc_id} · {stage}"
             self.app.push_screen(Sheet(title, render.stage_lines(detail, stage, looks)))
 
-        self.ask("stage", work, show)
+        self.query_lab("stage", work, show)
 
     def action_later(self) -> None:
         """The next tab of the detail."""
@@ -309,15 +309,15 @@ class JobsScreen(ModeScreen):
         names = list(job_queries.SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
         self._offset = 0
-        self._list.go(0)
-        self._look()
+        self._list.set_cursor(0)
+        self._refresh()
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self._reverse = not self._reverse
         self._offset = 0
-        self._list.go(0)
-        self._look()
+        self._list.set_cursor(0)
+        self._refresh()
 
     def action_mark(self) -> None:
         """Mark the job."""
@@ -332,13 +332,13 @@ class JobsScreen(ModeScreen):
             return
         text = self._filter
 
-        def take(ids: list[str]) -> None:
+        def show(ids: list[str]) -> None:
             self._list.marks.keys = set(ids)
             self._paint_list()
             if len(ids) == MOST_MARKED:
                 self.notify(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", severity="warning")
 
-        self.ask("marks", lambda lab: job_queries.job_ids(lab.ledger, text, MOST_MARKED), take)
+        self.query_lab("marks", lambda lab: job_queries.job_ids(lab.ledger, text, MOST_MARKED), show)
 
     def _chosen(self) -> list[str]:
         return sorted(self._list.marks.keys) or ([self._list.row.key] if self._list.row else [])

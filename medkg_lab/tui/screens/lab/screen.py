@@ -191,7 +191,7 @@ class LabScreen(ModeScreen):
             return
         path = self.lab.locations.log(process.name)
 
-        def look(lab: Lab) -> list[str]:
+        def read(lab: Lab) -> list[str]:
             from medkg_lab.lab.job_queries import log_tail
 
             return log_tail(path, None, 8192)[0][-12:]
@@ -199,17 +199,17 @@ class LabScreen(ModeScreen):
         def show(tail: list[str]) -> None:
             self.app.push_screen(Sheet(process.name, about(process, tail), "l whole log · esc close"))
 
-        self.ask("process", look, show)
+        self.query_lab("process", read, show)
 
     def action_again(self) -> None:
         """Ask, then restart the process under the cursor."""
         if (process := self._process()) is not None:
-            self.ask_restart(process)
+            self.confirm_restart(process)
 
     def action_acknowledge(self) -> None:
         """Show the records that were refused, then note that they were seen."""
 
-        def look(lab: Lab) -> "list[Refusal]":
+        def read(lab: Lab) -> "list[Refusal]":
             # Here, so that the first frame does not wait for the broker's client library.
             from medkg_lab.lab.failures import refusals
 
@@ -228,12 +228,12 @@ class LabScreen(ModeScreen):
             return acknowledge_refusals(lab, person())
 
         self.notify("Reading the refused records …")
-        self.ask("refused", look, show)
+        self.query_lab("refused", read, show)
 
     def action_diff(self) -> None:
         """What the profile needs and whether it is here, as `medkg-lab doctor` says it."""
 
-        def look(lab: Lab) -> "list[Finding]":
+        def read(lab: Lab) -> "list[Finding]":
             # Here, so that the first frame does not wait for what the checks load.
             from medkg_lab.lab.doctor import examine
 
@@ -244,4 +244,4 @@ class LabScreen(ModeScreen):
             self.app.push_screen(Sheet(f"Doctor · {good} of {len(findings)} in order", doctor(findings), "esc close"))
 
         self.notify("Checking what the profile needs …")
-        self.ask("doctor", look, show)
+        self.query_lab("doctor", read, show)

@@ -98,9 +98,9 @@ class LogsScreen(ModeScreen):
     def shown(self) -> None:
         """Read what came since."""
         if self._timer is None:
-            self._timer = self.set_interval(POLL_EVERY_S, self._look)
+            self._timer = self.set_interval(POLL_EVERY_S, self._refresh)
         self._timer.resume()
-        self._look()
+        self._refresh()
         self._paint()
 
     def hidden(self) -> None:
@@ -108,11 +108,11 @@ class LogsScreen(ModeScreen):
         if self._timer is not None:
             self._timer.pause()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         places = dict(self._places)
-        self.poll("logs", lambda lab: _fresh(lab, places), self._take)
+        self.poll("logs", lambda lab: _fresh(lab, places), self._append)
 
-    def _take(self, fresh: Fresh) -> None:
+    def _append(self, fresh: Fresh) -> None:
         came: list[LogLine] = []
         for name, (texts, end, written) in fresh.items():
             first = self._numbers.get(name, 0)
@@ -152,7 +152,7 @@ class LogsScreen(ModeScreen):
         self._starts = [0, *accumulate(map(len, rows))][: len(rows)]
         table.show([row for each in rows for row in each])
         if self._following:
-            table.go(table.total - 1)
+            table.set_cursor(table.total - 1)
         self._head()
 
     def _fits(self, line: LogLine) -> bool:
@@ -201,7 +201,7 @@ class LogsScreen(ModeScreen):
         self._find = text
         self._paint()
         if text:
-            self._go(self._fits, -1, len(self._shown))
+            self._go_to_next(self._fits, -1, len(self._shown))
 
     def narrowed(self) -> str:
         """What is looked for."""
@@ -291,7 +291,7 @@ class LogsScreen(ModeScreen):
         self._wraps = not self._wraps
         self._paint()
         if not self._following and 0 <= line < len(self._starts):
-            self._list.go(self._starts[line])
+            self._list.set_cursor(self._starts[line])
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
@@ -303,29 +303,29 @@ class LogsScreen(ModeScreen):
         if (subject := self.subject()) is not None:
             process = self.snapshot.process(subject.id)
             if process is not None:
-                self.ask_restart(process)
+                self.confirm_restart(process)
 
     def action_next(self) -> None:
         """The next match."""
-        self._go(self._fits, 1)
+        self._go_to_next(self._fits, 1)
 
     def action_previous(self) -> None:
         """The match before."""
-        self._go(self._fits, -1)
+        self._go_to_next(self._fits, -1)
 
     def action_later(self) -> None:
         """The next error."""
-        self._go(lambda line: line.is_loud, 1)
+        self._go_to_next(lambda line: line.is_loud, 1)
 
     def action_earlier(self) -> None:
         """The error before."""
-        self._go(lambda line: line.is_loud, -1)
+        self._go_to_next(lambda line: line.is_loud, -1)
 
-    def _go(self, fits: Callable[[LogLine], bool], step: int, start: int | None = None) -> None:
+    def _go_to_next(self, fits: Callable[[LogLine], bool], step: int, start: int | None = None) -> None:
         at = (self._at if start is None else start) + step
         while 0 <= at < len(self._shown):
             if fits(self._shown[at]):
-                self._list.go(self._starts[at])
+                self._list.set_cursor(self._starts[at])
                 return
             at += step
 
@@ -351,7 +351,7 @@ class LogsScreen(ModeScreen):
         at = next((at for at, line in enumerate(self._shown) if line.at >= wanted), len(self._shown) - 1)
         self._following = False
         if at >= 0:
-            self._list.go(self._starts[at])
+            self._list.set_cursor(self._starts[at])
 
 
 def _written(path: Path) -> float:

@@ -35,7 +35,7 @@ def opened_draft(lab: Lab, which: Definition) -> Draft:
     base = definitions.opened(lab, which)
     in_use = definitions.check(lab, which, base.text)
     used = in_use.model if isinstance(in_use.model, Topology) else None
-    kept = definitions.kept_draft(lab, which)
+    kept = definitions.load_draft(lab, which)
     text = base.text if kept is None else kept
     checked = in_use if kept is None else definitions.check(lab, which, text)
     drawn = checked.model if isinstance(checked.model, Topology) else used

@@ -75,7 +75,7 @@ class YamlEditor(Editor):
         if event.key == "ctrl+@" or event.key == "ctrl+space":
             event.stop()
             event.prevent_default()
-            self._look(asked=True)
+            self._refresh(asked=True)
         elif event.key == "tab" and self.fix():
             event.stop()
             event.prevent_default()
@@ -86,7 +86,7 @@ class YamlEditor(Editor):
         else:
             await super()._on_key(event)
             if event.is_printable or event.key == "backspace":
-                self.call_later(self._look)
+                self.call_later(self._refresh)
 
     def _choose(self, key: str) -> None:
         assert self._offer is not None
@@ -101,7 +101,7 @@ class YamlEditor(Editor):
             self.replace(chosen.choices[self._at][0], (row, chosen.start), (row, chosen.end))
             self.move_cursor((row, chosen.start + len(chosen.choices[self._at][0])))
 
-    def _look(self, asked: bool = False) -> None:
+    def _refresh(self, asked: bool = False) -> None:
         row, column = self.cursor_location
         self._at = 0
         self._show(offer(self.lines, row, column, self._words(), asked))

@@ -72,11 +72,11 @@ def looks(shown: Topology, used: Topology | None, now: Standing) -> dict[str, Lo
     for stage in shown.stages:
         known = before.get(stage.name)
         mark = "" if used is None or known == stage else "~" if known is not None else "+"
-        result[stage.name] = _look(now, stage.name, mark)
+        result[stage.name] = _stage_style(now, stage.name, mark)
     return result
 
 
-def _look(now: Standing, name: str, mark: str) -> Look:
+def _stage_style(now: Standing, name: str, mark: str) -> Look:
     at, done = now.flow.get(name, {}), now.done.get(name)
     through = done.through if done is not None else 0
     figures = f"{_short(through)}/{_short(now.total)}" if now.total else ""
@@ -101,7 +101,7 @@ def stage_lines(topology: Topology, name: str, now: Standing, policies: Policies
     stage = next((one for one in topology.stages if one.name == name), None)
     if stage is None:
         return [[("The arrows choose a stage.", "muted")]]
-    look, done, at = _look(now, name, ""), now.done.get(name), now.flow.get(name, {})
+    look, done, at = _stage_style(now, name, ""), now.done.get(name), now.flow.get(name, {})
     facts = [f"{number(done.through)} of {number(now.total)}"] if done is not None and now.total else []
     facts += [f"p50 {milliseconds(done.p50)} p95 {milliseconds(done.p95)}"] if done is not None and done.p50 else []
     facts += [f"{number(count)} {glyphs.of_job(state).word}" for state, count in at.items() if state != "running"]

@@ -71,28 +71,28 @@ class PipelinesScreen(PipelineText):
         text, before = draft.text, draft
 
         def then(saved: Saved) -> None:
-            self._said_saved(which, saved)
+            self._notify_saved(which, saved)
             self._drafts.pop(which, None)
             self._read(which, fresh=True)
-            self.ask("list", definitions.everything, self._listed)
+            self.query_lab("list", definitions.everything, self._listed)
 
         def failed(error: LabError) -> None:
             if isinstance(error, DefinitionChanged):
                 self._drafts[which] = replace(before, stale=True)
-                self._ask_conflict(which)
+                self._confirm_conflict(which)
             else:
-                self._say_refused(error)
+                self._notify_refused(error)
 
         self.act(lambda lab: definitions.save(lab, which, text, base), then, failed=failed)
 
-    def _said_saved(self, which: Definition, saved: Saved) -> None:
+    def _notify_saved(self, which: Definition, saved: Saved) -> None:
         running = sum(one.get("running", 0) for one in self.snapshot.flow.get(which.name, {}).values())
         rest = f"; {plural(running, 'running job')} finish on {short_version(saved.before)}" if running else ""
         users = "New jobs use it" if which.kind is Kind.PIPELINE else "Engines take it up with their next batch"
         what = f" {saved.changes[0]}." if saved.changes else ""
         self.notify(f"Saved {which} {short_version(saved.version)}. {users}{rest}.{what}")
 
-    def _say_refused(self, error: LabError) -> None:
+    def _notify_refused(self, error: LabError) -> None:
         problems = getattr(error, "problems", ())
         if problems:
             first = problems[0]
@@ -101,7 +101,7 @@ class PipelinesScreen(PipelineText):
         else:
             self.show_error(error)
 
-    def _ask_conflict(self, which: Definition) -> None:
+    def _confirm_conflict(self, which: Definition) -> None:
         question = Question(
             f"{which} was changed since you opened it",
             [[("Someone else, or another program, saved this file. Nothing of yours is lost.", "text")]],
@@ -170,11 +170,11 @@ class PipelinesScreen(PipelineText):
             return definitions.save(lab, which, definitions.text_of(lab, which, version), base)
 
         def then(saved: Saved) -> None:
-            self._said_saved(which, saved)
+            self._notify_saved(which, saved)
             self._drafts.pop(which, None)
             self._read(which, fresh=True)
 
-        self.act(restore, then, failed=self._say_refused)
+        self.act(restore, then, failed=self._notify_refused)
 
     # Choosing
 
@@ -224,18 +224,18 @@ class PipelinesScreen(PipelineText):
             return
         text = render.TEMPLATE.format(name=which.name)
 
-        def look(lab: Lab) -> Draft:
+        def read(lab: Lab) -> Draft:
             checked = definitions.check(lab, which, text)
             drawn = checked.model if isinstance(checked.model, Topology) else None
             return Draft(definitions.opened(lab, which), text, checked, None, drawn, policies=lab.catalog.policies())
 
-        def take(draft: Draft) -> None:
+        def show(draft: Draft) -> None:
             self._known = [which, *self._known]
             self._drafts[which] = draft
             self.show_definition(which)
             self.action_edit()
 
-        self.ask("begin", look, take)
+        self.query_lab("begin", read, show)
 
     # The thing under the cursor
 
@@ -275,8 +275,8 @@ class PipelinesScreen(PipelineText):
         """Say why jobs stand at the stage."""
         draft, subject = self.draft, self.subject()
         if draft is not None and draft.drawn is not None and subject is not None:
-            sentence = render.why_stage(draft.drawn, subject.id, self._standing(), self.snapshot)
-            self.say_why(subject, sentence)
+            sentence = render.why_stage(draft.drawn, subject.id, self._draft_state(), self.snapshot)
+            self.show_why(subject, sentence)
 
     def step_back(self) -> bool:
         """Out of policies and profiles to the pipelines."""

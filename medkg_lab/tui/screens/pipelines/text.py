@@ -80,16 +80,16 @@ class PipelineText(ModeScreen):
 
     def on_mount(self) -> None:
         """A timer looks at the lab, but only while the mode is seen."""
-        self._looking = self.set_interval(POLL_INTERVAL_S, self._look, pause=True)
+        self._looking = self.set_interval(POLL_INTERVAL_S, self._refresh_standing, pause=True)
 
     def shown(self) -> None:
         """Open the first pipeline, or go on with the one that was open."""
         if self._looking is not None:
             self._looking.resume()
         if self._which is None:
-            self.ask("list", definitions.everything, self._listed)
-        self.ask("words", vocabulary.words_of, self._take_words)
-        self._look()
+            self.query_lab("list", definitions.everything, self._listed)
+        self.query_lab("words", vocabulary.words_of, self._set_words)
+        self._refresh_standing()
 
     def hidden(self) -> None:
         """Look no more."""
@@ -101,27 +101,27 @@ class PipelineText(ModeScreen):
         if self._which is None and known:
             self.show_definition(known[0])
 
-    def _take_words(self, words: Words) -> None:
+    def _set_words(self, words: Words) -> None:
         self._names = words
 
-    def _look(self) -> None:
+    def _refresh_standing(self) -> None:
         which = self._which
         if which is None:
             return
 
-        def look(lab: Lab) -> Seen:
+        def read(lab: Lab) -> Seen:
             digest = definitions.opened(lab, which).digest
             running = which.kind is Kind.PIPELINE and lab.supervisor.is_running()
             return Seen(stages_done(lab.ledger, which.name) if running else {}, digest)
 
-        def take(seen: Seen) -> None:
+        def show(seen: Seen) -> None:
             if which == self._which:
                 self._seen = seen
                 self._compare(which, seen.digest)
                 self._paint()
 
         # The timer asks again; the now-line says when the ledger does not answer.
-        self.poll("look", look, take)
+        self.poll("look", read, show)
 
     def _compare(self, which: Definition, digest: str) -> None:
         """The file may have been changed by someone else: an untouched text follows it, a draft is warned."""
@@ -149,22 +149,22 @@ class PipelineText(ModeScreen):
         else:
             self._read(which)
         self.set_focus(self.editor if self.has_class("flat") else self.dag)
-        self._look()
+        self._refresh_standing()
 
     def _read(self, which: Definition, fresh: bool = False) -> None:
         """Read it and the draft of it that was kept; with `fresh` that is forgotten."""
 
         def read(lab: Lab) -> Draft:
             if fresh:
-                definitions.keep_draft(lab, which, None)
+                definitions.save_draft(lab, which, None)
             return opened_draft(lab, which)
 
-        def take(draft: Draft) -> None:
+        def show(draft: Draft) -> None:
             self._drafts[which] = draft
             if which == self._which:
                 self._load(draft)
 
-        self.ask(f"read {which}", read, take)
+        self.query_lab(f"read {which}", read, show)
 
     def _load(self, draft: Draft) -> None:
         place = self.editor.cursor_location
@@ -176,7 +176,7 @@ class PipelineText(ModeScreen):
 
     # Painting
 
-    def _standing(self) -> Standing:
+    def _draft_state(self) -> Standing:
         name = self._which.name if self._which is not None else ""
         return Standing.of(self.snapshot, name, self._seen.done)
 
@@ -205,7 +205,7 @@ class PipelineText(ModeScreen):
         if draft.drawn is None:
             titled(self.dag, f"{which} · cannot be drawn yet: fix the text")
             return
-        standing = self._standing()
+        standing = self._draft_state()
         self.dag.show_graph(render.graph_of(draft.drawn), render.gates_of(draft.drawn))
         self.dag.show_looks(render.looks(draft.drawn, draft.used, standing))
         foot = f"[ ] other pipelines · {plural(len(draft.drawn.stages), 'stage')}"
@@ -257,10 +257,10 @@ class PipelineText(ModeScreen):
         text = draft.text
 
         def check(lab: Lab) -> Checked:
-            definitions.keep_draft(lab, which, text if text != draft.base.text else None)
+            definitions.save_draft(lab, which, text if text != draft.base.text else None)
             return definitions.check(lab, which, text)
 
-        def take(checked: Checked) -> None:
+        def show(checked: Checked) -> None:
             now = self._drafts.get(which)
             if now is None or now.text != text:
                 return
@@ -271,7 +271,7 @@ class PipelineText(ModeScreen):
                 self._paint()
                 self.repaint_frame()
 
-        self.ask("check", check, take)
+        self.query_lab("check", check, show)
 
     def on_yaml_editor_offered(self, message: YamlEditor.Offered) -> None:
         """Show what can be completed in the place of the findings."""

@@ -175,7 +175,7 @@ class ReplayRun:
                 for step in steps:
                     self._step_ended(step)
             run = self._replay.run
-            self._bench.shelf.keep(run)
+            self._bench.shelf.save(run)
             return Moment("ended", run.id, now=self._now(), steps=tuple(run.steps), report=self._bench.compare(run.id))
         except _Left:
             return None
@@ -187,9 +187,9 @@ class ReplayRun:
         if self._left.is_set():
             raise _Left
         if self._each or f"before {stage}" in self._stops:
-            self._hold("before")
+            self._pause_at("before")
         elif time.monotonic() - self._told > REPORT_INTERVAL_S:
-            self._say("running")
+            self._notify("running")
 
     def _step_ended(self, step: Step) -> None:
         if step.stage != self._stage:
@@ -197,18 +197,18 @@ class ReplayRun:
             self._stage, self._jobs, self._done = step.stage, (step.job,), 0
         self._done += 1
         if self._done == len(self._jobs) and f"after {self._stage}" in self._stops:
-            self._hold("after")
+            self._pause_at("after")
 
-    def _hold(self, where: Where) -> None:
+    def _pause_at(self, where: Where) -> None:
         self._each = False
-        self._say(where)
+        self._notify(where)
         order = self._orders.get()
         if order == "leave":
             raise _Left
         self._each = order == "step"
-        self._say("running")
+        self._notify("running")
 
-    def _say(self, where: Where) -> None:
+    def _notify(self, where: Where) -> None:
         run = self._replay.run
         done = tuple(run.steps)
         report = self._so_far(run) if where in ("before", "after") else None
@@ -233,7 +233,7 @@ class Looked:
     given: Sequence[str]
 
 
-def look(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> Looked:
+def step_data(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> Looked:
     """Input and output of the step with `key` among `steps`; a step that is not there yet has its input alone."""
     _end_after_this_thread()
     from medkg_lab.stages.kinds import TAKES

@@ -146,8 +146,8 @@ def head(manifest: Manifest, events: Sequence[Event], runs: int) -> list[Line]:
     if events:
         span = duration(events[-1].ts - events[0].ts)
         parts = [f"{clock(events[0].ts)}, {span}", *parts]
-    told = " · ".join(part for part in parts if part)
-    lines: list[Line] = [[(f"{jobs} of {pipelines}", "text bold"), *ends, (f"  {told}", "muted")]]
+    event_lines = " · ".join(part for part in parts if part)
+    lines: list[Line] = [[(f"{jobs} of {pipelines}", "text bold"), *ends, (f"  {event_lines}", "muted")]]
     if manifest.missing:
         lines.append([("▲ ", "warn"), (f"missing: {'; '.join(manifest.missing)}", "text")])
     return lines
@@ -177,8 +177,8 @@ def verdict(moment: Moment) -> list[Line]:
 
 
 def _how(steps: Sequence[Step]) -> str:
-    told = {"ran": "ran", "recorded": "answered from the recording", "live": "asked the outside"}
-    return ", ".join(f"{number(count)} {told[how]}" for how, count in counted(steps).items())
+    event_lines = {"ran": "ran", "recorded": "answered from the recording", "live": "asked the outside"}
+    return ", ".join(f"{number(count)} {event_lines[how]}" for how, count in counted(steps).items())
 
 
 def _divergence(moment: Moment) -> list[Line]:
@@ -273,7 +273,7 @@ def stronger(first: State | None, second: State | None) -> State | None:
     return min(first, second, key=lambda state: rank.get(id(state), len(_WEIGHT)))
 
 
-def told(events: Sequence[Event], cursor: int) -> list[Line]:
+def event_lines(events: Sequence[Event], cursor: int) -> list[Line]:
     """The event under the cursor."""
     if not events:
         return [[]]

@@ -123,27 +123,27 @@ class ReplayScreen(ModeScreen):
         self._opened, self._moment, self._reading = None, Moment(), True
         self._paint()
 
-        def take(opened: Opened | None) -> None:
-            self._take(opened)
+        def show(opened: Opened | None) -> None:
+            self._show_opened(opened)
             if opened is not None and stage:
                 self._stops.add(f"before {stage}")
                 self._begin("go")
 
-        self.ask("open", lambda _: incident.opened(home), take, self._unread)
+        self.query_lab("open", lambda _: incident.opened(home), show, self._unread)
 
     def _unread(self, error: LabError) -> None:
         self._reading = False
         self._paint()
         self.show_error(error)
 
-    def _take(self, opened: Opened | None) -> None:
+    def _show_opened(self, opened: Opened | None) -> None:
         self._opened, self._reading = opened, False
         if opened is not None:
             self._moment = opened.newest
             self._kept = int(opened.newest.run or 0)
         self._event = 0
         self._paint()
-        self._look()
+        self._refresh_data()
         # Only then is it known how long the line of time is.
         self.call_after_refresh(self._paint_time)
 
@@ -154,7 +154,7 @@ class ReplayScreen(ModeScreen):
             return
         before = self._run
         self._leave()
-        run = ReplayRun(self._opened.bench, self._stops, self._tell, first, before)
+        run = ReplayRun(self._opened.bench, self._stops, self._on_moment, first, before)
         self._run, self._fault = run, ""
         self._moment = Moment("starting")
         self._paint()
@@ -166,7 +166,7 @@ class ReplayScreen(ModeScreen):
 
         def ended(moment: Moment | None) -> None:
             if moment is not None:
-                self._told(run, moment)
+                self._apply_moment(run, moment)
 
         self.act(lambda _: run.play(), ended, failed=failed)
 
@@ -174,11 +174,11 @@ class ReplayScreen(ModeScreen):
         if self._run is not None:
             self._run.order("leave")
 
-    def _tell(self, run: ReplayRun, moment: Moment) -> None:
+    def _on_moment(self, run: ReplayRun, moment: Moment) -> None:
         """Called from the run's thread."""
-        self.call_later(self._told, run, moment)
+        self.call_later(self._apply_moment, run, moment)
 
-    def _told(self, run: ReplayRun, moment: Moment) -> None:
+    def _apply_moment(self, run: ReplayRun, moment: Moment) -> None:
         if run is not self._run:
             return
         self._moment = moment
@@ -186,8 +186,8 @@ class ReplayScreen(ModeScreen):
         self._event = render.last_before(self._events, moment.now)
         self._paint()
         if (at := render.present(self._recorded, moment)) is not None:
-            self._table.go(at)
-        self._look()
+            self._table.set_cursor(at)
+        self._refresh_data()
 
     def _order(self, order: Order) -> None:
         if self._run is None or self._moment.where in ("not run", "ended"):
@@ -221,7 +221,7 @@ class ReplayScreen(ModeScreen):
         panel = self.query_one("#time", Panel)
         now = self._moment.now if self._moment.now else None
         line = render.time_line(self._events, self._event, max(10, panel.content_size.width), now)
-        panel.show([line, *render.told(self._events, self._event)])
+        panel.show([line, *render.event_lines(self._events, self._event)])
         panel.head("Time", "← → event · [ ] gates, retries, breakers, failures")
 
     def on_resize(self, event: events.Resize) -> None:
@@ -232,29 +232,29 @@ class ReplayScreen(ModeScreen):
 
     def on_table_moved(self) -> None:
         """Another step is under the cursor."""
-        self._look()
+        self._refresh_data()
 
     def _key(self) -> Key | None:
         row = self._table.row
         known = render.keys(self._recorded, self._moment.steps)
         return next((key for key in known if row is not None and render.row_key(key) == row.key), None)
 
-    def _seen(self) -> Sequence[Step]:
+    def _shown_steps(self) -> Sequence[Step]:
         """The steps whose input and output are shown: this run's, else the recorded ones."""
         return self._recorded.steps if self._moment.where == "not run" else self._moment.steps
 
-    def _look(self) -> None:
-        key, opened, steps = self._key(), self._opened, self._seen()
+    def _refresh_data(self) -> None:
+        key, opened, steps = self._key(), self._opened, self._shown_steps()
         if key is None or opened is None or self._moment.is_busy:
             return
         source = "recorded" if self._moment.where == "not run" else f"run {self._moment.run}"
 
-        def take(looked: Looked) -> None:
+        def show(looked: Looked) -> None:
             self._looked = (looked, f"{key[1]} · {source}")
             self._paint_values()
             self.query_one("#values").scroll_home(animate=False)
 
-        self.ask("look", lambda _: incident.look(opened, steps, key), take)
+        self.query_lab("look", lambda _: incident.step_data(opened, steps, key), show)
 
     def _paint_values(self) -> None:
         if self._looked is None:

@@ -132,16 +132,16 @@ class SearchScreen(ModeScreen):
         def work(lab: Lab) -> SearchAnswer:
             return lab.knowledge.search(query, limit=LIMIT, fusion=mix.fusion, weights=mix.weights)
 
-        self.ask("search", work, self._take, self._failed)
+        self.query_lab("search", work, self._show_answer, self._failed)
 
-    def _take(self, answer: SearchAnswer) -> None:
+    def _show_answer(self, answer: SearchAnswer) -> None:
         self._hits, self._asked = answer.hits, answer.query
         self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer.ms:.0f} ms"
         legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer.legs)]
         self.query_one("#legs", Lines).show([legs])
-        self._list.go(0)
+        self._list.set_cursor(0)
         self._paint()
-        self._look_closer()
+        self._refresh_detail()
 
     def _failed(self, error: LabError) -> None:
         self.query_one("#legs", Lines).show([[("▲ ", "warn"), (str(error), "text")]])
@@ -161,13 +161,13 @@ class SearchScreen(ModeScreen):
 
     def on_table_moved(self) -> None:
         """Another hit is under the cursor."""
-        self._look_closer()
+        self._refresh_detail()
 
     def _hit(self) -> Hit | None:
         row = self._list.row
         return next((hit for hit in self._hits if row is not None and hit.chunk_id == row.key), None)
 
-    def _look_closer(self) -> None:
+    def _refresh_detail(self) -> None:
         hit = self._hit()
         chunk_id = None if hit is None else hit.chunk_id
         # The list tells of its row more often than the row changes; what was asked about it by hand would start again.
@@ -180,7 +180,7 @@ class SearchScreen(ModeScreen):
         if chunk_id is None:
             return
 
-        def take(read: Read) -> None:
+        def show(read: Read) -> None:
             now = self._hit()
             if now is not None and now.chunk_id == chunk_id:
                 self._read = read
@@ -188,7 +188,7 @@ class SearchScreen(ModeScreen):
                 if read.nodes:
                     self.action_around()
 
-        self.ask("passage", lambda lab: _read(lab, chunk_id), take, lambda _: None)
+        self.query_lab("passage", lambda lab: _read(lab, chunk_id), show, lambda _: None)
 
     def _paint_passage(self) -> None:
         hit, panel = self._hit(), self.query_one("#passage", Panel)
@@ -266,11 +266,11 @@ class SearchScreen(ModeScreen):
 
     def action_next(self) -> None:
         """The next hit."""
-        self._list.go(self._list.cursor + 1)
+        self._list.set_cursor(self._list.cursor + 1)
 
     def action_previous(self) -> None:
         """The hit before."""
-        self._list.go(self._list.cursor - 1)
+        self._list.set_cursor(self._list.cursor - 1)
 
     def action_mix(self) -> None:
         """Choose how legs are fused; asks again at once."""
@@ -308,7 +308,7 @@ class SearchScreen(ModeScreen):
             panel.head(f"Around {of} · {title}", "a next")
             panel.show(lines)
 
-        self.ask("around", lambda lab: graph.around(lab, node_id, NEIGHBOURS), show, lambda _: None)
+        self.query_lab("around", lambda lab: graph.around(lab, node_id, NEIGHBOURS), show, lambda _: None)
 
     def action_graph(self) -> None:
         """Walk the graph from the concept that is shown."""

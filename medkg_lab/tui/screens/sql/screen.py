@@ -136,12 +136,12 @@ class SqlScreen(ModeScreen):
             self._history.add(statement)
             return sql.select(lab, statement)
 
-        self.ask("sql", work, self._take, self._failed)
+        self.query_lab("sql", work, self._take, self._failed)
 
     def _take(self, answer: Selected) -> None:
         self._ended()
         self._answer, self._first = answer, 0
-        self._list.go(0)
+        self._list.set_cursor(0)
         self._paint()
         self.set_focus(self._list)
         self.repaint_frame()
