@@ -81,7 +81,7 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
     done: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: T | None, error: BaseException | None) -> None:
+    def set_result(result: T | None, error: BaseException | None) -> None:
         if done.cancelled():
             return
         if error is None:
@@ -98,7 +98,7 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
         except BaseException as error:  # noqa: BLE001
             failure = error
         if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, failure)
+            loop.call_soon_threadsafe(set_result, result, failure)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await done

@@ -46,12 +46,12 @@ def arguments(process: str, parser: argparse.ArgumentParser | None = None) -> tu
     parser = parser or argparse.ArgumentParser(prog=process)
     parser.add_argument("--home", help="the folder of the lab; without it the platform's usual places are used")
     add_log_format(parser)
-    given = parser.parse_args()
-    if given.log_format:
-        logs.set_up(process, given.log_format)
-    locations = locate(given.home)
+    args = parser.parse_args()
+    if args.log_format:
+        logs.set_up(process, args.log_format)
+    locations = locate(args.home)
     locations.create()
-    return given, locations
+    return args, locations
 
 
 def add_log_format(parser: argparse.ArgumentParser) -> None:

@@ -43,13 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build medkg-lab's packages.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--without-weights", action="store_true", help="build medkg-lab alone")
-    given = parser.parse_args()
-    out = given.folder.resolve()
+    args = parser.parse_args()
+    out = args.folder.resolve()
     out.mkdir(parents=True, exist_ok=True)
     for old in (*out.glob("medkg_lab*.whl"), *out.glob("medkg_lab*.tar.gz")):
         old.unlink()
     made = build(ROOT, out, "sdist", "wheel")
-    made += [] if given.without_weights else build_weights(out)
+    made += [] if args.without_weights else build_weights(out)
     for path in made:
         print(f"{path.stat().st_size / 1e6:7.1f} MB  {path}")
 

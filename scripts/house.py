@@ -217,15 +217,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--list", metavar="NAME", help="print the places behind the count of this name")
-    given = parser.parse_args()
+    args = parser.parse_args()
     house = House.read(ROOT / PACKAGE)
     found = places(house)
-    if given.list:
-        print(*found[given.list], sep="\n")
+    if args.list:
+        print(*found[args.list], sep="\n")
         return 0
     counts = {"modules": len(house.modules), "lines": sum(each.lines for each in house.modules.values())}
     counts |= {name: len(where) for name, where in found.items()}
-    if given.json:
+    if args.json:
         print(json.dumps(counts))
     else:
         print(*(f"{count:>8,}  {name}" for name, count in counts.items()), sep="\n")

@@ -84,10 +84,10 @@ def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, help="the folder of a lab that runs")
-    given = parser.parse_args()
+    args = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    if given.home is not None:
-        asyncio.run(take(given.home, demo=False))
+    if args.home is not None:
+        asyncio.run(take(args.home, demo=False))
         return
     with tempfile.TemporaryDirectory(prefix="mk") as folder:
         lab = Lab.at(folder)

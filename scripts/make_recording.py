@@ -179,7 +179,7 @@ def main() -> None:
     """Make the film."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=OUT, help="the file to write")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mk") as folder:
         lab = Lab.at(folder)
         lab.supervisor.up()
@@ -191,8 +191,8 @@ def main() -> None:
     text = film.svg()
     if len(text.encode()) > LARGEST:
         raise SystemExit(f"{len(text.encode()):,} bytes: more than {LARGEST:,}")
-    given.out.write_text(text, encoding="utf-8")
-    print(f"{given.out}: {len(film.frames)} frames, {len(text.encode()):,} bytes")
+    args.out.write_text(text, encoding="utf-8")
+    print(f"{args.out}: {len(film.frames)} frames, {len(text.encode()):,} bytes")
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ def stage_sections() -> Iterator[Section]:
     rows = []
     for each in StageType:
         text = GATE if each is StageType.GATE else one_line(getattr(contracts, each.value).__doc__)
-        takes = " ".join(kinds.TAKES.get(each, ())) or "-"
-        rows.append(Row(f"`{each.value}`", text, (takes, kinds.GIVES.get(each, "-"))))
+        takes = " ".join(kinds.INPUT_KINDS.get(each, ())) or "-"
+        rows.append(Row(f"`{each.value}`", text, (takes, kinds.OUTPUT_KIND.get(each, "-"))))
     text = "What a pipeline's stage may be. Inputs are found by kind, whichever stage made them."
     yield Section(2, "Stage types", text, columns=("type", "takes", "gives", "meaning"), rows=tuple(rows))
 

@@ -74,14 +74,14 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="record a lab first")
     parser.add_argument("--home", type=Path, help="the folder of a lab that runs")
     parser.add_argument("--show", type=Path, help="a folder for the pictures")
-    given = parser.parse_args()
-    if given.show is not None:
-        given.show.mkdir(parents=True, exist_ok=True)
-    if given.record and given.home is not None:
-        asyncio.run(record(given.home, SIZES))
-    elif given.record:
+    args = parser.parse_args()
+    if args.show is not None:
+        args.show.mkdir(parents=True, exist_ok=True)
+    if args.record and args.home is not None:
+        asyncio.run(record(args.home, SIZES))
+    elif args.record:
         record_demo()
-    asyncio.run(paint(given.show))
+    asyncio.run(paint(args.show))
 
 
 if __name__ == "__main__":

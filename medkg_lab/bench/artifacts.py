@@ -92,6 +92,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="where the values are kept: on the disk in question")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options that were given."""
-    return Options(given.rounds, given.folder)
+    return Options(args.rounds, args.folder)

@@ -37,22 +37,22 @@ class Options:
 def measure(options: Options) -> dict[str, Any]:
     """Texts per second of each way, and the ratio to torch; without torch the target is not judged."""
     ways = _ways(options.cache or locate().cache)
-    given = texts.passages(options.texts)
+    args = texts.passages(options.texts)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for encode in ways.values():
-        encode(given[:2])
+        encode(args[:2])
     for _ in range(options.rounds):
         for name, encode in ways.items():
             began = time.perf_counter()
-            encode(given)
-            rates[name].append(len(given) / (time.perf_counter() - began))
+            encode(args)
+            rates[name].append(len(args) / (time.perf_counter() - began))
     return {
         "bench": "embed",
         "machine": machine(),
         "targets": [_target(rates)],
         "detail": {
             "texts": options.texts,
-            "words_per_text": round(statistics.mean(len(text.split()) for text in given)),
+            "words_per_text": round(statistics.mean(len(text.split()) for text in args)),
             "texts_per_second": {name: spread(each) for name, each in rates.items()},
             "int8_to_fp32": round(_ratio(rates, "int8", "fp32"), 2),
             "fp32_to_padded_in_order": round(_ratio(rates, "fp32", IN_ORDER), 2),
@@ -87,7 +87,7 @@ def _torch() -> Encode:
     from medkg_lab.stages.embed.weights import model_folder
 
     model = library.SentenceTransformer(str(model_folder()), device="cpu")
-    return lambda given: model.encode(list(given), normalize_embeddings=True)
+    return lambda args: model.encode(list(args), normalize_embeddings=True)
 
 
 def _ratio(rates: dict[str, list[float]], one: str, other: str) -> float:
@@ -107,6 +107,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=default.rounds, help="how often the ways alternate")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options that were given."""
-    return Options(given.texts, given.rounds, locate(getattr(given, "home", None)).cache)
+    return Options(args.texts, args.rounds, locate(getattr(args, "home", None)).cache)

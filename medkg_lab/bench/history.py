@@ -40,10 +40,10 @@ def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, Any]], 
     filled = time.monotonic() - began
     lists, runs, after = [], [], None
     for _ in range(TRIES):
-        seconds, found = _ask(scratch, _LIST, {"after": after})
+        seconds, found = _query(scratch, _LIST, {"after": after})
         lists.append(seconds)
         after = found["runsOrError"]["results"][-1]["runId"]
-        runs.append(_ask(scratch, _RUN, {"id": after})[0])
+        runs.append(_query(scratch, _RUN, {"id": after})[0])
     listed, page = latencies(lists), latencies(runs)
     targets = [
         at_most("Dagster's list of runs, p95 ms", listed["p95_ms"], PAGE_MS),
@@ -53,7 +53,7 @@ def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, Any]], 
     return targets, {**jobs_there, "run_list": listed, "run_page": page}
 
 
-def _ask(scratch: ScratchLab, query: str, variables: Mapping[str, Any]) -> tuple[float, Any]:
+def _query(scratch: ScratchLab, query: str, variables: Mapping[str, Any]) -> tuple[float, Any]:
     """Seconds until the answer, and the answer."""
     locations = scratch.lab.locations
     request = urllib.request.Request(

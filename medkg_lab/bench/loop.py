@@ -9,7 +9,7 @@ from typing import Any
 from medkg_lab.errors import DocumentError
 from medkg_lab.models.submission import Submission
 from medkg_lab.stages.contracts import BatchStage, StageContext, StageType
-from medkg_lab.stages.kinds import GIVES, TAKES, assemble
+from medkg_lab.stages.kinds import INPUT_KINDS, OUTPUT_KIND, assemble
 
 Stages = Sequence[tuple[StageType, Any]]
 
@@ -28,7 +28,7 @@ class LoopRun:
         return self.docs / self.seconds
 
 
-class _NoOutside:
+class _NoHttp:
     def request(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a measured document never goes to the network")
 
@@ -51,7 +51,7 @@ def context(submission: Submission, stage: StageType, batch: str, content: Calla
         now=time.time,
         content=content,
         store=lambda data: "0" * 64,
-        outside=_NoOutside(),
+        http=_NoHttp(),
     )
 
 
@@ -80,7 +80,7 @@ def _group(stages: Stages, group: Sequence[Submission], batch: str, content: Cal
         else:
             made = [_execute(stage, *pair) for pair in zip(contexts, inputs, strict=True)]
         for known, value in zip(values, made, strict=True):
-            known[GIVES[kind]] = value
+            known[OUTPUT_KIND[kind]] = value
         kept = [not isinstance(value, DocumentError) for value in made]
         group = [one for one, good in zip(group, kept, strict=True) if good]
         values = [known for known, good in zip(values, kept, strict=True) if good]
@@ -90,7 +90,7 @@ def input_of(kind: StageType, submission: Submission, values: Mapping[str, Any])
     """What a stage takes of a document whose values so far are these, by kind."""
     if kind is StageType.INGEST:
         return submission
-    return assemble(kind, {name: values[name] for name in TAKES[kind]})
+    return assemble(kind, {name: values[name] for name in INPUT_KINDS[kind]})
 
 
 def _execute(stage: Any, given: StageContext, item: Any) -> Any:

@@ -24,7 +24,7 @@ from medkg_lab.bench.policies import policies_part
 from medkg_lab.bench.real import real_part
 from medkg_lab.bench.scratch import ScratchLab, scratch_lab
 from medkg_lab.models.events import GateWaiting, JobCompleted, StageStarted
-from medkg_lab.stages.kinds import GIVES, kind_of
+from medkg_lab.stages.kinds import OUTPUT_KIND, kind_of
 
 PARTS = ("lane", "empty", "idle", "arrivals", "failures", "gates", "policies", "network", "real", "history")
 """Loop against lab; stages without work; one document at a time; Poisson arrivals; failing documents; opening gates; what a
@@ -208,7 +208,7 @@ def _store_cost(scratch: ScratchLab, lane: Lane, stages: loop.Stages, size: int)
                 loop.input_of(kind, one, {name: made[place] for name, made in values.items()})
                 for place, one in enumerate(requests)
             ]
-            values[GIVES[kind]] = made = [quick.execute(*pair) for pair in zip(contexts, inputs, strict=True)]
+            values[OUTPUT_KIND[kind]] = made = [quick.execute(*pair) for pair in zip(contexts, inputs, strict=True)]
             began = time.perf_counter()
             data = [kind_of(kind, value).encode(value) for value in made]
             encoded = time.perf_counter()
@@ -299,7 +299,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="make the lab in this folder and leave it there")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options that were given."""
-    parts = ("real",) if given.real else tuple(given.part or PARTS)
-    return Options(given.work_ms, given.jobs, given.pairs, given.history, parts, given.keep)
+    parts = ("real",) if args.real else tuple(args.part or PARTS)
+    return Options(args.work_ms, args.jobs, args.pairs, args.history, parts, args.keep)

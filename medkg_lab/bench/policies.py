@@ -22,7 +22,7 @@ POLICY = ResiliencePolicyConfig(
 )
 
 
-class _NobodyToAsk:
+class _NoStateStore:
     """A keeper of shared state that must not be asked while all is well."""
 
     def __getattr__(self, name: str) -> Any:
@@ -31,7 +31,7 @@ class _NobodyToAsk:
 
 def policies_part(work_ms: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Targets and detail: microseconds that the policy adds to a call, and their share of a call of `work_ms`."""
-    registry = BreakerRegistry(keeper=_NobodyToAsk(), owner="bench")
+    registry = BreakerRegistry(state_store=_NoStateStore(), owner="bench")
     call = ResilientCall(POLICY, "bench", registry=registry)
     bare, under = [], []
     for _ in range(ROUNDS):

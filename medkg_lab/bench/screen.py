@@ -53,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flood", type=int, default=default.flood, help="events in all for memory (default 1000000)")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options of a parsed command line."""
-    return Options(given.seconds, given.rate, given.burst, given.flood)
+    return Options(args.seconds, args.rate, args.burst, args.flood)
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def _streamed(home: Path, options: Options) -> dict[str, Any]:
     try:
         assert source.stdout is not None
         source.stdout.readline()
-        given = (home / "lab", socket, out, options.seconds, options.rate, options.burst, options.flood)
-        command = launch.python("medkg_lab.bench.screen_child", *map(str, given))
+        args = (home / "lab", socket, out, options.seconds, options.rate, options.burst, options.flood)
+        command = launch.python("medkg_lab.bench.screen_child", *map(str, args))
         with _Terminal(command) as terminal:
             terminal.process.wait()
             if not out.exists():

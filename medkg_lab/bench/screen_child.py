@@ -156,10 +156,10 @@ def main() -> None:
         parser.add_argument(name, type=float)
     for name in ("burst", "flood"):
         parser.add_argument(name, type=int)
-    given = parser.parse_args()
-    lab = Lab.at(given.home)
-    lab.ledger = LedgerClient(given.socket)
-    MeasuredApp(lab, given.socket, given.out, given.seconds, given.rate, given.burst, given.flood).run()
+    args = parser.parse_args()
+    lab = Lab.at(args.home)
+    lab.ledger = LedgerClient(args.socket)
+    MeasuredApp(lab, args.socket, args.out, args.seconds, args.rate, args.burst, args.flood).run()
 
 
 if __name__ == "__main__":

@@ -116,6 +116,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queries", type=int, default=default.queries, help="how many searches")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options that were given."""
-    return Options(given.chunks, given.queries, locate(getattr(given, "home", None)).cache)
+    return Options(args.chunks, args.queries, locate(getattr(args, "home", None)).cache)

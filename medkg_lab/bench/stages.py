@@ -117,6 +117,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--abstracts", type=int, default=default.abstracts, help="abstracts for extraction")
 
 
-def options_from(given: argparse.Namespace) -> Options:
+def options_from(args: argparse.Namespace) -> Options:
     """The options that were given."""
-    return Options(given.rounds, given.abstracts, locate(getattr(given, "home", None)).cache)
+    return Options(args.rounds, args.abstracts, locate(getattr(args, "home", None)).cache)

@@ -67,7 +67,7 @@ class Fetch:
 
     async def execute(self, context: StageContext, item: Submission) -> Payload:
         """Ask the service. Raises what Outside raises."""
-        answer = await context.outside.request_async("GET", self._url, timeout=30, max_bytes=1024, endpoint=True)
+        answer = await context.http.request_async("GET", self._url, timeout=30, max_bytes=1024, endpoint=True)
         sha256 = context.store(answer.body)
         return Payload(sha256=sha256, media_type="text/plain", size=len(answer.body), source=item.source, key=item.key)
 

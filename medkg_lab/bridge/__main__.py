@@ -8,7 +8,7 @@ from medkg_lab import process, settings
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
-from medkg_lab.bridge.topics import TopicKeeper
+from medkg_lab.bridge.topics import TopicMaintainer
 from medkg_lab.broker.address import Address, broker_address
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.partitions import PartitionReader
@@ -50,7 +50,7 @@ def main() -> None:
     intake = Intake(reader, Producer(bootstrap), ledger, Catalog(locations), topics, signing.requests)
     artifacts = ArtifactStore(locations.data / "artifacts")
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)
-    keeper = TopicKeeper(bootstrap, chosen.broker.topic_prefix)
+    state_store = TopicMaintainer(bootstrap, chosen.broker.topic_prefix)
     failures: list[BaseException] = []
 
     def guarded(side: Callable[[Callable[[float], bool]], None], stops: LoopWatchdog) -> None:
@@ -60,7 +60,7 @@ def main() -> None:
             failures.append(error)
             stopping.stop()
 
-    named = (("intake", intake.run), ("outbox", outbox.run), ("topics", keeper.run))
+    named = (("intake", intake.run), ("outbox", outbox.run), ("topics", state_store.run))
     watchdogs = tuple(LoopWatchdog(stopping) for _ in named)
     sides = [
         threading.Thread(target=guarded, args=(side, stops), name=name)

@@ -15,7 +15,7 @@ within two seconds, and begin the new one at its start instead of where they wer
 TIMEOUT_S = 10.0
 
 
-class TopicKeeper:
+class TopicMaintainer:
     """Looks after the lab's topics until `stopping` says so."""
 
     def __init__(self, bootstrap: Bootstrap, prefix: str) -> None:

@@ -49,15 +49,15 @@ class GroupPosition:
 
 def topic_listing(bootstrap: Bootstrap, timeout: float = 10.0) -> list[PartitionOffsets]:
     """Every partition of every topic. Raises BrokerUnreachable."""
-    return _asking(bootstrap, timeout, _topics)
+    return _query(bootstrap, timeout, _topics)
 
 
 def group_listing(bootstrap: Bootstrap, timeout: float = 10.0) -> list[GroupPosition]:
     """Every consumer group by partition. Raises BrokerUnreachable."""
-    return _asking(bootstrap, timeout, _groups)
+    return _query(bootstrap, timeout, _groups)
 
 
-def _asking(bootstrap: Bootstrap, timeout: float, question: Callable[[Any, float], T]) -> T:
+def _query(bootstrap: Bootstrap, timeout: float, question: Callable[[Any, float], T]) -> T:
     admin = AdminClient(client_settings(bootstrap))
     try:
         return question(admin, timeout)

@@ -9,11 +9,11 @@ from medkg_lab.cli.output import print_file
 FORMATS = ("ris", "bibtex")
 
 
-def print_bibliography(given: argparse.Namespace, doc_ids: Sequence[str]) -> int:
+def print_bibliography(args: argparse.Namespace, doc_ids: Sequence[str]) -> int:
     """Print the documents in the format that the command names, each once."""
     from medkg_lab.lab.citations import FORMATS as WRITERS
     from medkg_lab.lab.documents import published
     from medkg_lab.lab.facade import Lab
 
-    print_file(WRITERS[given.format](published(Lab.at(given.home), doc_ids, given.tenant)))
+    print_file(WRITERS[args.format](published(Lab.at(args.home), doc_ids, args.tenant)))
     return exit_codes.OK

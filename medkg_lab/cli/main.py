@@ -152,16 +152,16 @@ def _to_the_end(argv: Sequence[str] | None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
-    given = parser.parse_args(argv)
-    if given.command is None:
-        given = parser.parse_args([*(argv if argv is not None else sys.argv[1:]), "screen"])
-    if not hasattr(given, "run"):
-        parser.parse_args([given.command, "--help"])
-    given.parser = parser
+    args = parser.parse_args(argv)
+    if args.command is None:
+        args = parser.parse_args([*(argv if argv is not None else sys.argv[1:]), "screen"])
+    if not hasattr(args, "run"):
+        parser.parse_args([args.command, "--help"])
+    args.parser = parser
     try:
-        return int(given.run(given) or exit_codes.OK)
+        return int(args.run(args) or exit_codes.OK)
     except LabError as error:
-        if given.json:
+        if args.json:
             print_json({"ok": False, "error": {"type": type(error).__name__, "message": str(error)}})
         print_note(f"medkg-lab: {error}")
         return error.exit_code

@@ -103,11 +103,11 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         ledger=ledger,
         artifacts=artifacts,
         definitions=definitions,
-        workshop=StageFactory(resources),
+        stage_factory=StageFactory(resources),
         driver=driver,
         lease=Lease(heart, chosen.lease_seconds, chosen.stage_deadline_seconds, partial(end_overdue, heart)),
         sizing=BatchSizing(chosen.batch_limit),
-        outside=SharedHttpClient(
+        http=SharedHttpClient(
             chosen.sources,
             recording.store if recording else None,
             chosen.recording.max_answer_mib * 1024 * 1024,
@@ -117,9 +117,9 @@ def build(locations: Locations, chosen: Settings, name: str, stop: Stop) -> Engi
         gpu=GpuLock(locations.state / "gpu.lock"),
         loading=lambda: loading(locations.state, (server.name for server in definitions.profile.servers)),
         circuits=BreakerRegistry(
-            keeper=LedgerClient(locations.socket("ledger"), deadline=STATE_STORE_TIMEOUT_S),
+            state_store=LedgerClient(locations.socket("ledger"), deadline=STATE_STORE_TIMEOUT_S),
             owner=name,
-            asking=call_in_thread,
+            store_call=call_in_thread,
         ),
         loops=EngineLoops(network),
     )
@@ -152,7 +152,7 @@ def main() -> None:
         pass
     stop_in_time(thread, bench, worker, lambda: LedgerClient(locations.socket("ledger"), deadline=1.0))
     bench.lease.close()
-    bench.outside.close()
+    bench.http.close()
     bench.loops.close()
     bench.artifacts.close()
     if worker.broken is not None:

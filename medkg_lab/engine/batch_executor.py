@@ -20,7 +20,7 @@ from medkg_lab.errors import LabError, PartAway
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.stages.contracts import HttpClient, StageContext
-from medkg_lab.stages.kinds import GIVES
+from medkg_lab.stages.kinds import OUTPUT_KIND
 from medkg_lab.topology.graph import Segment, order, segments
 from medkg_lab.topology.models import StageDefinition, Topology
 
@@ -46,7 +46,7 @@ class Pipeline:
     def of(cls, topology: Topology) -> "Pipeline":
         """The pipeline of a topology."""
         stages = [topology.stage(name) for name in reversed(order(topology))]
-        payload_from = next((one.name for one in stages if not one.is_gate and GIVES[one.type] == PAYLOAD), None)
+        payload_from = next((one.name for one in stages if not one.is_gate and OUTPUT_KIND[one.type] == PAYLOAD), None)
         return cls(topology, segments(topology, True), segments(topology, False), payload_from)
 
     def segments(self, offline: bool) -> tuple[Segment, ...]:
@@ -98,7 +98,7 @@ class Ports(Protocol):
         """Seconds since the epoch."""
         ...
 
-    def outside(self, stage: str, document: BatchItem) -> HttpClient:
+    def http(self, stage: str, document: BatchItem) -> HttpClient:
         """The outside of one document in one stage."""
         ...
 
@@ -218,7 +218,7 @@ class BatchExecutor:
             now=self._ports.now,
             content=self._ports.artifacts.get,
             store=self._ports.artifacts.stage,
-            outside=self._ports.outside(stage.name, document),
+            http=self._ports.http(stage.name, document),
             metadata=document.submission.metadata,
         )
 

@@ -43,11 +43,11 @@ class EngineContext:
     ledger: LedgerClient
     artifacts: ArtifactStore
     definitions: Definitions
-    workshop: StageFactory
+    stage_factory: StageFactory
     driver: Driver
     lease: Lease
     sizing: BatchSizing
-    outside: SharedHttpClient
+    http: SharedHttpClient
     hurry: Callable[[], bool]
     circuits: BreakerRegistry
     loops: EngineLoops
@@ -72,9 +72,7 @@ class BatchRun:
         self._compiled = bench.definitions.pipeline(batch.pipeline, batch.pipeline_version)
         self._half = self._compiled.phases[batch.half]
         self._profile, self._policies = bench.definitions.profile, bench.definitions.policies
-        self._listener = LedgerListener(
-            bench.ledger, bench.artifacts, bench.outside, bench.now, self._id, len(batch.jobs)
-        )
+        self._listener = LedgerListener(bench.ledger, bench.artifacts, bench.http, bench.now, self._id, len(batch.jobs))
         claimed = Batch(self._id, batch.pipeline, batch.pipeline_version, batch.segment, batch.stages)
         documents = [document for job in batch.jobs if (document := self._read(job)) is not None]
         self._executor = BatchExecutor(claimed, self._compiled.pipeline, documents, self, self._listener)
@@ -125,13 +123,13 @@ class BatchRun:
             self._bench.ledger.surrender(self._id, None)
         raise BatchSurrendered(batch_id=self._id, why=why)
 
-    def outside(self, stage: str, document: BatchItem) -> HttpClient:
+    def http(self, stage: str, document: BatchItem) -> HttpClient:
         """The outside of one document in one stage: recorded."""
-        return RecordingHttpClient(self._bench.outside, document.job_id, stage, document.attempt)
+        return RecordingHttpClient(self._bench.http, document.job_id, stage, document.attempt)
 
     def choose(self, stage: StageDefinition, documents: Sequence[BatchItem]) -> Chosen:
         """The stage that the profile of the moment asks for. Raises LabError."""
-        return Chosen(self._bench.workshop.stage(stage, self._profile), self._policies.get(stage.policy))
+        return Chosen(self._bench.stage_factory.stage(stage, self._profile), self._policies.get(stage.policy))
 
     def answered(
         self, stage: StageDefinition, documents: Sequence[BatchItem]

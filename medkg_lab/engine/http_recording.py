@@ -66,13 +66,13 @@ class RecordingHttpClient:
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Exchange one request, as HttpxClient does. Raises what it raises."""
-        with self._labelled(method, url, options) as outside:
-            return outside.request(method, url, **options)
+        with self._labelled(method, url, options) as http:
+            return http.request(method, url, **options)
 
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Exchange one request, as HttpxClient does. Raises what it raises."""
-        with self._labelled(method, url, options) as outside:
-            return await outside.request_async(method, url, **options)
+        with self._labelled(method, url, options) as http:
+            return await http.request_async(method, url, **options)
 
     def _labelled(self, method: str, url: str, options: RequestOptions) -> "AbstractContextManager[HttpxClient]":
         """The client for this request, which is the n-th of its kind."""

@@ -27,14 +27,14 @@ class LedgerListener:
         self,
         ledger: LedgerClient,
         artifacts: ArtifactStore,
-        outside: SharedHttpClient,
+        http: SharedHttpClient,
         now: Callable[[], float],
         batch_id: str,
         jobs: int,
     ) -> None:
         self._ledger = ledger
         self._artifacts = artifacts
-        self._outside = outside
+        self._http = http
         self._now = now
         self._batch_id = batch_id
         self._within_s = LINGER_S if jobs >= BACKLOG else 0.0
@@ -118,7 +118,7 @@ class LedgerListener:
 
     def _ended(self, *told: transitions.Transition) -> None:
         """Tell how a stage ended, with the records of what was exchanged meanwhile."""
-        if exchanges := self._outside.exchanges():
+        if exchanges := self._http.exchanges():
             told = (transitions.with_exchanges(told[0], exchanges), *told[1:])
         self._pending.extend(told)
 

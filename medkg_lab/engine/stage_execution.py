@@ -14,7 +14,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.stages.contracts import StageContext, StageType
-from medkg_lab.stages.kinds import TAKES, Kind, assemble, kind_of
+from medkg_lab.stages.kinds import INPUT_KINDS, Kind, assemble, kind_of
 from medkg_lab.topology.models import StageDefinition
 
 ContextOf = Callable[[StageDefinition, BatchItem], StageContext]
@@ -79,7 +79,7 @@ def _input(stage: StageDefinition, document: BatchItem, artifacts: ArtifactStore
     if stage.type is StageType.INGEST:
         return document.submission
     values: dict[str, Any] = {}
-    for kind in TAKES[stage.type]:
+    for kind in INPUT_KINDS[stage.type]:
         if not document.has(kind):
             return MissingInput(stage=stage.name, kind=kind)
         try:

@@ -114,7 +114,7 @@ class Worker:
             batch = self._claim(0.0 if self._cold else WAIT_S, self._bench.definitions.refresh())
             self._wait_for_acknowledgements()
         if batch is None:
-            self._cold = self._cold and self._bench.workshop.warm_up(self._bench.definitions.profile, self._lane)
+            self._cold = self._cold and self._bench.stage_factory.warm_up(self._bench.definitions.profile, self._lane)
             return
         self._bench.lease.begin(batch.batch_id)
         try:

@@ -44,7 +44,7 @@ class Completeness:
         return min(self.figures.values(), default=-1.0)
 
 
-def share_kept(pieces: Iterable[str], text: str) -> float:
+def found_share(pieces: Iterable[str], text: str) -> float:
     """The share of the letters and digits of `pieces` that stand in `text`, each piece whole or not at all."""
     found = folded(text)
     wanted = [piece for piece in map(folded, pieces) if piece]
@@ -66,17 +66,17 @@ def front_share(document: Document, article: etree._Element) -> float:
     """The share of the front matter's letters that stand in the document's text, metadata or codes."""
     said = [str(value) for value in document.metadata.values()]
     said += [code.term for code in document.codes] + list(document.identifiers.values())
-    return share_kept(front_pieces(article), "\n".join([text_of(document), *said]))
+    return found_share(front_pieces(article), "\n".join([text_of(document), *said]))
 
 
-def cells_kept(document: Document, wanted: Counter[str]) -> float:
+def found_cells_share(document: Document, wanted: Counter[str]) -> float:
     """The share of the source's table cells that are cells in the document, each as often as it stands there."""
     tables = [block.table for block in document.blocks if block.table is not None]
     given = Counter(folded(cell.replace(NO_FORMULA, "")) for table in tables for row in table.rows for cell in row)
     return (wanted & given).total() / max(1, wanted.total())
 
 
-def values_kept(document: Document, wanted: set[str]) -> float:
+def found_values_share(document: Document, wanted: set[str]) -> float:
     """The share of the numbers of a study's results that stand in cells."""
     tables = [block.table for block in document.blocks if block.table is not None]
     given = {number for table in tables for row in table.rows for cell in row for number in numbers(cell)}
@@ -191,21 +191,21 @@ def of_file(path: Path) -> Completeness:
 
 def _of_study(data: bytes, document: Document) -> dict[str, float]:
     study = orjson.loads(data)
-    figures = {STUDY_SHARE: share_kept(study_texts(data), text_of(document))}
+    figures = {STUDY_SHARE: found_share(study_texts(data), text_of(document))}
     if wanted := values_of(study.get("resultsSection") if isinstance(study, dict) else None):
-        figures[VALUES_KEPT] = values_kept(document, wanted)
+        figures[VALUES_KEPT] = found_values_share(document, wanted)
     return figures
 
 
 def _of_article(data: bytes, document: Document) -> dict[str, float]:
     root = parse_xml(data)
     article = root if root.tag == "article" else root.find(".//article")
-    figures = {BODY_SHARE: share_kept(body_texts(data), text_of(document))}
+    figures = {BODY_SHARE: found_share(body_texts(data), text_of(document))}
     if article is None:
         return figures
     figures |= {OWN_TOKENS: token_precision(document, words_of(article)), FRONT_SHARE: front_share(document, article)}
     if cells := cells_of(article):
-        figures[CELLS_KEPT] = cells_kept(document, cells)
+        figures[CELLS_KEPT] = found_cells_share(document, cells)
     return figures
 
 
@@ -224,7 +224,7 @@ def of_pair(pdf: Path, jats: Path, convert: Callable[[Path], Document]) -> Compl
         OWN_TOKENS: token_precision(document, words_of(article)),
     }
     if cells := cells_of(article):
-        figures[CELLS_KEPT] = cells_kept(document, cells)
+        figures[CELLS_KEPT] = found_cells_share(document, cells)
     return Completeness(pdf.name, figures)
 
 

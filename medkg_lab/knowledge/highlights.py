@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from medkg_lab.knowledge.analysis import terms, words
 from medkg_lab.knowledge.passages import Passage
 from medkg_lab.knowledge.query import Kind
-from medkg_lab.knowledge.question import MAX_WORDS, Asked
+from medkg_lab.knowledge.question import MAX_WORDS, RetrieverQuery
 from medkg_lab.knowledge.snippet import Row, Snippet, matches, snippet
 from medkg_lab.knowledge.units import is_function_word
 from medkg_lab.knowledge.word_index import FIELDS
@@ -20,7 +20,7 @@ class Wanted:
     beginnings: tuple[str, ...]
 
 
-def wanted(asked: Asked) -> Wanted:
+def wanted(asked: RetrieverQuery) -> Wanted:
     """What the words and terms of a query mark in a text."""
     rows = {
         terms(atoms): " ".join(unit.atoms) for unit in asked.units for atoms in (unit.atoms, unit.spelled_out) if atoms

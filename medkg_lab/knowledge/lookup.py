@@ -25,7 +25,7 @@ class Match:
     by: str
 
 
-def look_up(reading: Reading, catalogue: Catalogue, texts: WordIndex, tenant: str) -> list[Match]:
+def find_named(reading: Reading, catalogue: Catalogue, texts: WordIndex, tenant: str) -> list[Match]:
     """The documents that the whole query names, or that identifiers in it name; newest first, but in the order of identifiers."""
     if reading.query.terms or not reading.plain:
         return []

@@ -115,7 +115,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RetrieverQuery:
     """What the retrievers look for: units and terms by words, vectors where there are any; `legs` says which is on, or why not.
 
     `read_as` are words that the index does not know, with those that were taken for them; `is_known` says that it knows any.

@@ -54,6 +54,6 @@ def evidence(values: Mapping[str, Mapping[int, float]], key: int) -> float:
     return 1 - math.prod(1 - found.get(key, 0.0) for found in values.values())
 
 
-def asks_for_exclusion(query: str) -> bool:
+def is_about_exclusion(query: str) -> bool:
     """Whether a query is about who or what is excluded."""
     return _EXCLUSION.search(query) is not None

@@ -14,9 +14,9 @@ from medkg_lab.knowledge.encoders import Encoders, Matrix
 from medkg_lab.knowledge.fusion import Ranking
 from medkg_lab.knowledge.highlights import Wanted, matched, shown, skipped, wanted
 from medkg_lab.knowledge.locks import ReadWriteLock
-from medkg_lab.knowledge.lookup import look_up
+from medkg_lab.knowledge.lookup import find_named
 from medkg_lab.knowledge.passages import Keys, Passage
-from medkg_lab.knowledge.question import MAX_WORDS, Asked, Question, Reading
+from medkg_lab.knowledge.question import MAX_WORDS, Question, Reading, RetrieverQuery
 from medkg_lab.knowledge.sparse_index import SparseIndex
 from medkg_lab.knowledge.vector_index import VectorIndex
 from medkg_lab.knowledge.word_index import WordIndex
@@ -118,19 +118,21 @@ class Searcher:
         with self._lock.reading():
             return self._find(question, reading, asked)
 
-    def _plan(self, reading: Reading) -> Asked:
+    def _plan(self, reading: Reading) -> RetrieverQuery:
         """What each retriever is asked."""
         stop_words = self._settings.stop_words
         units, read_as, is_known = self._indexes.texts.known(reading.units(stop_words))
         terms = reading.query.terms
         if not units and not terms:
-            return Asked((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
+            return RetrieverQuery((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
         if reading.identifier or not reading.meaning:
             off = _BY_NAME if reading.identifier else _WORDLESS
-            return Asked(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
+            return RetrieverQuery(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
         vector, dense = self._embed(reading.meaning)
         weights, sparse = self._weigh(reading.meaning)
-        return Asked(units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as, is_known)
+        return RetrieverQuery(
+            units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as, is_known
+        )
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
         vectors = self._indexes.vectors
@@ -149,7 +151,7 @@ class Searcher:
         weights = self._encoders.weigh(model, query)
         return (None, f"off: {weights}") if isinstance(weights, str) else (weights, "on")
 
-    def _find(self, question: Question, reading: Reading, asked: Asked) -> Found:
+    def _find(self, question: Question, reading: Reading, asked: RetrieverQuery) -> Found:
         """Rank, fuse and thin out; look deeper while a few documents take all the places and there is more to see."""
         indexes, tenant = self._indexes, question.tenant
         allowed = Conditions(self._database, indexes.texts, indexes.catalogue, tenant).allowed(reading.conditions)
@@ -179,11 +181,13 @@ class Searcher:
         owners = {key: entry.facts.doc_id for key, entry in entries.items()}
         return Found(rankings, chosen, owners, entries, values, measured, named)
 
-    def _named(self, question: Question, reading: Reading, asked: Asked, allowed: Keys | None) -> dict[int, str]:
+    def _named(
+        self, question: Question, reading: Reading, asked: RetrieverQuery, allowed: Keys | None
+    ) -> dict[int, str]:
         """The first passages of documents that are asked for themselves, or of all that meet the conditions if that is all."""
         catalogue = self._indexes.catalogue
         found = {
-            match.first_key: match.by for match in look_up(reading, catalogue, self._indexes.texts, question.tenant)
+            match.first_key: match.by for match in find_named(reading, catalogue, self._indexes.texts, question.tenant)
         }
         if allowed is not None and not asked.units and not asked.terms:
             found = dict.fromkeys(catalogue.newest(catalogue.documents_of(allowed)), "condition")
@@ -194,7 +198,9 @@ class Searcher:
             found = {key: by for key, by in found.items() if catalogue.entries[key].facts.source in question.sources}
         return found
 
-    def _ranked(self, asked: Asked, depth: int, question: Question, allowed: Keys | None) -> dict[str, Ranking]:
+    def _ranked(
+        self, asked: RetrieverQuery, depth: int, question: Question, allowed: Keys | None
+    ) -> dict[str, Ranking]:
         indexes, tenant, sources = self._indexes, question.tenant, question.sources
         rankings: dict[str, Ranking] = {
             "bm25": indexes.texts.search(asked.units, asked.terms, depth, tenant, sources, allowed)
@@ -214,7 +220,7 @@ class Searcher:
             return {name: fusion.scaled(ranking) for name, ranking in rankings.items()}
         return measured
 
-    def _measured(self, rankings: Mapping[str, Ranking], asked: Asked) -> dict[str, dict[int, float]]:
+    def _measured(self, rankings: Mapping[str, Ranking], asked: RetrieverQuery) -> dict[str, dict[int, float]]:
         """What each retriever says, measured alike for every query. What only others found is compared by vector, too."""
         values = {"bm25": relevance.lexical(rankings["bm25"], self._indexes.texts.ideal(asked.units, asked.terms))}
         if asked.vector is not None:
@@ -228,7 +234,7 @@ class Searcher:
 
     def _lowered(self, fused: list[tuple[int, float]], reading: Reading) -> list[tuple[int, float]]:
         """Passages about who or what is excluded lower, unless that is what is asked."""
-        if relevance.asks_for_exclusion(reading.query.text) or not self._indexes.catalogue.has_excluding:
+        if relevance.is_about_exclusion(reading.query.text) or not self._indexes.catalogue.has_excluding:
             return fused
         excludes = self._indexes.catalogue.excludes
         return fusion.in_order((key, score * relevance.EXCLUDING if excludes(key) else score) for key, score in fused)
@@ -247,7 +253,7 @@ class Searcher:
         scores = rerank.judge(name, reading.meaning or question.query, [texts[key].text for key in keys])
         return sorted(zip(keys, scores, strict=True), key=lambda pair: -pair[1])
 
-    def _above_floor(self, found: Found, asked: Asked) -> list[tuple[int, float]]:
+    def _above_floor(self, found: Found, asked: RetrieverQuery) -> list[tuple[int, float]]:
         """The chosen passages that have to do with the query."""
         floor = self._settings.floor
         dense_is_known = asked.vector is None or relevance.is_known(self._indexes.vectors.model)
@@ -263,7 +269,7 @@ class Searcher:
     def _weights(self, question: Question) -> Mapping[str, float]:
         return self._settings.weights.model_dump() if question.weights is None else question.weights
 
-    def _how(self, question: Question, reading: Reading, asked: Asked) -> How:
+    def _how(self, question: Question, reading: Reading, asked: RetrieverQuery) -> How:
         """How the query was read and how the retrievers are put together."""
         settings = self._settings
         method = question.fusion or settings.fusion
@@ -283,7 +289,7 @@ class Searcher:
         )
 
 
-def _notes(reading: Reading, asked: Asked) -> list[str]:
+def _notes(reading: Reading, asked: RetrieverQuery) -> list[str]:
     """What whoever asks must know of how the query was read."""
     notes = [f"{word} is not in any document; {other} was looked for" for word, other in asked.read_as.items()]
     if len(reading.plain.split()) > MAX_WORDS:
@@ -296,7 +302,7 @@ def _hits(
     chosen: Sequence[tuple[Passage, float]],
     found: Found,
     descriptions: Mapping[int, works.Description],
-    asked: Asked,
+    asked: RetrieverQuery,
     weights: Mapping[str, float],
 ) -> list[Hit]:
     ranks = {name: fusion.ranks(ranking) for name, ranking in found.rankings.items()}

@@ -9,7 +9,7 @@ SHOWN = 4000
 
 
 @dataclass(frozen=True)
-class Look:
+class Preview:
     """The beginning of an artifact; `text` is empty for bytes that are no text."""
 
     sha256: str
@@ -18,7 +18,7 @@ class Look:
     whole: bool
 
 
-def preview(lab: Lab, sha256: str, most: int = SHOWN) -> Look:
+def preview(lab: Lab, sha256: str, most: int = SHOWN) -> Preview:
     """Read an artifact and keep at most `most` bytes of it. Raises ArtifactMissing and ArtifactDamaged."""
     store = ArtifactStore(lab.locations.data / "artifacts")
     try:
@@ -27,4 +27,4 @@ def preview(lab: Lab, sha256: str, most: int = SHOWN) -> Look:
         store.close()
     head = data[:most]
     text = "" if b"\0" in head else head.decode("utf-8", errors="replace")
-    return Look(sha256, len(data), text, len(data) <= most)
+    return Preview(sha256, len(data), text, len(data) <= most)

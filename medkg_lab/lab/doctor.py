@@ -143,8 +143,8 @@ def _command(server: Server) -> str:
 
 
 def _answers(url: str) -> str:
-    with HttpxClient() as outside:
-        answer = outside.request("GET", url, timeout=_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
+    with HttpxClient() as http:
+        answer = http.request("GET", url, timeout=_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
     if answer.status != 200:
         raise NotReady(url=url, status=answer.status)
     return f"{url} answers"

@@ -82,9 +82,9 @@ def selftest_claims(options: LlmOptions) -> str:
     probe(options)
     spans = (ChunkSpan(block=0, start=0, end=len(_SENTENCE)),)
     chunk = Chunk(chunk_id="selftest#0", doc_id="selftest", number=0, text=_SENTENCE, spans=spans)
-    with HttpxClient() as outside:
+    with HttpxClient() as http:
         asked = request_body(chunk, options.model, options.max_tokens)
-        body = asyncio.run(request(outside, options, "chat/completions", asked, options.timeout_seconds))
+        body = asyncio.run(request(http, options, "chat/completions", asked, options.timeout_seconds))
     try:
         claims = read_claims(orjson.loads(body))
     except ValueError as error:

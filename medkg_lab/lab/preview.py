@@ -133,7 +133,7 @@ class _Version:
         return StageContext(
             tenant_id="default", job_id=job_id, doc_id=document.doc_id, correlation_id=job_id, pipeline=self._topology.name,
             pipeline_version="preview", batch_id="preview", stage=stage.name, attempt=1, now=time.time, content=self._store.get,
-            store=lambda data: sha256(data).hexdigest(), outside=_Offline(),
+            store=lambda data: sha256(data).hexdigest(), http=_Offline(),
         )  # fmt: skip
 
 

@@ -21,8 +21,8 @@ MAX_WANT = 10_000
 class Circuits:
     """Answers for one ledger."""
 
-    def __init__(self, gateway: WriterBridge) -> None:
-        self._gateway = gateway
+    def __init__(self, bridge: WriterBridge) -> None:
+        self._bridge = bridge
         self._rates = Rates(time.monotonic)
 
     def handlers(self) -> Mapping[str, rpc.Handler]:
@@ -38,28 +38,28 @@ class Circuits:
     async def report(self, args: dict[str, Any]) -> Any:
         """Count what a call came to, and open or close its circuit if that follows."""
         report = BreakerReport.parse(args)
-        failures = await self._gateway.do(look=lambda core: core.tally.note(report, core.state))
+        failures = await self._bridge.do(read_state=lambda core: core.failure_counts.note(report, core.state))
         command = replace(report, failures=failures, at=time.time())
-        return await self._gateway.do(Request(command, bool(args.get("resend"))))
+        return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
     async def probe(self, args: dict[str, Any]) -> Any:
         """Grant the one probe, if its time has come."""
         command = replace(BreakerProbe.parse(args), at=time.time())
-        return await self._gateway.do(Request(command, bool(args.get("resend"))))
+        return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
     async def breakers(self, args: dict[str, Any]) -> Any:
         """All circuits that have ever opened, and those with failures in a row."""
 
         def evaluate(core: Core) -> list[CircuitRow]:
             known = dict(core.state.breakers)
-            for place, failures in core.tally.counts().items():
+            for place, failures in core.failure_counts.counts().items():
                 last = known.get(place)
                 if last is None or last.state is CircuitState.CLOSED:
                     opened_at = last.opened_at if last else None
                     known[place] = Circuit(*place, CircuitState.CLOSED, failures, opened_at)
             return [describe_circuit(circuit) for _, circuit in sorted(known.items())]
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)
 
     async def rate_lease(self, args: dict[str, Any]) -> dict[str, Any]:
         """Calls that may be made now, of all that processes share."""

@@ -90,7 +90,7 @@ class Core:
         self.plans = Plans(self.state.definitions)
         self.projection = Projection(self.plans)
         self.leases = Leases()
-        self.tally = FailureCounts()
+        self.failure_counts = FailureCounts()
         self._last_ts = 0.0
         self.whole: Callable[[str], bool] = lambda part: True
         self._looked_at: dict[str, float] = {}

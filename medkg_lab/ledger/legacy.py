@@ -84,7 +84,7 @@ class LegacyEntry(BaseModel):
 
     @field_validator("created_at", mode="before")
     @classmethod
-    def _moment(cls, value: Any) -> Any:
+    def _seconds(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
             value = datetime.fromisoformat(value)
         if isinstance(value, datetime):

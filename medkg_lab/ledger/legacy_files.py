@@ -80,11 +80,11 @@ def _chosen(path: Path, columns: dict[str, list[str]], table: str | None) -> str
     """The table to read: the one that is named, or the only one that has jobs. Raises LegacyUnreadable."""
     fitting = [name for name, names in columns.items() if "job_id" in names and table in (None, name)]
     if len(fitting) != 1:
-        raise LegacyUnreadable(path=path, detail=_tables_told(table, fitting))
+        raise LegacyUnreadable(path=path, detail=_tables_text(table, fitting))
     return fitting[0]
 
 
-def _tables_told(table: str | None, fitting: Sequence[str]) -> str:
+def _tables_text(table: str | None, fitting: Sequence[str]) -> str:
     if table is not None:
         return f"it has no table {table} with a column job_id"
     return f"name one of its tables: {', '.join(fitting)}" if fitting else "none of its tables has a column job_id"

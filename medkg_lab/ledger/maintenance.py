@@ -38,9 +38,9 @@ OWN_MARK = "ledger"
 class Maintenance:
     """Looks after the files of one ledger, one thing at a time, beside the writer."""
 
-    def __init__(self, core: Core, gateway: WriterBridge, positions: Positions) -> None:
+    def __init__(self, core: Core, bridge: WriterBridge, positions: Positions) -> None:
         self._core = core
-        self._gateway = gateway
+        self._bridge = bridge
         self._positions = positions
         self._reader = core.store.reader()
         self._thread = ThreadPoolExecutor(1, "keeping")
@@ -66,11 +66,11 @@ class Maintenance:
         """A consistent copy of all events and of the views, in a folder of its own, while everything goes on."""
         wanted = Args("snapshot", args).maybe_text("path")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = f"{stamp}-{self._gateway.standing.head:012d}"
+        name = f"{stamp}-{self._bridge.commit_status.head:012d}"
         path = Path(wanted) if wanted else self._core.folder / SNAPSHOTS / name
         if not path.is_absolute() or path.exists():
             raise SnapshotFailed(path=path, detail="it must be an absolute path where nothing is yet")
-        await self._gateway.do()
+        await self._bridge.do()
         return await self._do(lambda: self._snapshot(path))
 
     def _snapshot(self, path: Path) -> dict[str, Any]:
@@ -101,14 +101,14 @@ class Maintenance:
     async def prune(self, args: dict[str, Any]) -> Any:
         """Move events that every view has seen to the archive, behind a fold snapshot; the newest `keep` stay."""
         keep = int(Args("prune", {"keep": KEEP, **args}).number("keep", 1, 2**62))
-        await self._gateway.do()
-        head, low = self._gateway.standing.head, self._core.store.low
-        views = {**self._positions.readers(), "tables": self._gateway.standing.projected}
+        await self._bridge.do()
+        head, low = self._bridge.commit_status.head, self._core.store.low
+        views = {**self._positions.readers(), "tables": self._bridge.commit_status.projected}
         upto = min(head - keep, *views.values())
         if upto <= low:
             return {"pruned": 0, "low": low, "head": head, "views": views, "fold": None}
         fold = await self._do(lambda: self._archive(low, upto))
-        await self._gateway.do(look=lambda core: core.store.prune(upto))
+        await self._bridge.do(read_state=lambda core: core.store.prune(upto))
         now = self._core.store.low
         log.info("events up to %d were pruned", now, extra=fields(event="events.pruned"))
         return {"pruned": now - low, "low": now, "head": head, "views": views, "fold": fold}
@@ -135,5 +135,5 @@ class Maintenance:
         """End, so that the next start drops the views and makes them again from the events."""
         (self._core.folder / WANTED).touch()
         log.info("the views will be made again: restarting", extra=fields(event="views.discarded"))
-        asyncio.get_running_loop().call_later(0.1, self._gateway.stop)
+        asyncio.get_running_loop().call_later(0.1, self._bridge.stop)
         return {}

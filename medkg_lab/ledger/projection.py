@@ -48,7 +48,7 @@ from medkg_lab.models.events import (
     StageEvent,
     StageOutput,
 )
-from medkg_lab.stages.kinds import TAKES
+from medkg_lab.stages.kinds import INPUT_KINDS
 
 _BatchEvent = (
     StageEvent | JobClaimed | BatchExpired | JobAdvanced | GateWaiting | JobCompleted | JobFailed | JobCancelled
@@ -116,7 +116,7 @@ class Projection:
             return
         row = (made, data.kind, job.id, spec.doc_id, stage, job.execution, output.items, ts)
         self.added.setdefault(ARTIFACT, []).append(row)
-        kinds = TAKES[self.plans.of(spec.pipeline, spec.pipeline_version, spec.offline).types[stage]]
+        kinds = INPUT_KINDS[self.plans.of(spec.pipeline, spec.pipeline_version, spec.offline).types[stage]]
         origin = (job.id, stage, spec.pipeline, spec.pipeline_version, job.profile_version, data.implementation)
         outputs = job.outputs
         edges = [(made, outputs[kind], kind, *origin, ts) for kind in kinds if kind in outputs]

@@ -49,8 +49,8 @@ class _Select:
 class Queries:
     """Answers for one ledger."""
 
-    def __init__(self, core: Core, gateway: WriterBridge, positions: Positions, bookmarks: Bookmarks) -> None:
-        self._gateway = gateway
+    def __init__(self, core: Core, bridge: WriterBridge, positions: Positions, bookmarks: Bookmarks) -> None:
+        self._bridge = bridge
         self._positions = positions
         self._bookmarks = bookmarks
         self._desk = QueryService(core.views)
@@ -99,7 +99,7 @@ class Queries:
             named = (each for each in found if name is None or each.name == name)
             return [each for each in named if version is None or each.version == version]
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)
 
     async def get(self, args: dict[str, Any]) -> Any:
         """All that is known of a job; null when there is none."""
@@ -112,20 +112,20 @@ class Queries:
             until = core.leases.until(job.batch or "")
             return describe_job(job, until and until - time.monotonic() + time.time())
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)
 
     async def jobs(self, args: dict[str, Any]) -> Any:
         """The newest jobs, narrowed down."""
         read = Args("jobs", args)
         limit = int(read.number("limit", 1, MAX_ROWS))
         filters = {name: value for name in FILTERS if (value := read.maybe_text(name)) is not None}
-        await self._gateway.do()
+        await self._bridge.do()
         return await self._desk.jobs(filters, limit, read.maybe_text("after"))
 
     async def gates(self, args: dict[str, Any]) -> Any:
         """The gates, in one state if given."""
         state = Args("gates", args).maybe_text("state")
-        await self._gateway.do()
+        await self._bridge.do()
         return await self._desk.gates(state)
 
     async def events(self, args: dict[str, Any]) -> Any:
@@ -137,15 +137,15 @@ class Queries:
         lines: list[bytes] = []
         while not lines and await self._follows(after, until - time.monotonic()):
             lines, after = await self._lines(after, limit, job_id)
-        return {"events": [orjson.Fragment(line) for line in lines], "head": self._gateway.standing.head}
+        return {"events": [orjson.Fragment(line) for line in lines], "head": self._bridge.commit_status.head}
 
     async def _follows(self, seq: int, wait_s: float) -> bool:
-        return await self._gateway.until(lambda: self._gateway.standing.head > seq, wait_s)
+        return await self._bridge.until(lambda: self._bridge.commit_status.head > seq, wait_s)
 
     async def _lines(self, after: int, limit: int, job_id: str | None) -> tuple[list[bytes], int]:
         """Lines of events after `after`, and up to where was looked if there are none."""
-        head = self._gateway.standing.head
-        lines = self._gateway.ring.after(after, limit, job_id)
+        head = self._bridge.commit_status.head
+        lines = self._bridge.ring.after(after, limit, job_id)
         if lines is None:
             work = asyncio.get_running_loop().run_in_executor(self._old_events, self._events.rows, after, limit, job_id)
             lines = portion(map(line_of, await work), limit)
@@ -153,7 +153,7 @@ class Queries:
 
     async def positions(self, args: dict[str, Any]) -> dict[str, int]:
         """How far each reader of the log is, and the ledger's own views."""
-        return {**self._positions.all(), "tables": self._gateway.standing.projected}
+        return {**self._positions.all(), "tables": self._bridge.commit_status.projected}
 
     async def position(self, args: dict[str, Any]) -> dict[str, Any]:
         """A reader tells how far it is."""
@@ -180,23 +180,23 @@ class Queries:
             jobs, gates = (+counter for counter in (state.job_counts, state.gate_counts))
             return Counts(jobs=jobs, gates=gates, head=state.seq, queued_by_lane=state.queue.lanes())
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)
 
     async def query(self, args: dict[str, Any]) -> Any:
         """Rows of a SELECT from outside, which is run in a process of its own."""
         select = _Select.read(Args("query", args))
-        await self._gateway.do()
+        await self._bridge.do()
         return await self._pool.query(select.sql, select.parameters, select.limit, select.timeout_s)
 
     async def rows(self, args: dict[str, Any]) -> Any:
         """Rows of one of the lab's own SELECTs, whose text is known to be harmless."""
         select = _Select.read(Args("rows", args))
-        await self._gateway.do()
+        await self._bridge.do()
         return await self._desk.rows(select.sql, select.parameters, select.limit, select.timeout_s)
 
     async def flush(self, args: dict[str, Any]) -> dict[str, Any]:
         """Done when the tables show all that was acknowledged before."""
-        await self._gateway.do()
+        await self._bridge.do()
         return {}
 
     async def health(self, args: dict[str, Any]) -> Any:
@@ -210,8 +210,8 @@ class Queries:
                 "projected": core.views.seq,
                 "jobs_in_memory": len(core.state.jobs),
                 "batches": len(core.state.batches),
-                "ring_start": self._gateway.ring.start,
-                "figures": self._gateway.writer.figures,
+                "ring_start": self._bridge.ring.start,
+                "figures": self._bridge.writer.figures,
             }
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)

@@ -17,7 +17,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RecoveredRange:
     """A stretch of events and where it is taken from."""
 
     source: Source
@@ -25,16 +25,16 @@ class Taken:
     last: int
 
 
-def plan(sources: Sequence[Source], start: int) -> list[Taken]:
+def plan(sources: Sequence[Source], start: int) -> list[RecoveredRange]:
     """Take events from `start` on without a gap, as far as it goes; of several sources that have an event, the first."""
-    taken: list[Taken] = []
+    taken: list[RecoveredRange] = []
     following = start
     while found := _with(sources, following):
         source, last = found
         # A later source gives way to an earlier one as soon as that has events again.
         ahead = [first for each in sources[: sources.index(source)] for first, _ in each.ranges if first > following]
         last = min([last, *(first - 1 for first in ahead)])
-        taken.append(Taken(source, following, last))
+        taken.append(RecoveredRange(source, following, last))
         following = last + 1
     return taken
 
@@ -47,8 +47,11 @@ def _with(sources: Sequence[Source], seq: int) -> tuple[Source, int] | None:
     return None
 
 
-def beyond(sources: Sequence[Source], head: int) -> list[Taken]:
+def beyond(sources: Sequence[Source], head: int) -> list[RecoveredRange]:
     """The stretches after a gap: there, but of no use."""
     return [
-        Taken(source, max(first, head + 1), last) for source in sources for first, last in source.ranges if last > head
+        RecoveredRange(source, max(first, head + 1), last)
+        for source in sources
+        for first, last in source.ranges
+        if last > head
     ]

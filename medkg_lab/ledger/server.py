@@ -55,41 +55,41 @@ class Server:
         self._socket = socket
         core = Core(folder)
         self._has_room = core.store.has_room
-        self._gateway = WriterBridge(core)
+        self._bridge = WriterBridge(core)
         self._positions = Positions(folder / "positions.json")
         self._bookmarks = Bookmarks(folder / FILE)
-        self._questions = Queries(core, self._gateway, self._positions, self._bookmarks)
-        self._circuits = Circuits(self._gateway)
-        self._keeping = Maintenance(core, self._gateway, self._positions)
+        self._queries = Queries(core, self._bridge, self._positions, self._bookmarks)
+        self._circuits = Circuits(self._bridge)
+        self._maintenance = Maintenance(core, self._bridge, self._positions)
         core.whole = self._is_whole
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`; `ready` is called when the socket is open."""
         loop = asyncio.get_running_loop()
-        self._gateway.start()
+        self._bridge.start()
         server = await rpc.serve(self._socket, self.handlers())
         ready()
         try:
-            while not await within(self._gateway.stopping, SAVE_INTERVAL_S):
+            while not await within(self._bridge.stopping, SAVE_INTERVAL_S):
                 await loop.run_in_executor(None, self._save)
         finally:
             server.close()
-            self._questions.stop_queries()
+            self._queries.stop_queries()
             self._socket.unlink(missing_ok=True)
             await loop.run_in_executor(None, self._close)
 
     def stop(self) -> None:
         """End `run`; for the event loop's thread."""
-        self._gateway.stop()
+        self._bridge.stop()
 
     def _is_whole(self, part: str) -> bool:
         """Whether a process of the lab works, as far as the ledger hears of it; from any thread."""
         return part not in READERS or self._positions.heard_within(part, HEARD_WITHIN_S)
 
     def _close(self) -> None:
-        self._questions.close()
-        self._keeping.close()
-        self._gateway.writer.stop()
+        self._queries.close()
+        self._maintenance.close()
+        self._bridge.writer.stop()
         self._save()
 
     def _save(self) -> None:
@@ -108,12 +108,12 @@ class Server:
             "heartbeat": self.heartbeat,
         }
         plain = {each.op: self._plain(each) for each in PLAIN_COMMANDS}
-        parts = (self._circuits, self._keeping, self._questions)
+        parts = (self._circuits, self._maintenance, self._queries)
         return {**plain, **own, **{op: handler for part in parts for op, handler in part.handlers().items()}}
 
     def _plain(self, command: type[Command]) -> rpc.Handler:
         async def handle(args: dict[str, Any]) -> Any:
-            return await self._gateway.command(command, args)
+            return await self._bridge.command(command, args)
 
         return handle
 
@@ -123,22 +123,24 @@ class Server:
         until = time.monotonic() + wait_s
         resend = bool(args.get("resend"))
         while True:
-            batch = await self._gateway.do(Request(command, resend))
+            batch = await self._bridge.do(Request(command, resend))
             if batch is not None or (left := until - time.monotonic()) <= 0:
                 return batch
-            if not await self._gateway.until(lambda: not self._gateway.standing.lanes.isdisjoint(command.lanes), left):
+            if not await self._bridge.until(
+                lambda: not self._bridge.commit_status.lanes.isdisjoint(command.lanes), left
+            ):
                 return None
 
     async def record(self, args: dict[str, Any]) -> Any:
         """What an engine did; `lazy` may wait a little for others."""
-        return await self._gateway.command(Record, args, lazy=bool(args.get("lazy")))
+        return await self._bridge.command(Record, args, lazy=bool(args.get("lazy")))
 
     async def records(self, args: dict[str, Any]) -> list[dict[str, Any]]:
         """Several records in order, each with an outcome of its own: {result} or {error}."""
         lazy = bool(args.get("lazy"))
         each = Args("records", args).mappings("records")
         # All of them are waited for, also when one is refused because the ledger closes: the answer is then that it is closing.
-        outcomes = [self._outcome(self._gateway.command(Record, one, lazy)) for one in each]
+        outcomes = [self._outcome(self._bridge.command(Record, one, lazy)) for one in each]
         found = await asyncio.gather(*outcomes, return_exceptions=True)
         if failed := next((one for one in found if isinstance(one, BaseException)), None):
             raise failed
@@ -154,9 +156,9 @@ class Server:
 
     async def releases(self, args: dict[str, Any]) -> Any:
         """The releases that were not launched yet, as soon as there is one."""
-        if not await self._gateway.until(lambda: self._gateway.standing.releasable, wait_of("releases", args)):
+        if not await self._bridge.until(lambda: self._bridge.commit_status.releasable, wait_of("releases", args)):
             return []
-        return await self._gateway.do(Request(Releases(uuid4().hex)))
+        return await self._bridge.do(Request(Releases(uuid4().hex)))
 
     async def heartbeat(self, args: dict[str, Any]) -> Any:
         """Renew a batch's lease, until the running stage's deadline at most; tells which jobs were cancelled."""
@@ -171,4 +173,4 @@ class Server:
             core.leases.renew(batch, time.monotonic(), deadline)
             return {"owned": True, "cancelled": list(batch.cancelled)}
 
-        return await self._gateway.do(look=evaluate)
+        return await self._bridge.do(read_state=evaluate)

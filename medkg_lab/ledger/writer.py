@@ -42,7 +42,7 @@ class Item:
 
     done: Callable[[Outcome], None]
     request: Request | None = None
-    look: Callable[[Core], Any] | None = None
+    read_state: Callable[[Core], Any] | None = None
     lazy: bool = False
 
 
@@ -186,8 +186,10 @@ class Writer(threading.Thread):
             self.figures.commits += 1
             self.figures.events += len(encoded)
             self.figures.longest_commit_s = max(self.figures.longest_commit_s, time.monotonic() - clock)
-        answered += [(item, _run_query(item.look, self.core)) for item in items if item.look is not None]
-        self._flushes += [(item, self.core.state.seq) for item in items if item.request is None and item.look is None]
+        answered += [(item, _run_query(item.read_state, self.core)) for item in items if item.read_state is not None]
+        self._flushes += [
+            (item, self.core.state.seq) for item in items if item.request is None and item.read_state is None
+        ]
         self._committed(answered, encoded, self.status())
 
     def _project_views(self, clock: float) -> None:
@@ -229,9 +231,9 @@ def _ignore(outcome: Outcome) -> None:
     pass
 
 
-def _run_query(look: Callable[[Core], Any], core: Core) -> Outcome:
+def _run_query(read_state: Callable[[Core], Any], core: Core) -> Outcome:
     try:
-        return Outcome(look(core))
+        return Outcome(read_state(core))
     except LabError as error:
         return Outcome(error=error)
     except Exception as error:

@@ -25,7 +25,7 @@ class WriterBridge:
 
     def __init__(self, core: Core) -> None:
         self.writer = Writer(core, self._committed)
-        self.standing: CommitStatus = self.writer.status()
+        self.commit_status: CommitStatus = self.writer.status()
         self.ring = Ring(core.store.head)
         self.stopping = asyncio.Event()
         self._places = asyncio.Semaphore(IN_FLIGHT)
@@ -42,15 +42,15 @@ class WriterBridge:
         self._wake()
 
     def _committed(
-        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], standing: CommitStatus
+        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], commit_status: CommitStatus
     ) -> None:
-        self._loop.call_soon_threadsafe(self._deliver, answered, encoded, standing)
+        self._loop.call_soon_threadsafe(self._deliver, answered, encoded, commit_status)
 
     def _deliver(
-        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], standing: CommitStatus
+        self, answered: Sequence[tuple[Item, Outcome]], encoded: Sequence[Encoded], commit_status: CommitStatus
     ) -> None:
         self.ring.extend(encoded)
-        self.standing = standing
+        self.commit_status = commit_status
         for item, outcome in answered:
             item.done(outcome)
         if encoded:
@@ -62,7 +62,7 @@ class WriterBridge:
         self._changed = asyncio.Event()
 
     async def do(
-        self, request: Request | None = None, look: Callable[[Core], Any] | None = None, lazy: bool = False
+        self, request: Request | None = None, read_state: Callable[[Core], Any] | None = None, lazy: bool = False
     ) -> Any:
         """Have a command carried out, a look taken, or (neither) the views flushed. Raises LabError."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
@@ -72,7 +72,7 @@ class WriterBridge:
                 future.set_result(outcome)
 
         async with self._places:
-            self.writer.put(Item(done, request, look, lazy))
+            self.writer.put(Item(done, request, read_state, lazy))
             outcome = await future
         if outcome.error is not None:
             raise outcome.error

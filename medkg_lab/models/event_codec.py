@@ -168,10 +168,10 @@ def _line(head: Sequence[Any], jobs: bytes, data: bytes) -> bytes:
 
 def _data_fields(kind: EventType) -> list[tuple[str, Any]]:
     """The fields that stand in `data`, each with the value that is not written, if it has one."""
-    outside = {"jobs", "batch", STAGE_FIELDS[kind]}
+    http = {"jobs", "batch", STAGE_FIELDS[kind]}
     found = []
     for field in fields(RECORDS[kind]):
-        if field.name not in outside:
+        if field.name not in http:
             default = field.default_factory() if field.default_factory is not MISSING else field.default
             found.append((field.name, default))
     return found

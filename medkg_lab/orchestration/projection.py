@@ -30,7 +30,7 @@ from medkg_lab.models.events import (
 )
 from medkg_lab.orchestration.live_runs import Launch, LiveBatch, LiveRun, LiveRuns
 from medkg_lab.orchestration.rows import Claim, Rows, StatusChange, TagChange
-from medkg_lab.orchestration.run_row_builder import Halves, RunRowBuilder
+from medkg_lab.orchestration.run_row_builder import RunRowBuilder, TemplatesOf
 from medkg_lab.orchestration.runs import (
     GATE_FAILED,
     GATE_OPEN,
@@ -48,11 +48,11 @@ from medkg_lab.orchestration.templates import PhaseTemplates
 class Projection:
     """Folds events, oldest first. `stored` says whether Dagster itself made a run with this id."""
 
-    def __init__(self, live: LiveRuns, halves: Halves, stored: Callable[[str], bool]) -> None:
+    def __init__(self, live: LiveRuns, phase_templates: TemplatesOf, stored: Callable[[str], bool]) -> None:
         self._live = live
-        self._halves = halves
+        self._halves = phase_templates
         self._stored = stored
-        self._pen = RunRowBuilder(live, halves)
+        self._row_builder = RunRowBuilder(live, phase_templates)
         self._gates_shown = False
         self._handlers: dict[type, Callable[[Event, Any], None]] = {
             RunLaunched: self._launched,
@@ -80,20 +80,20 @@ class Projection:
         for event in events:
             if handler := self._handlers.get(type(event.data)):
                 handler(event, event.data)
-        return self._pen.pop_rows()
+        return self._row_builder.pop_rows()
 
     def _show_gates(self) -> None:
         """Runs that an earlier version ended at their gates go on: they end when the gate does."""
         for job_id, run in self._live.runs().items():
             if run.waits is not None and not run.open and not run.at_gate:
-                self._pen.rows.statuses.append(StatusChange(run.run_id, "STARTED", run.waits, False))
-                self._wait(job_id, run, self._pen.templates(run).gate or "", run.waits)
+                self._row_builder.rows.statuses.append(StatusChange(run.run_id, "STARTED", run.waits, False))
+                self._wait(job_id, run, self._row_builder.templates(run).gate or "", run.waits)
         self._gates_shown = True
 
     def _wait(self, job_id: str, run: LiveRun, gate: str, since: float, message: str = "") -> None:
         run.waits, run.at_gate = since, True
         self._live.put_run(job_id, run)
-        self._pen.job(job_id, "STEP_START", gate, since, message)
+        self._row_builder.job(job_id, "STEP_START", gate, since, message)
 
     def _launched(self, event: Event, data: RunLaunched) -> None:
         self._live.put_launch(data.run_id, Launch(list(data.jobs)))
@@ -101,21 +101,21 @@ class Projection:
     def _claimed(self, event: Event, data: JobClaimed) -> None:
         batch_id, jobs = data.batch, list(data.jobs)
         self._live.drop_launch(batch_id)
-        self._pen.rows.claims.append(Claim(event.ts, event.seq))
+        self._row_builder.rows.claims.append(Claim(event.ts, event.seq))
         templates = self._halves(data.pipeline, data.pipeline_version)[data.half]
         made = self._stored(batch_id)
         shown = made or len(jobs) > 1
         batch = LiveBatch(data.pipeline, data.pipeline_version, data.half, shown, jobs)
         self._live.put_batch(batch_id, batch)
         if made:
-            self._pen.rows.statuses.append(StatusChange(batch_id, "STARTED", event.ts, False))
-            self._pen.rows.tags.append(TagChange(batch_id, TAG_BATCH, batch_id))
+            self._row_builder.rows.statuses.append(StatusChange(batch_id, "STARTED", event.ts, False))
+            self._row_builder.rows.tags.append(TagChange(batch_id, TAG_BATCH, batch_id))
         elif shown:
             values = {"run": batch_id, "size": str(len(jobs))}
-            self._pen.insert(templates.of_batch, values, event.ts)
+            self._row_builder.insert(templates.of_batch, values, event.ts)
         if shown:
             message = f"Claimed by {data.worker}: {len(jobs)} document(s)."
-            self._pen.batch(batch_id, "PIPELINE_START", "", event.ts, message)
+            self._row_builder.batch(batch_id, "PIPELINE_START", "", event.ts, message)
         for job in data.entries:
             self._claim_job(event.ts, data, templates, job)
 
@@ -125,7 +125,7 @@ class Projection:
         run = LiveRun(run_id, data.pipeline, data.pipeline_version, data.half, data.batch)
         self._live.put_run(job.job_id, run)
         if known is not None and known.run_id == run_id:
-            self._pen.tag(run, TAG_BATCH, data.batch)
+            self._row_builder.tag(run, TAG_BATCH, data.batch)
             return
         values = {
             "run": run_id,
@@ -135,52 +135,52 @@ class Projection:
             "batch": data.batch,
             "execution": str(job.execution),
         }
-        self._pen.insert(templates.visible, values, ts)
+        self._row_builder.insert(templates.visible, values, ts)
         if known is not None and known.half < run.half:
-            self._pen.tag(known, TAG_POST_RUN, run_id)
-            self._pen.tag(run, TAG_PRE_RUN, known.run_id)
+            self._row_builder.tag(known, TAG_POST_RUN, run_id)
+            self._row_builder.tag(run, TAG_PRE_RUN, known.run_id)
         message = f"{job.doc_id}: claimed by {data.worker} in batch {data.batch}."
-        self._pen.job(job.job_id, "PIPELINE_START", "", ts, message)
+        self._row_builder.job(job.job_id, "PIPELINE_START", "", ts, message)
 
     def _started(self, event: Event, data: StageStarted) -> None:
         stage, at = data.stage, data.t0
-        self._pen.each(data.jobs, "STEP_START", stage, at, f"{stage} began in batch {data.batch}.")
+        self._row_builder.each(data.jobs, "STEP_START", stage, at, f"{stage} began in batch {data.batch}.")
         batch = self._live.batch(data.batch)
         if batch is not None and data.batch is not None:
             batch.step, batch.inside = stage, list(data.jobs)
             self._live.put_batch(data.batch, batch)
-            self._pen.batch(data.batch, "STEP_START", stage, at)
+            self._row_builder.batch(data.batch, "STEP_START", stage, at)
 
     def _completed(self, event: Event, data: StageCompleted) -> None:
         stage, t1 = data.stage, data.t1
         for output in data.entries:
             ms = output.ms or 0.0
             message = f"{_made(data, output.items)} in {ms:.0f} ms."
-            self._pen.job(output.job_id, "STEP_SUCCESS", stage, t1, message, ms=ms)
+            self._row_builder.job(output.job_id, "STEP_SUCCESS", stage, t1, message, ms=ms)
         batch = self._left_step(data)
         if batch is not None and data.batch is not None and batch.step == stage:
-            self._pen.batch(data.batch, "STEP_SUCCESS", stage, t1, ms=(t1 - data.t0) * 1e3)
+            self._row_builder.batch(data.batch, "STEP_SUCCESS", stage, t1, ms=(t1 - data.t0) * 1e3)
             batch.step = None
 
     def _skipped(self, event: Event, data: StageSkipped) -> None:
         why = {"unchanged": "its content is that of the last completed job", "condition": "its condition does not hold"}
         message = f"Skipped: {why.get(data.reason, data.reason)}."
-        self._pen.each(data.jobs, "STEP_SKIPPED", data.stage, data.t0, message)
+        self._row_builder.each(data.jobs, "STEP_SKIPPED", data.stage, data.t0, message)
         batch = self._live.batch(data.batch)
         if batch is not None and data.batch is not None and set(batch.jobs) <= set(data.jobs):
-            self._pen.batch(data.batch, "STEP_SKIPPED", data.stage, data.t0, message)
+            self._row_builder.batch(data.batch, "STEP_SKIPPED", data.stage, data.t0, message)
 
     def _retrying(self, event: Event, data: StageRetrying) -> None:
         message = (
             f"{data.stage}: try {data.attempt} failed ({data.kind}): {data.reason} Next try in {data.delay_s:.1f} s."
         )
         for job_id in data.jobs:
-            self._pen.remark(job_id, data.stage, event.ts, message)
+            self._row_builder.remark(job_id, data.stage, event.ts, message)
 
     def _stage_failed(self, event: Event, data: StageFailed) -> None:
         for job_id in data.jobs:
             message = _with_hint(data.reason, job_id)
-            self._pen.job(job_id, "STEP_FAILURE", data.stage, data.t1, message, error=data.error)
+            self._row_builder.job(job_id, "STEP_FAILURE", data.stage, data.t1, message, error=data.error)
         self._left_step(data)
 
     def _advanced(self, event: Event, data: JobAdvanced) -> None:
@@ -216,7 +216,7 @@ class Projection:
                 self._live.put_launch(run_id, launch)
                 if not launch.jobs:
                     self._live.drop_launch(run_id)
-                    self._pen.rows.cancel.append(run_id)
+                    self._row_builder.rows.cancel.append(run_id)
 
     def _expired(self, event: Event, data: BatchExpired) -> None:
         reasons = {
@@ -231,14 +231,14 @@ class Projection:
         self._cut_off(data.batch, data.jobs, event.ts, message)
         for job_id in data.jobs:
             self._end(job_id, "FAILURE", event.ts, message, "BatchLost")
-        self._pen.close_batch(data.batch, "FAILURE", event.ts, message, "BatchLost")
+        self._row_builder.close_batch(data.batch, "FAILURE", event.ts, message, "BatchLost")
 
     def _waiting(self, event: Event, data: GateWaiting) -> None:
         message = f"Waits at {data.gate} until {data.condition.ledger_field} is {data.condition.equals}."
         for job_id in data.jobs:
             if run := self._live.run(job_id):
                 self._wait(job_id, run, data.gate, event.ts, message)
-                self._pen.tag(run, TAG_GATE, GATE_WAITING)
+                self._row_builder.tag(run, TAG_GATE, GATE_WAITING)
             self._leave(data.batch, event.ts, job_id, "SUCCESS")
 
     def _opened(self, event: Event, data: GateOpened) -> None:
@@ -246,8 +246,8 @@ class Projection:
         for job_id in data.jobs:
             if run := self._gate(job_id, GATE_OPEN):
                 ms = (event.ts - (run.waits or event.ts)) * 1e3
-                self._pen.job(job_id, "STEP_SUCCESS", data.gate, event.ts, message, ms=ms)
-                self._pen.close(run, "SUCCESS", event.ts, message)
+                self._row_builder.job(job_id, "STEP_SUCCESS", data.gate, event.ts, message, ms=ms)
+                self._row_builder.close(run, "SUCCESS", event.ts, message)
                 run.open = True
                 self._live.put_run(job_id, run)
 
@@ -266,7 +266,7 @@ class Projection:
     def _gate(self, job_id: str, value: str) -> LiveRun | None:
         run = self._live.run(job_id)
         if run is not None:
-            self._pen.tag(run, TAG_GATE, value)
+            self._row_builder.tag(run, TAG_GATE, value)
         return run
 
     def _left_step(self, data: StageCompleted | StageFailed) -> LiveBatch | None:
@@ -282,15 +282,15 @@ class Projection:
         if batch is not None and batch.step is not None:
             for job_id in jobs:
                 if job_id in batch.inside:
-                    self._pen.job(job_id, "STEP_FAILURE", batch.step, at, message, "BatchLost")
+                    self._row_builder.job(job_id, "STEP_FAILURE", batch.step, at, message, "BatchLost")
 
     def _end(self, job_id: str, status: str, at: float, message: str, error: str = "") -> None:
         run = self._live.run(job_id)
         if run is not None:
-            if run.at_gate and not run.open and (gate := self._pen.templates(run).gate):
-                self._pen.job(job_id, "STEP_FAILURE", gate, at, message, error=error or status)
+            if run.at_gate and not run.open and (gate := self._row_builder.templates(run).gate):
+                self._row_builder.job(job_id, "STEP_FAILURE", gate, at, message, error=error or status)
             if not run.open:
-                self._pen.close(run, status, at, message, error)
+                self._row_builder.close(run, status, at, message, error)
             self._live.drop_run(job_id)
 
     def _leave(self, batch_id: str | None, ts: float, job_id: str, how: str) -> None:
@@ -303,7 +303,7 @@ class Projection:
         if not batch.jobs:
             status = "SUCCESS" if "SUCCESS" in batch.ended else max(batch.ended, key=lambda key: batch.ended[key])
             counted = ", ".join(f"{number} {name.lower()}" for name, number in sorted(batch.ended.items()))
-            self._pen.close_batch(batch_id, status, ts, f"Documents: {counted}.")
+            self._row_builder.close_batch(batch_id, status, ts, f"Documents: {counted}.")
 
 
 def _with_hint(reason: str, job_id: str) -> str:

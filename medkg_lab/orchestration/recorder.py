@@ -75,9 +75,9 @@ class Recorder:
         memory = dict(self._writer.memory())
         self._window = assets.from_json(memory.pop(WINDOW_KEY, None))
         self._live = LiveRuns(memory.items())
-        self._projection = Projection(self._live, self.halves, self._writer.has_run)
+        self._projection = Projection(self._live, self.phase_templates, self._writer.has_run)
 
-    def halves(self, name: str, version: str) -> Sequence[PhaseTemplates]:
+    def phase_templates(self, name: str, version: str) -> Sequence[PhaseTemplates]:
         """The templates of a pipeline in the version that the ledger keeps. Raises UnknownVersion."""
         if (name, version) not in self._known:
             found = self._client.definitions("topology", name=name, version=version)

@@ -7,7 +7,7 @@ from medkg_lab.orchestration.live_runs import LiveBatch, LiveRun, LiveRuns
 from medkg_lab.orchestration.rows import LogRow, Rows, RunRow, StatusChange, TagChange
 from medkg_lab.orchestration.templates import PhaseTemplates, RunTemplate
 
-Halves = Callable[[str, str], Sequence[PhaseTemplates]]
+TemplatesOf = Callable[[str, str], Sequence[PhaseTemplates]]
 """The templates of a pipeline's version, by name and version."""
 
 _END_KINDS = {"SUCCESS": "PIPELINE_SUCCESS", "FAILURE": "PIPELINE_FAILURE", "CANCELED": "PIPELINE_CANCELED"}
@@ -16,10 +16,10 @@ _END_KINDS = {"SUCCESS": "PIPELINE_SUCCESS", "FAILURE": "PIPELINE_FAILURE", "CAN
 class RunRowBuilder:
     """Turns what happened to live runs and batches into rows; what is not live is passed over."""
 
-    def __init__(self, live: LiveRuns, halves: Halves) -> None:
+    def __init__(self, live: LiveRuns, phase_templates: TemplatesOf) -> None:
         self.live = live
         self.rows = Rows()
-        self._halves = halves
+        self._halves = phase_templates
 
     def pop_rows(self) -> Rows:
         """The rows written since the last call."""

@@ -103,10 +103,10 @@ class PhaseTemplates:
 def build(instance: DagsterInstance, topology: Topology) -> tuple[PhaseTemplates, ...]:
     """Make the templates of each half of `topology` and keep its snapshots in the instance's run storage."""
     jobs = compile_topology(topology)
-    return tuple(_half(instance, jobs[half.name], half.gate) for half in phases(topology))
+    return tuple(_phase_templates(instance, jobs[half.name], half.gate) for half in phases(topology))
 
 
-def _half(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> PhaseTemplates:
+def _phase_templates(instance: DagsterInstance, job: JobDefinition, gate: str | None) -> PhaseTemplates:
     plan = create_execution_plan(job)
     steps = tuple(step.key for step in plan.get_all_steps_in_topo_order())
     snapshot = instance.run_storage.add_job_snapshot(job.get_job_snapshot())

@@ -28,8 +28,8 @@ def converter_for(chosen: Settings, locations: Locations) -> tuple[Converter, Ex
         return DocvortexConverter(bounds), Exchanges()
     recording = Recording(locations.data, "pdf", limits) if limits.enabled else None
     exchanges = recorded(trusted_hosts([pdf.base_url]), recording, limits)
-    assert exchanges.outside is not None, "a recorded outside is there"
-    return MineruConverter(exchanges.outside, pdf.base_url.rstrip("/"), pdf.tier, bounds), exchanges
+    assert exchanges.http is not None, "a recorded outside is there"
+    return MineruConverter(exchanges.http, pdf.base_url.rstrip("/"), pdf.tier, bounds), exchanges
 
 
 def main() -> None:

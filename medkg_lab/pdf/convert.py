@@ -183,11 +183,11 @@ def main() -> int:
     parser.add_argument("--inspect", action="store_true", help="only open the PDF and count its pages")
     parser.add_argument("--memory-mib", type=int, help="address space in MiB; with it all limits apply")
     parser.add_argument("--cpu-seconds", type=int, default=600, help="CPU seconds, when limits apply")
-    given = parser.parse_args()
-    if given.memory_mib is not None:
-        Limits(given.memory_mib, given.cpu_seconds).apply()
-    outcome = _outcome(given.pdf, given.inspect)
-    given.out.write_bytes(orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS))
+    args = parser.parse_args()
+    if args.memory_mib is not None:
+        Limits(args.memory_mib, args.cpu_seconds).apply()
+    outcome = _outcome(args.pdf, args.inspect)
+    args.out.write_bytes(orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS))
     if not outcome["ok"]:
         print(f"{outcome['error']}: {outcome['fields']}", file=sys.stderr)
     return 0 if outcome["ok"] else 1

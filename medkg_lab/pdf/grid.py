@@ -108,7 +108,7 @@ def read_grid(glyphs: Sequence[Glyph]) -> str:
         cells = _cells(line, cuts, usual)
         middle = median(one.middle for phrase in line for word in phrase for one in word.glyphs)
         near, last = middle - last < usual * _ONE_ROW, middle
-        if rows and (_goes_on(rows[-1], cells) or (near and _beside(rows[-1], cells))):
+        if rows and (_is_continued(rows[-1], cells) or (near and _beside(rows[-1], cells))):
             rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
         else:
             rows.append(cells)
@@ -174,7 +174,7 @@ def _character(one: Glyph, base: float, usual: float) -> str:
     return f"<sub>{text}</sub>" if one.box[3] > base else text
 
 
-def _goes_on(row: Sequence[str], cells: Sequence[str]) -> bool:
+def _is_continued(row: Sequence[str], cells: Sequence[str]) -> bool:
     """Whether every text of a line goes on with the cell above, as the label does when the row above is its beginning."""
     if row[0] and not any(row[1:]) and _GOES_ON.match(cells[0]):
         return True

@@ -31,7 +31,7 @@ _ENDED = frozenset({"completed", "partial", "failed", "canceled"})
 class MineruConverter:
     """Converts by the MinerU server at `base_url` with its `tier`; `wait` sleeps between two polls."""
 
-    outside: HttpClient
+    http: HttpClient
     base_url: str
     tier: str
     bounds: Bounds
@@ -51,9 +51,7 @@ class MineruConverter:
     def _version(self) -> str:
         try:
             health = self._object(
-                self.outside.request(
-                    "GET", f"{self.base_url}/v1/health", timeout=_CALL_TIMEOUT_S, max_bytes=_SMALL_BYTES
-                )
+                self.http.request("GET", f"{self.base_url}/v1/health", timeout=_CALL_TIMEOUT_S, max_bytes=_SMALL_BYTES)
             )
         except LabError as error:
             raise MineruUnreachable(base_url=self.base_url, detail=str(error)) from None
@@ -101,7 +99,7 @@ class MineruConverter:
     ) -> dict[str, Any]:
         headers = {"content-type": "application/json"} if body else None
         try:
-            answer = self.outside.request(
+            answer = self.http.request(
                 method,
                 self.base_url + path,
                 headers=headers,

@@ -14,14 +14,14 @@ from medkg_lab.sources.http_client import HttpxClient
 class Exchanges:
     """The way to the server, and the record of it; both are None for a converter without a server."""
 
-    outside: HttpxClient | None = None
+    http: HttpxClient | None = None
     log: ArtifactExchangeLog | None = None
     recording: Recording | None = None
 
     @contextlib.contextmanager
     def of(self, job_id: str, stage: str) -> Iterator[None]:
         """What is exchanged inside the block is for this job."""
-        with self.outside.labelled(job=job_id, stage=stage) if self.outside else contextlib.nullcontext():
+        with self.http.labelled(job=job_id, stage=stage) if self.http else contextlib.nullcontext():
             yield
 
     def taken(self) -> list[str]:

@@ -50,7 +50,7 @@ from medkg_lab.repro.foreign import StageEvent, cloud_events, converter_output
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
 from medkg_lab.settings import PdfSettings
 from medkg_lab.sources import sniff
-from medkg_lab.stages.kinds import GIVES, KINDS
+from medkg_lab.stages.kinds import KINDS, OUTPUT_KIND
 from medkg_lab.stages.parse.pdf_ir.reading import read_alone
 from medkg_lab.topology import bundled
 from medkg_lab.topology.graph import Segment, segments
@@ -256,7 +256,7 @@ def _stage(work: _Work, stage: str, event: StageEvent, batch: str) -> None:
             work.add_event(StageStarted(stage, jobs, work.clock, batch))
         case "stage.completed":
             output = StageOutput(work.entry.job_id, milliseconds, data.get("output_count"), None)
-            kind = GIVES[work.topology.stage(stage).type]
+            kind = OUTPUT_KIND[work.topology.stage(stage).type]
             work.add_event(StageCompleted(stage, t0, t1, (output,), kind, UNKNOWN, None, batch=batch))
         case "stage.retrying":
             kind = str(data.get("failure_kind") or "service")

@@ -51,7 +51,7 @@ def cloud_events(path: Path) -> Iterator[StageEvent]:
         except (ValueError, RecursionError) as error:
             raise NotAssembled(path=path, detail=f"line {number} is not JSON: {error}") from None
         try:
-            given = _given(value) if isinstance(value, dict) else {}
+            given = _non_empty(value) if isinstance(value, dict) else {}
             if str(given.get("type", "")).startswith(PREFIX):
                 yield _event(JSONFormat().read(None, json.dumps(given)))
         except UNREADABLE as error:
@@ -74,7 +74,7 @@ def _event(event: BaseCloudEvent) -> StageEvent:
     )
 
 
-def _given(value: dict[str, Any]) -> dict[str, Any]:
+def _non_empty(value: dict[str, Any]) -> dict[str, Any]:
     """The CloudEvent that a line holds, in the JSON format; what a lenient writer skipped or wrote otherwise is put right."""
     headers = _headers(value.get("headers"))
     attributes: dict[str, Any] = {

@@ -119,6 +119,6 @@ class PdfReader:
                 step.tries.append({"kind": failure_kind(error), "reason": str(error)})
                 self._clock.sleep(RETRY_INTERVAL_S)
 
-    def _mineru(self, outside: Any) -> Converter:
+    def _mineru(self, http: Any) -> Converter:
         chosen = self._settings
-        return MineruConverter(outside, chosen.base_url.rstrip("/"), chosen.tier, self._bounds, wait=self._clock.sleep)
+        return MineruConverter(http, chosen.base_url.rstrip("/"), chosen.tier, self._bounds, wait=self._clock.sleep)

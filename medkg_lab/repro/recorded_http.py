@@ -122,15 +122,15 @@ class RecordedHttpClient:
 class BlockingHttpClient:
     """The real outside in a run whose time is virtual: nothing else goes on until the answer is there."""
 
-    outside: HttpClient
+    http: HttpClient
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Exchange one request. Raises what `outside` raises."""
-        return self.outside.request(method, url, **options)
+        return self.http.request(method, url, **options)
 
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Exchange one request. Raises what `outside` raises."""
-        return self.outside.request(method, url, **options)
+        return self.http.request(method, url, **options)
 
 
 def failure(record: StoredExchange) -> LabError:

@@ -155,7 +155,7 @@ class Replay:
             models=incident.locations.data / "models",
             source_settings=incident.settings.get("sources", {}),
         )
-        self.workshop = StageFactory(resources)
+        self.stage_factory = StageFactory(resources)
         pdf = PdfSettings.model_validate(incident.settings.get("pdf", {}))
         self._pdfs = {
             False: PdfReader(pdf, self.store, self.recording, self.clock),
@@ -164,9 +164,13 @@ class Replay:
         for reader in self._pdfs.values():
             stack.callback(reader.close)
         self._pdfs[False].ahead(self._pdf_contents())
-        self._keeper = ReplayStateStore(self.clock.now, self._moved)
+        self._state_store = ReplayStateStore(self.clock.now, self._moved)
         self.registry = BreakerRegistry(
-            clock=self.clock.now, keeper=self._keeper, owner=WRITER, now=self.clock.now, chance=lambda: _STEADY
+            clock=self.clock.now,
+            state_store=self._state_store,
+            owner=WRITER,
+            now=self.clock.now,
+            chance=lambda: _STEADY,
         )
         self.loops = VirtualLoops(self.clock)
         stack.callback(self.loops.close)
@@ -183,7 +187,7 @@ class Replay:
         """Let the circuits of `policy` be as other jobs had left them by now."""
         for ts, moved in self._circuits:
             if ts <= self.clock.now() and moved.policy == policy:
-                self._keeper.remember(ts, moved)
+                self._state_store.remember(ts, moved)
         self._circuits = [one for one in self._circuits if one[0] > self.clock.now()]
 
     def _moved(self, policy: str, key: str, state: str) -> None:
@@ -324,7 +328,7 @@ class _RunPorts:
         self.now = run.clock.now
         self.steps: dict[str, Step] = {}
 
-    def outside(self, stage: str, document: BatchItem) -> HttpClient:
+    def http(self, stage: str, document: BatchItem) -> HttpClient:
         """The recording, or the real outside where that was chosen."""
         if stage in self._run.choices.live:
             return BlockingHttpClient(RecordingHttpClient(self._run.live, document.job_id, stage, document.attempt))
@@ -335,7 +339,7 @@ class _RunPorts:
         recorded = self._run.recorded.get(self.steps[documents[0].job_id].key)
         chosen = self._run.definitions.choice(stage, self._batch, recorded)
         definition = stage.model_copy(update={"implementation": chosen.implementation, "with_": chosen.with_})
-        built = self._run.workshop.stage(definition, self._run.definitions.profile(self._batch))
+        built = self._run.stage_factory.stage(definition, self._run.definitions.profile(self._batch))
         policy = self._run.definitions.policies(self._batch).get(stage.policy)
         self._run.remember_circuits(policy.name)
         timed = built.implementation.lane is Lane.NETWORK and not documents[0].offline

@@ -17,7 +17,7 @@ from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.replay import Replay
 from medkg_lab.repro.runs import Run, Step
 from medkg_lab.repro.workbench import Workbench
-from medkg_lab.stages.kinds import KINDS, TAKES
+from medkg_lab.stages.kinds import INPUT_KINDS, KINDS
 
 HELP = """next                       go on to the next stage
 continue                   go on to the next breakpoint
@@ -120,7 +120,7 @@ class Stepper:
         raise KeyError(f"no job {wanted!r} is in this batch; its jobs are {', '.join(self._jobs)}")
 
     def _show_input(self, job: str) -> None:
-        for kind in TAKES[self._replay.stage_type(self._stage)] or ("submission",):
+        for kind in INPUT_KINDS[self._replay.stage_type(self._stage)] or ("submission",):
             value = self._replay.value(job, kind)
             self.show(f"{kind}: {_value_text(kind, value)}")
 

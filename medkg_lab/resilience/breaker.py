@@ -19,7 +19,7 @@ OnTransition = Callable[[str, str], None]
 """Called with the state before and after: `closed`, `open` or `half-open`."""
 
 
-class Asking(Protocol):
+class StoreCall(Protocol):
     """How a question to the storage is asked, which may take a while."""
 
     async def __call__(self, question: Callable[[], T]) -> T: ...
@@ -74,14 +74,14 @@ class Breaker:
         config: CircuitBreakerConfig,
         storage: CircuitStorage,
         on_transition: OnTransition = lambda before, after: None,
-        asking: Asking = call_inline,
+        store_call: StoreCall = call_inline,
     ) -> None:
         assert isinstance(storage, CircuitBreakerStorage), "the machine is pybreaker's, and so is the storage's port"
         self._key = key
         self._storage = storage
-        self._asking = asking
+        self._asking = store_call
         self._probe: object | None = None
-        self._era: object = object()
+        self._generation: object = object()
         self._lock = threading.RLock()
         self._on_transition = on_transition
         self._machine = CircuitBreaker(
@@ -102,7 +102,7 @@ class Breaker:
 
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Call `function` if the circuit allows it. Raises BreakerOpen, or what `function` raises."""
-        permit = self._era if self.state == STATE_CLOSED else await self._asking(self._admit)
+        permit = self._generation if self.state == STATE_CLOSED else await self._asking(self._admit)
         outcome = _Outcome.NOTHING
         try:
             result = await function()
@@ -119,7 +119,7 @@ class Breaker:
     def _admit(self) -> object:
         with self._lock:
             if self.state == STATE_CLOSED:
-                return self._era
+                return self._generation
             if not self._storage.acquire_probe():
                 failures = max(self._storage.counter, 1)
                 raise BreakerOpen(key=self._key, seconds=self._storage.seconds_left(), failures=failures)
@@ -127,11 +127,11 @@ class Breaker:
             if self._machine.state.name == STATE_HALF_OPEN:
                 self._probe = object()
                 return self._probe
-            return self._era if self.state == STATE_CLOSED else None
+            return self._generation if self.state == STATE_CLOSED else None
 
     def _is_no_news(self, permit: object, outcome: _Outcome) -> bool:
         """Whether the outcome changes nothing, as most do: one more success of a circuit that is well."""
-        if permit is self._era:
+        if permit is self._generation:
             return outcome is _Outcome.NOTHING or (outcome is _Outcome.SUCCESS and self._storage.counter == 0)
         return permit is not self._probe
 
@@ -141,7 +141,7 @@ class Breaker:
             probed = permit is self._probe
             if probed:
                 self._probe = None
-            elif permit is not self._era or self.state != STATE_CLOSED:
+            elif permit is not self._generation or self.state != STATE_CLOSED:
                 return
             if outcome is _Outcome.NOTHING:
                 self._storage.release_probe()
@@ -154,5 +154,5 @@ class Breaker:
 
     def _moved(self, before: str, after: str) -> None:
         if after != STATE_HALF_OPEN:
-            self._era = object()
+            self._generation = object()
         self._on_transition(before, after)

@@ -106,14 +106,14 @@ class SharedCircuit(CircuitBreakerStorage):
 
     def __init__(
         self,
-        keeper: ResilienceStateStore,
+        state_store: ResilienceStateStore,
         place: CircuitKey,
         config: CircuitBreakerConfig,
         timeout_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(place.key)
-        self._keeper = keeper
+        self._state_store = state_store
         self._place = place
         self._config = config
         self._probe_s = timeout_seconds + PROBE_MARGIN_S
@@ -182,7 +182,7 @@ class SharedCircuit(CircuitBreakerStorage):
         place = self._place
         answer = query_store(
             place,
-            lambda: self._keeper.breaker_probe(place.policy, place.key, owner=place.owner, limit_s=self._probe_s),
+            lambda: self._state_store.breaker_probe(place.policy, place.key, owner=place.owner, limit_s=self._probe_s),
         )
         if answer is None:
             return True
@@ -199,7 +199,7 @@ class SharedCircuit(CircuitBreakerStorage):
         place, config = self._place, self._config
         answer = query_store(
             place,
-            lambda: self._keeper.breaker_report(
+            lambda: self._state_store.breaker_report(
                 place.policy,
                 place.key,
                 outcome,

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiolimiter import AsyncLimiter
 
-from medkg_lab.resilience.breaker import Asking, call_inline
+from medkg_lab.resilience.breaker import StoreCall, call_inline
 from medkg_lab.resilience.circuit_storage import CircuitKey, ResilienceStateStore, query_store
 
 LEASE_S = 0.1
@@ -21,21 +21,21 @@ Lease = Callable[[int], dict[str, Any] | None]
 known."""
 
 
-def leased_from(keeper: ResilienceStateStore, place: CircuitKey, per_second: float) -> Lease:
+def leased_from(state_store: ResilienceStateStore, place: CircuitKey, per_second: float) -> Lease:
     """Leases from the state store's bucket."""
-    return lambda want: query_store(place, lambda: keeper.rate_lease(place.policy, place.key, per_second, want))
+    return lambda want: query_store(place, lambda: state_store.rate_lease(place.policy, place.key, per_second, want))
 
 
 class Limiter:
     """Lets `per_second` calls through, in the order in which they asked; for the tasks of one event loop."""
 
-    def __init__(self, per_second: float, lease: Lease | None = None, asking: Asking = call_inline) -> None:
+    def __init__(self, per_second: float, lease: Lease | None = None, store_call: StoreCall = call_inline) -> None:
         burst = max(1.0, per_second * BURST_S)
         self._bucket = AsyncLimiter(burst, burst / per_second)
         self._least, self._most = max(1, int(per_second * LEASE_S)), int(burst)
         self._waiting = 0
         self._lease = lease
-        self._asking = asking
+        self._asking = store_call
         self._leased = 0
         self._turn = asyncio.Lock()
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from medkg_lab.resilience.backoff import pause
-from medkg_lab.resilience.breaker import Asking, Breaker, call_inline
+from medkg_lab.resilience.breaker import Breaker, StoreCall, call_inline
 from medkg_lab.resilience.circuit_storage import CircuitKey, LocalCircuit, ResilienceStateStore, SharedCircuit
 from medkg_lab.resilience.errors import DeadlineExceeded, StageTimeout, TimedOut
 from medkg_lab.resilience.faults import worth_retrying
@@ -53,20 +53,20 @@ class BreakerRegistry:
         self,
         on_transition: OnTransition = _no_transition,
         clock: Callable[[], float] = time.monotonic,
-        keeper: ResilienceStateStore | None = None,
+        state_store: ResilienceStateStore | None = None,
         owner: str = "",
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
-        asking: Asking = call_inline,
+        store_call: StoreCall = call_inline,
     ) -> None:
         self.chance = chance
         self._clock = clock
         self._now = now
         self._on_transition = on_transition
-        self._keeper = keeper
+        self._state_store = state_store
         self._owner = owner
-        self._asking = asking
+        self._asking = store_call
         self._lock = threading.Lock()
         self._breakers: dict[tuple[ResiliencePolicyConfig, str], Breaker] = {}
         self._limiters: dict[tuple[ResiliencePolicyConfig, str], Limiter] = {}
@@ -82,10 +82,10 @@ class BreakerRegistry:
             return self._breakers[policy, key]
 
     def _new_breaker(self, policy: ResiliencePolicyConfig, key: str, config: CircuitBreakerConfig) -> Breaker:
-        if self._keeper is not None:
+        if self._state_store is not None:
             place = CircuitKey(policy.name, key, self._owner)
-            shared = SharedCircuit(self._keeper, place, config, policy.timeout_seconds, self._now)
-            return Breaker(key, config, shared, asking=self._asking)
+            shared = SharedCircuit(self._state_store, place, config, policy.timeout_seconds, self._now)
+            return Breaker(key, config, shared, store_call=self._asking)
 
         def moved(before: str, after: str) -> None:
             self._on_transition(policy.name, key, before, after)
@@ -100,7 +100,7 @@ class BreakerRegistry:
         with self._lock:
             if (policy, key) not in self._limiters:
                 place = CircuitKey(policy.name, key, self._owner)
-                lease = leased_from(self._keeper, place, rate) if self._keeper is not None else None
+                lease = leased_from(self._state_store, place, rate) if self._state_store is not None else None
                 self._limiters[policy, key] = Limiter(rate, lease, self._asking)
             return self._limiters[policy, key]
 

@@ -110,8 +110,8 @@ def _wait_ready(server: Server, running: "subprocess.Popen[bytes]", stopping: St
 def _unready(url: str) -> str:
     """Why the server at `url` is not ready; empty when it answers 200."""
     try:
-        with HttpxClient() as outside:
-            answer = outside.request("GET", url, timeout=_ANSWER_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
+        with HttpxClient() as http:
+            answer = http.request("GET", url, timeout=_ANSWER_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
     except LabError as error:
         return str(error)
     return "" if answer.status == 200 else f"it answers HTTP {answer.status}"

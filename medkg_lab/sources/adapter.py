@@ -65,7 +65,7 @@ class Service:
 
         Raises NotFound, RequestRefused, and what Outside raises.
         """
-        answer = await context.outside.request_async(
+        answer = await context.http.request_async(
             "GET",
             f"{self.base_url}/{path}",
             params=params,

@@ -52,7 +52,7 @@ class ServiceUnavailable(ServiceError):
         return None if value is None else float(value)
 
 
-class OutsideTimeout(ServiceError):
+class HttpTimeout(ServiceError):
     """{host} did not answer within {seconds} s. The stage's policy tries again; raise its `timeout_seconds` when the answers are
     large."""
 

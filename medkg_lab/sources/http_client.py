@@ -26,7 +26,7 @@ from medkg_lab.sources.errors import (
     AnswerTooBig,
     BadAnswer,
     ForbiddenAddress,
-    OutsideTimeout,
+    HttpTimeout,
     RateLimited,
     ServiceUnavailable,
 )
@@ -135,7 +135,7 @@ class HttpxClient:
                 async with asyncio.timeout(timeout):
                     answer = await self._converse(request, timeout, options["max_bytes"], endpoint)
             except TimeoutError:
-                raise OutsideTimeout(host=request.url.host, seconds=timeout) from None
+                raise HttpTimeout(host=request.url.host, seconds=timeout) from None
             if not endpoint:
                 judge(answer, self._now())
             return answer
@@ -190,7 +190,7 @@ class HttpxClient:
         except AddressRefused as error:
             raise ForbiddenAddress(url=without_secrets(str(request.url)), detail=str(error)) from None
         except httpx.TimeoutException:
-            raise OutsideTimeout(host=host, seconds=timeout) from None
+            raise HttpTimeout(host=host, seconds=timeout) from None
         except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.InvalidURL) as error:
             raise BadAnswer(host=host, detail=str(error)) from None
         except httpx.TransportError as error:

@@ -111,7 +111,7 @@ class StageContext:
     now: Callable[[], float]
     content: Callable[[str], bytes]
     store: Callable[[bytes], str]
-    outside: HttpClient
+    http: HttpClient
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -99,7 +99,7 @@ KINDS |= {
     if kind not in KINDS
 }
 
-TAKES: dict[StageType, tuple[str, ...]] = {
+INPUT_KINDS: dict[StageType, tuple[str, ...]] = {
     StageType.INGEST: (),
     StageType.DOWNLOAD: ("payload",),
     StageType.PARSE: ("payload",),
@@ -110,7 +110,7 @@ TAKES: dict[StageType, tuple[str, ...]] = {
     StageType.KG: ("document", "extraction"),
 }
 
-GIVES: dict[StageType, str] = {
+OUTPUT_KIND: dict[StageType, str] = {
     StageType.INGEST: "payload",
     StageType.DOWNLOAD: "payload",
     StageType.PARSE: "document",
@@ -121,20 +121,20 @@ GIVES: dict[StageType, str] = {
     StageType.KG: "kg_receipt",
 }
 
-TAKES |= {StageType(name): one.takes for name, one in custom_types().items()}
-GIVES |= {StageType(name): one.gives for name, one in custom_types().items()}
+INPUT_KINDS |= {StageType(name): one.takes for name, one in custom_types().items()}
+OUTPUT_KIND |= {StageType(name): one.gives for name, one in custom_types().items()}
 
 
 def kind_of(stage_type: StageType, value: Any) -> Kind:
     """The kind of a stage's output: what the type gives, except that an ingest stage may expand into submissions."""
     if stage_type is StageType.INGEST and isinstance(value, tuple):
         return KINDS["submissions"]
-    return KINDS[GIVES[stage_type]]
+    return KINDS[OUTPUT_KIND[stage_type]]
 
 
 def assemble(stage_type: StageType, values: Mapping[str, Any]) -> Any:
     """Build a stage's input from the values known by kind; KeyError names a kind that no earlier stage made."""
-    taken = [values[name] for name in TAKES[stage_type]]
+    taken = [values[name] for name in INPUT_KINDS[stage_type]]
     match stage_type:
         case StageType.INDEX:
             return IndexInput(*taken)

@@ -9,7 +9,7 @@ from medkg_lab.supervisor.spec import ProcessSpec
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.errors import DefinitionInvalid, UnknownProfile
 
-STANDS_BACK = 10
+BACKGROUND_NICENESS = 10
 """Niceness of what is woken often and briefly: a kernel that wakes it on an engine's processor, while another has none to run,
 leaves the engine waiting. Where all processors are taken it still gets a tenth of one, and at once if it asked for less."""
 SERVER = "server-"
@@ -33,7 +33,9 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
     numbers = lab_ports(locations)
     broker_argv = choose(locations, settings).argv()
     broker = (
-        ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"], niceness=STANDS_BACK) if broker_argv else None
+        ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"], niceness=BACKGROUND_NICENESS)
+        if broker_argv
+        else None
     )
     queue = ("broker",) if broker else ()
 
@@ -59,9 +61,9 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
             ours(f"{SERVER}{name}", "services", "--name", name, slow=True, settled=loaded[max(0, n - 1) : n])
             for n, name in enumerate(servers)
         ),
-        ours("ledgerd", "ledger", niceness=STANDS_BACK),
+        ours("ledgerd", "ledger", niceness=BACKGROUND_NICENESS),
         ours("knowledge", "knowledge", after=("ledgerd",)),
-        ours("bridge", "bridge", after=(*queue, "ledgerd"), niceness=STANDS_BACK),
+        ours("bridge", "bridge", after=(*queue, "ledgerd"), niceness=BACKGROUND_NICENESS),
         *(
             ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",), settled=loaded)
             for name in compute_engines(settings.compute_engines)

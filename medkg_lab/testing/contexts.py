@@ -50,12 +50,12 @@ class FakeHttp:
 def stage_context(
     doc_id: str = "test:1",
     stage: str = "stage",
-    keeper: Keeper | None = None,
-    outside: FakeHttp | None = None,
+    state_store: Keeper | None = None,
+    http: FakeHttp | None = None,
     now: Callable[[], float] = lambda: 0.0,
 ) -> StageContext:
     """A context for one stage of one document."""
-    keeper = keeper or Keeper()
+    state_store = state_store or Keeper()
     return StageContext(
         tenant_id="default",
         job_id=f"job-of-{doc_id}",
@@ -67,7 +67,7 @@ def stage_context(
         stage=stage,
         attempt=1,
         now=now,
-        content=keeper.get,
-        store=keeper.put,
-        outside=outside or FakeHttp(),
+        content=state_store.get,
+        store=state_store.put,
+        http=http or FakeHttp(),
     )

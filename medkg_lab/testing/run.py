@@ -41,7 +41,7 @@ def run_pipeline(
     pipeline: Path | str,
     files: Iterable[Path | str],
     *,
-    outside: Mapping[str, bytes | tuple[int, bytes]] | None = None,
+    http: Mapping[str, bytes | tuple[int, bytes]] | None = None,
     knowledge: MemoryKnowledge | None = None,
     profile: str = "cpu",
 ) -> list[Finished]:
@@ -53,7 +53,7 @@ def run_pipeline(
     """
     topology = load_topology(pipeline)
     chosen = load_profile(bundled.folder() / "profiles" / f"{profile}.yaml")
-    http = FakeHttp(outside or {})
+    http = FakeHttp(http or {})
     with tempfile.TemporaryDirectory() as scratch:
         # The models' cache is the machine's own: making a model anew takes long and gives the same.
         resources = Resources(
@@ -72,8 +72,8 @@ class _Runner:
 
     def run(self, document: LocalDocument) -> Finished:
         """Take one document through all stages in the order of their dependencies."""
-        keeper = Keeper()
-        sha256 = keeper.put(document.data)
+        state_store = Keeper()
+        sha256 = state_store.put(document.data)
         doc_id = f"{document.source}:{document.key}"
         done = Finished(doc_id)
         done.values["payload"] = Payload(
@@ -88,7 +88,7 @@ class _Runner:
             stage = self.topology.stage(name)
             if stage.is_gate or stage.type in (StageType.INGEST, StageType.DOWNLOAD):
                 continue
-            context = stage_context(doc_id, name, keeper, self.http)
+            context = stage_context(doc_id, name, state_store, self.http)
             try:
                 value = _executed(self.factory.stage(stage, self.profile), context, assemble(stage.type, done.values))
             except LabError as error:

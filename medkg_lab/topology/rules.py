@@ -8,7 +8,7 @@ from typing import Any
 
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import StageType
-from medkg_lab.stages.kinds import GIVES, TAKES
+from medkg_lab.stages.kinds import INPUT_KINDS, OUTPUT_KIND
 from medkg_lab.topology import graph
 from medkg_lab.topology.errors import MAX_PROBLEMS, Problem
 from medkg_lab.topology.models import StageDefinition
@@ -206,20 +206,20 @@ def gate_places(material: Material) -> Iterator[Problem]:
 
 def inputs(material: Material) -> Iterator[Problem]:
     """Stages that take a kind of value which nothing before them makes, or which two stages make in no fixed order."""
-    givers = {entry.stage.name: kind for entry in material.entries if (kind := _gives(entry.stage))}
+    givers = {entry.stage.name: kind for entry in material.entries if (kind := _output_of(entry.stage))}
     for entry in material.entries:
         name = entry.stage.name
-        for kind in TAKES.get(entry.stage.type, ()):
+        for kind in INPUT_KINDS.get(entry.stage.type, ()):
             if not any(givers.get(other) == kind for other in material.before[name]):
-                types = [str(stage_type) for stage_type, made in GIVES.items() if made == kind]
+                types = [str(stage_type) for stage_type, made in OUTPUT_KIND.items() if made == kind]
                 suggestion = f"let it depend on a stage of type {' or '.join(types)}"
                 yield entry.problem("type", "missing-input", f"nothing before {name!r} makes its {kind}", suggestion)
         yield from _unordered(material, entry, givers)
 
 
-def _gives(stage: StageDefinition) -> str | None:
+def _output_of(stage: StageDefinition) -> str | None:
     if not stage.is_gate:
-        return GIVES[stage.type]
+        return OUTPUT_KIND[stage.type]
     condition = stage.condition
     return "document" if condition and condition.ledger_field == PDF_FIELD and condition.equals is True else None
 
@@ -227,7 +227,7 @@ def _gives(stage: StageDefinition) -> str | None:
 def _unordered(material: Material, entry: Entry, givers: dict[str, str]) -> Iterable[Problem]:
     """A job keeps one value of each kind, so all who make or take a kind must have a fixed order once two make it."""
     name = entry.stage.name
-    touches = {*TAKES.get(entry.stage.type, ()), givers.get(name)}
+    touches = {*INPUT_KINDS.get(entry.stage.type, ()), givers.get(name)}
     for kind in sorted(kind for kind in touches if kind and list(givers.values()).count(kind) > 1):
         rivals = [other for other, made in givers.items() if made == kind and other != name]
         if loose := [other for other in rivals if not material.comparable(name, other)]:

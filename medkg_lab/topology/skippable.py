@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from medkg_lab.stages.kinds import GIVES, TAKES
+from medkg_lab.stages.kinds import INPUT_KINDS, OUTPUT_KIND
 from medkg_lab.topology import graph
 from medkg_lab.topology.models import StageDefinition, Topology
 
@@ -14,13 +14,13 @@ def warnings(topology: Topology) -> list[str]:
     return [
         warning
         for stage in topology.stages
-        for kind in TAKES.get(stage.type, ())
+        for kind in INPUT_KINDS.get(stage.type, ())
         for warning in _about(stage, kind, [stages[name] for name in before[stage.name]])
     ]
 
 
 def _about(stage: StageDefinition, kind: str, before: list[StageDefinition]) -> Iterator[str]:
-    makers = [one for one in before if not one.is_gate and GIVES[one.type] == kind]
+    makers = [one for one in before if not one.is_gate and OUTPUT_KIND[one.type] == kind]
     if not makers or any(one.condition in (None, stage.condition) for one in makers):
         return
     for maker in sorted(makers, key=lambda one: one.name)[:1]:

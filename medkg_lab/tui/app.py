@@ -22,7 +22,7 @@ from medkg_lab.lab.why import needs_person
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.text import one_line, sanitize
 from medkg_lab.tui import commands, keys, theme
-from medkg_lab.tui.appearance import USUAL, chosen_look
+from medkg_lab.tui.appearance import USUAL, chosen_appearance
 from medkg_lab.tui.ascii_filter import PlainFilter
 from medkg_lab.tui.driver import TerminalDriver
 from medkg_lab.tui.formatting import plural
@@ -169,7 +169,7 @@ class LabApp(OrderedKeysApp[None]):
             self.snapshot = self.mode.snapshot = message.snapshot
             self._notify_of_gates(message.snapshot)
 
-    def on_look_now(self) -> None:
+    def on_poll_now(self) -> None:
         """Something was changed."""
         self.poller.hurry()
 
@@ -227,7 +227,7 @@ class LabApp(OrderedKeysApp[None]):
 def run(home: str | Path | None = None, start: bool = True, theme: str | None = None) -> int:
     """Open the screen of the lab at `home`; returns when it was left. Raises KeysInvalid."""
     lab = Lab.at(home, DEADLINE_S)
-    app = LabApp(lab, start=start, look=chosen_look(lab, theme))
+    app = LabApp(lab, start=start, look=chosen_appearance(lab, theme))
     try:
         app.run()
     finally:

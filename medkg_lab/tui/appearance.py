@@ -10,7 +10,7 @@ THEME_VARIABLE = "MEDKG_LAB_THEME"
 USUAL = ScreenSettings()
 
 
-def chosen_look(lab: Lab, given: str | None) -> ScreenSettings:
+def chosen_appearance(lab: Lab, given: str | None) -> ScreenSettings:
     """How the screen of `lab` is to look; `given` is the theme of the command line. `auto` is resolved by the terminal."""
     try:
         kept = lab.settings.screen

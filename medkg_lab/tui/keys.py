@@ -61,7 +61,7 @@ EVERYWHERE = (
     Action("zoom", "z", "zoom", "Show the focused region alone, and back."),
     Action("theme", "T", "theme", "Change to the next theme: dark, light, high contrast."),
 )
-THINGS = (
+SUBJECT_ACTIONS = (
     Action("open", "enter", "open", "Go one step deeper into what the cursor is on."),
     Action("why", "w", "why", "Say in a sentence why this is not moving, and what to do."),
     Action("logs", "l", "logs", "Show the log that belongs to this."),
@@ -76,7 +76,7 @@ LISTS = (
     Action("sort", "s", "sort", "Sort by the next column."),
     Action("reverse", "S", "reverse", "Reverse the order."),
 )
-OWN = (
+MODE_ACTIONS = (
     Action("again", "r", "again", "Do it again: restart, retry, ask again, go back to this version."),
     Action("end", "x", "end", "End it: cancel the job, reject the gate."),
     Action(
@@ -111,7 +111,7 @@ OWN = (
     Action("demo", "d", "demo", "Run the bundled documents through both pipelines."),
     Action("export", "X", "incident", "Export this job as an incident, and replay it at the step that failed."),
 )
-ACTIONS = EVERYWHERE + THINGS + LISTS + OWN
+ACTIONS = EVERYWHERE + SUBJECT_ACTIONS + LISTS + MODE_ACTIONS
 FOOTER_LIMIT = 7
 MOVES = ("up", "down", "left", "right", "j", "k", "g", "G", "pageup", "pagedown", "home", "end", "tab", "shift+tab")
 """Keys that move the cursor and the focus; no action may have one."""

@@ -104,7 +104,7 @@ class SnapshotTaken(Message):
         return isinstance(message, SnapshotTaken)
 
 
-class LookNow(Message):
+class PollNow(Message):
     """Something was changed: the lab is looked at without waiting."""
 
 

@@ -69,7 +69,7 @@ class Poller:
     def _run(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
-            snapshot = self._looked()
+            snapshot = self._polled()
             if not self._stopped.is_set():
                 self._post(SnapshotTaken(snapshot))
             starting = snapshot.lab is None or not snapshot.is_ready
@@ -77,7 +77,7 @@ class Poller:
             self._woken.wait(max(0.05, pause))
             self._woken.clear()
 
-    def _looked(self) -> Snapshot:
+    def _polled(self) -> Snapshot:
         try:
             return self.poll()
         except Exception as error:  # noqa: BLE001 - thread boundary: a full disk or a bug is told, and looking goes on

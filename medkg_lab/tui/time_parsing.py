@@ -24,10 +24,10 @@ def place(text: str, now: float) -> Place | None:
         return Place(ts=now - int(found[1]) * _UNITS[found[2][0]])
     if re.fullmatch(r"#?\d[\d,]{0,17}", words):
         return Place(seq=int(words.lstrip("#").replace(",", "")))
-    return _moment(words, datetime.fromtimestamp(now))
+    return _time_of(words, datetime.fromtimestamp(now))
 
 
-def _moment(words: str, now: datetime) -> Place | None:
+def _time_of(words: str, now: datetime) -> Place | None:
     *day, clock = words.split(" ")
     for form in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M"):
         try:

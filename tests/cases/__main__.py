@@ -20,14 +20,14 @@ def main() -> int:
     """Run what the command line names, all of it without names."""
     parser = argparse.ArgumentParser(prog="python -m tests.cases", description=__doc__)
     parser.add_argument("names", nargs="*", help="folders of cases, or single ones such as lab/11")
-    given = parser.parse_args()
+    args = parser.parse_args()
     root = Path(os.environ.get("MEDKG_SHARED_CASES", ""))
     if not os.environ.get("MEDKG_SHARED_CASES") or not root.is_dir():
         print("skipped: MEDKG_SHARED_CASES names no folder of cases", file=sys.stderr)
         return 2
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"tests.cases.checks.{module.name}")
-    folders = chosen_folders(root, given.names)
+    folders = chosen_folders(root, args.names)
     results = [run_case(name, folder) for name, folder in folders.items()]
     print(f"{results.count('right')} right, {results.count('wrong')} wrong, {results.count('skipped')} skipped")
     return int("wrong" in results or not results)
@@ -62,9 +62,9 @@ def judge(one: Case | None, folder: Path) -> tuple[str, Outcome]:
         return "wrong", Outcome(False, "there is no check")
     if one.as_root and os.getuid() != 0:
         return "skipped", Outcome(False, "it needs root, for a second user")
-    with context(folder) as given:
+    with context(folder) as args:
         try:
-            outcome = one.check(given)
+            outcome = one.check(args)
         except Exception as error:  # noqa: BLE001 - process boundary: one case must not end the others
             outcome = Outcome(False, f"{type(error).__name__}: {' '.join(str(error).split())[:600]}")
     return ("right" if outcome.right else "wrong"), outcome

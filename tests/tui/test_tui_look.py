@@ -16,7 +16,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui import background, glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.appearance import THEME_VARIABLE, chosen_look
+from medkg_lab.tui.appearance import THEME_VARIABLE, chosen_appearance
 from medkg_lab.tui.ascii_filter import VARIABLE, plain
 from medkg_lab.tui.modes import MODES
 from tests.labs import TestLab
@@ -135,15 +135,15 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_setti
     (short_tmp / "config").mkdir()
     settings = short_tmp / "config" / "settings.yaml"
     settings.write_text("screen: {theme: contrast, reduced_motion: true}\n")
-    assert chosen_look(Lab.at(short_tmp), None).theme == "contrast"
-    assert chosen_look(Lab.at(short_tmp), None).reduced_motion
+    assert chosen_appearance(Lab.at(short_tmp), None).theme == "contrast"
+    assert chosen_appearance(Lab.at(short_tmp), None).reduced_motion
     monkeypatch.setenv(THEME_VARIABLE, "lab-light")
-    assert chosen_look(Lab.at(short_tmp), None).theme == "light"
-    assert chosen_look(Lab.at(short_tmp), "dark").theme == "dark"
+    assert chosen_appearance(Lab.at(short_tmp), None).theme == "light"
+    assert chosen_appearance(Lab.at(short_tmp), "dark").theme == "dark"
     monkeypatch.setenv(VARIABLE, "1")
-    assert chosen_look(Lab.at(short_tmp), None).ascii
+    assert chosen_appearance(Lab.at(short_tmp), None).ascii
     settings.write_text("screen: {theme: pink}\n")
-    assert chosen_look(Lab.at(short_tmp), "light").theme == "light", "a wrong file does not keep the screen shut"
+    assert chosen_appearance(Lab.at(short_tmp), "light").theme == "light", "a wrong file does not keep the screen shut"
 
 
 def test_the_return_key_has_a_label_that_can_be_written_out() -> None:

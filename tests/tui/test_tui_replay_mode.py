@@ -22,7 +22,7 @@ from medkg_lab.repro.manifest import Manifest, entries
 from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 from medkg_lab.tui.screens.replay import render as replay_lines
-from medkg_lab.tui.screens.replay.incident import Moment
+from medkg_lab.tui.screens.replay.incident import ReplayState
 from medkg_lab.tui.screens.replay.screen import ReplayScreen
 from tests.http_service import Answer
 from tests.integration.repro.support import faulty_lab, study
@@ -252,5 +252,5 @@ async def test_the_line_of_time_is_as_wide_as_it_is_told_and_shows_what_matters_
 async def test_breakpoints_go_round_and_a_gate_is_only_held_after() -> None:
     assert [replay_lines.following(each, True) for each in ("", "before", "after")] == ["before", "after", ""]
     assert [replay_lines.following(each, False) for each in ("", "after")] == ["after", ""]
-    assert not Moment("ended").is_held
-    assert Moment("after").is_held
+    assert not ReplayState("ended").is_held
+    assert ReplayState("after").is_held

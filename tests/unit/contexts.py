@@ -18,7 +18,7 @@ class NoOutside:
 
 
 def stage_context(
-    doc_id: str = "test:1", stage: str = "stage", outside: HttpClient | None = None
+    doc_id: str = "test:1", stage: str = "stage", http: HttpClient | None = None
 ) -> tuple[StageContext, Callable[[bytes], str]]:
     """A context, and the function that puts bytes into its store."""
     kept: dict[str, bytes] = {}
@@ -41,6 +41,6 @@ def stage_context(
         now=lambda: 0.0,
         content=kept.__getitem__,
         store=store,
-        outside=outside or NoOutside(),
+        http=http or NoOutside(),
     )
     return context, store

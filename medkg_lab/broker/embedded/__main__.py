@@ -65,33 +65,33 @@ def _parse(arguments: list[str] | None) -> Settings:
     access = parser.add_mutually_exclusive_group(required=True)
     access.add_argument("--lab-password-file", type=Path, help=f"file with the password of account {LAB_ACCOUNT}")
     access.add_argument("--no-authentication", action="store_true", help="ask nobody to log in")
-    given = parser.parse_args(arguments)
-    if given.log_format:
-        logs.set_up("broker", given.log_format)
+    args = parser.parse_args(arguments)
+    if args.log_format:
+        logs.set_up("broker", args.log_format)
     chosen = Limits(
-        request_bytes=given.max_request_bytes,
-        free_bytes=given.min_free_bytes,
-        housekeeping_seconds=given.housekeeping_seconds,
-        other_bytes=given.max_other_bytes,
-        login_seconds=given.login_seconds,
-        idle_seconds=given.idle_seconds,
+        request_bytes=args.max_request_bytes,
+        free_bytes=args.min_free_bytes,
+        housekeeping_seconds=args.housekeeping_seconds,
+        other_bytes=args.max_other_bytes,
+        login_seconds=args.login_seconds,
+        idle_seconds=args.idle_seconds,
     )
     return Settings(
-        data=given.data,
-        host=given.host,
-        port=given.port,
+        data=args.data,
+        host=args.host,
+        port=args.port,
         limits=chosen,
-        fsync=not given.no_fsync,
-        auto_create=not given.no_auto_create,
-        passwords=_passwords(given),
-        topic_prefix=given.topic_prefix,
+        fsync=not args.no_fsync,
+        auto_create=not args.no_auto_create,
+        passwords=_passwords(args),
+        topic_prefix=args.topic_prefix,
     )
 
 
-def _passwords(given: argparse.Namespace) -> dict[str, str] | None:
-    if given.no_authentication:
+def _passwords(args: argparse.Namespace) -> dict[str, str] | None:
+    if args.no_authentication:
         return None
-    files = {LAB_ACCOUNT: given.lab_password_file, PRODUCER_ACCOUNT: given.producer_password_file}
+    files = {LAB_ACCOUNT: args.lab_password_file, PRODUCER_ACCOUNT: args.producer_password_file}
     return {account: password(path) for account, path in files.items() if path is not None}
 
 

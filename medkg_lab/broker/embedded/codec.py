@@ -29,7 +29,7 @@ from medkg_lab.broker.embedded.errors import MalformedFrame
 from medkg_lab.broker.embedded.requests import Message
 
 Body = TypeVar("Body", bound=Message, covariant=True)
-Asked = TypeVar("Asked", bound=Message)
+RetrieverQuery = TypeVar("RetrieverQuery", bound=Message)
 
 MAX_ELEMENTS = 200_000
 """Array elements in one request, all arrays together: each becomes a Python object."""
@@ -130,7 +130,7 @@ def read_head(frame: bytes) -> Head:
     return Head(*_PREFIX.unpack_from(frame))
 
 
-def decode_request(frame: bytes, record: type[Asked]) -> Request[Asked]:
+def decode_request(frame: bytes, record: type[RetrieverQuery]) -> Request[RetrieverQuery]:
     """Decode `frame` (without its length) into a `record`. Raises MalformedFrame.
 
     Bytes left over are passed over, as Kafka's own brokers do: librdkafka 2.16 sends one too many with Metadata version 9.

@@ -194,7 +194,7 @@ class Store:
         logs = [log for log in self.logs() if log.topic not in self._ours and not log.offline]
         self._other_bytes = sum(log.size for log in logs)
 
-    async def make_asked_for(self, name: str) -> Topic:
+    async def create_requested(self, name: str) -> Topic:
         """Make a topic because a client asked for it, bounded since nobody thought about its size. Raises Refused."""
         return await self.create(name, -1, {"retention.bytes": str(self._limits.auto_topic_bytes)})
 

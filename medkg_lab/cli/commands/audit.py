@@ -25,14 +25,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=_audit)
 
 
-def _audit(given: argparse.Namespace) -> int:
+def _audit(args: argparse.Namespace) -> int:
     from medkg_lab.lab.audit import Filter, read
     from medkg_lab.lab.facade import Lab
 
-    since = None if given.within is None else time.time() - given.within
-    wanted = Filter(by=given.by, action=given.action, job=given.job, since=since)
-    found = read(Lab.at(given.home).ledger, wanted)
-    if given.json:
+    since = None if args.within is None else time.time() - args.within
+    wanted = Filter(by=args.by, action=args.action, job=args.job, since=since)
+    found = read(Lab.at(args.home).ledger, wanted)
+    if args.json:
         print_json([asdict(one) for one in found])
         return exit_codes.OK
     rows = (

@@ -40,19 +40,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     restore.set_defaults(run=_restore)
 
 
-def _create(given: argparse.Namespace) -> int:
+def _create(args: argparse.Namespace) -> int:
     from medkg_lab.lab import backups
     from medkg_lab.lab.backup import create
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
-    folder = backups.folder_of(lab.locations, given.to or lab.settings.backup.folder).absolute()
-    if given.if_older is not None and backups.is_young(folder, given.if_older, time.time()):
-        if given.json:
+    lab = Lab.at(args.home)
+    folder = backups.folder_of(lab.locations, args.to or lab.settings.backup.folder).absolute()
+    if args.if_older is not None and backups.is_young(folder, args.if_older, time.time()):
+        if args.json:
             print_json(None)
         return exit_codes.OK
-    made = create(lab, folder, given.keep)
-    if given.json:
+    made = create(lab, folder, args.keep)
+    if args.json:
         print_json(_shown(made))
         return exit_codes.OK
     print_text(f"{made.path}: {_events(made.manifest.head)}, {_mib(made.manifest.size)}")
@@ -61,13 +61,13 @@ def _create(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.lab import backups
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
-    found = backups.found(backups.folder_of(lab.locations, given.folder or lab.settings.backup.folder))
-    if given.json:
+    lab = Lab.at(args.home)
+    found = backups.found(backups.folder_of(lab.locations, args.folder or lab.settings.backup.folder))
+    if args.json:
         print_json([_shown(one) for one in found])
         return exit_codes.OK
     rows = (
@@ -84,12 +84,12 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _verify(given: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     from medkg_lab.lab import backups
 
-    found = backups.read(given.backup.absolute())
+    found = backups.read(args.backup.absolute())
     wrong = list(backups.differences(found))
-    if given.json:
+    if args.json:
         print_json({**_shown(found), "differences": wrong})
     else:
         for one in wrong:
@@ -98,14 +98,14 @@ def _verify(given: argparse.Namespace) -> int:
     return exit_codes.FAILED if wrong else exit_codes.OK
 
 
-def _restore(given: argparse.Namespace) -> int:
+def _restore(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from medkg_lab.lab.restore import restore
     from medkg_lab.locations import locate
 
-    done = restore(given.backup.absolute(), locate(given.home))
-    if given.json:
+    done = restore(args.backup.absolute(), locate(args.home))
+    if args.json:
         print_json(asdict(done))
         return exit_codes.OK
     print_text(f"{_events(done.head)} and {done.files} files are in {done.home}")

@@ -22,15 +22,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Measure, in a lab of its own, and print the figures; exit code 1 when a target is missed, not when it cannot be judged."""
-    module = importlib.import_module(BENCHES[given.name])
-    parser = Parser(prog=f"medkg-lab bench {given.name}", description=module.__doc__)
+    module = importlib.import_module(BENCHES[args.name])
+    parser = Parser(prog=f"medkg-lab bench {args.name}", description=module.__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     module.add_arguments(parser)
-    own = parser.parse_args(given.options)
+    own = parser.parse_args(args.options)
     found: dict[str, Any] = module.measure(module.options_from(own))
-    if given.json or own.json:
+    if args.json or own.json:
         print_json(found)
     else:
         columns = ("name", "value", "target", "met")

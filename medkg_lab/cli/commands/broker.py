@@ -52,30 +52,30 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     copy.set_defaults(run=_copy)
 
 
-def _lab(given: argparse.Namespace) -> "Lab":
+def _lab(args: argparse.Namespace) -> "Lab":
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     lab.require_running()
     return lab
 
 
-def _topics(given: argparse.Namespace) -> int:
+def _topics(args: argparse.Namespace) -> int:
     from medkg_lab.broker.client import topic_listing
 
-    found = topic_listing(_lab(given).bootstrap)
-    if given.json:
+    found = topic_listing(_lab(args).bootstrap)
+    if args.json:
         print_json([asdict(one) for one in found])
     else:
         print_table(("topic", "partition", "first", "next"), map(astuple, found))
     return exit_codes.OK
 
 
-def _groups(given: argparse.Namespace) -> int:
+def _groups(args: argparse.Namespace) -> int:
     from medkg_lab.broker.client import group_listing
 
-    found = group_listing(_lab(given).bootstrap)
-    if given.json:
+    found = group_listing(_lab(args).bootstrap)
+    if args.json:
         print_json([one.fields for one in found])
     else:
         columns = ("group", "state", "topic", "partition", "committed", "lag")
@@ -89,16 +89,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _tail(given: argparse.Namespace) -> int:
+def _tail(args: argparse.Namespace) -> int:
     from medkg_lab.broker import client
 
-    bootstrap = _lab(given).bootstrap
-    if given.follow or given.count == 0:
-        for record in client.follow(bootstrap, given.topic, given.count):
-            print_json_line(record.as_text()) if given.json else show(record.as_text())
+    bootstrap = _lab(args).bootstrap
+    if args.follow or args.count == 0:
+        for record in client.follow(bootstrap, args.topic, args.count):
+            print_json_line(record.as_text()) if args.json else show(record.as_text())
             sys.stdout.flush()
-    found = [record.as_text() for record in client.tail(bootstrap, given.topic, given.count)]
-    if given.json:
+    found = [record.as_text() for record in client.tail(bootstrap, args.topic, args.count)]
+    if args.json:
         print_json(found)
         return exit_codes.OK
     for one in found:
@@ -118,16 +118,16 @@ def _shown(text: str | None) -> str:
     return "(null)" if text is None else text
 
 
-def _produce(given: argparse.Namespace) -> int:
+def _produce(args: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
     from medkg_lab.lab.disk_space import require_room
 
-    lab = _lab(given)
+    lab = _lab(args)
     if lab.settings.broker.engine != "external":
         require_room(lab.locations)
-    value = record_value(given.value, given.topic)
-    place = produce(lab.bootstrap, given.topic, value, key=None if given.key is None else given.key.encode())
-    if given.json:
+    value = record_value(args.value, args.topic)
+    place = produce(lab.bootstrap, args.topic, value, key=None if args.key is None else args.key.encode())
+    if args.json:
         print_json(place)
     else:
         print_note(f"kept at {place['partition']}@{place['offset']}")
@@ -143,17 +143,17 @@ def record_value(written: str | None, topic: str) -> bytes:
     return read
 
 
-def _access(given: argparse.Namespace) -> int:
+def _access(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from medkg_lab.lab.access import producer_access
 
-    found = producer_access(_lab(given), given.show_password)
-    clients = {name: text for name, text in found.clients.items() if given.client in (None, name)}
-    if given.json:
+    found = producer_access(_lab(args), args.show_password)
+    clients = {name: text for name, text in found.clients.items() if args.client in (None, name)}
+    if args.json:
         print_json({**asdict(found), "clients": clients})
-    elif given.client is not None:
-        print_text(clients.get(given.client, f"nothing is asked: connect to {found.bootstrap}"))
+    elif args.client is not None:
+        print_text(clients.get(args.client, f"nothing is asked: connect to {found.bootstrap}"))
     else:
         print_fields({name: value for name, value in asdict(found).items() if name != "clients"})
         print_text(f"\n{found.clients['kcat']}\n\nFor others: --client {' | '.join(CLIENTS)}")
@@ -164,16 +164,16 @@ def _access(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _copy(given: argparse.Namespace) -> int:
+def _copy(args: argparse.Namespace) -> int:
     from medkg_lab.lab.engines import move
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
-    done = move(lab, given.source, given.target, lambda one: print_note(f"{one.topic}: {one.records} records"))
-    if given.json:
+    lab = Lab.at(args.home)
+    done = move(lab, args.source, args.target, lambda one: print_note(f"{one.topic}: {one.records} records"))
+    if args.json:
         print_json([vars(one) for one in done])
     else:
         print_table(("topic", "partitions", "records"), ((one.topic, one.partitions, one.records) for one in done))
-    if lab.settings.broker.engine != given.target:
-        print_note(f"Set broker.engine to {given.target} in settings.yaml before the next start.")
+    if lab.settings.broker.engine != args.target:
+        print_note(f"Set broker.engine to {args.target} in settings.yaml before the next start.")
     return exit_codes.OK

@@ -18,20 +18,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     man.set_defaults(run=_man)
 
 
-def _completion(given: argparse.Namespace) -> int:
+def _completion(args: argparse.Namespace) -> int:
     from medkg_lab.cli.completion import script
 
-    return _print(given, script(given.parser, given.shell))
+    return _print(args, script(args.parser, args.shell))
 
 
-def _man(given: argparse.Namespace) -> int:
+def _man(args: argparse.Namespace) -> int:
     from medkg_lab.cli.manual import page
 
-    return _print(given, page(given.parser))
+    return _print(args, page(args.parser))
 
 
-def _print(given: argparse.Namespace, text: str) -> int:
-    if given.json:
+def _print(args: argparse.Namespace, text: str) -> int:
+    if args.json:
         print_json({"ok": True, "text": text})
     else:
         sys.stdout.write(text)

@@ -24,13 +24,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     token.set_defaults(run=_token)
 
 
-def _open(given: argparse.Namespace) -> int:
+def _open(args: argparse.Namespace) -> int:
     from medkg_lab.lab.dagster_access import open_in_browser
     from medkg_lab.lab.facade import Lab
 
-    url = Lab.at(given.home).dagster.url(given.page)
+    url = Lab.at(args.home).dagster.url(args.page)
     opened = open_in_browser(url)
-    if given.json:
+    if args.json:
         print_json({"ok": True, "opened": opened, "url": url})
     elif opened:
         print_note("Dagster is opened in the browser")
@@ -39,22 +39,22 @@ def _open(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _url(given: argparse.Namespace) -> int:
+def _url(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    url = Lab.at(given.home).dagster.url(given.page)
-    if given.json:
+    url = Lab.at(args.home).dagster.url(args.page)
+    if args.json:
         print_json({"url": url})
     else:
         print_text(url)
     return exit_codes.OK
 
 
-def _token(given: argparse.Namespace) -> int:
+def _token(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    dagster = Lab.at(given.home).dagster
-    if given.json:
+    dagster = Lab.at(args.home).dagster
+    if args.json:
         print_json({"token": dagster.token(), "address": dagster.address})
     else:
         print_text(dagster.token())

@@ -24,18 +24,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Start a lab in a scratch folder (or `--home`), run the demo in it, print the summary."""
     from medkg_lab.lab import demo
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(demo.home_for(Path(given.home) if given.home else None))
-    with _running(lab, keep=given.keep), _Display() as display:
+    lab = Lab.at(demo.home_for(Path(args.home) if args.home else None))
+    with _running(lab, keep=args.keep), _Display() as display:
         result = demo.run(lab, print_note, display.show)
-    if given.json:
+    if args.json:
         print_json(result.summary)
     else:
-        _print_summary(result.summary, given.keep)
+        _print_summary(result.summary, args.keep)
     return exit_codes.OK if result.summary["ok"] else exit_codes.FAILED
 
 

@@ -15,18 +15,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Check and print; exit code 3 when something is missing."""
     from medkg_lab import settings
     from medkg_lab.lab.doctor import examine
     from medkg_lab.lab.hardware import NEVER_RUN_ON_A_GPU
     from medkg_lab.locations import locate
 
-    locations = locate(given.home)
+    locations = locate(args.home)
     chosen = settings.load(locations)
     found = examine(locations, chosen)
     whole = all(one.ok for one in found)
-    if given.json:
+    if args.json:
         checks = [asdict(one) for one in found]
         print_json({"ok": whole, "profile": chosen.profile, "checks": checks, "never_run_on_a_gpu": NEVER_RUN_ON_A_GPU})
         return exit_codes.OK if whole else exit_codes.NOT_READY

@@ -42,29 +42,29 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     show.set_defaults(run=_show)
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.document_formats import files_of
     from medkg_lab.lab.documents import parsed
     from medkg_lab.lab.facade import Lab
 
-    found = parsed(Lab.at(given.home), given.document)
-    files = files_of(found, given.format)
-    if given.format == "csv" and given.table is not None:
-        name = f"table-{given.table}.csv"
+    found = parsed(Lab.at(args.home), args.document)
+    files = files_of(found, args.format)
+    if args.format == "csv" and args.table is not None:
+        name = f"table-{args.table}.csv"
         if name not in files:
-            raise NoSuchTable(count=len(files), number=given.table)
+            raise NoSuchTable(count=len(files), number=args.table)
         files = {name: files[name]}
-    if given.out is not None:
-        written = write_files(files, given.out)
-        if given.json:
+    if args.out is not None:
+        written = write_files(files, args.out)
+        if args.json:
             print_json({"files": written})
         return exit_codes.OK
-    if given.json:
-        print_json({"doc_id": found.document.doc_id, "format": given.format, "files": files})
+    if args.json:
+        print_json({"doc_id": found.document.doc_id, "format": args.format, "files": files})
     elif len(files) > 1:
         raise SeveralTables(count=len(files))
     elif not files:
         print_note("this document has no tables")
-    for text in files.values() if not given.json else ():
+    for text in files.values() if not args.json else ():
         print_file(text)
     return exit_codes.OK

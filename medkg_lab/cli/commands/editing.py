@@ -22,7 +22,7 @@ class EditorFailed(LabError):
     """The editor {command!r} could not be used: {detail}. Set VISUAL or EDITOR to one that works; the draft lies in {draft}."""
 
 
-class DraftKept(LabError):
+class DraftSaved(LabError):
     """Nothing was saved: the draft has {count} problem(s). It lies in {draft}; `medkg-lab pipeline apply {name} {draft}` saves it
     once they are fixed."""
 
@@ -31,7 +31,7 @@ def add(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: ar
     """Add the commands that change a pipeline."""
     edit = group.add_parser("edit", parents=[common], help="change a pipeline in your editor; saved when it is valid")
     edit.add_argument("name", help="the pipeline; a new name begins a new one")
-    edit.set_defaults(run=lambda given: _edit(given, "pipeline", given.name))
+    edit.set_defaults(run=lambda args: _edit(args, "pipeline", args.name))
     apply = group.add_parser("apply", parents=[common], help="make a file the new version of a pipeline")
     apply.add_argument("name", help="the pipeline")
     apply.add_argument("file", type=Path, help="its new text")
@@ -47,15 +47,15 @@ def add_policies(group: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     edit = group.add_parser(
         "edit", parents=[common], help="change the policies in your editor; saved when they are valid"
     )
-    edit.set_defaults(run=lambda given: _edit(given, "policies", ""))
+    edit.set_defaults(run=lambda args: _edit(args, "policies", ""))
 
 
-def _edit(given: argparse.Namespace, kind: str, name: str) -> int:
+def _edit(args: argparse.Namespace, kind: str, name: str) -> int:
     from medkg_lab.lab.definitions import Definition, Kind, opened, save
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import DefinitionInvalid
 
-    lab, which = Lab.at(given.home), Definition(Kind(kind), name)
+    lab, which = Lab.at(args.home), Definition(Kind(kind), name)
     start = opened(lab, which)
     draft = Path(tempfile.mkdtemp(prefix="medkg-lab-")) / Path(which.file).name
     draft.write_text(start.text, encoding="utf-8")
@@ -71,10 +71,10 @@ def _edit(given: argparse.Namespace, kind: str, name: str) -> int:
         except DefinitionInvalid as error:
             print_text("\n".join(map(str, error.problems)))
             if not _again():
-                raise DraftKept(count=len(error.problems), draft=draft, name=which) from None
+                raise DraftSaved(count=len(error.problems), draft=draft, name=which) from None
         else:
             shutil.rmtree(draft.parent)
-            return _print_saved(saved, given.json)
+            return _print_saved(saved, args.json)
 
 
 def _open_editor(draft: Path) -> None:
@@ -95,28 +95,28 @@ def _again() -> bool:
     return sys.stdin.readline().strip().lower() not in {"q", "n", "no"}
 
 
-def _apply(given: argparse.Namespace) -> int:
+def _apply(args: argparse.Namespace) -> int:
     from medkg_lab.files import read_text
     from medkg_lab.lab.definitions import Definition, Kind, save
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import Problem, TopologyInvalid
 
-    which = Definition(Kind.PIPELINE, given.name)
+    which = Definition(Kind.PIPELINE, args.name)
     try:
-        text = read_text(given.file)
+        text = read_text(args.file)
     except (OSError, UnicodeDecodeError) as error:
         raise TopologyInvalid(
-            str(given.file), [Problem(str(given.file), 1, 1, "unreadable", f"the file cannot be read: {error}")]
+            str(args.file), [Problem(str(args.file), 1, 1, "unreadable", f"the file cannot be read: {error}")]
         ) from None
-    return _print_saved(save(Lab.at(given.home), which, text, None), given.json)
+    return _print_saved(save(Lab.at(args.home), which, text, None), args.json)
 
 
-def _restore(given: argparse.Namespace) -> int:
+def _restore(args: argparse.Namespace) -> int:
     from medkg_lab.lab.definitions import Definition, Kind, save, text_of
     from medkg_lab.lab.facade import Lab
 
-    lab, which = Lab.at(given.home), Definition(Kind.PIPELINE, given.name)
-    return _print_saved(save(lab, which, text_of(lab, which, given.version), None), given.json)
+    lab, which = Lab.at(args.home), Definition(Kind.PIPELINE, args.name)
+    return _print_saved(save(lab, which, text_of(lab, which, args.version), None), args.json)
 
 
 def _print_saved(saved: "Saved", as_json: bool) -> int:

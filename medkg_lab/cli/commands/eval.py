@@ -53,16 +53,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parsing.set_defaults(run=_parsing)
 
 
-def _retrieval(given: argparse.Namespace) -> int:
+def _retrieval(args: argparse.Namespace) -> int:
     from medkg_lab import settings
     from medkg_lab.evaluation import dataset, retrieval
     from medkg_lab.locations import locate
 
-    locations = locate(given.home)
-    collection = dataset.load(given.dataset, given.corpus, given.queries, given.qrels)
+    locations = locate(args.home)
+    collection = dataset.load(args.dataset, args.corpus, args.queries, args.qrels)
     chosen = settings.load(locations).search
-    found = retrieval.evaluate(collection, locations.cache, chosen, print_note, precision=given.precision)
-    if given.json:
+    found = retrieval.evaluate(collection, locations.cache, chosen, print_note, precision=args.precision)
+    if args.json:
         print_json(found)
     else:
         _show_retrieval(found)
@@ -84,19 +84,19 @@ def _compared(against: dict[str, float] | None) -> tuple[Any, Any]:
     return (against["ndcg@10_gain"], against["p"]) if against else (None, None)
 
 
-def _entities(given: argparse.Namespace) -> int:
+def _entities(args: argparse.Namespace) -> int:
     from medkg_lab.evaluation import entities, pubtator
     from medkg_lab.locations import locate
     from medkg_lab.mesh import vocabulary_store
 
-    folder = locate(given.home).data / vocabulary_store.FOLDER
+    folder = locate(args.home).data / vocabulary_store.FOLDER
     vocabulary = (
-        vocabulary_store.of_files(given.vocabulary, given.with_packages)
-        if given.vocabulary
+        vocabulary_store.of_files(args.vocabulary, args.with_packages)
+        if args.vocabulary
         else vocabulary_store.in_use(folder)
     )
-    found = entities.evaluate(list(pubtator.read_pubtator(given.corpus)), vocabulary, given.corpus.name)
-    if given.json:
+    found = entities.evaluate(list(pubtator.read_pubtator(args.corpus)), vocabulary, args.corpus.name)
+    if args.json:
         print_json(found)
         return exit_codes.OK
     kept = found["vocabulary"]
@@ -110,7 +110,7 @@ def _entities(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _graph(given: argparse.Namespace) -> int:
+def _graph(args: argparse.Namespace) -> int:
     from medkg_lab.evaluation import graph
     from medkg_lab.locations import locate
     from medkg_lab.mesh import vocabulary_store
@@ -120,14 +120,14 @@ def _graph(given: argparse.Namespace) -> int:
     from medkg_lab.stages.embed.weights import load_tokenizer
     from medkg_lab.stages.extract.structured import StructuredExtractor
 
-    folder = locate(given.home).data / vocabulary_store.FOLDER
-    vocabulary = vocabulary_store.of_files(given.vocabulary) if given.vocabulary else vocabulary_store.in_use(folder)
-    labels = graph.read_labels(given.labels)
+    folder = locate(args.home).data / vocabulary_store.FOLDER
+    vocabulary = vocabulary_store.of_files(args.vocabulary) if args.vocabulary else vocabulary_store.in_use(folder)
+    labels = graph.read_labels(args.labels)
     options = SplitterOptions()
     split = build_splitter(options.split_by, options.split_length, options.split_overlap, options.split_threshold)
     splitter = HaystackSplitter(options, split, load_tokenizer())
-    found = graph.evaluate(given.path, labels, StructuredExtractor(vocabulary), splitter)
-    if given.json:
+    found = graph.evaluate(args.path, labels, StructuredExtractor(vocabulary), splitter)
+    if args.json:
         print_json(found)
         return exit_codes.OK
     print_text(f"{found['files']} files ({found['files_missing']} missing), vocabulary {found['vocabulary']}\n")
@@ -138,18 +138,18 @@ def _graph(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _parsing(given: argparse.Namespace) -> int:
+def _parsing(args: argparse.Namespace) -> int:
     from medkg_lab import settings
     from medkg_lab.evaluation import parsing, pdf_reader
     from medkg_lab.locations import locate
 
-    if given.pairs:
-        convert = pdf_reader.reader(settings.load(locate(given.home)).pdf)
-        measured = [parsing.of_pair(pdf, article, convert) for pdf, article in parsing.pairs_below(given.path)]
+    if args.pairs:
+        convert = pdf_reader.reader(settings.load(locate(args.home)).pdf)
+        measured = [parsing.of_pair(pdf, article, convert) for pdf, article in parsing.pairs_below(args.path)]
     else:
-        measured = [parsing.of_file(path) for path in parsing.files_below(given.path)]
+        measured = [parsing.of_file(path) for path in parsing.files_below(args.path)]
     found = parsing.report(measured)
-    if given.json:
+    if args.json:
         print_json(found)
         return exit_codes.OK
     names = tuple(found["figures"])

@@ -23,25 +23,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print events; with `--json` each line is one JSON object."""
     from medkg_lab.lab.facade import Lab
     from medkg_lab.models.event_codec import to_json
     from medkg_lab.repro.slices import cut
 
-    ledger = Lab.at(given.home).ledger
-    after = given.after
+    ledger = Lab.at(args.home).ledger
+    after = args.after
     if after is None:
         head = ledger.counts().head
-        after = head if given.follow else 0 if given.job else max(0, head - 50)
+        after = head if args.follow else 0 if args.job else max(0, head - 50)
     while True:
-        page = ledger.events(after=after, limit=1000, wait_s=1.0 if given.follow else 0, job_id=given.job)
+        page = ledger.events(after=after, limit=1000, wait_s=1.0 if args.follow else 0, job_id=args.job)
         for event in page.events:
-            event = (cut(event, {given.job}) or event) if given.job else event
-            print_json_line(to_json(event)) if given.json else print_text(_line(event))
+            event = (cut(event, {args.job}) or event) if args.job else event
+            print_json_line(to_json(event)) if args.json else print_text(_line(event))
         if page.events:
             after = page.events[-1].seq
-        elif not given.follow:
+        elif not args.follow:
             return exit_codes.OK
 
 

@@ -49,12 +49,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     field.set_defaults(run=_set)
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    gates = Lab.at(given.home).ledger.gates(state=given.state)
-    if given.json:
+    gates = Lab.at(args.home).ledger.gates(state=args.state)
+    if args.json:
         print_json(to_json(gates))
         return exit_codes.OK
     columns = ("job", "document", "gate", "state", "since", "pages", "missing", "opened by")
@@ -69,15 +69,15 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job
     from medkg_lab.ledger.answers import to_json
 
-    lab = Lab.at(given.home)
-    job = find_job(lab, given.job)
+    lab = Lab.at(args.home)
+    job = find_job(lab, args.job)
     found = next((one for one in lab.ledger.gates() if one.job_id == job.job_id), None)
-    if given.json:
+    if args.json:
         print_json(to_json(found))
     elif found is None:
         print_note(f"{job.doc_id} has not come to a gate")
@@ -89,58 +89,58 @@ def _show(given: argparse.Namespace) -> int:
     return exit_codes.OK if found else exit_codes.FAILED
 
 
-def _open(given: argparse.Namespace) -> int:
+def _open(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, person
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     opened = []
-    for name in given.job:
+    for name in args.job:
         job = find_job(lab, name)
-        lab.ledger.gate_open(job.job_id, by=person(), why=given.why, partial=given.partial)
+        lab.ledger.gate_open(job.job_id, by=person(), why=args.why, partial=args.partial)
         opened.append(job.job_id)
         print_note(f"the gate of {job.doc_id} is open")
-    if given.json:
+    if args.json:
         print_json({"ok": True, "opened": opened})
     return exit_codes.OK
 
 
-def _reject(given: argparse.Namespace) -> int:
+def _reject(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, person
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     rejected = []
-    for name in given.job:
+    for name in args.job:
         job = find_job(lab, name)
-        lab.ledger.gate_reject(job.job_id, by=person(), why=given.why)
+        lab.ledger.gate_reject(job.job_id, by=person(), why=args.why)
         rejected.append(job.job_id)
         print_note(f"the gate of {job.doc_id} is rejected; its job is cancelled")
-    if given.json:
+    if args.json:
         print_json({"ok": True, "rejected": rejected})
     return exit_codes.OK
 
 
-def _set(given: argparse.Namespace) -> int:
+def _set(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, person
 
-    field, value = parse_field(given.field)
-    lab = Lab.at(given.home)
-    job = find_job(lab, given.job)
+    field, value = parse_field(args.field)
+    lab = Lab.at(args.home)
+    job = find_job(lab, args.job)
     opened = bool(lab.ledger.set_field(job.job_id, field, value, by=person()).get("opened"))
-    if given.json:
+    if args.json:
         print_json({"ok": True, "job_id": job.job_id, "field": field, "value": value, "opened": opened})
     else:
         print_note(f"{field} of {job.doc_id} is {json.dumps(value)}" + ("; its gate is open" if opened else ""))
     return exit_codes.OK
 
 
-def parse_field(given: str) -> tuple[str, Any]:
+def parse_field(args: str) -> tuple[str, Any]:
     """`reviewed=true` as ("reviewed", True): a value is JSON, or else text. Raises FieldUnclear."""
-    field, equals, text = given.partition("=")
+    field, equals, text = args.partition("=")
     if not equals or not field.isidentifier():
-        raise FieldUnclear(given=given)
+        raise FieldUnclear(args=args)
     try:
         return field, json.loads(text)
     except ValueError:

@@ -57,19 +57,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     export.set_defaults(run=_export)
 
 
-def _node(given: argparse.Namespace) -> int:
+def _node(args: argparse.Namespace) -> int:
     from msgspec import to_builtins
 
     from medkg_lab.lab import graph
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
-    lab = Lab.at(given.home)
-    found = lab.knowledge.neighbours(find_node(lab, given.node), limit=given.limit, tenant=given.tenant)
-    if given.json:
+    lab = Lab.at(args.home)
+    found = lab.knowledge.neighbours(find_node(lab, args.node), limit=args.limit, tenant=args.tenant)
+    if args.json:
         print_json(to_builtins(found))
         return exit_codes.OK
-    around = graph.read_around(found, given.limit)
+    around = graph.read_around(found, args.limit)
     contradicted = graph.contradicting(around.edges)
     print_text(f"{around.node.name}  ({around.node.kind}, {around.node.node_id})\n")
     print_table(
@@ -88,35 +88,35 @@ def _node(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _path(given: argparse.Namespace) -> int:
+def _path(args: argparse.Namespace) -> int:
     from msgspec import to_builtins
 
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
-    lab = Lab.at(given.home)
-    source, target = find_node(lab, given.source), find_node(lab, given.target)
-    found = lab.knowledge.path(source, target, max_hops=given.hops, tenant=given.tenant)
-    if given.json:
+    lab = Lab.at(args.home)
+    source, target = find_node(lab, args.source), find_node(lab, args.target)
+    found = lab.knowledge.path(source, target, max_hops=args.hops, tenant=args.tenant)
+    if args.json:
         print_json(to_builtins(found))
     elif found.hops is None:
-        print_text(f"no path of at most {given.hops} steps")
+        print_text(f"no path of at most {args.hops} steps")
     else:
         rows = ((*_edge(one), ", ".join(one.documents)) for one in found.edges)
         print_table(("from", "relation", "to", "documents"), rows)
     return exit_codes.OK
 
 
-def _why(given: argparse.Namespace) -> int:
+def _why(args: argparse.Namespace) -> int:
     from msgspec import to_builtins
 
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_node
 
-    lab = Lab.at(given.home)
-    source, target = find_node(lab, given.source), find_node(lab, given.target)
-    found = lab.knowledge.why(source, target, tenant=given.tenant)
-    if given.json:
+    lab = Lab.at(args.home)
+    source, target = find_node(lab, args.source), find_node(lab, args.target)
+    found = lab.knowledge.why(source, target, tenant=args.tenant)
+    if args.json:
         print_json(to_builtins(found))
         return exit_codes.OK
     columns = ("document", "chunk", "from", "relation", "to", "rule", "evidence")
@@ -133,16 +133,16 @@ def _edge(one: "PathEdge | Statement") -> tuple[Any, ...]:
     return one.source, one.relation, one.target
 
 
-def _export(given: argparse.Namespace) -> int:
+def _export(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    exported = Lab.at(given.home, _EXPORT_S).knowledge.graph_export(given.limit, given.tenant)
-    files = {} if given.json and given.out is None else FORMATS[given.format](exported)
-    if given.out is not None:
-        written = write_files(files, given.out)
-        if given.json:
+    exported = Lab.at(args.home, _EXPORT_S).knowledge.graph_export(args.limit, args.tenant)
+    files = {} if args.json and args.out is None else FORMATS[args.format](exported)
+    if args.out is not None:
+        written = write_files(files, args.out)
+        if args.json:
             print_json({"files": written, "truncated": exported["truncated"]})
-    elif given.json:
+    elif args.json:
         print_json(exported)
     elif len(files) > 1:
         raise SeveralFiles(names=" and ".join(files))
@@ -150,5 +150,5 @@ def _export(given: argparse.Namespace) -> int:
         for text in files.values():
             print_file(text)
     if exported["truncated"]:
-        print_note(f"there is more: only {given.limit} nodes and edges were exported; raise --limit")
+        print_note(f"there is more: only {args.limit} nodes and edges were exported; raise --limit")
     return exit_codes.FAILED if exported["truncated"] else exit_codes.OK

@@ -95,20 +95,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     refused.set_defaults(run=_refused)
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    jobs = Lab.at(given.home).ledger.jobs(
-        state=given.state,
-        pipeline=given.pipeline,
-        doc=given.doc,
-        tenant=given.tenant,
-        correlation=given.correlation,
-        source=given.source,
-        limit=given.limit,
+    jobs = Lab.at(args.home).ledger.jobs(
+        state=args.state,
+        pipeline=args.pipeline,
+        doc=args.doc,
+        tenant=args.tenant,
+        correlation=args.correlation,
+        source=args.source,
+        limit=args.limit,
     )
-    if given.json:
+    if args.json:
         print_json(to_json(jobs))
         return exit_codes.OK
     columns = ("job", "document", "pipeline", "state", "stage", "kind", "reason")
@@ -117,20 +117,20 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, replaced_version
     from medkg_lab.ledger.answers import to_json
 
-    if given.chunk is not None and not given.stage:
-        raise ChunkWithoutStage(chunk=given.chunk)
-    lab = Lab.at(given.home)
-    job = find_job(lab, given.job)
-    if given.stage:
-        show_output(lab, job, given.stage, given.chunk, given.json)
+    if args.chunk is not None and not args.stage:
+        raise ChunkWithoutStage(chunk=args.chunk)
+    lab = Lab.at(args.home)
+    job = find_job(lab, args.job)
+    if args.stage:
+        show_output(lab, job, args.stage, args.chunk, args.json)
         return exit_codes.OK
     replaced = replaced_version(lab, job)
-    if given.json:
+    if args.json:
         earlier = replaced and {"job_id": replaced.job_id, "created_at": replaced.created_at}
         print_json({**to_json(job), "replaces": earlier})
         return exit_codes.OK
@@ -159,102 +159,100 @@ def _show(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _why(given: argparse.Namespace) -> int:
+def _why(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job
     from medkg_lab.lab.status import explain_job
 
-    lab = Lab.at(given.home)
-    job = find_job(lab, given.job)
+    lab = Lab.at(args.home)
+    job = find_job(lab, args.job)
     sentence = explain_job(lab, job)
-    if given.json:
+    if args.json:
         print_json({"job_id": job.job_id, "state": job.state, "why": sentence})
     else:
         print_text(sentence)
     return exit_codes.OK
 
 
-def _retry(given: argparse.Namespace) -> int:
+def _retry(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, person
 
-    alone = given.state is None
-    if (given.job is None) == alone or (alone and (given.kind or given.pipeline)) or (given.stage and not alone):
+    alone = args.state is None
+    if (args.job is None) == alone or (alone and (args.kind or args.pipeline)) or (args.stage and not alone):
         raise RetryUnclear()
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     if not alone:
-        return _retry_all(given, lab)
-    job = find_job(lab, given.job)
-    lab.ledger.retry(job.job_id, from_stage=given.stage, by=person())
-    return _print_done(given, job, "runs again")
+        return _retry_all(args, lab)
+    job = find_job(lab, args.job)
+    lab.ledger.retry(job.job_id, from_stage=args.stage, by=person())
+    return _print_done(args, job, "runs again")
 
 
-def _retry_all(given: argparse.Namespace, lab: "Lab") -> int:
+def _retry_all(args: argparse.Namespace, lab: "Lab") -> int:
     from medkg_lab.lab.lookup import person
     from medkg_lab.lab.retries import retry_all
 
-    jobs = retry_all(lab.ledger, person(), given.state, given.kind, given.pipeline)
-    if given.json:
+    jobs = retry_all(lab.ledger, person(), args.state, args.kind, args.pipeline)
+    if args.json:
         print_json({"ok": True, "retried": len(jobs), "job_ids": jobs})
     else:
         print_note(f"Retrying {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}.")
     return exit_codes.OK
 
 
-def _cancel(given: argparse.Namespace) -> int:
+def _cancel(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import find_job, person
 
-    lab = Lab.at(given.home)
-    job = find_job(lab, given.job)
-    lab.ledger.cancel(job.job_id, by=person(), why=given.why)
-    return _print_done(given, job, "is cancelled")
+    lab = Lab.at(args.home)
+    job = find_job(lab, args.job)
+    lab.ledger.cancel(job.job_id, by=person(), why=args.why)
+    return _print_done(args, job, "is cancelled")
 
 
-def _acknowledge(given: argparse.Namespace) -> int:
+def _acknowledge(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.failures import acknowledge_all
     from medkg_lab.lab.lookup import find_job, person
 
-    if (given.job is None) == (given.state is None) or (given.pipeline and given.state is None):
+    if (args.job is None) == (args.state is None) or (args.pipeline and args.state is None):
         raise AcknowledgeUnclear()
-    lab = Lab.at(given.home)
-    if given.state is None:
-        job = find_job(lab, given.job)
+    lab = Lab.at(args.home)
+    if args.state is None:
+        job = find_job(lab, args.job)
         lab.ledger.acknowledge([job.job_id], by=person())
-        return _print_done(given, job, "is acknowledged")
-    jobs = acknowledge_all(lab.ledger, person(), given.state, given.pipeline)
-    if given.json:
+        return _print_done(args, job, "is acknowledged")
+    jobs = acknowledge_all(lab.ledger, person(), args.state, args.pipeline)
+    if args.json:
         print_json({"ok": True, "acknowledged": len(jobs), "job_ids": jobs})
     else:
         print_note(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} acknowledged.")
     return exit_codes.OK
 
 
-def _refused(given: argparse.Namespace) -> int:
+def _refused(args: argparse.Namespace) -> int:
     from medkg_lab.lab import failures
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.lookup import person
 
-    lab = Lab.at(given.home)
-    new = failures.acknowledge_refusals(lab, person()) if given.acknowledge else 0
+    lab = Lab.at(args.home)
+    new = failures.acknowledge_refusals(lab, person()) if args.acknowledge else 0
     found = failures.refusals(lab)
     seen = failures.seen_refusals(lab.ledger)
-    if given.json:
+    if args.json:
         rows = [{"record": one.origin, "reason": one.reason, "at": one.at} for one in found]
         print_json({"refused": rows, "acknowledged": seen})
         return exit_codes.OK
     print_table(("record", "when", "reason"), ((one.origin, clock(one.at), one.reason) for one in found))
     print_note(
-        f"{new} acknowledged."
-        if given.acknowledge
-        else f"{max(0, len(found) - seen)} of {len(found)} not acknowledged."
+        f"{new} acknowledged." if args.acknowledge else f"{max(0, len(found) - seen)} of {len(found)} not acknowledged."
     )
     return exit_codes.OK
 
 
-def _print_done(given: argparse.Namespace, job: "JobDetail", what: str) -> int:
-    if given.json:
+def _print_done(args: argparse.Namespace, job: "JobDetail", what: str) -> int:
+    if args.json:
         print_json({"ok": True, "job_id": job.job_id})
     else:
         print_note(f"{job.doc_id} {what}")

@@ -74,20 +74,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     paths.set_defaults(run=_paths)
 
 
-def _up(given: argparse.Namespace) -> int:
+def _up(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.installation import missing_parts
     from medkg_lab.supervisor.readiness import STARTS_S
 
-    lab = Lab.at(given.home)
-    seconds = given.timeout if given.timeout is not None else STARTS_S
-    lab.supervisor.up(seconds=seconds, log_format=given.log_format)
+    lab = Lab.at(args.home)
+    seconds = args.timeout if args.timeout is not None else STARTS_S
+    lab.supervisor.up(seconds=seconds, log_format=args.log_format)
     wait_ready(lab, seconds)
     status = lab.supervisor.status()
     notes = [*status.notes, *missing_parts(lab)]
     for note in notes:
         print_note(f"medkg-lab: {note}")
-    if given.json:
+    if args.json:
         facts = {"ok": True, "home": status.home, "pid": status.pid, "notes": notes, **lab.dagster.link()}
         print_json(facts)
     else:
@@ -110,51 +110,51 @@ def starting_words(processes: "Sequence[ProcessRow]", started: float) -> str:
     return " · ".join([*words, time_taken(started)])
 
 
-def _down(given: argparse.Namespace) -> int:
+def _down(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     try:
-        Lab.at(given.home).supervisor.down()
+        Lab.at(args.home).supervisor.down()
         was_running = True
     except LabNotRunning:
         was_running = False
-    if given.json:
+    if args.json:
         print_json({"ok": True, "was_running": was_running})
     else:
         print_note("the lab is stopped" if was_running else "no lab was running")
     return exit_codes.OK
 
 
-def _status(given: argparse.Namespace) -> int:
+def _status(args: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home, deadline=status.TIMEOUT_S)
+    lab = Lab.at(args.home, deadline=status.TIMEOUT_S)
     found = status.status(lab)
-    if given.why:
+    if args.why:
         found["why"] = status.blockers(lab)
-    if given.json:
+    if args.json:
         print_json(found)
         return exit_codes.OK
     _print_status(found)
-    if given.why:
+    if args.why:
         print_text("\n" + ("\n".join(found["why"]) or "Nothing is waiting."))
     return exit_codes.OK
 
 
-def _watch(given: argparse.Namespace) -> int:
+def _watch(args: argparse.Namespace) -> int:
     from medkg_lab.lab import status
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home, deadline=status.TIMEOUT_S)
+    lab = Lab.at(args.home, deadline=status.TIMEOUT_S)
     while True:
         found = status.status(lab, with_link=False)
-        if given.json:
+        if args.json:
             print_json_line(found)
         else:
             print_styled("\x1b[H\x1b[2J" if sys.stdout.isatty() else "")
             _print_status(found)
-        time.sleep(given.every)
+        time.sleep(args.every)
 
 
 def _print_status(found: Mapping[str, Any]) -> None:
@@ -185,21 +185,21 @@ def print_dagster(found: Mapping[str, Any]) -> None:
         print_text(f"Dagster: {found.get('dagster_error') or '`medkg-lab dagster open`'}")
 
 
-def _logs(given: argparse.Namespace) -> int:
+def _logs(args: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
 
-    folder = locate(given.home).state / "logs"
+    folder = locate(args.home).state / "logs"
     known = {path.stem: path for path in sorted(folder.glob("*.log"))}
-    if given.name is not None and given.name not in known:
-        raise NoSuchLog(name=given.name, folder=folder, known=", ".join(known) or "none yet")
-    chosen = {given.name: known[given.name]} if given.name else known
-    lines = {name: _tail(path, given.lines) for name, path in chosen.items()}
-    if given.json:
+    if args.name is not None and args.name not in known:
+        raise NoSuchLog(name=args.name, folder=folder, known=", ".join(known) or "none yet")
+    chosen = {args.name: known[args.name]} if args.name else known
+    lines = {name: _tail(path, args.lines) for name, path in chosen.items()}
+    if args.json:
         print_json(lines)
         return exit_codes.OK
     for name, tail in lines.items():
         for line in tail:
-            print_text(line if given.name else f"{name}: {line}")
+            print_text(line if args.name else f"{name}: {line}")
     return exit_codes.OK
 
 
@@ -213,24 +213,24 @@ def _tail(path: Path, count: int) -> list[str]:
     return lines
 
 
-def _restart(given: argparse.Namespace) -> int:
+def _restart(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
-    before = lab.supervisor.restart(given.name).starts
-    lab.supervisor.wait_restarted(given.name, before)
-    if given.json:
-        print_json({"ok": True, "name": given.name})
+    lab = Lab.at(args.home)
+    before = lab.supervisor.restart(args.name).starts
+    lab.supervisor.wait_restarted(args.name, before)
+    if args.json:
+        print_json({"ok": True, "name": args.name})
     else:
-        print_note(f"{given.name} is running again")
+        print_note(f"{args.name} is running again")
     return exit_codes.OK
 
 
-def _labs(given: argparse.Namespace) -> int:
+def _labs(args: argparse.Namespace) -> int:
     from medkg_lab.lab.labs import running_labs
 
     found = running_labs()
-    if given.json:
+    if args.json:
         print_json([asdict(one) for one in found])
     elif not found:
         print_note("no lab of yours is running on this machine")
@@ -240,13 +240,13 @@ def _labs(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _paths(given: argparse.Namespace) -> int:
+def _paths(args: argparse.Namespace) -> int:
     from medkg_lab.lab import disk_use
     from medkg_lab.locations import locate
 
-    locations = locate(given.home)
+    locations = locate(args.home)
     places, removal = disk_use.places(locations), disk_use.removal(locations)
-    if given.json:
+    if args.json:
         folders = {"home": str(locations.home), **{one.name: str(one.path) for one in places}}
         print_json({**folders, "bytes": {one.name: one.bytes for one in places}, "remove": removal})
         return exit_codes.OK

@@ -56,12 +56,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     prune.set_defaults(run=_prune)
 
 
-def _migrate(given: argparse.Namespace) -> int:
+def _migrate(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.migrate import migrate
 
-    report = migrate(Lab.at(given.home), given.file, given.table)
-    if given.json:
+    report = migrate(Lab.at(args.home), args.file, args.table)
+    if args.json:
         print_json(report)
     else:
         shown = [row for row in report["rows"] if row["outcome"] != "migrated"]
@@ -72,12 +72,12 @@ def _migrate(given: argparse.Namespace) -> int:
     return exit_codes.FAILED if report["failed"] else exit_codes.OK
 
 
-def _rebuild(given: argparse.Namespace) -> int:
+def _rebuild(args: argparse.Namespace) -> int:
     """Through the running ledger, which restarts; without one, here."""
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     folder = lab.locations.data / "ledger"
     if lab.supervisor.is_running():
         report = _rebuilt(lab, folder / "rebuild.json")
@@ -85,7 +85,7 @@ def _rebuild(given: argparse.Namespace) -> int:
         from medkg_lab.ledger.rebuild import rebuild
 
         report = rebuild(folder)
-    if given.json:
+    if args.json:
         print_json(to_json(report))
     else:
         print_fields(report.tables)
@@ -113,31 +113,31 @@ def _rebuilt(lab: "Lab", path: Path) -> "RebuildReport":
     return read(json.loads(path.read_text()), RebuildReport)
 
 
-def _snapshot(given: argparse.Namespace) -> int:
+def _snapshot(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    made = Lab.at(given.home).ledger.snapshot(given.folder.absolute() if given.folder else None)
-    if given.json:
+    made = Lab.at(args.home).ledger.snapshot(args.folder.absolute() if args.folder else None)
+    if args.json:
         print_json(to_json(made))
     else:
         print_text(f"{made.head} events and the tables as of event {made.fold} are in {made.path}")
     return exit_codes.OK
 
 
-def _recover(given: argparse.Namespace) -> int:
+def _recover(args: argparse.Namespace) -> int:
     from medkg_lab.lab.event_log import event_log
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
     from medkg_lab.ledger.recover import recover
 
-    lab = Lab.at(given.home)
-    snapshots = [path.absolute() for path in given.snapshot]
-    with event_log(lab, given.accept_unsigned, given.accept_more) as topic:
-        report = recover(lab.locations.data / "ledger", topic, snapshots, given.accept_loss)
+    lab = Lab.at(args.home)
+    snapshots = [path.absolute() for path in args.snapshot]
+    with event_log(lab, args.accept_unsigned, args.accept_more) as topic:
+        report = recover(lab.locations.data / "ledger", topic, snapshots, args.accept_loss)
     if report.installed and lab.supervisor.is_running():
         lab.supervisor.restart("ledgerd")
-    if given.json:
+    if args.json:
         print_json(to_json(report))
     else:
         print_table(("source", "first", "last"), ((each.source, each.first, each.last) for each in report.taken))
@@ -160,12 +160,12 @@ def _recovery_text(report: "RecoveryReport") -> str:
     )
 
 
-def _prune(given: argparse.Namespace) -> int:
+def _prune(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    report = Lab.at(given.home).ledger.prune(given.keep)
-    if given.json:
+    report = Lab.at(args.home).ledger.prune(args.keep)
+    if args.json:
         print_json(to_json(report))
     else:
         behind = ", ".join(f"{view} at {seq}" for view, seq in sorted(report.views.items()))

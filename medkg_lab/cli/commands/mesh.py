@@ -26,20 +26,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     listed.set_defaults(run=_list)
 
 
-def _import(given: argparse.Namespace) -> int:
+def _import(args: argparse.Namespace) -> int:
     from collections import Counter
 
     from medkg_lab.locations import locate
     from medkg_lab.mesh import reading, vocabulary_store
 
-    concepts = reading.read(given.files, given.with_packages)
-    version = vocabulary_store.save(locate(given.home).data / vocabulary_store.FOLDER, concepts)
+    concepts = reading.read(args.files, args.with_packages)
+    version = vocabulary_store.save(locate(args.home).data / vocabulary_store.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
     found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
     print_note(
         "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
     )
-    if given.json:
+    if args.json:
         print_json({**found, "kinds": dict(kinds)})
         return exit_codes.OK
     named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
@@ -47,14 +47,14 @@ def _import(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
     from medkg_lab.mesh import vocabulary_store
 
-    folder = locate(given.home).data / vocabulary_store.FOLDER
+    folder = locate(args.home).data / vocabulary_store.FOLDER
     current = vocabulary_store.current(folder)
     found = [{"version": version, "current": version == current} for version in vocabulary_store.versions(folder)]
-    if given.json:
+    if args.json:
         print_json(found)
     else:
         print_table(("version", "current"), ((one["version"], "yes" if one["current"] else "") for one in found))

@@ -30,21 +30,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     removed.set_defaults(run=_remove)
 
 
-def _folder(given: argparse.Namespace) -> Path:
+def _folder(args: argparse.Namespace) -> Path:
     from medkg_lab.locations import locate
     from medkg_lab.stages.embed import own_models
 
-    return locate(given.home).data / own_models.FOLDER
+    return locate(args.home).data / own_models.FOLDER
 
 
-def _add(given: argparse.Namespace) -> int:
+def _add(args: argparse.Namespace) -> int:
     from medkg_lab.stages.embed import model_folder, own_models
 
-    name = given.name or given.folder.resolve().name
+    name = args.name or args.folder.resolve().name
     own_models.check_name(name)
-    files = model_folder.read(given.folder, given.pooling)
-    stored = own_models.add(_folder(given), name, files.settings, files.graph, files.tokenizer)
-    if given.json:
+    files = model_folder.read(args.folder, args.pooling)
+    stored = own_models.add(_folder(args), name, files.settings, files.graph, files.tokenizer)
+    if args.json:
         print_json(stored.to_json())
         return exit_codes.OK
     chosen = stored.settings
@@ -55,12 +55,12 @@ def _add(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.stages.embed import own_models
 
-    folder = _folder(given)
+    folder = _folder(args)
     found = [own_models.find(folder, name) for name in own_models.names(folder)]
-    if given.json:
+    if args.json:
         print_json([one.to_json() for one in found])
         return exit_codes.OK
     rows = [
@@ -71,12 +71,12 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _remove(given: argparse.Namespace) -> int:
+def _remove(args: argparse.Namespace) -> int:
     from medkg_lab.stages.embed import own_models
 
-    own_models.remove(_folder(given), given.name)
-    if given.json:
-        print_json({"removed": given.name})
+    own_models.remove(_folder(args), args.name)
+    if args.json:
+        print_json({"removed": args.name})
     else:
-        print_text(f"{given.name} is removed; vectors that it made can no longer be searched")
+        print_text(f"{args.name} is removed; vectors that it made can no longer be searched")
     return exit_codes.OK

@@ -25,16 +25,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         parser.set_defaults(run=_new, what=what)
 
 
-def _new(given: argparse.Namespace) -> int:
+def _new(args: argparse.Namespace) -> int:
     from medkg_lab.scaffold.make import Template, make
 
-    made = make(Template(given.what), given.name, given.folder)
-    folder = given.folder / f"medkg-{given.name}"
-    if given.json:
+    made = make(Template(args.what), args.name, args.folder)
+    folder = args.folder / f"medkg-{args.name}"
+    if args.json:
         print_json({"ok": True, "folder": str(folder), "files": [str(path) for path in made]})
         return exit_codes.OK
     for path in made:
         print_text(str(path))
-    install = "" if given.what == "pipeline" else "pip install -e . && "
+    install = "" if args.what == "pipeline" else "pip install -e . && "
     print_note(f"Next: cd {folder} && {install}pytest")
     return exit_codes.OK

@@ -42,11 +42,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     editing.add(group, common)
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.versions import version_of
 
-    catalog = Lab.at(given.home).catalog
+    catalog = Lab.at(args.home).catalog
     found = [
         {
             "name": name,
@@ -58,7 +58,7 @@ def _list(given: argparse.Namespace) -> int:
         for name, topology in catalog.topologies().items()
     ]
     invalid = {name: [str(problem) for problem in error.problems] for name, error in catalog.invalid().items()}
-    if given.json:
+    if args.json:
         print_json({"pipelines": found, "invalid": invalid})
     else:
         rows = ((one["name"], one["version"], " → ".join(one["stages"]), ", ".join(one["sources"])) for one in found)
@@ -68,24 +68,24 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.FAILED if invalid else exit_codes.OK
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    catalog = Lab.at(given.home).catalog
-    if given.json:
-        print_json(catalog.topology(given.name).model_dump(mode="json", by_alias=True))
+    catalog = Lab.at(args.home).catalog
+    if args.json:
+        print_json(catalog.topology(args.name).model_dump(mode="json", by_alias=True))
     else:
-        print_text(catalog.path(given.name).read_text().rstrip())
+        print_text(catalog.path(args.name).read_text().rstrip())
     return exit_codes.OK
 
 
-def _graph(given: argparse.Namespace) -> int:
+def _graph(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.graph import phases, segments
     from medkg_lab.topology.render import render_text
 
-    topology = Lab.at(given.home).catalog.topology(given.name)
-    if given.json:
+    topology = Lab.at(args.home).catalog.topology(args.name)
+    if args.json:
         parts = [{"name": one.name, "stages": list(one.stages), "gate": one.gate} for one in phases(topology)]
         lanes = [
             {"lane": one.lane, "stages": list(one.stages), "gate": one.gate}
@@ -97,17 +97,17 @@ def _graph(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _validate(given: argparse.Namespace) -> int:
+def _validate(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import Problem, TopologyInvalid
     from medkg_lab.topology.loader import load_topology
     from medkg_lab.topology.skippable import warnings
 
-    catalog = Lab.at(given.home).catalog
+    catalog = Lab.at(args.home).catalog
     problems: list[Problem] = []
     valid: list[tuple[str, Topology]] = []
-    if given.file:
-        for path in given.file:
+    if args.file:
+        for path in args.file:
             try:
                 valid.append((str(path), load_topology(path, policies=catalog.policies().names)))
             except TopologyInvalid as error:
@@ -116,7 +116,7 @@ def _validate(given: argparse.Namespace) -> int:
         problems += [problem for error in catalog.invalid().values() for problem in error.problems]
         valid += [(str(catalog.path(name)), topology) for name, topology in catalog.topologies().items()]
     cautions = [(file, warning) for file, topology in valid for warning in warnings(topology)]
-    if given.json:
+    if args.json:
         told = [{"file": file, "message": warning} for file, warning in cautions]
         print_json({"ok": not problems, "problems": [problem.__dict__ for problem in problems], "warnings": told})
     else:
@@ -126,13 +126,13 @@ def _validate(given: argparse.Namespace) -> int:
     return exit_codes.FAILED if problems else exit_codes.OK
 
 
-def _diff(given: argparse.Namespace) -> int:
+def _diff(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.diff import diff
 
-    lab = Lab.at(given.home)
-    changes = diff(_other(lab, given.name, given.other), lab.catalog.topology(given.name))
-    if given.json:
+    lab = Lab.at(args.home)
+    changes = diff(_other(lab, args.name, args.other), lab.catalog.topology(args.name))
+    if args.json:
         print_json([change.__dict__ for change in changes])
     else:
         print_text("\n".join(map(str, changes)) or "no difference")
@@ -152,14 +152,14 @@ def _other(lab: "Lab", name: str, other: str) -> "Topology":
     return versions.from_json(known[0].content)
 
 
-def _history(given: argparse.Namespace) -> int:
+def _history(args: argparse.Namespace) -> int:
     from medkg_lab.lab.definitions import Definition, Kind, history
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
-    lab.catalog.path(given.name)
-    rows = history(lab, Definition(Kind.PIPELINE, given.name))
-    if given.json:
+    lab = Lab.at(args.home)
+    lab.catalog.path(args.name)
+    rows = history(lab, Definition(Kind.PIPELINE, args.name))
+    if args.json:
         print_json([row.__dict__ for row in rows])
     else:
         shown = ((one.version, "current" if one.current else "", clock(one.ts), one.summary) for one in rows)

@@ -22,14 +22,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     editing.add_policies(group, common)
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     policies = lab.catalog.policies().policies
     circuits = lab.ledger.breakers() if lab.supervisor.is_running() else []
-    if given.json:
+    if args.json:
         of = {one.name: [to_json(each) for each in circuits if each.policy == one.name] for one in policies}
         print_json([{**one.model_dump(mode="json"), "breakers": of[one.name]} for one in policies])
         return exit_codes.OK
@@ -51,11 +51,11 @@ def _list(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
-    policy = Lab.at(given.home).catalog.policies().get(given.name)
-    if given.json:
+    policy = Lab.at(args.home).catalog.policies().get(args.name)
+    if args.json:
         print_json(policy.model_dump(mode="json"))
     else:
         print_fields(policy.model_dump(mode="json"))

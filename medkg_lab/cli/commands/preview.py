@@ -26,18 +26,18 @@ def add(group: "argparse._SubParsersAction[argparse.ArgumentParser]", common: ar
     parser.set_defaults(run=_run)
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.preview import not_tried, preview
     from medkg_lab.topology.loader import load_topology
 
-    lab = Lab.at(given.home)
-    old = lab.catalog.topology(given.name)
-    new = load_topology(given.file, policies=lab.catalog.policies().names)
+    lab = Lab.at(args.home)
+    old = lab.catalog.topology(args.name)
+    new = load_topology(args.file, policies=lab.catalog.policies().names)
     differ = seen = 0
-    for one in preview(lab, old, new, given.last):
+    for one in preview(lab, old, new, args.last):
         seen, differ = one.number, differ + one.differs
-        if given.json:
+        if args.json:
             # A line as soon as it is known, whoever reads.
             print_text(json.dumps(asdict(one) | {"differs": one.differs}, ensure_ascii=False))
             sys.stdout.flush()
@@ -45,7 +45,7 @@ def _run(given: argparse.Namespace) -> int:
             chunks = f"chunks {len(one.before.chunks)} → {len(one.after.chunks)}"
             found = f"found {len(one.before.found)} → {len(one.after.found)}"
             print_text(f"{one.doc_id}: {one.trouble or f'{chunks}, {found}'}")
-    if not given.json:
+    if not args.json:
         print_text(f"{differ} of {seen} documents would differ")
         for reason in not_tried(lab, new):
             print_note(f"not tried: {reason}")

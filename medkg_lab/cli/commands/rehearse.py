@@ -39,19 +39,19 @@ def add_pipeline(group: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     parser.set_defaults(run=_pipeline)
 
 
-def _policies(given: argparse.Namespace) -> int:
+def _policies(args: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive, versions
     from medkg_lab.repro.overrides import ReplayOverrides
     from medkg_lab.repro.workbench import Workbench
 
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
-        bench = Workbench.of(archive.read(given.archive), locate(home))
-        chosen = versions.policies(bench.incident, given.policies)
-        return _rehearse(given, bench, ReplayOverrides(policies=chosen, beyond=True))
+        bench = Workbench.of(archive.read(args.archive), locate(home))
+        chosen = versions.policies(bench.incident, args.policies)
+        return _rehearse(args, bench, ReplayOverrides(policies=chosen, beyond=True))
 
 
-def _pipeline(given: argparse.Namespace) -> int:
+def _pipeline(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive, export
@@ -59,26 +59,26 @@ def _pipeline(given: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
     from medkg_lab.topology.loader import load_topology
 
-    lab = Lab.at(given.home)
-    topology = load_topology(given.file, policies=lab.catalog.policies().names)
-    if given.archive is not None:
-        made = archive.read(given.archive)
+    lab = Lab.at(args.home)
+    topology = load_topology(args.file, policies=lab.catalog.policies().names)
+    if args.archive is not None:
+        made = archive.read(args.archive)
     else:
-        jobs = [job.job_id for job in lab.ledger.jobs(pipeline=topology.name, limit=given.last)]
+        jobs = [job.job_id for job in lab.ledger.jobs(pipeline=topology.name, limit=args.last)]
         if not jobs:
             print_note(f"there is no job of {topology.name} to rehearse with")
             return exit_codes.FAILED
         made = export.gather(lab, jobs, topics=False).archive
     with tempfile.TemporaryDirectory(prefix="medkg-rehearse-") as home:
         bench = Workbench.of(made, locate(home))
-        return _rehearse(given, bench, ReplayOverrides(topologies={topology.name: topology}, beyond=True))
+        return _rehearse(args, bench, ReplayOverrides(topologies={topology.name: topology}, beyond=True))
 
 
-def _rehearse(given: argparse.Namespace, bench: "Workbench", choices: "ReplayOverrides") -> int:
+def _rehearse(args: argparse.Namespace, bench: "Workbench", choices: "ReplayOverrides") -> int:
     from medkg_lab.repro.rehearsal import rehearse
 
     found = rehearse(bench, choices)
-    if given.json:
+    if args.json:
         print_json(found.to_json())
         return exit_codes.OK
     names = ("seconds", "attempts", "openings", "completed", "failed", "waiting")

@@ -17,18 +17,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from medkg_lab.files import replace_private
     from medkg_lab.report.facts import gather
     from medkg_lab.report.page import render
     from medkg_lab.sdk.lab import Lab
 
-    page = render(gather(Lab(given.home), time.time()))
-    replace_private(given.out, page)
+    page = render(gather(Lab(args.home), time.time()))
+    replace_private(args.out, page)
     size = len(page.encode())
-    if given.json:
-        print_json({"ok": True, "path": str(given.out), "bytes": size})
+    if args.json:
+        print_json({"ok": True, "path": str(args.out), "bytes": size})
     else:
-        print_note(f"{given.out}: {size / 1e6:.1f} MB, which opens without network")
+        print_note(f"{args.out}: {size / 1e6:.1f} MB, which opens without network")
     return exit_codes.OK

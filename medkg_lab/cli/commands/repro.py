@@ -130,40 +130,40 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _export(given: argparse.Namespace) -> int:
+def _export(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.repro import archive, export
 
-    gathered = export.gather(Lab.at(given.home), given.job, topics=not given.no_topics)
+    gathered = export.gather(Lab.at(args.home), args.job, topics=not args.no_topics)
     made, replaced = gathered.archive, None
     unsure: Sequence[str] = ()
-    if given.redact or given.redact_incomplete:
+    if args.redact or args.redact_incomplete:
         from medkg_lab.repro.redact import RedactionUnsure, redact
         from medkg_lab.repro.rerecord import rerecord
 
         redaction = redact(made)
         replaced, unsure = redaction.replaced, redaction.unsure
-        if unsure and not (given.redact_incomplete or given.preview):
+        if unsure and not (args.redact_incomplete or args.preview):
             raise RedactionUnsure(count=len(unsure), places="; ".join(unsure[:SHOWN]))
-        made = redaction.archive if given.preview else rerecord(made, redaction.archive)
+        made = redaction.archive if args.preview else rerecord(made, redaction.archive)
     parts, missing = export.sizes(made), made.manifest.missing
-    if not given.json:
-        _print_parts(parts, missing, replaced if given.preview else None)
+    if not args.json:
+        _print_parts(parts, missing, replaced if args.preview else None)
         if gathered.shared_with:
             print_note(f"to run the shared calls again, export these jobs too: {' '.join(gathered.shared_with)}")
         if replaced is not None:
             _print_limits(unsure)
     summary = {"jobs": len(made.manifest.jobs), "parts": parts, "missing": missing}
     summary |= {"shared_with": gathered.shared_with}
-    if given.preview:
-        if given.json:
+    if args.preview:
+        if args.json:
             print_json({**summary, "replaced": replaced, "unsure": unsure})
         return exit_codes.OK
-    written = archive.write(given.out, made)
-    if given.json:
-        print_json({**summary, "archive": str(given.out), "bytes": written})
+    written = archive.write(args.out, made)
+    if args.json:
+        print_json({**summary, "archive": str(args.out), "bytes": written})
     else:
-        print_text(f"{given.out}: {len(made.manifest.jobs)} jobs, {written} bytes")
+        print_text(f"{args.out}: {len(made.manifest.jobs)} jobs, {written} bytes")
     return exit_codes.OK
 
 
@@ -187,26 +187,26 @@ def _print_limits(unsure: Sequence[str]) -> None:
         print_note(f"unsure: {place}")
 
 
-def _import(given: argparse.Namespace) -> int:
+def _import(args: argparse.Namespace) -> int:
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.of(archive.read(given.archive), locate(given.home))
-    return _show_incident(given, bench.incident)
+    bench = Workbench.of(archive.read(args.archive), locate(args.home))
+    return _show_incident(args, bench.incident)
 
 
-def _show(given: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.at(given.home)
-    _show_incident(given, bench.incident)
+    bench = Workbench.at(args.home)
+    _show_incident(args, bench.incident)
     return exit_codes.OK
 
 
-def _show_incident(given: argparse.Namespace, incident: "Incident") -> int:
+def _show_incident(args: argparse.Namespace, incident: "Incident") -> int:
     manifest = incident.manifest
-    if given.json:
+    if args.json:
         value = manifest.model_dump(mode="json", exclude={"files"})
         print_json({"home": str(incident.locations.home), "files": len(manifest.files), **value})
         return exit_codes.OK
@@ -227,13 +227,13 @@ def _show_incident(given: argparse.Namespace, incident: "Incident") -> int:
     return exit_codes.OK
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.at(given.home)
-    run = bench.run(_choices(given, bench.incident))
+    bench = Workbench.at(args.home)
+    run = bench.run(_choices(args, bench.incident))
     report = bench.compare(run.id)
-    if given.json:
+    if args.json:
         print_json({"run": run.id, **_summary(run), "divergences": len(report.divergences), "first": _first(report)})
     else:
         print_fields({"run": run.id, **_summary(run)})
@@ -257,12 +257,12 @@ def _summary(run: "Run") -> dict[str, Any]:
     }
 
 
-def _diff(given: argparse.Namespace) -> int:
+def _diff(args: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.at(given.home)
-    report = bench.compare_jobs(*given.jobs) if given.jobs else bench.compare(given.name, given.against)
-    if given.json:
+    bench = Workbench.at(args.home)
+    report = bench.compare_jobs(*args.jobs) if args.jobs else bench.compare(args.name, args.against)
+    if args.json:
         print_json(report.to_json())
     else:
         _print_report(report)
@@ -295,47 +295,47 @@ def _print_report(report: "Report") -> None:
             print_text(f"  and {len(found) - SHOWN} more")
 
 
-def _choices(given: argparse.Namespace, incident: "Incident") -> "ReplayOverrides":
+def _choices(args: argparse.Namespace, incident: "Incident") -> "ReplayOverrides":
     """What the options of a run choose."""
     from medkg_lab.repro.overrides import ReplayOverrides, parse_use
     from medkg_lab.repro.versions import policies, topologies
 
     return ReplayOverrides(
-        start=given.start,
-        until=given.until,
-        live=frozenset(given.live),
-        topologies=topologies(incident, given.topology),
-        policies=policies(incident, given.policies) if given.policies else None,
-        uses=tuple(parse_use(text) for text in given.use),
+        start=args.start,
+        until=args.until,
+        live=frozenset(args.live),
+        topologies=topologies(incident, args.topology),
+        policies=policies(incident, args.policies) if args.policies else None,
+        uses=tuple(parse_use(text) for text in args.use),
     )
 
 
-def _bisect(given: argparse.Namespace) -> int:
+def _bisect(args: argparse.Namespace) -> int:
     from medkg_lab.repro import bisect
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.at(given.home)
-    finding = bisect.bisect(bench, _candidates(given, bench.incident))
-    if given.json:
+    bench = Workbench.at(args.home)
+    finding = bisect.bisect(bench, _candidates(args, bench.incident))
+    if args.json:
         print_json(finding.to_json())
     else:
         _print_finding(finding)
     return exit_codes.FAILED if finding.after is not None else exit_codes.OK
 
 
-def _candidates(given: argparse.Namespace, incident: "Incident") -> "list[Candidate]":
+def _candidates(args: argparse.Namespace, incident: "Incident") -> "list[Candidate]":
     from medkg_lab.repro import bisect, versions
     from medkg_lab.repro.overrides import ReplayOverrides, parse_use
 
-    base = partial(ReplayOverrides, start=given.start, until=given.until)
-    if given.over == "implementation":
-        return bisect.of_uses([parse_use(text) for text in given.version], base)
-    if given.over == "policies":
-        named = given.version or [one.version for one in incident.versions("policies")]
+    base = partial(ReplayOverrides, start=args.start, until=args.until)
+    if args.over == "implementation":
+        return bisect.of_uses([parse_use(text) for text in args.version], base)
+    if args.over == "policies":
+        named = args.version or [one.version for one in incident.versions("policies")]
         return bisect.of_policies([versions.policies(incident, one) for one in named], base)
-    known = incident.versions("topology", given.pipeline)
+    known = incident.versions("topology", args.pipeline)
     most = max((one.name for one in known), key=[one.name for one in known].count, default=None)
-    named = given.version or [one.version for one in known if one.name == most]
+    named = args.version or [one.version for one in known if one.name == most]
     return bisect.of_topologies([versions.topology(incident, one) for one in named], base)
 
 
@@ -351,31 +351,31 @@ def _print_finding(finding: "Finding") -> None:
     print_text(f"first divergence: {finding.first}")
 
 
-def _step(given: argparse.Namespace) -> int:
+def _step(args: argparse.Namespace) -> int:
     from medkg_lab.repro.stepping import HELP, Stepper
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.at(given.home)
-    stops = {f"before {stage}" for stage in given.before} | {f"after {stage}" for stage in given.after}
+    bench = Workbench.at(args.home)
+    stops = {f"before {stage}" for stage in args.before} | {f"after {stage}" for stage in args.after}
     lines = io.TextIOWrapper(standard_input(), encoding="utf-8", errors="replace")
     if lines.isatty():
         print_text(HELP)
-    run = Stepper(bench, iter(lines), print_text, stops).run(_choices(given, bench.incident))
-    if given.json:
+    run = Stepper(bench, iter(lines), print_text, stops).run(_choices(args, bench.incident))
+    if args.json:
         print_json({"run": run.id, "jobs": run.states, "steps": len(run.steps)})
     else:
         print_fields({"run": run.id, "steps": len(run.steps)})
     return exit_codes.OK
 
 
-def _verify(given: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     from medkg_lab.repro import junit
 
-    verdicts = junit.verify(given.archive, (lambda _: None) if given.json else _print_verdict)
-    if given.junit:
-        given.junit.write_text(junit.xml(verdicts))
+    verdicts = junit.verify(args.archive, (lambda _: None) if args.json else _print_verdict)
+    if args.junit:
+        args.junit.write_text(junit.xml(verdicts))
     ok = all(one.ok for one in verdicts)
-    if given.json:
+    if args.json:
         print_json({"ok": ok, "archives": [vars(one) | {"ok": one.ok} for one in verdicts]})
     return exit_codes.OK if ok else exit_codes.FAILED
 
@@ -387,19 +387,19 @@ def _print_verdict(verdict: "Verdict") -> None:
         print_note(f"{verdict.name}: {verdict.error or verdict.failure}")
 
 
-def _assemble(given: argparse.Namespace) -> int:
+def _assemble(args: argparse.Namespace) -> int:
     from medkg_lab.repro import archive
     from medkg_lab.repro.assemble import Parts, assemble
 
-    parts = Parts(given.entry, given.events, given.topology, given.payload, given.converted, given.policies)
+    parts = Parts(args.entry, args.events, args.topology, args.payload, args.converted, args.policies)
     made = assemble(parts)
-    written = archive.write(given.out, made)
+    written = archive.write(args.out, made)
     job = made.manifest.jobs[0]
-    if given.json:
-        summary = {"archive": str(given.out), "bytes": written, "job": job.model_dump(mode="json")}
+    if args.json:
+        summary = {"archive": str(args.out), "bytes": written, "job": job.model_dump(mode="json")}
         print_json({**summary, "missing": made.manifest.missing})
         return exit_codes.OK
-    print_text(f"{given.out}: job {job.job_id} of {job.pipeline}, {job.state}, {written} bytes")
+    print_text(f"{args.out}: job {job.job_id} of {job.pipeline}, {job.state}, {written} bytes")
     for missing in made.manifest.missing:
         print_note(f"missing: {missing}")
     return exit_codes.OK

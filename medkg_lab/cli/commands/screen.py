@@ -29,11 +29,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Open the screen until it is left."""
     if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise NoTerminal
     from medkg_lab.tui.app import run as open_screen
 
     with unfiltered_streams():
-        return open_screen(given.home, start=not given.no_start, theme=given.theme)
+        return open_screen(args.home, start=not args.no_start, theme=args.theme)

@@ -55,27 +55,27 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Search and print the hits, best first."""
     import msgspec
 
     from medkg_lab.lab.facade import Lab
 
-    answer = Lab.at(given.home).knowledge.search(
-        given.query,
-        limit=given.limit,
-        tenant=given.tenant,
-        sources=given.source,
-        filters=_filters(given),
-        per_document=given.per_document,
-        fusion=given.fusion,
-        reranker=given.reranker,
-        explain=given.explain,
-        is_plain=given.plain,
+    answer = Lab.at(args.home).knowledge.search(
+        args.query,
+        limit=args.limit,
+        tenant=args.tenant,
+        sources=args.source,
+        filters=_filters(args),
+        per_document=args.per_document,
+        fusion=args.fusion,
+        reranker=args.reranker,
+        explain=args.explain,
+        is_plain=args.plain,
     )
-    if given.format is not None:
-        return print_bibliography(given, [hit.doc_id for hit in answer.hits])
-    if given.json:
+    if args.format is not None:
+        return print_bibliography(args, [hit.doc_id for hit in answer.hits])
+    if args.json:
         print_json(msgspec.to_builtins(answer))
         return exit_codes.OK
     for note in answer.notes:
@@ -90,9 +90,9 @@ def run(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _filters(given: argparse.Namespace) -> dict[str, Any] | None:
+def _filters(args: argparse.Namespace) -> dict[str, Any] | None:
     names = ("year", "phase", "status", "country", "has_results", "section", "relation")
-    return {name: value for name in names if (value := getattr(given, name)) is not None} or None
+    return {name: value for name in names if (value := getattr(args, name)) is not None} or None
 
 
 def _show_how(how: "How") -> None:

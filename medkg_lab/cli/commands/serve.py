@@ -25,30 +25,30 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     mcp.set_defaults(run=_mcp)
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace) -> int:
     from medkg_lab.api import serve
     from medkg_lab.api.access import token_files
     from medkg_lab.locations import locate
     from medkg_lab.sdk.lab import Lab
 
-    place = serve.Place(given.host, given.port, given.tls_certificate, given.tls_key)
+    place = serve.Place(args.host, args.port, args.tls_certificate, args.tls_key)
     place.require_safe()
-    lab, locations = Lab(given.home), locate(given.home)
+    lab, locations = Lab(args.home), locate(args.home)
     locations.create()
-    access = serve.access_for(given.home)
+    access = serve.access_for(args.home)
     app = serve.application(lab, access, place)
-    if given.mcp:
+    if args.mcp:
         from medkg_lab.mcp.http import mount
 
         mount(app, lab, access)
-    if given.openapi:
+    if args.openapi:
         print_json(app.openapi())
         return exit_codes.OK
     lab.require_running()
     tokens = {scope.value: str(path) for scope, path in token_files(locations).items()}
 
     def ready(address: str) -> None:
-        if given.json:
+        if args.json:
             print_json({"url": address, "tokens": tokens})
         print_note(f"serving {lab.home} at {address}; its description is at {address}/openapi.json")
         for scope, path in tokens.items():
@@ -58,9 +58,9 @@ def _serve(given: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _mcp(given: argparse.Namespace) -> int:
+def _mcp(args: argparse.Namespace) -> int:
     from medkg_lab.mcp.server import make_server
     from medkg_lab.sdk.lab import Lab
 
-    make_server(Lab(given.home, actor="mcp"), given.writes).run("stdio")
+    make_server(Lab(args.home, actor="mcp"), args.writes).run("stdio")
     return exit_codes.OK

@@ -18,20 +18,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the statement and print its rows."""
     from medkg_lab.lab import sql
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import to_json
 
-    answer = sql.select(Lab.at(given.home), given.statement, given.limit)
-    if given.json:
+    answer = sql.select(Lab.at(args.home), args.statement, args.limit)
+    if args.json:
         print_json(to_json(answer))
-    elif given.csv:
+    elif args.csv:
         # A terminal has no use for the CR.
         print_file(sql.csv_text(answer, "\n" if sys.stdout.isatty() else "\r\n"))
     else:
         print_table(answer.columns, answer.rows)
     if answer.truncated:
-        print_note(f"only the first {given.limit} rows are shown; raise --limit for more")
+        print_note(f"only the first {args.limit} rows are shown; raise --limit for more")
     return exit_codes.OK

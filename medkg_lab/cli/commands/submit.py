@@ -50,33 +50,33 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Submit, and wait when asked to."""
     from medkg_lab.lab import submit
     from medkg_lab.lab.facade import Lab
 
-    lab = Lab.at(given.home)
+    lab = Lab.at(args.home)
     started = time.monotonic()
     options = submit.SubmitOptions(
-        source=given.source,
-        pipeline=given.pipeline,
-        is_query=given.query,
-        again=given.again,
-        limit=given.limit,
-        tenant=given.tenant,
-        replaces=given.replaces,
+        source=args.source,
+        pipeline=args.pipeline,
+        is_query=args.query,
+        again=args.again,
+        limit=args.limit,
+        tenant=args.tenant,
+        replaces=args.replaces,
     )
-    outcome = submit.submit(lab, given.target, options)
+    outcome = submit.submit(lab, args.target, options)
     skipped = [{"path": str(one.path), "reason": one.reason} for one in outcome.skipped]
     for one in skipped:
         print_note(f"skipped {one['path']}: {one['reason']}")
-    if given.wait:
+    if args.wait:
         for job in outcome.jobs:
             if job.note:
                 print_note(f"{job.doc_id}: {job.note}")
-        return _wait(given, lab, outcome, skipped, started)
+        return _wait(args, lab, outcome, skipped, started)
     jobs = [one.__dict__ for one in outcome.jobs]
-    if given.json:
+    if args.json:
         print_json({"jobs": jobs, "skipped": skipped})
     else:
         rows = ((one.job_id, one.doc_id, one.pipeline, one.content or None, one.note) for one in outcome.jobs)
@@ -93,7 +93,7 @@ def progress_words(seen: "Progress", started: float) -> str:
 
 
 def _wait(
-    given: argparse.Namespace, lab: "Lab", outcome: "SubmitOutcome", skipped: list[dict[str, str]], started: float
+    args: argparse.Namespace, lab: "Lab", outcome: "SubmitOutcome", skipped: list[dict[str, str]], started: float
 ) -> int:
     from medkg_lab.lab.wait import wait_with_expansions
 
@@ -102,7 +102,7 @@ def _wait(
         print_note(f"{known} of {len(outcome.jobs)} already known")
     with live_line() as line:
         progress = wait_with_expansions(
-            lab, [one.job_id for one in outcome.jobs], given.timeout, lambda seen: line(progress_words(seen, started))
+            lab, [one.job_id for one in outcome.jobs], args.timeout, lambda seen: line(progress_words(seen, started))
         )
     seconds = time.monotonic() - started
     counts = progress.counts()
@@ -118,7 +118,7 @@ def _wait(
         for job in failed
     ]
     waiting = [job.doc_id for job in progress.jobs.values() if job.state == "waiting_gate"]
-    if given.json:
+    if args.json:
         print_json(
             {
                 "jobs": counts,

@@ -16,13 +16,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Compare them and print the differences; exit code 1 when there are any."""
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.verify import verify
 
-    found = verify(Lab.at(given.home))
-    if given.json:
+    found = verify(Lab.at(args.home))
+    if args.json:
         print_json(found)
     else:
         events = found["cloudevents"]

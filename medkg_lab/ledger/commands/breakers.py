@@ -108,8 +108,8 @@ class BreakerProbe(Command):
         return [BreakerHalfOpen(self.policy, self.key, self.owner, self.at + self.limit_s)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        standing = _circuit_state(state, self.policy, self.key, events)
-        return {"granted": bool(events) or standing["state"] == CircuitState.CLOSED, **standing}
+        commit_status = _circuit_state(state, self.policy, self.key, events)
+        return {"granted": bool(events) or commit_status["state"] == CircuitState.CLOSED, **commit_status}
 
 
 def _circuit_state(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from medkg_lab.models.events import (
     OpenedJob,
 )
 
-HOWS = ("manual", "condition")
+OPENED_BY_KINDS = ("manual", "condition")
 LEDGER = "ledger"
 """Who opens a gate whose condition holds."""
 _FIELD = re.compile(r"[a-z_]{1,64}\Z")
@@ -156,8 +156,8 @@ class GateOpen(_GateCommand):
     def parse(cls, args: Mapping[str, Any]) -> Self:
         read = Args(cls.op, args)
         how = read.text("how", "manual")
-        if how not in HOWS:
-            raise read.wrong(f"how must be one of {', '.join(HOWS)}, not {how!r:.80}")
+        if how not in OPENED_BY_KINDS:
+            raise read.wrong(f"how must be one of {', '.join(OPENED_BY_KINDS)}, not {how!r:.80}")
         return cls(read.id(), read.text("job_id"), read.text("by"), read.maybe_text("why"), read.flag("partial"), how)
 
     def decide(self, state: State, plans: Plans) -> list[EventData]:

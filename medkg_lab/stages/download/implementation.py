@@ -36,7 +36,7 @@ class FulltextDownload:
         address = item.metadata.get("pdf_url")
         if not isinstance(address, str) or not address:
             raise NoPdfAddress(key=item.key)
-        answer = await context.outside.request_async(
+        answer = await context.http.request_async(
             "GET",
             address,
             headers={"accept": sniff.PDF},

@@ -20,9 +20,9 @@ _PROBE_TEXT = "Does this endpoint answer?"
 class EndpointEncoder:
     """Asks an OpenAI-compatible endpoint; safe to use from several threads. There is no other way to such a vector."""
 
-    def __init__(self, options: OpenAIOptions, outside: HttpClient | None = None) -> None:
+    def __init__(self, options: OpenAIOptions, http: HttpClient | None = None) -> None:
         self._options = options
-        self._outside = outside or HttpxClient()
+        self._http = http or HttpxClient()
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Vectors of unit length for queries: float32 of shape (texts, dimension).
@@ -31,7 +31,7 @@ class EndpointEncoder:
         """
         chosen = self._options
         return _fetch_vectors(
-            self._outside, chosen, [chosen.query_prefix + text for text in texts], chosen.query_timeout_seconds
+            self._http, chosen, [chosen.query_prefix + text for text in texts], chosen.query_timeout_seconds
         )
 
 
@@ -40,15 +40,15 @@ def probe(options: OpenAIOptions) -> None:
 
     Raises what EndpointEncoder.encode raises.
     """
-    with HttpxClient() as outside:
-        _fetch_vectors(outside, options, [_PROBE_TEXT], options.timeout_seconds)
+    with HttpxClient() as http:
+        _fetch_vectors(http, options, [_PROBE_TEXT], options.timeout_seconds)
 
 
 def _fetch_vectors(
-    outside: HttpClient, chosen: OpenAIOptions, texts: Sequence[str], timeout: float
+    http: HttpClient, chosen: OpenAIOptions, texts: Sequence[str], timeout: float
 ) -> npt.NDArray[np.float32]:
     try:
-        answer = outside.request(
+        answer = http.request(
             "POST",
             f"{chosen.base_url.rstrip('/')}/embeddings",
             headers={"content-type": "application/json"},

@@ -15,7 +15,7 @@ from medkg_lab.stages.contracts import Embeddings, StageContext
 from medkg_lab.stages.embed.errors import EndpointDown, EndpointWrongVectors
 from medkg_lab.stages.embed.openai_answers import failed, short, unit_vectors
 from medkg_lab.stages.embed.options import OpenAIOptions
-from medkg_lab.stages.embed.transport import OutsideTransport
+from medkg_lab.stages.embed.transport import HttpClientTransport
 
 DEVICE = "cuda"
 
@@ -25,7 +25,7 @@ class OpenAIEmbedder:
 
     def __init__(self, options: OpenAIOptions) -> None:
         self._options = options
-        self._transport = OutsideTransport(options.timeout_seconds)
+        self._transport = HttpClientTransport(options.timeout_seconds)
         self._component = OpenAIDocumentEmbedder(
             api_key=Secret.from_token("none"),
             api_base_url=options.base_url,
@@ -46,7 +46,7 @@ class OpenAIEmbedder:
 
     def execute_many(self, contexts: Sequence[StageContext], items: Sequence[tuple[Chunk, ...]]) -> list[Embeddings]:
         """Embed the chunks of several documents. A ServiceError stands for the whole batch."""
-        with self._transport.lent(contexts[0].outside):
+        with self._transport.lent(contexts[0].http):
             return self._embed(items)
 
     def _embed(self, items: Sequence[tuple[Chunk, ...]]) -> list[Embeddings]:

@@ -13,30 +13,30 @@ _DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 """The answer's bytes are decoded already."""
 
 
-class OutsideTransport(httpx.BaseTransport):
+class HttpClientTransport(httpx.BaseTransport):
     """Sends requests by the `Outside` that is lent for the time of a call; the address must be the lab's own choice."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout = timeout_seconds
-        self._outside: HttpClient | None = None
+        self._http: HttpClient | None = None
 
     @contextlib.contextmanager
-    def lent(self, outside: HttpClient) -> Iterator[None]:
+    def lent(self, http: HttpClient) -> Iterator[None]:
         """Requests inside the block go by `outside`."""
-        self._outside = outside
+        self._http = http
         try:
             yield
         finally:
-            self._outside = None
+            self._http = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises httpx.TransportError, with the words of what Outside raised."""
-        assert self._outside is not None, "a request is sent inside of lent()"
+        assert self._http is not None, "a request is sent inside of lent()"
         headers = {name: value for name, value in request.headers.items() if name in ("accept", "content-type")}
         if authorization := request.headers.get("authorization"):
             headers["authorization"] = authorization
         try:
-            answer = self._outside.request(
+            answer = self._http.request(
                 request.method,
                 str(request.url),
                 headers=headers,

@@ -39,7 +39,7 @@ class LlmExtractor:
     async def _claims(self, context: StageContext, chunk: Chunk) -> tuple[Claim, ...]:
         chosen = self._options
         asked = request_body(chunk, chosen.model, chosen.max_tokens)
-        body = await request(context.outside, chosen, "chat/completions", asked, chosen.timeout_seconds)
+        body = await request(context.http, chosen, "chat/completions", asked, chosen.timeout_seconds)
         try:
             return read_claims(orjson.loads(body))
         except ValueError as error:

@@ -17,11 +17,11 @@ _PROBE_TIMEOUT_S = 10.0
 
 
 async def request(
-    outside: HttpClient, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float
+    http: HttpClient, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float
 ) -> bytes:
     """The body of the endpoint's answer to `body`, or to a question without one. Raises LlmDown, LlmFailed or LlmOutOfMemory."""
     try:
-        answer = await outside.request_async(
+        answer = await http.request_async(
             "GET" if body is None else "POST",
             f"{options.base_url.rstrip('/')}/{path}",
             headers={"content-type": "application/json"},
@@ -41,8 +41,8 @@ async def request(
 
 def probe(options: LlmOptions) -> None:
     """Return when the endpoint lists the profile's model. Raises what `ask` raises."""
-    with HttpxClient() as outside:
-        body = asyncio.run(request(outside, options, "models", None, _PROBE_TIMEOUT_S))
+    with HttpxClient() as http:
+        body = asyncio.run(request(http, options, "models", None, _PROBE_TIMEOUT_S))
     try:
         listed = [str(one["id"]) for one in orjson.loads(body)["data"]]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

@@ -29,7 +29,7 @@ class SourceIngest:
         Raises UnknownSource, NoContent, and what reading the file, the artifact or the source raises.
         """
         if item.content is not None:
-            return self._given(context, item, item.content)
+            return self._from_submission(context, item, item.content)
         if item.source == FILE_SOURCE:
             raise NoContent(key=item.key)
         source = self._sources.get(item.source)
@@ -39,7 +39,9 @@ class SourceIngest:
             return await source.fetch(context, item.key)
         return await source.search(context, item)
 
-    def _given(self, context: StageContext, item: Submission, content: Content) -> Payload | tuple[Submission, ...]:
+    def _from_submission(
+        self, context: StageContext, item: Submission, content: Content
+    ) -> Payload | tuple[Submission, ...]:
         if content.sha256 is not None:
             data, name, url, sha256 = context.content(content.sha256), content.name, None, content.sha256
         else:

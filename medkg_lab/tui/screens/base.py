@@ -35,7 +35,7 @@ JUMP_LETTERS = "asdfghjkl"
 DEMO_PARTS = ("trials", "articles", "papers", "broken")
 ANSWERS = ("again", "open_gate", "end", "logs")
 """The actions that the answer to why offers, where they have something to do."""
-ABOUT_SUBJECT = frozenset(one.id for one in keys.THINGS) - {"open"}
+ABOUT_SUBJECT = frozenset(one.id for one in keys.SUBJECT_ACTIONS) - {"open"}
 BUNDLED = "the bundled documents"
 
 

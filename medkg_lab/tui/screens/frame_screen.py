@@ -21,7 +21,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import alerts, glyphs, keys
 from medkg_lab.tui.frame import Bar, Key, KeyFooter, NowLine, TypeLine
-from medkg_lab.tui.messages import LookNow, Snapshot
+from medkg_lab.tui.messages import PollNow, Snapshot
 from medkg_lab.tui.theme import Line
 
 T = TypeVar("T")
@@ -314,10 +314,10 @@ class FrameScreen(Screen[None]):
 
     def poll(self, group: str, work: Callable[[Lab], T], then: Callable[[T], Any]) -> None:
         """As `ask`, but skipped while a question of the group is on its way, and silent when it fails: it is asked again."""
-        if not any(True for _ in self._asking(group)):
+        if not any(True for _ in self._query_running(group)):
             self.query_lab(group, work, then, lambda _: None)
 
-    def _asking(self, group: str) -> Iterator[object]:
+    def _query_running(self, group: str) -> Iterator[object]:
         return (one for one in self.workers if one.node is self and one.group == group and not one.is_finished)
 
     def act(
@@ -335,7 +335,7 @@ class FrameScreen(Screen[None]):
                 self.notify(done)
             if then is not None:
                 then(answer)
-            self.post_message(LookNow())
+            self.post_message(PollNow())
 
         question = partial(self._query_lab_in_thread, work, finished, failed or self.show_error)
         self.run_worker(question, group="act", thread=True, exit_on_error=False)

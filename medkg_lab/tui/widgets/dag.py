@@ -18,7 +18,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.topology.graph import Graph
 from medkg_lab.tui.theme import Line, palette_of
 from medkg_lab.tui.widgets.dag_layout import COMPACT, ROOMY, SNUG, Density, Layout, lay_out
-from medkg_lab.tui.widgets.dag_paint import Look, Scene
+from medkg_lab.tui.widgets.dag_paint import Scene, StageStyle
 from medkg_lab.tui.widgets.panel import strip_of
 
 KEPT_LAYOUTS = 32
@@ -68,7 +68,7 @@ class Dag(ScrollView):
         self.refused = ""
         self._graph: Frozen = ()
         self._gates: frozenset[str] = frozenset()
-        self._looks: Mapping[str, Look] = {}
+        self._looks: Mapping[str, StageStyle] = {}
 
     # What is shown
 
@@ -78,7 +78,7 @@ class Dag(ScrollView):
             self._graph, self._gates = frozen(graph), frozenset(gates)
             self._lay_out()
 
-    def show_looks(self, looks: Mapping[str, Look]) -> None:
+    def show_looks(self, looks: Mapping[str, StageStyle]) -> None:
         """Show these states; only the boxes and lines that look different are painted again."""
         before, self._looks = self._looks, dict(looks)
         if self.scene is None:

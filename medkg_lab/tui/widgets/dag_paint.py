@@ -18,7 +18,7 @@ QUIET = {"ok", "run", "muted"}
 
 
 @dataclass(frozen=True)
-class Look:
+class StageStyle:
     """How a stage is now: its state, such as `32/45`, such as `31 ms`, and what a draft did to it (`+` new, `~` changed)."""
 
     state: State = glyphs.QUEUED
@@ -33,13 +33,13 @@ class Scene:
 
     layout: Layout
     gates: Set[str] = frozenset()
-    looks: Mapping[str, Look] = field(default_factory=dict)
+    looks: Mapping[str, StageStyle] = field(default_factory=dict)
     chosen: str = ""
     focused: bool = False
 
-    def style_of(self, name: str) -> Look:
+    def style_of(self, name: str) -> StageStyle:
         """How the stage is now; queued while nothing is known."""
-        return self.looks.get(name) or Look()
+        return self.looks.get(name) or StageStyle()
 
     def row(self, y: int) -> list[Span]:
         """Row `y` from its first column on, without padding at its end."""
@@ -88,7 +88,7 @@ class Scene:
         ]
         return [(rim[3], token), *inside, (rim[3], token)]
 
-    def _top(self, box: Box, look: Look, rim: str, token: str) -> Line:
+    def _top(self, box: Box, look: StageStyle, rim: str, token: str) -> Line:
         name = f" {look.mark + ' ' if look.mark else ''}{_cut(box.name, _NAME - 2 * bool(look.mark))} "
         rest = rim[1] * (box.width - 3 - len(name))
         if box.name in self.layout.entered:
@@ -109,7 +109,7 @@ class Scene:
         ]
 
 
-def _state(look: Look, ground: str) -> list[Span]:
+def _state(look: StageStyle, ground: str) -> list[Span]:
     token = look.state.token
     word = "text" if token in QUIET else token
     return [(sign(look.state), f"{token} bold{ground}"), (" " + fit(look.state.word, _WORD), f"{word}{ground}")]

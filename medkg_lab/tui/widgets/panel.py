@@ -35,10 +35,10 @@ def _made_safe(text: str) -> str:
     trail = len(text) - len(text.rstrip(" "))
     if not text.strip(" "):
         return text
-    return " " * lead + one_line_kept(text.strip(" ")) + " " * trail
+    return " " * lead + one_line_raw(text.strip(" ")) + " " * trail
 
 
-def one_line_kept(text: str) -> str:
+def one_line_raw(text: str) -> str:
     """`text` sanitized on one line, with its runs of spaces."""
     return " ".join(one_line(piece) for piece in text.split(" "))
 

@@ -300,18 +300,18 @@ def address_guard(context: Context) -> Outcome:
         listed = re.search(r"for u in (\[.*\]): t\(u\)", text)
         assert listed, "the case's list of addresses"
         urls = [one.replace("9998", port) for one in re.findall(r"'([^']*)'", listed[1])]
-        with HttpxClient() as outside:
-            reached = [one for one in urls if _gets(outside, one)]
+        with HttpxClient() as http:
+            reached = [one for one in urls if _gets(http, one)]
             with _rebinding("rebind.test", ["192.0.1.1", "127.0.0.1"]) as looked_up:
-                reached += ["rebinding"] if _gets(outside, f"http://rebind.test:{port}/") else []
+                reached += ["rebinding"] if _gets(http, f"http://rebind.test:{port}/") else []
         targets = [f"http://{host}:{port}/" for host in ("localhost", "0x7f.1", "[::1]")] + [
             "file:///etc/passwd",
             "http://127.0.0.1:1/",
         ]
-        with HttpxClient(trusted=frozenset({service.host})) as outside:
+        with HttpxClient(trusted=frozenset({service.host})) as http:
             for target in targets:
                 service.answers["/from"] = [Answer(status=302, headers={"location": target})]
-                reached += [f"redirect to {target}"] if _gets(outside, f"{service.url}/from") else []
+                reached += [f"redirect to {target}"] if _gets(http, f"{service.url}/from") else []
         hits = [asked.path for asked in service.asked if asked.path != "/from"]
     right = not reached and not hits and len(looked_up) == 1
     return Outcome(
@@ -320,9 +320,9 @@ def address_guard(context: Context) -> Outcome:
     )
 
 
-def _gets(outside: HttpxClient, address: str) -> bool:
+def _gets(http: HttpxClient, address: str) -> bool:
     try:
-        return outside.request("GET", address, timeout=1, max_bytes=1000).status < 300
+        return http.request("GET", address, timeout=1, max_bytes=1000).status < 300
     except LabError:
         return False
 
@@ -332,13 +332,13 @@ def _rebinding(name: str, answers: list[str]) -> Iterator[list[str]]:
     """A name whose look-ups give one answer after the other."""
     real, asked = socket.getaddrinfo, []
 
-    def look_up(host: Any, port: Any, *args: Any, **more: Any) -> Any:
+    def find_named(host: Any, port: Any, *args: Any, **more: Any) -> Any:
         if host not in (name, name.encode()):
             return real(host, port, *args, **more)
         asked.append(name)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[min(len(asked), len(answers)) - 1], port))]
 
-    socket.getaddrinfo = look_up  # type: ignore[assignment]
+    socket.getaddrinfo = find_named  # type: ignore[assignment]
     try:
         yield asked
     finally:

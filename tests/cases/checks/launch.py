@@ -293,9 +293,9 @@ def telemetry(context: Context) -> Outcome:
     lab = context.stopped_lab()
     argv = [sys.executable, "-m", "medkg_lab.cli.main", "demo", "--home", str(lab.home), "--json"]
     counted = isolated_network.run(argv, lab.environment, 500)
-    outside = list((lab.home / "nobody").rglob("*onnxruntime*"))
-    right = counted.code == 0 and not counted.sent and not outside
-    got = f"demo {counted.code}, sent {counted.sent or 'nothing'}, files outside {outside or 'none'}"
+    http = list((lab.home / "nobody").rglob("*onnxruntime*"))
+    right = counted.code == 0 and not counted.sent and not http
+    got = f"demo {counted.code}, sent {counted.sent or 'nothing'}, files outside {http or 'none'}"
     return Outcome(right, got if right else f"{got} {counted.err[-200:]}")
 
 

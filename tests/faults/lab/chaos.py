@@ -272,10 +272,10 @@ def main() -> int:
     parser.add_argument("--faults", default=",".join(FAULTS), help="only these")
     parser.add_argument("--seed", type=int, default=0, help="the order of the faults (default 0)")
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    given = parser.parse_args()
-    chosen = given.processes.split(","), given.faults.split(",")
-    report = run(given.rounds, *chosen, given.seed, lambda line: print(line, file=sys.stderr, flush=True))
-    if given.json:
+    args = parser.parse_args()
+    chosen = args.processes.split(","), args.faults.split(",")
+    report = run(args.rounds, *chosen, args.seed, lambda line: print(line, file=sys.stderr, flush=True))
+    if args.json:
         print(json.dumps({**asdict(report), "right": report.right}, indent=2))
     else:
         print_report(report)

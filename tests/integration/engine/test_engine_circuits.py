@@ -53,8 +53,8 @@ def policy(name: str, reset: int = 300, rate: float | None = None) -> Resilience
 class Caller:
     """Calls plain functions under a policy as the engine `owner` does."""
 
-    def __init__(self, rules: ResiliencePolicyConfig, keeper: Any, owner: str) -> None:
-        registry = BreakerRegistry(keeper=keeper, owner=owner, asking=call_in_thread)
+    def __init__(self, rules: ResiliencePolicyConfig, state_store: Any, owner: str) -> None:
+        registry = BreakerRegistry(state_store=state_store, owner=owner, store_call=call_in_thread)
         self._made = ResilientCall(rules, "stage:source", registry=registry)
         self._loop = LoopThread("calls")
 

@@ -42,7 +42,7 @@ def context(doc_id: str, batch: str = "b1") -> StageContext:
         now=lambda: 0.0,
         content=unused,
         store=unused,
-        outside=unused,
+        http=unused,
     )
 
 

@@ -94,7 +94,9 @@ def test_a_rate_that_is_used_up_is_named(process: LedgerProcess) -> None:
         name = lab.catalog.topology(PIPELINE).stage(STAGE).policy
         assert "used up" not in explain_job(lab, job)
         call = ResilientCall(
-            policy(name, 0.5), "ingest:pmc", registry=BreakerRegistry(keeper=process.client(), owner="engine-compute")
+            policy(name, 0.5),
+            "ingest:pmc",
+            registry=BreakerRegistry(state_store=process.client(), owner="engine-compute"),
         )
         calls = LoopThread("calls")
         calls.run(call.call(_nothing))

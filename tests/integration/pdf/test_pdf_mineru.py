@@ -37,9 +37,9 @@ def service():
 
 
 def convert(service, data=None, timeout=30.0, stopping=lambda: False, url=None):
-    with HttpxClient(trusted=frozenset({service.host})) as outside:
+    with HttpxClient(trusted=frozenset({service.host})) as http:
         bounds = Bounds(timeout, 4096, 10_000_000)
-        converter = MineruConverter(outside, url or service.url, "standard", bounds, poll_seconds=0.01)
+        converter = MineruConverter(http, url or service.url, "standard", bounds, poll_seconds=0.01)
         return converter.convert(data or pdf([PAPER, []]), stopping)
 
 

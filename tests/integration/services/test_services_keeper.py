@@ -106,45 +106,45 @@ def ready(process: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def test_it_is_loading_until_it_answers_and_ends_with_its_keeper(kept: Kept) -> None:
-    keeper = kept.start()
+    state_store = kept.start()
     server = kept.pid()
     assert kept.is_loading()
     kept.flag.touch()
-    assert ready(keeper)["ready"] == "server-model"
+    assert ready(state_store)["ready"] == "server-model"
     assert "offline:1" in kept.log.read_text(), "a server fetches nothing by itself"
     assert not kept.is_loading()
-    keeper.terminate()
-    assert keeper.wait(30) == 0
+    state_store.terminate()
+    assert state_store.wait(30) == 0
     assert gone(server)
 
 
 def test_a_stop_while_it_loads_ends_both(kept: Kept) -> None:
-    keeper = kept.start()
+    state_store = kept.start()
     server = kept.pid()
-    keeper.terminate()
-    assert keeper.wait(30) == 0
+    state_store.terminate()
+    assert state_store.wait(30) == 0
     assert gone(server)
     assert not kept.is_loading()
 
 
 def test_a_killed_keeper_takes_the_server_with_it(kept: Kept) -> None:
-    keeper = kept.start()
+    state_store = kept.start()
     server = kept.pid()
-    keeper.kill()
-    keeper.wait()
+    state_store.kill()
+    state_store.wait()
     wait_until(lambda: gone(server), 5, "the end of the server")
     assert not kept.is_loading()
 
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_the_end_of_the_server_is_the_end_of_the_keeper_so_that_it_is_started_again(kept: Kept, loaded: bool) -> None:
-    keeper = kept.start()
+    state_store = kept.start()
     server = kept.pid()
     if loaded:
         kept.flag.touch()
-        ready(keeper)
+        ready(state_store)
     os.kill(server, signal.SIGKILL)
-    assert keeper.wait(30) == exit_codes.FAILED
+    assert state_store.wait(30) == exit_codes.FAILED
     assert f"ended with exit code -9 {'after' if loaded else 'before'}" in kept.log.read_text()
 
 

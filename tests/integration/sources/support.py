@@ -16,7 +16,7 @@ class Bench:
     def __init__(self, service: HttpService, folder: Path) -> None:
         self.service = service
         self.store = ArtifactStore(folder / "artifacts", writer="test")
-        self.outside = HttpxClient(trusted=frozenset({service.host}))
+        self.http = HttpxClient(trusted=frozenset({service.host}))
         self.context = StageContext(
             tenant_id="default",
             job_id="job",
@@ -30,7 +30,7 @@ class Bench:
             now=lambda: 0.0,
             content=self.store.get,
             store=self.store.put,
-            outside=self.outside,
+            http=self.http,
         )
 
 
@@ -42,5 +42,5 @@ def bench(folder: Path) -> Iterator[Bench]:
         try:
             yield made
         finally:
-            made.outside.close()
+            made.http.close()
             made.store.close()

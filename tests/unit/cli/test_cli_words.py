@@ -70,14 +70,14 @@ def test_what_is_not_clear_is_refused(name: str, error: type[Exception]) -> None
         ("x==", ("x", "=")),
     ],
 )
-def test_a_field_has_a_value_of_json_or_text(given: str, found: tuple[str, Any]) -> None:
-    assert parse_field(given) == found
+def test_a_field_has_a_value_of_json_or_text(args: str, found: tuple[str, Any]) -> None:
+    assert parse_field(args) == found
 
 
 @pytest.mark.parametrize("given", ["reviewed", "=true", "a b=1", ""])
-def test_what_is_not_a_field_with_a_value_is_refused(given: str) -> None:
+def test_what_is_not_a_field_with_a_value_is_refused(args: str) -> None:
     with pytest.raises(FieldUnclear):
-        parse_field(given)
+        parse_field(args)
 
 
 def test_the_live_line_says_how_many_have_ended_where_the_others_are_and_how_long_it_takes() -> None:
@@ -95,6 +95,6 @@ def test_the_live_line_of_up_names_what_it_waits_for() -> None:
 
 
 def test_jobs_alone_lists_them() -> None:
-    given = build_parser().parse_args(["jobs"])
-    assert given.run.__name__ == "_list"
-    assert (given.limit, given.state) == (100, None)
+    args = build_parser().parse_args(["jobs"])
+    assert args.run.__name__ == "_list"
+    assert (args.limit, args.state) == (100, None)

@@ -27,7 +27,7 @@ from tests.unit.embed.test_embed_minilm import chunks
 
 def reaching_context(doc_id: str = "test:1") -> tuple[StageContext, Callable[[bytes], str]]:
     """A context whose outside is the network."""
-    return stage_context(doc_id, outside=HttpxClient())
+    return stage_context(doc_id, http=HttpxClient())
 
 
 @pytest.fixture

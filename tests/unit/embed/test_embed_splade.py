@@ -44,7 +44,7 @@ def chunks(*texts: str) -> tuple[Chunk, ...]:
 
 def embedded(url: str, items: list[tuple[Chunk, ...]]) -> list[Embeddings]:
     stage = WithSparse(OpenAIEmbedder(OpenAIOptions(base_url=url, model="m", dimension=4)), Lengths())
-    context = stage_context("d", outside=HttpxClient())[0]
+    context = stage_context("d", http=HttpxClient())[0]
     return stage.execute_many([context] * len(items), items)
 
 

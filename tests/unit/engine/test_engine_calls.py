@@ -201,19 +201,19 @@ def test_as_many_documents_wait_at_once_as_may_be_in_flight() -> None:
 def test_requests_of_a_batch_are_at_the_server_together() -> None:
     together = threading.Barrier(8)
 
-    class Asking:
+    class StoreCall:
         async def execute(self, context: Any, item: int) -> bytes:
             url = f"{service.url}/{item}"
-            answer = await outside.request_async("GET", url, timeout=20, max_bytes=100, endpoint=True)
+            answer = await http.request_async("GET", url, timeout=20, max_bytes=100, endpoint=True)
             return answer.body
 
     def answer(asked: Asked) -> Answer:
         together.wait(20)
         return Answer(asked.path.encode())
 
-    with http_service() as service, HttpxClient() as outside:
+    with http_service() as service, HttpxClient() as http:
         service.answers = {f"/{number}": answer for number in range(8)}
-        outcomes = over_the_network(Asking(), policy(), 8, asyncio.Runner())
+        outcomes = over_the_network(StoreCall(), policy(), 8, asyncio.Runner())
     assert [outcome.value for outcome in outcomes] == [f"/{number}".encode() for number in range(8)]
 
 

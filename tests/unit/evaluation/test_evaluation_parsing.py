@@ -13,19 +13,19 @@ from medkg_lab.evaluation.parsing import (
     Completeness,
     NothingToParse,
     body_texts,
-    cells_kept,
     files_below,
+    found_cells_share,
+    found_share,
+    found_values_share,
     front_share,
     grams_in_order,
     of_file,
     of_pair,
     pairs_below,
     report,
-    share_kept,
     study_texts,
     token_precision,
     token_recall,
-    values_kept,
 )
 from medkg_lab.evaluation.reference import cells_of, values_of, words_of
 from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
@@ -44,8 +44,8 @@ def document(*texts: str) -> Document:
 def test_a_body_is_kept_whole_or_by_its_share() -> None:
     pieces = [piece.strip() for piece in body_texts(ARTICLE.encode()) if piece.strip()]
     assert pieces == ["One", "Alpha", "beta", "gamma.", "Delta", "epsilon."]
-    assert share_kept(pieces, "One Alpha beta gamma. Delta epsilon.") == 1
-    assert share_kept(pieces, "One Alpha beta gamma. Delta") == pytest.approx(22 / 29)
+    assert found_share(pieces, "One Alpha beta gamma. Delta epsilon.") == 1
+    assert found_share(pieces, "One Alpha beta gamma. Delta") == pytest.approx(22 / 29)
 
 
 def test_free_text_of_a_study() -> None:
@@ -83,17 +83,17 @@ def test_front_matter_that_is_lost_is_seen() -> None:
 
 def test_cells_count_as_cells_alone() -> None:
     wanted = cells_of(parse_xml(b"<table><tr><td>39.8</td><td>50.0</td></tr></table>"))
-    assert cells_kept(document("39.8 | 50.0"), wanted) == 0
+    assert found_cells_share(document("39.8 | 50.0"), wanted) == 0
     for row, share in ((("39.8", "50.0"), 1), (("39.8", ""), 0.5), (("39.850.0", ""), 0)):
         block = Block(kind=BlockKind.TABLE, text="t", place=Place(element="t"), table=Table(rows=(row,)))
-        assert cells_kept(document().model_copy(update={"blocks": (block,)}), wanted) == share
+        assert found_cells_share(document().model_copy(update={"blocks": (block,)}), wanted) == share
 
 
 def test_numbers_of_results_are_looked_for_in_cells() -> None:
     wanted = values_of({"measures": [{"value": "61.5", "spread": "8.1", "title": "of 2020"}]})
     block = Block(kind=BlockKind.TABLE, text="t", place=Place(element="t"), table=Table(rows=(("Age", "61.5 (8.1)"),)))
-    assert values_kept(document().model_copy(update={"blocks": (block,)}), wanted) == 1
-    assert values_kept(document("61.5 (8.1)"), wanted) == 0
+    assert found_values_share(document().model_copy(update={"blocks": (block,)}), wanted) == 1
+    assert found_values_share(document("61.5 (8.1)"), wanted) == 0
 
 
 def test_files_and_their_problems(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def endpoint() -> Iterator[Endpoint]:
 def extract(url: str, **options: Any) -> Extraction:
     given = LLM.parse_options({"base_url": url, "model": "m", "vocabulary": "bundled", **options})
     stage = LLM.build(Resources(cache=Path("unused")), given)
-    with HttpxClient() as outside:
-        found = asyncio.run(stage.execute(stage_context("file:a", outside=outside)[0], item()))
+    with HttpxClient() as http:
+        found = asyncio.run(stage.execute(stage_context("file:a", http=http)[0], item()))
     assert isinstance(found, Extraction)
     return found
 

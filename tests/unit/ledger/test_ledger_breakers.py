@@ -21,7 +21,7 @@ def report(world: World, outcome: str, owner: str = "e1", at: float = AT, id: st
     world.clock += 0.01
     args = {"policy": "slow", "key": "core", "outcome": outcome, "threshold": 3, "reset_s": 30.0, "owner": owner}
     parsed = BreakerReport.parse({"id": id or f"report-{world.clock:.2f}", **args})
-    failures = world.core.tally.note(parsed, world.core.state)
+    failures = world.core.failure_counts.note(parsed, world.core.state)
     return world.carry_out(Request(replace(parsed, failures=failures, at=at)))[0]
 
 

@@ -203,7 +203,7 @@ class Walk:
         outcome = self.random.choice(["failure", "failure", "success", "success", "none"])
         args = {"id": f"report-{world.clock}", **service, "outcome": outcome, "threshold": 2, "reset_s": 0.05}
         report = BreakerReport.parse(args)
-        failures = world.core.tally.note(report, world.core.state)
+        failures = world.core.failure_counts.note(report, world.core.state)
         world.carry_out(Request(replace(report, failures=failures, at=at)))
 
     def project(self) -> None:

@@ -36,7 +36,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": str(len(message["body"])).encode()})
 
 
-class Asking:
+class StoreCall:
     """A guard with its logins, and how a test asks it."""
 
     def __init__(self, uid: int | None = None) -> None:
@@ -91,7 +91,7 @@ def headers_of(sent: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def test_a_code_is_exchanged_once_for_a_session_in_a_cookie() -> None:
-    asking = Asking()
+    asking = StoreCall()
     address = urlsplit(asking.guard.login_url("/runs/1?view=list"))
     assert (address.netloc, address.path) == (f"{NAME}:{PORT}", "/runs/1")
     query = address.query.encode()
@@ -110,7 +110,7 @@ def test_a_code_is_exchanged_once_for_a_session_in_a_cookie() -> None:
 
 
 def test_a_code_of_another_user_or_of_nobody_known_opens_nothing_and_is_not_used_up() -> None:
-    asking = Asking()
+    asking = StoreCall()
     code = asking.logins.new_code()
     for uid in (os.getuid() + 1, None):
         assert asking.status(TYPED, query=f"code={code}".encode(), peer_uid=lambda uid=uid: uid) == 401
@@ -118,7 +118,7 @@ def test_a_code_of_another_user_or_of_nobody_known_opens_nothing_and_is_not_used
 
 
 def test_a_session_that_another_user_read_opens_nothing() -> None:
-    asking = Asking()
+    asking = StoreCall()
     session = asking.session()
     assert asking.status(session, peer_uid=lambda: os.getuid() + 1) == 401
     assert asking.status(session, peer_uid=lambda: 0) == 200
@@ -128,7 +128,7 @@ def test_a_session_that_another_user_read_opens_nothing() -> None:
     "query", [b"token=" + TOKEN.encode(), b"code=", b"code=%00", b"code=x&code=y", b"Code=x", b"%63ode=x"]
 )
 def test_no_other_address_opens_anything(query: bytes) -> None:
-    asking = Asking()
+    asking = StoreCall()
     assert asking.status(TYPED, query=query) == 401
     assert asking.status(TYPED, query=query.replace(b"x", asking.logins.new_code().encode()) + b"&code=z") == 401
 
@@ -145,14 +145,14 @@ def test_no_other_address_opens_anything(query: bytes) -> None:
     ],
 )
 def test_no_other_credential_opens_anything(headers: dict[str, str]) -> None:
-    asking = Asking()
+    asking = StoreCall()
     assert asking.status(TYPED | headers) == 401
     (closed,) = asking.ask(OWN | headers | {"origin": f"http://{NAME}:{PORT}"}, kind="websocket")
     assert closed["type"] == "websocket.close"
 
 
 def test_the_token_opens_for_programs() -> None:
-    asking = Asking(uid=os.getuid() + 1)
+    asking = StoreCall(uid=os.getuid() + 1)
     for host in (f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"[::1]:{PORT}", f"{NAME}:{PORT}"):
         assert asking.status({"host": host} | BEARER) == 200
     assert asking.ask({"host": f"127.0.0.1:{PORT}"} | BEARER, kind="websocket") == [{"type": "websocket.accept"}]
@@ -201,7 +201,7 @@ def test_a_redirect_stays_on_this_host_for_any_bytes(path: bytes, rest: bytes) -
 
 def redirected_well(path: bytes, rest: bytes) -> None:
     """A login with this path and further query leads to this host, in ASCII, as a browser reads an address (URL standard)."""
-    asking = Asking()
+    asking = StoreCall()
     sent = asking.ask(TYPED, path=path, query=b"code=" + asking.logins.new_code().encode() + b"&" + rest)
     assert sent[0]["status"] == 303
     location = dict(sent[0]["headers"])[b"location"].decode("ascii")
@@ -214,14 +214,14 @@ def redirected_well(path: bytes, rest: bytes) -> None:
 
 
 def test_a_path_and_query_survive_the_redirect() -> None:
-    asking = Asking()
+    asking = StoreCall()
     query = b"a=%2F&code=" + asking.logins.new_code().encode() + b"&b=c%20d&e"
     sent = asking.ask(TYPED, path=b"/locations/medkg-lab%2Fx/@y", query=query)
     assert headers_of(sent)["location"] == "/locations/medkg-lab%2Fx/@y?a=%2F&b=c%20d&e"
 
 
 def test_every_answer_forbids_frames_and_referrers() -> None:
-    asking = Asking()
+    asking = StoreCall()
     answers = [
         asking.ask(asking.session()),
         asking.ask(TYPED),
@@ -240,11 +240,11 @@ def test_every_answer_forbids_frames_and_referrers() -> None:
 
 
 def test_who_is_refused_does_not_keep_the_connection() -> None:
-    assert headers_of(Asking().ask(TYPED))["connection"] == "close"
+    assert headers_of(StoreCall().ask(TYPED))["connection"] == "close"
 
 
 def test_a_body_is_bounded() -> None:
-    asking, posted = Asking(), OWN | BEARER
+    asking, posted = StoreCall(), OWN | BEARER
     body = [b"x" * 1024] * (MAX_BODY_BYTES // 1024)
     assert asking.ask(posted, method="POST", body=body[:1])[1]["body"] == b"1024"
     assert asking.status(posted, method="POST", body=body) == 200
@@ -265,7 +265,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in (OWN | BEARER).items()],
     }
-    asyncio.run(Asking().guard(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
+    asyncio.run(StoreCall().guard(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
 
 
@@ -300,4 +300,4 @@ def test_the_number_of_websockets_is_bounded() -> None:
 @given(st.text(st.characters(max_codepoint=255), max_size=40))
 def test_no_other_token_opens(guess: str) -> None:
     if guess.strip() != TOKEN:
-        assert Asking().status(OWN | {"authorization": f"Bearer {guess}"}) == 401
+        assert StoreCall().status(OWN | {"authorization": f"Bearer {guess}"}) == 401

@@ -182,13 +182,13 @@ class EngineWorld:
         self.now = self.clock.now
         self.loops = VirtualLoops(self.clock)
         self.circuits = BreakerRegistry(clock=self.clock.now, chance=lambda: 0.5)
-        self.workshop = StageFactory(Resources(cache=Path("unused")))
+        self.stage_factory = StageFactory(Resources(cache=Path("unused")))
 
-    def outside(self, stage: str, document: Any) -> Any:
+    def http(self, stage: str, document: Any) -> Any:
         return NoOutside()
 
     def choose(self, stage: Any, documents: Any) -> Chosen:
-        return Chosen(self.workshop.stage(stage, PROFILE), POLICIES.get(stage.policy))
+        return Chosen(self.stage_factory.stage(stage, PROFILE), POLICIES.get(stage.policy))
 
     def answered(self, stage: Any, documents: Any) -> Any:
         return list(documents), []
@@ -245,8 +245,8 @@ def engine_runs(topology: Topology, documents: Sequence[tuple[str, bool, bool]],
         ]
         for document in found:
             document.last_content = last[document.job_id]
-        outside = SharedHttpClient({}, None)
-        listener = LedgerListener(log, store, outside, world.clock.now, batch_id, len(going))
+        http = SharedHttpClient({}, None)
+        listener = LedgerListener(log, store, http, world.clock.now, batch_id, len(going))
         batch = Batch(batch_id, "random", version_of(topology), index, segments[index].stages)
         executor = BatchExecutor(batch, pipeline, found, world, listener)
         for stage in segments[index].stages:

@@ -16,7 +16,7 @@ from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.resilience.errors import BreakerOpen, StageTimeout, TimedOut
 from medkg_lab.resilience.policies import ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
-from medkg_lab.sources.errors import OutsideTimeout, RateLimited, ServiceUnavailable
+from medkg_lab.sources.errors import HttpTimeout, RateLimited, ServiceUnavailable
 from medkg_lab.sources.exchanges import CANCELLED, request_key
 from medkg_lab.stages.contracts import HttpAnswer
 from tests.unit.repro.worlds import sha
@@ -56,7 +56,7 @@ def record(status: int | None, body: bytes = b"", url: str = URL, ms: float = 10
     }
 
 
-def outside(*records: dict[str, Any], bodies: tuple[bytes, ...] = (), **options: Any) -> RecordedHttpClient:
+def http(*records: dict[str, Any], bodies: tuple[bytes, ...] = (), **options: Any) -> RecordedHttpClient:
     """The outside of job j in stage ingest."""
     kept = {sha(body): body for body in bodies}
     recording = Recording(VirtualClock(1000.0), kept.__getitem__, beyond=options.pop("beyond", False))
@@ -69,9 +69,7 @@ def ask(made: RecordedHttpClient, url: str = URL, **more: Any) -> HttpAnswer:
 
 
 def test_answers_come_in_their_order_and_time_passes_on_the_clock_alone() -> None:
-    made = outside(
-        record(429, headers={"retry-after": "7"}), record(503, ms=250.0), record(200, b"ok"), bodies=(b"ok",)
-    )
+    made = http(record(429, headers={"retry-after": "7"}), record(503, ms=250.0), record(200, b"ok"), bodies=(b"ok",))
     began = time.monotonic()
     with pytest.raises(RateLimited) as limited:
         ask(made)
@@ -84,7 +82,7 @@ def test_answers_come_in_their_order_and_time_passes_on_the_clock_alone() -> Non
 
 
 def test_what_was_never_recorded_fails_with_its_key_and_the_nearest() -> None:
-    made = outside(record(200, b""))
+    made = http(record(200, b""))
     with pytest.raises(UnrecordedCall, match="studies/1") as failed:
         ask(made, "https://example.org/studies/2?api_key=hidden")
     assert request_key("GET", "https://example.org/studies/2?api_key=x", None)[:12] in str(failed.value)
@@ -94,11 +92,11 @@ def test_what_was_never_recorded_fails_with_its_key_and_the_nearest() -> None:
         ask(made)
     assert len(made.recording.unrecorded) == 2
     with pytest.raises(UnrecordedCall, match="nothing was recorded"):
-        ask(outside())
+        ask(http())
 
 
 def test_beyond_the_recording_only_on_demand() -> None:
-    made = outside(record(429), beyond=True)
+    made = http(record(429), beyond=True)
     for _ in range(3):
         with pytest.raises(RateLimited):
             ask(made)
@@ -106,28 +104,28 @@ def test_beyond_the_recording_only_on_demand() -> None:
 
 
 def test_errors_come_back_as_themselves() -> None:
-    failed = {"error": "OutsideTimeout", "error_fields": {"host": "example.org", "seconds": 5.0}}
-    with pytest.raises(OutsideTimeout, match="example"):
-        ask(outside(record(None, **failed)))
+    failed = {"error": "HttpTimeout", "error_fields": {"host": "example.org", "seconds": 5.0}}
+    with pytest.raises(HttpTimeout, match="example"):
+        ask(http(record(None, **failed)))
     with pytest.raises(ServiceUnavailable):
-        ask(outside(record(None, error="SomethingElse")))
+        ask(http(record(None, error="SomethingElse")))
     with pytest.raises(NotInArchive):
-        ask(outside(record(200, b"big", kept=False)))
-    assert ask(outside(record(503, b"")), endpoint=True).status == 503
+        ask(http(record(200, b"big", kept=False)))
+    assert ask(http(record(503, b"")), endpoint=True).status == 503
 
 
 def call_under(made: RecordedHttpClient, key: str = "source", timed: bool = False) -> Callable[[], HttpAnswer]:
     """A call under the policy, on the recording's clock."""
     clock = made.recording.clock
-    keeper = ReplayStateStore(clock.now, lambda *_: None)
-    registry = BreakerRegistry(clock=clock.now, now=clock.now, chance=lambda: 0.5, keeper=keeper, owner="run")
+    state_store = ReplayStateStore(clock.now, lambda *_: None)
+    registry = BreakerRegistry(clock=clock.now, now=clock.now, chance=lambda: 0.5, state_store=state_store, owner="run")
     call = ResilientCall(POLICY, key, timed=timed, registry=registry)
     loops = VirtualLoops(clock)
     return lambda: loops.run(None, call.call(lambda: made.request_async("GET", URL, timeout=1, max_bytes=10)))
 
 
 def test_a_breaker_opens_and_its_minute_costs_nothing() -> None:
-    made = outside(*(record(503) for _ in range(3)), record(200, b""))
+    made = http(*(record(503) for _ in range(3)), record(200, b""))
     clock = made.recording.clock
     call = call_under(made)
     with pytest.raises(LabError):
@@ -143,14 +141,14 @@ def test_a_breaker_opens_and_its_minute_costs_nothing() -> None:
 def test_a_call_that_took_too_long_times_out_again() -> None:
     gone = {"error": CANCELLED, "status": None}
     slow = [record(200, b"", ms=30_000.0), record(**gone, ms=19_990.0), record(200, b"", ms=30_000.0)]
-    made = outside(*slow, record(200, b""))
+    made = http(*slow, record(200, b""))
     with pytest.raises((StageTimeout, BreakerOpen)):
         call_under(made, timed=True)()
     assert 1060 <= made.recording.clock.now() < 1100
 
 
 def test_a_stage_that_blocks_times_out_again() -> None:
-    made = outside(record(200, b"", ms=30_000.0), record(None, error=CANCELLED), limit=20.0)
+    made = http(record(200, b"", ms=30_000.0), record(None, error=CANCELLED), limit=20.0)
     for _ in range(2):
         with pytest.raises(TimedOut):
             ask(made)

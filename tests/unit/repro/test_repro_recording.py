@@ -83,10 +83,10 @@ def test_every_exchange_is_kept_without_its_secrets(tmp_path: Path) -> None:
     with http_service() as service:
         service.answers["/v1/x"] = [Answer(b"busy", 503, {"set-cookie": "session=hidden"}), Answer(b"fine")]
         shared = SharedHttpClient({}, recording.store)
-        outside = RecordingHttpClient(shared, "job-1", "embed", 2)
+        http = RecordingHttpClient(shared, "job-1", "embed", 2)
         url = f"http://user:pw-hidden@{service.host}/v1/x"
         for _ in range(2):
-            outside.request(
+            http.request(
                 "POST",
                 url,
                 params={"email": "jane@hidden.example", "q": "asthma"},
@@ -118,7 +118,7 @@ def test_recording_can_be_off() -> None:
     with http_service() as service:
         service.answers["/x"] = [Answer(b"fine")]
         shared = SharedHttpClient({}, None)
-        outside = RecordingHttpClient(shared, "job-1", "embed", 1)
-        assert outside.request("GET", f"{service.url}/x", timeout=5, max_bytes=10, endpoint=True).body == b"fine"
+        http = RecordingHttpClient(shared, "job-1", "embed", 1)
+        assert http.request("GET", f"{service.url}/x", timeout=5, max_bytes=10, endpoint=True).body == b"fine"
         assert shared.exchanges() == []
         shared.close()

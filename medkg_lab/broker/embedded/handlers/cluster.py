@@ -61,7 +61,7 @@ async def _make_missing(service: Service, names: list[str | None]) -> None:
         if name is not None and name not in service.store.topics and not service.store.is_ours(name):
             # Refused: the answer will say that there is no such topic, or another request made it first.
             with contextlib.suppress(Refused):
-                await service.store.make_asked_for(name)
+                await service.store.create_requested(name)
 
 
 def _cluster_operations(asked: bool, peer: Peer) -> int:

@@ -28,7 +28,7 @@ from medkg_lab.broker.embedded.requests import Message
 from medkg_lab.broker.embedded.responses import ApiVersionsResponse, OfferedApi
 from medkg_lab.broker.embedded.service import Peer, Service
 
-Asked = TypeVar("Asked", bound=Message)
+RetrieverQuery = TypeVar("RetrieverQuery", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def _api(
     key: int,
     low: int,
     high: int,
-    request: type[Asked],
-    handler: Callable[[Service, Request[Asked], Peer], Awaitable[Message | None]],
+    request: type[RetrieverQuery],
+    handler: Callable[[Service, Request[RetrieverQuery], Peer], Awaitable[Message | None]],
 ) -> Api:
     """An Api whose handler takes the requests that are decoded for it, which the type of Api cannot say."""
     return Api(key, low, high, request, handler)

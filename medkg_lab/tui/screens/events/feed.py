@@ -34,7 +34,7 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True)
-class Taken:
+class NewEvents:
     """What came since the last time, and how the stream is; `gone` is since when it is not alive (epoch seconds), else 0."""
 
     rows: Sequence[EventRow]
@@ -87,12 +87,12 @@ class EventFeed:
         """End soon; does not wait."""
         self._stopped.set()
 
-    def pop(self) -> Taken:
+    def pop(self) -> NewEvents:
         """Hand over what came since the last time."""
         with self._lock:
             self._woken = False
             rows, self._rows = self._rows, deque(maxlen=self._rows.maxlen)
-            return Taken(tuple(rows), self._head, self._after or 0, self._gone, self._total)
+            return NewEvents(tuple(rows), self._head, self._after or 0, self._gone, self._total)
 
     def per_second(self, now: float, seconds: int = 1, kind: str = "") -> list[int]:
         """How many rows (of one kind: `failed` or `retrying`, or all) each of the last whole seconds had, the oldest first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from medkg_lab.tui.formatting import EIGHTHS, clock, duration, milliseconds, number, plural
 from medkg_lab.tui.glyphs import sign
-from medkg_lab.tui.screens.events.feed import Taken
+from medkg_lab.tui.screens.events.feed import NewEvents
 from medkg_lab.tui.screens.events.filter import EventFilter
 from medkg_lab.tui.screens.events.rows import EventRow
 from medkg_lab.tui.theme import Line, Span
@@ -32,7 +32,7 @@ def chips(wanted: EventFilter, rates: Sequence[int], width: int) -> Line:
     return _both_ends(line, right, width)
 
 
-def positions(taken: Taken, topic: int | None, shown: Sequence[Span], kept: int, width: int) -> Line:
+def positions(taken: NewEvents, topic: int | None, shown: Sequence[Span], kept: int, width: int) -> Line:
     """How far ledger, topic and screen are, so that a lag is a fact; and how many rows are kept of how many."""
     line: list[Span] = [(" ledger ", "muted"), (number(taken.head), "text")]
     if topic is not None:
@@ -50,7 +50,7 @@ def _both_ends(left: list[Span], right: Sequence[Span], width: int) -> Line:
 
 
 def sentence(
-    taken: Taken, rate: int, failed: int, retried: int, follows: bool, new: int, past: bool, wanted: EventFilter
+    taken: NewEvents, rate: int, failed: int, retried: int, follows: bool, new: int, past: bool, wanted: EventFilter
 ) -> Line:
     """The stream in a sentence: alive or not, what went wrong lately, and where the reader is."""
     if taken.gone:
@@ -75,7 +75,7 @@ def sentence(
     return line
 
 
-def empty(wanted: EventFilter, taken: Taken) -> Line:
+def empty(wanted: EventFilter, taken: NewEvents) -> Line:
     """What stands where no row does."""
     if taken.gone or not taken.head:
         return [("  No event yet: they appear as soon as a document is submitted. d on Lab runs the demo.", "muted")]

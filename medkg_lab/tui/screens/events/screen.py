@@ -18,7 +18,7 @@ from medkg_lab.tui.formatting import number, short_id
 from medkg_lab.tui.messages import Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.events import render
-from medkg_lab.tui.screens.events.feed import EventFeed, Taken
+from medkg_lab.tui.screens.events.feed import EventFeed, NewEvents
 from medkg_lab.tui.screens.events.filter import EventFilter
 from medkg_lab.tui.screens.events.ring import FLUSHES_PER_SECOND, KEPT, EventRing, heading
 from medkg_lab.tui.screens.events.rows import Decoder, EventRow
@@ -67,7 +67,7 @@ class EventsScreen(ModeScreen):
         )
         self._taken_at = 0.0
         self._head_due: Timer | None = None
-        self._taken = Taken((), 0, 0, 0.0, 0)
+        self._taken = NewEvents((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
         self._told: Mapping[str, Any] | None = None
         self._filter = self._sought = ""
@@ -220,16 +220,16 @@ class EventsScreen(ModeScreen):
         if row is None or not row.seq:
             return
         self._asked, self._told = row, None
-        self._paint_told()
+        self._paint_summary()
 
         def show(told: Mapping[str, Any]) -> None:
             if self._asked == row:
                 self._told = told
-                self._paint_told()
+                self._paint_summary()
 
         self.query_lab("told", lambda lab: event_history.event_as_json(lab.ledger, row.seq, row.job), show)
 
-    def _paint_told(self) -> None:
+    def _paint_summary(self) -> None:
         panel, row = self._panel, self._asked
         if row is None:
             return
@@ -240,7 +240,7 @@ class EventsScreen(ModeScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Lay the head out anew."""
         self.call_after_refresh(self._paint_head)
-        self.call_after_refresh(self._paint_told)
+        self.call_after_refresh(self._paint_summary)
 
     def action_raw(self) -> None:
         """The event as JSON, to read and copy."""

@@ -37,8 +37,8 @@ TIMELINE = (
 EVENTS = (Column("TIME", 12), Column("WHAT", 14), Column("STAGE", 14), Column("TOOK", 8, right=True), Column("NOTE", 0))
 IN_OUT = (
     Column("STAGE", 14),
-    Column("TAKES", 24),
-    Column("GIVES", 16),
+    Column("INPUT_KINDS", 24),
+    Column("OUTPUT_KIND", 16),
     Column("ITEMS", 6, right=True),
     Column("SHA-256 OF WHAT IT GIVES", 0),
     Column("BY", 20, wide=110),

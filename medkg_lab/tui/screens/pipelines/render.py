@@ -17,7 +17,7 @@ from medkg_lab.tui.formatting import clock, milliseconds, number, plural
 from medkg_lab.tui.messages import Snapshot
 from medkg_lab.tui.screens.pipelines.yaml_help import Offer, fixed
 from medkg_lab.tui.theme import Line, Span
-from medkg_lab.tui.widgets.dag_paint import Look
+from medkg_lab.tui.widgets.dag_paint import StageStyle
 from medkg_lab.tui.widgets.panel import fit, wrapped
 
 TEMPLATE = """version: "1.0"
@@ -42,7 +42,7 @@ _SHOWN_OFFERS = 6
 
 
 @dataclass(frozen=True)
-class Standing:
+class DraftState:
     """How one pipeline stands: where its unfinished jobs are, how many there are in all, and what came of its stages."""
 
     flow: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Standing:
     done: Mapping[str, Done] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, seen: Snapshot, pipeline: str, done: Mapping[str, Done]) -> "Standing":
+    def of(cls, seen: Snapshot, pipeline: str, done: Mapping[str, Done]) -> "DraftState":
         """From what the poller saw."""
         return cls(seen.flow.get(pipeline, {}), sum(seen.totals.get(pipeline, {}).values()), done)
 
@@ -65,7 +65,7 @@ def gates_of(topology: Topology) -> frozenset[str]:
     return frozenset(stage.name for stage in topology.stages if stage.is_gate)
 
 
-def looks(shown: Topology, used: Topology | None, now: Standing) -> dict[str, Look]:
+def looks(shown: Topology, used: Topology | None, now: DraftState) -> dict[str, StageStyle]:
     """How each stage is now; against the version in use, a stage is marked `+` when it is new and `~` when it differs."""
     before = {stage.name: stage for stage in used.stages} if used is not None else {}
     result = {}
@@ -76,27 +76,27 @@ def looks(shown: Topology, used: Topology | None, now: Standing) -> dict[str, Lo
     return result
 
 
-def _stage_style(now: Standing, name: str, mark: str) -> Look:
+def _stage_style(now: DraftState, name: str, mark: str) -> StageStyle:
     at, done = now.flow.get(name, {}), now.done.get(name)
     through = done.through if done is not None else 0
     figures = f"{_short(through)}/{_short(now.total)}" if now.total else ""
     note = milliseconds(done.p50) if done is not None and done.p50 is not None else ""
     if waiting := at.get("waiting_gate"):
-        return Look(glyphs.AT_GATE, figures, f"{_short(waiting)} wait", mark)  # type: ignore[arg-type]
+        return StageStyle(glyphs.AT_GATE, figures, f"{_short(waiting)} wait", mark)  # type: ignore[arg-type]
     stuck = at.get("failed", 0) + at.get("dead", 0)
     for key, state in (("running", glyphs.RUNNING), ("queued", glyphs.QUEUED)):
         if at.get(key):
-            return Look(state, figures, note, mark)  # type: ignore[arg-type]
+            return StageStyle(state, figures, note, mark)  # type: ignore[arg-type]
     if stuck:
-        return Look(glyphs.FAILED, figures, f"{_short(stuck)} bad", mark)  # type: ignore[arg-type]
-    return Look(glyphs.DONE if through else glyphs.QUEUED, figures, note, mark)  # type: ignore[arg-type]
+        return StageStyle(glyphs.FAILED, figures, f"{_short(stuck)} bad", mark)  # type: ignore[arg-type]
+    return StageStyle(glyphs.DONE if through else glyphs.QUEUED, figures, note, mark)  # type: ignore[arg-type]
 
 
 def _short(count: int) -> str:
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"
 
 
-def stage_lines(topology: Topology, name: str, now: Standing, policies: Policies | None, width: int) -> list[Line]:
+def stage_lines(topology: Topology, name: str, now: DraftState, policies: Policies | None, width: int) -> list[Line]:
     """One stage in a few lines: how it is, what it is, how it goes."""
     stage = next((one for one in topology.stages if one.name == name), None)
     if stage is None:
@@ -186,7 +186,7 @@ def differences(before: str, after: str, old: Topology | None, new: Topology | N
     return lines if before != after else [[("The draft is the version in use.", "muted")]]
 
 
-def why_stage(topology: Topology, name: str, now: Standing, seen: Snapshot) -> str:
+def why_stage(topology: Topology, name: str, now: DraftState, seen: Snapshot) -> str:
     """Why jobs stand at a stage, in a sentence."""
     stage = topology.stage(name)
     at = now.flow.get(name, {})

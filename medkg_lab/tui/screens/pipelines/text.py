@@ -20,7 +20,7 @@ from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.pipelines import render, vocabulary, yaml_help
 from medkg_lab.tui.screens.pipelines.drafts import Draft, opened_draft
 from medkg_lab.tui.screens.pipelines.editor import YamlEditor
-from medkg_lab.tui.screens.pipelines.render import Standing, short_version
+from medkg_lab.tui.screens.pipelines.render import DraftState, short_version
 from medkg_lab.tui.screens.pipelines.yaml_help import Words
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.dag import Dag
@@ -80,7 +80,7 @@ class PipelineText(ModeScreen):
 
     def on_mount(self) -> None:
         """A timer looks at the lab, but only while the mode is seen."""
-        self._looking = self.set_interval(POLL_INTERVAL_S, self._refresh_standing, pause=True)
+        self._looking = self.set_interval(POLL_INTERVAL_S, self._refresh_draft_state, pause=True)
 
     def shown(self) -> None:
         """Open the first pipeline, or go on with the one that was open."""
@@ -89,7 +89,7 @@ class PipelineText(ModeScreen):
         if self._which is None:
             self.query_lab("list", definitions.everything, self._listed)
         self.query_lab("words", vocabulary.words_of, self._set_words)
-        self._refresh_standing()
+        self._refresh_draft_state()
 
     def hidden(self) -> None:
         """Look no more."""
@@ -104,7 +104,7 @@ class PipelineText(ModeScreen):
     def _set_words(self, words: Words) -> None:
         self._names = words
 
-    def _refresh_standing(self) -> None:
+    def _refresh_draft_state(self) -> None:
         which = self._which
         if which is None:
             return
@@ -149,7 +149,7 @@ class PipelineText(ModeScreen):
         else:
             self._read(which)
         self.set_focus(self.editor if self.has_class("flat") else self.dag)
-        self._refresh_standing()
+        self._refresh_draft_state()
 
     def _read(self, which: Definition, fresh: bool = False) -> None:
         """Read it and the draft of it that was kept; with `fresh` that is forgotten."""
@@ -176,9 +176,9 @@ class PipelineText(ModeScreen):
 
     # Painting
 
-    def _draft_state(self) -> Standing:
+    def _draft_state(self) -> DraftState:
         name = self._which.name if self._which is not None else ""
-        return Standing.of(self.snapshot, name, self._seen.done)
+        return DraftState.of(self.snapshot, name, self._seen.done)
 
     def _paint(self) -> None:
         draft, which = self.draft, self._which

@@ -38,7 +38,7 @@ MOST_LINES = 400
 
 
 @dataclass(frozen=True)
-class Moment:
+class ReplayState:
     """Where a run of the incident is: `now` is on its virtual clock, `steps` are those that ended, `report` compares them."""
 
     where: Where = "not run"
@@ -70,7 +70,7 @@ class Opened:
     submissions: Mapping[str, Any]
     types: "Mapping[str, StageType]"
     events: Sequence[Event]
-    newest: Moment
+    newest: ReplayState
 
 
 _in_native_code: "WeakSet[threading.Thread]" = WeakSet()
@@ -119,11 +119,11 @@ def opened(home: Path) -> Opened | None:
     )
 
 
-def _newest(bench: "Workbench", end: float) -> Moment:
+def _newest(bench: "Workbench", end: float) -> ReplayState:
     if not bench.shelf.names():
-        return Moment()
+        return ReplayState()
     run = bench.shelf.get(None)
-    return Moment("ended", run.id, now=end, steps=tuple(run.steps), report=bench.compare(run.id))
+    return ReplayState("ended", run.id, now=end, steps=tuple(run.steps), report=bench.compare(run.id))
 
 
 class _Left(Exception):
@@ -137,7 +137,7 @@ class ReplayRun:
         self,
         bench: "Workbench",
         stops: set[str],
-        tell: Callable[["ReplayRun", Moment], object],
+        tell: Callable[["ReplayRun", ReplayState], object],
         first: Order = "step",
         after: "ReplayRun | None" = None,
     ) -> None:
@@ -161,7 +161,7 @@ class ReplayRun:
             self._left.set()
         self._orders.put(order)
 
-    def play(self) -> Moment | None:
+    def play(self) -> ReplayState | None:
         """Run to the end and keep the run; None when it was left before. Raises LabError."""
         _end_after_this_thread()
         from medkg_lab.repro.overrides import ReplayOverrides
@@ -176,7 +176,9 @@ class ReplayRun:
                     self._step_ended(step)
             run = self._replay.run
             self._bench.shelf.save(run)
-            return Moment("ended", run.id, now=self._now(), steps=tuple(run.steps), report=self._bench.compare(run.id))
+            return ReplayState(
+                "ended", run.id, now=self._now(), steps=tuple(run.steps), report=self._bench.compare(run.id)
+            )
         except _Left:
             return None
         finally:
@@ -212,7 +214,7 @@ class ReplayRun:
         run = self._replay.run
         done = tuple(run.steps)
         report = self._so_far(run) if where in ("before", "after") else None
-        self._tell(self, Moment(where, run.id, self._stage, self._jobs, self._now(), done, report))
+        self._tell(self, ReplayState(where, run.id, self._stage, self._jobs, self._now(), done, report))
         self._told = time.monotonic()
 
     def _now(self) -> float:
@@ -226,32 +228,32 @@ class ReplayRun:
 
 
 @dataclass(frozen=True)
-class Looked:
+class StepData:
     """What a stage got and gave for a job, as lines to read."""
 
     taken: Sequence[str]
     given: Sequence[str]
 
 
-def step_data(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> Looked:
+def step_data(of: Opened, steps: Sequence[Step], key: tuple[str, str, int]) -> StepData:
     """Input and output of the step with `key` among `steps`; a step that is not there yet has its input alone."""
     _end_after_this_thread()
-    from medkg_lab.stages.kinds import TAKES
+    from medkg_lab.stages.kinds import INPUT_KINDS
 
     job, stage, _ = key
     place = next((at for at, step in enumerate(steps) if step.key == key), len(steps))
     earlier = {step.kind: step for step in steps[:place] if step.job == job and step.ref}
-    takes = TAKES[of.types[stage]] if stage in of.types else ("payload",)
+    takes = INPUT_KINDS[of.types[stage]] if stage in of.types else ("payload",)
     store = of.bench.store()
     try:
         taken = [line for kind in takes for line in _value(kind, earlier.get(kind), store.get)]
-        given = _given(steps[place], store.get) if place < len(steps) else ["The stage has not run yet."]
+        given = _input_lines(steps[place], store.get) if place < len(steps) else ["The stage has not run yet."]
     finally:
         store.close()
-    return Looked(taken or ["submission:", *_pretty(of.submissions.get(job))], given)
+    return StepData(taken or ["submission:", *_pretty(of.submissions.get(job))], given)
 
 
-def _given(step: Step, load: Callable[[str], bytes]) -> list[str]:
+def _input_lines(step: Step, load: Callable[[str], bytes]) -> list[str]:
     head = [f"{step.status}: {step.reason}"] if step.reason else []
     tries = [f"try {one['attempt']} failed: {one['kind']}, {one['reason']}" for one in step.tries]
     if step.kind is None:

@@ -11,7 +11,7 @@ from medkg_lab.repro.runs import Run, Step, counted
 from medkg_lab.tui import glyphs
 from medkg_lab.tui.formatting import clock, duration, number, plural
 from medkg_lab.tui.glyphs import State, sign
-from medkg_lab.tui.screens.replay.incident import Moment
+from medkg_lab.tui.screens.replay.incident import ReplayState
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
@@ -60,7 +60,7 @@ def row_key(key: Key) -> str:
     return "\n".join(map(str, key))
 
 
-def step_rows(recorded: Run, moment: Moment, stops: frozenset[str]) -> list[Row]:
+def step_rows(recorded: Run, moment: ReplayState, stops: frozenset[str]) -> list[Row]:
     """A row for each step: what was recorded and what this run made of it."""
     then, now = recorded.by_key(), {step.key: step for step in moment.steps}
     different = {(one.job, one.stage) for one in moment.report.divergences} if moment.report else set()
@@ -70,7 +70,7 @@ def step_rows(recorded: Run, moment: Moment, stops: frozenset[str]) -> list[Row]
     ]
 
 
-def _row(key: Key, then: Step | None, now: Step | None, stop: str, moment: Moment, differs: bool) -> Row:
+def _row(key: Key, then: Step | None, now: Step | None, stop: str, moment: ReplayState, differs: bool) -> Row:
     is_here = at_present(key, then, now, moment)
     known = now or then
     cells = (
@@ -91,7 +91,7 @@ _HERE: Mapping[str, tuple[str, str, str, str]] = {
 _DIFFERS = Cell("differs", "bad", sign(glyphs.FAILED_CHECK), "bad")
 
 
-def at_present(key: Key, then: Step | None, now: Step | None, moment: Moment) -> bool:
+def at_present(key: Key, then: Step | None, now: Step | None, moment: ReplayState) -> bool:
     """Whether the run is at this step: held before it or after it, or running it."""
     if key[1] != moment.stage or key[0] not in moment.jobs or moment.where not in ("before", "after", "running"):
         return False
@@ -100,7 +100,7 @@ def at_present(key: Key, then: Step | None, now: Step | None, moment: Moment) ->
     return key[2] == wanted and (then is not None or now is not None)
 
 
-def present(recorded: Run, moment: Moment) -> int | None:
+def present(recorded: Run, moment: ReplayState) -> int | None:
     """Which row the run is at first."""
     then, now = recorded.by_key(), {step.key: step for step in moment.steps}
     rows = keys(recorded, moment.steps)
@@ -153,7 +153,7 @@ def head(manifest: Manifest, events: Sequence[Event], runs: int) -> list[Line]:
     return lines
 
 
-def verdict(moment: Moment) -> list[Line]:
+def verdict(moment: ReplayState) -> list[Line]:
     """Where the run is, and the first thing in which it differs from what was recorded."""
     if moment.where == "not run":
         return [[("○ ", "muted"), ("as recorded, not run again yet: n holds before the first stage, R runs", "text")]]
@@ -181,7 +181,7 @@ def _how(steps: Sequence[Step]) -> str:
     return ", ".join(f"{number(count)} {event_lines[how]}" for how, count in counted(steps).items())
 
 
-def _divergence(moment: Moment) -> list[Line]:
+def _divergence(moment: ReplayState) -> list[Line]:
     report = moment.report
     if report is None or report.first is None:
         many = plural(report.compared if report else 0, "step")
@@ -193,7 +193,7 @@ def _divergence(moment: Moment) -> list[Line]:
     return [*lines, *([(value, "text")] for value in values)]
 
 
-def divergences(moment: Moment) -> list[Line]:
+def divergences(moment: ReplayState) -> list[Line]:
     """All that differs, by stage, and what was different about the runs."""
     report = moment.report
     if report is None or report.first is None:

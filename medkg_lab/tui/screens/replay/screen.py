@@ -18,7 +18,7 @@ from medkg_lab.tui.messages import Snapshot
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.replay import incident, render
-from medkg_lab.tui.screens.replay.incident import Looked, Moment, Opened, Order, ReplayRun
+from medkg_lab.tui.screens.replay.incident import Opened, Order, ReplayRun, ReplayState, StepData
 from medkg_lab.tui.screens.replay.render import Key
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Panel
@@ -68,14 +68,14 @@ class ReplayScreen(ModeScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._opened: Opened | None = None
-        self._moment = Moment()
+        self._moment = ReplayState()
         self._run: ReplayRun | None = None
         self._stops: set[str] = set()
         self._event = 0
         self._kept = 0
         self._fault = ""
         self._reading = False
-        self._looked: tuple[Looked, str] | None = None
+        self._looked: tuple[StepData, str] | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -120,7 +120,7 @@ class ReplayScreen(ModeScreen):
 
     def _open(self, home: Path, stage: str = "") -> None:
         self._leave()
-        self._opened, self._moment, self._reading = None, Moment(), True
+        self._opened, self._moment, self._reading = None, ReplayState(), True
         self._paint()
 
         def show(opened: Opened | None) -> None:
@@ -154,19 +154,19 @@ class ReplayScreen(ModeScreen):
             return
         before = self._run
         self._leave()
-        run = ReplayRun(self._opened.bench, self._stops, self._on_moment, first, before)
+        run = ReplayRun(self._opened.bench, self._stops, self._on_state, first, before)
         self._run, self._fault = run, ""
-        self._moment = Moment("starting")
+        self._moment = ReplayState("starting")
         self._paint()
 
         def failed(error: LabError) -> None:
             if self._run is run:
-                self._moment, self._fault = Moment(), str(error)
+                self._moment, self._fault = ReplayState(), str(error)
                 self._paint()
 
-        def ended(moment: Moment | None) -> None:
+        def ended(moment: ReplayState | None) -> None:
             if moment is not None:
-                self._apply_moment(run, moment)
+                self._apply_state(run, moment)
 
         self.act(lambda _: run.play(), ended, failed=failed)
 
@@ -174,11 +174,11 @@ class ReplayScreen(ModeScreen):
         if self._run is not None:
             self._run.order("leave")
 
-    def _on_moment(self, run: ReplayRun, moment: Moment) -> None:
+    def _on_state(self, run: ReplayRun, moment: ReplayState) -> None:
         """Called from the run's thread."""
-        self.call_later(self._apply_moment, run, moment)
+        self.call_later(self._apply_state, run, moment)
 
-    def _apply_moment(self, run: ReplayRun, moment: Moment) -> None:
+    def _apply_state(self, run: ReplayRun, moment: ReplayState) -> None:
         if run is not self._run:
             return
         self._moment = moment
@@ -194,7 +194,7 @@ class ReplayScreen(ModeScreen):
             self._begin(order)
         elif self._moment.is_held:
             # Said at once, so that a key held down is not a second order.
-            self._moment = Moment(**{**vars(self._moment), "where": "running", "report": None})
+            self._moment = ReplayState(**{**vars(self._moment), "where": "running", "report": None})
             self._run.order(order)
             self._paint()
 
@@ -249,7 +249,7 @@ class ReplayScreen(ModeScreen):
             return
         source = "recorded" if self._moment.where == "not run" else f"run {self._moment.run}"
 
-        def show(looked: Looked) -> None:
+        def show(looked: StepData) -> None:
             self._looked = (looked, f"{key[1]} · {source}")
             self._paint_values()
             self.query_one("#values").scroll_home(animate=False)

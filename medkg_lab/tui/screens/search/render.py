@@ -65,7 +65,7 @@ def hit_rows(hits: Sequence[Hit]) -> list[Row]:
     ]
 
 
-def leg_spans(legs: Mapping[str, str]) -> list[Span]:
+def retriever_spans(legs: Mapping[str, str]) -> list[Span]:
     """Which legs took part, and why one did not."""
     spans: list[Span] = []
     for leg, state in legs.items():

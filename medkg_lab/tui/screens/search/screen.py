@@ -137,7 +137,7 @@ class SearchScreen(ModeScreen):
     def _show_answer(self, answer: SearchAnswer) -> None:
         self._hits, self._asked = answer.hits, answer.query
         self.query_one("#asked", Vertical).border_subtitle = f"{plural(len(self._hits), 'hit')} · {answer.ms:.0f} ms"
-        legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.leg_spans(answer.legs)]
+        legs = [("fusion ", "muted"), (self._mix.name, "text"), *render.retriever_spans(answer.legs)]
         self.query_one("#legs", Lines).show([legs])
         self._list.set_cursor(0)
         self._paint()
