@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from medkg_lab import __version__, exit_codes
 from medkg_lab.cli.commands import (
@@ -39,11 +41,34 @@ from medkg_lab.cli.commands import (
 )
 from medkg_lab.cli.output import print_json, print_note
 from medkg_lab.cli.parser import Parser
-from medkg_lab.cli.signals import catch_interrupts, end_on_signals
 from medkg_lab.cli.streams import discard_output, usable_streams
 from medkg_lab.errors import LabError
 from medkg_lab.interpreter import restart_if_unsuitable
 from medkg_lab.text import one_line
+
+# What ends a command from outside: SIGTERM, and SIGHUP when its terminal closes.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def end_on_signals() -> None:
+    """End by SystemExit with 128 + the signal's number, as shells count it, so that cursor, files and labs are left in order.
+
+    A signal that the parent had ignored (nohup) stays ignored.
+    """
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def catch_interrupts() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt from here on; one that the parent had ignored stays ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
 
 TRACEBACK = "MEDKG_LAB_TRACEBACK"
 """Set, the environment variable has faults of the program printed with their traceback."""

@@ -1,7 +1,8 @@
 """The ledger without threads and sockets: recovery, deciding, folding, keeping. For one thread alone."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -16,18 +17,95 @@ from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.errors import MIN_FREE_BYTES, CommandIdReused, DiskFull, LedgerError, LedgerPruned
 from medkg_lab.ledger.failure_counts import FailureCounts
-from medkg_lab.ledger.leases import Leases
 from medkg_lab.ledger.own_failures import due
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.projection import Projection
 from medkg_lab.ledger.reducer import fold
-from medkg_lab.ledger.state import Job, State
+from medkg_lab.ledger.state import Batch, Job, State
 from medkg_lab.ledger.store import EventStore
 from medkg_lab.ledger.views import Views
-from medkg_lab.ledger.window import SIZE_EVENTS, Window
 from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded, encode, to_row
 from medkg_lab.models.events import Event, MakesJobs, command_of, stamp
+
+# Which commands were carried out lately, and which events they made: what a repeated command is answered from.
+SIZE_EVENTS = 50_000
+
+
+class Window:
+    """The last commands by id. `start` is the number of the first event that it is complete from."""
+
+    def __init__(self, ids: Iterable[tuple[int, str]] = (), size: int = SIZE_EVENTS) -> None:
+        self._spans: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._size = size
+        self.start = 1
+        for place, (seq, event_id) in enumerate(ids):
+            if place == 0:
+                self.start = seq
+            command = command_of(event_id)
+            first, _ = self._spans.get(command, (seq, seq))
+            self._spans[command] = (first, seq)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def add(self, command_id: str, events: list[Event]) -> None:
+        """Remember the events of a command."""
+        self._spans[command_id] = (events[0].seq, events[-1].seq)
+        while len(self._spans) > self._size:
+            _, (_, last) = self._spans.popitem(last=False)
+            self.start = last + 1
+
+    def span(self, command_id: str) -> range | None:
+        """The numbers of the events that a command made, if it is known."""
+        span = self._spans.get(command_id)
+        return None if span is None else range(span[0], span[1] + 1)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it knows every command there ever was."""
+        return self.start <= 1
+
+
+# Until when each batch is its engine's. Leases are not in the log: after a restart every batch gets a fresh one.
+@dataclass(slots=True)
+class _Lease:
+    until: float
+    deadline: float | None = None
+
+
+class Leases:
+    """Times are of one monotonic clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, _Lease] = {}
+
+    def renew(self, batch: Batch, now: float, deadline_s: float | None = None) -> None:
+        """Give `batch` another lease from `now` on, but never beyond the deadline of the stage that it is in."""
+        deadline = None if deadline_s is None else now + max(deadline_s, 0.0)
+        until = now + batch.lease_s
+        self._leases[batch.id] = _Lease(until if deadline is None else min(until, deadline), deadline)
+
+    def prolong(self, seconds: float) -> None:
+        """Give all batches `seconds` more, for a time in which the ledger itself could not hear their engines."""
+        for lease in self._leases.values():
+            lease.until += seconds
+            lease.deadline = None if lease.deadline is None else lease.deadline + seconds
+
+    def until(self, batch_id: str) -> float | None:
+        """When the lease of a batch ends, if it has one."""
+        lease = self._leases.get(batch_id)
+        return lease.until if lease else None
+
+    def expired(self, batches: Mapping[str, Batch], now: float) -> list[tuple[str, str]]:
+        """The batches whose lease is over, each with the reason (`lease` or `deadline`); those without a lease get one."""
+        for batch_id in self._leases.keys() - batches.keys():
+            del self._leases[batch_id]
+        for batch_id in batches.keys() - self._leases.keys():
+            self.renew(batches[batch_id], now)
+        over = [(batch_id, lease) for batch_id, lease in self._leases.items() if lease.until < now]
+        return [(batch_id, "deadline" if lease.deadline == lease.until else "lease") for batch_id, lease in over]
+
 
 log = logging.getLogger(__name__)
 

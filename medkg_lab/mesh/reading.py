@@ -4,9 +4,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import IO, Any, cast
 
 from medkg_lab.files import open_regular
 from medkg_lab.mesh import packages
@@ -15,9 +15,49 @@ from medkg_lab.mesh.errors import MeshUnreadable, NothingInMesh
 from medkg_lab.mesh.ntriples import read_ntriples
 from medkg_lab.mesh.pubtator import Abstract, is_pubtator, read_abstracts
 from medkg_lab.mesh.record import Record, concepts
-from medkg_lab.mesh.tables import read_table
-from medkg_lab.mesh.xml import read_xml
 from medkg_lab.stages.extract.vocabulary import Concept
+from medkg_lab.xml_source import walk
+
+# Descriptors and supplementary records from MeSH XML, one record at a time.
+_RECORDS = {"DescriptorRecord": "Descriptor", "SupplementalRecord": "SupplementalRecord"}
+_CLASS = "SCRClass"
+
+
+def read_xml(file: IO[bytes]) -> Iterator[Record]:
+    """The records in the file. Raises NotXml at the place where it is not well formed."""
+    return (_record(element, _RECORDS[str(element.tag)]) for element in walk(file, tuple(_RECORDS)))
+
+
+def _record(element: Any, prefix: str) -> Record:
+    return Record(
+        ui=_text(element.findtext(f"{prefix}UI")),
+        name=_text(element.findtext(f"{prefix}Name/String")),
+        terms=[_text(term.findtext("String")) for term in element.iterfind("ConceptList/Concept/TermList/Term")],
+        trees=[_text(tree.text) for tree in element.iterfind("TreeNumberList/TreeNumber")],
+        record_class=element.get(_CLASS, ""),
+    )
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+# MeSH as tab-separated tables: headings or tree numbers with a header line, or the lab's own vocabulary format.
+_ID, _NAME, _TREE = "mesh_id", "mesh_name", "mesh_tree_number"
+
+
+def read_table(lines: Iterable[str]) -> Iterator[Record]:
+    """One record per row of a table with the columns mesh_id, mesh_name and perhaps mesh_tree_number.
+
+    Raises ValueError when the columns are others.
+    """
+    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    if not {_ID, _NAME} <= set(rows.fieldnames or ()):
+        raise ValueError(f"its first line does not name the columns {_ID} and {_NAME}")
+    for row in rows:
+        trees = [row[_TREE]] if row.get(_TREE) else []
+        yield Record(row[_ID] or "", row[_NAME] or "", trees=trees)
+
 
 MAX_BYTES = 4 * 1024**3
 """More than the largest MeSH file, the whole RDF, has after decompression."""

@@ -6,6 +6,7 @@ OUT.json is `{"ok": true, "pages", "blank_pages", "tool", "tool_version", "ocr_a
 """
 
 import argparse
+import resource
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,13 +17,32 @@ import orjson
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from medkg_lab import linux
 from medkg_lab.errors import LabError
 from medkg_lab.pdf.annotate import add_note, annotate
 from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.identifiers import identifiers_of
-from medkg_lab.pdf.limits import Limits
 from medkg_lab.pdf.prepare import Preparation, prepare
+
+
+# The limits a conversion runs under: set by the converter's process for itself before it reads a byte of the PDF.
+@dataclass(frozen=True)
+class Limits:
+    """Address space in MiB, CPU seconds (all threads of a process together), and bytes in any file written."""
+
+    memory_mib: int
+    cpu_seconds: int
+    file_bytes: int = 512 * 1024 * 1024
+
+    def apply(self) -> None:
+        """Hold this process and those it starts to the limits; no core files; it ends with the process that started it."""
+        linux.die_with_parent()
+        memory = self.memory_mib * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_seconds, self.cpu_seconds + 5))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, self.file_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @dataclass(frozen=True)

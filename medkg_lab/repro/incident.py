@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 import yaml
@@ -19,12 +21,44 @@ from medkg_lab.models.events import Event
 from medkg_lab.repro import content
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
-from medkg_lab.repro.atomic_install import AtomicInstall
 from medkg_lab.repro.errors import ArchiveRefused, HomeInUse, IncidentDamaged, NoIncident, NotInArchive
 from medkg_lab.repro.manifest import FileEntry, Manifest
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
+
+
+# Files put into a home, all of them or none.
+class AtomicInstall:
+    """Inside the block, folders and files are made for their owner alone; when it ends by an exception they are gone again."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for path in reversed(self._made):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def folder(self, path: Path) -> None:
+        """Make `path` and what is above it where they are missing; what comes to lie in them counts as placed too."""
+        for each in (*reversed(path.parents), path):
+            if not each.exists():
+                self._made.append(each)
+                each.mkdir(mode=0o700, exist_ok=True)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a new file."""
+        self.folder(path.parent)
+        self._made.append(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+
 
 FOLDER = "repro"
 _INCIDENT = "incident"

@@ -4,12 +4,15 @@ Stages are built and called by the engine's own code under the archived policies
 recording; a stage on a GPU is not run at all: its recorded outcome stands for it and is marked so. Nothing computes a substitute.
 """
 
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from medkg_lab.artifacts.store import ArtifactMissing, ArtifactStore
 from medkg_lab.engine import batch_executor as executed
@@ -21,6 +24,8 @@ from medkg_lab.engine.loops import Loops
 from medkg_lab.engine.stage_calls import StageOutcome
 from medkg_lab.engine.stage_execution import FailedDocument, StoredOutput
 from medkg_lab.engine.stage_factory import BuiltStage, StageFactory
+from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.models.events import GateOpened
 from medkg_lab.models.job import JobSpec
 from medkg_lab.repro import history as past
@@ -33,7 +38,6 @@ from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.pdfs import PdfReader
 from medkg_lab.repro.recorded_http import BlockingHttpClient, RecordedHttpClient, Recording
 from medkg_lab.repro.runs import Run, Step, Transition
-from medkg_lab.repro.stores import RunKnowledge
 from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.settings import PdfSettings, load
@@ -42,6 +46,37 @@ from medkg_lab.stages.kinds import KINDS
 from medkg_lab.stages.registry import Resources, find
 from medkg_lab.topology.graph import Segment
 from medkg_lab.topology.models import StageDefinition, Topology
+
+
+# The knowledge store of a run: the real one, in this process and in a folder that goes with the run.
+class RunKnowledge:
+    """Takes what index and graph stages send, as the knowledge process does; nothing of it is ever published."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="medkg-run-")
+        self._knowledge = Knowledge(Path(self._folder.name), Encoders({}), "run")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._knowledge.close()
+        self._folder.cleanup()
+
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Stage documents for search."""
+        return self._knowledge.stage_text(batch_id, documents)
+
+    def vector_model(self) -> str | None:
+        """The model of what this run has stored."""
+        return self._knowledge.vector_model()
+
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Stage documents' parts of the graph."""
+        return self._knowledge.stage_graph(batch_id, documents)
+
 
 FINISHED = frozenset({"completed", "failed", "waiting_gate"})
 _STEADY = 0.5

@@ -16,13 +16,29 @@ from typing import Any, Generic, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from medkg_lab.resilience.backoff import pause
 from medkg_lab.resilience.breaker import Breaker, StoreCall, call_inline
 from medkg_lab.resilience.circuit_storage import CircuitKey, LocalCircuit, ResilienceStateStore, SharedCircuit
 from medkg_lab.resilience.errors import DeadlineExceeded, StageTimeout, TimedOut
 from medkg_lab.resilience.faults import worth_retrying
-from medkg_lab.resilience.policies import CircuitBreakerConfig, ResiliencePolicyConfig
+from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from medkg_lab.resilience.rate_limiter import Limiter, leased_from
+
+
+# The pause between two attempts.
+def pause(policy: ResiliencePolicyConfig, attempt: int, chance: float) -> float:
+    """Seconds to wait after failed attempt number `attempt` (from 1); `chance` in [0, 1) chooses the jitter.
+
+    Exponential doubles the initial pause with each attempt, linear adds it; neither, jitter included, passes the maximum.
+    """
+    match policy.backoff_strategy:
+        case BackoffStrategy.NONE:
+            return 0.0
+        case BackoffStrategy.LINEAR:
+            base = policy.backoff_initial_seconds * attempt
+        case BackoffStrategy.EXPONENTIAL:
+            base = policy.backoff_initial_seconds * 2.0 ** (attempt - 1)
+    return min(base + policy.backoff_jitter_seconds * chance, policy.backoff_max_seconds)
+
 
 T = TypeVar("T")
 

@@ -101,7 +101,7 @@ def _validate(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.topology.errors import Problem, TopologyInvalid
     from medkg_lab.topology.loader import load_topology
-    from medkg_lab.topology.skippable import warnings
+    from medkg_lab.topology.render import warnings
 
     catalog = Lab.at(args.home).catalog
     problems: list[Problem] = []

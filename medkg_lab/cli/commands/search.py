@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from medkg_lab import exit_codes
-from medkg_lab.cli.bibliography import FORMATS, print_bibliography
 from medkg_lab.cli.colour import is_coloured
 from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_json, print_note, print_styled, print_text
@@ -14,6 +13,21 @@ from medkg_lab.text import sanitize
 
 if TYPE_CHECKING:
     from medkg_lab.knowledge.answers import Hit, How
+from medkg_lab.cli.output import print_file
+
+# The documents that a search found, printed for a reference manager.
+FORMATS = ("ris", "bibtex")
+
+
+def print_bibliography(args: argparse.Namespace, doc_ids: Sequence[str]) -> int:
+    """Print the documents in the format that the command names, each once."""
+    from medkg_lab.lab.citations import FORMATS as WRITERS
+    from medkg_lab.lab.documents import published
+    from medkg_lab.lab.facade import Lab
+
+    print_file(WRITERS[args.format](published(Lab.at(args.home), doc_ids, args.tenant)))
+    return exit_codes.OK
+
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _EPILOG = """

@@ -23,7 +23,7 @@ from medkg_lab.broker.redpanda.errors import (
     RedpandaPortTaken,
     RedpandaUnloadable,
 )
-from medkg_lab.broker.redpanda.failures import explain
+from medkg_lab.broker.redpanda.process import explain
 from tests.redpandas import make_fake
 
 

@@ -141,7 +141,7 @@ def test_alone_on_the_command_line(tmp_path):
 FAMILY = """
 import os, subprocess, sys, time
 from pathlib import Path
-from medkg_lab.pdf.limits import Limits
+from medkg_lab.pdf.convert import Limits
 Limits(4096, 60).apply()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 Path(sys.argv[1]).write_text(f"{os.getpid()} {child.pid}")
@@ -187,11 +187,11 @@ def test_converter_dies_with_its_parent(family, tmp_path):
 
 
 def test_limits_hold(tmp_path, monkeypatch):
-    hungry = "from medkg_lab.pdf.limits import Limits\nLimits(300, 60, 1000).apply()\n"
+    hungry = "from medkg_lab.pdf.convert import Limits\nLimits(300, 60, 1000).apply()\n"
     (tmp_path / "hungry.py").write_text(hungry + "bytearray(400 << 20)\n")
     (tmp_path / "writer.py").write_text(hungry + "import pathlib; pathlib.Path('out').write_bytes(bytes(2000))\n")
     (tmp_path / "busy.py").write_text(
-        "from medkg_lab.pdf.limits import Limits\nLimits(300, 1).apply()\nwhile True: pass\n"
+        "from medkg_lab.pdf.convert import Limits\nLimits(300, 1).apply()\nwhile True: pass\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert "MemoryError" in sandbox.run_module("hungry", [], tmp_path, 30).stderr

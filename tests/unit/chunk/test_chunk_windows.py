@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.stages.chunk.tables import table_parts
+from medkg_lab.stages.chunk.splitter import table_parts
 from medkg_lab.stages.chunk.tokens import TokenMap
 from medkg_lab.stages.chunk.windows import gather
 from medkg_lab.stages.embed.weights import load_tokenizer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.cli import signals, streams
+from medkg_lab.cli import main, streams
 from medkg_lab.cli.output import print_file, print_styled
 from tests.terminals import PseudoTerminal
 
@@ -91,7 +91,7 @@ def test_no_command_lets_a_name_act_on_the_terminal(short_tmp: Path, arguments: 
 
 
 def test_sigterm_and_sighup_end_a_command_in_order() -> None:
-    for number in signals.ENDING:
+    for number in main.ENDING:
         reading = _waiting()
         try:
             reading.sees(b"ready")
@@ -104,7 +104,7 @@ def test_sigterm_and_sighup_end_a_command_in_order() -> None:
 
 def _waiting() -> PseudoTerminal:
     script = (
-        "import time\nfrom medkg_lab.cli.signals import end_on_signals\nend_on_signals()\n"
+        "import time\nfrom medkg_lab.cli.main import end_on_signals\nend_on_signals()\n"
         "try:\n  print('ready', flush=True); time.sleep(60)\nfinally:\n  print('in order', flush=True)\n"
     )
     return PseudoTerminal([sys.executable, "-c", script], {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
@@ -114,7 +114,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     term = signal.getsignal(signal.SIGTERM)
     try:
-        signals.end_on_signals()
+        main.end_on_signals()
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)

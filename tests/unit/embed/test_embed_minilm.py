@@ -20,8 +20,7 @@ from medkg_lab.stages.embed.bert import LARGEST_WEIGHT
 from medkg_lab.stages.embed.cpu_embedder import CpuEmbedder
 from medkg_lab.stages.embed.errors import WeightsDamaged, WeightsMissing
 from medkg_lab.stages.embed.implementation import MINILM
-from medkg_lab.stages.embed.minilm import MiniLM
-from medkg_lab.stages.embed.model_cache import cached
+from medkg_lab.stages.embed.minilm import MiniLM, cached
 from medkg_lab.stages.embed.options import Precision
 from medkg_lab.stages.registry import Resources
 from tests.unit.contexts import stage_context
@@ -140,7 +139,7 @@ def test_a_failed_build_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_processes_that_start_together_build_once(tmp_path: Path) -> None:
     code = (
-        "import sys, os; from pathlib import Path; from medkg_lab.stages.embed.model_cache import cached\n"
+        "import sys, os; from pathlib import Path; from medkg_lab.stages.embed.minilm import cached\n"
         "folder = Path(sys.argv[1])\n"
         "def build():\n"
         "    (folder / f'built-{os.getpid()}').touch()\n"

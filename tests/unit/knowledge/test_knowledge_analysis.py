@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.knowledge.analysis import atoms, fold, indexed, spelled_out, words
-from medkg_lab.knowledge.spelling import closest
 from medkg_lab.knowledge.units import Unit, units
+from medkg_lab.knowledge.word_index import closest
 
 
 @pytest.mark.parametrize(

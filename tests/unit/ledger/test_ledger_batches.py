@@ -4,7 +4,7 @@ import pytest
 
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.commands.batches import MAX_LOSSES
-from medkg_lab.ledger.leases import Leases
+from medkg_lab.ledger.core import Leases
 from medkg_lab.ledger.state import Batch
 from medkg_lab.ledger.writer import Writer
 from medkg_lab.models.events import EventType

@@ -6,8 +6,7 @@ import pytest
 
 from medkg_lab.ledger import core, errors
 from medkg_lab.ledger.commands.jobs import Submit
-from medkg_lab.ledger.core import Request
-from medkg_lab.ledger.window import Window
+from medkg_lab.ledger.core import Request, Window
 from tests.unit.ledger.worlds import EVIDENCE, World, spec, started
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from medkg_lab.pdf.accents import detached_accents
+from medkg_lab.pdf.annotate import detached_accents
 from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.glyphs import Glyph, lines_of, open_pages
 from medkg_lab.pdf.prepare import prepare, upright_box

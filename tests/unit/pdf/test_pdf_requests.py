@@ -8,7 +8,7 @@ import pytest
 from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.models.submission import Payload
 from medkg_lab.pdf.errors import NoPdf, NotAPdfRequest, PdfRequestDisagrees
-from medkg_lab.pdf.requests import parse
+from medkg_lab.pdf.request_consumer import parse
 from medkg_lab.pdf.waiting import still_waits, waiting_pdf
 from medkg_lab.stages.kinds import KINDS
 from tests import answers

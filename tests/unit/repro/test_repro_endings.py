@@ -14,8 +14,8 @@ import pytest
 from medkg_lab import exit_codes
 from medkg_lab.cli.main import main
 from medkg_lab.repro import archive as archives
-from medkg_lab.repro.atomic_install import AtomicInstall
 from medkg_lab.repro.errors import IncidentDamaged, RunDamaged
+from medkg_lab.repro.incident import AtomicInstall
 from medkg_lab.repro.workbench import Workbench
 from tests.unit.repro.worlds import incident, study
 

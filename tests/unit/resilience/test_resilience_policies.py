@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from medkg_lab.resilience.backoff import pause
 from medkg_lab.resilience.errors import UnknownPolicy
 from medkg_lab.resilience.policies import BackoffStrategy, Policies, ResiliencePolicyConfig
+from medkg_lab.resilience.resilient_call import pause
 
 from .samples import BREAKER, POLICY, policy
 

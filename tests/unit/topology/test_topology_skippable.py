@@ -3,7 +3,7 @@
 import pytest
 
 from medkg_lab.topology.loader import load_topology
-from medkg_lab.topology.skippable import warnings
+from medkg_lab.topology.render import warnings
 from tests.unit.topology.samples import HEAD, INGEST, PARSE
 
 CHUNK = "  - {name: chunk, type: ChunkStage, depends_on: [parse]IF}\n"
