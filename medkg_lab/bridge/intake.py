@@ -233,7 +233,7 @@ def parse(value: bytes | None) -> Submission:
 
 
 def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """`records` in their order, in portions of at most `PORTION` bytes; a larger record is one of its own."""
+    """`records` in their order, in portions of at most `PORTION_BYTES` bytes; a larger record is one of its own."""
     together: list[Record] = []
     size = 0
     for record in records:

@@ -19,7 +19,7 @@ def _remove_current_folder() -> None:
 
 
 def _end_on_interrupts() -> None:
-    """Until the command can catch it (`signals.catch_interrupts`), Ctrl-C ends it as it ends any program: without a traceback."""
+    """Until the command can catch it (`main.catch_interrupts`), Ctrl-C ends it as it ends any program: without a traceback."""
     import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

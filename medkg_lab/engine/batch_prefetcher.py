@@ -27,7 +27,7 @@ class BatchPrefetcher:
         self._batch: ClaimedBatch | None = None
 
     def start(self, delay: float, ask: Callable[[], ClaimedBatch | None]) -> None:
-        """Call `ask` in `delay` seconds, unless `take` comes first."""
+        """Call `ask` in `delay` seconds, unless `pop` comes first."""
         with self._changed:
             if self._wanted is not None:
                 return

@@ -1,6 +1,6 @@
 """Rate limits that all processes share: each leases calls from one bucket per policy and key.
 
-The token bucket of RFC 2697 with one rate: tokens come in evenly, and as many as `BURST_SECONDS` give may wait to be taken.
+The token bucket of RFC 2697 with one rate: tokens come in evenly, and as many as `BURST_S` give may wait to be taken.
 """
 
 from collections import OrderedDict

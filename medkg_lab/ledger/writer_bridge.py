@@ -20,7 +20,7 @@ MAX_WAIT_S = 300.0
 class WriterBridge:
     """Owns the writer. All but the constructor and `close` is for the event loop's thread.
 
-    `ring` has the newest events and `standing` what the last commit left; both are as of what was answered last.
+    `ring` has the newest events and `commit_status` what the last commit left; both are as of what was answered last.
     """
 
     def __init__(self, core: Core) -> None:

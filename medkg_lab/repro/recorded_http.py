@@ -125,11 +125,11 @@ class BlockingHttpClient:
     http: HttpClient
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        """Exchange one request. Raises what `outside` raises."""
+        """Exchange one request. Raises what `http` raises."""
         return self.http.request(method, url, **options)
 
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        """Exchange one request. Raises what `outside` raises."""
+        """Exchange one request. Raises what `http` raises."""
         return self.http.request(method, url, **options)
 
 

@@ -60,7 +60,7 @@ class BreakerRegistry:
     """The breakers and rate limits of a process: one for each policy and key, whoever calls.
 
     With a `state_store` they are shared with other processes, and `owner` is this one's name; the store then reports
-    transitions, not `on_transition`. `asking` is how the keeper is asked.
+    transitions, not `on_transition`. `store_call` is how the keeper is asked.
 
     `clock` gives seconds that never go back, `now` seconds since the epoch; `chance`, from 0 to 1, varies the pauses.
     """

@@ -47,7 +47,7 @@ def run_pipeline(
 ) -> list[Finished]:
     """Run a pipeline (a YAML file as Path, or its text) over files and folders; each document gives a Finished.
 
-    Every value goes through its encoding, as in a lab, so what cannot be kept is found here. `outside` answers requests by
+    Every value goes through its encoding, as in a lab, so what cannot be kept is found here. `http` answers requests by
     address; gates are open. A document's error ends that document; any other exception is a fault and raised. Raises
     TopologyInvalid.
     """

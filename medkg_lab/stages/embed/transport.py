@@ -22,7 +22,7 @@ class HttpClientTransport(httpx.BaseTransport):
 
     @contextlib.contextmanager
     def lent(self, http: HttpClient) -> Iterator[None]:
-        """Requests inside the block go by `outside`."""
+        """Requests inside the block go by `http`."""
         self._http = http
         try:
             yield

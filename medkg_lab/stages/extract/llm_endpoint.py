@@ -40,7 +40,7 @@ async def request(
 
 
 def probe(options: LlmOptions) -> None:
-    """Return when the endpoint lists the profile's model. Raises what `ask` raises."""
+    """Return when the endpoint lists the profile's model. Raises what `request` raises."""
     with HttpxClient() as http:
         body = asyncio.run(request(http, options, "models", None, _PROBE_TIMEOUT_S))
     try:

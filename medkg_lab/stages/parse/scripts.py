@@ -2,7 +2,7 @@
 
 A superscript is an exponent (`10^6`, `m^2`, `kg^-1`), a reference or footnote mark (`stroke [1,2]`, `5.1 [a]`), a charge (`Ca2+`)
 or an ending (`8th`); which one follows from what stands before it. Marks that touch become one pair of brackets. While a line is
-being put together, private characters delimit the marks; `settle` turns them into brackets once the neighbours are known.
+being put together, private characters delimit the marks; `with_brackets` turns them into brackets once the neighbours are known.
 """
 
 import re

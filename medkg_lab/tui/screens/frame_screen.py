@@ -60,7 +60,7 @@ class FrameScreen(Screen[None]):
     always the seventh), `twins` the commands of the command line that do the same.
 
     Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `badge`, `narrow`,
-    `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `ask`, `poll` and `act`, never directly.
+    `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `query_lab`, `poll` and `act`, never directly.
     """
 
     number: ClassVar[int] = 0
@@ -313,7 +313,7 @@ class FrameScreen(Screen[None]):
         self.run_worker(question, group=group, thread=True, exclusive=True, exit_on_error=False)
 
     def poll(self, group: str, work: Callable[[Lab], T], then: Callable[[T], Any]) -> None:
-        """As `ask`, but skipped while a question of the group is on its way, and silent when it fails: it is asked again."""
+        """As `query_lab`, but skipped while a question of the group is on its way, and silent when it fails: it is asked again."""
         if not any(True for _ in self._query_running(group)):
             self.query_lab(group, work, then, lambda _: None)
 

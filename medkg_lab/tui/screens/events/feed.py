@@ -47,7 +47,7 @@ class NewEvents:
 class EventFeed:
     """Follows `log()` from just before its newest event; `names(log, jobs)` looks up documents that no event has told.
 
-    `wake` is called from the thread, once until the next `take`, when there is something to take.
+    `wake` is called from the thread, once until the next `pop`, when there is something to take.
     """
 
     def __init__(
