@@ -156,7 +156,7 @@ def messages(event: Event, info: Mapping[str, JobInfo]) -> Iterator[KafkaMessage
 def cloud_events(event: Event, info: Mapping[str, JobInfo]) -> Iterator[CloudEvent]:
     """One CloudEvent for each job of `event`; `info` knows every job in it."""
     stage = event.stage
-    moment = datetime.fromtimestamp(event.moment, UTC)
+    moment = datetime.fromtimestamp(event.happened_at, UTC)
     shared = {
         "specversion": "1.0",
         "type": f"{PREFIX}.{cloud_type(event.data)}",

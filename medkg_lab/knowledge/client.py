@@ -21,7 +21,7 @@ from medkg_lab.knowledge.answers import (
 from medkg_lab.knowledge.errors import KnowledgeUnreadable, NoKnowledgeProcess
 
 _WRITE_TIMEOUT_S = 120.0
-_COPY_DEADLINE = 600.0
+_COPY_TIMEOUT_S = 600.0
 _MARGIN_S = 5.0
 _RETRY_INTERVAL_S = 0.1
 T = TypeVar("T")
@@ -118,25 +118,25 @@ class KnowledgeClient:
         how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
         how = {name: value for name, value in (*how.items(), ("filters", filters)) if value is not None}
         how |= {name: True for name, given in (("explain", explain), ("is_plain", is_plain)) if given}
-        return self._ask(SearchAnswer, "search", query=query, limit=limit, tenant=tenant, sources=only, **how)
+        return self._query(SearchAnswer, "search", query=query, limit=limit, tenant=tenant, sources=only, **how)
 
     def node(self, id_or_text: str, tenant: str = "default") -> FoundNode:
         """A node by id or name. Raises NodeNotFound."""
-        return self._ask(FoundNode, "node", id_or_text=id_or_text, tenant=tenant)
+        return self._query(FoundNode, "node", id_or_text=id_or_text, tenant=tenant)
 
     def neighbours(self, id: str, limit: int = 50, tenant: str = "default") -> Neighbours:
         """The statements about a node. Raises NodeNotFound."""
-        return self._ask(Neighbours, "neighbours", id=id, limit=limit, tenant=tenant)
+        return self._query(Neighbours, "neighbours", id=id, limit=limit, tenant=tenant)
 
     def path(self, source: str, target: str, max_hops: int = 4, tenant: str = "default") -> GraphPath:
         """A shortest chain of statements. Raises NodeNotFound."""
-        return self._ask(GraphPath, "path", source=source, target=target, max_hops=max_hops, tenant=tenant)
+        return self._query(GraphPath, "path", source=source, target=target, max_hops=max_hops, tenant=tenant)
 
     def why(self, source: str, target: str, tenant: str = "default") -> Connection:
         """What says that two nodes belong together. Raises NodeNotFound."""
-        return self._ask(Connection, "why", source=source, target=target, tenant=tenant)
+        return self._query(Connection, "why", source=source, target=target, tenant=tenant)
 
-    def _ask(self, kind: type[T], op: str, **arguments: Any) -> T:
+    def _query(self, kind: type[T], op: str, **arguments: Any) -> T:
         answer = self._rpc.call(op, **arguments)
         try:
             return msgspec.convert(answer, kind)
@@ -149,11 +149,11 @@ class KnowledgeClient:
 
     def identified(self, identifier: str, tenant: str = "default") -> list[IdentifiedDocument]:
         """The documents that say of themselves that an identifier is theirs."""
-        return self._ask(list[IdentifiedDocument], "identified", identifier=identifier, tenant=tenant)
+        return self._query(list[IdentifiedDocument], "identified", identifier=identifier, tenant=tenant)
 
     def passage(self, chunk_id: str, tenant: str = "default") -> PassageText:
         """One passage with its mentions. Raises PassageNotFound."""
-        return self._ask(PassageText, "passage", chunk_id=chunk_id, tenant=tenant)
+        return self._query(PassageText, "passage", chunk_id=chunk_id, tenant=tenant)
 
     def documents(self, tenant: str | None = None, limit: int = 1000, after: str | None = None) -> list[dict[str, Any]]:
         """Published documents by id, those beyond `after`."""
@@ -169,7 +169,7 @@ class KnowledgeClient:
 
     def copy(self, path: Path) -> int:
         """Copy the store to a new file, as it is between two writings; the number of the last event of the ledger in it."""
-        return int(self._rpc.call("copy", deadline=_COPY_DEADLINE, path=str(path)))
+        return int(self._rpc.call("copy", deadline=_COPY_TIMEOUT_S, path=str(path)))
 
     def health(self) -> dict[str, Any]:
         """Position, revisions, sizes, and whether the ledger is being followed."""

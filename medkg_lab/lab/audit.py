@@ -63,7 +63,7 @@ class _Versions:
 
     known: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def replace(self, data: DefinitionRegistered) -> str:
+    def supersede(self, data: DefinitionRegistered) -> str:
         """Take a new version in; the one before, or nothing."""
         before = self.known.get((data.kind, data.name), "")
         self.known[data.kind, data.name] = data.version
@@ -76,7 +76,7 @@ def entries(events: Iterable[Event]) -> Iterator[Entry]:
     for event in events:
         if isinstance(event.data, DefinitionRegistered):
             named = f"{event.data.kind} {event.data.name}"
-            before = versions.replace(event.data)
+            before = versions.supersede(event.data)
             yield Entry(event.seq, event.ts, event.type, "", named, (), before, event.data.version)
         elif (found := _of(event)) is not None:
             yield found

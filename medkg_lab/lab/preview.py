@@ -36,7 +36,7 @@ class NothingToPreview(LabError):
     """No completed job of {pipeline} can be tried: there is none, or its documents are no longer kept. Submit some first."""
 
 
-class OutsideRefused(ServiceError):
+class NetworkRefused(ServiceError):
     """A preview does not go to the network, so {url} was not asked. Save the pipeline to use a stage that needs it."""
 
 
@@ -69,10 +69,10 @@ class _Offline:
     """The outside of a preview: there is none."""
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> NoReturn:
-        raise OutsideRefused(url=url)
+        raise NetworkRefused(url=url)
 
     async def request_async(self, method: str, url: str, **options: Unpack[RequestOptions]) -> NoReturn:
-        raise OutsideRefused(url=url)
+        raise NetworkRefused(url=url)
 
 
 def not_tried(lab: Lab, topology: Topology) -> list[str]:

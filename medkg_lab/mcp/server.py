@@ -112,11 +112,11 @@ def make_server(lab: Lab, with_writes: bool = False) -> MCPServer[Any]:
     for tool in (*reading, *writing):
         is_read = tool in reading
         hints = ToolAnnotations(read_only_hint=is_read, destructive_hint=not is_read, open_world_hint=False)
-        server.add_tool(_told(tool), annotations=hints)
+        server.add_tool(_with_errors_as_answers(tool), annotations=hints)
     return server
 
 
-def _told(tool: Callable[..., Any]) -> Callable[..., Any]:
+def _with_errors_as_answers(tool: Callable[..., Any]) -> Callable[..., Any]:
     """The tool with the lab's refusals as the protocol has them: the message is for the one who asked."""
     from functools import wraps
 

@@ -546,7 +546,7 @@ class Event:
     data: EventData
 
     @property
-    def moment(self) -> float:
+    def happened_at(self) -> float:
         """When it happened, in seconds since the epoch: what a stage did may have been told of later."""
         match self.data:
             case StageCompleted() | StageFailed():

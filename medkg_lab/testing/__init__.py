@@ -3,8 +3,8 @@
 Nothing here starts a process. `docs/how-to/write-a-stage.md` shows it in use.
 """
 
-from medkg_lab.testing.contexts import FakeHttp, Keeper, stage_context
+from medkg_lab.testing.contexts import FakeHttp, MemoryArtifacts, stage_context
 from medkg_lab.testing.run import Finished, run_pipeline
 from medkg_lab.testing.stores import MemoryKnowledge
 
-__all__ = ["FakeHttp", "Finished", "Keeper", "MemoryKnowledge", "run_pipeline", "stage_context"]
+__all__ = ["FakeHttp", "Finished", "MemoryArtifacts", "MemoryKnowledge", "run_pipeline", "stage_context"]

@@ -9,7 +9,7 @@ from medkg_lab.stages.contracts import HttpAnswer, RequestOptions, StageContext
 
 
 @dataclass
-class Keeper:
+class MemoryArtifacts:
     """An artifact store in memory: bytes by their sha256."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class FakeHttp:
 def stage_context(
     doc_id: str = "test:1",
     stage: str = "stage",
-    state_store: Keeper | None = None,
+    artifacts: MemoryArtifacts | None = None,
     http: FakeHttp | None = None,
     now: Callable[[], float] = lambda: 0.0,
 ) -> StageContext:
     """A context for one stage of one document."""
-    state_store = state_store or Keeper()
+    artifacts = artifacts or MemoryArtifacts()
     return StageContext(
         tenant_id="default",
         job_id=f"job-of-{doc_id}",
@@ -67,7 +67,7 @@ def stage_context(
         stage=stage,
         attempt=1,
         now=now,
-        content=state_store.get,
-        store=state_store.put,
+        content=artifacts.get,
+        store=artifacts.put,
         http=http or FakeHttp(),
     )

@@ -17,7 +17,7 @@ from medkg_lab.sources.files import expand
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.kinds import KINDS, assemble, kind_of
 from medkg_lab.stages.registry import Resources
-from medkg_lab.testing.contexts import FakeHttp, Keeper, stage_context
+from medkg_lab.testing.contexts import FakeHttp, MemoryArtifacts, stage_context
 from medkg_lab.testing.stores import MemoryKnowledge
 from medkg_lab.topology import bundled
 from medkg_lab.topology.graph import dependencies, sort
@@ -53,13 +53,13 @@ def run_pipeline(
     """
     topology = load_topology(pipeline)
     chosen = load_profile(bundled.folder() / "profiles" / f"{profile}.yaml")
-    http = FakeHttp(http or {})
+    answering = FakeHttp(http or {})
     with tempfile.TemporaryDirectory() as scratch:
         # The models' cache is the machine's own: making a model anew takes long and gives the same.
         resources = Resources(
             cache=locate().cache, knowledge=knowledge or MemoryKnowledge(), vocabularies=Path(scratch)
         )
-        runner = _Runner(topology, chosen, StageFactory(resources), http)
+        runner = _Runner(topology, chosen, StageFactory(resources), answering)
         return [runner.run(document) for file in files for document in expand(Path(file))]
 
 
@@ -72,8 +72,8 @@ class _Runner:
 
     def run(self, document: LocalDocument) -> Finished:
         """Take one document through all stages in the order of their dependencies."""
-        state_store = Keeper()
-        sha256 = state_store.put(document.data)
+        artifacts = MemoryArtifacts()
+        sha256 = artifacts.put(document.data)
         doc_id = f"{document.source}:{document.key}"
         done = Finished(doc_id)
         done.values["payload"] = Payload(
@@ -88,7 +88,7 @@ class _Runner:
             stage = self.topology.stage(name)
             if stage.is_gate or stage.type in (StageType.INGEST, StageType.DOWNLOAD):
                 continue
-            context = stage_context(doc_id, name, state_store, self.http)
+            context = stage_context(doc_id, name, artifacts, self.http)
             try:
                 value = _executed(self.factory.stage(stage, self.profile), context, assemble(stage.type, done.values))
             except LabError as error:

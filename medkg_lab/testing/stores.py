@@ -14,18 +14,18 @@ class MemoryKnowledge:
 
     def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Keep what is to be searched."""
-        return _keep(self.indexed, documents)
+        return _stored(self.indexed, documents)
 
     def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Keep the documents' parts of the graph."""
-        return _keep(self.stated, documents)
+        return _stored(self.stated, documents)
 
     def vector_model(self) -> str | None:
         """No vectors are stored that others would have to fit."""
         return None
 
 
-def _keep(kept: dict[str, Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _stored(kept: dict[str, Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     names = [str(one["doc_id"]) for one in documents]
     kept |= dict(zip(names, documents, strict=True))
     return [{"doc_id": name, "count": 1} for name in names]

@@ -313,7 +313,7 @@ class FrameScreen(Screen[None]):
         self.run_worker(question, group=group, thread=True, exclusive=True, exit_on_error=False)
 
     def poll(self, group: str, work: Callable[[Lab], T], then: Callable[[T], Any]) -> None:
-        """As `query_lab`, but skipped while a question of the group is on its way, and silent when it fails: it is asked again."""
+        """As `query_lab`, but skipped while a question of the group is on its way, and silent when it fails."""
         if not any(True for _ in self._query_running(group)):
             self.query_lab(group, work, then, lambda _: None)
 

@@ -102,7 +102,7 @@ class EventFeed:
 
     # In the thread
 
-    def _tell(self) -> None:
+    def _wake_once(self) -> None:
         with self._lock:
             told, self._woken = self._woken, True
         if not told:
@@ -141,7 +141,7 @@ class EventFeed:
             is_news = bool(self._rows) or head != self._told_head
             self._told_head = head
         if is_news:
-            self._tell()
+            self._wake_once()
         return len(events)
 
     def _named(self, log: Log, rows: list[EventRow]) -> list[EventRow]:
@@ -171,7 +171,7 @@ class EventFeed:
         with self._lock:
             is_news, self._gone = not self._gone, self._gone or time.time()
         if is_news:
-            self._tell()
+            self._wake_once()
 
     def _remark(self, kind: str, note: str) -> None:
         with self._lock:

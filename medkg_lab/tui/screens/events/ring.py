@@ -169,11 +169,6 @@ class EventRing(LineView):
         return self.history or (self.live if self._narrowed is None else self._narrowed)
 
     @property
-    def is_filtered(self) -> bool:
-        """Whether every kept row was held against the filter."""
-        return not self._untested
-
-    @property
     def painted_age(self) -> float:
         """Seconds from the newest row's event to its first frame; negative while none was painted."""
         return self.painted_at - self.painted.ts if self.painted is not None else -1.0

@@ -121,7 +121,7 @@ class Decoder:
         if kind not in STATES:
             return
         seq, stage = event.seq, one_line(event.stage or "", 64)
-        ts, note = event.moment, _note(data)
+        ts, note = event.happened_at, _note(data)
         whole = (data.t1 - data.t0) * 1000 if isinstance(data, StageFailed) else None
         attempt = data.attempt if isinstance(data, StageRetrying | StageFailed) else 0
         outputs = data.entries if isinstance(data, StageCompleted) else ()

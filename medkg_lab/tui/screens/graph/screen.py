@@ -139,7 +139,7 @@ class GraphScreen(ModeScreen):
         self._paint()
         here = self._here
         self._list.set_cursor(here.row if here else 0)
-        self._look_closer()
+        self._refresh_sentences()
 
     def _edges(self) -> list[Edge]:
         here = self._here
@@ -191,13 +191,13 @@ class GraphScreen(ModeScreen):
         """Another edge is under the cursor."""
         if self._way:
             self._way[-1] = replace(self._way[-1], row=self._list.cursor)
-        self.after_rest(REST_S, self._look_closer)
+        self.after_rest(REST_S, self._refresh_sentences)
 
     def _edge(self) -> Edge | None:
         row = self._list.row
         return next((edge for edge in self._edges() if row is not None and edge.key == row.key), None)
 
-    def _look_closer(self) -> None:
+    def _refresh_sentences(self) -> None:
         here, edge = self._here, self._edge()
         if here is None or edge is None:
             self._paint_sentences()

@@ -217,9 +217,9 @@ class LabScreen(ModeScreen):
 
         def show(found: "list[Refusal]") -> None:
             if found:
-                self.choose(refused_question(found), lambda _: self.act(work, told))
+                self.choose(refused_question(found), lambda _: self.act(work, on_acknowledged))
 
-        def told(seen: int) -> None:
+        def on_acknowledged(seen: int) -> None:
             self.notify(f"{plural(seen, 'refused record')} acknowledged.")
 
         def work(lab: Lab) -> int:

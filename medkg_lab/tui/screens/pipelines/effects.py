@@ -154,7 +154,9 @@ class Effects(ModalScreen[None]):
             return
         self._seen.append(msgspec.convert(line, Previewed))
         newest = self._seen[-1]
-        self._say("◐", "run", f"{newest.number} of {newest.of} tried, {self._differ()} differ · {newest.doc_id}")
+        self._show_progress(
+            "◐", "run", f"{newest.number} of {newest.of} tried, {self._differ()} differ · {newest.doc_id}"
+        )
         table = self.query_one("#documents", Table)
         table.show(rows_of(self._seen))
         self._compare()
@@ -162,20 +164,22 @@ class Effects(ModalScreen[None]):
     def _ended(self, trouble: str) -> None:
         number = plural(len(self._seen), "document")
         if trouble and not self._seen:
-            self._say("✗", "bad", one_line(trouble))
+            self._show_progress("✗", "bad", one_line(trouble))
         elif not self._differ():
-            self._say(
+            self._show_progress(
                 "✓",
                 "ok",
                 f"None of the last {number} would be chunked or extracted differently.",
             )
         else:
-            self._say("≠", "warn", f"{self._differ()} of the last {number} would be chunked or extracted differently.")
+            self._show_progress(
+                "≠", "warn", f"{self._differ()} of the last {number} would be chunked or extracted differently."
+            )
 
     def _differ(self) -> int:
         return sum(one.differs for one in self._seen)
 
-    def _say(self, sign: str, token: str, text: str) -> None:
+    def _show_progress(self, sign: str, token: str, text: str) -> None:
         self.query_one("#progress", Lines).show([[(f"{sign} ", token), (text, "text bold")]])
 
     def on_table_moved(self) -> None:
