@@ -42,8 +42,7 @@ async def paint(show: Path | None) -> None:
 
 def at_rest(lab: Lab) -> bool:
     """Whether what is left waits for a person, and everything is in step."""
-    counts = lab.ledger.counts()
-    jobs, gates = counts["jobs"], lab.ledger.gates(state="waiting")
+    jobs, gates = lab.ledger.counts().jobs, lab.ledger.gates(state="waiting")
     moving = jobs.get("queued") or jobs.get("running")
     return bool(jobs.get("completed")) and not moving and bool(gates) and all(map(needs_person, gates))
 

@@ -12,7 +12,7 @@ CREATE TABLE sparse (
 );
 """
 
-UPGRADES = {1: _SPARSE, 2: "ALTER TABLE edge ADD COLUMN rule VARCHAR DEFAULT '';"}
+UPGRADES = {1: _SPARSE, 2: "ALTER TABLE edge ADD COLUMN IF NOT EXISTS rule VARCHAR DEFAULT '';"}
 """By format, what brings a store of that format to the next."""
 
 TABLES = (

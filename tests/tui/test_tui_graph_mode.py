@@ -65,7 +65,7 @@ async def test_an_edge_shows_its_sentence_in_its_document(demo_lab: TestLab) -> 
         await walk_to(screen, "metformin")
         await screen.sees("stated in 1 document", "passage ")
         await screen.until(lambda: "[metformin]" in screen.text.lower(), "the mention in brackets")
-        await screen.press("left_square_bracket")
+        await screen.press("left_square_bracket", "left_square_bracket")
         await screen.sees("← tests", "recorded in 1 document", "a field of its record")
         await screen.misses("← mentions")
         await screen.press("y")
@@ -112,7 +112,7 @@ async def test_a_step_that_fails_leaves_the_walk_where_it_was(
 ) -> None:
     async with opened(demo_lab.home) as screen:
         await walk_to(screen, "metformin")
-        await screen.sees("Edges · 15", "stated in 1 document")
+        await screen.sees("Edges · 17", "stated in 1 document")
 
         def gone(*_: object, **__: object) -> None:
             raise PeerUnreachable(path="knowledge", op="neighbours", seconds="3", detail="it is gone")
@@ -121,7 +121,7 @@ async def test_a_step_that_fails_leaves_the_walk_where_it_was(
         await screen.press("enter")
         await screen.until(lambda: any("it is gone" in text for _, text in screen.app.session.told), "the toast")
         await screen.misses("Reading ")
-        await screen.sees("Metformin", "Edges · 15")
+        await screen.sees("Metformin", "Edges · 17")
 
 
 @pytest.mark.asyncio

@@ -20,10 +20,10 @@ def test_the_search_in_the_readme_is_what_the_lab_answers(demo_lab: TestLab) -> 
     assert asked is not None
     shown = [(float(score), document) for score, document in HIT.findall(README)]
     assert len(shown) >= 3
-    hits = Lab.at(demo_lab.home).knowledge.search(asked[1], limit=50)["hits"]
+    hits = Lab.at(demo_lab.home).knowledge.search(asked[1], limit=50).hits
     found: dict[str, float] = {}
     for hit in hits:
-        found.setdefault(hit["doc_id"], hit["score"])
+        found.setdefault(hit.doc_id, hit.score)
     first: dict[str, float] = {}
     for score, document in shown:
         first.setdefault(document, score)

@@ -136,11 +136,11 @@ def _set(args: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def parse_field(args: str) -> tuple[str, Any]:
+def parse_field(written: str) -> tuple[str, Any]:
     """`reviewed=true` as ("reviewed", True): a value is JSON, or else text. Raises FieldUnclear."""
-    field, equals, text = args.partition("=")
+    field, equals, text = written.partition("=")
     if not equals or not field.isidentifier():
-        raise FieldUnclear(args=args)
+        raise FieldUnclear(given=written)
     try:
         return field, json.loads(text)
     except ValueError:

@@ -28,24 +28,6 @@ from medkg_lab.logs import FORMATS
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.supervisor.answers import ProcessRow
-from medkg_lab.lab.facade import Lab
-from medkg_lab.stages import registry
-
-
-# What the chosen profile needs and is not installed, so that whoever starts a lab hears of it before the first job fails.
-def missing_parts(lab: Lab) -> list[str]:
-    """A sentence for each implementation of the lab's profile whose jobs will fail, with what to do."""
-    found = []
-    try:
-        choices = lab.catalog.profile(lab.settings.profile).stages.values()
-    except LabError as error:
-        return [str(error)]
-    for choice in choices:
-        try:
-            registry.find(choice.implementation).require_packages()
-        except LabError as error:
-            found.append(str(error))
-    return found
 
 
 class NoSuchLog(LabError):
@@ -94,6 +76,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def _up(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.installation import missing_parts
     from medkg_lab.supervisor.readiness import STARTS_S
 
     lab = Lab.at(args.home)

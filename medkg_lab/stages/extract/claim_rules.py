@@ -7,6 +7,7 @@ because its relation is right in 85 of 100 sentences drawn at random (`medkg-lab
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 FINDING = "\ue001"
 EXPOSURE = "\ue002"
@@ -30,6 +31,19 @@ class Rule:
     hedged: bool = False
     attributive: bool = False
     """Whether the two ends are one noun phrase, which may hang on a preposition: `in X-induced Y`."""
+    words: tuple[str, ...] = ()
+    """Of these, in lower case, every match has at least one: a sentence without them need not be searched."""
+
+    def may_match(self, lowered: str) -> bool:
+        """Whether the pattern could be in a masked sentence, given in lower case; quickly told, and never wrongly no."""
+        return any(word in lowered for word in self.words) and all(mark in lowered for mark in _marks_of(self.pattern))
+
+
+@cache
+def _marks_of(pattern: re.Pattern[str]) -> tuple[str, ...]:
+    """The marks that every match has: those which are the only choice for one of its ends."""
+    ends = [f"(?P<{end}>{mark})" for end in "ab" for mark in MARKS]
+    return tuple(dict.fromkeys(end[-2] for end in ends if end in pattern.pattern))
 
 
 _A = {mark: f"(?P<a>{mark})" for mark in (FINDING, EXPOSURE)} | {"any": f"(?P<a>[{MARKS}])"}
@@ -68,8 +82,41 @@ _SUFFERERS = (
 )
 
 
+_WORDS = {
+    "treats.used-for": "treat therap manag control relie",
+    "treats.treated-with": "treated",
+    "treats.treatment-with": "treatment_of management_of therapy_of",
+    "treats.therapy-for": "therapy treatment",
+    "treats.relieves": "reliev alleviat ameliorat cure treats",
+    "causes.induced": "induced provoked evoked",
+    "causes.caused-by": "caused_by induced_by produced_by provoked_by triggered_by",
+    "causes.due-to": "due_to secondary_to attributable_to attributed_to",
+    "causes.causes": "cause induce produce trigger provoke lead led_to result",
+    "causes.cause-of": "cause_of causes_of",
+    "reduces.reduces": "reduce decrease lower diminish attenuate suppress prevent",
+    "associated.with": "associated correlated linked",
+    "associated.hyphen": "associated related",
+    "associated.risk-factor": "risk_factor predictor",
+    "compared.versus": "versus vs compared comparison",
+    "compared.comparing": "compar",
+    "compared.than": "than superior inferior equivalent _as_",
+    "treats.is-treatment": "treatment therap remed cure",
+    "treats.given-for": "treatment_of management_of therapy_of",
+    "treats.for": "used indicated approved licensed prescribed",
+    "treats.patients-with": "treated",
+    "reduces.reduced-by": "_by_",
+    "reduces.protects": "protect",
+    "associated.raises-risk": "increase raise elevate double",
+    "associated.association": "association correlation link",
+    "associated.complication": "complication symptom manifestation consequence feature comorbidit effect sign",
+    "associated.characterised": "characteri accompanied complicated",
+}
+"""For each rule the words of `Rule.words`; `_` is a space."""
+
+
 def _rule(name: str, relation: str, pattern: str, hedged: bool = False, attributive: bool = False) -> Rule:
-    return Rule(name, relation, re.compile(pattern, re.IGNORECASE), hedged, attributive)
+    words = tuple(word.replace("_", " ") for word in _WORDS[name].split())
+    return Rule(name, relation, re.compile(pattern, re.IGNORECASE), hedged, attributive, words)
 
 
 RULES = (

@@ -153,12 +153,14 @@ def _of_sentence(
     text: str, start: int, end: int, mentions: Sequence[Mention], kinds: Mapping[str, str]
 ) -> Iterator[StatedClaim]:
     masked, at = _masked(text, start, end, mentions, kinds)
-    is_denied = bool(_DENIAL.search(masked))
-    is_hedged = bool(_HEDGE.search(masked))
+    lowered = masked.lower()
+    rules = [rule for rule in RULES if rule.may_match(lowered)]
+    if not rules or _DENIAL.search(masked):
+        return
+    if _HEDGE.search(masked):
+        rules = [rule for rule in rules if rule.hedged]
     states = None
-    for rule in RULES:
-        if is_denied or (is_hedged and not rule.hedged):
-            continue
+    for rule in rules:
         for match in rule.pattern.finditer(masked):
             source, target = at[match.start("a")], at[match.start("b")]
             if source.node_id == target.node_id or len(match[0]) > _LONGEST_CLAIM:

@@ -221,7 +221,9 @@ def test_files_of_one_name_are_two_documents_until_a_person_says_otherwise(demo:
     ids = {job["doc_id"] for job in lab.ok("jobs", "list", "--doc", "file:fulltext.pdf")}
     assert len(ids) == 2
     for words in ("dapagliflozin preserved ejection fraction", "migraine prevention"):
-        assert ids & {hit["doc_id"] for hit in lab.ok("search", words)["hits"]}
+        hits = lab.ok("search", words)["hits"]
+        # A paper that carries its DOI stands for its copies; they are named behind it.
+        assert ids & {one["doc_id"] for hit in hits for one in (hit, *hit["same_work"])}
     several = lab.run("jobs", "show", "file:fulltext.pdf")
     assert several.code == 2
     assert all(doc_id in several.err for doc_id in ids)
@@ -246,5 +248,7 @@ def test_down_leaves_nothing_and_up_brings_everything_back(demo: Demo) -> None:
     lab.ok("up")
     after = lab.ok("status")
     assert after["jobs"] == before["jobs"]
-    assert after["ports"] == before["ports"]
+    # Dagster's pages prefer port 3000, which another lab may have had at the first start.
+    assert after["ports"] == before["ports"] | {"dagster": after["ports"]["dagster"]}
+    assert after["ports"]["dagster"] in (before["ports"]["dagster"], 3000)
     assert lab.ok("search", "metformin in type 2 diabetes")["hits"]

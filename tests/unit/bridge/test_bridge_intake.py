@@ -17,6 +17,7 @@ from medkg_lab.models.submission import Submission
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.signing import Signer
 from medkg_lab.topology.catalog import Catalog
+from tests import answers
 
 SHA = "0" * 64
 
@@ -150,7 +151,7 @@ def test_a_job_of_an_earlier_version_is_not_made_again_and_hides_no_other(catalo
     first, second = (Submission.model_validate(each) for each in places)
     pipeline = pipeline_of(first, catalog)
     earlier = str(first.earlier_job_id(pipeline))
-    ledger = KnowingLedger({earlier: {"submission": places[0]}})
+    ledger = KnowingLedger({earlier: answers.job(job_id=earlier, submission=places[0])})
     intake = Intake(None, Letters(), ledger, catalog, Topics(), Signer(bytes(32), "requests"))  # type: ignore[arg-type]
     intake.accept([Record("requests", 0, n, 1, None, json.dumps(each).encode()) for n, each in enumerate(places)])
     assert ledger.submitted == [second.job_id(pipeline)]

@@ -70,14 +70,14 @@ def test_what_is_not_clear_is_refused(name: str, error: type[Exception]) -> None
         ("x==", ("x", "=")),
     ],
 )
-def test_a_field_has_a_value_of_json_or_text(args: str, found: tuple[str, Any]) -> None:
-    assert parse_field(args) == found
+def test_a_field_has_a_value_of_json_or_text(given: str, found: tuple[str, Any]) -> None:
+    assert parse_field(given) == found
 
 
 @pytest.mark.parametrize("given", ["reviewed", "=true", "a b=1", ""])
-def test_what_is_not_a_field_with_a_value_is_refused(args: str) -> None:
+def test_what_is_not_a_field_with_a_value_is_refused(given: str) -> None:
     with pytest.raises(FieldUnclear):
-        parse_field(args)
+        parse_field(given)
 
 
 def test_the_live_line_says_how_many_have_ended_where_the_others_are_and_how_long_it_takes() -> None:

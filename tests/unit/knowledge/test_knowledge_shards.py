@@ -158,7 +158,7 @@ def test_a_faiss_without_gpus_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_index, "survey", lambda: Survey((Device(0, "H100", 81559, 80000),), "550"))
     if hasattr(faiss, "StandardGpuResources"):
         pytest.skip("this is FAISS for GPUs")
-    with pytest.raises(FaissWithoutGpu, match=r"built for the processor alone\. Fetch what the gpu profile needs"):
+    with pytest.raises(FaissWithoutGpu, match=r"built for the processor alone\. Put the other FAISS in its place"):
         on_gpu(VectorsOnGpu())
     with pytest.raises(GpuUnavailable, match="NVIDIA GPU 7"):
         on_gpu(VectorsOnGpu(device=7))

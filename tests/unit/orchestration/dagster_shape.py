@@ -43,7 +43,6 @@ CALLED = {
     DagsterRun: ("_replace", "is_finished", "tags_for_storage", "step_keys_to_execute", "resolved_op_selection"),
 }  # fmt: skip
 """What is called of a class beside what the lab's subclasses override."""
-ANY_ARGUMENTS = "*args, **kwargs"
 TABLES = {runs_file: ("runs", "run_tags"), events_file: ("event_logs", "asset_event_tags")}
 
 
@@ -85,13 +84,9 @@ def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
 def _of_name(thing: Any) -> str | dict[str, str]:
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         return {each.name: str(each.value) for each in thing}
-    found = _signature(thing)
+    # A record's own signature says one thing until the first one was made, and another from then on: its fields do not.
     fields = getattr(thing, "__record_annotations__", None)
-    if found == ANY_ARGUMENTS and fields is not None:
-        # So says a record until the first one was made; from then on its signature is its fields.
-        defaults = getattr(thing, "__record_defaults__", {})
-        return ", ".join(f"{name}{'=…' * (name in defaults)} (keyword)" for name in fields)
-    return found
+    return _signature(thing) if fields is None else ", ".join(fields)
 
 
 def _signature(thing: Any) -> str:

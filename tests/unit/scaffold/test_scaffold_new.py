@@ -42,7 +42,7 @@ def _the_lab_finds_them(tmp_path: Path, env: dict[str, str]) -> None:
         "from medkg_lab.sources.catalog import adapters; from medkg_lab.stages import registry, kinds;"
         "from medkg_lab.stages.contracts import StageType; kind = StageType('DropRepeatsStage');"
         "assert registry.find('drop-repeats.simple').stage_type is kind is StageType('DropRepeatsStage');"
-        "assert kinds.TAKES[kind] == ('document',) and kinds.GIVES[kind] == 'document';"
+        "assert kinds.INPUT_KINDS[kind] == ('document',) and kinds.OUTPUT_KIND[kind] == 'document';"
         "assert 'ward-notes' in adapters({'ward-notes': {'base_url': 'https://notes.example'}})"
     )
     subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=100)
