@@ -18,7 +18,7 @@ NARROWEST = 8
 
 def print_json(value: Any) -> None:
     """Print `value` as one JSON document on stdout, in ASCII without control characters."""
-    print(_escaped(value, indent=2))
+    print(_escaped(value, indent=2), flush=True)  # a command that goes on, as `serve` does, is read meanwhile
 
 
 def print_json_line(value: Any) -> None:

@@ -161,7 +161,8 @@ async def test_titles_tabs_and_what_needs_the_person_are_clicked(short_tmp: Path
         row = next(at for at, line in enumerate(screen.text.splitlines()) if "3 jobs failed" in line)
         await screen.pilot.click(offset=(10, row))
         await screen.until(lambda: screen.app.mode.word == "jobs", "the failed jobs")
-        await screen.sees("Timeline")
+        await screen.sees("Timeline", "Lineage", "bad_input at pdf_gate")
+        await screen.pilot.pause()
         await screen.pilot.click("#tabs", offset=(2 + len(" Timeline  Events  In and out ") + 2, 0))
         await screen.until(lambda: screen.app.mode.query_one("JobPanel").tab == "Error", "the tab")  # type: ignore[attr-defined]
         lines = screen.text.splitlines()

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -68,25 +69,28 @@ def test_what_is_urgent_goes_first(lab: Lab) -> None:
         assert [event["jobs"] for event in claims(client)] == [[job_id] for job_id in [*first, *urgent, *later]]
 
 
-def _hold(path: Path, name: str, told: Any) -> None:
+def _hold(path: Path, name: str, told: Connection) -> None:
     with GpuLock(path).acquired():
-        told.put(name)
+        told.send(name)
         signal.pause()
 
 
 def test_the_gpu_has_one_place_and_a_dead_holder_leaves_it(short_tmp: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    told = context.Queue()
-    holders = {name: context.Process(target=_hold, args=(short_tmp / "gpu.lock", name, told)) for name in ("a", "b")}
+    # A queue has a lock of its own, which the holder that is killed could keep.
+    told, tell = context.Pipe(duplex=False)
+    holders = {name: context.Process(target=_hold, args=(short_tmp / "gpu.lock", name, tell)) for name in ("a", "b")}
     for process in holders.values():
         process.start()
-    first = told.get(timeout=60)
+    assert told.poll(60)
+    first = told.recv()
     second = next(name for name in holders if name != first)
     waits = f"/proc/{holders[second].pid}/wchan"
     wait_until(lambda: "lock" in Path(waits).read_text() or not os.access(waits, os.R_OK), 30, "the other to wait")
-    assert told.empty(), "only one holds the place"
+    assert not told.poll(0), "only one holds the place"
     os.kill(holders[first].pid or 0, signal.SIGKILL)
-    assert told.get(timeout=60) == second
+    assert told.poll(60)
+    assert told.recv() == second
     holders[second].kill()
     for process in holders.values():
         process.join()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.cli.commands.lab import missing_parts
 from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.knowledge.errors import FaissMissing
 from medkg_lab.lab.doctor import examine
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.installation import missing_parts
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.embed.implementation import MINILM
