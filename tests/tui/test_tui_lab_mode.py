@@ -14,8 +14,9 @@ NAMES = ("broker", "ledgerd", "knowledge", "bridge", "engine-compute", "engine-n
 async def test_lab_shows_processes_needs_and_places(demo_lab: TestLab, size: tuple[int, int]) -> None:
     async with opened(demo_lab.home, size) as screen:
         await screen.sees("8 of 8 up", "Needs you", "1 document at a gate for", "pdf_gate", *NAMES)
+        # The keys are painted in a frame of their own, after what stands above them.
+        await screen.until(lambda: "? help" in screen.text.splitlines()[-1], "the keys on the last line")
         seen = screen.text
-        assert "? help" in seen.splitlines()[-1]
         assert len(seen.splitlines()) == size[1]
         if size[1] > 32:
             assert "no GPU: profile cpu" in seen or "GPU 0" in seen
