@@ -66,9 +66,9 @@ async def test_what_happens_is_seen_at_every_size(
         await screen.sees("file:before", "✓ completed", "✓ done")
         run_jobs(client, ["after"])
         await screen.sees("file:after", "ledger", "screen", "kept")
+        await screen.until(lambda: "? help" in screen.text.splitlines()[-1], "the keys on the last line")
         lines = screen.text.splitlines()
         assert len(lines) == size[1]
-        assert "? help" in lines[-1]
         assert "TIME" in screen.text
         assert all(len(line) == size[0] for line in lines)
 
