@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 
-from medkg_lab import exit_codes, heartbeat, logs, rpc
+from medkg_lab import exit_codes, heartbeat, logs
 from medkg_lab.errors import LabError
+from medkg_lab.failures import describe
 from medkg_lab.interpreter import restart_if_unsuitable
 from medkg_lab.locations import Locations, locate
 
@@ -77,5 +79,5 @@ def run(process: str, main: Callable[[], None]) -> None:
     except LabError as error:
         logging.getLogger(process).error("%s", error)
         if heartbeat.VARIABLE in os.environ:
-            print(json.dumps({"failed": rpc.describe(error)}), flush=True)
+            print(json.dumps({"failed": asdict(describe(error))}), flush=True)
         raise SystemExit(error.exit_code) from None

@@ -24,8 +24,9 @@ from typing import Any, Self
 
 import orjson
 
-from medkg_lab import errors, exit_codes
+from medkg_lab import exit_codes
 from medkg_lab.errors import LabError, PartAway
+from medkg_lab.failures import Failure, describe, printable
 from medkg_lab.listener import Listener
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
@@ -37,7 +38,10 @@ sends faster than it is served, or does not read its answers, has to wait."""
 
 ENCODING = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
-Handler = Callable[[dict[str, Any]], Awaitable[Any]]
+RequestId = str | int | float | None
+Arguments = Mapping[str, object]
+"""The arguments of a request as they came: whoever answers it checks each of them."""
+Handler = Callable[[Arguments], Awaitable[object]]
 
 
 class PeerUnreachable(PartAway):
@@ -107,14 +111,13 @@ class Server:
 
     async def answer(self, line: bytes) -> bytes:
         """The answer to one request, encoded. Whatever cannot be answered is answered with an error."""
-        request_id: Any = None
+        request_id: RequestId = None
         try:
-            request = _parse(line)
-            request_id = request["id"]
-            handler = self._handlers.get(request["op"])
+            request_id, op, args = _parse(line)
+            handler = self._handlers.get(op)
             if handler is None:
-                raise BadRequest(detail=f"unknown op {request['op']!r}")
-            return _encoded(request_id, "result", await handler(request.get("args") or {}))
+                raise BadRequest(detail=f"unknown op {op!r}")
+            return _encoded(request_id, "result", await handler(args))
         except asyncio.CancelledError:
             # Cancelled is what waits in a thread pool when that is shut down; a conversation's own end has nobody to answer.
             if not self.closing:
@@ -125,9 +128,8 @@ class Server:
         except Exception as error:  # noqa: BLE001 - process boundary: a handler's bug must not end the server
             if self.closing:
                 return _encoded(request_id, "error", describe(PeerClosing()))
-            detail = _printable(f"{type(error).__name__}: {error}")
-            fields = {"type": "RemoteFailure", "message": detail, "fields": {"detail": detail}}
-            return _encoded(request_id, "error", fields)
+            detail = printable(f"{type(error).__name__}: {error}")
+            return _encoded(request_id, "error", Failure("RemoteFailure", detail, {"detail": detail}))
 
 
 async def serve(path: Path, handlers: Mapping[str, Handler]) -> Server:
@@ -137,20 +139,15 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> Server:
     return server
 
 
-def _encoded(request_id: Any, kind: str, content: Any) -> bytes:
+def _encoded(request_id: RequestId, kind: str, content: object) -> bytes:
     """An answer as it travels. Raises NotEncodable and MessageTooLarge."""
     try:
         line = orjson.dumps({"id": request_id, kind: content}, option=ENCODING) + b"\n"
     except TypeError as error:
-        raise NotEncodable(op="The answer", what="it", detail=_printable(str(error))) from error
+        raise NotEncodable(op="The answer", what="it", detail=printable(str(error))) from error
     if len(line) > MAX_LINE_BYTES:
         raise MessageTooLarge(what="The answer", size=len(line), limit=MAX_LINE_BYTES)
     return line
-
-
-def _printable(text: str) -> str:
-    """`text` with what UTF-8 cannot hold written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -202,31 +199,18 @@ async def _respond(line: bytes, writer: asyncio.StreamWriter, server: Server) ->
         await writer.drain()
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes) -> tuple[RequestId, str, Arguments]:
+    """Id, name and arguments of a request. Raises BadRequest."""
     try:
         request = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise BadRequest(detail=str(error)) from None
-    if not isinstance(request, dict) or not isinstance(request.get("op"), str):
-        raise BadRequest(detail="a request is an object with id and op")
-    if "id" not in request or not isinstance(request["id"], str | int | float | None):
-        raise BadRequest(detail="the id of a request is a number or a text")
-    return request
-
-
-def describe(error: LabError) -> dict[str, Any]:
-    """Put `error` into the form in which it travels."""
-    fields = {name: _travels(value) for name, value in error.fields.items()}
-    return {"type": type(error).__name__, "message": _printable(str(error)), "fields": fields}
-
-
-def _travels(value: object) -> Any:
-    """A field of an error as it is sent: as it is where JSON can hold it, else as text."""
-    try:
-        orjson.dumps(value)
-    except TypeError:
-        return _printable(str(value))
-    return value
+    match request:
+        case {"id": str() | int() | float() | None as request_id, "op": str(op)}:
+            given = request.get("args") or {}
+            if isinstance(given, dict):
+                return request_id, op, given
+    raise BadRequest(detail="a request is an object with id (a number or a text), op (a text) and args (an object)")
 
 
 class Client:
@@ -293,7 +277,7 @@ class Client:
         connection.sendall(request)
         answer = orjson.loads(self._read_line(connection, until))
         if error := answer.get("error"):
-            raise self._revive(error, op)
+            raise self._revive(Failure(**error), op)
         return answer["result"]
 
     def _connect(self, until: float) -> socket.socket:
@@ -329,13 +313,11 @@ class Client:
         del self._buffer[: end + 1]
         return line
 
-    def _revive(self, error: dict[str, Any], op: str) -> LabError:
-        known = errors.by_name(error["type"])
-        if known is not None and known is not RemoteFailure:
-            # A class may want other arguments than these: its message says it all the same.
-            with contextlib.suppress(KeyError, TypeError, ValueError):
-                return known(**error.get("fields", {}))
-        return RemoteFailure(path=self.path, op=op, detail=error["message"])
+    def _revive(self, failure: Failure, op: str) -> LabError:
+        revived = failure.revive()
+        if revived is None or isinstance(revived, RemoteFailure):
+            return RemoteFailure(path=self.path, op=op, detail=failure.message)
+        return revived
 
 
 def _request(request_id: int, op: str, args: Mapping[str, Any]) -> bytes:
@@ -344,7 +326,7 @@ def _request(request_id: int, op: str, args: Mapping[str, Any]) -> bytes:
         line = orjson.dumps({"id": request_id, "op": op, "args": args}, option=ENCODING) + b"\n"
     except TypeError as error:
         what = next((f"argument {name!r}" for name, value in args.items() if not _encodes(value)), "a name")
-        raise NotEncodable(op=op, what=what, detail=_printable(str(error))) from error
+        raise NotEncodable(op=op, what=what, detail=printable(str(error))) from error
     if len(line) > MAX_LINE_BYTES:
         raise MessageTooLarge(what=f"The request {op}", size=len(line), limit=MAX_LINE_BYTES)
     return line

@@ -137,7 +137,7 @@ def _offered(socket: Path, options: Options) -> dict[str, Any]:
         written = client.counts().head - before
         client.flush()
         rows = client.query("SELECT count(*) FROM job WHERE state = 'completed'").rows
-        health = client.health()["figures"]
+        health = client.health().figures
     acks = [taken for each in found[:PRODUCERS] for taken in each[1:]]
     longest = max(each[0] for each in found[:PRODUCERS])
     return {

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import convert
+
 from medkg_lab import rpc
+from medkg_lab.ledger.answers import EventLines
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import (
     ClaimedJob,
@@ -43,6 +46,23 @@ class Piece:
     rate: float
 
 
+@dataclass(frozen=True)
+class _Go:
+    """So many events at once, and so many a second after them."""
+
+    at_once: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """What is asked of a log: up to `limit` events after one, waiting `wait_s` seconds for the first."""
+
+    after: int
+    limit: int
+    wait_s: float
+
+
 class Source:
     """The log: what is due by the clock."""
 
@@ -54,21 +74,22 @@ class Source:
         last = self._pieces[-1]
         return last.first - 1 + int((time.time() - last.since) * last.rate)
 
-    async def go(self, args: dict[str, Any]) -> int:
+    async def go(self, args: rpc.Arguments) -> int:
         """Have `at_once` events now and `rate` a second from now on; the newest number after that."""
-        head, at_once, rate = self.head(), int(args["at_once"]), float(args["rate"])
+        given = convert(args, _Go)
+        head, at_once, rate = self.head(), given.at_once, given.rate
         self._pieces += [Piece(head + 1, time.time(), 0.0), Piece(head + at_once + 1, time.time(), rate)]
         return head + at_once
 
-    async def events(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def events(self, args: rpc.Arguments) -> EventLines:
         """As the ledger's `events`."""
-        after, limit = int(args["after"]), int(args["limit"])
-        until = time.monotonic() + float(args["wait_s"])
+        given = convert(args, _Portion)
+        after, until = given.after, time.monotonic() + given.wait_s
         while self.head() <= after and time.monotonic() < until:  # noqa: ASYNC110 - what is due is a matter of the clock
             await asyncio.sleep(0.005)
         head = self.head()
-        numbers = range(after + 1, min(head, after + limit) + 1)
-        return {"events": [self._event(number) for number in numbers], "head": head}
+        numbers = range(after + 1, min(head, after + given.limit) + 1)
+        return EventLines(events=tuple(map(self._event, numbers)), head=head)
 
     def _due(self, number: int) -> float:
         piece = next(one for one in reversed(self._pieces) if number >= one.first)

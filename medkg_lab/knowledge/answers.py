@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from medkg_lab.failures import Failure
+from medkg_lab.models.stored import Stored
+
 Mark = tuple[int, int]
 
 
@@ -232,3 +235,31 @@ class IdentifiedDocument:
     node_id: str
     title: str
     pmc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOutcome:
+    """What came of a document that was to be stored: either it was staged or it was refused."""
+
+    stored: Stored | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeHealth:
+    """How far the ledger has been followed (`position`, and `ledger`: whether it is), and revisions and sizes of the store and of
+    its indexes. `vectors_off` is why there is no index of vectors; `model` and `dimension` are the stored vectors'."""
+
+    position: int
+    ledger: str
+    revision: int
+    text_revision: int
+    vector_revision: int
+    chunks: int
+    text_chunks: int
+    vector_chunks: int
+    vectors_off: str | None
+    sparse_chunks: int
+    sparse_model: str | None
+    model: str | None
+    dimension: int | None

@@ -7,35 +7,27 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from medkg_lab import errors, rpc
+from medkg_lab import rpc
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.answers import (
     Connection,
     FoundNode,
     GraphPath,
     IdentifiedDocument,
+    KnowledgeHealth,
     Neighbours,
     PassageText,
     SearchAnswer,
+    StoreOutcome,
 )
 from medkg_lab.knowledge.errors import KnowledgeUnreadable, NoKnowledgeProcess
+from medkg_lab.models.stored import Stored
 
 _WRITE_TIMEOUT_S = 120.0
 _COPY_TIMEOUT_S = 600.0
 _MARGIN_S = 5.0
 _RETRY_INTERVAL_S = 0.1
 T = TypeVar("T")
-
-
-def refused(answer: Mapping[str, Any]) -> LabError | None:
-    """The error of a document that `index` or `graph` did not store, or None."""
-    error = answer.get("error")
-    if error is None:
-        return None
-    kind = errors.by_name(error["type"])
-    if kind is None:
-        return rpc.RemoteFailure(path="knowledge", op="store", detail=error["message"])
-    return kind(**error["fields"])
 
 
 def connected(socket: Path | None, patience: float) -> "KnowledgeClient":
@@ -66,22 +58,22 @@ class KnowledgeClient:
         """Drop the connection."""
         self._rpc.close()
 
-    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Stage documents for search; per document `{doc_id, count}`, or `{error}` when it is refused. Raises BatchFenced."""
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
+        """Stage documents for search: of each what was stored, or why it was refused. Raises BatchFenced."""
         return self._write("index", batch_id, documents)
 
-    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Stage documents' parts of the graph; answers as `index` does. Raises BatchFenced."""
         return self._write("graph", batch_id, documents)
 
-    def _write(self, op: str, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _write(self, op: str, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Have documents staged. What got no answer is sent again: a batch that is staged twice is staged once."""
-        return list(self._patiently(op, deadline=_WRITE_TIMEOUT_S, batch_id=batch_id, documents=list(documents)))
+        found = self._patiently(op, deadline=_WRITE_TIMEOUT_S, batch_id=batch_id, documents=list(documents))
+        return list(map(_outcome, _read(op, found, list[StoreOutcome])))
 
     def vector_model(self) -> str | None:
         """The model of the vectors that are stored, or None while there are none; it waits as writing does."""
-        model = self._patiently("health")["model"]
-        return None if model is None else str(model)
+        return _read("health", self._patiently("health"), KnowledgeHealth).model
 
     def _patiently(self, op: str, deadline: float | None = None, **arguments: Any) -> Any:
         until = time.monotonic() + self._patience
@@ -137,11 +129,7 @@ class KnowledgeClient:
         return self._query(Connection, "why", source=source, target=target, tenant=tenant)
 
     def _query(self, kind: type[T], op: str, **arguments: Any) -> T:
-        answer = self._rpc.call(op, **arguments)
-        try:
-            return msgspec.convert(answer, kind)
-        except msgspec.ValidationError as error:
-            raise KnowledgeUnreadable(detail=f"{op}: {error}") from None
+        return _read(op, self._rpc.call(op, **arguments), kind)
 
     def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, Any]:
         """The graph: `{nodes, edges, truncated}`."""
@@ -171,6 +159,22 @@ class KnowledgeClient:
         """Copy the store to a new file, as it is between two writings; the number of the last event of the ledger in it."""
         return int(self._rpc.call("copy", deadline=_COPY_TIMEOUT_S, path=str(path)))
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> KnowledgeHealth:
         """Position, revisions, sizes, and whether the ledger is being followed."""
-        return dict(self._rpc.call("health"))
+        return self._query(KnowledgeHealth, "health")
+
+
+def _read(op: str, answer: object, kind: type[T]) -> T:
+    """The answer to `op` as a record of `kind`. Raises KnowledgeUnreadable."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise KnowledgeUnreadable(detail=f"{op}: {error}") from None
+
+
+def _outcome(answer: StoreOutcome) -> Stored | LabError:
+    if answer.error is not None:
+        return answer.error.revive() or rpc.RemoteFailure(path="knowledge", op="store", detail=answer.error.message)
+    if answer.stored is None:
+        raise KnowledgeUnreadable(detail="a document was neither stored nor refused")
+    return answer.stored

@@ -2,17 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError
 
-from medkg_lab import rpc
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import UnusableDocument
 from medkg_lab.models.ir import Chunk, Edge, Frozen, Mention, Node
+from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import SparseVectors
 
 UNIT_TOLERANCE = 1e-3
@@ -104,7 +104,7 @@ class GraphDocument(Owned):
 D = TypeVar("D", bound=Owned)
 
 
-def check(kind: type[D], documents: Sequence[Any]) -> tuple[dict[int, D], dict[int, LabError]]:
+def check(kind: type[D], documents: Sequence[object]) -> tuple[dict[int, D], dict[int, LabError]]:
     """Check each of `documents` by itself: those that can be stored, by their number in the call, and the others' errors."""
     good: dict[int, D] = {}
     bad: dict[int, LabError] = {}
@@ -116,7 +116,7 @@ def check(kind: type[D], documents: Sequence[Any]) -> tuple[dict[int, D], dict[i
     return good, bad
 
 
-def unusable(given: Any, error: ValidationError) -> UnusableDocument:
+def unusable(given: object, error: ValidationError) -> UnusableDocument:
     """The error of a document that does not have the right form."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
@@ -124,10 +124,7 @@ def unusable(given: Any, error: ValidationError) -> UnusableDocument:
     return UnusableDocument(doc_id=name or "a document", detail=f"{where}: {first['msg']}")
 
 
-def outcomes(counts: dict[int, tuple[str, int]], bad: dict[int, LabError]) -> list[dict[str, Any]]:
-    """One answer per document, in the order of the call: `{doc_id, count}`, or `{error}` as errors travel."""
-    answers: dict[int, dict[str, Any]] = {
-        n: {"doc_id": doc_id, "count": count} for n, (doc_id, count) in counts.items()
-    }
-    answers |= {number: {"error": rpc.describe(error)} for number, error in bad.items()}
+def outcomes(counts: Mapping[int, Stored], bad: Mapping[int, LabError]) -> list[Stored | LabError]:
+    """One answer per document, in the order of the call."""
+    answers: dict[int, Stored | LabError] = {**counts, **bad}
     return [answers[number] for number in sorted(answers)]

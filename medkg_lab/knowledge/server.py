@@ -3,25 +3,30 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError, validate_call
 
 from medkg_lab import rpc
+from medkg_lab.errors import LabError
+from medkg_lab.failures import describe
 from medkg_lab.knowledge import passages
-from medkg_lab.knowledge.answers import SearchAnswer
+from medkg_lab.knowledge.answers import KnowledgeHealth, SearchAnswer, StoreOutcome
 from medkg_lab.knowledge.follower import Follower
 from medkg_lab.knowledge.graph import MAX_HOPS
 from medkg_lab.knowledge.progress import Progress
 from medkg_lab.knowledge.question import Question
 from medkg_lab.knowledge.relations import Relations
 from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.models.stored import Stored
 
 READERS = 4
 MAX_ROWS = 1_000_000
 Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 Hops = Annotated[int, Field(ge=0, le=MAX_HOPS)]
+T = TypeVar("T")
 DEFAULT_TENANT = "default"
 
 
@@ -97,14 +102,20 @@ class Writes:
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
 
-    def index(self, batch_id: str, documents: list[Any]) -> list[dict[str, Any]]:
-        return self._knowledge.stage_text(batch_id, documents)
+    def index(self, batch_id: str, documents: list[object]) -> list[StoreOutcome]:
+        return list(map(_told, self._knowledge.stage_text(batch_id, documents)))
 
-    def graph(self, batch_id: str, documents: list[Any]) -> list[dict[str, Any]]:
-        return self._knowledge.stage_graph(batch_id, documents)
+    def graph(self, batch_id: str, documents: list[object]) -> list[StoreOutcome]:
+        return list(map(_told, self._knowledge.stage_graph(batch_id, documents)))
 
     def copy(self, path: Path) -> int:
         return self._knowledge.database.copy_to(path)
+
+
+def _told(outcome: Stored | LabError) -> StoreOutcome:
+    if isinstance(outcome, LabError):
+        return StoreOutcome(error=describe(outcome))
+    return StoreOutcome(stored=outcome)
 
 
 def handlers(
@@ -119,9 +130,9 @@ def handlers(
     async def caught_up(seq: int, wait_s: float = 0) -> bool:
         return await progress.wait(seq, wait_s)
 
-    async def health() -> dict[str, Any]:
-        state = await asyncio.get_running_loop().run_in_executor(readers, knowledge.state)
-        return {"position": follower.position, "ledger": follower.state, **state}
+    async def health() -> KnowledgeHealth:
+        look = partial(knowledge.health, follower.position, follower.state)
+        return await asyncio.get_running_loop().run_in_executor(readers, look)
 
     reads, writes = Reads(knowledge), Writes(knowledge)
     found: dict[str, rpc.Handler] = {"caught_up": _checked(caught_up), "health": _checked(health)}
@@ -141,11 +152,11 @@ def handlers(
     return found | {name: _threaded(getattr(reads, name), readers) for name in names}
 
 
-def _checked(operation: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+def _checked(operation: Callable[..., T]) -> Callable[[rpc.Arguments], T]:
     """`operation` by keyword arguments of the declared types. Raises BadRequest."""
     checked = validate_call(operation)
 
-    def run(args: dict[str, Any]) -> Any:
+    def run(args: rpc.Arguments) -> T:
         try:
             return checked(**args)
         except ValidationError as error:
@@ -156,10 +167,10 @@ def _checked(operation: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     return run
 
 
-def _threaded(operation: Callable[..., Any], pool: ThreadPoolExecutor) -> rpc.Handler:
+def _threaded(operation: Callable[..., object], pool: ThreadPoolExecutor) -> rpc.Handler:
     run = _checked(operation)
 
-    async def handle(args: dict[str, Any]) -> Any:
+    async def handle(args: rpc.Arguments) -> object:
         return await asyncio.get_running_loop().run_in_executor(pool, run, args)
 
     return handle

@@ -5,10 +5,10 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge import generation_writer, messages, passages, publishing
+from medkg_lab.knowledge.answers import KnowledgeHealth
 from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.effects import Effect
@@ -24,6 +24,7 @@ from medkg_lab.knowledge.sparse_index import SparseIndex
 from medkg_lab.knowledge.vector_index import Make, VectorIndex
 from medkg_lab.knowledge.word_index import WordIndex
 from medkg_lab.logs import fields
+from medkg_lab.models.stored import Stored
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.index.options import VectorsOnGpu
 
@@ -70,8 +71,8 @@ class Knowledge:
         indexes = Indexes(self._texts, self._vectors, self._sparse, self._catalogue)
         self.searcher = Searcher(self.database, indexes, encoders, self._lock, profile, settings)
 
-    def stage_text(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
-        """Stage documents for search; one answer per document, `{doc_id, count}` or `{error}`. Raises BatchFenced."""
+    def stage_text(self, batch_id: str, documents: Sequence[object]) -> list[Stored | LabError]:
+        """Stage documents for search; one answer per document. Raises BatchFenced."""
         checked, bad = messages.check(TextDocument, documents)
         if (failure := self._vectors.failure) is not None:
             bad |= dict.fromkeys(checked, failure)
@@ -84,14 +85,14 @@ class Knowledge:
             except UnusableDocument as error:
                 bad[number] = error
         bad |= generation_writer.stage_text(self.database, batch_id, good)
-        counts = {n: (doc.doc_id, len(doc.chunks)) for n, (doc, _) in good.items() if n not in bad}
+        counts = {n: Stored(doc.doc_id, len(doc.chunks)) for n, (doc, _) in good.items() if n not in bad}
         return messages.outcomes(counts, bad)
 
-    def stage_graph(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
+    def stage_graph(self, batch_id: str, documents: Sequence[object]) -> list[Stored | LabError]:
         """Stage documents' parts of the graph; answers as `stage_text`, counting nodes and edges. Raises BatchFenced."""
         good, bad = messages.check(GraphDocument, documents)
         generation_writer.stage_graph(self.database, batch_id, good.values())
-        counts = {number: (doc.doc_id, len(doc.nodes) + len(doc.edges)) for number, doc in good.items()}
+        counts = {number: Stored(doc.doc_id, len(doc.nodes) + len(doc.edges)) for number, doc in good.items()}
         return messages.outcomes(counts, bad)
 
     def apply(self, effects: Sequence[Effect], seq: int) -> None:
@@ -125,22 +126,27 @@ class Knowledge:
         names = ("documents", "chunks", "vectors", "nodes", "edges")
         return dict(zip(names, self.database.rows(_COUNTS)[0], strict=True))
 
-    def state(self) -> dict[str, Any]:
-        """Revisions and sizes of the store and of its indexes: they agree whenever nothing is being published."""
+    def health(self, position: int = 0, ledger: str = "none") -> KnowledgeHealth:
+        """Revisions and sizes of the store and of its indexes: they agree whenever nothing is being published.
+
+        `position` and `ledger` are what its follower says, if it has one.
+        """
         manifest = self.database.manifest()
-        return {
-            "revision": self.database.position("revision"),
-            "text_revision": self._texts.revision,
-            "vector_revision": self._vectors.revision,
-            "chunks": passages.chunk_count(self.database),
-            "text_chunks": len(self._texts),
-            "vector_chunks": len(self._vectors),
-            "vectors_off": None if self._vectors.failure is None else str(self._vectors.failure),
-            "sparse_chunks": len(self._sparse),
-            "sparse_model": self._sparse.model,
-            "model": manifest and manifest[0],
-            "dimension": manifest and manifest[1],
-        }
+        return KnowledgeHealth(
+            position=position,
+            ledger=ledger,
+            revision=self.database.position("revision"),
+            text_revision=self._texts.revision,
+            vector_revision=self._vectors.revision,
+            chunks=passages.chunk_count(self.database),
+            text_chunks=len(self._texts),
+            vector_chunks=len(self._vectors),
+            vectors_off=None if self._vectors.failure is None else str(self._vectors.failure),
+            sparse_chunks=len(self._sparse),
+            sparse_model=self._sparse.model,
+            model=manifest and manifest[0],
+            dimension=manifest and manifest[1],
+        )
 
     def close(self) -> None:
         """Keep a snapshot of the vectors and let go of every file."""

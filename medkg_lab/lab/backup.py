@@ -166,7 +166,7 @@ def _wait_for_intake(lab: Lab) -> None:
 def _wait_for_knowledge(lab: Lab) -> None:
     head = lab.ledger.counts().head
     if not lab.knowledge.caught_up(head, WITHIN_S):
-        raise BackupLate(what="the knowledge process", lag=f"{head - int(lab.knowledge.health()['position'])} events")
+        raise BackupLate(what="the knowledge process", lag=f"{head - lab.knowledge.health().position} events")
 
 
 def _take_packs(source: Path, target: Path) -> None:

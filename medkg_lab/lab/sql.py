@@ -10,7 +10,7 @@ from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.files import read_text, replace_private, write_private
 from medkg_lab.lab.facade import Lab
-from medkg_lab.ledger.client import Selected
+from medkg_lab.ledger.answers import Selected
 
 DEFAULT_ROWS = 1000
 EXPORTED_ROWS = 100_000

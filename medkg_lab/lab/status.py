@@ -15,7 +15,8 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.state import CircuitState, JobState
+from medkg_lab.ledger.state import JobState
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.ports import lab_ports
 from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State

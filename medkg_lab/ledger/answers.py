@@ -12,7 +12,9 @@ import msgspec
 
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
-from medkg_lab.ledger.state import CircuitState, GateState, JobState, StageRun
+from medkg_lab.failures import Failure
+from medkg_lab.ledger.state import GateState, JobState, StageRun
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import Condition, Evidence, FieldValue
 
@@ -176,6 +178,117 @@ class Acknowledged:
     job_id: str
     new: bool
     state: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedJob:
+    """A job that was cancelled, or whose gate was rejected or failed, and the state it is in since."""
+
+    job_id: str
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequeuedJob:
+    """A job that runs again, from this stage on."""
+
+    job_id: str
+    from_stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedJobs:
+    """Those of the named jobs that a command changed."""
+
+    job_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """Whether a version of a definition was not known before."""
+
+    new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The number of the newest event after a record, and the jobs whose events were dropped because they were cancelled."""
+
+    seq: int
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOutcome:
+    """What came of one of several records that were sent together: either it was recorded or it was refused."""
+
+    result: Recorded | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """Whether setting a field opened a gate."""
+
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedGate:
+    """A gate that this caller opened, and the version of its job since."""
+
+    won: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchedJobs:
+    """The jobs that were bound to a run."""
+
+    jobs: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class WriterFigures:
+    """What the ledger's writer has done since it started."""
+
+    commits: int = 0
+    commands: int = 0
+    events: int = 0
+    projections: int = 0
+    longest_commit_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLines:
+    """Events of the log in order, each as the JSON that it was written as, and the number of the newest one."""
+
+    events: tuple[Any, ...]
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a SELECT gave; `truncated` when there were more rows than the limit."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHealth:
+    """What a person who looks after the ledger wants to know: `head` is the newest event, `projected` the newest in the tables,
+    `ring_start` the oldest one that is answered from memory, `figures` what the writer has measured of itself."""
+
+    pid: int
+    started_at: float
+    head: int
+    projected: int
+    jobs_in_memory: int
+    batches: int
+    ring_start: int
+    figures: WriterFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

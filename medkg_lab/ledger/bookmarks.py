@@ -6,7 +6,6 @@ its newest bookmarks makes it skip anything.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -15,7 +14,8 @@ from medkg_lab.ledger.errors import BookmarkMoved
 
 FILE = "bookmarks.json"
 
-Bookmark = dict[str, Any]
+Bookmark = Mapping[str, object]
+"""A JSON object whose form is its reader's own."""
 
 
 class Bookmarks:

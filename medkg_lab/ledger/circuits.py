@@ -11,8 +11,9 @@ from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, desc
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import Core, Request
 from medkg_lab.ledger.rates import Rates, Spent
-from medkg_lab.ledger.state import Circuit, CircuitState
+from medkg_lab.ledger.state import Circuit
 from medkg_lab.ledger.writer_bridge import WriterBridge
+from medkg_lab.models.circuits import CircuitState, RateLease
 
 MAX_RATE_PER_SECOND = 1_000_000.0
 MAX_WANT = 10_000
@@ -35,19 +36,19 @@ class Circuits:
             "rates": self.rates,
         }
 
-    async def report(self, args: dict[str, Any]) -> Any:
+    async def report(self, args: rpc.Arguments) -> Any:
         """Count what a call came to, and open or close its circuit if that follows."""
         report = BreakerReport.parse(args)
         failures = await self._bridge.do(read_state=lambda core: core.failure_counts.note(report, core.state))
         command = replace(report, failures=failures, at=time.time())
         return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
-    async def probe(self, args: dict[str, Any]) -> Any:
+    async def probe(self, args: rpc.Arguments) -> Any:
         """Grant the one probe, if its time has come."""
         command = replace(BreakerProbe.parse(args), at=time.time())
         return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
-    async def breakers(self, args: dict[str, Any]) -> Any:
+    async def breakers(self, args: rpc.Arguments) -> Any:
         """All circuits that have ever opened, and those with failures in a row."""
 
         def evaluate(core: Core) -> list[CircuitRow]:
@@ -61,13 +62,13 @@ class Circuits:
 
         return await self._bridge.do(read_state=evaluate)
 
-    async def rate_lease(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def rate_lease(self, args: rpc.Arguments) -> RateLease:
         """Calls that may be made now, of all that processes share."""
         read = Args("rate_lease", args)
         rate, want = read.number("rate_per_s", 1e-6, MAX_RATE_PER_SECOND), int(read.number("want", 1, MAX_WANT))
         granted, wait_s = self._rates.lease(read.text("policy"), read.text("key"), rate, want)
-        return {"granted": granted, "wait_s": wait_s}
+        return RateLease(granted=granted, wait_s=wait_s)
 
-    async def rates(self, args: dict[str, Any]) -> list[Spent]:
+    async def rates(self, args: rpc.Arguments) -> list[Spent]:
         """The rate limits that somebody waits for now."""
         return self._rates.spent()

@@ -15,21 +15,34 @@ from medkg_lab import rpc
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.answers import (
     Acknowledged,
+    ChangedJobs,
     CircuitRow,
     ClaimedBatch,
     Counts,
+    EndedJob,
+    EventLines,
+    FieldChange,
     GateRow,
     JobDetail,
     JobRow,
+    LaunchedJobs,
     LeaseState,
+    LedgerHealth,
+    OpenedGate,
     PruneReport,
+    Recorded,
+    Registered,
     ReleaseRow,
+    RequeuedJob,
+    Selected,
     SnapshotMade,
     read,
 )
+from medkg_lab.ledger.bookmarks import Bookmark
 from medkg_lab.ledger.emitter import Emitter
 from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import Definition
+from medkg_lab.models.circuits import CircuitStatus, ProbeVerdict, RateLease
 from medkg_lab.models.event_codec import (
     draft_to_json,
     evidence_to_json,
@@ -43,9 +56,8 @@ from medkg_lab.models.job import JobSpec
 RETRY_INTERVAL_S = 0.1
 RETURN_TIMEOUT_S = 10.0
 """How long a ledger that was just there is thought to be restarting."""
-Json = dict[str, Any]
 
-__all__ = ["EventPage", "Json", "LedgerClient", "Selected", "errors"]
+__all__ = ["EventPage", "LedgerClient", "errors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +66,6 @@ class EventPage:
 
     events: tuple[Event, ...]
     head: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What a SELECT gave; `truncated` when there were more rows than the limit."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-    truncated: bool
 
 
 class LedgerClient:
@@ -114,26 +117,26 @@ class LedgerClient:
         """Take jobs of an older ledger in where they do not exist yet; an answer for each, in order."""
         return read(self._command("import_jobs", id, entries=list(map(imported_to_json, entries))), list[Acknowledged])
 
-    def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> Json:
+    def retry(self, job_id: str, from_stage: str | None = None, *, by: str, id: str | None = None) -> RequeuedJob:
         """Run a finished job again, by default from the first stage that was not completed. Raises IllegalTransition."""
-        return self._object(self._command("retry", id, job_id=job_id, from_stage=from_stage, by=by))
+        return read(self._command("retry", id, job_id=job_id, from_stage=from_stage, by=by), RequeuedJob)
 
     def retry_many(
         self, job_ids: Sequence[str], state: str, kind: str | None = None, *, by: str, id: str | None = None
     ) -> list[str]:
         """Run those of the jobs again that are (still) in `state`, and of `kind`: their ids."""
         answer = self._command("retry_many", id, job_ids=list(job_ids), state=state, kind=kind, by=by)
-        return list(self._object(answer)["job_ids"])
+        return list(read(answer, ChangedJobs).job_ids)
 
     def acknowledge(self, job_ids: Sequence[str], *, by: str, id: str | None = None) -> list[str]:
         """Note that the failures of these jobs were seen: the ids of those that it was news of. Raises IllegalTransition when
         the only one has not failed."""
         answer = self._command("acknowledge", id, job_ids=list(job_ids), by=by)
-        return list(self._object(answer)["job_ids"])
+        return list(read(answer, ChangedJobs).job_ids)
 
-    def cancel(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
+    def cancel(self, job_id: str, by: str, why: str, *, id: str | None = None) -> EndedJob:
         """End an unfinished job. Raises IllegalTransition."""
-        return self._object(self._command("cancel", id, job_id=job_id, by=by, why=why))
+        return read(self._command("cancel", id, job_id=job_id, by=by, why=why), EndedJob)
 
     def get(self, job_id: str) -> JobDetail | None:
         """All that is known of a job."""
@@ -162,9 +165,9 @@ class LedgerClient:
 
     # Definitions
 
-    def register(self, kind: str, name: str, version: str, content: str, *, id: str | None = None) -> Json:
-        """Make a version of a topology, policies or profile known: {new}. Raises DefinitionConflict."""
-        return self._object(self._command("register", id, kind=kind, name=name, version=version, content=content))
+    def register(self, kind: str, name: str, version: str, content: str, *, id: str | None = None) -> Registered:
+        """Make a version of a topology, policies or profile known. Raises DefinitionConflict."""
+        return read(self._command("register", id, kind=kind, name=name, version=version, content=content), Registered)
 
     def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Definition]:
         """The registered definitions of a kind, oldest first."""
@@ -200,15 +203,15 @@ class LedgerClient:
 
     def surrender(
         self, batch_id: str, stage: str | None = None, over: str | None = None, *, id: str | None = None
-    ) -> Json:
+    ) -> None:
         """Hand a batch back; `over` is the job whose document ran over its deadline. Raises BatchNotOwned."""
-        return self._object(self._command("surrender", id, batch_id=batch_id, stage=stage, over=over))
+        self._command("surrender", id, batch_id=batch_id, stage=stage, over=over)
 
-    def record(self, batch_id: str, events: Sequence[EventData], *, id: str | None = None) -> Json:
-        """Record what was done, after all that was emitted before: {seq, dropped: [job_id]}. Raises BatchNotOwned."""
+    def record(self, batch_id: str, events: Sequence[EventData], *, id: str | None = None) -> Recorded:
+        """Record what was done, after all that was emitted before. Raises BatchNotOwned."""
         if self._emitter is not None:
             self._emitter.drain(batch_id)
-        return self._object(self._command("record", id, batch_id=batch_id, events=list(map(draft_to_json, events))))
+        return read(self._command("record", id, batch_id=batch_id, events=list(map(draft_to_json, events))), Recorded)
 
     def emit(
         self,
@@ -250,11 +253,11 @@ class LedgerClient:
         evidence: Evidence = NO_EVIDENCE,
         *,
         id: str | None = None,
-    ) -> Json:
-        """Set a field, and open the gate that waits for it: {opened}. Raises GateWithoutEvidence and GatePagesMissing."""
+    ) -> FieldChange:
+        """Set a field, and open the gate that waits for it. Raises GateWithoutEvidence and GatePagesMissing."""
         told = evidence_to_json(evidence)
         answer = self._command("set_field", id, job_id=job_id, field=field, value=value, by=by, evidence=told)
-        return self._object(answer)
+        return read(answer, FieldChange)
 
     def gate_open(
         self,
@@ -265,13 +268,13 @@ class LedgerClient:
         how: str = "manual",
         *,
         id: str | None = None,
-    ) -> Json:
-        """Open a gate: {won: true, version}. Raises GateNotWaiting, GateWithoutEvidence and GatePagesMissing."""
-        return self._object(self._command("gate_open", id, job_id=job_id, by=by, why=why, partial=partial, how=how))
+    ) -> OpenedGate:
+        """Open a gate. Raises GateNotWaiting, GateWithoutEvidence and GatePagesMissing."""
+        return read(self._command("gate_open", id, job_id=job_id, by=by, why=why, partial=partial, how=how), OpenedGate)
 
-    def gate_reject(self, job_id: str, by: str, why: str, *, id: str | None = None) -> Json:
+    def gate_reject(self, job_id: str, by: str, why: str, *, id: str | None = None) -> EndedJob:
         """End the job that waits at a gate. Raises GateNotWaiting."""
-        return self._object(self._command("gate_reject", id, job_id=job_id, by=by, why=why))
+        return read(self._command("gate_reject", id, job_id=job_id, by=by, why=why), EndedJob)
 
     def gate_fail(
         self,
@@ -282,11 +285,11 @@ class LedgerClient:
         evidence: Evidence = NO_EVIDENCE,
         *,
         id: str | None = None,
-    ) -> Json:
+    ) -> EndedJob:
         """Say that what a gate waits for will not come. Raises GateNotWaiting."""
         told = evidence_to_json(evidence)
         answer = self._command("gate_fail", id, job_id=job_id, by=by, kind=kind, reason=reason, evidence=told)
-        return self._object(answer)
+        return read(answer, EndedJob)
 
     def gates(self, state: str | None = None) -> list[GateRow]:
         """The gates, in one state or all; those that wait longest first."""
@@ -305,11 +308,13 @@ class LedgerClient:
         job_ids: Sequence[str] | None = None,
         from_stage: str | None = None,
         id: str | None = None,
-    ) -> Json:
-        """Bind a release or jobs to a run: {jobs}. Raises UnknownRelease, IllegalTransition and MixedLaunch."""
+    ) -> LaunchedJobs:
+        """Bind a release or jobs to a run. Raises UnknownRelease, IllegalTransition and MixedLaunch."""
         jobs = None if job_ids is None else list(job_ids)
-        args: Json = {"run_id": run_id, "release_id": release_id, "job_ids": jobs, "from_stage": from_stage, "by": by}
-        return self._object(self._command("launch", id, **args))
+        found = self._command(
+            "launch", id, run_id=run_id, release_id=release_id, job_ids=jobs, from_stage=from_stage, by=by
+        )
+        return read(found, LaunchedJobs)
 
     # What all processes share
 
@@ -323,35 +328,44 @@ class LedgerClient:
         reset_s: float,
         owner: str,
         id: str | None = None,
-    ) -> Json:
-        """Tell what a call came to (`failure`, `success`, or `none`: no verdict): {state, until}.
+    ) -> CircuitStatus:
+        """Tell what a call came to (`failure`, `success`, or `none`: no verdict).
 
         The circuit opens after `threshold` failures in a row, for `reset_s` seconds.
         """
-        args: Json = {"policy": policy, "key": key, "outcome": outcome, "owner": owner}
-        return self._object(self._command("breaker_report", id, **args, threshold=threshold, reset_s=reset_s))
+        found = self._command(
+            "breaker_report",
+            id,
+            policy=policy,
+            key=key,
+            outcome=outcome,
+            owner=owner,
+            threshold=threshold,
+            reset_s=reset_s,
+        )
+        return read(found, CircuitStatus)
 
     def breaker_probe(
         self, policy: str, key: str, *, owner: str, limit_s: float | None = None, id: str | None = None
-    ) -> Json:
-        """Ask whether a call may be made: {granted, state, until}.
+    ) -> ProbeVerdict:
+        """Ask whether a call may be made.
 
         It may while the circuit is closed; else one owner may make one, and must report on it within `limit_s` seconds
         (120 if not given).
         """
         limit = {} if limit_s is None else {"limit_s": limit_s}
-        return self._object(self._command("breaker_probe", id, policy=policy, key=key, owner=owner, **limit))
+        return read(self._command("breaker_probe", id, policy=policy, key=key, owner=owner, **limit), ProbeVerdict)
 
     def breakers(self) -> list[CircuitRow]:
         """The circuits that have opened or have failures in a row."""
         return read(self._query("breakers"), list[CircuitRow])
 
-    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> Json:
-        """Calls that may be made now, of the rate that all processes share: {granted, wait_s}.
+    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> RateLease:
+        """Calls that may be made now, of the rate that all processes share.
 
         When none is granted, `wait_s` is the seconds until there is one.
         """
-        return self._object(self._query("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want))
+        return read(self._query("rate_lease", policy=policy, key=key, rate_per_s=rate_per_s, want=want), RateLease)
 
     def rates(self) -> list[Spent]:
         """The rates that are used up while somebody waits for their next call."""
@@ -361,17 +375,17 @@ class LedgerClient:
 
     def events(self, after: int, limit: int = 1000, wait_s: float = 0.0, job_id: str | None = None) -> EventPage:
         """The events after number `after`, of one job if given, waiting up to `wait_s` seconds for one."""
-        found = self._object(self._waiting("events", wait_s, after=after, limit=limit, job_id=job_id))
-        return EventPage(tuple(map(from_json, found["events"])), int(found["head"]))
+        found = read(self._waiting("events", wait_s, after=after, limit=limit, job_id=job_id), EventLines)
+        return EventPage(tuple(map(from_json, found.events)), found.head)
 
     def lines(self, after: int, limit: int = 1000, wait_s: float = 0.0) -> list[tuple[Event, bytes]]:
         """The events after number `after`, each with the JSON that it was written as."""
-        found = self._object(self._waiting("events", wait_s, after=after, limit=limit))
-        return [(from_json(raw), orjson.dumps(raw)) for raw in found["events"]]
+        found = read(self._waiting("events", wait_s, after=after, limit=limit), EventLines)
+        return [(from_json(raw), orjson.dumps(raw)) for raw in found.events]
 
     def positions(self) -> dict[str, int]:
         """How far each reader of the log is."""
-        return self._object(self._query("positions"))
+        return read(self._query("positions"), dict[str, int])
 
     def position(self, view: str, seq: int) -> None:
         """Tell how far `view` is."""
@@ -382,11 +396,11 @@ class LedgerClient:
         args = {"sql": sql, "params": list(params), "limit": limit, "timeout_s": timeout_s}
         return read(self._question("rows", args, self.deadline + timeout_s), Selected)
 
-    def bookmarks(self) -> dict[str, Json]:
+    def bookmarks(self) -> dict[str, Bookmark]:
         """Where each reader stands, in its own words."""
-        return self._object(self._query("bookmarks"))
+        return read(self._query("bookmarks"), dict[str, Bookmark])
 
-    def bookmark(self, reader: str, previous: Mapping[str, Any] | None, value: Mapping[str, Any]) -> None:
+    def bookmark(self, reader: str, previous: Bookmark | None, value: Bookmark) -> None:
         """Replace the bookmark of `reader`. Raises BookmarkMoved when it is not `previous` any more."""
         before = None if previous is None else dict(previous)
         self._query("bookmark", reader=reader, previous=before, value=dict(value))
@@ -400,9 +414,9 @@ class LedgerClient:
         """Wait until the tables show all that was acknowledged."""
         self._query("flush")
 
-    def health(self) -> Json:
+    def health(self) -> LedgerHealth:
         """What a person who looks after the ledger wants to know."""
-        return self._object(self._query("health"))
+        return read(self._query("health"), LedgerHealth)
 
     # Its files
 
@@ -420,7 +434,7 @@ class LedgerClient:
 
     def low_waters(self) -> dict[str, int]:
         """The last event that each view, and the ledger with its archive, has forgotten."""
-        return self._object(self._query("low_waters"))
+        return read(self._query("low_waters"), dict[str, int])
 
     def rebuild(self) -> None:
         """Have the ledger restart and make its views again; its report comes to lie beside its files."""
@@ -449,7 +463,7 @@ class LedgerClient:
     def _waiting(self, op: str, wait_s: float, **args: Any) -> Any:
         return self._question(op, {**args, "wait_s": wait_s}, self.deadline + wait_s)
 
-    def _question(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
+    def _question(self, op: str, args: Mapping[str, object], seconds: float) -> Any:
         """Ask; again at once if all that failed was a connection from before the ledger's last restart, and repeatedly
         for as long as it may be restarting."""
         until = time.monotonic() + seconds
@@ -475,7 +489,7 @@ class LedgerClient:
         for connection in idle:
             connection.close()
 
-    def _call(self, op: str, args: Mapping[str, Any], seconds: float) -> Any:
+    def _call(self, op: str, args: Mapping[str, object], seconds: float) -> Any:
         with self._lock:
             connection = self._idle.pop() if self._idle else rpc.Client(self.path, self.deadline)
         try:
@@ -483,8 +497,3 @@ class LedgerClient:
         finally:
             with self._lock:
                 self._idle.append(connection)
-
-    @staticmethod
-    def _object(answer: Any) -> Json:
-        assert isinstance(answer, dict)
-        return answer

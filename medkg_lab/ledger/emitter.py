@@ -4,14 +4,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from medkg_lab import errors as lab_errors
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
+from medkg_lab.failures import Failure
+from medkg_lab.ledger.answers import RecordOutcome, read
 from medkg_lab.ledger.errors import EmissionLost, LedgerClosing, LedgerError
 from medkg_lab.models.event_codec import draft_to_json
 from medkg_lab.models.events import EventData
@@ -25,6 +26,17 @@ MOST_FAILED = 64
 """Batches whose failure is kept for whoever asks: nobody may ever ask about one that was lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A record that is not acknowledged yet, as it is sent: its events are JSON already."""
+
+    id: str
+    batch_id: str
+    events: orjson.Fragment
+    lazy: bool
+    resend: bool = False
+
+
 class Emitter:
     """One thread with a connection of its own; what fails is kept until `put` or `drain` raises it.
 
@@ -36,7 +48,7 @@ class Emitter:
         self._path = path
         self._deadline = deadline
         self._before = before
-        self._pending: deque[dict[str, Any]] = deque()
+        self._pending: deque[_Pending] = deque()
         self._changed = threading.Condition()
         self._due = NEVER
         self._failed: dict[str, LabError | OSError] = {}
@@ -65,7 +77,7 @@ class Emitter:
                 raise self._failed.pop(batch_id)
             # What has waited here need not wait in the ledger as well: the answer would hold up an urgent one behind it.
             lazy = not urgent and not within_s
-            self._pending.append({"id": command_id, "batch_id": batch_id, "events": encoded, "lazy": lazy})
+            self._pending.append(_Pending(command_id, batch_id, encoded, lazy))
             self._send_by(0.0 if urgent or len(self._pending) >= MOST_AT_ONCE else time.monotonic() + within_s)
 
     def drain(self, batch_id: str | None) -> list[str]:
@@ -114,55 +126,54 @@ class Emitter:
             self._due = NEVER
         return self._due - time.monotonic()
 
-    def _next(self) -> list[dict[str, Any]]:
+    def _next(self) -> list[_Pending]:
         with self._changed:
             while not self._closing and (left := self._left()) > 0:
                 self._changed.wait(None if left == NEVER else left)
             self._due = 0.0 if len(self._pending) > MOST_AT_ONCE else NEVER
             return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
 
-    def _send(self, client: rpc.Client, records: list[dict[str, Any]]) -> None:
+    def _send(self, client: rpc.Client, records: list[_Pending]) -> None:
         """Deliver `records`, repeatedly until they are answered or the deadline is over.
 
         A ledger that closed while it worked on them is away like any other that gave no answer: those that it had carried out
         it knows again by their ids.
         """
         until = time.monotonic() + self._deadline
-        lazy = all(record["lazy"] for record in records)
+        lazy = all(record.lazy for record in records)
         while True:
             try:
-                answers = client.call(
-                    "records", deadline=max(0.01, until - time.monotonic()), records=records, lazy=lazy
-                )
+                left = max(0.01, until - time.monotonic())
+                answers = read(client.call("records", deadline=left, records=records, lazy=lazy), list[RecordOutcome])
                 _raise_closing(answers)
                 break
             except rpc.PeerUnreachable as error:
                 if time.monotonic() + RETRY_INTERVAL_S >= until:
                     return self._fail(error)
             time.sleep(RETRY_INTERVAL_S)
-            records = [{**record, "resend": True} for record in records]
+            records = [replace(record, resend=True) for record in records]
         return self._acknowledge(answers)
 
-    def _acknowledge(self, answers: list[dict[str, Any]]) -> None:
+    def _acknowledge(self, answers: list[RecordOutcome]) -> None:
         with self._changed:
             for answer in answers:
-                batch_id = self._pending.popleft()["batch_id"]
-                if "error" in answer:
-                    self._failed.setdefault(batch_id, _revive(answer["error"]))
-                else:
-                    self._dropped |= dict.fromkeys(answer["result"]["dropped"])
+                batch_id = self._pending.popleft().batch_id
+                if answer.error is not None:
+                    self._failed.setdefault(batch_id, _revive(answer.error))
+                elif answer.result is not None:
+                    self._dropped |= dict.fromkeys(answer.result.dropped)
             self._changed.notify_all()
 
     def _drop(self, count: int, error: OSError) -> None:
         with self._changed:
             for _ in range(count):
-                self._failed.setdefault(self._pending.popleft()["batch_id"], error)
+                self._failed.setdefault(self._pending.popleft().batch_id, error)
             self._changed.notify_all()
 
     def _fail(self, error: LabError) -> None:
         with self._changed:
             lost = EmissionLost(count=len(self._pending), seconds=self._deadline, detail=str(error))
-            self._failed |= {record["batch_id"]: lost for record in self._pending}
+            self._failed |= {record.batch_id: lost for record in self._pending}
             self._pending.clear()
             self._changed.notify_all()
 
@@ -175,13 +186,11 @@ def _encoded(events: Sequence[EventData]) -> orjson.Fragment:
         raise rpc.NotEncodable(op="record", what="an event", detail=str(error)) from error
 
 
-def _raise_closing(answers: list[dict[str, Any]]) -> None:
+def _raise_closing(answers: list[RecordOutcome]) -> None:
     """Raise LedgerClosing if one of the outcomes is that."""
-    for answer in answers:
-        if "error" in answer and isinstance(_revive(answer["error"]), rpc.PeerClosing):
-            raise LedgerClosing()
+    if any(answer.error is not None and isinstance(_revive(answer.error), rpc.PeerClosing) for answer in answers):
+        raise LedgerClosing()
 
 
-def _revive(error: dict[str, Any]) -> LabError:
-    known = lab_errors.by_name(error["type"])
-    return known(**error["fields"]) if known else LedgerError(detail=error["message"])
+def _revive(failure: Failure) -> LabError:
+    return failure.revive() or LedgerError(detail=failure.message)

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 
 from medkg_lab.ledger.commands.breakers import BreakerReport
-from medkg_lab.ledger.state import CircuitState, State
+from medkg_lab.ledger.state import State
+from medkg_lab.models.circuits import CircuitState
 
 REMEMBERED = 10_000
 """Reports by id, so that one that is sent again does not count twice."""

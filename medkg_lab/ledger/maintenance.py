@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import duckdb
 
 from medkg_lab import rpc
 from medkg_lab.files import sync
 from medkg_lab.ledger import files, snapshots
+from medkg_lab.ledger.answers import EventsFile, PruneReport, SnapshotMade, to_json
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import FOLDS, Core
@@ -62,7 +63,7 @@ class Maintenance:
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def snapshot(self, args: dict[str, Any]) -> Any:
+    async def snapshot(self, args: rpc.Arguments) -> SnapshotMade:
         """A consistent copy of all events and of the views, in a folder of its own, while everything goes on."""
         wanted = Args("snapshot", args).maybe_text("path")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -73,7 +74,7 @@ class Maintenance:
         await self._bridge.do()
         return await self._do(lambda: self._snapshot(path))
 
-    def _snapshot(self, path: Path) -> dict[str, Any]:
+    def _snapshot(self, path: Path) -> SnapshotMade:
         part = path.with_name(path.name + ".part")
         try:
             shutil.rmtree(part, ignore_errors=True)
@@ -84,11 +85,12 @@ class Maintenance:
             events = Archive(part / EVENTS)
             events.adopt(self._core.store.archive)
             head = self._reader.export(events)
-            parts = [
-                {"file": f"{EVENTS}/{each.path.name}", "first": each.first, "last": each.last}
+            parts = tuple(
+                EventsFile(file=f"{EVENTS}/{each.path.name}", first=each.first, last=each.last)
                 for each in events.parts()
-            ]
-            manifest = {"made_at": time.time(), "head": head, "fold": seq, "events": parts}
+            )
+            made = SnapshotMade(path=str(path), made_at=time.time(), head=head, fold=seq, events=parts)
+            manifest = {name: value for name, value in to_json(made).items() if name != "path"}
             files.write_json(part / MANIFEST, manifest)
             sync(part)
             part.rename(path)
@@ -96,9 +98,9 @@ class Maintenance:
         except (OSError, duckdb.Error) as error:
             shutil.rmtree(part, ignore_errors=True)
             raise SnapshotFailed(path=path, detail=str(error).splitlines()[0]) from error
-        return {"path": str(path), **manifest}
+        return made
 
-    async def prune(self, args: dict[str, Any]) -> Any:
+    async def prune(self, args: rpc.Arguments) -> PruneReport:
         """Move events that every view has seen to the archive, behind a fold snapshot; the newest `keep` stay."""
         keep = int(Args("prune", {"keep": KEEP, **args}).number("keep", 1, 2**62))
         await self._bridge.do()
@@ -106,12 +108,12 @@ class Maintenance:
         views = {**self._positions.readers(), "tables": self._bridge.commit_status.projected}
         upto = min(head - keep, *views.values())
         if upto <= low:
-            return {"pruned": 0, "low": low, "head": head, "views": views, "fold": None}
+            return PruneReport(pruned=0, low=low, head=head, views=views, fold=None)
         fold = await self._do(lambda: self._archive(low, upto))
         await self._bridge.do(read_state=lambda core: core.store.prune(upto))
         now = self._core.store.low
         log.info("events up to %d were pruned", now, extra=fields(event="events.pruned"))
-        return {"pruned": now - low, "low": now, "head": head, "views": views, "fold": fold}
+        return PruneReport(pruned=now - low, low=now, head=head, views=views, fold=fold)
 
     def _archive(self, low: int, upto: int) -> str:
         _, fold = snapshots.copy_views(self._core.views, self._core.folder / FOLDS)
@@ -120,20 +122,18 @@ class Maintenance:
             self._reader.archive(first, upto)
         return str(fold)
 
-    async def low_water(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def low_water(self, args: rpc.Arguments) -> None:
         """A view tells up to which event it has forgotten."""
         read = Args("low_water", args)
         self._positions.forget(read.text("view"), int(read.number("seq", 0, 2**62)))
-        return {}
 
-    async def low_waters(self, args: dict[str, Any]) -> dict[str, int]:
+    async def low_waters(self, args: rpc.Arguments) -> dict[str, int]:
         """Up to which event each view has forgotten, and the ledger itself: 0 as long as its archive has all."""
         store = self._core.store
         return {**self._positions.forgotten(), OWN_MARK: 0 if store.reaches(0) else store.low}
 
-    async def rebuild(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def rebuild(self, args: rpc.Arguments) -> None:
         """End, so that the next start drops the views and makes them again from the events."""
         (self._core.folder / WANTED).touch()
         log.info("the views will be made again: restarting", extra=fields(event="views.discarded"))
         asyncio.get_running_loop().call_later(0.1, self._bridge.stop)
-        return {}

@@ -11,7 +11,7 @@ from typing import Any, Self
 import orjson
 
 from medkg_lab import rpc
-from medkg_lab.ledger.answers import Counts, JobDetail
+from medkg_lab.ledger.answers import Counts, EventLines, JobDetail, LedgerHealth
 from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
@@ -21,6 +21,7 @@ from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.query import FILTERS, MAX_QUERY_S, MAX_ROWS, QueryService
 from medkg_lab.ledger.query_pool import QueryPool
 from medkg_lab.ledger.ring import portion
+from medkg_lab.ledger.state import Definition
 from medkg_lab.ledger.writer_bridge import WriterBridge, wait_of
 from medkg_lab.models.event_codec import line_of
 
@@ -87,21 +88,21 @@ class Queries:
             "health": self.health,
         }
 
-    async def definitions(self, args: dict[str, Any]) -> Any:
+    async def definitions(self, args: rpc.Arguments) -> Any:
         """The registered definitions of a kind, of one name and version if given, in the order of registration."""
         read = Args("definitions", args)
         kind, name, version = read.text("kind"), read.maybe_text("name"), read.maybe_text("version")
         if kind not in KINDS:
             raise read.wrong(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.80}")
 
-        def evaluate(core: Core) -> list[Any]:
+        def evaluate(core: Core) -> list[Definition]:
             found = (each for each in core.state.definitions.values() if each.kind == kind)
             named = (each for each in found if name is None or each.name == name)
             return [each for each in named if version is None or each.version == version]
 
         return await self._bridge.do(read_state=evaluate)
 
-    async def get(self, args: dict[str, Any]) -> Any:
+    async def get(self, args: rpc.Arguments) -> Any:
         """All that is known of a job; null when there is none."""
         job_id = Args("get", args).text("job_id")
 
@@ -114,7 +115,7 @@ class Queries:
 
         return await self._bridge.do(read_state=evaluate)
 
-    async def jobs(self, args: dict[str, Any]) -> Any:
+    async def jobs(self, args: rpc.Arguments) -> Any:
         """The newest jobs, narrowed down."""
         read = Args("jobs", args)
         limit = int(read.number("limit", 1, MAX_ROWS))
@@ -122,13 +123,13 @@ class Queries:
         await self._bridge.do()
         return await self._desk.jobs(filters, limit, read.maybe_text("after"))
 
-    async def gates(self, args: dict[str, Any]) -> Any:
+    async def gates(self, args: rpc.Arguments) -> Any:
         """The gates, in one state if given."""
         state = Args("gates", args).maybe_text("state")
         await self._bridge.do()
         return await self._desk.gates(state)
 
-    async def events(self, args: dict[str, Any]) -> Any:
+    async def events(self, args: rpc.Arguments) -> Any:
         """The events after a number, as soon as there is one."""
         read = Args("events", args)
         after, limit = int(read.number("after", 0, 2**62)), int(read.number("limit", 1, MAX_EVENTS))
@@ -137,7 +138,7 @@ class Queries:
         lines: list[bytes] = []
         while not lines and await self._follows(after, until - time.monotonic()):
             lines, after = await self._lines(after, limit, job_id)
-        return {"events": [orjson.Fragment(line) for line in lines], "head": self._bridge.commit_status.head}
+        return EventLines(events=tuple(map(orjson.Fragment, lines)), head=self._bridge.commit_status.head)
 
     async def _follows(self, seq: int, wait_s: float) -> bool:
         return await self._bridge.until(lambda: self._bridge.commit_status.head > seq, wait_s)
@@ -151,28 +152,26 @@ class Queries:
             lines = portion(map(line_of, await work), limit)
         return lines, head
 
-    async def positions(self, args: dict[str, Any]) -> dict[str, int]:
+    async def positions(self, args: rpc.Arguments) -> dict[str, int]:
         """How far each reader of the log is, and the ledger's own views."""
         return {**self._positions.all(), "tables": self._bridge.commit_status.projected}
 
-    async def position(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def position(self, args: rpc.Arguments) -> None:
         """A reader tells how far it is."""
         read = Args("position", args)
         self._positions.set(read.text("view"), int(read.number("seq", 0, 2**62)))
-        return {}
 
-    async def bookmarks(self, args: dict[str, Any]) -> Mapping[str, Any]:
+    async def bookmarks(self, args: rpc.Arguments) -> Mapping[str, Any]:
         """The bookmarks of all readers."""
         return self._bookmarks.all()
 
-    async def bookmark(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def bookmark(self, args: rpc.Arguments) -> None:
         """A reader replaces its bookmark."""
         read = Args("bookmark", args)
         previous = None if read.any("previous") is None else read.mapping("previous")
         self._bookmarks.replace(read.text("reader"), previous, read.mapping("value"))
-        return {}
 
-    async def counts(self, args: dict[str, Any]) -> Any:
+    async def counts(self, args: rpc.Arguments) -> Any:
         """How many jobs and gates are in each state, and how many jobs are queued in each lane."""
 
         def evaluate(core: Core) -> Counts:
@@ -182,36 +181,35 @@ class Queries:
 
         return await self._bridge.do(read_state=evaluate)
 
-    async def query(self, args: dict[str, Any]) -> Any:
+    async def query(self, args: rpc.Arguments) -> Any:
         """Rows of a SELECT from outside, which is run in a process of its own."""
         select = _Select.read(Args("query", args))
         await self._bridge.do()
         return await self._pool.query(select.sql, select.parameters, select.limit, select.timeout_s)
 
-    async def rows(self, args: dict[str, Any]) -> Any:
+    async def rows(self, args: rpc.Arguments) -> Any:
         """Rows of one of the lab's own SELECTs, whose text is known to be harmless."""
         select = _Select.read(Args("rows", args))
         await self._bridge.do()
         return await self._desk.rows(select.sql, select.parameters, select.limit, select.timeout_s)
 
-    async def flush(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def flush(self, args: rpc.Arguments) -> None:
         """Done when the tables show all that was acknowledged before."""
         await self._bridge.do()
-        return {}
 
-    async def health(self, args: dict[str, Any]) -> Any:
+    async def health(self, args: rpc.Arguments) -> Any:
         """What a person who looks after the ledger wants to know."""
 
-        def evaluate(core: Core) -> dict[str, Any]:
-            return {
-                "pid": os.getpid(),
-                "started_at": self._started,
-                "head": core.state.seq,
-                "projected": core.views.seq,
-                "jobs_in_memory": len(core.state.jobs),
-                "batches": len(core.state.batches),
-                "ring_start": self._bridge.ring.start,
-                "figures": self._bridge.writer.figures,
-            }
+        def evaluate(core: Core) -> LedgerHealth:
+            return LedgerHealth(
+                pid=os.getpid(),
+                started_at=self._started,
+                head=core.state.seq,
+                projected=core.views.seq,
+                jobs_in_memory=len(core.state.jobs),
+                batches=len(core.state.batches),
+                ring_start=self._bridge.ring.start,
+                figures=self._bridge.writer.figures,
+            )
 
         return await self._bridge.do(read_state=evaluate)

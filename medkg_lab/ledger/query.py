@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import duckdb
 import orjson
 
-from medkg_lab.ledger.answers import JobRow
+from medkg_lab.ledger.answers import GateRow, JobRow, Selected, read
 from medkg_lab.ledger.archive import COLUMNS, Archive
 from medkg_lab.ledger.cells import plain_row
 from medkg_lab.ledger.describe import list_job
@@ -55,11 +55,11 @@ class QueryService:
         """The newest jobs that fit `filters`, from the one after job `after` on."""
         return await self._in(self._own, lambda connection: _jobs(connection, filters, limit, after))
 
-    async def gates(self, state: str | None) -> list[dict[str, Any]]:
+    async def gates(self, state: str | None) -> list[GateRow]:
         """The gates in `state`, or all; those that wait longest first."""
         return await self._in(self._own, lambda connection: _gates(connection, state))
 
-    async def rows(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
+    async def rows(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> Selected:
         """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
         return await self._in(
             self._selects, lambda connection: _rows(connection, self._views.archive, sql, parameters, limit, timeout_s)
@@ -92,7 +92,7 @@ def _jobs(
     return [list_job(job_from(record, ())) for (record,) in records]
 
 
-def _gates(connection: duckdb.DuckDBPyConnection, state: str | None) -> list[dict[str, Any]]:
+def _gates(connection: duckdb.DuckDBPyConnection, state: str | None) -> list[GateRow]:
     columns = ", ".join(f'"{name}"' for name in GATE.columns)
     where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
     sql = f"SELECT {columns} FROM gate {where} ORDER BY waiting_since LIMIT {MAX_GATES}"
@@ -100,9 +100,9 @@ def _gates(connection: duckdb.DuckDBPyConnection, state: str | None) -> list[dic
     return [_gate(dict(zip(GATE.columns, row, strict=True))) for row in rows]
 
 
-def _gate(values: dict[str, Any]) -> dict[str, Any]:
-    parsed = {name: orjson.Fragment(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
-    return {**values, **parsed}
+def _gate(values: Mapping[str, Any]) -> GateRow:
+    parsed = {name: orjson.loads(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
+    return read({**values, **parsed}, GateRow)
 
 
 def _rows(
@@ -112,7 +112,7 @@ def _rows(
     parameters: Sequence[Any],
     limit: int,
     timeout_s: float,
-) -> dict[str, Any]:
+) -> Selected:
     check(connection, sql)
     connection.execute(archive_view(archive)).fetchall()
     stopped = threading.Event()
@@ -135,7 +135,7 @@ def _rows(
         raise QueryFailed(detail=str(error)) from None
     finally:
         timer.cancel()
-    return {"columns": columns, "rows": [plain_row(row) for row in rows[:limit]], "truncated": len(rows) > limit}
+    return Selected(columns, [plain_row(row) for row in rows[:limit]], len(rows) > limit)
 
 
 def archive_view(archive: Archive) -> str:

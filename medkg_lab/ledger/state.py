@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from medkg_lab.ledger.queue import GroupKey, Queue
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.models.events import Condition, Evidence, FieldValue
 from medkg_lab.models.job import JobSpec
 
@@ -222,14 +223,6 @@ class Published:
     profile_version: str | None
     content: str | None
     at: float
-
-
-class CircuitState(StrEnum):
-    """How a circuit breaker stands."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.answers import WriterFigures
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing, LedgerError
 from medkg_lab.ledger.projection import Changes
@@ -59,24 +60,13 @@ class CommitStatus:
 Committed = Callable[[Sequence[tuple[Item, Outcome]], Sequence[Encoded], CommitStatus], None]
 
 
-@dataclass(slots=True)
-class Figures:
-    """What the writer has done since it started."""
-
-    commits: int = 0
-    commands: int = 0
-    events: int = 0
-    projections: int = 0
-    longest_commit_s: float = 0.0
-
-
 class Writer(threading.Thread):
     """Owns the core. `committed` is called in this thread after each round."""
 
     def __init__(self, core: Core, committed: Committed) -> None:
         super().__init__(name="writer", daemon=True)
         self.core = core
-        self.figures = Figures()
+        self.figures = WriterFigures()
         self._committed = committed
         self._inbox: list[Item] = []
         self._wake = threading.Condition()

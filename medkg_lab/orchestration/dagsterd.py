@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance
+from msgspec import Struct, convert
 
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.clocks import SteadyClock
@@ -94,18 +95,26 @@ async def _serve(
 
 
 def _login_handler(guard: WebGuard) -> dict[str, rpc.Handler]:
-    async def login(args: dict[str, Any]) -> dict[str, Any]:
+    async def login(args: rpc.Arguments) -> dict[str, object]:
         """An address for a browser; only the lab's user is answered on the socket."""
         return {"url": guard.login_url(str(args.get("page", "/"))), "seconds": CODE_S}
 
     return {"login": login}
 
 
-def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, rpc.Handler]:
-    async def runs(args: dict[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(read_runs, instance, args.get("after"), int(args.get("limit", MAX_RUNS)))
+class _Wanted(Struct):
+    """Which page of runs is wanted."""
 
-    async def health(_: dict[str, Any]) -> dict[str, Any]:
+    after: str | None = None
+    limit: int = MAX_RUNS
+
+
+def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, rpc.Handler]:
+    async def runs(args: rpc.Arguments) -> dict[str, Any]:
+        wanted = convert(args, _Wanted)
+        return await asyncio.to_thread(read_runs, instance, wanted.after, wanted.limit)
+
+    async def health(_: rpc.Arguments) -> dict[str, object]:
         return {"position": recorder.position, "lag_seconds": recorder.lag_seconds, "error": recorder.error}
 
     return {"runs": runs, "health": health}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 from medkg_lab.ledger.commands.breakers import PROBE_TIMEOUT_S, BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
@@ -10,9 +10,11 @@ from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.rates import Rates
 from medkg_lab.ledger.reducer import fold
-from medkg_lab.ledger.state import CircuitState, State
+from medkg_lab.ledger.state import State
+from medkg_lab.models.circuits import CircuitState, CircuitStatus, ProbeVerdict, RateLease
 from medkg_lab.models.events import BreakerEvent, BreakerOpened, Event, EventData, stamp
 
+T = TypeVar("T")
 OnTransition = Callable[[str, str, str], None]
 """Called with the policy's name, the key and the state."""
 
@@ -33,23 +35,22 @@ class ReplayStateStore:
 
     def breaker_report(
         self, policy: str, key: str, outcome: str, *, threshold: int, reset_s: float, owner: str
-    ) -> dict[str, Any]:
+    ) -> CircuitStatus:
         """Count what a call came to."""
         self._commands += 1
         noted = BreakerReport(str(self._commands), policy, key, outcome, threshold, reset_s, owner, at=self._now())
-        return self._do(replace(noted, failures=self._tally.note(noted, self._state)))
+        return self._do(replace(noted, failures=self._tally.note(noted, self._state)), CircuitStatus)
 
-    def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> dict[str, Any]:
+    def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> ProbeVerdict:
         """Grant the one probe, if its time has come."""
         self._commands += 1
-        return self._do(
-            BreakerProbe(str(self._commands), policy, key, owner, limit_s or PROBE_TIMEOUT_S, at=self._now())
-        )
+        probe = BreakerProbe(str(self._commands), policy, key, owner, limit_s or PROBE_TIMEOUT_S, at=self._now())
+        return self._do(probe, ProbeVerdict)
 
-    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> dict[str, Any]:
+    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> RateLease:
         """Calls that may be made now."""
         granted, wait_s = self._rates.lease(policy, key, rate_per_s, want)
-        return {"granted": granted, "wait_s": wait_s}
+        return RateLease(granted=granted, wait_s=wait_s)
 
     def remember(self, ts: float, data: BreakerEvent) -> None:
         """Take in a recorded transition, where the run has not come to the same by itself."""
@@ -60,10 +61,11 @@ class ReplayStateStore:
         circuit = self._state.breakers.get((data.policy, data.key))
         return circuit.state if circuit is not None else CircuitState.CLOSED
 
-    def _do(self, command: Command) -> dict[str, Any]:
+    def _do(self, command: Command, kind: type[T]) -> T:
         plans = Plans(self._state.definitions)
         drafts = command.decide(self._state, plans)
-        answer: dict[str, Any] = command.answer(self._state, plans, self._fold(drafts, self._now()))
+        answer = command.answer(self._state, plans, self._fold(drafts, self._now()))
+        assert isinstance(answer, kind), "what this command answers"
         return answer
 
     def _fold(self, drafts: Sequence[EventData], ts: float) -> list[Event]:

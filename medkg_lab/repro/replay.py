@@ -24,10 +24,12 @@ from medkg_lab.engine.loops import Loops
 from medkg_lab.engine.stage_calls import StageOutcome
 from medkg_lab.engine.stage_execution import FailedDocument, StoredOutput
 from medkg_lab.engine.stage_factory import BuiltStage, StageFactory
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.models.events import GateOpened
 from medkg_lab.models.job import JobSpec
+from medkg_lab.models.stored import Stored
 from medkg_lab.repro import history as past
 from medkg_lab.repro.circuits import ReplayStateStore
 from medkg_lab.repro.definitions import Definitions
@@ -65,7 +67,7 @@ class RunKnowledge:
         self._knowledge.close()
         self._folder.cleanup()
 
-    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Stage documents for search."""
         return self._knowledge.stage_text(batch_id, documents)
 
@@ -73,7 +75,7 @@ class RunKnowledge:
         """The model of what this run has stored."""
         return self._knowledge.vector_model()
 
-    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Stage documents' parts of the graph."""
         return self._knowledge.stage_graph(batch_id, documents)
 

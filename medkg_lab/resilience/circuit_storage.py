@@ -6,17 +6,19 @@ reached, calls go on by what was known last: a lab without its ledger does nothi
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBreakerStorage, CircuitMemoryStorage
 
 from medkg_lab.errors import LabError
+from medkg_lab.models.circuits import CircuitState, CircuitStatus, ProbeVerdict, RateLease
 from medkg_lab.resilience.policies import CircuitBreakerConfig
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 PROBE_MARGIN_S = 5.0
 """Seconds beyond a call's time-out after which another process may probe."""
@@ -27,9 +29,9 @@ class ResilienceStateStore(Protocol):
 
     def breaker_report(
         self, policy: str, key: str, outcome: str, *, threshold: int, reset_s: float, owner: str
-    ) -> dict[str, Any]: ...
-    def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> dict[str, Any]: ...
-    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> dict[str, Any]: ...
+    ) -> CircuitStatus: ...
+    def breaker_probe(self, policy: str, key: str, *, owner: str, limit_s: float | None = None) -> ProbeVerdict: ...
+    def rate_lease(self, policy: str, key: str, rate_per_s: float, want: int = 1) -> RateLease: ...
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,14 @@ class SharedCircuit(CircuitBreakerStorage):
     def __init__(
         self,
         state_store: ResilienceStateStore,
-        place: CircuitKey,
+        circuit: CircuitKey,
         config: CircuitBreakerConfig,
         timeout_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(place.key)
+        super().__init__(circuit.key)
         self._state_store = state_store
-        self._place = place
+        self._circuit = circuit
         self._config = config
         self._probe_s = timeout_seconds + PROBE_MARGIN_S
         self._now = now
@@ -179,47 +181,49 @@ class SharedCircuit(CircuitBreakerStorage):
         """Ask for the probe once its time has come. While the keeper is away calls are made as if the circuit was closed."""
         if self._probing or self.seconds_left() > 0:
             return False
-        place = self._place
+        circuit = self._circuit
         answer = query_store(
-            place,
-            lambda: self._state_store.breaker_probe(place.policy, place.key, owner=place.owner, limit_s=self._probe_s),
+            circuit,
+            lambda: self._state_store.breaker_probe(
+                circuit.policy, circuit.key, owner=circuit.owner, limit_s=self._probe_s
+            ),
         )
         if answer is None:
             return True
-        self._probing = bool(answer["granted"]) and answer["state"] != STATE_CLOSED
+        self._probing = answer.granted and answer.state is not CircuitState.CLOSED
         if not self._probing:
             self._learn(answer)
-        return bool(answer["granted"])
+        return answer.granted
 
     def release_probe(self) -> None:
         """Tell the keeper that the next who asks may probe."""
         self._report("none")
 
     def _report(self, outcome: str) -> None:
-        place, config = self._place, self._config
+        circuit, config = self._circuit, self._config
         answer = query_store(
-            place,
+            circuit,
             lambda: self._state_store.breaker_report(
-                place.policy,
-                place.key,
+                circuit.policy,
+                circuit.key,
                 outcome,
                 threshold=config.failure_threshold,
                 reset_s=config.reset_timeout_seconds,
-                owner=place.owner,
+                owner=circuit.owner,
             ),
         )
         self._probing = False
         if answer is not None:
             self._learn(answer)
 
-    def _learn(self, answer: Mapping[str, Any]) -> None:
-        self._until = None if answer["state"] == STATE_CLOSED else float(answer["until"] or self._now())
+    def _learn(self, status: CircuitStatus) -> None:
+        self._until = None if status.state is CircuitState.CLOSED else status.until or self._now()
 
 
-def query_store(place: CircuitKey, question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+def query_store(circuit: CircuitKey, question: Callable[[], T]) -> T | None:
     """The store's answer; None, with a line in the log, while there is none."""
     try:
         return question()
     except LabError as error:
-        log.warning("the shared state of %s is not known: %s", place.key, error)
+        log.warning("the shared state of %s is not known: %s", circuit.key, error)
         return None

@@ -4,10 +4,10 @@ import asyncio
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from aiolimiter import AsyncLimiter
 
+from medkg_lab.models.circuits import RateLease
 from medkg_lab.resilience.breaker import StoreCall, call_inline
 from medkg_lab.resilience.circuit_storage import CircuitKey, ResilienceStateStore, query_store
 
@@ -16,14 +16,15 @@ LEASE_S = 0.1
 BURST_S = 0.5
 """Calls worth so many seconds may be made at once after a pause, as the ledger's own buckets allow."""
 
-Lease = Callable[[int], dict[str, Any] | None]
-"""Asks for some of the calls that all processes together may make: `granted`, or the seconds to wait; None while that is not
-known."""
+Lease = Callable[[int], RateLease | None]
+"""Asks for some of the calls that all processes together may make; None while nobody is there to ask."""
 
 
-def leased_from(state_store: ResilienceStateStore, place: CircuitKey, per_second: float) -> Lease:
+def leased_from(state_store: ResilienceStateStore, circuit: CircuitKey, per_second: float) -> Lease:
     """Leases from the state store's bucket."""
-    return lambda want: query_store(place, lambda: state_store.rate_lease(place.policy, place.key, per_second, want))
+    return lambda want: query_store(
+        circuit, lambda: state_store.rate_lease(circuit.policy, circuit.key, per_second, want)
+    )
 
 
 class Limiter:
@@ -59,10 +60,10 @@ class Limiter:
             answer = await self._asking(partial(lease, max(self._least, min(self._waiting, self._most))))
             if answer is None:
                 return True
-            self._leased = int(answer["granted"])
+            self._leased = answer.granted
             if self._leased == 0:
-                if asyncio.get_running_loop().time() + answer["wait_s"] > deadline:
+                if asyncio.get_running_loop().time() + answer.wait_s > deadline:
                     return False
-                await asyncio.sleep(answer["wait_s"])
+                await asyncio.sleep(answer.wait_s)
         self._leased -= 1
         return True

@@ -237,7 +237,7 @@ class Lab:
 
     def set_field(self, name: str, field: str, value: records.FieldValue) -> bool:
         """Set a field of a job, and say whether that opened a gate. Raises as `job` does."""
-        return bool(self._ledger.set_field(self._id(name), field, value, by=self._by)["opened"])
+        return self._ledger.set_field(self._id(name), field, value, by=self._by).opened
 
     # The log and its tables
 

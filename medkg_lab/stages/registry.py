@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medkg_lab.errors import LabError
+from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import Lane, Stage, StageType
 
 GROUP = "medkg_lab.stages"
@@ -82,8 +83,8 @@ class Package:
 class KnowledgeStore(Protocol):
     """Where passages and the graph are put, as the knowledge process's client offers it."""
 
-    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
-    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> Sequence[Stored | LabError]: ...
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> Sequence[Stored | LabError]: ...
     def vector_model(self) -> str | None: ...
 
 

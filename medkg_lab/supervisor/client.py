@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from medkg_lab import errors, exit_codes, folders, heartbeat, launch, linux, running
+from medkg_lab import exit_codes, folders, heartbeat, launch, linux, running
 from medkg_lab.errors import LabError, LabNotRunning
+from medkg_lab.failures import Failure
 from medkg_lab.locations import Locations
 from medkg_lab.rpc import Client, PeerUnreachable
 from medkg_lab.running import Running
@@ -216,10 +217,10 @@ class SupervisorClient:
 def _why_ended(line: bytes, log: Path) -> LabError | None:
     """The error that a supervisor ended with, by the line that it printed; None when it printed none."""
     try:
-        given = json.loads(line)["failed"]
-        known = errors.by_name(given["type"])
-        if known is not None and known.exit_code != exit_codes.NO_RESTART:
-            return known(**given["fields"])
-        return SupervisorFailed(detail=given["message"], log=log)
+        failure = Failure(**json.loads(line)["failed"])
     except (ValueError, KeyError, TypeError):
         return None
+    revived = failure.revive()
+    if revived is not None and revived.exit_code != exit_codes.NO_RESTART:
+        return revived
+    return SupervisorFailed(detail=failure.message, log=log)

@@ -85,12 +85,12 @@ class Supervisor:
         self._wanted = False
         self._woken.set()
 
-    async def _down(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def _down(self, args: rpc.Arguments) -> dict[str, Any]:
         self._stop()
         await self._ended.wait()
         return {"stopped": True}
 
-    async def _restart(self, args: dict[str, Any]) -> Restarting:
+    async def _restart(self, args: rpc.Arguments) -> Restarting:
         name = args["name"]
         if name not in self._children.by_name:
             raise UnknownProcess(name=name, known=", ".join(self._children.by_name))
@@ -99,7 +99,7 @@ class Supervisor:
         self._woken.set()
         return Restarting(name=name, starts=before)
 
-    async def _status(self, args: dict[str, Any]) -> LabStatus:
+    async def _status(self, args: rpc.Arguments) -> LabStatus:
         return LabStatus(
             home=str(self._locations.home),
             pid=psutil.Process().pid,

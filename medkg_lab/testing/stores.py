@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from medkg_lab.errors import LabError
+from medkg_lab.models.stored import Stored
 
 
 @dataclass
 class MemoryKnowledge:
     """Passages and graph parts as the stages gave them, by document."""
 
-    indexed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    stated: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    indexed: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    stated: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
-    def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Keep what is to be searched."""
         return _stored(self.indexed, documents)
 
-    def graph(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         """Keep the documents' parts of the graph."""
         return _stored(self.stated, documents)
 
@@ -25,7 +27,9 @@ class MemoryKnowledge:
         return None
 
 
-def _stored(kept: dict[str, Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _stored(
+    kept: dict[str, Mapping[str, object]], documents: Sequence[Mapping[str, object]]
+) -> list[Stored | LabError]:
     names = [str(one["doc_id"]) for one in documents]
     kept |= dict(zip(names, documents, strict=True))
-    return [{"doc_id": name, "count": 1} for name in names]
+    return [Stored(name, 1) for name in names]

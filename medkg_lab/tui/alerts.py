@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from medkg_lab.lab.why import DISK_FULL_MB, DISK_LOW_MB, condition_of, needs_person
 from medkg_lab.ledger.answers import CircuitRow
-from medkg_lab.ledger.state import CircuitState
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.text import one_line
 from medkg_lab.tui import glyphs

@@ -1,16 +1,18 @@
 """The developers' studies and articles in a store of their own, as the lab's own stages make them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.models.ir import Chunk, Document
+from medkg_lab.models.stored import Stored
 from medkg_lab.stages.chunk.implementation import SPLITTER
 from medkg_lab.stages.contracts import Embeddings, IndexInput
 from medkg_lab.stages.embed.minilm import MiniLM
@@ -65,10 +67,10 @@ class _Store:
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
 
-    def index(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
+    def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         return self._knowledge.stage_text(batch_id, documents)
 
-    def graph(self, batch_id: str, documents: Sequence[Any]) -> list[dict[str, Any]]:
+    def graph(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
         return self._knowledge.stage_graph(batch_id, documents)
 
     def vector_model(self) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.lab.sql import History
-from medkg_lab.ledger.client import Selected
+from medkg_lab.ledger.answers import Selected
 from medkg_lab.tui.screens.sql import render
 from medkg_lab.tui.widgets.table import Table
 from tests.labs import TestLab

@@ -128,7 +128,7 @@ def _set(args: argparse.Namespace) -> int:
     field, value = parse_field(args.field)
     lab = Lab.at(args.home)
     job = find_job(lab, args.job)
-    opened = bool(lab.ledger.set_field(job.job_id, field, value, by=person()).get("opened"))
+    opened = lab.ledger.set_field(job.job_id, field, value, by=person()).opened
     if args.json:
         print_json({"ok": True, "job_id": job.job_id, "field": field, "value": value, "opened": opened})
     else:

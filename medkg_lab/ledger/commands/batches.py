@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from uuid import UUID, uuid5
 
+import orjson
+
+from medkg_lab.ledger.answers import BatchJob, ClaimedBatch
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.errors import BatchNotOwned
 from medkg_lab.ledger.own_failures import ENGINE, MAX_LOSSES
 from medkg_lab.ledger.plans import Plans
-from medkg_lab.ledger.state import Batch, DocumentKey, Job, State
-from medkg_lab.models.event_codec import spec_to_json
+from medkg_lab.ledger.state import Batch, DocumentKey, Job, State, values_of
 from medkg_lab.models.events import (
     BatchExpired,
     ClaimedJob,
@@ -51,7 +53,7 @@ class Claim(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         lanes = read.texts("lanes")
         if not lanes or not set(lanes) <= set(LANES):
@@ -89,7 +91,7 @@ class Claim(Command):
         ids = events[0].jobs if events else ()
         return [(job.spec.tenant_id, job.spec.doc_id) for job in map(state.jobs.get, ids) if job and not job.spec.again]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any] | None:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ClaimedBatch | None:
         """The batch as it stands; nothing when it is lost or done by now."""
         batch = state.batches.get(events[0].batch or "") if events else None
         return describe(state, batch) if batch else None
@@ -100,32 +102,31 @@ def _claimed(job: Job) -> ClaimedJob:
     return ClaimedJob(job.id, spec.doc_id, spec.tenant_id, spec.correlation_id, job.attempt + 1, job.execution)
 
 
-def describe(state: State, batch: Batch) -> dict[str, Any]:
+def describe(state: State, batch: Batch) -> ClaimedBatch:
     """A batch as its engine gets it."""
-    jobs = [state.jobs[job_id] for job_id in batch.jobs]
-    return {
-        "batch_id": batch.id,
-        "pipeline": batch.pipeline,
-        "pipeline_version": batch.pipeline_version,
-        "half": batch.half,
-        "segment": batch.segment,
-        "lane": batch.lane,
-        "lease_s": batch.lease_s,
-        "stages": list(batch.stages),
-        "jobs": [_describe_job(state, job) for job in jobs],
-    }
+    return ClaimedBatch(
+        batch_id=batch.id,
+        pipeline=batch.pipeline,
+        pipeline_version=batch.pipeline_version,
+        half=batch.half,
+        segment=batch.segment,
+        lane=batch.lane,
+        lease_s=batch.lease_s,
+        stages=tuple(batch.stages),
+        jobs=tuple(_describe_job(state, state.jobs[job_id]) for job_id in batch.jobs),
+    )
 
 
-def _describe_job(state: State, job: Job) -> dict[str, Any]:
-    return {
-        **spec_to_json(job.spec),
-        "attempt": job.attempt,
-        "execution": job.execution,
-        "outputs": job.outputs,
-        "done": list(job.done),
-        "fields": job.fields,
-        "last_content": _last_content(state, job),
-    }
+def _describe_job(state: State, job: Job) -> BatchJob:
+    return BatchJob(
+        **{**values_of(job.spec), "submission": orjson.Fragment(job.spec.submission)},
+        attempt=job.attempt,
+        execution=job.execution,
+        outputs=job.outputs,
+        done=tuple(job.done),
+        fields=job.fields,
+        last_content=_last_content(state, job),
+    )
 
 
 def _last_content(state: State, job: Job) -> str | None:
@@ -153,7 +154,7 @@ class Surrender(Command):
     first_events = frozenset({EventType.BATCH_EXPIRED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("batch_id"), read.maybe_text("stage"), read.maybe_text("over"))
 
@@ -165,8 +166,8 @@ class Surrender(Command):
             return expire(state, batch, "surrendered", self.stage)
         return expire(state, batch, "deadline", self.stage or batch.stage, self.over)
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Expire(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("batch_id"), read.text("reason"))
 

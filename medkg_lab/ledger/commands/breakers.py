@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from medkg_lab.ledger.answers import CircuitRow
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.plans import Plans
-from medkg_lab.ledger.state import Circuit, CircuitState, State
+from medkg_lab.ledger.state import Circuit, State
+from medkg_lab.models.circuits import CircuitState, CircuitStatus, ProbeVerdict
 from medkg_lab.models.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Event, EventData, EventType
 
 OUTCOMES = ("failure", "success", "none")
@@ -46,7 +47,7 @@ class BreakerReport(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         outcome = read.text("outcome")
         if outcome not in OUTCOMES:
@@ -74,7 +75,7 @@ class BreakerReport(Command):
         until = self.at + (self.reset_s if wait is None else wait)
         return BreakerOpened(self.policy, self.key, failures, self.reset_s, until, self.owner)
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> CircuitStatus:
         return _circuit_state(state, self.policy, self.key, events)
 
 
@@ -96,7 +97,7 @@ class BreakerProbe(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, {"limit_s": PROBE_TIMEOUT_S, **args})
         limit_s = float(read.number("limit_s", 0.01, MAX_RESET_S))
         return cls(read.id(), read.text("policy"), read.text("key"), read.text("owner"), limit_s)
@@ -107,20 +108,21 @@ class BreakerProbe(Command):
             return []
         return [BreakerHalfOpen(self.policy, self.key, self.owner, self.at + self.limit_s)]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        commit_status = _circuit_state(state, self.policy, self.key, events)
-        return {"granted": bool(events) or commit_status["state"] == CircuitState.CLOSED, **commit_status}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ProbeVerdict:
+        found = _circuit_state(state, self.policy, self.key, events)
+        granted = bool(events) or found.state is CircuitState.CLOSED
+        return ProbeVerdict(state=found.state, until=found.until, granted=granted)
 
 
-def _circuit_state(state: State, policy: str, key: str, events: Sequence[Event]) -> dict[str, Any]:
+def _circuit_state(state: State, policy: str, key: str, events: Sequence[Event]) -> CircuitStatus:
     """How a circuit stands after `events`, or without any, now."""
     if events:
         last = events[-1].data
-        return {"state": _STATES[last.type], "until": getattr(last, "until", None)}
+        return CircuitStatus(state=_STATES[last.type], until=getattr(last, "until", None))
     circuit = state.breakers.get((policy, key))
-    return (
-        {"state": circuit.state, "until": circuit.until} if circuit else {"state": CircuitState.CLOSED, "until": None}
-    )
+    if circuit is None:
+        return CircuitStatus(state=CircuitState.CLOSED, until=None)
+    return CircuitStatus(state=circuit.state, until=circuit.until)
 
 
 def describe_circuit(circuit: Circuit) -> CircuitRow:

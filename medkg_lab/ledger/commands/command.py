@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from medkg_lab.ledger.errors import IllegalTransition, MalformedCommand, UnknownJob
 from medkg_lab.ledger.plans import Plans
@@ -32,7 +32,7 @@ class Command(ABC):
 
     @classmethod
     @abstractmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         """Read the command as it travels. Raises MalformedCommand."""
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Command(ABC):
         """The events that follow; none when nothing changes. Raises LedgerError."""
 
     @abstractmethod
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> Any:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> object:
         """The answer, from the command's events; it may be asked for again later."""
 
     def job_ids(self) -> Iterable[str]:
@@ -55,7 +55,7 @@ class Command(ABC):
 class Args:
     """The arguments of a command as they travel, read with checks; what does not fit raises MalformedCommand."""
 
-    def __init__(self, op: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, op: str, values: Mapping[str, object]) -> None:
         self.op = op
         self._values = values
 
@@ -93,7 +93,7 @@ class Args:
             raise self.wrong(f"{name} must be true or false, not {value!r:.80}")
         return value
 
-    def mapping(self, name: str) -> dict[str, Any]:
+    def mapping(self, name: str) -> dict[str, object]:
         """An object; empty when absent."""
         value = self._values.get(name) or {}
         if not isinstance(value, dict):
@@ -107,14 +107,14 @@ class Args:
             raise self.wrong(f"{name} must be a list of texts, not {value!r:.80}")
         return tuple(value)
 
-    def mappings(self, name: str) -> list[dict[str, Any]]:
+    def mappings(self, name: str) -> list[dict[str, object]]:
         """A list of objects."""
         value = self._values.get(name)
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise self.wrong(f"{name} must be a list of objects, not {value!r:.80}")
         return value
 
-    def any(self, name: str) -> Any:
+    def any(self, name: str) -> object:
         """Whatever is there."""
         return self._values.get(name)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ValidationError
 
+from medkg_lab.ledger.answers import Registered
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.errors import DefinitionConflict, MalformedCommand
 from medkg_lab.ledger.plans import Plans, plan_of
@@ -29,7 +30,7 @@ class Register(Command):
     first_events = frozenset({EventType.DEFINITION_REGISTERED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         command = cls(read.id(), read.text("kind"), read.text("name"), read.text("version"), read.text("content"))
         if command.kind not in KINDS:
@@ -49,8 +50,8 @@ class Register(Command):
             _check(definition)
         return [DefinitionRegistered(self.kind, self.name, self.version, self.content)]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, bool]:
-        return {"new": bool(events)}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> Registered:
+        return Registered(new=bool(events))
 
 
 def _check(definition: Definition) -> None:

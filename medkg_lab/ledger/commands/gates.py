@@ -4,8 +4,9 @@ import re
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from medkg_lab.ledger.answers import EndedJob, FieldChange, OpenedGate
 from medkg_lab.ledger.commands.command import Args, Command, illegal, is_sha256, known
 from medkg_lab.ledger.errors import GateNotWaiting, GatePagesMissing, GateWithoutEvidence
 from medkg_lab.ledger.plans import Plans
@@ -96,7 +97,7 @@ class SetField(Command):
     first_events = frozenset({EventType.FIELD_SET})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         field, value = read.text("field"), read.any("value")
         if not _FIELD.match(field) or field in _OWN:
@@ -120,8 +121,8 @@ class SetField(Command):
             drafts.append(opening({job.id: job.version + 1}, gate.gate, self.by, "condition", None, False))
         return drafts
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"opened": any(event.type is EventType.GATE_OPENED for event in events)}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> FieldChange:
+        return FieldChange(opened=any(event.type is EventType.GATE_OPENED for event in events))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class GateOpen(_GateCommand):
     first_events = frozenset({EventType.GATE_OPENED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         how = read.text("how", "manual")
         if how not in OPENED_BY_KINDS:
@@ -166,10 +167,10 @@ class GateOpen(_GateCommand):
         check_evidence(job, field, job.evidence.get(field, NO_EVIDENCE), self.partial)
         return [opening({job.id: job.version}, gate.gate, self.by, self.how, self.why, self.partial)]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> OpenedGate:
         opened = events[0].data
         assert isinstance(opened, GateOpened), "the first event of this command"
-        return {"won": True, "version": opened.entries[0].version}
+        return OpenedGate(won=True, version=opened.entries[0].version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class GateReject(_GateCommand):
     first_events = frozenset({EventType.GATE_REJECTED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("job_id"), read.text("by"), read.text("why", "no reason given"))
 
@@ -193,8 +194,8 @@ class GateReject(_GateCommand):
             JobCancelled((job.id,), self.by, self.why, gate=gate.gate),
         ]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_id": self.job_id, "state": JobState.CANCELLED}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> EndedJob:
+        return EndedJob(job_id=self.job_id, state=JobState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ class GateFail(_GateCommand):
     first_events = frozenset({EventType.GATE_FAILED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(
             read.id(),
@@ -227,5 +228,5 @@ class GateFail(_GateCommand):
             JobFailed((job.id,), self.kind, None, self.reason, stage=gate.gate, gate=gate.gate),
         ]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_id": self.job_id, "state": JobState.FAILED}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> EndedJob:
+        return EndedJob(job_id=self.job_id, state=JobState.FAILED)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from medkg_lab.ledger.answers import Acknowledged
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.jobs import MAX_JOBS
 from medkg_lab.ledger.plans import Plans
@@ -27,7 +28,7 @@ class Import(Command):
     first_events = frozenset({EventType.JOB_IMPORTED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         raw = read.mappings("entries")
         if len(raw) > MAX_JOBS:
@@ -43,12 +44,14 @@ class Import(Command):
             plans.of(spec.pipeline, spec.pipeline_version, spec.offline)
         return [JobImported(new)] if new else []
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[Acknowledged]:
         new = set(events[0].jobs) if events else set()
-        return [{"job_id": job_id, "new": job_id in new, "state": state.jobs[job_id].state} for job_id in self.entries]
+        return [
+            Acknowledged(job_id=job_id, new=job_id in new, state=state.jobs[job_id].state) for job_id in self.entries
+        ]
 
 
-def _entry(read: Args, raw: Mapping[str, Any]) -> ImportedJob:
+def _entry(read: Args, raw: Mapping[str, object]) -> ImportedJob:
     try:
         entry = imported_from_json(raw)
     except MalformedEvent as error:

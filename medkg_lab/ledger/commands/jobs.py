@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
+from medkg_lab.ledger.answers import Acknowledged, ChangedJobs, EndedJob, RequeuedJob
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
 from medkg_lab.ledger.own_failures import BY, ENGINE, MAX_LOSSES, PAUSES
 from medkg_lab.ledger.plans import Plan, Plans
@@ -38,7 +39,7 @@ class Submit(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         raw = read.mappings("jobs")
         if len(raw) > MAX_JOBS:
@@ -62,10 +63,10 @@ class Submit(Command):
                 )
         return [JobSubmitted(specs)] if specs else []
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[Acknowledged]:
         new = set(events[0].jobs) if events else set()
         return [
-            {"job_id": spec.job_id, "new": spec.job_id in new, "state": state.jobs[spec.job_id].state}
+            Acknowledged(job_id=spec.job_id, new=spec.job_id in new, state=state.jobs[spec.job_id].state)
             for spec in self.jobs
         ]
 
@@ -82,7 +83,7 @@ class Cancel(Command):
     first_events = frozenset({EventType.JOB_CANCELLED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("job_id"), read.text("by"), read.text("why", "no reason given"))
 
@@ -95,8 +96,8 @@ class Cancel(Command):
             raise illegal(job, "be cancelled")
         return [JobCancelled((job.id,), self.by, self.why, batch=_batch_of(job))]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_id": self.job_id, "state": JobState.CANCELLED}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> EndedJob:
+        return EndedJob(job_id=self.job_id, state=JobState.CANCELLED)
 
 
 def _batch_of(job: Job) -> str | None:
@@ -115,7 +116,7 @@ class Retry(Command):
     first_events = frozenset({EventType.JOB_REQUEUED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("job_id"), read.maybe_text("from_stage"), read.text("by"))
 
@@ -125,10 +126,10 @@ class Retry(Command):
     def decide(self, state: State, plans: Plans) -> list[EventData]:
         return list(requeue(known(state, self.job_id), plans, self.from_stage, self.by))
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> RequeuedJob:
         requeued = events[0].data
         assert isinstance(requeued, JobRequeued), "the first event of this command"
-        return {"job_id": self.job_id, "from_stage": requeued.from_stage}
+        return RequeuedJob(job_id=self.job_id, from_stage=requeued.from_stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class RetryMany(Command):
     first_events = frozenset({EventType.JOB_REQUEUED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         jobs, state = read.texts("job_ids"), read.text("state")
         if len(jobs) > MAX_JOBS or len(set(jobs)) != len(jobs):
@@ -161,8 +162,8 @@ class RetryMany(Command):
         chosen = [job for job in found if self.kind is None or job.failure_kind == self.kind]
         return [draft for job in chosen for draft in requeue(job, plans, None, self.by)]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_ids": [event.jobs[0] for event in events if event.type is EventType.JOB_REQUEUED]}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ChangedJobs:
+        return ChangedJobs(job_ids=tuple(event.jobs[0] for event in events if event.type is EventType.JOB_REQUEUED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Acknowledge(Command):
     first_events = frozenset({EventType.FIELD_SET})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         jobs = read.texts("job_ids")
         if len(jobs) > MAX_JOBS or len(set(jobs)) != len(jobs):
@@ -195,8 +196,8 @@ class Acknowledge(Command):
                 seen.setdefault(job.execution, []).append(job.id)
         return [FieldSet(tuple(jobs), ACKNOWLEDGED, execution, self.by) for execution, jobs in seen.items()]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_ids": [job_id for event in events for job_id in event.jobs]}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ChangedJobs:
+        return ChangedJobs(job_ids=tuple(job_id for event in events for job_id in event.jobs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class RetryOwn(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         return cls(read.id(), read.text("job_id"))
 
@@ -229,8 +230,8 @@ class RetryOwn(Command):
         losses = MAX_LOSSES - 1 if job.own == ENGINE else 0
         return [replace(requeued, why=why, own_retries=retries, losses=losses), *others]
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> None:
+        return None
 
 
 def requeue(

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Self
+from typing import Self
 
+from medkg_lab.ledger.answers import Recorded
 from medkg_lab.ledger.commands.command import Args, Command, illegal
 from medkg_lab.ledger.commands.gates import condition_opens
 from medkg_lab.ledger.errors import BatchNotOwned, StageNotInBatch
@@ -57,7 +58,7 @@ class Record(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         batch_id, raw = read.text("batch_id"), read.mappings("events")
         if not raw:
@@ -95,10 +96,10 @@ class Record(Command):
             raise BatchNotOwned(batch_id=self.batch_id, what=f"job {strange[0]}")
         return of_jobs(event, held) if len(dropped) < len(named) else None
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> Recorded:
         written = set(chain.from_iterable(event.jobs for event in events))
         dropped = dict.fromkeys(job_id for job_id in self.job_ids() if job_id not in written)
-        return {"seq": events[-1].seq if events else state.seq, "dropped": list(dropped)}
+        return Recorded(seq=events[-1].seq if events else state.seq, dropped=tuple(dropped))
 
 
 def _check_stage(state: State, batch: Batch, event: StageEvent) -> None:
@@ -115,7 +116,7 @@ def _was_cancelled(state: State, job_id: str, batch_id: str) -> bool:
     return job is not None and job.state is JobState.CANCELLED and job.batch == batch_id
 
 
-def _event(read: Args, batch_id: str, raw: Mapping[str, Any]) -> EventData:
+def _event(read: Args, batch_id: str, raw: Mapping[str, object]) -> EventData:
     """Read one event of an engine. Raises MalformedCommand."""
     try:
         event = draft_from_json(raw, batch_id)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self
+from typing import Self
 from uuid import UUID, uuid5
 
+from medkg_lab.ledger.answers import LaunchedJobs, ReleaseRow
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
 from medkg_lab.ledger.commands.jobs import requeue
 from medkg_lab.ledger.errors import BatchIdTaken, MixedLaunch, UnknownRelease
@@ -26,7 +27,7 @@ class Releases(Command):
     frequent = True
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         return cls(Args(cls.op, args).id())
 
     def decide(self, state: State, plans: Plans) -> list[EventData]:
@@ -44,7 +45,7 @@ class Releases(Command):
         release_id = str(uuid5(_RELEASES, f"{self.id}/{n}"))
         return GateReleased(gate, tuple(job.id for job in jobs), release_id, pipeline, version, segment)
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[dict[str, Any]]:
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> list[ReleaseRow]:
         return [_describe(release) for release in state.releases.values()]
 
 
@@ -59,15 +60,15 @@ def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:
             yield part
 
 
-def _describe(release: Release) -> dict[str, Any]:
-    return {
-        "release_id": release.id,
-        "pipeline": release.pipeline,
-        "pipeline_version": release.pipeline_version,
-        "half": release.half,
-        "segment": release.segment,
-        "jobs": list(release.jobs),
-    }
+def _describe(release: Release) -> ReleaseRow:
+    return ReleaseRow(
+        release_id=release.id,
+        pipeline=release.pipeline,
+        pipeline_version=release.pipeline_version,
+        half=release.half,
+        segment=release.segment,
+        jobs=tuple(release.jobs),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Launch(Command):
     first_events = frozenset({EventType.RUN_LAUNCHED, EventType.JOB_REQUEUED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         release_id = read.maybe_text("release_id")
         jobs = () if read.any("job_ids") is None else read.texts("job_ids")
@@ -128,8 +129,8 @@ class Launch(Command):
     def _launched(self, jobs: tuple[str, ...]) -> RunLaunched:
         return RunLaunched(jobs, self.run_id, self.release_id, self.by, self.from_stage)
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"jobs": list(events[-1].jobs)}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> LaunchedJobs:
+        return LaunchedJobs(jobs=tuple(events[-1].jobs))
 
 
 def _point(job: Job, requeued: JobRequeued | None) -> str:

@@ -1,6 +1,7 @@
 """What happens to circuit breakers, which all processes share."""
 
-from medkg_lab.ledger.state import Circuit, CircuitState, State
+from medkg_lab.ledger.state import Circuit, State
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.models.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Event
 
 

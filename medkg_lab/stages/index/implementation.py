@@ -1,15 +1,16 @@
 """`knowledge.index`: passages and vectors into the knowledge process, as a generation of the job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge.client import connected, refused
+from medkg_lab.knowledge.client import connected
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
 from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.models import citations
 from medkg_lab.models.ir import Document
+from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
 from medkg_lab.stages.index.options import IndexOptions
 from medkg_lab.stages.registry import GpuNeed, Implementation, KnowledgeStore, Resources
@@ -36,7 +37,7 @@ class KnowledgeIndex:
         Raises PartAway, KnowledgeUnavailable and BatchFenced.
         """
         outcomes: dict[int, Receipt | LabError] = {}
-        messages: dict[int, dict[str, Any]] = {}
+        messages: dict[int, dict[str, object]] = {}
         for number, (context, item) in enumerate(zip(contexts, items, strict=True)):
             if tuple(chunk.chunk_id for chunk in item.chunks) == item.embeddings.chunk_ids:
                 messages[number] = _message(context, item)
@@ -48,11 +49,11 @@ class KnowledgeIndex:
         except rpc.RemoteFailure as error:
             raise KnowledgeUnavailable(detail=str(error)) from error
         for number, answer in zip(messages, answers, strict=True):
-            outcomes[number] = refused(answer) or _receipt(answer, items[number])
+            outcomes[number] = answer if isinstance(answer, LabError) else _receipt(answer, items[number])
         return [outcomes[number] for number in range(len(items))]
 
 
-def _message(context: StageContext, item: IndexInput) -> dict[str, Any]:
+def _message(context: StageContext, item: IndexInput) -> dict[str, object]:
     document, embeddings = item.document, item.embeddings
     return {
         "doc_id": context.doc_id,
@@ -75,9 +76,9 @@ def _metadata(document: Document) -> dict[str, Any]:
     return {**document.metadata, **document.identifiers, **({citations.KEY: cited} if cited else {})}
 
 
-def _receipt(answer: Mapping[str, Any], item: IndexInput) -> Receipt:
+def _receipt(stored: Stored, item: IndexInput) -> Receipt:
     detail = {"dimension": item.embeddings.dimension, "model": item.embeddings.model}
-    return Receipt(answer["doc_id"], answer["count"], detail)
+    return Receipt(stored.doc_id, stored.count, detail)
 
 
 def _build(resources: Resources, options: Any) -> KnowledgeIndex:

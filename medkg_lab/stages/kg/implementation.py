@@ -5,7 +5,7 @@ from typing import Any
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge.client import connected, refused
+from medkg_lab.knowledge.client import connected
 from medkg_lab.knowledge.errors import KnowledgeUnavailable
 from medkg_lab.stages.contracts import KGInput, Receipt, StageContext, StageType
 from medkg_lab.stages.registry import Implementation, KnowledgeStore, Options, Resources
@@ -31,10 +31,13 @@ class KnowledgeGraph:
             answers = self._client.graph(contexts[0].batch_id, messages) if messages else []
         except rpc.RemoteFailure as error:
             raise KnowledgeUnavailable(detail=str(error)) from error
-        return [refused(answer) or _receipt(item, answer["count"]) for answer, item in zip(answers, items, strict=True)]
+        return [
+            answer if isinstance(answer, LabError) else _receipt(item, answer.count)
+            for answer, item in zip(answers, items, strict=True)
+        ]
 
 
-def _message(context: StageContext, item: KGInput) -> dict[str, Any]:
+def _message(context: StageContext, item: KGInput) -> dict[str, object]:
     parts = item.extraction.model_dump(mode="json", exclude={"doc_id"})
     return {"doc_id": context.doc_id, "job_id": context.job_id, "tenant_id": context.tenant_id, **parts}
 

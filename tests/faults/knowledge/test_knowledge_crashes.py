@@ -51,9 +51,9 @@ def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
         latest |= {job.partition("-")[2]: job for job in event["jobs"] if event["type"] == "job.completed"}
     assert {document["doc_id"]: document["job_id"] for document in client.documents()} == latest
     health = client.health()
-    assert health["text_revision"] == health["vector_revision"] == health["revision"]
-    assert health["text_chunks"] == health["vector_chunks"] == health["chunks"] == 2 * len(latest)
-    assert (health["sparse_chunks"], health["sparse_model"]) == (2 * len(latest), SPARSE if latest else None)
+    assert health.text_revision == health.vector_revision == health.revision
+    assert health.text_chunks == health.vector_chunks == health.chunks == 2 * len(latest)
+    assert (health.sparse_chunks, health.sparse_model) == (2 * len(latest), SPARSE if latest else None)
     found = client.search("aspirin", limit=100).hits
     assert {hit.doc_id: hit.text for hit in found if "aspirin" in hit.text} == {
         doc: f"aspirin turn{job[1:].partition('-')[0]}" for doc, job in latest.items()
@@ -205,7 +205,7 @@ def test_a_second_process_leaves_the_first_alone(process: KnowledgeProcess, ledg
 
 def test_a_ledger_that_hangs_does_not_hold_up_the_end(process: KnowledgeProcess, ledger: FakeLedger) -> None:
     client = process.start()
-    wait_until(lambda: client.health()["ledger"] == "following", what="following the ledger")
+    wait_until(lambda: client.health().ledger == "following", what="following the ledger")
     ledger.hanging = True
     wait_until(lambda: ledger.asked_while_hanging, what="a question that the ledger leaves open")
     assert process.stop(timeout=20) == 0, "the call to the ledger would take longer than that"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from medkg_lab import rpc
+from medkg_lab.failures import describe
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.resilience.faults import counts_against_service, worth_retrying
@@ -173,7 +174,7 @@ def fake(short_tmp: Path) -> Iterator[Fake]:
 
 
 def test_a_closing_inside_an_outcome_is_sent_again(fake: Fake) -> None:
-    fake.refusals = [rpc.describe(errors.LedgerClosing())] * 3
+    fake.refusals = [describe(errors.LedgerClosing())] * 3
     with LedgerClient(fake.path) as client:
         client.emit("b", [started("ingest", ["a"])])
         client.emit("b", [completed("ingest", ["a"])])

@@ -181,7 +181,7 @@ def test_a_job_stops_at_a_gate_and_goes_on_with_the_document_that_opened_it(lab:
     sha = store.put(KINDS["document"].encode(KINDS["document"].decode(orjson.dumps(doc))))
     store.close()
     evidence = Evidence(document=sha, raw=sha, pages=1, tool="t", source=sha)
-    assert client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence)["opened"]
+    assert client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence).opened
     (release,) = client.releases(5.0)
     client.launch(str(uuid.uuid4()), release_id=release.release_id, by="test")
     assert ended(client, [job_id]) == {job_id: "completed"}

@@ -12,6 +12,7 @@ from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.knowledge.errors import BatchFenced
 from medkg_lab.ledger.answers import ClaimedBatch
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.models.stored import Stored
 from medkg_lab.topology import versions
 from medkg_lab.topology.loader import load_topology
 from tests.integration.knowledge.harness import KnowledgeProcess, graph_document, text_document
@@ -122,4 +123,6 @@ def test_a_batch_that_was_taken_back_is_refused(lab: Lab) -> None:
     with pytest.raises(BatchFenced):
         lab.knowledge.index(first.batch_id, [text_document("file:a", ["aspirin"], job="j1")])
     second = lab.claim()
-    assert lab.knowledge.index(second.batch_id, [text_document("file:a", ["aspirin"], job="j1")])[0]["count"] == 1
+    assert lab.knowledge.index(second.batch_id, [text_document("file:a", ["aspirin"], job="j1")]) == [
+        Stored("file:a", 1)
+    ]

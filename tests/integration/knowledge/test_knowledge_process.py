@@ -21,6 +21,7 @@ from medkg_lab.knowledge.errors import (
     QueryInvalid,
     QueryTooLong,
 )
+from medkg_lab.models.stored import Stored
 from medkg_lab.stages.embed.implementation import MINILM
 from medkg_lab.stages.registry import Resources
 from tests.integration.knowledge.harness import FakeLedger, KnowledgeProcess, graph_document, text_document
@@ -69,12 +70,8 @@ def shared() -> Iterator[Lab]:
 
 def test_a_document_goes_from_staged_to_found_and_survives_a_restart(lab: Lab) -> None:
     assert lab.client.search("aspirin").legs["dense"] == "off: nothing is indexed yet"
-    assert lab.client.index("b1", [text_document("file:a", ["aspirin eases pain"])]) == [
-        {"doc_id": "file:a", "count": 1}
-    ]
-    assert lab.client.graph("b1", [graph_document("file:a", [("Aspirin", "treats", "Pain")])]) == [
-        {"doc_id": "file:a", "count": 3}
-    ]
+    assert lab.client.index("b1", [text_document("file:a", ["aspirin eases pain"])]) == [Stored("file:a", 1)]
+    assert lab.client.graph("b1", [graph_document("file:a", [("Aspirin", "treats", "Pain")])]) == [Stored("file:a", 3)]
     assert lab.ids("aspirin") == []
     lab.publish("job-file:a")
     wait_until(lambda: lab.ledger.positions.get("knowledge") == 1, what="the position reported to the ledger")
@@ -89,7 +86,7 @@ def test_a_document_goes_from_staged_to_found_and_survives_a_restart(lab: Lab) -
         assert lab.client.path("aspirin", "pain").hops == 1
         assert [document["doc_id"] for document in lab.client.documents()] == ["file:a"]
         health = lab.client.health()
-        assert health["text_revision"] == health["vector_revision"] == health["revision"] == 1
+        assert health.text_revision == health.vector_revision == health.revision == 1
         lab.restart()
 
 
@@ -186,10 +183,10 @@ def test_files_are_private_and_the_client_is_light(shared: Lab) -> None:
 def test_it_waits_for_a_ledger_that_is_not_there_yet_and_stops_cleanly(short_tmp: Path) -> None:
     process = KnowledgeProcess(short_tmp)
     client = process.start()
-    wait_until(lambda: client.health()["ledger"] == "waiting for the ledger", what="waiting for the ledger")
+    wait_until(lambda: client.health().ledger == "waiting for the ledger", what="waiting for the ledger")
     ledger = FakeLedger(process.locations.socket("ledger"))
     ledger.start()
-    wait_until(lambda: client.health()["ledger"] == "following", what="following the ledger")
+    wait_until(lambda: client.health().ledger == "following", what="following the ledger")
     client.index("b1", [text_document("file:a", ["aspirin"])])
     assert client.caught_up(ledger.complete("job-file:a"), 30)
     ledger.stop()

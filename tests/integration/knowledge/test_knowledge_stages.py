@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from medkg_lab.engine.errors import own_part
-from medkg_lab.errors import PartAway
+from medkg_lab.errors import LabError, PartAway
 from medkg_lab.knowledge.errors import (
     BatchFenced,
     KnowledgeUnavailable,
@@ -19,6 +19,7 @@ from medkg_lab.knowledge.errors import (
     UnusableDocument,
 )
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Extraction, Node, Place
+from medkg_lab.models.stored import Stored
 from medkg_lab.rpc import RemoteFailure
 from medkg_lab.stages.contracts import BatchStage, Embeddings, IndexInput, KGInput, Receipt, StageContext, StageType
 from medkg_lab.stages.index.implementation import INDEX
@@ -153,7 +154,7 @@ def test_a_stage_waits_for_a_process_that_restarts(lab: tuple[KnowledgeProcess, 
 
 def test_one_that_fails_at_everything_is_the_lab_s_own_fault() -> None:
     class Failing:
-        def index(self, batch_id: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        def index(self, batch_id: str, documents: Sequence[Mapping[str, object]]) -> list[Stored | LabError]:
             raise RemoteFailure(path="knowledge.sock", op="index", detail="OSError: no room")
 
         graph = index

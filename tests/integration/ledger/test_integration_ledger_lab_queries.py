@@ -54,7 +54,7 @@ def test_who_passed_a_gate_is_through_it(process: LedgerProcess) -> None:
     client = process.client()
     register(client)
     to_gate(client, "passed", "refused", "waits")
-    assert client.set_field("passed", "pdf_ir_ready", True, "pdf", BEHIND) == {"opened": True}
+    assert client.set_field("passed", "pdf_ir_ready", True, "pdf", BEHIND).opened
     client.gate_reject("refused", "me", "it is a draft")
     client.flush()
     flow = stage_flows(client, 0.0)["gated"]

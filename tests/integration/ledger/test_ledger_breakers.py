@@ -15,6 +15,7 @@ from medkg_lab.lab.verify import fold
 from medkg_lab.ledger.chain import START, Link
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.errors import MalformedCommand
+from medkg_lab.models.circuits import CircuitState, CircuitStatus, ProbeVerdict, RateLease
 from medkg_lab.models.events import BreakerEvent
 from medkg_lab.signing import Signer
 from tests.integration.ledger.harness import LedgerProcess
@@ -29,18 +30,18 @@ from medkg_lab.models.events import BreakerEvent
 with LedgerClient(Path(sys.argv[1]), 60.0) as client:
     print("here", flush=True)
     sys.stdin.readline()
-    granted = [client.breaker_probe("slow", "core", owner=sys.argv[2])["granted"] for _ in range(20)]
+    granted = [client.breaker_probe("slow", "core", owner=sys.argv[2]).granted for _ in range(20)]
     print(sum(granted))
 """
 
 
-def report(client: LedgerClient, outcome: str, reset_s: float = 0.05, owner: str = "e") -> dict[str, Any]:
+def report(client: LedgerClient, outcome: str, reset_s: float = 0.05, owner: str = "e") -> CircuitStatus:
     return client.breaker_report("slow", "core", outcome, threshold=2, reset_s=reset_s, owner=owner)
 
 
 def test_of_many_processes_one_gets_the_probe(ledger: LedgerProcess, client: LedgerClient) -> None:
     report(client, "failure")
-    assert report(client, "failure")["state"] == "open"
+    assert report(client, "failure").state == "open"
     engines = [
         subprocess.Popen(
             [sys.executable, "-c", _ENGINE, str(ledger.locations.socket("ledger")), f"e{n}"],
@@ -64,20 +65,22 @@ def test_it_is_seen_and_outlives_the_ledger(ledger: LedgerProcess, client: Ledge
     report(client, "failure")
     (counted,) = client.breakers()
     assert (counted.state, counted.failures, counted.opened_at) == ("closed", 1, None)
-    until = report(client, "failure", reset_s=3600.0)["until"]
+    until = report(client, "failure", reset_s=3600.0).until
     ledger.kill()
     ledger.start()
     (circuit,) = client.breakers()
     assert (circuit.policy, circuit.key, circuit.state) == ("slow", "core", "open")
     assert (circuit.failures, circuit.until) == (2, until)
-    assert client.breaker_probe("slow", "core", owner="e") == {"granted": False, "state": "open", "until": until}
+    assert client.breaker_probe("slow", "core", owner="e") == ProbeVerdict(
+        granted=False, state=CircuitState.OPEN, until=until
+    )
 
 
 def test_its_events_pass_all_who_follow_the_log(client: LedgerClient) -> None:
     report(client, "failure")
     report(client, "failure")
-    wait_until(lambda: client.breaker_probe("slow", "core", owner="e")["granted"], 10, "the probe")
-    assert report(client, "success")["state"] == "closed"
+    wait_until(lambda: client.breaker_probe("slow", "core", owner="e").granted, 10, "the probe")
+    assert report(client, "success").state == "closed"
     lines = client.lines(0)
     events = [event for event, _ in lines]
     moves = [(event, line) for event, line in lines if isinstance(event.data, BreakerEvent)]
@@ -106,9 +109,9 @@ def test_its_events_pass_all_who_follow_the_log(client: LedgerClient) -> None:
 
 
 def test_a_rate_is_leased(client: LedgerClient) -> None:
-    assert client.rate_lease("polite", "pmc", 0.01, want=3) == {"granted": 1, "wait_s": 0.0}
+    assert client.rate_lease("polite", "pmc", 0.01, want=3) == RateLease(granted=1, wait_s=0.0)
     none = client.rate_lease("polite", "pmc", 0.01)
-    assert none["granted"] == 0
-    assert 0 < none["wait_s"] <= 100
+    assert none.granted == 0
+    assert 0 < none.wait_s <= 100
     with pytest.raises(MalformedCommand):
         client.rate_lease("polite", "pmc", 0.0)

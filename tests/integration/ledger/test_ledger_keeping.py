@@ -99,7 +99,7 @@ def test_it_goes_on_and_is_pruned_again(
     ledger: LedgerProcess, client: LedgerClient, pruned: list[dict[str, Any]]
 ) -> None:
     work(client, "b")
-    assert client.retry("a-0a", by="someone")["from_stage"] == "ingest"
+    assert client.retry("a-0a", by="someone").from_stage == "ingest"
     told(client, head(client))
     assert client.prune(keep=2).pruned > 0
     ledger.kill()
@@ -248,7 +248,7 @@ def test_finished_jobs_leave_memory(ledger: LedgerProcess, client: LedgerClient)
     for job_id in jobs:
         client.cancel(job_id, "me", "no")
     client.flush()
-    wait_until(lambda: client.health()["jobs_in_memory"] <= 1000, 20, "finished jobs to leave memory")
+    wait_until(lambda: client.health().jobs_in_memory <= 1000, 20, "finished jobs to leave memory")
     found = client.get("j0")
     assert found is not None
     assert found.state == "cancelled"

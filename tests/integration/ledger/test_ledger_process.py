@@ -32,9 +32,9 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
     assert [gate.job_id for gate in client.gates("waiting")] == ["a", "b"]
     with pytest.raises(errors.GateWithoutEvidence):
         client.gate_open("a", by="me")
-    assert client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND) == {"opened": True}
+    assert client.set_field("a", "pdf_ir_ready", True, "pdf", BEHIND).opened
     (release,) = client.releases(5.0)
-    assert client.launch("run-1", by="sensor", release_id=release.release_id) == {"jobs": ["a"]}
+    assert client.launch("run-1", by="sensor", release_id=release.release_id).jobs == ("a",)
     batch = claim(client)
     assert batch.batch_id == "run-1"
     client.record("run-1", [done(run(client, batch))])
@@ -45,12 +45,12 @@ def test_a_job_through_the_gate(client: LedgerClient) -> None:
     assert [stage.status for stage in job.stages] == ["completed"] * 3
     assert client.get("nobody") is None
     assert client.counts().jobs == {"completed": 1, "waiting_gate": 1}
-    assert client.gate_reject("b", by="me", why="no") == {"job_id": "b", "state": "cancelled"}
+    assert client.gate_reject("b", by="me", why="no").state == "cancelled"
 
 
 def test_the_tables_follow_by_themselves(ledger: LedgerProcess, client: LedgerClient) -> None:
     submit(client, "a")
-    wait_until(lambda: client.health()["projected"] == client.counts().head, what="the projection")
+    wait_until(lambda: client.health().projected == client.counts().head, what="the projection")
     batch = claim(client)
     client.record(batch.batch_id, [done(run(client, batch))])
     rows = client.query("SELECT stage, status, ref FROM stage_run ORDER BY place").rows
@@ -109,7 +109,7 @@ def test_events_come_from_memory_and_from_the_file(ledger: LedgerProcess, client
     assert [event.seq for event in fresh.events] == list(range(1, fresh.head + 1))
     assert ledger.stop() == 0
     ledger.start()
-    assert client.health()["ring_start"] == fresh.head + 1
+    assert client.health().ring_start == fresh.head + 1
     assert client.events(0, limit=100) == fresh
     assert [event["type"] for event in logged(client, 0, limit=100, job_id="a")] == [
         "job.submitted",
@@ -174,24 +174,24 @@ def test_what_is_emitted_stays_in_order_and_refusals_come_up(client: LedgerClien
 def test_lazy_commands_share_commits(client: LedgerClient) -> None:
     submit(client, *(f"j{n}" for n in range(100)))
     batch = claim(client, limit=100)
-    before = client.health()["figures"]["commits"]
+    before = client.health().figures.commits
     for job in batch.jobs:
         client.emit(batch.batch_id, [started("ingest", [job.job_id])])
     client.drain()
-    assert client.health()["figures"]["commits"] - before < 50
+    assert client.health().figures.commits - before < 50
 
 
 def test_what_may_wait_goes_with_what_may_not(client: LedgerClient) -> None:
     submit(client, "a")
     batch = claim(client).batch_id
     assert client.drain() == [], "with nothing pending there is nothing to wait for"
-    head, commits = client.counts().head, client.health()["figures"]["commits"]
+    head, commits = client.counts().head, client.health().figures.commits
     client.emit(batch, [started("ingest", ["a"])], within_s=3600.0)
     client.emit(batch, [completed("ingest", ["a"])], within_s=3600.0)
     assert client.counts().head == head
     client.emit(batch, [started("parse", ["a"])], urgent=True)
     wait_until(lambda: client.counts().head == head + 3, what="all three")
-    assert client.health()["figures"]["commits"] == commits + 1
+    assert client.health().figures.commits == commits + 1
     client.emit(batch, [completed("parse", ["a"])], within_s=0.01)
     wait_until(lambda: client.counts().head == head + 4, what="what waited long enough")
     client.emit(batch, [started("chunk", ["a"])], within_s=3600.0)
@@ -213,7 +213,7 @@ def test_a_client_outlives_a_restart(ledger: LedgerProcess, client: LedgerClient
     ledger.kill()
     answer = waiting_call(client.cancel, "a", "me", "no")
     ledger.start()
-    assert answer.result(60)["state"] == "cancelled"
+    assert answer.result(60).state == "cancelled"
     job = client.get("a")
     assert job is not None
     assert job.state == "cancelled"
@@ -310,7 +310,7 @@ def test_another_user_is_turned_away(short_tmp: Path, monkeypatch: pytest.Monkey
         assert knock(path) == "answered"
         assert as_nobody(path) == ("hung up" if opened else "refused")
         with ledger.client() as client:
-            assert client.health()["pid"] > 0
+            assert client.health().pid > 0
 
 
 def test_a_client_that_does_not_read_is_made_to_wait(ledger: LedgerProcess, client: LedgerClient) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.ledger import errors
-from medkg_lab.ledger.client import LedgerClient, Selected
+from medkg_lab.ledger.answers import Selected
+from medkg_lab.ledger.client import LedgerClient
 from tests.integration.ledger.harness import LedgerProcess, submit
 
 SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) % 1000003 = 1"

@@ -11,8 +11,7 @@ from medkg_lab.cli.commands.submit import progress_words
 from medkg_lab.cli.main import build_parser
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
-from medkg_lab.ledger.answers import JobDetail
-from medkg_lab.ledger.client import Selected
+from medkg_lab.ledger.answers import JobDetail, Selected
 from tests import answers
 
 JOBS = {

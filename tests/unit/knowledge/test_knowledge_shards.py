@@ -145,11 +145,11 @@ def test_a_missing_gpu_is_told_and_replaced_by_nothing(tmp_path: Path) -> None:
     knowledge = Knowledge(tmp_path / "k", Encoders({}), "gpu", settings_, gpu)
     try:
         [answer] = knowledge.stage_text("b", [text_document("file:a", ["aspirin"])])
-        assert answer["error"]["type"] == "GpuUnavailable"
-        assert "NVIDIA GPU 1 with 512 MiB" in answer["error"]["message"]
+        assert isinstance(answer, GpuUnavailable)
+        assert "NVIDIA GPU 1 with 512 MiB" in str(answer)
         dense = knowledge.searcher.search(Question(query="aspirin")).legs["dense"]
         assert dense.startswith("off: knowledge.index needs NVIDIA GPU 1")
-        assert "needs NVIDIA GPU 1" in knowledge.state()["vectors_off"]
+        assert "needs NVIDIA GPU 1" in knowledge.health().vectors_off
     finally:
         knowledge.close()
 

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.errors import LabError
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
+from medkg_lab.knowledge.errors import MixedModels, UnusableDocument
 from medkg_lab.knowledge.passages import Block
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.knowledge.sparse_index import SparseIndex
+from medkg_lab.models.stored import Stored
 from medkg_lab.settings import SearchSettings
 from medkg_lab.stages.contracts import SparseVectors
 from medkg_lab.stages.embed.splade import from_coordinates
@@ -105,7 +108,7 @@ def publish(knowledge: Knowledge, *jobs: str) -> None:
     knowledge.apply([Effect(Action.PUBLISH, job) for job in jobs], 1)
 
 
-def put(knowledge: Knowledge, doc_id: str, texts: list[str], **given: Any) -> list[dict[str, Any]]:
+def put(knowledge: Knowledge, doc_id: str, texts: list[str], **given: Any) -> list[Stored | LabError]:
     document = text_document(doc_id, texts, **{"sparse": SPARSE, **given})
     answers = knowledge.stage_text(f"batch-{document['job_id']}", [document])
     publish(knowledge, document["job_id"])
@@ -145,10 +148,10 @@ def test_a_newer_generation_replaces_the_sparse_vectors(knowledge: Knowledge) ->
     assert ranked(knowledge, "z") == ["file:a"]
     found = knowledge.searcher.rank(Question(query="q"))
     assert [score for _, score in found.rankings["sparse"]] == [3.0, 1.0]
-    assert knowledge.state()["sparse_chunks"] == 2
+    assert knowledge.health().sparse_chunks == 2
     put(knowledge, "file:a", ["plain"], job="j3", sparse=None)
     assert "sparse" not in knowledge.searcher.rank(Question(query="q")).rankings
-    assert knowledge.state()["sparse_chunks"] == 0
+    assert knowledge.health().sparse_chunks == 0
 
 
 def test_what_was_published_is_there_again_after_opening_and_what_was_staged_is_not(tmp_path: Path) -> None:
@@ -168,7 +171,7 @@ def test_what_was_published_is_there_again_after_opening_and_what_was_staged_is_
 def test_two_sparse_models_do_not_mix(knowledge: Knowledge) -> None:
     put(knowledge, "file:a", ["zzz"])
     [answer] = put(knowledge, "file:b", ["zz"], sparse="another")
-    assert answer["error"]["type"] == "MixedModels"
+    assert isinstance(answer, MixedModels)
     assert ranked(knowledge, "z") == ["file:a"]
 
 
@@ -186,8 +189,8 @@ def test_broken_sparse_vectors_are_refused(knowledge: Knowledge, change: Any, sa
     document = text_document("file:a", ["zq", "z"], sparse=SPARSE)
     document["sparse"]["rows"] = base64.b64encode(change(base64.b64decode(document["sparse"]["rows"]))).decode()
     [answer] = knowledge.stage_text("b", [document])
-    assert answer["error"]["type"] == "UnusableDocument"
-    assert said in answer["error"]["message"]
+    assert isinstance(answer, UnusableDocument)
+    assert said in str(answer)
 
 
 def test_a_profile_without_the_model_says_so(tmp_path: Path) -> None:

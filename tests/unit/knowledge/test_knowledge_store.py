@@ -9,10 +9,11 @@ import pytest
 
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
-from medkg_lab.knowledge.errors import BatchFenced, KnowledgeDamaged, KnowledgeInUse
+from medkg_lab.knowledge.errors import BatchFenced, KnowledgeDamaged, KnowledgeInUse, MixedModels, UnusableDocument
 from medkg_lab.knowledge.faiss_index import CpuFlatIndex
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
+from medkg_lab.models.stored import Stored
 from medkg_lab.settings import FieldBoosts, SearchSettings
 from tests.integration.knowledge.harness import MODEL, Letters, graph_document, text_document, vector
 
@@ -40,9 +41,9 @@ def ids(knowledge: Knowledge, query: str, **how: Any) -> list[str]:
 
 def agree(knowledge: Knowledge) -> None:
     """The store and both indexes are of one revision and size."""
-    state = knowledge.state()
-    assert state["text_revision"] == state["vector_revision"] == state["revision"]
-    assert state["text_chunks"] == state["vector_chunks"] == state["chunks"]
+    state = knowledge.health()
+    assert state.text_revision == state.vector_revision == state.revision
+    assert state.text_chunks == state.vector_chunks == state.chunks
 
 
 def test_what_is_staged_is_invisible_until_its_job_completes(knowledge: Knowledge) -> None:
@@ -66,7 +67,7 @@ def test_staging_and_publishing_again_change_nothing(knowledge: Knowledge) -> No
         knowledge.stage_graph("b1", [graph_document("file:a", [("Aspirin", "treats", "Pain")])])
     publish(knowledge, "job-file:a")
     assert knowledge.counts() == {"documents": 1, "chunks": 2, "vectors": 2, "nodes": 2, "edges": 1}
-    assert knowledge.state()["revision"] == 1
+    assert knowledge.health().revision == 1
     agree(knowledge)
 
 
@@ -259,11 +260,11 @@ def test_a_word_of_several_tokens_is_no_error(knowledge: Knowledge) -> None:
 def test_vectors_of_another_model_are_refused_for_their_document_alone(knowledge: Knowledge) -> None:
     good, wrong = text_document("file:a", ["aspirin"]), text_document("file:b", ["aspirin"], model="other")
     answers = knowledge.stage_text("b", [good, wrong])
-    assert answers[0] == {"doc_id": "file:a", "count": 1}
-    assert answers[1]["error"]["type"] == "MixedModels"
+    assert answers[0] == Stored("file:a", 1)
+    assert isinstance(answers[1], MixedModels)
     publish(knowledge, "job-file:a", "job-file:b")
     assert knowledge.counts()["documents"] == 1
-    assert knowledge.state()["model"] == MODEL
+    assert knowledge.health().model == MODEL
 
 
 def test_an_index_that_holds_no_vectors_takes_another_model(knowledge: Knowledge) -> None:
@@ -273,7 +274,7 @@ def test_an_index_that_holds_no_vectors_takes_another_model(knowledge: Knowledge
     publish(knowledge, "empty")
     knowledge.stage_text("b", [text_document("file:a", ["aspirin"], model="other", job="again")])
     publish(knowledge, "again")
-    assert knowledge.state()["model"] == "other"
+    assert knowledge.health().model == "other"
     assert ids(knowledge, "aspirin") == ["file:a#0"]
     agree(knowledge)
 
@@ -294,9 +295,9 @@ def test_a_message_that_does_not_fit_together_is_refused_alone(
 ) -> None:
     good = text_document("file:a", ["aspirin"])
     answers = knowledge.stage_text("b", [{**text_document("file:b", ["x"]), **change}, good])
-    assert answers[0]["error"]["type"] == "UnusableDocument"
-    assert says in answers[0]["error"]["message"]
-    assert answers[1] == {"doc_id": "file:a", "count": 1}
+    assert isinstance(answers[0], UnusableDocument)
+    assert says in str(answers[0])
+    assert answers[1] == Stored("file:a", 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 2.0])
@@ -304,7 +305,7 @@ def test_vectors_that_are_not_of_length_one_are_refused(knowledge: Knowledge, va
     vectors = np.zeros((1, 4), dtype=np.float32)
     vectors[0, 0] = value
     answers = knowledge.stage_text("b", [text_document("file:a", ["aspirin"], vectors=vectors)])
-    assert answers[0]["error"]["type"] == "UnusableDocument"
+    assert isinstance(answers[0], UnusableDocument)
 
 
 def test_dead_vectors_are_left_behind(knowledge: Knowledge) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, find_document, find_job, find_node, replaced_version
-from medkg_lab.ledger.client import LedgerClient, Selected
+from medkg_lab.ledger.answers import Selected
+from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.query import _jobs
 from medkg_lab.models.events import CompletedJob, JobCompleted
 from medkg_lab.models.identity import file_id, plain

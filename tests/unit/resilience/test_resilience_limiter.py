@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.models.circuits import RateLease
 from medkg_lab.resilience.rate_limiter import BURST_S, Limiter
 from tests.waiting import let_pass
 
@@ -68,11 +69,11 @@ class Ledger:
         self.asked = 0
         self.wanted: list[int] = []
 
-    def __call__(self, want: int) -> dict[str, Any] | None:
+    def __call__(self, want: int) -> RateLease | None:
         self.asked += 1
         self.wanted.append(want)
         granted = self.grants.pop(0) if self.grants else 0
-        return None if granted is None else {"granted": granted, "wait_s": 0.0 if granted else 1.0}
+        return None if granted is None else RateLease(granted=granted, wait_s=0.0 if granted else 1.0)
 
 
 def test_calls_are_leased_a_few_at_once_and_waited_for() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from medkg_lab.ledger.client import Selected
+from medkg_lab.ledger.answers import Selected
 from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import safe
 from medkg_lab.tui.widgets.table import Cell, Row

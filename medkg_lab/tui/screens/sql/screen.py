@@ -13,7 +13,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import sql
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.sql import History
-from medkg_lab.ledger.client import Selected
+from medkg_lab.ledger.answers import Selected
 from medkg_lab.text import sanitize
 from medkg_lab.tui import dialogs, keys
 from medkg_lab.tui.dialogs import Choice, Question
