@@ -20,7 +20,7 @@ class LabError(Exception):
         super().__init__(self.render(fields))
 
     @classmethod
-    def render(cls, fields: dict[str, Any]) -> str:
+    def render(cls, fields: dict[str, object]) -> str:
         """Fill the class's message template with `fields`."""
         return " ".join(inspect.cleandoc(cls.__doc__ or "").split()).format(**fields)
 

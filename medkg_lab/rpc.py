@@ -320,7 +320,7 @@ class Client:
         return revived
 
 
-def _request(request_id: int, op: str, args: Mapping[str, Any]) -> bytes:
+def _request(request_id: int, op: str, args: Mapping[str, object]) -> bytes:
     """A request as it travels. Raises NotEncodable, which names the argument, and MessageTooLarge."""
     try:
         line = orjson.dumps({"id": request_id, "op": op, "args": args}, option=ENCODING) + b"\n"

@@ -299,7 +299,7 @@ class Settings(Section):
     allowed_roots: tuple[Path, ...] = Field(
         default=(), description="Folders from which submissions may name files by `file://`."
     )
-    sources: dict[str, dict[str, Any]] = Field(
+    sources: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="Settings of a source adapter, such as its `base_url`."
     )
 

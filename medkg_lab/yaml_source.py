@@ -161,8 +161,8 @@ def _value(source: Source, node: Any, where: Where) -> Any:
     return _scalar(source, node, where)
 
 
-def _mapping(source: Source, node: Any, where: Where) -> dict[str, Any]:
-    result: dict[str, Any] = {}
+def _mapping(source: Source, node: Any, where: Where) -> dict[str, object]:
+    result: dict[str, object] = {}
     for key_node, value_node in node.value:
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_PREFIX}str":

@@ -40,7 +40,7 @@ from medkg_lab.sdk import records
 from medkg_lab.sdk.lab import Lab
 
 LAST_EVENT = 2**53
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEMS: dict[int | str, dict[str, object]] = {
     status: {"model": Problem} for status in (400, 401, 403, 404, 405, 409, 411, 413, 422, 503)
 }
 Limit = Annotated[int, Query(ge=1, le=1000)]

@@ -1,7 +1,7 @@
 """What only the HTTP API says: bodies of requests, lists, problems, events. Everything else is the Python API's records."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -73,7 +73,7 @@ class EventRecord(BaseModel):
     stage: str | None
     batch: str | None
     jobs: list[str]
-    data: dict[str, Any]
+    data: dict[str, object]
 
 
 class EventPage(BaseModel):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bench.figures import at_least, machine
@@ -77,7 +76,7 @@ def _of_size(folder: Path, size: int, rounds: int) -> dict[str, float]:
     }
 
 
-def measure(options: Options) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, object]:
     """Measure each size: `{bench, machine, targets: [{name, value, target, met}], detail}`."""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = [_of_size(Path(folder), size, options.rounds) for size in SIZES]

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medkg_lab.bench import texts
 from medkg_lab.bench.figures import machine, spread
@@ -34,7 +33,7 @@ class Options:
     cache: Path | None = None
 
 
-def measure(options: Options) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, object]:
     """Texts per second of each way, and the ratio to torch; without torch the target is not judged."""
     ways = _ways(options.cache or locate().cache)
     args = texts.passages(options.texts)
@@ -94,7 +93,7 @@ def _ratio(rates: dict[str, list[float]], one: str, other: str) -> float:
     return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
 
-def _target(rates: dict[str, list[float]]) -> dict[str, Any]:
+def _target(rates: dict[str, list[float]]) -> dict[str, object]:
     value = round(_ratio(rates, "fp32", TORCH), 2) if TORCH in rates else None
     name = "fp32 through ONNX Runtime, texts/s / sentence-transformers on torch"
     return {"name": name, "value": value, "target": RATIO, "met": None if value is None else value >= RATIO}

@@ -29,12 +29,12 @@ def latencies(seconds: Sequence[float]) -> dict[str, float]:
     return {name: round(quantile(seconds, share) * 1e3, 1) for name, share in shares.items()} | {"n": len(seconds)}
 
 
-def at_least(name: str, value: float, target: float) -> dict[str, Any]:
+def at_least(name: str, value: float, target: float) -> dict[str, object]:
     """A target that is met from `target` up."""
     return {"name": name, "value": value, "target": target, "met": value >= target}
 
 
-def at_most(name: str, value: float, target: float) -> dict[str, Any]:
+def at_most(name: str, value: float, target: float) -> dict[str, object]:
     """A target that is met up to `target`."""
     return {"name": name, "value": value, "target": target, "met": value <= target}
 

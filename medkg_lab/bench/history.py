@@ -30,7 +30,7 @@ class PagesRefused(LabError):
     """Dagster did not answer what its pages ask: {detail}. Its version is not the one that the lab is made for."""
 
 
-def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Targets and detail, with at least `jobs` jobs in the history."""
     lane = Lane(scratch)
     began = time.monotonic()
@@ -53,7 +53,7 @@ def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, Any]], 
     return targets, {**jobs_there, "run_list": listed, "run_page": page}
 
 
-def _query(scratch: ScratchLab, query: str, variables: Mapping[str, Any]) -> tuple[float, Any]:
+def _query(scratch: ScratchLab, query: str, variables: Mapping[str, object]) -> tuple[float, Any]:
     """Seconds until the answer, and the answer."""
     locations = scratch.lab.locations
     request = urllib.request.Request(

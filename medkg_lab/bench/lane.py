@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import orjson
@@ -74,7 +74,7 @@ class Passage:
         """Seconds from when each document was handed to the queue's client."""
         return [self.ended[job] - self.submitted[job] for job in self.ended if job in self.submitted]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The figures for a person."""
         return {
             "docs": len(self.ended),

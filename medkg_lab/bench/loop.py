@@ -71,7 +71,7 @@ def run(stages: Stages, requests: Sequence[Submission], size: int, content: Call
 
 
 def _group(stages: Stages, group: Sequence[Submission], batch: str, content: Callable[[str], bytes]) -> None:
-    values: list[dict[str, Any]] = [{} for _ in group]
+    values: list[dict[str, object]] = [{} for _ in group]
     for kind, stage in stages:
         contexts = [context(one, kind, batch, content) for one in group]
         inputs = [input_of(kind, one, known) for one, known in zip(group, values, strict=True)]
@@ -86,7 +86,7 @@ def _group(stages: Stages, group: Sequence[Submission], batch: str, content: Cal
         values = [known for known, good in zip(values, kept, strict=True) if good]
 
 
-def input_of(kind: StageType, submission: Submission, values: Mapping[str, Any]) -> Any:
+def input_of(kind: StageType, submission: Submission, values: Mapping[str, object]) -> Any:
     """What a stage takes of a document whose values so far are these, by kind."""
     if kind is StageType.INGEST:
         return submission

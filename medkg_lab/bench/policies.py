@@ -29,7 +29,7 @@ class _NoStateStore:
         raise AssertionError(f"a closed circuit asked for {name}")
 
 
-def policies_part(work_ms: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def policies_part(work_ms: float) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Targets and detail: microseconds that the policy adds to a call, and their share of a call of `work_ms`."""
     registry = BreakerRegistry(state_store=_NoStateStore(), owner="bench")
     call = ResilientCall(POLICY, "bench", registry=registry)

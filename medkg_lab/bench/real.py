@@ -24,7 +24,7 @@ ROUNDS = 4
 """How often each bundled document goes through in one passage: there are few of them."""
 
 
-def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Targets and detail of loop and lab in turn, `pairs` times."""
     lane = Lane(scratch)
     store = ArtifactStore(scratch.lab.locations.data / "artifacts", "bench")

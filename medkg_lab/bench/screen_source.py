@@ -8,7 +8,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from msgspec import convert
 
@@ -95,7 +94,7 @@ class Source:
         piece = next(one for one in reversed(self._pieces) if number >= one.first)
         return piece.since + ((number - piece.first + 1) / piece.rate if piece.rate else 0.0)
 
-    def _event(self, number: int) -> dict[str, Any]:
+    def _event(self, number: int) -> dict[str, object]:
         job, step = divmod(number - 1, PER_JOB)
         at = self._due(number)
         return to_json(Event(number, f"e{number}", at, _event_of_step(f"job-{job:08d}", f"pmc:PMC{job:07d}", step)))

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -81,7 +80,7 @@ class Intake:
         self._signer = signer
         self._registered: set[str] = set()
         self._places = PartitionPositions(topics.requests)
-        self._bookmark: Mapping[str, Any] | None = None
+        self._bookmark: Mapping[str, object] | None = None
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Take requests until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""

@@ -33,7 +33,7 @@ class RecordStatus(StrEnum):
 class PartitionPositions:
     """The places on one topic by partition; `missed` counts the records that were gone before they could be read."""
 
-    def __init__(self, topic: str, bookmark: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, topic: str, bookmark: Mapping[str, object] | None = None) -> None:
         """Begin at `bookmark`, unless it is damaged or of another topic."""
         self._topic = topic
         self._places = _read(bookmark) if bookmark is not None and bookmark.get("topic") == topic else {}
@@ -71,7 +71,7 @@ class PartitionPositions:
         """The offset of the next record to read by partition."""
         return {partition: place.next for partition, place in self._places.items()}
 
-    def bookmark(self) -> dict[str, Any]:
+    def bookmark(self) -> dict[str, object]:
         """The places as the ledger keeps them."""
         partitions = {str(partition): [place.next, place.last] for partition, place in sorted(self._places.items())}
         return {"topic": self._topic, "partitions": partitions}

@@ -79,7 +79,7 @@ class Outbox:
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Publish until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""
         linux.yield_to_others()
-        bookmark: Mapping[str, Any] | None = None
+        bookmark: Mapping[str, object] | None = None
         last: Link | None = None
         while not stopping(0):
             try:
@@ -97,7 +97,7 @@ class Outbox:
                 last = None
                 stopping(RETRY_INTERVAL_S)
 
-    def _resume(self) -> tuple[Mapping[str, Any] | None, Link]:
+    def _resume(self) -> tuple[Mapping[str, object] | None, Link]:
         """The bookmark, and the place in the chain to go on from: the bookmark's, or the start of a new epoch."""
         bookmark, head = self._ledger.bookmarks().get(VIEW), self._ledger.counts().head
         epoch = epochs.current(self._signing.state)
@@ -216,7 +216,7 @@ class Outbox:
             self._jobs.popitem(last=False)
 
 
-def _bookmark(link: Link) -> dict[str, Any]:
+def _bookmark(link: Link) -> dict[str, object]:
     return {"epoch": link.epoch, "seq": link.seq, "mac": link.mac.hex()}
 
 

@@ -11,7 +11,7 @@ _log = logging.getLogger("medkg_lab.broker.client")
 Bootstrap = str | Address
 """A broker by its servers alone, or with what it takes to be let in."""
 
-_QUIET: dict[str, Any] = {
+_QUIET: dict[str, object] = {
     "log_level": 0,
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 1000,

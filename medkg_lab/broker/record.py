@@ -21,7 +21,7 @@ class Record:
         """The value of the last header called `name`, None when there is none."""
         return dict(self.headers).get(name)
 
-    def as_text(self) -> dict[str, Any]:
+    def as_text(self) -> dict[str, object]:
         """The record for a person's eyes; bytes that are not UTF-8 are replaced."""
         return {
             "topic": self.topic,

@@ -104,7 +104,7 @@ def fit(widths: Sequence[int], room: int) -> list[int]:
     return fitted
 
 
-def print_fields(fields: Mapping[str, Any]) -> None:
+def print_fields(fields: Mapping[str, object]) -> None:
     """Print names and values, a line each; what is None is skipped."""
     shown = {name: value for name, value in fields.items() if value is not None}
     width = max(map(len, shown), default=0)

@@ -27,9 +27,9 @@ class BatchItem:
     again: bool
     last_content: str | None
     submission: Submission
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
     outputs: dict[str, str]
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
     gone: bool = False
 
     def has(self, kind: str) -> bool:

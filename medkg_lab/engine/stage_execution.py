@@ -78,7 +78,7 @@ def run_stage(
 def _input(stage: StageDefinition, document: BatchItem, artifacts: ArtifactStore) -> Any:
     if stage.type is StageType.INGEST:
         return document.submission
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for kind in INPUT_KINDS[stage.type]:
         if not document.has(kind):
             return MissingInput(stage=stage.name, kind=kind)

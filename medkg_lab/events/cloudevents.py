@@ -121,7 +121,7 @@ class JobInfo:
 class _CompactJson(JSONFormat):
     """The SDK's JSON format with a faster writer for the data, and a reader that leaves it as it is."""
 
-    def write_data(self, data: dict[str, Any] | str | bytes | None, datacontenttype: str | None) -> bytes:
+    def write_data(self, data: dict[str, object] | str | bytes | None, datacontenttype: str | None) -> bytes:
         return orjson.dumps(data) if isinstance(data, dict) else super().write_data(data, datacontenttype)
 
     def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:

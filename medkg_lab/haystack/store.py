@@ -1,7 +1,7 @@
 """The lab's published passages as a Haystack document store, to be read: documents come in by being submitted."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
 from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.types import DuplicatePolicy
@@ -26,12 +26,12 @@ class LabDocumentStore:
         self.tenant = tenant
         self.lab = Lab(home, tenant)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """What a pipeline's YAML keeps of it."""
         return default_to_dict(self, home=self.home, tenant=self.tenant)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: dict[str, object]) -> Self:
         """The store that `to_dict` told of."""
         made: Self = default_from_dict(cls, data)
         return made
@@ -40,7 +40,7 @@ class LabDocumentStore:
         """How many documents are published."""
         return sum(1 for _ in self._published())
 
-    def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
+    def filter_documents(self, filters: dict[str, object] | None = None) -> list[Document]:
         """The published documents that fit Haystack's `filters` over `id` and `meta`; their content is the title."""
         documents = map(_document, self._published())
         return [one for one in documents if not filters or document_matches_filter(filters, one)]
@@ -53,7 +53,7 @@ class LabDocumentStore:
         """Refuse. Raises LabIsReadOnly."""
         raise LabIsReadOnly(what="delete")
 
-    def search(self, query: str, top_k: int, filters: dict[str, Any] | None = None) -> list[Document]:
+    def search(self, query: str, top_k: int, filters: dict[str, object] | None = None) -> list[Document]:
         """The passages that fit a query best, with their score; `filters` are the lab's own, such as {"year": "2018-2025"}."""
         return [_passage(hit) for hit in self.lab.search(query, top_k, filters=filters, is_plain=True).hits]
 

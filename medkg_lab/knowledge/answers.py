@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from medkg_lab.failures import Failure
 from medkg_lab.models.stored import Stored
@@ -83,7 +83,7 @@ class How:
     boosts: Mapping[str, float]
     reranker: str | None
     floor: float
-    only: Mapping[str, Any]
+    only: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

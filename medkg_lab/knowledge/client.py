@@ -92,7 +92,7 @@ class KnowledgeClient:
         tenant: str = "default",
         sources: Sequence[str] | None = None,
         *,
-        filters: Mapping[str, Any] | None = None,
+        filters: Mapping[str, object] | None = None,
         per_document: int | None = None,
         fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
@@ -107,7 +107,12 @@ class KnowledgeClient:
         each hit, `explanation`. Raises QueryBlank, QueryTooLong, QueryInvalid and UnknownReranker.
         """
         only = None if sources is None else list(sources)
-        how: dict[str, Any] = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
+        how: dict[str, object] = {
+            "per_document": per_document,
+            "fusion": fusion,
+            "weights": weights,
+            "reranker": reranker,
+        }
         how = {name: value for name, value in (*how.items(), ("filters", filters)) if value is not None}
         how |= {name: True for name, given in (("explain", explain), ("is_plain", is_plain)) if given}
         return self._query(SearchAnswer, "search", query=query, limit=limit, tenant=tenant, sources=only, **how)
@@ -131,7 +136,7 @@ class KnowledgeClient:
     def _query(self, kind: type[T], op: str, **arguments: Any) -> T:
         return _read(op, self._rpc.call(op, **arguments), kind)
 
-    def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, Any]:
+    def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, object]:
         """The graph: `{nodes, edges, truncated}`."""
         return dict(self._rpc.call("graph_export", limit=limit, tenant=tenant))
 
@@ -143,7 +148,9 @@ class KnowledgeClient:
         """One passage with its mentions. Raises PassageNotFound."""
         return self._query(PassageText, "passage", chunk_id=chunk_id, tenant=tenant)
 
-    def documents(self, tenant: str | None = None, limit: int = 1000, after: str | None = None) -> list[dict[str, Any]]:
+    def documents(
+        self, tenant: str | None = None, limit: int = 1000, after: str | None = None
+    ) -> list[dict[str, object]]:
         """Published documents by id, those beyond `after`."""
         return list(self._rpc.call("documents", tenant=tenant, limit=limit, after=after))
 

@@ -116,7 +116,7 @@ def by_keys(database: Database, owners: Mapping[int, Owner]) -> dict[int, Passag
     }
 
 
-def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, Any]:
+def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, object]:
     """One published passage with its mentions. Raises PassageNotFound."""
     condition = "WHERE c.chunk_id = ? AND g.tenant = ? AND g.state = 'published'"
     found = _passages(database.rows(_PASSAGE + condition, [chunk_id, tenant]))
@@ -141,7 +141,7 @@ def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, Any]:
     }
 
 
-def documents(database: Database, tenant: str | None, limit: int, after: str | None) -> list[dict[str, Any]]:
+def documents(database: Database, tenant: str | None, limit: int, after: str | None) -> list[dict[str, object]]:
     """Published documents by id, those beyond `after`; of every tenant when `tenant` is None."""
     query = """
         SELECT g.doc_id, g.tenant, d.source, d.title, d.metadata, g.job_id, coalesce(v.chunks, 0)

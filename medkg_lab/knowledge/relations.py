@@ -46,7 +46,7 @@ class Work:
     cites: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, doc_id: str, title: str, metadata: Mapping[str, Any]) -> "Work":
+    def of(cls, doc_id: str, title: str, metadata: Mapping[str, object]) -> "Work":
         """A document from what its metadata says."""
         given = (parse(f"{scheme}:{metadata.get(scheme) or ''}") for scheme in Scheme)
         identifiers = frozenset(str(one) for one in given if one is not None)
@@ -57,7 +57,7 @@ class Work:
         return cls(doc_id, title, identifiers, node_id, related, tuple(_texts(metadata, citations.KEY)))
 
 
-def _texts(metadata: Mapping[str, Any], key: str) -> list[str]:
+def _texts(metadata: Mapping[str, object], key: str) -> list[str]:
     listed = metadata.get(key)
     return [str(text) for text in listed] if isinstance(listed, list) else []
 
@@ -126,7 +126,7 @@ class Relations:
             if str(wanted) in one.identifiers
         ]
 
-    def neighbours(self, node_id: str, tenant: str) -> list[dict[str, Any]]:
+    def neighbours(self, node_id: str, tenant: str) -> list[dict[str, object]]:
         """The documents that a document's node is related to, as the graph shows neighbours."""
         own = [work for work in self._works(tenant, [node_id.partition(":")[2]]) if work.node_id == node_id]
         others: dict[str, Work] = {}
@@ -148,7 +148,7 @@ class Relations:
             for other in (link.target if link.source.node_id == node_id else link.source,)
         ]
 
-    def edges(self, tenant: str) -> list[dict[str, Any]]:
+    def edges(self, tenant: str) -> list[dict[str, object]]:
         """Every statement about two documents, as the graph gives out edges."""
         return [
             {

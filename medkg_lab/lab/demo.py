@@ -24,7 +24,7 @@ WHO = "demo"
 class Demo:
     """What the demo did and whether it came out as it should."""
 
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, object] = field(default_factory=dict)
     unmet: list[str] = field(default_factory=list)
 
 
@@ -81,7 +81,7 @@ def _summary(lab: Lab, progress: Progress, searches: Sequence[Mapping[str, Any]]
     } | lab.dagster.link()
 
 
-def _search(lab: Lab, query: str) -> dict[str, Any]:
+def _search(lab: Lab, query: str) -> dict[str, object]:
     answer = lab.knowledge.search(query, limit=5)
     kept = ("doc_id", "chunk_id", "title", "score", "ranks")
     return {
@@ -91,7 +91,7 @@ def _search(lab: Lab, query: str) -> dict[str, Any]:
     }
 
 
-def _gates(lab: Lab) -> dict[str, Any]:
+def _gates(lab: Lab) -> dict[str, object]:
     gates = lab.ledger.gates()
     waits = sorted(gate.opened_at - gate.waiting_since for gate in gates if gate.opened_at)
     return {

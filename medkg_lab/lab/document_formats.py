@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medkg_lab.models.ir import Block, BlockKind, Chunk, Document, Extraction, Table
 
@@ -93,7 +92,7 @@ def markdown(parsed: Parsed) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _flat_texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+def _flat_texts(metadata: Mapping[str, object]) -> dict[str, str]:
     return {
         name: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in metadata.items()
     }
@@ -144,7 +143,7 @@ def bioc(parsed: Parsed) -> str:
     by_block: dict[int, list[Annotation]] = defaultdict(list)
     for one in annotations(parsed):
         by_block[one.block].append(one)
-    passages: list[dict[str, Any]] = []
+    passages: list[dict[str, object]] = []
     number = 0
     for index, (offset, block) in enumerate(_offsets(document)):
         marked = []

@@ -1,7 +1,7 @@
 """Looking at documents: what the stages of a job made of one, and what is published of several."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.artifacts.store import ArtifactStore
@@ -45,7 +45,7 @@ def _read(lab: Lab, outputs: Mapping[str, str]) -> Parsed:
     return Parsed(made["document"], made.get("chunks", ()), made.get("extraction"))
 
 
-def published(lab: Lab, doc_ids: Iterable[str], tenant: str) -> list[dict[str, Any]]:
+def published(lab: Lab, doc_ids: Iterable[str], tenant: str) -> list[dict[str, object]]:
     """The published documents with these ids, each once and in their order: `{doc_id, title, metadata, …}`."""
     found = []
     for doc_id in dict.fromkeys(doc_ids):

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
@@ -26,7 +25,7 @@ def event(ledger: LedgerClient, seq: int) -> Event:
     return found[0]
 
 
-def event_as_json(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, Any]:
+def event_as_json(ledger: LedgerClient, seq: int, job_id: str) -> dict[str, object]:
     """What event `seq` says of one job: its CloudEvent in the JSON format, or the ledger's own event where none is published.
 
     Raises NoSuchEvent.

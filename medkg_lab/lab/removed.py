@@ -39,7 +39,7 @@ def removed_events(
     )
 
 
-def differences(lab: Lab, age_s: float) -> Iterator[dict[str, Any]]:
+def differences(lab: Lab, age_s: float) -> Iterator[dict[str, object]]:
     """The lab's topics that are missing, and those that lack records though the lab itself is only `age_s` seconds old."""
     listed = topic_listing(lab.bootstrap)
     names = {one.topic for one in listed}

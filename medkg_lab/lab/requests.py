@@ -52,7 +52,7 @@ class Compared:
     requests: int
     dead: int
     waiting: int
-    differences: list[dict[str, Any]]
+    differences: list[dict[str, object]]
 
 
 def compare(topic: str, queue: Queue, jobs: set[str]) -> Compared:
@@ -72,7 +72,7 @@ def compare(topic: str, queue: Queue, jobs: set[str]) -> Compared:
     return Compared(len(queue.requests), dead, waiting, [*differences, *_by_others(topic, queue)])
 
 
-def _by_others(topic: str, queue: Queue) -> Iterator[dict[str, Any]]:
+def _by_others(topic: str, queue: Queue) -> Iterator[dict[str, object]]:
     """What others did to the queue or to the intake's group."""
     for partition, oldest in sorted(queue.oldest.items()):
         read = queue.read.get(partition, 0)

@@ -112,7 +112,7 @@ def submit(lab: Lab, targets: Iterable[str], options: SubmitOptions) -> SubmitOu
     return outcome
 
 
-def _common(options: SubmitOptions) -> dict[str, Any]:
+def _common(options: SubmitOptions) -> dict[str, object]:
     """The fields of every request of one call. Raises BadSubmission."""
     fields = {"tenant_id": options.tenant, "limit": options.limit, "pipeline": options.pipeline}
     fields |= {"again": uuid.uuid4().hex if options.again else None}
@@ -128,7 +128,7 @@ def _made(**fields: Any) -> Submission:
         raise BadSubmission(field=".".join(map(str, first["loc"])), detail=first["msg"]) from None
 
 
-def _request(common: dict[str, Any], target: Remote) -> Submission:
+def _request(common: dict[str, object], target: Remote) -> Submission:
     if target.source not in ADAPTERS:
         raise UnknownSource(source=target.source, known=", ".join(ADAPTERS))
     return _made(**common, source=target.source, key=target.key, query=target.query)
@@ -155,7 +155,7 @@ def _replaced(lab: Lab, options: SubmitOptions, paths: Sequence[Path], targets: 
 
 
 def _submit_path(
-    path: Path, common: dict[str, Any], queue: "_Queue", identities: Identities, outcome: SubmitOutcome
+    path: Path, common: dict[str, object], queue: "_Queue", identities: Identities, outcome: SubmitOutcome
 ) -> None:
     store = _open_store(queue.artifacts)
     try:
@@ -173,9 +173,9 @@ def _submit_path(
         store.close()
 
 
-def _local(common: dict[str, Any], document: LocalDocument, sha256: str) -> Submission:
+def _local(common: dict[str, object], document: LocalDocument, sha256: str) -> Submission:
     content = Content(sha256=sha256, media_type=document.media_type, size=len(document.data), name=document.name)
-    more: dict[str, Any] = {"pipeline": common["pipeline"] or document.pipeline}
+    more: dict[str, object] = {"pipeline": common["pipeline"] or document.pipeline}
     if document.partial:
         more["metadata"] = {PARTIAL: "yes"}
     return _made(**common | more, source=document.source, key=document.key, content=content)

@@ -46,7 +46,7 @@ class LegacyEntry(BaseModel):
     dataset: str = Field(min_length=1, max_length=64)
     document: str = Field(min_length=1, max_length=1024)
     status: JobState = JobState.QUEUED
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, object] = Field(default_factory=dict)
     pipeline_name: str = AUTO
     current_stage: str | None = None
     pdf_downloaded: bool = False
@@ -113,7 +113,7 @@ class LegacyEntry(BaseModel):
         )
 
 
-def inferred_pipeline(metadata: Mapping[str, Any], dataset: str) -> str:
+def inferred_pipeline(metadata: Mapping[str, object], dataset: str) -> str:
     """The pipeline of an entry that names none."""
     return TWO_PHASE if "pdf_url" in metadata or dataset in PDF_DATASETS else AUTO
 
@@ -126,7 +126,7 @@ def _parsed(text: str) -> Any:
     return _Text.model_validate({"value": text}).value
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: Any) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, dict):

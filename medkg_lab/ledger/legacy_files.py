@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
@@ -20,7 +19,7 @@ _DUCKDB_AT = 8
 _CHUNK = 1000
 
 
-def entries(path: Path, table: str | None = None) -> Iterator[dict[str, Any] | str]:
+def entries(path: Path, table: str | None = None) -> Iterator[dict[str, object] | str]:
     """The entries in order; for a line that cannot be read, the reason instead. Raises LegacyUnreadable."""
     try:
         with open_regular(path, sys.maxsize) as handle:
@@ -35,7 +34,7 @@ def entries(path: Path, table: str | None = None) -> Iterator[dict[str, Any] | s
         raise LegacyUnreadable(path=path, detail=str(error).splitlines()[0]) from error
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any] | str]:
+def _lines(path: Path) -> Iterator[dict[str, object] | str]:
     with open_regular(path, sys.maxsize) as handle:
         while line := handle.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
@@ -44,7 +43,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | str]:
                 yield _entry(line)
 
 
-def _entry(line: bytes) -> dict[str, Any] | str:
+def _entry(line: bytes) -> dict[str, object] | str:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -52,7 +51,7 @@ def _entry(line: bytes) -> dict[str, Any] | str:
     return value if isinstance(value, dict) else "not a JSON object"
 
 
-def _sqlite(path: Path, table: str | None) -> Iterator[dict[str, Any]]:
+def _sqlite(path: Path, table: str | None) -> Iterator[dict[str, object]]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         columns = {
@@ -64,7 +63,7 @@ def _sqlite(path: Path, table: str | None) -> Iterator[dict[str, Any]]:
             yield from (dict(zip(columns[chosen], row, strict=True)) for row in rows)
 
 
-def _duckdb(path: Path, table: str | None) -> Iterator[dict[str, Any]]:
+def _duckdb(path: Path, table: str | None) -> Iterator[dict[str, object]]:
     with duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"}) as connection:
         columns: dict[str, list[str]] = {}
         listed = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY column_index"

@@ -161,7 +161,7 @@ class Queries:
         read = Args("position", args)
         self._positions.set(read.text("view"), int(read.number("seq", 0, 2**62)))
 
-    async def bookmarks(self, args: rpc.Arguments) -> Mapping[str, Any]:
+    async def bookmarks(self, args: rpc.Arguments) -> Mapping[str, object]:
         """The bookmarks of all readers."""
         return self._bookmarks.all()
 

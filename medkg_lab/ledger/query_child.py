@@ -58,7 +58,7 @@ def main() -> None:
         _write_message(answers, answer(archive, given))
 
 
-def answer(archive: str, given: dict[str, Any]) -> bytes:
+def answer(archive: str, given: dict[str, object]) -> bytes:
     """The answer to one request."""
     try:
         return b"R" + run(archive, given)

@@ -78,7 +78,7 @@ class WriterBridge:
             raise outcome.error
         return outcome.value
 
-    async def command(self, command: type[Command], args: Mapping[str, Any], lazy: bool = False) -> Any:
+    async def command(self, command: type[Command], args: Mapping[str, object], lazy: bool = False) -> Any:
         """Carry out a command as it travels. Raises LabError."""
         return await self.do(Request(command.parse(args), bool(args.get("resend"))), lazy=lazy)
 
@@ -102,6 +102,6 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def wait_of(op: str, args: Mapping[str, Any]) -> float:
+def wait_of(op: str, args: Mapping[str, object]) -> float:
     """How long the sender of an op wants to wait, in seconds. Raises MalformedCommand."""
     return Args(op, {"wait_s": 0.0, **args}).number("wait_s", 0.0, MAX_WAIT_S)

@@ -71,7 +71,7 @@ class Tools:
         """What documents say of two concepts, with the sentences that say so."""
         return list(self._lab.statements(source, target))
 
-    def job_status(self, job: str) -> dict[str, Any]:
+    def job_status(self, job: str) -> dict[str, object]:
         """Where a document's job is and why; `job` is a job's id or a document's."""
         found = self._lab.job(job)
         return {

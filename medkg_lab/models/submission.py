@@ -112,4 +112,4 @@ class Payload(Frozen):
     source: str
     key: str
     url: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, object] = Field(default_factory=dict)

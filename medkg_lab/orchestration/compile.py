@@ -78,7 +78,7 @@ def _op_name(base: str, stage: str, taken: Iterable[str]) -> str:
 
 
 def _op(name: str, stage: StageDefinition, needs: Iterable[str]) -> OpDefinition:
-    def compute(context: OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+    def compute(context: OpExecutionContext, inputs: Mapping[str, object]) -> Iterator[Any]:
         raise RunElsewhere(stage=stage.name)
 
     return OpDefinition(

@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dagster import DagsterInstance
 from msgspec import Struct, convert
@@ -110,7 +109,7 @@ class _Wanted(Struct):
 
 
 def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, rpc.Handler]:
-    async def runs(args: rpc.Arguments) -> dict[str, Any]:
+    async def runs(args: rpc.Arguments) -> dict[str, object]:
         wanted = convert(args, _Wanted)
         return await asyncio.to_thread(read_runs, instance, wanted.after, wanted.limit)
 

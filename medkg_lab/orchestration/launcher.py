@@ -56,7 +56,7 @@ class LedgerRunLauncher(RunLauncher[Any], ConfigurableClass):
         return self._inst_data
 
     @classmethod
-    def config_type(cls) -> dict[str, Any]:
+    def config_type(cls) -> dict[str, object]:
         """The configuration in dagster.yaml: the ledger's socket."""
         return {"socket": StringSource}
 

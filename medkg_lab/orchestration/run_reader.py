@@ -19,7 +19,7 @@ from medkg_lab.orchestration.runs import (
 MAX_RUNS = 1000
 
 
-def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[str, Any]:
+def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[str, object]:
     """Up to `limit` runs after the run `after`, oldest first, and the `next` to go on from (None at the end).
 
     Each is {run_id, job_id, half, execution, status, steps: {name: state}, pipeline, version, batch, gate, release}. job_id,
@@ -31,7 +31,7 @@ def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[
     return {"runs": runs, "next": runs[-1]["run_id"] if len(runs) == min(limit, MAX_RUNS) else None}
 
 
-def _describe(instance: DagsterInstance, run: Any) -> dict[str, Any]:
+def _describe(instance: DagsterInstance, run: Any) -> dict[str, object]:
     tags = run.tags
     visible = _is_visible(run)
     steps = instance.get_run_step_stats(run.run_id)

@@ -61,7 +61,7 @@ class Template:
         self._parts = _GAP.split(text)
         self._gaps = [_NUMBERS.get(found, found.strip("@")) for found in _GAP.findall(text)]
 
-    def fill(self, values: Mapping[str, Any]) -> str:
+    def fill(self, values: Mapping[str, object]) -> str:
         """The text with each gap filled: strings JSON-escaped, numbers as they print."""
         filled = [self._parts[0]]
         for name, part in zip(self._gaps, self._parts[1:], strict=True):
@@ -79,7 +79,7 @@ class RunTemplate:
     body: Template
     tags: Mapping[str, str]
 
-    def tag_rows(self, values: Mapping[str, Any]) -> dict[str, str]:
+    def tag_rows(self, values: Mapping[str, object]) -> dict[str, str]:
         """The tags of a run with these values."""
         return {
             name: str(values[text.strip("@")]) if _GAP.fullmatch(text) else text for name, text in self.tags.items()

@@ -181,7 +181,7 @@ def _beside(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(shared > min(a[3] - a[1], b[3] - b[1]) / 2 and (a[2] <= b[0] or b[2] <= a[0]))
 
 
-def _blocks(blocks: Any) -> Iterator[dict[str, Any]]:
+def _blocks(blocks: Any) -> Iterator[dict[str, object]]:
     for block in blocks if isinstance(blocks, list) else ():
         if isinstance(block, dict):
             yield block

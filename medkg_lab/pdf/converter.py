@@ -26,7 +26,7 @@ class Conversion:
     `ocr_advised` says that the converter found the text layer doubtful.
     """
 
-    middle: dict[str, Any]
+    middle: dict[str, object]
     pages: int
     blank_pages: frozenset[int]
     tool: str
@@ -95,7 +95,7 @@ def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], insp
         return _conversion(_outcome(folder / "out.json", ended, bounds, timeout))
 
 
-def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> dict[str, Any]:
+def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> dict[str, object]:
     if ended.status in (0, 1) and path.exists() and path.stat().st_size <= _MAX_OUTPUT_BYTES:
         try:
             outcome = orjson.loads(path.read_bytes())

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -57,7 +56,7 @@ class MineruConverter:
             raise MineruUnreachable(base_url=self.base_url, detail=str(error)) from None
         return str(health.get("version", "unknown"))
 
-    def _parse(self, path: Path, stopping: Callable[[], bool]) -> dict[str, Any]:
+    def _parse(self, path: Path, stopping: Callable[[], bool]) -> dict[str, object]:
         until = time.monotonic() + self.bounds.timeout_seconds
         request = {
             "files": [{"source": {"type": "local", "path": str(path)}}],
@@ -77,7 +76,7 @@ class MineruConverter:
             job = self._call("GET", f"/v1/parse/jobs/{job_id}")
         return self._call("GET", f"/v1/files/{self._output(job)}/content", max_bytes=_MAX_OUTPUT_BYTES)
 
-    def _output(self, job: dict[str, Any]) -> str:
+    def _output(self, job: dict[str, object]) -> str:
         """The id of the middle JSON in a job that ended. Raises MineruFailed when it gave none."""
         files = job.get("files")
         file = files[0] if isinstance(files, list) and files and isinstance(files[0], dict) else {}
@@ -96,7 +95,7 @@ class MineruConverter:
         body: bytes | None = None,
         max_bytes: int = _SMALL_BYTES,
         keyed: bytes | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         headers = {"content-type": "application/json"} if body else None
         try:
             answer = self.http.request(
@@ -112,7 +111,7 @@ class MineruConverter:
             raise self._failed(str(error)) from None
         return self._object(answer)
 
-    def _object(self, answer: HttpAnswer) -> dict[str, Any]:
+    def _object(self, answer: HttpAnswer) -> dict[str, object]:
         try:
             value = orjson.loads(answer.body)
         except orjson.JSONDecodeError:

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -28,7 +27,7 @@ def render(facts: Facts) -> str:
     return page.render(facts=facts, data=_data(facts), library=library, script=script)
 
 
-def _data(facts: Facts) -> dict[str, Any]:
+def _data(facts: Facts) -> dict[str, object]:
     """What the charts are drawn of."""
     return {
         "states": dict(facts.states),

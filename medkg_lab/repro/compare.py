@@ -108,7 +108,7 @@ def _extractions(a: Extraction, b: Extraction) -> Iterator[Difference]:
             yield Difference(str(chunk), field, *((told, ABSENT) if value in mine else (ABSENT, told)))
 
 
-def _brief(value: BaseModel) -> dict[str, Any]:
+def _brief(value: BaseModel) -> dict[str, object]:
     return {name: one for name, one in _plain(value).items() if name not in ("doc_id", "chunk_id") and one is not None}
 
 

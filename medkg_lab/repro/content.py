@@ -52,7 +52,7 @@ _CONTENTS: dict[str, Callable[[str], Any]] = {
     "policies": Policies.model_validate_json,
     "profile": Profile.model_validate_json,
 }
-_SETTINGS = TypeAdapter(dict[str, Any])
+_SETTINGS = TypeAdapter(dict[str, object])
 _MAX_TIME_S = 1e11
 """Seconds since the epoch from which on a time can be shown nowhere."""
 

@@ -141,7 +141,7 @@ def _named_in(kind: str, data: bytes | None) -> Iterator[str]:
 
 
 def _add_exchanges(export: _Export) -> None:
-    told: list[dict[str, Any]] = []
+    told: list[dict[str, object]] = []
     chosen: set[str] = set()
     together = _batched_stages(export)
     for seq, batch, sha256 in export.records:
@@ -202,7 +202,7 @@ def _add_vocabularies(export: _Export) -> None:
             export.missing.append(f"the vocabulary {version}")
 
 
-def _settings(lab: Lab) -> dict[str, Any]:
+def _settings(lab: Lab) -> dict[str, object]:
     """The settings that the jobs' stages depend on, without the secrets among them."""
     chosen = lab.settings
     secrets = {

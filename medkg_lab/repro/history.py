@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import (
@@ -118,7 +117,7 @@ class _Reader:
         self.history = History()
         self._batches: dict[str, Batch] = {}
         self._gates: dict[str, str] = {}
-        self._tries: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        self._tries: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
         self._times: Counter[tuple[str, str]] = Counter()
 
     def apply(self, event: Event) -> None:

@@ -163,7 +163,7 @@ class Incident:
         return list(map(from_json, self._lines(names.EVENTS)))
 
     @cached_property
-    def exchanges(self) -> list[dict[str, Any]]:
+    def exchanges(self) -> list[dict[str, object]]:
         """The recorded exchanges, in the order in which they were told of."""
         return list(self._lines(names.EXCHANGES))
 
@@ -205,7 +205,7 @@ class Incident:
             raise NotInArchive(what=f"{kind} {name or ''} {version or ''}".strip())
         return fitting[-1]
 
-    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+    def _lines(self, name: str) -> Iterator[dict[str, object]]:
         path = self.folder / name
         if path.is_file():
             yield from map(orjson.loads, path.read_bytes().splitlines())

@@ -16,7 +16,7 @@ class Use:
 
     stage: str
     implementation: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.stage}={self.implementation}" + (f":{json.dumps(dict(self.options))}" if self.options else "")

@@ -5,7 +5,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Unpack
 
 import httpx
 import msgspec
@@ -41,7 +41,7 @@ class Recording:
     _last: dict[Place, StoredExchange] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
 
-    def load(self, records: Iterable[Mapping[str, Any]]) -> None:
+    def load(self, records: Iterable[Mapping[str, object]]) -> None:
         """Take in recorded exchanges, in order."""
         for record in (msgspec.convert(one, StoredExchange) for one in records):
             self._left[record.job, record.stage, record.key].append(record)

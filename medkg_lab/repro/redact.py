@@ -282,7 +282,7 @@ def _readable(data: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _vectors(data: bytes) -> tuple[dict[str, Any], bytes] | None:
+def _vectors(data: bytes) -> tuple[dict[str, object], bytes] | None:
     """What stands before the numbers of vectors, and the numbers; None when it is something else."""
     head, _, numbers = data.partition(b"\n")
     described = _json(head)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import orjson
 
@@ -38,8 +38,8 @@ class Step:
     error: str | None = None
     failure_kind: str | None = None
     reason: str | None = None
-    tries: list[dict[str, Any]] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    tries: list[dict[str, object]] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
     t0: float = 0.0
     t1: float = 0.0
 
@@ -74,7 +74,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     job_versions: dict[str, dict[str, str]] = field(default_factory=dict)
     breakers: list[Transition] = field(default_factory=list)
-    choices: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, object] = field(default_factory=dict)
     unrecorded: list[str] = field(default_factory=list)
     assumed: int = 0
     seconds: float = 0.0

@@ -53,7 +53,7 @@ def events_between(lab: Lab, first: int, last: int) -> Iterator[Event]:
         after = page[-1].seq
 
 
-def topic_slices(lab: Lab, jobs: Mapping[str, JobDetail]) -> dict[str, list[dict[str, Any]]]:
+def topic_slices(lab: Lab, jobs: Mapping[str, JobDetail]) -> dict[str, list[dict[str, object]]]:
     """The records of these jobs on the work queue, the PDF requests and the CloudEvents, in order within each partition."""
     names = Topics(lab.settings.broker.topic_prefix)
     wanted = {names.requests: _submits, names.pdf_requests: _by_key, names.events: _by_key}
@@ -67,7 +67,7 @@ def topic_slices(lab: Lab, jobs: Mapping[str, JobDetail]) -> dict[str, list[dict
     return found
 
 
-def _by_key(record: Any, jobs: Mapping[str, Any]) -> bool:
+def _by_key(record: Any, jobs: Mapping[str, object]) -> bool:
     return (record.key or b"").decode(errors="replace") in jobs
 
 
@@ -80,7 +80,7 @@ def _submits(record: Any, jobs: Mapping[str, JobDetail]) -> bool:
     return not submission.job_ids(pipelines).isdisjoint(jobs)
 
 
-def _plain(record: Any) -> dict[str, Any]:
+def _plain(record: Any) -> dict[str, object]:
     return {
         "partition": record.partition,
         "offset": record.offset,

@@ -129,7 +129,7 @@ class Lab:
         limit: int = 10,
         *,
         sources: Sequence[str] | None = None,
-        filters: Mapping[str, Any] | None = None,
+        filters: Mapping[str, object] | None = None,
         per_document: int | None = None,
         is_plain: bool = False,
         reranker: str | None = None,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 FieldValue = bool | int | str
 """The value of a job's field, which a gate's condition compares with."""
@@ -126,7 +125,7 @@ class Document:
     title: str
     job_id: str
     chunks: int
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What every source adapter shares: its settings, asking politely, and judging the answer."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -75,7 +75,7 @@ class Service:
         )
         return accept(answer, self.host, what)
 
-    def json(self, answer: HttpAnswer) -> dict[str, Any]:
+    def json(self, answer: HttpAnswer) -> dict[str, object]:
         """The JSON object in `answer`. Raises BadAnswer."""
         try:
             value = orjson.loads(answer.body)

@@ -1,7 +1,5 @@
 """ClinicalTrials.gov by its API v2 (https://clinicaltrials.gov/data-api/api): studies by NCT id and by query."""
 
-from typing import Any
-
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.sources import studies
 from medkg_lab.sources.adapter import Service, SourceSettings, found
@@ -51,13 +49,13 @@ class ClinicalTrials:
             seen.add(token)
         return found(query, keys)
 
-    async def _page(self, context: StageContext, query: Submission, size: int, token: str) -> dict[str, Any]:
+    async def _page(self, context: StageContext, query: Submission, size: int, token: str) -> dict[str, object]:
         params = {"query.term": query.query or "", "fields": "NCTId", "pageSize": str(size), "format": "json"}
         if token:
             params["pageToken"] = token
         return self._service.json(await self._service.get(context, "studies", params, f"the query {query.query!r}"))
 
-    def _keys(self, page: dict[str, Any]) -> list[str]:
+    def _keys(self, page: dict[str, object]) -> list[str]:
         items = page.get("studies")
         if not isinstance(items, list):
             raise BadAnswer(host=self._service.host, detail="the page has no list of studies")

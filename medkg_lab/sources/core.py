@@ -1,7 +1,5 @@
 """CORE (https://api.core.ac.uk/docs/v3): works of open-access repositories by id and by query."""
 
-from typing import Any
-
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.sources.adapter import Service, SourceSettings, found
 from medkg_lab.sources.errors import BadAnswer, BadKey, NoOpenCopy
@@ -56,7 +54,7 @@ class Core:
                 break
         return found(query, keys)
 
-    async def _page(self, context: StageContext, query: Submission, offset: int) -> list[dict[str, Any]]:
+    async def _page(self, context: StageContext, query: Submission, offset: int) -> list[dict[str, object]]:
         params = {"q": query.query or "", "limit": str(_PAGE), "offset": str(offset)}
         what = f"the query {query.query!r}"
         answer = await self._service.get(context, "search/works", params, what, self._headers())

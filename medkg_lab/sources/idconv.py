@@ -4,7 +4,6 @@ PMC ID Converter API: https://pmc.ncbi.nlm.nih.gov/tools/id-converter-api/ . It 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from medkg_lab.models.identifiers import Identifier, Scheme, parse
 from medkg_lab.models.submission import Payload, Submission
@@ -60,7 +59,7 @@ class IdConverter:
         return {} if record.get("status") == "error" else _identifiers(record)
 
 
-def _identifiers(record: Mapping[str, Any]) -> dict[str, str]:
+def _identifiers(record: Mapping[str, object]) -> dict[str, str]:
     schemes = {"pmcid": Scheme.PMC, "doi": Scheme.DOI, "pmid": Scheme.PMID}
     found = {name: parse(str(record.get(name) or "")) for name in schemes}
     return {name: one.value for name, one in found.items() if one is not None and one.scheme is schemes[name]}

@@ -34,7 +34,7 @@ def is_registry_csv(head: str) -> bool:
     return _ID_COLUMN.lower() in {cell.strip().strip('"').lower() for cell in re.split(r"[,\t;]", line)}
 
 
-def studies_in(text: str) -> Iterator[tuple[str, dict[str, Any] | str]]:
+def studies_in(text: str) -> Iterator[tuple[str, dict[str, object] | str]]:
     """NCT id and study of each row; for a row without an id, an empty id and the row's text. Raises NotRegistryCsv."""
     text = text.lstrip("\ufeff")
     line = text.partition("\n")[0]
@@ -57,9 +57,9 @@ def _has_results(cells: Mapping[str, str]) -> bool:
     return cells.get("study results", "").lower() in ("yes", "has results", "true")
 
 
-def _protocol(key: str, cells: Mapping[str, str]) -> dict[str, Any]:
+def _protocol(key: str, cells: Mapping[str, str]) -> dict[str, object]:
     sponsor, _, others = cells.get("sponsor/collaborators", "").partition("|")
-    modules: dict[str, Any] = {
+    modules: dict[str, object] = {
         "identificationModule": {
             "nctId": key,
             "briefTitle": cells.get("study title") or cells.get("title"),
@@ -94,11 +94,11 @@ def _protocol(key: str, cells: Mapping[str, str]) -> dict[str, Any]:
         },
         "contactsLocationsModule": {"locations": [_location(one) for one in _values(cells.get("locations"))]},
     }
-    filled: dict[str, Any] = _filled(modules)
+    filled: dict[str, object] = _filled(modules)
     return filled
 
 
-def _dates(cells: Mapping[str, str]) -> dict[str, Any]:
+def _dates(cells: Mapping[str, str]) -> dict[str, object]:
     columns = {
         "startDateStruct": "start date",
         "primaryCompletionDateStruct": "primary completion date",
@@ -110,9 +110,9 @@ def _dates(cells: Mapping[str, str]) -> dict[str, Any]:
     return {name: {"date": cells.get(column)} for name, column in columns.items()}
 
 
-def _design(cells: Mapping[str, str]) -> dict[str, Any]:
+def _design(cells: Mapping[str, str]) -> dict[str, object]:
     count = cells.get("enrollment", "")
-    info: dict[str, Any] = {}
+    info: dict[str, object] = {}
     for part in _values(cells.get("study design") or cells.get("study designs")):
         label, _, value = part.partition(":")
         if name := _DESIGN.get(label.strip().lower()):

@@ -1,7 +1,6 @@
 """Unpaywall (https://unpaywall.org/products/api): where an open copy of a DOI's article lies."""
 
 import re
-from typing import Any
 from urllib.parse import quote
 
 from medkg_lab.models.submission import Payload, Submission
@@ -47,7 +46,7 @@ class Unpaywall:
         """Raises QueryNotSupported: the service knows DOIs only."""
         raise QueryNotSupported(source=self.name)
 
-    def _best(self, record: dict[str, Any], doi: str) -> dict[str, str]:
+    def _best(self, record: dict[str, object], doi: str) -> dict[str, str]:
         others = record.get("oa_locations") or []
         if "is_oa" not in record or not isinstance(others, list):
             raise BadAnswer(host=self._service.host, detail="the record does not say whether there is an open copy")

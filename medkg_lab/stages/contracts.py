@@ -112,7 +112,7 @@ class StageContext:
     content: Callable[[str], bytes]
     store: Callable[[bytes], str]
     http: HttpClient
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Receipt:
 
     doc_id: str
     count: int
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _json(value: Any) -> bytes:
 def _encode_embeddings(value: Embeddings) -> bytes:
     import numpy as np  # here, since the screen and the command line load the kinds and no numbers
 
-    head: dict[str, Any] = {"chunk_ids": value.chunk_ids, "device": value.device}
+    head: dict[str, object] = {"chunk_ids": value.chunk_ids, "device": value.device}
     head |= {"dimension": value.dimension, "model": value.model}
     body = np.ascontiguousarray(value.vectors, dtype="<f4").tobytes()
     if value.sparse is not None:

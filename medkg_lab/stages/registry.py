@@ -137,7 +137,7 @@ class Implementation:
         """What a stage with these options needs of a GPU."""
         return [need for need in (self.gpu, self.also_gpu(options)) if need is not None]
 
-    def parse_options(self, given: Mapping[str, Any]) -> Options:
+    def parse_options(self, given: Mapping[str, object]) -> Options:
         """Validate `with:` options. Raises BadOptions."""
         try:
             return self.options.model_validate(dict(given))

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import psutil
 
@@ -85,7 +84,7 @@ class Supervisor:
         self._wanted = False
         self._woken.set()
 
-    async def _down(self, args: rpc.Arguments) -> dict[str, Any]:
+    async def _down(self, args: rpc.Arguments) -> dict[str, object]:
         self._stop()
         await self._ended.wait()
         return {"stopped": True}

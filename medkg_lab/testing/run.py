@@ -31,8 +31,8 @@ class Finished:
     """What became of one file: values by kind, values by stage, and the error that ended it early."""
 
     doc_id: str
-    values: dict[str, Any] = field(default_factory=dict)
-    by_stage: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
+    by_stage: dict[str, object] = field(default_factory=dict)
     failed_at: str = ""
     error: LabError | None = None
 

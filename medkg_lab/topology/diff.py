@@ -36,13 +36,13 @@ def diff(old: Topology, new: Topology) -> list[Change]:
     return changes
 
 
-def _head(topology: Topology) -> dict[str, Any]:
+def _head(topology: Topology) -> dict[str, object]:
     return topology.model_dump(mode="json", exclude={"stages"})
 
 
-def _dump(stage: StageDefinition) -> dict[str, Any]:
+def _dump(stage: StageDefinition) -> dict[str, object]:
     return stage.model_dump(mode="json", by_alias=True)
 
 
-def _fields(stage: str | None, before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+def _fields(stage: str | None, before: dict[str, object], after: dict[str, object]) -> list[Change]:
     return [Change("changed", stage, key, before[key], after[key]) for key in before if before[key] != after[key]]

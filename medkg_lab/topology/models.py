@@ -50,7 +50,7 @@ class StageDefinition(_Dependent):
     condition: GateCondition | None = None
     resume_stage: StageName | None = None
     implementation: str | None = Field(default=None, max_length=128)
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    with_: dict[str, object] = Field(default_factory=dict, alias="with")
 
     @property
     def is_gate(self) -> bool:

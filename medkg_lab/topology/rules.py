@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import StageType
@@ -151,7 +150,7 @@ def implementations(material: Material) -> Iterator[Problem]:
 
 
 def implementation_problems(
-    tree: Source, where: Where, label: str, wanted: StageType, name: str, options: Mapping[str, Any]
+    tree: Source, where: Where, label: str, wanted: StageType, name: str, options: Mapping[str, object]
 ) -> Iterator[Problem]:
     """What is wrong with the choice at `where`: the implementation `name` with `options` for a stage of type `wanted`."""
     try:

@@ -57,7 +57,7 @@ def write_checkpoint(folder: Path, segments: list[Segment], producers: Producers
     replace_private(folder / CHECKPOINT, orjson.dumps(summary), durable=True)
 
 
-def _pop_checkpoint(folder: Path) -> dict[str, Any] | None:
+def _pop_checkpoint(folder: Path) -> dict[str, object] | None:
     """Read and remove the checkpoint: it holds until the first write, so a crash from here on must not find it."""
     path = folder / CHECKPOINT
     try:

@@ -6,7 +6,6 @@ Durability is the reason for what is not here: neither `--unsafe-bypass-fsync` n
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -40,7 +39,7 @@ class Plan:
         """Redpanda's configuration file."""
         return self.folder / CONFIG
 
-    def node(self) -> dict[str, Any]:
+    def node(self) -> dict[str, object]:
         """The content of the configuration file; `developer_mode` leaves out the checks for a server's hardware."""
         kafka = [{"address": _HOST, "port": self.kafka}]
         return {
@@ -57,7 +56,7 @@ class Plan:
             }
         }
 
-    def cluster(self) -> dict[str, Any]:
+    def cluster(self) -> dict[str, object]:
         """The settings of the cluster at its first start."""
         return {
             "auto_create_topics_enabled": self.auto_create_topics,

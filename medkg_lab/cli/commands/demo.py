@@ -116,7 +116,7 @@ def _hit_row(hit: Mapping[str, Any]) -> tuple[Any, ...]:
     return (hit["score"], hit["ranks"].get("bm25"), hit["ranks"].get("dense"), hit["doc_id"], hit["title"])
 
 
-def _print_places(summary: Mapping[str, Any], kept: bool) -> None:
+def _print_places(summary: Mapping[str, object], kept: bool) -> None:
     home = summary["home"]
     print_text(f"\nData: {home}")
     if kept:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.colour import is_coloured
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _filters(args: argparse.Namespace) -> dict[str, Any] | None:
+def _filters(args: argparse.Namespace) -> dict[str, object] | None:
     names = ("year", "phase", "status", "country", "has_results", "section", "relation")
     return {name: value for name in names if (value := getattr(args, name)) is not None} or None
 

@@ -1,7 +1,5 @@
 """What happens at gates, and how jobs go on after them."""
 
-from typing import Any
-
 from medkg_lab.ledger.reducer.moves import gate_to, jobs_of, move, ticket_of
 from medkg_lab.ledger.state import (
     Gate,
@@ -84,7 +82,7 @@ def gate_released(state: State, event: Event, data: GateReleased) -> None:
 def run_launched(state: State, event: Event, data: RunLaunched) -> None:
     """Jobs are queued for a run: those of a release beyond their gate, others where they stand."""
     for place, job in enumerate(jobs_of(state, data)):
-        changes: dict[str, Any] = {
+        changes: dict[str, object] = {
             "run_id": data.run_id,
             "cohort": None,
             "ticket": ticket_of(event, place),

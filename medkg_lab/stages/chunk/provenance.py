@@ -1,12 +1,11 @@
 """Where chunks stand in their source: every span traced back through its block."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from medkg_lab.models.ir import Chunk, Document
 
 
-def places(document: Document, chunks: Sequence[Chunk]) -> list[dict[str, Any]]:
+def places(document: Document, chunks: Sequence[Chunk]) -> list[dict[str, object]]:
     """Per chunk its id, section, page and text, and for each span the source's element, page, box and characters.
 
     `element` is the source's own path (a JSON path, an XPath, `page/3/block/7`), `bbox` in fractions of the page; `start` and

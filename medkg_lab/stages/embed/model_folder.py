@@ -86,7 +86,7 @@ class _Folder:
         except ValueError as error:
             raise self.bad(f"{name} is not JSON: {error}") from None
 
-    def record(self, name: str) -> dict[str, Any]:
+    def record(self, name: str) -> dict[str, object]:
         """The object in a file of JSON; empty when there is none."""
         found = self.json(name)
         if found is not None and not isinstance(found, dict):
@@ -133,7 +133,7 @@ def read(path: Path, pooling: Pooling | None = None) -> ModelFiles:
     return ModelFiles(data, tokenizer, settings)
 
 
-def _graph(folder: _Folder, config: Mapping[str, Any]) -> bytes:
+def _graph(folder: _Folder, config: Mapping[str, object]) -> bytes:
     found = folder.graphs()
     usual = [name for name in (GRAPH, f"onnx/{GRAPH}") if name in found]
     if not usual and len(found) > 1:
@@ -150,7 +150,7 @@ def _graph(folder: _Folder, config: Mapping[str, Any]) -> bytes:
     return _graph_of_bert(folder, weights, config)
 
 
-def _graph_of_bert(folder: _Folder, weights: bytes, config: Mapping[str, Any]) -> bytes:
+def _graph_of_bert(folder: _Folder, weights: bytes, config: Mapping[str, object]) -> bytes:
     """The graph of a BERT encoder, made from its tensors."""
     from medkg_lab.stages.embed.bert import build
 
@@ -208,7 +208,9 @@ def _pooling_of(folder: _Folder, file: str) -> Pooling:
     return pooling
 
 
-def _check_vocabulary(folder: _Folder, graph: Graph, words: Tokenizer, config: Mapping[str, Any], output: str) -> None:
+def _check_vocabulary(
+    folder: _Folder, graph: Graph, words: Tokenizer, config: Mapping[str, object], output: str
+) -> None:
     """Raise ModelFolderBad when the tokenizer is another model's: it has more tokens than the graph, or far fewer."""
     largest = max(words.get_vocab(with_added_tokens=True).values(), default=0)
     entries = config.get("vocab_size")
@@ -220,7 +222,7 @@ def _check_vocabulary(folder: _Folder, graph: Graph, words: Tokenizer, config: M
         raise folder.bad(f"the graph does not take token {largest} of {TOKENIZER}: it is another model's") from None
 
 
-def _most_tokens(folder: _Folder, of_sentences: Mapping[str, Any], config: Mapping[str, Any]) -> int:
+def _most_tokens(folder: _Folder, of_sentences: Mapping[str, object], config: Mapping[str, object]) -> int:
     said = of_sentences.get("max_seq_length")
     said = said if said is not None else config.get("max_position_embeddings", _MOST_TOKENS)
     if not isinstance(said, int) or not 4 <= said <= 65_536:
@@ -228,7 +230,7 @@ def _most_tokens(folder: _Folder, of_sentences: Mapping[str, Any], config: Mappi
     return said
 
 
-def _prompt(folder: _Folder, config: Mapping[str, Any], *names: str) -> str:
+def _prompt(folder: _Folder, config: Mapping[str, object], *names: str) -> str:
     """What is put before a text, by the first of the prompts' `names` that the folder knows, or by its default."""
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(one, str) for one in prompts.values()):

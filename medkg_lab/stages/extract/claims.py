@@ -47,7 +47,7 @@ class Claims(BaseModel):
     claims: tuple[Claim, ...] = Field(max_length=MOST_CLAIMS)
 
 
-def request_body(chunk: Chunk, model: str, max_tokens: int) -> dict[str, Any]:
+def request_body(chunk: Chunk, model: str, max_tokens: int) -> dict[str, object]:
     """The chat completion request for one passage; `response_format` holds the answer to the schema."""
     return {
         "model": model,

@@ -1,7 +1,6 @@
 """The language model's endpoint: one request, and whether it is there with the profile's model."""
 
 import asyncio
-from typing import Any
 
 import orjson
 
@@ -17,7 +16,7 @@ _PROBE_TIMEOUT_S = 10.0
 
 
 async def request(
-    http: HttpClient, options: LlmOptions, path: str, body: dict[str, Any] | None, timeout: float
+    http: HttpClient, options: LlmOptions, path: str, body: dict[str, object] | None, timeout: float
 ) -> bytes:
     """The body of the endpoint's answer to `body`, or to a question without one. Raises LlmDown, LlmFailed or LlmOutOfMemory."""
     try:

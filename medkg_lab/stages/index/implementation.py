@@ -70,7 +70,7 @@ def _message(context: StageContext, item: IndexInput) -> dict[str, object]:
     }
 
 
-def _metadata(document: Document) -> dict[str, Any]:
+def _metadata(document: Document) -> dict[str, object]:
     """What is known of a document beside its text; whom it cites is resolved when someone asks."""
     cited = [str(one) for one in citations.cited(document)]
     return {**document.metadata, **document.identifiers, **({citations.KEY: cited} if cited else {})}

@@ -65,7 +65,7 @@ def find_study(value: Any) -> Record:
     raise NotAStudy(detail=f"its top level is a {type(value).__name__}")
 
 
-def _legacy_id(value: dict[str, Any]) -> str:
+def _legacy_id(value: dict[str, object]) -> str:
     response = Record(value).find("FullStudiesResponse")
     first = next(response.find("FullStudies").each(), Record(None)).find("Study")
     found = (first if first else Record(value)).find("ProtocolSection.IdentificationModule.NCTId").text

@@ -25,19 +25,19 @@ _PREFIXES = {
     "algorithm": ("code",),
 }
 
-Page = dict[str, Any]
+Page = dict[str, object]
 
 
-def pages_of(items: Sequence[Mapping[str, Any]]) -> list[Page]:
+def pages_of(items: Sequence[Mapping[str, object]]) -> list[Page]:
     """The list as pages of middle JSON. Raises UnknownPdfIr where an entry breaks the format."""
-    pages: dict[int, list[dict[str, Any]]] = {}
+    pages: dict[int, list[dict[str, object]]] = {}
     for place, item in enumerate(items):
         number = page_number(item.get("page_idx"), f"entry {place + 1}")
         pages.setdefault(number, []).append({**_block(item), "index": place, "bbox": thousandths(item.get("bbox"))})
     return [{"page_idx": number, "blocks": pages[number]} for number in sorted(pages)]
 
 
-def _block(item: Mapping[str, Any]) -> dict[str, Any]:
+def _block(item: Mapping[str, object]) -> dict[str, object]:
     kind = str(item["type"])
     level = item.get("text_level")
     if kind == "title" or (kind == "text" and isinstance(level, int) and level > 0):

@@ -21,21 +21,21 @@ _VISUALS = _TABLES | {"image", "chart", "code", "algorithm"}
 _MAX_DEPTH = 8
 
 
-def pages_of(pages: Sequence[Sequence[Mapping[str, Any]]]) -> list[Page]:
+def pages_of(pages: Sequence[Sequence[Mapping[str, object]]]) -> list[Page]:
     """The list as pages of middle JSON. Raises UnknownPdfIr where a block breaks the format."""
     return [
         {"page_idx": number, "blocks": [_placed(*one) for one in enumerate(page)]} for number, page in enumerate(pages)
     ]
 
 
-def _placed(index: int, block: Mapping[str, Any]) -> dict[str, Any]:
+def _placed(index: int, block: Mapping[str, object]) -> dict[str, object]:
     content = block.get("content")
     if content is not None and not isinstance(content, dict):
         raise UnknownPdfIr(detail=f"the content of a {str(block['type'])[:40]} is a {type(content).__name__}")
     return {**_block(str(block["type"]), content or {}), "index": index, "bbox": thousandths(block.get("bbox"))}
 
 
-def _block(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def _block(kind: str, content: Mapping[str, object]) -> dict[str, object]:
     if kind in _VISUALS:
         return {"type": "table" if kind in _TABLES else "image", "content": list(_parts(content))}
     if kind == "equation_interline":
@@ -46,12 +46,12 @@ def _block(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": _TEXTS.get(kind, kind), "level": content.get("level"), "content": _spans(content)}
 
 
-def _spans(content: Mapping[str, Any]) -> Any:
+def _spans(content: Mapping[str, object]) -> Any:
     """The spans of a block of text, which stand under a key named after the block's type."""
     return next((value for key, value in content.items() if key.endswith("_content")), None)
 
 
-def _parts(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _parts(content: Mapping[str, object]) -> Iterator[dict[str, object]]:
     for key, value in content.items():
         if key.endswith("_caption"):
             yield {"type": "image_caption", "content": value}
@@ -64,7 +64,7 @@ def _parts(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"type": "code_body", "content": value}
 
 
-def _items(items: Any, leaf: str, depth: int) -> Iterator[dict[str, Any]]:
+def _items(items: Any, leaf: str, depth: int) -> Iterator[dict[str, object]]:
     """The items of a list, those of the lists within them in their place."""
     for item in items if isinstance(items, list) and depth < _MAX_DEPTH else ():
         if isinstance(item, str):

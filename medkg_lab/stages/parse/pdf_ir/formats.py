@@ -36,7 +36,7 @@ def shape_of(value: Any) -> ConverterFormat | None:
     return ConverterFormat.CONTENT_LIST_V2 if is_pages and all(map(_is_block, blocks)) else None
 
 
-def _is_draft(value: dict[str, Any]) -> bool:
+def _is_draft(value: dict[str, object]) -> bool:
     """The 4.0 draft: `pages` for `pdf_info`, and a version but no schema, or pages of blocks."""
     pages = value.get("pages")
     if not isinstance(pages, list) or not pages or "studies" in value:

@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)*)\.?\s+\S")
 _FILE_NAME = re.compile(r"(untitled.*|microsoft word\b.*|.*\.(dvi|docx?|pdf|indd|qxd|tex|rtf))", re.IGNORECASE)
 _CONTINUED = re.compile(r"\bcont(inued|\.|'d|d\b)|\(cont", re.IGNORECASE)
 _MAX_DEPTH = 8
-_NOTHING: Mapping[str, Any] = {}
+_NOTHING: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Reading:
     missing_pages: tuple[int, ...]
 
 
-def read_middle(middle: Mapping[str, Any], source: PdfSource) -> Reading:
+def read_middle(middle: Mapping[str, object], source: PdfSource) -> Reading:
     """Read a middle JSON. Raises UnknownPdfIr for another schema or version."""
     found = (middle.get("schema"), middle.get("schema_version"))
     pages = middle.get("pages")
@@ -72,8 +72,8 @@ def read_middle(middle: Mapping[str, Any], source: PdfSource) -> Reading:
 def read_pages(
     pages: Sequence[Any],
     source: PdfSource,
-    extensions: Mapping[str, Any] = _NOTHING,
-    declared: Mapping[str, Any] = _NOTHING,
+    extensions: Mapping[str, object] = _NOTHING,
+    declared: Mapping[str, object] = _NOTHING,
 ) -> Reading:
     """Read the pages of a middle JSON; `extensions` is what our converter adds, `declared` what the PDF says of itself."""
     reader, with_text = _read(pages, extensions, _MARGINS)
@@ -86,7 +86,9 @@ def read_pages(
     return Reading(_document(reader, declared, source), tuple(missing))
 
 
-def _read(pages: Sequence[Any], extensions: Mapping[str, Any], margins: frozenset[str]) -> tuple["_Reader", set[int]]:
+def _read(
+    pages: Sequence[Any], extensions: Mapping[str, object], margins: frozenset[str]
+) -> tuple["_Reader", set[int]]:
     hidden, accents = _mapping(extensions.get(HIDDEN_TEXT)), _mapping(extensions.get(ACCENTS))
     passed_over = marginal(pages) if margins else frozenset()
     reader = _Reader(margins)
@@ -109,11 +111,11 @@ def _pairs(value: Any) -> tuple[Pair, ...]:
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Any) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _document(reader: "_Reader", declared: Mapping[str, Any], source: PdfSource) -> Document:
+def _document(reader: "_Reader", declared: Mapping[str, object], source: PdfSource) -> Document:
     languages = [
         tag for tag in _strings(declared.get("languages")) if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", tag)
     ]
@@ -137,7 +139,7 @@ def _document(reader: "_Reader", declared: Mapping[str, Any], source: PdfSource)
     )
 
 
-def _title(reader: "_Reader", declared: Mapping[str, Any], name: str) -> str:
+def _title(reader: "_Reader", declared: Mapping[str, object], name: str) -> str:
     given = normalize(str(declared.get("title") or ""))
     heading = next((block.text for block in reader.blocks if block.kind is BlockKind.HEADING), "")
     return reader.title or ("" if _FILE_NAME.fullmatch(given) else given) or heading or name
@@ -222,7 +224,7 @@ class _Reader:
     def _section(self) -> tuple[str, ...]:
         return tuple(title for _, title in self._path)
 
-    def _block(self, block: Mapping[str, Any], place: Place) -> list[str]:
+    def _block(self, block: Mapping[str, object], place: Place) -> list[str]:
         match str(block.get("type")):
             case kind if kind in self._margins:
                 return [self._inline(block.get("content"))]
@@ -252,7 +254,7 @@ class _Reader:
         self._path = [(other, title) for other, title in self._path if other < depth] + [(depth, text)]
         return self._add(BlockKind.HEADING, text, place)
 
-    def _paragraph(self, block: Mapping[str, Any], is_reference: bool, place: Place) -> list[str]:
+    def _paragraph(self, block: Mapping[str, object], is_reference: bool, place: Place) -> list[str]:
         text = self._inline(block.get("content"))
         kind = BlockKind.REFERENCE if is_reference else self._text_kind()
         begun = self._begun(kind) if block.get("continues_prev") is True and text else None
@@ -275,13 +277,13 @@ class _Reader:
             return BlockKind.REFERENCE
         return BlockKind.ABSTRACT if _ABSTRACT.fullmatch(current.strip(" :.")) else BlockKind.PARAGRAPH
 
-    def _item(self, item: Mapping[str, Any], place: Place) -> list[str]:
+    def _item(self, item: Mapping[str, object], place: Place) -> list[str]:
         reference = item.get("type") == "ref_text" or self._text_kind() is BlockKind.REFERENCE
         return self._add(
             BlockKind.REFERENCE if reference else BlockKind.LIST_ITEM, self._inline(item.get("content")), place
         )
 
-    def _visual(self, block: Mapping[str, Any], place: Place) -> list[str]:
+    def _visual(self, block: Mapping[str, object], place: Place) -> list[str]:
         texts: list[str] = []
         parts = block.get("content")
         for part in parts if isinstance(parts, list) else []:
@@ -348,7 +350,7 @@ def _changed(block: Block, change: Callable[[str], str]) -> Block:
     return block.model_copy(update={"table": table, "text": table_text(table)})
 
 
-def _leaves(block: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+def _leaves(block: Mapping[str, object], depth: int) -> Iterator[Mapping[str, object]]:
     """The items of a list, those of nested lists in their place; a list may also hold its spans directly."""
     items = block.get("content")
     if not isinstance(items, list) or depth > _MAX_DEPTH:
@@ -364,11 +366,11 @@ def _leaves(block: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]
             yield item
 
 
-def _is_item(item: Mapping[str, Any]) -> bool:
+def _is_item(item: Mapping[str, object]) -> bool:
     return str(item.get("type")) in _TEXT_ITEMS and isinstance(item.get("content"), list)
 
 
-def _place(block: Mapping[str, Any], page: int, position: int, within: Place | None = None) -> Place:
+def _place(block: Mapping[str, object], page: int, position: int, within: Place | None = None) -> Place:
     index = block.get("index")
     number = index if isinstance(index, int) else position
     if within is not None and not isinstance(index, int):

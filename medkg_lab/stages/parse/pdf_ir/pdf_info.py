@@ -16,12 +16,12 @@ _MAX_DEPTH = 6
 _PAGE_NAME = re.compile(r"page_\d{1,6}")
 
 
-def pages_of(middle: Mapping[str, Any]) -> list[Page]:
+def pages_of(middle: Mapping[str, object]) -> list[Page]:
     """The file's pages as pages of middle JSON. Raises UnknownPdfIr where a page breaks the format."""
     return [_page(page, place) for place, page in enumerate(raw_pages(middle))]
 
 
-def raw_pages(middle: Mapping[str, Any]) -> list[Any]:
+def raw_pages(middle: Mapping[str, object]) -> list[Any]:
     """The pages as the file has them, in order; those of an object by the numbers in their names."""
     found: Any = next((middle[key] for key in (*PAGE_KEYS, "pages") if isinstance(middle.get(key), list | dict)), [])
     if isinstance(found, list):
@@ -58,7 +58,7 @@ def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _block(block: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _block(block: Mapping[str, object], depth: int) -> dict[str, object]:
     kind = str(block.get("type"))
     if kind in _VISUALS:
         return {"type": "table" if kind == "table" else "image", "content": list(_parts(block, depth))}
@@ -73,7 +73,7 @@ def _block(block: Mapping[str, Any], depth: int) -> dict[str, Any]:
     return {"type": _KINDS.get(kind, kind), "level": block.get("level"), "content": _text(block)}
 
 
-def _parts(block: Mapping[str, Any], depth: int) -> Iterator[dict[str, Any]]:
+def _parts(block: Mapping[str, object], depth: int) -> Iterator[dict[str, object]]:
     """The parts of a float: captions, the body as HTML or text, footnotes."""
     for part in _list(block.get("blocks")) if depth < _MAX_DEPTH else ():
         if not isinstance(part, dict):
@@ -87,14 +87,14 @@ def _parts(block: Mapping[str, Any], depth: int) -> Iterator[dict[str, Any]]:
             yield {"type": kind, "content": _text(part)}
 
 
-def _html(part: Mapping[str, Any]) -> Iterator[str]:
+def _html(part: Mapping[str, object]) -> Iterator[str]:
     for line in _list(part.get("lines")):
         for span in _list(line.get("spans") if isinstance(line, dict) else None):
             if isinstance(span, dict) and isinstance(span.get("html"), str):
                 yield span["html"]
 
 
-def _items(block: Mapping[str, Any], depth: int) -> list[str]:
+def _items(block: Mapping[str, object], depth: int) -> list[str]:
     """A list's items: its blocks in newer versions; else its lines, cut where one is marked as an item's first or last."""
     if nested := _list(block.get("blocks")):
         return [
@@ -117,7 +117,7 @@ def _items(block: Mapping[str, Any], depth: int) -> list[str]:
     return items
 
 
-def _text(block: Mapping[str, Any]) -> str:
+def _text(block: Mapping[str, object]) -> str:
     """The text of a block's lines; a word that a hyphen cuts at a line's end is made whole later."""
     text = ""
     for line in _list(block.get("lines")):
@@ -126,7 +126,7 @@ def _text(block: Mapping[str, Any]) -> str:
     return text
 
 
-def _line(line: Mapping[str, Any]) -> str:
+def _line(line: Mapping[str, object]) -> str:
     """A line's spans with spaces between them, raised ones close to the word before."""
     spaced: list[Any] = []
     for span in _list(line.get("spans")):

@@ -59,7 +59,7 @@ def _line(spans: Any, before: str, depth: int) -> str:
     return made
 
 
-def _script(span: Mapping[str, Any]) -> str:
+def _script(span: Mapping[str, object]) -> str:
     styles = span.get("styles")
     named = styles if isinstance(styles, list) else ()
     kind = next((style for style in ("superscript", "subscript") if style in named), "")

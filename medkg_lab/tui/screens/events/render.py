@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from medkg_lab.tui.formatting import EIGHTHS, clock, duration, milliseconds, number, plural
 from medkg_lab.tui.glyphs import sign
@@ -84,7 +83,7 @@ def empty(wanted: EventFilter, taken: NewEvents) -> Line:
     return [("  Nothing happens now.", "muted")]
 
 
-def inspected(row: EventRow, told: Mapping[str, Any] | None, width: int, height: int) -> list[Line]:
+def inspected(row: EventRow, told: Mapping[str, object] | None, width: int, height: int) -> list[Line]:
     """One event: its sentence, ids, and what it says as JSON, in two columns where there is room for them."""
     raw = json.dumps(told, ensure_ascii=False, indent=1, default=str).splitlines() if told is not None else ["…"]
     shown = [_json_line(each) for each in raw]

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -69,7 +68,7 @@ class EventsScreen(ModeScreen):
         self._head_due: Timer | None = None
         self._taken = NewEvents((), 0, 0, 0.0, 0)
         self._asked: EventRow | None = None
-        self._told: Mapping[str, Any] | None = None
+        self._told: Mapping[str, object] | None = None
         self._filter = self._sought = ""
         self._topic: int | None = None
         self.ring = EventRing(id="ring")
@@ -222,7 +221,7 @@ class EventsScreen(ModeScreen):
         self._asked, self._told = row, None
         self._paint_summary()
 
-        def show(told: Mapping[str, Any]) -> None:
+        def show(told: Mapping[str, object]) -> None:
             if self._asked == row:
                 self._told = told
                 self._paint_summary()
@@ -248,7 +247,7 @@ class EventsScreen(ModeScreen):
         if row is None:
             return
 
-        def show(told: Mapping[str, Any]) -> None:
+        def show(told: Mapping[str, object]) -> None:
             self.show_raw(f"{row.type} · seq {number(row.seq)}", told)
 
         self.query_lab("raw", lambda lab: event_history.event_as_json(lab.ledger, row.seq, row.job), show)

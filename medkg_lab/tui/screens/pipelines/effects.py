@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -149,7 +149,7 @@ class Effects(ModalScreen[None]):
         if not worker.is_cancelled:
             self.call_later(self._ended, told if failed else "")
 
-    def _take(self, line: dict[str, Any]) -> None:
+    def _take(self, line: dict[str, object]) -> None:
         if "error" in line:
             return
         self._seen.append(msgspec.convert(line, Previewed))

@@ -67,7 +67,7 @@ class Opened:
     bench: "Workbench"
     manifest: "Manifest"
     recorded: Run
-    submissions: Mapping[str, Any]
+    submissions: Mapping[str, object]
     types: "Mapping[str, StageType]"
     events: Sequence[Event]
     newest: ReplayState

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from medkg_lab.models.event_codec import data_to_json
 from medkg_lab.models.events import Event
@@ -302,7 +301,7 @@ _FACTS = (
 )
 
 
-def _facts(data: Mapping[str, Any]) -> str:
+def _facts(data: Mapping[str, object]) -> str:
     evidence = data.get("evidence")
     merged = {**(evidence if isinstance(evidence, Mapping) else {}), **data}
     return " · ".join(f"{name} {merged[name]}" for name in _FACTS if merged.get(name) not in (None, "", [], {}))

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -191,7 +191,7 @@ class SqlScreen(ModeScreen):
             return None
         return [("● ", "ok"), (plural(len(self._answer.rows), "row"), "text bold"), (f" · {self._asked}", "muted")]
 
-    def _row(self) -> dict[str, Any] | None:
+    def _row(self) -> dict[str, object] | None:
         row, answer = self._list.row, self._answer
         return (
             None if row is None or answer is None else dict(zip(answer.columns, answer.rows[int(row.key)], strict=True))
