@@ -103,16 +103,16 @@ class Writes:
         self._knowledge = knowledge
 
     def index(self, batch_id: str, documents: list[object]) -> list[StoreOutcome]:
-        return list(map(_told, self._knowledge.stage_text(batch_id, documents)))
+        return list(map(_outcome, self._knowledge.stage_text(batch_id, documents)))
 
     def graph(self, batch_id: str, documents: list[object]) -> list[StoreOutcome]:
-        return list(map(_told, self._knowledge.stage_graph(batch_id, documents)))
+        return list(map(_outcome, self._knowledge.stage_graph(batch_id, documents)))
 
     def copy(self, path: Path) -> int:
         return self._knowledge.database.copy_to(path)
 
 
-def _told(outcome: Stored | LabError) -> StoreOutcome:
+def _outcome(outcome: Stored | LabError) -> StoreOutcome:
     if isinstance(outcome, LabError):
         return StoreOutcome(error=describe(outcome))
     return StoreOutcome(stored=outcome)

@@ -237,7 +237,6 @@ class FieldChange:
 class OpenedGate:
     """A gate that this caller opened, and the version of its job since."""
 
-    won: bool
     version: int
 
 

@@ -26,11 +26,19 @@ _.output_count
 
 # Fields that are written or read as a whole: as JSON, by `getattr`, or for the tests and the reader of a record.
 _.bm25
+_.jobs_in_memory
 _.openings
 _.pdf_downloaded
 _.projections
+_.ring_start
 _.schema_version
 _.silent_seconds
+_.sparse_chunks
+_.text_chunks
+_.text_revision
+_.vector_chunks
+_.vector_revision
+_.vectors_off
 
 # asyncio keeps no task alive: something must refer to it.
 _._playing
@@ -105,6 +113,12 @@ _.update_help
 
 # Printed by `status --json`.
 _.silent_seconds
+_.sparse_chunks
+_.text_chunks
+_.text_revision
+_.vector_chunks
+_.vector_revision
+_.vectors_off
 
 # Named in a type that is written as a string.
 Generator

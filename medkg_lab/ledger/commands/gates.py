@@ -170,7 +170,7 @@ class GateOpen(_GateCommand):
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> OpenedGate:
         opened = events[0].data
         assert isinstance(opened, GateOpened), "the first event of this command"
-        return OpenedGate(won=True, version=opened.entries[0].version)
+        return OpenedGate(version=opened.entries[0].version)
 
 
 @dataclass(frozen=True, slots=True)

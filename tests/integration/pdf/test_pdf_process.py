@@ -83,7 +83,7 @@ def test_every_bad_ending_is_told(lab):
     waiting = lab.settled(part)
     assert waiting.gate.state == "waiting"
     assert waiting.gate.evidence.missing_pages == (2,)
-    assert lab.ledger.gate_open(part, by="me", partial=True).won
+    assert lab.ledger.gate_open(part, by="me", partial=True).version
 
 
 def test_a_message_that_disagrees_with_the_ledger_is_set_aside_and_the_job_is_served(lab):

@@ -14,6 +14,7 @@ import pytest
 
 from medkg_lab import exit_codes, rpc
 from medkg_lab.errors import LabError
+from medkg_lab.failures import Failure
 from medkg_lab.topology.errors import TopologyInvalid
 from tests.waiting import wait_until
 
@@ -269,6 +270,6 @@ def _refused(client: rpc.Client) -> LabError | None:
 
 
 def test_an_error_whose_class_wants_other_arguments_arrives_with_its_message(tmp_path: Path) -> None:
-    told = {"type": TopologyInvalid.__name__, "message": "2 problems in a.yaml", "fields": {"count": 2}}
+    told = Failure(TopologyInvalid.__name__, "2 problems in a.yaml", {"count": 2})
     revived = rpc.Client(tmp_path / "x.sock")._revive(told, "register")
     assert "2 problems in a.yaml" in str(revived)
