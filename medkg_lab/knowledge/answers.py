@@ -237,6 +237,47 @@ class IdentifiedDocument:
     pmc: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeEvidence:
+    """Where a document makes a statement: the characters of the passage, the sentence, and the rule that read it, if one did."""
+
+    doc_id: str
+    chunk_id: str | None
+    start: int | None
+    end: int | None
+    text: str | None
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge(PathEdge):
+    """A statement with the documents that make it, and where each does."""
+
+    evidence: Sequence[EdgeEvidence] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphExport:
+    """The graph: nodes and distinct statements; `truncated` says that there is more than was asked for."""
+
+    nodes: Sequence[Node]
+    edges: Sequence[GraphEdge]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedDocument:
+    """A published document: what it says of itself, the job that made it, and how many passages of it are indexed."""
+
+    doc_id: str
+    tenant: str
+    source: str | None
+    title: str | None
+    metadata: Mapping[str, object]
+    job_id: str
+    chunks: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOutcome:
     """What came of a document that was to be stored: either it was staged or it was refused."""

@@ -12,11 +12,13 @@ from medkg_lab.errors import LabError
 from medkg_lab.knowledge.answers import (
     Connection,
     FoundNode,
+    GraphExport,
     GraphPath,
     IdentifiedDocument,
     KnowledgeHealth,
     Neighbours,
     PassageText,
+    PublishedDocument,
     SearchAnswer,
     StoreOutcome,
 )
@@ -136,9 +138,9 @@ class KnowledgeClient:
     def _query(self, kind: type[T], op: str, **arguments: Any) -> T:
         return _read(op, self._rpc.call(op, **arguments), kind)
 
-    def graph_export(self, limit: int = 100_000, tenant: str = "default") -> dict[str, object]:
-        """The graph: `{nodes, edges, truncated}`."""
-        return dict(self._rpc.call("graph_export", limit=limit, tenant=tenant))
+    def graph_export(self, limit: int = 100_000, tenant: str = "default") -> GraphExport:
+        """The graph, or as much of it as `limit` nodes and edges are."""
+        return self._query(GraphExport, "graph_export", limit=limit, tenant=tenant)
 
     def identified(self, identifier: str, tenant: str = "default") -> list[IdentifiedDocument]:
         """The documents that say of themselves that an identifier is theirs."""
@@ -150,13 +152,13 @@ class KnowledgeClient:
 
     def documents(
         self, tenant: str | None = None, limit: int = 1000, after: str | None = None
-    ) -> list[dict[str, object]]:
+    ) -> list[PublishedDocument]:
         """Published documents by id, those beyond `after`."""
-        return list(self._rpc.call("documents", tenant=tenant, limit=limit, after=after))
+        return self._query(list[PublishedDocument], "documents", tenant=tenant, limit=limit, after=after)
 
     def counts(self) -> dict[str, int]:
         """How many documents, chunks, vectors, nodes and edges are published."""
-        return dict(self._rpc.call("counts"))
+        return self._query(dict[str, int], "counts")
 
     def caught_up(self, seq: int, wait_s: float) -> bool:
         """Wait up to `wait_s` seconds until the ledger's events up to `seq` have been taken in, and say whether they have."""

@@ -1,8 +1,22 @@
 """Questions to the graph: nodes, neighbours, paths, and which passages say so. All see published statements of one tenant."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from medkg_lab.knowledge.answers import (
+    Connection,
+    EdgeEvidence,
+    FoundNode,
+    GraphEdge,
+    GraphExport,
+    GraphPath,
+    MentioningPassage,
+    NamedNode,
+    Neighbour,
+    Neighbours,
+    Node,
+    PathEdge,
+    Statement,
+)
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.errors import NodeNotFound
 
@@ -26,7 +40,7 @@ class Graph:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def node(self, text: str, tenant: str) -> dict[str, Any]:
+    def node(self, text: str, tenant: str) -> FoundNode:
         """The node with this id, or with this name, and other candidates. Raises NodeNotFound.
 
         A name is a node's own, then what a document calls it, then the beginning of its own, without regard to case. Among
@@ -38,11 +52,12 @@ class Graph:
         mentions = self._database.rows(
             """SELECT count(*) FROM mention m JOIN generation g ON g.id = m.generation
             WHERE g.state = 'published' AND g.tenant = ? AND m.node_id = ?""",
-            [tenant, candidates[0]["node_id"]],
+            [tenant, candidates[0].node_id],
         )
-        return {**candidates[0], "mentions": mentions[0][0], "others": candidates[1:]}
+        first, *others = candidates
+        return FoundNode(first.node_id, first.kind, first.name, first.documents, mentions[0][0], others)
 
-    def _candidates(self, text: str, tenant: str) -> list[dict[str, Any]]:
+    def _candidates(self, text: str, tenant: str) -> list[Node]:
         for condition, value in (
             ("n.node_id = ?", text),
             ("lower(n.name) = lower(?)", text),
@@ -52,10 +67,10 @@ class Graph:
             query = f"{_NODES} AND {condition} GROUP BY n.node_id ORDER BY documents DESC, name, n.node_id LIMIT ?"
             found = self._database.rows(query, [tenant, value, _OTHERS + 1])
             if found:
-                return [dict(zip(("node_id", "kind", "name", "documents"), row, strict=True)) for row in found]
+                return [Node(*row) for row in found]
         return []
 
-    def neighbours(self, text: str, limit: int, tenant: str) -> dict[str, Any]:
+    def neighbours(self, text: str, limit: int, tenant: str) -> Neighbours:
         """The statements about a node, those of most documents first; `direction` is `out` when the node is the source."""
         node = self.node(text, tenant)
         query = f"""
@@ -65,30 +80,28 @@ class Graph:
             UNION ALL
             SELECT relation, 'in', source, count(DISTINCT doc_id) FROM e WHERE target = ? AND source <> target GROUP BY ALL
             ORDER BY documents DESC, relation, other, direction LIMIT ?"""
-        found = self._database.rows(query, [tenant, node["node_id"], node["node_id"], limit])
+        found = self._database.rows(query, [tenant, node.node_id, node.node_id, limit])
         named = self._named([row[2] for row in found], tenant)
-        return {
-            "node": node,
-            "neighbours": [
-                {"relation": relation, "direction": direction, "documents": documents, **named[other]}
-                for relation, direction, other, documents in found
-            ],
-        }
+        around = [
+            Neighbour(relation, direction, documents, other, named[other].kind, named[other].name)
+            for relation, direction, other, documents in found
+        ]
+        return Neighbours(node, around)
 
-    def _named(self, node_ids: Sequence[str], tenant: str) -> dict[str, dict[str, str]]:
+    def _named(self, node_ids: Sequence[str], tenant: str) -> dict[str, NamedNode]:
         """Id, kind and name of nodes; a node that only edges speak of is named by its id."""
         query = f"{_NODES} AND n.node_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY n.node_id"
-        named = {node_id: {"node_id": node_id, "kind": "", "name": node_id} for node_id in node_ids}
+        named = {node_id: NamedNode(node_id, "", node_id) for node_id in node_ids}
         for node_id, kind, name, _ in self._database.rows(query, [tenant, list(named)]):
-            named[node_id] = {"node_id": node_id, "kind": kind, "name": name}
+            named[node_id] = NamedNode(node_id, kind, name)
         return named
 
-    def path(self, source: str, target: str, max_hops: int, tenant: str) -> dict[str, Any]:
+    def path(self, source: str, target: str, max_hops: int, tenant: str) -> GraphPath:
         """A shortest chain of statements between two nodes, in either direction each; `hops` is None when there is none.
 
         Breadth first, at most `max_hops` statements long; of equals the first by node id.
         """
-        start, end = self.node(source, tenant)["node_id"], self.node(target, tenant)["node_id"]
+        start, end = self.node(source, tenant).node_id, self.node(target, tenant).node_id
         came_from: dict[str, tuple[str, str, str] | None] = {start: None}
         frontier = [start]
         for _ in range(max_hops):
@@ -98,13 +111,13 @@ class Graph:
         steps = _walk_back(came_from, end)
         nodes = [start, *(_other(step, at) for step, at in steps)] if steps is not None else []
         named = self._named([start, end, *nodes], tenant)
-        return {
-            "source": named[start],
-            "target": named[end],
-            "hops": None if steps is None else len(steps),
-            "nodes": [named[node] for node in nodes],
-            "edges": [self._edge(step, tenant) for step, _ in steps or ()],
-        }
+        return GraphPath(
+            source=named[start],
+            target=named[end],
+            hops=None if steps is None else len(steps),
+            nodes=[named[node] for node in nodes],
+            edges=[self._edge(step, tenant) for step, _ in steps or ()],
+        )
 
     def _spread(
         self, frontier: Sequence[str], came_from: dict[str, tuple[str, str, str] | None], tenant: str
@@ -123,15 +136,15 @@ class Graph:
                 reached.append(node)
         return reached
 
-    def _edge(self, statement: tuple[str, str, str], tenant: str) -> dict[str, Any]:
+    def _edge(self, statement: tuple[str, str, str], tenant: str) -> PathEdge:
         query = f"WITH e AS ({_EDGES}) SELECT DISTINCT doc_id FROM e WHERE source = ? AND relation = ? AND target = ? ORDER BY 1"
         documents = [row[0] for row in self._database.rows(query, [tenant, *statement])]
-        return {**dict(zip(("source", "relation", "target"), statement, strict=True)), "documents": documents}
+        return PathEdge(*statement, documents)
 
-    def why(self, source: str, target: str, tenant: str) -> dict[str, Any]:
+    def why(self, source: str, target: str, tenant: str) -> Connection:
         """The statements between two nodes, in either direction, and the passages that mention both, with where they stand."""
         one, other = self.node(source, tenant), self.node(target, tenant)
-        pair = [one["node_id"], other["node_id"]]
+        pair = [one.node_id, other.node_id]
         statements = self._database.rows(
             f"""WITH e AS ({_EDGES})
             SELECT DISTINCT e.source, e.relation, e.target, e.doc_id, d.title, e.chunk_id,
@@ -141,27 +154,9 @@ class Graph:
             WHERE (e.source = ? AND e.target = ?) OR (e.source = ? AND e.target = ?) ORDER BY ALL""",
             [tenant, *pair, *reversed(pair)],
         )
-        names = (
-            "source",
-            "relation",
-            "target",
-            "doc_id",
-            "title",
-            "chunk_id",
-            "start",
-            "end",
-            "evidence",
-            "rule",
-            "text",
-        )
-        return {
-            "source": one,
-            "target": other,
-            "statements": [dict(zip(names, row, strict=True)) for row in statements],
-            "mentioned_together": self._together(pair, tenant),
-        }
+        return Connection(one, other, [Statement(*row) for row in statements], self._together(pair, tenant))
 
-    def _together(self, pair: Sequence[str], tenant: str) -> list[dict[str, Any]]:
+    def _together(self, pair: Sequence[str], tenant: str) -> list[MentioningPassage]:
         rows = self._database.rows(
             """SELECT DISTINCT g.doc_id, d.title, a.chunk_id, c.text
             FROM mention a JOIN mention b ON b.generation = a.generation AND b.chunk_id = a.chunk_id
@@ -170,9 +165,9 @@ class Graph:
             WHERE g.state = 'published' AND g.tenant = ? AND a.node_id = ? AND b.node_id = ? ORDER BY ALL""",
             [tenant, *pair],
         )
-        return [dict(zip(("doc_id", "title", "chunk_id", "text"), row, strict=True)) for row in rows]
+        return [MentioningPassage(*row) for row in rows]
 
-    def export(self, limit: int, tenant: str) -> dict[str, Any]:
+    def export(self, limit: int, tenant: str) -> GraphExport:
         """The whole graph: nodes, and distinct statements with the documents and passages that make them.
 
         `truncated` says that there are more than `limit` of either."""
@@ -184,12 +179,11 @@ class Graph:
             FROM e GROUP BY source, relation, target ORDER BY source, relation, target LIMIT ?""",
             [tenant, limit + 1],
         )
-        names = ("source", "relation", "target", "documents", "evidence")
-        return {
-            "nodes": [dict(zip(("node_id", "kind", "name", "documents"), row, strict=True)) for row in nodes[:limit]],
-            "edges": [dict(zip(names, row, strict=True)) for row in edges[:limit]],
-            "truncated": len(nodes) > limit or len(edges) > limit,
-        }
+        stated = [
+            GraphEdge(source, relation, target, documents, [EdgeEvidence(**one) for one in evidence])
+            for source, relation, target, documents, evidence in edges[:limit]
+        ]
+        return GraphExport([Node(*row) for row in nodes[:limit]], stated, max(len(nodes), len(edges)) > limit)
 
 
 def _walk_back(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from medkg_lab.knowledge.answers import Provenance
+from medkg_lab.knowledge.answers import Mention, PassageText, Provenance, PublishedDocument
 from medkg_lab.knowledge.database import Database
 from medkg_lab.knowledge.errors import PassageNotFound
 
@@ -116,7 +116,7 @@ def by_keys(database: Database, owners: Mapping[int, Owner]) -> dict[int, Passag
     }
 
 
-def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, object]:
+def passage(database: Database, chunk_id: str, tenant: str) -> PassageText:
     """One published passage with its mentions. Raises PassageNotFound."""
     condition = "WHERE c.chunk_id = ? AND g.tenant = ? AND g.state = 'published'"
     found = _passages(database.rows(_PASSAGE + condition, [chunk_id, tenant]))
@@ -128,29 +128,39 @@ def passage(database: Database, chunk_id: str, tenant: str) -> dict[str, object]
         [chunk_id, tenant],
     )
     one = found[0]
-    return {
-        "chunk_id": one.chunk_id,
-        "doc_id": one.doc_id,
-        "title": one.title,
-        "text": one.text,
-        "section": list(one.section),
-        "page": one.page,
-        "kind": one.kind,
-        "provenance": one.provenance,
-        "mentions": [dict(zip(("start", "end", "text", "node_id"), row, strict=True)) for row in mentions],
-    }
+    return PassageText(
+        chunk_id=one.chunk_id,
+        doc_id=one.doc_id,
+        title=one.title,
+        text=one.text,
+        section=list(one.section),
+        page=one.page,
+        kind=one.kind,
+        mentions=[Mention(*row) for row in mentions],
+    )
 
 
-def documents(database: Database, tenant: str | None, limit: int, after: str | None) -> list[dict[str, object]]:
+def documents(database: Database, tenant: str | None, limit: int, after: str | None) -> list[PublishedDocument]:
     """Published documents by id, those beyond `after`; of every tenant when `tenant` is None."""
     query = """
         SELECT g.doc_id, g.tenant, d.source, d.title, d.metadata, g.job_id, coalesce(v.chunks, 0)
         FROM generation g LEFT JOIN document d ON d.generation = g.id LEFT JOIN vector v ON v.generation = g.id
         WHERE g.state = 'published' AND (?::VARCHAR IS NULL OR g.tenant = ?) AND (?::VARCHAR IS NULL OR g.doc_id > ?)
         ORDER BY g.doc_id, g.tenant LIMIT ?"""
-    names = ("doc_id", "tenant", "source", "title", "metadata", "job_id", "chunks")
-    found = [dict(zip(names, row, strict=True)) for row in database.rows(query, [tenant, tenant, after, after, limit])]
-    return [{**one, "metadata": orjson.loads(one["metadata"] or "{}")} for one in found]
+    return [
+        PublishedDocument(
+            doc_id=doc_id,
+            tenant=owner,
+            source=source,
+            title=title,
+            metadata=orjson.loads(metadata or "{}"),
+            job_id=job_id,
+            chunks=chunks,
+        )
+        for doc_id, owner, source, title, metadata, job_id, chunks in database.rows(
+            query, [tenant, tenant, after, after, limit]
+        )
+    ]
 
 
 def changed_since(database: Database, revision: int) -> list[tuple[int, str, str]]:

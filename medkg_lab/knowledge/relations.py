@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from medkg_lab.knowledge.answers import GraphEdge, IdentifiedDocument, Neighbour
 from medkg_lab.knowledge.database import Database
 from medkg_lab.models import citations
 from medkg_lab.models.identifiers import Scheme, parse
@@ -44,6 +45,11 @@ class Work:
     node_id: str
     related: tuple[tuple[Relation, str], ...] = ()
     cites: tuple[str, ...] = ()
+
+    def identifier(self, scheme: Scheme) -> str | None:
+        """Its identifier of a scheme, without the scheme."""
+        found = (one.partition(":")[2] for one in sorted(self.identifiers) if one.startswith(f"{scheme}:"))
+        return next(found, None)
 
     @classmethod
     def of(cls, doc_id: str, title: str, metadata: Mapping[str, object]) -> "Work":
@@ -115,18 +121,17 @@ class Relations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def identified(self, identifier: str, tenant: str) -> list[dict[str, str]]:
-        """The documents that say of themselves that `identifier` is theirs: {doc_id, node_id, title}, and their identifiers."""
+    def identified(self, identifier: str, tenant: str) -> list[IdentifiedDocument]:
+        """The documents that say of themselves that `identifier` is theirs."""
         wanted = parse(identifier)
         found = self._works(tenant, [wanted.value]) if wanted is not None else []
         return [
-            {"doc_id": one.doc_id, "node_id": one.node_id, "title": one.title}
-            | dict(each.split(":", 1) for each in sorted(one.identifiers))
+            IdentifiedDocument(one.doc_id, one.node_id, one.title, one.identifier(Scheme.PMC))
             for one in found
             if str(wanted) in one.identifiers
         ]
 
-    def neighbours(self, node_id: str, tenant: str) -> list[dict[str, object]]:
+    def neighbours(self, node_id: str, tenant: str) -> list[Neighbour]:
         """The documents that a document's node is related to, as the graph shows neighbours."""
         own = [work for work in self._works(tenant, [node_id.partition(":")[2]]) if work.node_id == node_id]
         others: dict[str, Work] = {}
@@ -135,29 +140,23 @@ class Relations:
             values = [one.partition(":")[2] for one in (*work.identifiers, *named)]
             others |= {one.doc_id: one for one in (*self._works(tenant, values), *self._owners(tenant, work.cites))}
         return [
-            {
-                "relation": link.relation,
-                "direction": "out" if link.source.node_id == node_id else "in",
-                "documents": 1,
-                "node_id": other.node_id,
-                "kind": "trial" if other.node_id.startswith("nct:") else "article",
-                "name": other.title,
-            }
+            Neighbour(
+                relation=link.relation,
+                direction="out" if link.source.node_id == node_id else "in",
+                documents=1,
+                node_id=other.node_id,
+                kind="trial" if other.node_id.startswith("nct:") else "article",
+                name=other.title,
+            )
             for link in links(list(others.values()))
             if node_id in (link.source.node_id, link.target.node_id)
             for other in (link.target if link.source.node_id == node_id else link.source,)
         ]
 
-    def edges(self, tenant: str) -> list[dict[str, object]]:
+    def edges(self, tenant: str) -> list[GraphEdge]:
         """Every statement about two documents, as the graph gives out edges."""
         return [
-            {
-                "source": link.source.node_id,
-                "relation": link.relation,
-                "target": link.target.node_id,
-                "documents": [link.said_by],
-                "evidence": [],
-            }
+            GraphEdge(link.source.node_id, link.relation, link.target.node_id, [link.said_by])
             for link in links(self._works(tenant, None))
         ]
 

@@ -13,7 +13,19 @@ from medkg_lab import rpc
 from medkg_lab.errors import LabError
 from medkg_lab.failures import describe
 from medkg_lab.knowledge import passages
-from medkg_lab.knowledge.answers import KnowledgeHealth, SearchAnswer, StoreOutcome
+from medkg_lab.knowledge.answers import (
+    Connection,
+    FoundNode,
+    GraphExport,
+    GraphPath,
+    IdentifiedDocument,
+    KnowledgeHealth,
+    Neighbours,
+    PassageText,
+    PublishedDocument,
+    SearchAnswer,
+    StoreOutcome,
+)
 from medkg_lab.knowledge.follower import Follower
 from medkg_lab.knowledge.graph import MAX_HOPS
 from medkg_lab.knowledge.progress import Progress
@@ -62,34 +74,34 @@ class Reads:
         how = {"per_document": per_document, "fusion": fusion, "weights": weights, "reranker": reranker}
         return self._knowledge.searcher.search(Question.model_validate({**question, **how, "explain": explain}))
 
-    def node(self, id_or_text: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def node(self, id_or_text: str, tenant: str = DEFAULT_TENANT) -> FoundNode:
         return self._knowledge.graph.node(id_or_text, tenant)
 
-    def neighbours(self, id: str, limit: Rows = 50, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def neighbours(self, id: str, limit: Rows = 50, tenant: str = DEFAULT_TENANT) -> Neighbours:
         found = self._knowledge.graph.neighbours(id, limit, tenant)
-        related = self._relations.neighbours(found["node"]["node_id"], tenant)
-        return {**found, "neighbours": [*related, *found["neighbours"]][:limit]}
+        related = self._relations.neighbours(found.node.node_id, tenant)
+        return Neighbours(found.node, [*related, *found.neighbours][:limit])
 
-    def path(self, source: str, target: str, max_hops: Hops = 4, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def path(self, source: str, target: str, max_hops: Hops = 4, tenant: str = DEFAULT_TENANT) -> GraphPath:
         return self._knowledge.graph.path(source, target, max_hops, tenant)
 
-    def why(self, source: str, target: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def why(self, source: str, target: str, tenant: str = DEFAULT_TENANT) -> Connection:
         return self._knowledge.graph.why(source, target, tenant)
 
-    def graph_export(self, limit: Rows = 100_000, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def graph_export(self, limit: Rows = 100_000, tenant: str = DEFAULT_TENANT) -> GraphExport:
         exported = self._knowledge.graph.export(limit, tenant)
-        edges = [*exported["edges"], *self._relations.edges(tenant)]
-        return {**exported, "edges": edges[:limit], "truncated": exported["truncated"] or len(edges) > limit}
+        edges = [*exported.edges, *self._relations.edges(tenant)]
+        return GraphExport(exported.nodes, edges[:limit], exported.truncated or len(edges) > limit)
 
-    def identified(self, identifier: str, tenant: str = DEFAULT_TENANT) -> list[dict[str, str]]:
+    def identified(self, identifier: str, tenant: str = DEFAULT_TENANT) -> list[IdentifiedDocument]:
         return self._relations.identified(identifier, tenant)
 
-    def passage(self, chunk_id: str, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
+    def passage(self, chunk_id: str, tenant: str = DEFAULT_TENANT) -> PassageText:
         return passages.passage(self._knowledge.database, chunk_id, tenant)
 
     def documents(
         self, tenant: str | None = None, limit: Rows = 1000, after: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[PublishedDocument]:
         return passages.documents(self._knowledge.database, tenant, limit, after)
 
     def counts(self) -> dict[str, int]:

@@ -2,11 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-Document = Mapping[str, Any]
-"""A published document: `doc_id`, `title` and `metadata`, as the knowledge process lists documents."""
+from medkg_lab.knowledge.answers import PublishedDocument
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -28,14 +26,14 @@ _ADDRESSES = {
 }
 
 
-def ris(documents: Iterable[Document]) -> str:
+def ris(documents: Iterable[PublishedDocument]) -> str:
     """RIS records (https://en.wikipedia.org/wiki/RIS_(file_format)), one for each document."""
     return "".join(_ris(one) for one in documents)
 
 
-def _ris(document: Document) -> str:
+def _ris(document: PublishedDocument) -> str:
     known = _Known(document)
-    fields: list[tuple[str, str]] = [("TY", "JOUR" if known.is_article else "GEN"), ("ID", str(document["doc_id"]))]
+    fields: list[tuple[str, str]] = [("TY", "JOUR" if known.is_article else "GEN"), ("ID", document.doc_id)]
     fields += [("TI", known.title), *(("AU", name) for name in known.authors)]
     fields += [
         (tag, known.text(key)) for tag, key in (("JO", "journal"), ("VL", "volume"), ("IS", "issue"), ("SN", "issn"))
@@ -48,7 +46,7 @@ def _ris(document: Document) -> str:
     return "".join(f"{tag}  - {_line(value)}\r\n" for tag, value in fields if value) + "ER  - \r\n\r\n"
 
 
-def bibtex(documents: Iterable[Document]) -> str:
+def bibtex(documents: Iterable[PublishedDocument]) -> str:
     """BibTeX entries in UTF-8, one for each document, with keys of author, year and a word of the title."""
     seen: dict[str, int] = {}
     entries = []
@@ -87,10 +85,10 @@ def _entry(known: "_Known", key: str) -> str:
 class _Known:
     """What a document says of itself, as texts."""
 
-    def __init__(self, document: Document) -> None:
-        self._metadata: Mapping[str, Any] = document.get("metadata") or {}
-        self.doc_id = str(document["doc_id"])
-        self.title = _line(str(document.get("title") or self.doc_id))
+    def __init__(self, document: PublishedDocument) -> None:
+        self._metadata = document.metadata
+        self.doc_id = document.doc_id
+        self.title = _line(document.title or self.doc_id)
         authors = self._metadata.get("authors")
         self.authors: Sequence[str] = (
             [_inverted(_line(str(name))) for name in authors] if isinstance(authors, list) else []

@@ -6,6 +6,7 @@ from typing import ClassVar
 from medkg_lab import exit_codes
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.errors import LabError
+from medkg_lab.knowledge.answers import PublishedDocument
 from medkg_lab.lab.document_formats import Parsed
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import find_job
@@ -45,13 +46,13 @@ def _read(lab: Lab, outputs: Mapping[str, str]) -> Parsed:
     return Parsed(made["document"], made.get("chunks", ()), made.get("extraction"))
 
 
-def published(lab: Lab, doc_ids: Iterable[str], tenant: str) -> list[dict[str, object]]:
-    """The published documents with these ids, each once and in their order: `{doc_id, title, metadata, …}`."""
+def published(lab: Lab, doc_ids: Iterable[str], tenant: str) -> list[PublishedDocument]:
+    """The published documents with these ids, each once and in their order."""
     found = []
     for doc_id in dict.fromkeys(doc_ids):
         # A page begins behind an id: the greatest text that is smaller than this one leads to it.
         page = lab.knowledge.documents(tenant, limit=1, after=_before(doc_id))
-        found += [one for one in page if one["doc_id"] == doc_id]
+        found += [one for one in page if one.doc_id == doc_id]
     return found
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from medkg_lab.knowledge.answers import Connection, GraphPath, NamedNode, Neighbours, Node, PassageText
+from medkg_lab.knowledge.answers import (
+    Connection,
+    GraphExport,
+    GraphPath,
+    NamedNode,
+    Neighbours,
+    Node,
+    PassageText,
+    PathEdge,
+    PublishedDocument,
+)
 from medkg_lab.lab.submit import SubmitOutcome
 from medkg_lab.ledger.answers import GateRow, JobDetail, JobGate, JobRow
 from medkg_lab.ledger.state import StageRun
@@ -88,10 +98,17 @@ def submission(outcome: SubmitOutcome) -> records.Submission:
     return records.Submission(jobs, tuple(records.Skipped(str(one.path), one.reason) for one in outcome.skipped))
 
 
-def document(answer: Answer) -> records.Document:
+def document(answer: PublishedDocument) -> records.Document:
     """A published document."""
-    same = {name: answer[name] for name in ("doc_id", "tenant", "source", "title", "job_id", "chunks")}
-    return records.Document(**same, metadata=answer["metadata"] or {})
+    return records.Document(
+        doc_id=answer.doc_id,
+        tenant=answer.tenant,
+        source=answer.source or "",
+        title=answer.title or "",
+        job_id=answer.job_id,
+        chunks=answer.chunks,
+        metadata=answer.metadata,
+    )
 
 
 def passage(answer: PassageText) -> records.Passage:
@@ -125,9 +142,13 @@ def neighbourhood(answer: Neighbours) -> records.Neighbourhood:
 
 def path(answer: GraphPath) -> records.GraphPath:
     """A chain of statements."""
-    edges = tuple(records.Edge(one.source, one.relation, one.target, tuple(one.documents)) for one in answer.edges)
-    nodes = tuple(map(node, answer.nodes))
+    nodes, edges = tuple(map(node, answer.nodes)), tuple(map(edge, answer.edges))
     return records.GraphPath(node(answer.source), node(answer.target), answer.hops, nodes, edges)
+
+
+def edge(answer: PathEdge) -> records.Edge:
+    """A statement."""
+    return records.Edge(answer.source, answer.relation, answer.target, tuple(answer.documents))
 
 
 def statements(answer: Connection) -> tuple[records.Statement, ...]:
@@ -135,13 +156,9 @@ def statements(answer: Connection) -> tuple[records.Statement, ...]:
     return tuple(records.Statement(**{name: getattr(one, name) for name in _STATEMENT}) for one in answer.statements)
 
 
-def graph(answer: Answer) -> records.GraphExport:
+def graph(answer: GraphExport) -> records.GraphExport:
     """The graph, or a part of it."""
-    nodes = tuple(records.Node(one["node_id"], one["kind"], one["name"], one["documents"]) for one in answer["nodes"])
-    edges = tuple(
-        records.Edge(one["source"], one["relation"], one["target"], tuple(one["documents"])) for one in answer["edges"]
-    )
-    return records.GraphExport(nodes, edges, answer["truncated"])
+    return records.GraphExport(tuple(map(node, answer.nodes)), tuple(map(edge, answer.edges)), answer.truncated)
 
 
 def health(status: Answer, published: Mapping[str, int]) -> records.Health:

@@ -134,6 +134,8 @@ def _edge(one: "PathEdge | Statement") -> tuple[Any, ...]:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from msgspec import to_builtins
+
     from medkg_lab.lab.facade import Lab
 
     exported = Lab.at(args.home, _EXPORT_S).knowledge.graph_export(args.limit, args.tenant)
@@ -141,14 +143,14 @@ def _export(args: argparse.Namespace) -> int:
     if args.out is not None:
         written = write_files(files, args.out)
         if args.json:
-            print_json({"files": written, "truncated": exported["truncated"]})
+            print_json({"files": written, "truncated": exported.truncated})
     elif args.json:
-        print_json(exported)
+        print_json(to_builtins(exported))
     elif len(files) > 1:
         raise SeveralFiles(names=" and ".join(files))
     else:
         for text in files.values():
             print_file(text)
-    if exported["truncated"]:
+    if exported.truncated:
         print_note(f"there is more: only {args.limit} nodes and edges were exported; raise --limit")
-    return exit_codes.FAILED if exported["truncated"] else exit_codes.OK
+    return exit_codes.FAILED if exported.truncated else exit_codes.OK

@@ -40,7 +40,7 @@ def store(client: KnowledgeClient, ledger: FakeLedger, turn: int) -> list[str]:
     graphs = [graph_document(name, [(name, "seen_in", f"turn{turn}")], job=f"j{turn}-{name}") for name in names]
     client.index(f"b{turn}", texts)
     client.graph(f"b{turn}", graphs)
-    return [document["job_id"] for document in texts]
+    return [document.job_id for document in texts]
 
 
 def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
@@ -49,7 +49,7 @@ def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
     latest: dict[str, str] = {}
     for event in ledger.log:
         latest |= {job.partition("-")[2]: job for job in event["jobs"] if event["type"] == "job.completed"}
-    assert {document["doc_id"]: document["job_id"] for document in client.documents()} == latest
+    assert {document.doc_id: document.job_id for document in client.documents()} == latest
     health = client.health()
     assert health.text_revision == health.vector_revision == health.revision
     assert health.text_chunks == health.vector_chunks == health.chunks == 2 * len(latest)

@@ -84,7 +84,7 @@ def test_a_document_goes_from_staged_to_found_and_survives_a_restart(lab: Lab) -
         mentioned = {mention.node_id for mention in lab.client.passage("file:a#0").mentions}
         assert mentioned == {"term:aspirin", "term:pain"}
         assert lab.client.path("aspirin", "pain").hops == 1
-        assert [document["doc_id"] for document in lab.client.documents()] == ["file:a"]
+        assert [document.doc_id for document in lab.client.documents()] == ["file:a"]
         health = lab.client.health()
         assert health.text_revision == health.vector_revision == health.revision == 1
         lab.restart()

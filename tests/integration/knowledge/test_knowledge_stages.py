@@ -100,7 +100,7 @@ def test_both_stages_store_a_batch_that_its_completion_shows(lab: tuple[Knowledg
     )
     assert client.caught_up(ledger.complete(*(f"job-{name}" for name in names)), 30)
     assert client.counts() == {"documents": 2, "chunks": 2, "vectors": 2, "nodes": 2, "edges": 1}
-    assert client.documents()[0]["metadata"] == {"year": 2020, "pmid": "1", "cites": ["doi:10.1234/one"]}
+    assert client.documents()[0].metadata == {"year": 2020, "pmid": "1", "cites": ["doi:10.1234/one"]}
 
 
 def test_an_error_stands_for_its_document_and_a_lost_batch_for_all(lab: tuple[KnowledgeProcess, FakeLedger]) -> None:

@@ -3,39 +3,29 @@
 import csv
 import io
 import json
-from typing import Any
+from dataclasses import asdict
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.knowledge.answers import EdgeEvidence, GraphEdge, GraphExport, Node
 from medkg_lab.knowledge.formats import FORMATS, graphml, iri, jsonld, neo4j
 
 TEXT = st.text(min_size=1, max_size=12)
 GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 
 
-def export(name: str = "Aspirin", relation: str = "TREATS") -> dict[str, Any]:
-    evidence = {"doc_id": "pmc:1", "chunk_id": "pmc:1#0", "start": 3, "end": 9, "text": "Aspirin eased pain."}
-    stated = {"doc_id": "pmc:2", "chunk_id": None, "start": None, "end": None, "text": "code"}
-    return {
-        "nodes": [
-            {"node_id": "mesh:D001241", "kind": "drug", "name": name, "documents": 2},
-            {"node_id": f"term:{name}", "kind": "finding of a kind", "name": "Pain", "documents": 1},
-        ],
-        "edges": [
-            {
-                "source": "mesh:D001241",
-                "relation": relation,
-                "target": f"term:{name}",
-                "documents": ["pmc:1", "pmc:2"],
-                "evidence": [evidence, stated],
-            },
-            {"source": "nct:NCT1", "relation": "TESTS", "target": "mesh:D001241", "documents": ["x"], "evidence": []},
-        ],
-        "truncated": False,
-    }
+def export(name: str = "Aspirin", relation: str = "TREATS") -> GraphExport:
+    evidence = EdgeEvidence("pmc:1", "pmc:1#0", 3, 9, "Aspirin eased pain.", None)
+    stated = EdgeEvidence("pmc:2", None, None, None, "code", None)
+    nodes = [Node("mesh:D001241", "drug", name, 2), Node(f"term:{name}", "finding of a kind", "Pain", 1)]
+    edges = [
+        GraphEdge("mesh:D001241", relation, f"term:{name}", ["pmc:1", "pmc:2"], [evidence, stated]),
+        GraphEdge("nct:NCT1", "TESTS", "mesh:D001241", ["x"]),
+    ]
+    return GraphExport(nodes, edges, truncated=False)
 
 
 @given(name=TEXT, relation=TEXT)
@@ -94,16 +84,14 @@ def test_iris(node: str, expected: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_empty_graph_has_every_format(name: str) -> None:
-    files = FORMATS[name]({"nodes": [], "edges": [], "truncated": False})
+    files = FORMATS[name](GraphExport([], [], truncated=False))
     assert all(files.values()) or files == {"graph.jsonl": ""}
 
 
 def test_lines_are_ascii_without_control_characters_and_nodes_come_first() -> None:
-    node = {"node_id": "n", "kind": "k", "name": "é\x1b\x7f\u202e", "documents": 1}
-    (text,) = FORMATS["lines"](
-        {"nodes": [node], "edges": [{"source": "n", "target": "n"}], "truncated": False}
-    ).values()
+    node = Node("n", "k", "é\x1b\x7f\u202e", 1)
+    (text,) = FORMATS["lines"](GraphExport([node], [GraphEdge("n", "IS", "n", [])], truncated=False)).values()
     assert all(" " <= each <= "~" for line in text.splitlines() for each in line)
     first, second = map(json.loads, text.splitlines())
-    assert first == {"type": "node", **node}
+    assert first == {"type": "node", **asdict(node)}
     assert second["type"] == "edge"

@@ -39,7 +39,7 @@ def whole(folder: Path) -> None:
         answer = knowledge.searcher.search(Question(query="aspirin"))
         assert answer.hits[0].ranks == {"bm25": 1, "dense": 1, "sparse": None}
         assert knowledge.health().text_chunks == knowledge.health().vector_chunks == 2
-        assert knowledge.graph.node("aspirin", "default")["mentions"] == 1
+        assert knowledge.graph.node("aspirin", "default").mentions == 1
     finally:
         knowledge.close()
 

@@ -103,13 +103,13 @@ def test_documents_are_found_by_any_of_their_identifiers(database: Database) -> 
     relations = Relations(database)
     for written in ("PMC 8", "https://doi.org/10.9999/INVENTED.8", "pmid:123", "123"):
         (found,) = relations.identified(written, "default")
-        assert (found["doc_id"], found["node_id"], found["pmc"]) == ("pmc:PMC8", "doc:pmc:PMC8", "PMC8")
+        assert (found.doc_id, found.node_id, found.pmc) == ("pmc:PMC8", "doc:pmc:PMC8", "PMC8")
     assert relations.identified("PMC9", "default") == []
     assert relations.identified("gout", "default") == []
     (near,) = relations.neighbours("doc:pmc:PMC8", "default")
-    assert (near["relation"], near["direction"], near["node_id"]) == ("RETRACTS", "in", "doc:pmc:PMC80")
+    assert (near.relation, near.direction, near.node_id) == ("RETRACTS", "in", "doc:pmc:PMC80")
     assert relations.neighbours("mesh:D1", "default") == []
-    assert [(one["source"], one["relation"]) for one in relations.edges("default")] == [("doc:pmc:PMC80", "RETRACTS")]
+    assert [(one.source, one.relation) for one in relations.edges("default")] == [("doc:pmc:PMC80", "RETRACTS")]
 
 
 def test_citations_are_seen_from_both_ends_within_a_tenant(database: Database) -> None:
@@ -119,14 +119,13 @@ def test_citations_are_seen_from_both_ends_within_a_tenant(database: Database) -
     publish(database, 4, "pubmed:6", tenant="other", pmid="6", cites=["doi:10.9999/invented.8"])
     relations = Relations(database)
     (out,) = relations.neighbours("nct:NCT90000042", "default")
-    assert (out["relation"], out["direction"], out["node_id"]) == ("CITES", "out", "doc:pmc:PMC8")
+    assert (out.relation, out.direction, out.node_id) == ("CITES", "out", "doc:pmc:PMC8")
     incoming = {
-        (one["relation"], one["direction"], one["node_id"], one["kind"])
-        for one in relations.neighbours("doc:pmc:PMC8", "default")
+        (one.relation, one.direction, one.node_id, one.kind) for one in relations.neighbours("doc:pmc:PMC8", "default")
     }
     assert incoming == {
         ("CITES", "in", "nct:NCT90000042", "trial"),
         ("CITES", "in", "doc:pubmed:5", "article"),
     }
-    exported = {(one["source"], one["relation"], one["target"]) for one in relations.edges("default")}
+    exported = {(one.source, one.relation, one.target) for one in relations.edges("default")}
     assert exported == {(source, "CITES", "doc:pmc:PMC8") for source in ("nct:NCT90000042", "doc:pubmed:5")}

@@ -78,7 +78,7 @@ def test_a_newer_generation_replaces_the_document_everywhere(knowledge: Knowledg
         publish(knowledge, job)
     assert ids(knowledge, "aspirin") == ["file:a#0"], "only the vectors still find something"
     assert ids(knowledge, "ibuprofen") == ["file:a#0"]
-    assert [n["name"] for n in knowledge.graph.export(10, "default")["nodes"]] == ["ibuprofen new", "j2"]
+    assert [n.name for n in knowledge.graph.export(10, "default").nodes] == ["ibuprofen new", "j2"]
     assert knowledge.counts()["chunks"] == 1
     agree(knowledge)
 
@@ -122,7 +122,7 @@ def test_a_job_run_again_from_a_later_stage_keeps_its_text(knowledge: Knowledge)
     knowledge.stage_graph("b2", [graph_document("file:a", [("Aspirin", "eases", "Fever")])])
     publish(knowledge, "job-file:a")
     assert ids(knowledge, "aspirin") == ["file:a#0"]
-    assert [e["relation"] for e in knowledge.graph.export(10, "default")["edges"]] == ["eases"]
+    assert [e.relation for e in knowledge.graph.export(10, "default").edges] == ["eases"]
     agree(knowledge)
 
 
@@ -153,8 +153,8 @@ def test_tenants_do_not_see_each_other(knowledge: Knowledge) -> None:
     for tenant in ("one", "two"):
         hits = knowledge.searcher.search(Question(query="aspirin", tenant=tenant)).hits
         assert [hit.text for hit in hits] == [f"aspirin {tenant}"]
-        assert tenant in {node["name"] for node in knowledge.graph.export(10, tenant)["nodes"]}
-        assert len(knowledge.graph.export(10, tenant)["edges"]) == 1
+        assert tenant in {node.name for node in knowledge.graph.export(10, tenant).nodes}
+        assert len(knowledge.graph.export(10, tenant).edges) == 1
     assert ids(knowledge, "aspirin", tenant="three") == []
     assert knowledge.counts()["documents"] == 2
 

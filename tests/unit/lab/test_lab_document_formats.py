@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.knowledge.answers import PublishedDocument
 from medkg_lab.lab.citations import bibtex, ris
 from medkg_lab.lab.document_formats import FORMATS, Parsed, annotations, bioc, files_of, markdown, pubtator, tables
 from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Mention, Node, Place, Table
@@ -134,10 +136,16 @@ def test_every_format_has_files() -> None:
     assert all(files_of(PARSED, one) for one in FORMATS)
 
 
-ARTICLE = {
-    "doc_id": "pmc:PMC7",
-    "title": "50% of A & B_C",
-    "metadata": {
+def published(doc_id: str, title: str, metadata: Mapping[str, object]) -> PublishedDocument:
+    return PublishedDocument(
+        doc_id=doc_id, tenant="default", source=None, title=title, metadata=metadata, job_id="j", chunks=1
+    )
+
+
+ARTICLE = published(
+    "pmc:PMC7",
+    "50% of A & B_C",
+    {
         "authors": ["Anna B Müller", "The ZZ Study Group", "Plato"],
         "journal": "Lung",
         "year": 2020,
@@ -147,12 +155,8 @@ ARTICLE = {
         "pmc": "PMC7",
         "retracted": True,
     },
-}
-TRIAL = {
-    "doc_id": "clinicaltrials:NCT00000001",
-    "title": "A\r\nER  - x",
-    "metadata": {"nct": "NCT00000001", "start_date": "2019-05"},
-}
+)
+TRIAL = published("clinicaltrials:NCT00000001", "A\r\nER  - x", {"nct": "NCT00000001", "start_date": "2019-05"})
 
 
 def test_ris_has_a_record_for_each_document() -> None:
@@ -179,7 +183,7 @@ def test_bibtex_escapes_and_names_each_entry_once() -> None:
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=3))
 def test_any_metadata_makes_balanced_entries_and_one_record(title: str, authors: list[str]) -> None:
-    given_one = {"doc_id": "x:1", "title": title, "metadata": {"authors": authors}}
+    given_one = published("x:1", title, {"authors": authors})
     text = bibtex([given_one]).replace(r"\{", "").replace(r"\}", "")
     assert text.count("{") == text.count("}")
     assert ris([given_one]).count("\r\nER  - \r\n") == 1
