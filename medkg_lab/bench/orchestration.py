@@ -105,7 +105,7 @@ def _verify(scratch: ScratchLab) -> dict[str, Any]:
     began = time.perf_counter()
     found = verify(scratch.lab)
     kept = ("ok", "jobs", "stage_executions", "dagster_runs", "differences_in_all")
-    return {name: found[name] for name in kept} | {"seconds": round(time.perf_counter() - began, 1)}
+    return {name: getattr(found, name) for name in kept} | {"seconds": round(time.perf_counter() - began, 1)}
 
 
 def lane_part(scratch: ScratchLab, options: Options) -> Part:

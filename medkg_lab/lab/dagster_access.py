@@ -3,6 +3,7 @@
 import os
 import webbrowser
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.errors import LabError, LabNotRunning
@@ -31,6 +32,18 @@ class DagsterPortForeign(LabError):
     exit_code = exit_codes.NOT_READY
 
 
+class DagsterLink(NamedTuple):
+    """An address that opens Dagster's pages once, or why there is none."""
+
+    url: str | None
+    error: str | None
+
+    def to_json(self) -> dict[str, str | None]:
+        """The link as commands print it."""
+        found = {"dagster_url": self.url}
+        return found if self.error is None else {**found, "dagster_error": self.error}
+
+
 class DagsterAccess:
     """Gives out one-time addresses, and the token for programs."""
 
@@ -57,12 +70,12 @@ class DagsterAccess:
         self.require_own()
         return credentials.dagster_token(self._locations)
 
-    def link(self) -> dict[str, str | None]:
-        """`dagster_url` as `url` gives it; null where that cannot be, with the reason as `dagster_error`."""
+    def link(self) -> DagsterLink:
+        """The address as `url` gives it, or why there is none now."""
         try:
-            return {"dagster_url": self.url()}
+            return DagsterLink(url=self.url(), error=None)
         except LabError as error:
-            return {"dagster_url": None, "dagster_error": str(error)}
+            return DagsterLink(url=None, error=str(error))
 
     def require_own(self) -> None:
         """Raise unless the lab's own dagsterd is ready and holds its port."""

@@ -56,7 +56,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
         "lag": None,
     }
     if with_link:
-        answer |= lab.dagster.link()
+        answer |= lab.dagster.link().to_json()
     ledgerd = supervised.process("ledgerd")
     if ledgerd is not None and ledgerd.state == SILENT:
         answer["ledger_error"] = why_process(ledgerd)

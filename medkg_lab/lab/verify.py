@@ -17,6 +17,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_id, is_published, read_id
 from medkg_lab.lab import removed, requests
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.requests import Compared
 from medkg_lab.models.events import (
     BatchExpired,
     Event,
@@ -62,6 +63,8 @@ RUN_STATUS: Mapping[type, str] = {
 
 Run = tuple[str, int, int]
 """Job id, half and execution."""
+Difference = Mapping[str, object]
+"""`what` differs, in words, and where: names with values, other ones for each kind of difference."""
 
 
 class ViewsBehind(LabError):
@@ -173,7 +176,7 @@ class _Fold:
             self.side.executions[Execution(*run, stage)].append("lost")
 
 
-def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     """Every difference between the three sides, as plain records; empty when they agree."""
     return [
         *_outcome_differences(ledger),
@@ -186,7 +189,7 @@ def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, A
     ]
 
 
-def _outcome_differences(ledger: Side) -> Iterator[dict[str, Any]]:
+def _outcome_differences(ledger: Side) -> Iterator[Difference]:
     for execution, outcomes in sorted(ledger.executions.items()):
         if len(outcomes) > 1:
             yield {"what": "stage execution with several outcomes", **_named(execution), "outcomes": outcomes}
@@ -194,7 +197,7 @@ def _outcome_differences(ledger: Side) -> Iterator[dict[str, Any]]:
             yield {"what": "stage execution without an outcome", **_named(execution)}
 
 
-def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     steps: dict[Run, dict[str, str]] = {run: {} for run in ledger.runs}
     for execution, outcomes in ledger.executions.items():
         steps[execution.run][execution.stage] = DAGSTER_STATES[outcomes[0]] if outcomes else "IN_PROGRESS"
@@ -212,8 +215,8 @@ def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Ite
 
 
 def _step_differences(
-    named: Mapping[str, Any], status: str, steps: Mapping[str, str], run: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+    named: Difference, status: str, steps: Mapping[str, str], run: Mapping[str, Any]
+) -> Iterator[Difference]:
     if run["status"] != status:
         yield {"what": "Dagster run has another status", **named, "ledger": status, "dagster": run["status"]}
     for stage in sorted(set(steps) | set(run["steps"])):
@@ -222,7 +225,7 @@ def _step_differences(
             yield {"what": "Dagster step has another state", **named, "stage": stage, "ledger": ours, "dagster": theirs}
 
 
-def _named(execution: Execution) -> dict[str, Any]:
+def _named(execution: Execution) -> Difference:
     return {
         "job_id": execution.job_id,
         "half": execution.half,
@@ -231,7 +234,45 @@ def _named(execution: Execution) -> dict[str, Any]:
     }
 
 
-def verify(lab: Lab) -> dict[str, Any]:
+@dataclass(frozen=True)
+class QueueCounts:
+    """How many requests the work queue holds, how many were set aside, are still to be read, and do not fit."""
+
+    requests: int
+    dead: int
+    waiting: int
+    differences: int
+
+    @classmethod
+    def of(cls, compared: Compared) -> "QueueCounts":
+        """The counts of a comparison."""
+        return cls(compared.requests, compared.dead, compared.waiting, len(compared.differences))
+
+
+@dataclass(frozen=True)
+class TopicCounts:
+    """How many CloudEvents are on the events topic, and how many of them more than once."""
+
+    distinct: int
+    redelivered: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared, and where the sides differ: the first MAX_LISTED, each with what differs and where."""
+
+    ok: bool
+    requests: QueueCounts | None
+    jobs: int
+    stage_executions: int
+    cloudevents: TopicCounts
+    dagster_runs: int
+    low_water: Mapping[str, int]
+    differences: list[Difference]
+    differences_in_all: int
+
+
+def verify(lab: Lab) -> Proof:
     """Read all sides of a running lab and compare them. Raises IntakeBehind, ViewsBehind."""
     _wait_for_views(lab)
     present = {one.topic for one in topic_listing(lab.bootstrap)}
@@ -257,24 +298,24 @@ def verify(lab: Lab) -> dict[str, Any]:
         *_removed(lab, events, {one for _, one in published}, marks, size),
         *compare(ledger, topic, runs),
     ]
-    return {
-        "ok": not found,
-        "requests": vars(queue) | {"differences": len(queue.differences)} if queue else None,
-        "jobs": len(ledger.jobs),
-        "stage_executions": len(ledger.executions),
-        "cloudevents": {"distinct": len(topic), "redelivered": sum(topic.values()) - len(topic)},
-        "dagster_runs": len(runs),
-        "low_water": marks,
-        "differences": found[:MAX_LISTED],
-        "differences_in_all": len(found),
-    }
+    return Proof(
+        ok=not found,
+        requests=None if queue is None else QueueCounts.of(queue),
+        jobs=len(ledger.jobs),
+        stage_executions=len(ledger.executions),
+        cloudevents=TopicCounts(len(topic), sum(topic.values()) - len(topic)),
+        dagster_runs=len(runs),
+        low_water=marks,
+        differences=found[:MAX_LISTED],
+        differences_in_all=len(found),
+    )
 
 
 def _compare_requests(lab: Lab) -> requests.Compared:
     return requests.compare(Topics(lab.settings.broker.topic_prefix).requests, *requests.collect(lab))
 
 
-def _nothing_to_prove(topic: str, events: Sequence[Event], published: Sequence[object]) -> Iterator[dict[str, Any]]:
+def _nothing_to_prove(topic: str, events: Sequence[Event], published: Sequence[object]) -> Iterator[Difference]:
     """A topic without a single CloudEvent proves nothing, however well the rest agrees."""
     happened = sum(is_published(event.data) for event in events)
     if happened and not published:
@@ -283,7 +324,7 @@ def _nothing_to_prove(topic: str, events: Sequence[Event], published: Sequence[o
 
 def _removed(
     lab: Lab, events: Sequence[Event], present: set[str], marks: Mapping[str, int], size: int
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Difference]:
     """The lab's topics that are gone, and what somebody deleted from the others."""
     if lab.settings.broker.engine == "external":
         # Nobody here knows the retention of a cluster that others run.

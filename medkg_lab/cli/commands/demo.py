@@ -3,9 +3,9 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.lab import print_dagster, wait_ready
@@ -13,6 +13,7 @@ from medkg_lab.cli.output import print_json, print_note, print_table, print_text
 from medkg_lab.cli.streams import unfiltered
 
 if TYPE_CHECKING:
+    from medkg_lab.lab.demo import Demo, DemoHit
     from medkg_lab.lab.facade import Lab
     from medkg_lab.lab.wait import Progress
 
@@ -26,6 +27,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 def run(args: argparse.Namespace) -> int:
     """Start a lab in a scratch folder (or `--home`), run the demo in it, print the summary."""
+    from msgspec import to_builtins
+
     from medkg_lab.lab import demo
     from medkg_lab.lab.facade import Lab
 
@@ -33,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
     with _running(lab, keep=args.keep), _Display() as display:
         result = demo.run(lab, print_note, display.show)
     if args.json:
-        print_json(result.summary)
+        print_json(to_builtins(result))
     else:
-        _print_summary(result.summary, args.keep)
-    return exit_codes.OK if result.summary["ok"] else exit_codes.FAILED
+        _print_summary(result, args.keep)
+    return exit_codes.OK if result.ok else exit_codes.FAILED
 
 
 @contextlib.contextmanager
@@ -86,41 +89,37 @@ class _Display:
             self._told = told
 
 
-def _print_summary(summary: Mapping[str, Any], kept: bool) -> None:
-    states = ", ".join(f"{count} {state}" for state, count in sorted(summary["jobs"].items()))
-    print_text(
-        f"\n{'Every expectation held.' if summary['ok'] else 'Not as expected:'}  {states}  in {summary['seconds']} s"
-    )
-    for sentence in summary["unmet"]:
+def _print_summary(demo: "Demo", kept: bool) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in sorted(demo.jobs.items()))
+    print_text(f"\n{'Every expectation held.' if demo.ok else 'Not as expected:'}  {states}  in {demo.seconds} s")
+    for sentence in demo.unmet:
         print_text(f"  - {sentence}")
     print_text("\nDocuments that failed, as they should:")
-    print_table(
-        ("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in summary["failures"])
-    )
+    print_table(("document", "kind", "reason"), ((one.doc_id, one.kind, one.reason) for one in demo.failures))
     print_text("\nStages (milliseconds per document):")
-    stages = summary["stages"].items()
-    print_table(("stage", "p50", "p95", "n"), ((name, one["p50_ms"], one["p95_ms"], one["n"]) for name, one in stages))
-    gates = summary["gates"]
+    stages = demo.stages.items()
+    print_table(("stage", "p50", "p95", "n"), ((name, one.p50_ms, one.p95_ms, one.n) for name, one in stages))
+    gates = demo.gates
     print_text(
-        f"\nGates: {gates['opened_by_condition']} opened by themselves, {gates['opened_by_hand']} by hand; "
-        f"half of them within {gates['wait_p50_ms']} ms"
+        f"\nGates: {gates.opened_by_condition} opened by themselves, {gates.opened_by_hand} by hand; "
+        f"half of them within {gates.wait_p50_ms} ms"
     )
-    print_text("Knowledge: " + ", ".join(f"{count} {name}" for name, count in summary["counts"].items()))
-    for answer in summary["searches"]:
-        print_text(f"\nSearch: {answer['query']}")
-        print_table(("score", "bm25", "dense", "document", "title"), (_hit_row(hit) for hit in answer["hits"]))
-    _print_places(summary, kept)
+    print_text("Knowledge: " + ", ".join(f"{count} {name}" for name, count in demo.counts.items()))
+    for answer in demo.searches:
+        print_text(f"\nSearch: {answer.query}")
+        print_table(("score", "bm25", "dense", "document", "title"), (_hit_row(hit) for hit in answer.hits))
+    _print_places(demo, kept)
 
 
-def _hit_row(hit: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (hit["score"], hit["ranks"].get("bm25"), hit["ranks"].get("dense"), hit["doc_id"], hit["title"])
+def _hit_row(hit: "DemoHit") -> tuple[object, ...]:
+    return (hit.score, hit.ranks.get("bm25"), hit.ranks.get("dense"), hit.doc_id, hit.title)
 
 
-def _print_places(summary: Mapping[str, object], kept: bool) -> None:
-    home = summary["home"]
+def _print_places(demo: "Demo", kept: bool) -> None:
+    home = demo.home
     print_text(f"\nData: {home}")
     if kept:
-        print_dagster(summary)
+        print_dagster(demo.dagster_url, demo.dagster_error)
         print_text(
             f"The lab is running. Look at it with `medkg-lab watch --home {home}`, stop it with `medkg-lab down --home {home}`"
         )

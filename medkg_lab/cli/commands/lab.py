@@ -88,11 +88,11 @@ def _up(args: argparse.Namespace) -> int:
     for note in notes:
         print_note(f"medkg-lab: {note}")
     if args.json:
-        facts = {"ok": True, "home": status.home, "pid": status.pid, "notes": notes, **lab.dagster.link()}
+        facts = {"ok": True, "home": status.home, "pid": status.pid, "notes": notes, **lab.dagster.link().to_json()}
         print_json(facts)
     else:
         print_note(f"the lab at {status.home} is up")
-        print_dagster(lab.dagster.link())
+        print_dagster(*lab.dagster.link())
     return exit_codes.OK
 
 
@@ -174,15 +174,15 @@ def _print_status(found: Mapping[str, Any]) -> None:
             print_text(f"{name}: not known now ({found.get('ledger_error', '')})")
         else:
             print_text(f"{name}: " + (", ".join(f"{count} {what}" for what, count in counts.items()) or "none"))
-    print_dagster(found)
+    print_dagster(found.get("dagster_url"), found.get("dagster_error"))
 
 
-def print_dagster(found: Mapping[str, Any]) -> None:
+def print_dagster(url: str | None, error: str | None) -> None:
     """Print how Dagster is opened, or why it cannot be now."""
-    if url := found.get("dagster_url"):
+    if url:
         print_text(f"Dagster: {url} (opens it once, within a minute; `medkg-lab dagster open` again)")
     else:
-        print_text(f"Dagster: {found.get('dagster_error') or '`medkg-lab dagster open`'}")
+        print_text(f"Dagster: {error or '`medkg-lab dagster open`'}")
 
 
 def _logs(args: argparse.Namespace) -> int:

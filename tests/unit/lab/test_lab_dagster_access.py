@@ -75,7 +75,7 @@ def listening(locations: Locations) -> Iterator[None]:
 def test_a_ready_dagster_of_our_own_is_opened(locations: Locations) -> None:
     with listening(locations):
         assert access(locations).url("/runs") == "http://lab.localhost/runs?code=1"
-        assert access(locations).link() == {"dagster_url": "http://lab.localhost/?code=1"}
+        assert access(locations).link().to_json() == {"dagster_url": "http://lab.localhost/?code=1"}
         assert access(locations).token() == credentials.dagster_token(locations)
 
 
@@ -89,7 +89,7 @@ def test_nothing_is_given_out_before_it_is_ready(
         for give in (access(locations, state).url, access(locations, state).token):
             with pytest.raises(error):
                 give()
-        assert access(locations, state).link()["dagster_url"] is None
+        assert access(locations, state).link().url is None
 
 
 def test_nothing_is_given_out_while_nobody_listens(locations: Locations) -> None:
@@ -103,7 +103,7 @@ def test_nothing_is_given_out_while_another_user_listens(locations: Locations, m
         for give in (access(locations).url, access(locations).token):
             with pytest.raises(DagsterPortForeign, match=f"uid {os.getuid() + 1}"):
                 give()
-        assert "another user" in str(access(locations).link()["dagster_error"])
+        assert "another user" in str(access(locations).link().error)
 
 
 def test_no_browser_is_opened_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
