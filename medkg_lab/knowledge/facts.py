@@ -298,8 +298,10 @@ is-version-of has-version earlier-version later-version updated-article update u
 republished-from republished-in corrected-and-republished-from corrected-and-republished-in"""
 _RELATIONS = {
     "same_as": _SAME,
-    "retracted_by": "retraction-forward retraction retracted-by retraction-in partial-retraction-in",
-    "retracts": "retracted-article partial-retraction retracts retraction-of partial-retraction-of",
+    "retracted_by": """retraction-forward retraction retracted-by retraction-in partial-retraction-in withdrawal
+withdrawal-forward removal-forward""",
+    "retracts": """retracted-article partially-retracted-article withdrawn-article removed-article partial-retraction retracts
+retraction-of partial-retraction-of""",
 }
 _SAYS = {name.replace("-", ""): kind for kind, names in _RELATIONS.items() for name in names.split()}
 """What types of relations say here, by their letters: those of JATS (related-article-type), PubMed (RefType) and Crossref."""

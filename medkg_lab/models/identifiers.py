@@ -37,10 +37,13 @@ class Identifier:
 
 _DOI = re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+")
 _NCT = re.compile(r"(?<![A-Z0-9])NCT[\s:#_-]{0,3}(\d{8})(?!\d)", re.IGNORECASE)
-_PMC = re.compile(r"(?<![A-Z0-9])PMC(?:ID)?[\s:#_-]{0,3}(?:PMC)?(\d{1,9})(?:\.(\d{1,3}))?(?![\d.])", re.IGNORECASE)
+_PMC = re.compile(
+    r"(?<![A-Z0-9])PMC(?:ID)?[\s:#_-]{0,3}(?:PMC)?(\d{1,9})(?:(?:\.|\s?v)(\d{1,3}))?(?![\d.])", re.IGNORECASE
+)
 _PMID = re.compile(r"(\d{1,8})(?:\.(\d{1,3}))?")
 _MARKED_PMID = re.compile(
-    r"(?:pmid|pubmed(?:[ _-]?id)?|(?:info:|urn:)?pmid)[\s:#/=_-]{0,3}(\d{1,8})(?:\.(\d{1,3}))?", re.IGNORECASE
+    r"(?:pubmed\s+pmid|pmid|pubmed(?:[ _-]?id)?|(?:info:|urn:)?pmid)[\s:#/=_-]{0,3}(\d{1,8})(?:\.(\d{1,3}))?",
+    re.IGNORECASE,
 )
 _DOI_MARK = re.compile(r"(?:info:|urn:)?doi(?:\.org)?[\s:=/]{0,3}(?=10\.|https?:)", re.IGNORECASE)
 _REGISTRY_MARK = re.compile(

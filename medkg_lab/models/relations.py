@@ -64,6 +64,11 @@ PUBMED_REFERENCES = {
 
 JATS_TYPES = {
     "retracted-article": Relation.RETRACTS,
+    "partially-retracted-article": Relation.RETRACTS,
+    "withdrawn-article": Relation.RETRACTS,
+    "removed-article": Relation.RETRACTS,
+    "withdrawal": Relation.RETRACTED_BY,
+    "withdrawal-forward": Relation.RETRACTED_BY,
     "partial-retraction": Relation.RETRACTS,
     "retraction-forward": Relation.RETRACTED_BY,
     "retraction": Relation.RETRACTED_BY,

@@ -59,8 +59,8 @@ _LINE_END = re.compile(r"([^\W_]+)(?:\ufffe|[-\u2010]\r?\n)([^\W_]+)")
 _MOST_LINE_ENDS = 20_000
 _ROUNDING = 0.002
 """What boxes are rounded by, in fractions of the page."""
-_CELL_TYPES = frozenset({"text", "header", "footer", "page_number"})
-"""Block types that the converter gives to cells: rows at the edge of pages look like running headers."""
+_CELL_TYPES = frozenset({"text", "paragraph_title", "header", "footer", "page_number"})
+"""Block types that the converter gives to cells: rows at the edge of pages look like running headers, others like headings."""
 _LONGEST_CELL = 80
 _FEWEST_CELLS = 6
 _SHARE_BESIDE = 0.7

@@ -230,7 +230,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         BIRTH,
         re.compile(
-            rf"(?i)\b(?:D\.?O\.?B\.?|date\s+of\s+birth|birth\s?da(?:te|y)|born|geboren|geb\.?)(?:\s+(?:on|am|is"
+            rf"(?i)\b(?:D\.?O\.?B\.?|date\s+of\s+birth|birth\s?da(?:te|y)|born|geboren|geb\.?"
+            rf"|died|deceased|date\s+of\s+death|gestorben)(?:\s+(?:on|am|is"
             rf"|was))?[:\s]*({_DATE})"
         ),
         group=1,

@@ -187,7 +187,7 @@ def _in_lines(text: bytes, name: str, key: str) -> Iterator[LocalDocument]:
         value = _json_of(line)
         if value is None:
             yield _unrecognised(line, sniff.JSON, name, bounded_key(f"{key}#{number}"))
-        elif bioc.is_document(value):
+        elif bioc.collections(value):
             yield from _several(bioc.split_json(value), b"", sniff.JSON, name, bioc.SOURCE, f"{key}#{number}")
         else:
             yield _member(value, f"{key}#{number}", name)

@@ -45,7 +45,7 @@ def decode(data: bytes) -> Decoded:
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
     """`data` in UTF-8 without a mark, and a warning where the encoding is a guess. Raises NotText."""
-    if data.isascii():
+    if data.isascii() and b"\0" not in data:
         return data, ""
     found = decode(data)
     warning = "" if found.is_sure else "the file is not UTF-8; it was read as Windows-1252 (Latin-1)"

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 _EXCLUDING = re.compile(
-    r"\bnon[- ]?inclusions?\b|\bexclu(?:sions?|sionary|de[sd]?)\b|\bineligib(?:le|ility)\b(?! to receive"
+    r"\bnon[- ]?inclusions?\b|\bmust not (?:have|be|suffer|take)\b"
+    r"|\bexclu(?:sions?|sionary|de[sd]?)\b|\bineligib(?:le|ility)\b(?! to receive"
     r"| for (?:intensive|standard|\w+therapy|trans))|\bdisqualif\w+|\bcontra-?indications?\b"
     r"|\b(?:not|cannot|can['’]t|unable to)(?: be| considered| deemed| currently| to)*"
     r" (?:eligible|included|inclusion|enrol+(?:ed)?|allowed|permitted|recruited|admitted|accepted|participate"
@@ -26,14 +27,17 @@ _HEADING = re.compile(
 _BARE = re.compile(
     rf"\W*(?:(?:key|main|major|general|other|additional) )?(?:{_NAMED}s?|included|excluded|eligible|ineligible"
     rf"|not eligible|not included"
-    r"|contra-?indications?|reasons? for exclusion)\s*(?::|\W*$)",
+    r"|contra-?indications?|(?:reasons?|grounds) for exclusion|(?:exclusion(?:ary)?|disqualifying) (?:conditions?|factors?)"
+    r"|who (?:can(?:not| not)?|may(?: not)?) (?:take part|participate|join|enter))\s*(?::|\W*$)"
+    r"|\W*(?:[\w,/()-]+ ){0,3}must not (?:have|be|suffer from)(?: any of(?: the following| these)?)?\s*:",
     re.IGNORECASE,
 )
 _RUN_IN = re.compile(
     rf"(?:(?<=[.;!?)\]]\s)|(?<=[.;!?)\]])|(?<=\s)(?=(?-i:[A-Z]))|^\W*)(?:(?:key|main|major|general|other|patient"
     rf"|donor|clinic) )?"
-    rf"{_NAMED}(?:s?(?: criteri(?:a|on))?\s*:\s*| criteri(?:a|on) (?:are|is|were|include[sd]?|comprise[sd]?"
-    rf"|consist(?:s|ed)? of):? )(?=\S)",
+    rf"(?:who (?:can(?:not| not)?|may(?: not)?) (?:take part|participate|join):\s*"
+    rf"|{_NAMED}(?:s?(?: criteri(?:a|on))?\s*:\s*| criteri(?:a|on) (?:are|is|were|include[sd]?|comprise[sd]?"
+    rf"|consist(?:s|ed)? of):? ))(?=\S)",
     re.IGNORECASE,
 )
 _LIST_TO_COME = re.compile(
@@ -45,6 +49,12 @@ _ITEM_SUBJECT = re.compile(
     r" (?:will|must|may|are|is|should|shall|can|cannot|who (?:meet|fulfil|have any))\b",
     re.IGNORECASE,
 )
+_OTHER = re.compile(
+    r"\W*(?:[\w-]+ ){0,3}?(?:withdrawal|discontinuation|stopping|removal|termination|randomi[sz]ation|rescue|response)"
+    r" criteri(?:a|on)\s*:?",
+    re.IGNORECASE,
+)
+"""What opens a list of something else, and so ends one of who may not take part."""
 _SENTENCE = re.compile(r"\b(?:meets?|meeting|fulfil\w*|appl(?:y|ies|ied))\b", re.IGNORECASE)
 _LONGEST_HEADING = 220
 
@@ -59,6 +69,8 @@ def excludes(heading: str) -> bool | None:
 def is_heading(line: str, is_item: bool = False) -> bool:
     """Whether a line, or with `is_item` what stands behind a bullet, opens a list of criteria."""
     text = line.strip()
+    if _OTHER.fullmatch(text):
+        return not is_item or text.endswith(":")
     if len(text) > _LONGEST_HEADING or not (_EXCLUDING.search(text) or _INCLUDING.search(text)):
         return False
     has_colon = text.endswith(":")

@@ -84,7 +84,7 @@ class _Reading:
         unexposed = [one for one in self._behind(words.UNEXPOSED_BEFORE) if one.exposure]
         self._mark(Assertion.ABSENT, [one for one in absent if one.finding and not self._is_anchor_of_scale(one)])
         self._mark(Assertion.ABSENT, unexposed)
-        self._mark(Assertion.FAMILY, self._relatives())
+        self._mark(Assertion.FAMILY, [*self._relatives(), *self._before(words.FAMILY_AFTER)])
 
     def _mark(self, assertion: Assertion, targets: Iterable[Target]) -> None:
         for target in targets:

@@ -55,32 +55,41 @@ _KIN = _phrases(
     "grand(?:mother|father|parent)s?", "aunts?", "uncles?", "cousins?",
 )  # fmt: skip
 
-ANCHOR = _compiled(
+_ANCHORS = _compiled(
     "no", "not", "nor", "cannot", r"\w+n['’]t", "without", "w/o", "never", "none", "neither", "nil", "absen(?:t|ce)",
     "lack(?:s|ed|ing)?",
     "free", "devoid", "negative", "neg", "den(?:y|ies|ied|ying)", "rul(?:e|es|ed|ing) out", "exclude[sd]?",
     "famil(?:y|ial)", _KIN,
     "possible", "probable", "suspected", "suspici(?:on|ous)", "presumed", "if", "should", "in case", "questionable",
-    "concern",
+    "concern", "unlikely", "r/o", "seronegative", "zero", rf"0(?= {_PEOPLE})", r"\([-−–]\)",
 )  # fmt: skip
+ANCHOR = re.compile(rf"{_ANCHORS.pattern}|-negative\b", re.IGNORECASE)
 """Without one of these a text holds no trigger."""
 
+_UNRELATED = (
+    r"\b[^.;\n]{1,120}?\b(?:associated|correlated|related|linked|(?:affect|influenc|improv|increas|predict|caus|alter|differ"
+    r"|reduc|decreas)\w*)"
+)
+_IS_SAID = r"(?= (?:[\w-]+ ){1,4}(?:is|are|can|may|will|could|would|becomes?|leads?)\b)"
 PSEUDO = _compiled(
     "not only", "with(?:,| or| and| and/or|/)? ?without", "without or with", "whether or not", "or not",
     "(?:presence|absence) ?(?:or|and|and/or|/) ?(?:the )?(?:presence|absence)(?: of)?", "in (?:the )?absence of",
     "no(?:t)? (?:less|more|fewer|later|earlier|sooner|longer than|other than)", "no (?:doubt|matter|way)",
     "not necessarily",
-    "not certain", "not (?:yet )?(?:known|clear|stated|approved)", "gram[ -]negative", r"no\. ?\d+",
+    "not certain", "not (?:yet )?(?:known(?! (?:to have|for|with))|clear|stated|approved)",
+    rf"neither{_UNRELATED}", rf"(?<![\w,)(] )without [^,;.\n]{{1,60}},{_IS_SAID}", "gram[ -]negative", r"no\. ?\d+",
     "free (?:survival|interval|period)",
 )  # fmt: skip
 """Phrases that hold a trigger and deny something else than a finding."""
 
 ABSENT_BEFORE = _compiled(
-    rf"(?:no(?: \w+){{0,2}}? {_PEOPLE}|nobody|none|neither|not one)(?: of)?(?: (?:the|these|those|our|them|us|all"
+    rf"(?:(?:no|zero)(?: \w+){{0,2}}? {_PEOPLE}|(?<![.,])0 {_PEOPLE}"
+    rf"|nobody|none|neither|not one)(?: of)?(?: (?:the|these|those|our|them|us|all"
     rf"|which|whom|\d+))*(?: {_PEOPLE})?"
     rf"(?: in (?:the |either |any )?\w+(?: {_PEOPLE})?)?(?: also)? (?:{_HAVE}|(?:was|were) {_DIAGNOSED})",
     f"{_NOT}{_ADVERBS} {_HAVE}", f"{_NOT}{_ADVERBS} {_DIAGNOSED}",
-    "no", "without(?: any)?", "w/o", "absence of", "absent", "lack(?:s|ed|ing)?(?: of)?", "free (?:of|from)",
+    "no", "zero", "(?<![.,])0(?= cases? of)",
+    "without(?: any)?", "w/o", "absence of", "absent", "lack(?:s|ed|ing)?(?: of)?", "free (?:of|from)",
     "devoid of", "negative for",
     "den(?:y|ies|ied|ying)", "neither", "nor", "ruled out", "rul(?:es|ing) out", "nil",
 )  # fmt: skip
@@ -103,20 +112,24 @@ ABSENT_AFTER = re.compile(
     rf"|\b(?:has|have|had) not been {_SEEN}"
     r"|\s?[:=]\s*(?:no|none|absent|negative|nil|denied|denies|never|neg|not (?:present|detected|seen|found|reported"
     r"|known))(?=\s*(?:[.;,)\n|]|$))"
-    r"|\s\((?:no|none|absent|negative|denied|not present)\))(?![\w-])",
+    r"|\s[-–—]\s(?:no|none|absent|negative|nil)(?=\s*(?:[.;,)\n]|$))"
+    rf"|\b(?:{_BE} )?(?:occurred|developed|appeared|{_SEEN}) in (?:none|nobody|(?:no|zero|0)(?: \w+)? {_PEOPLE})"
+    r"|(?<!\bbe )(?<!\bbeen )(?<!\bnot )\bruled out(?=\s*(?:[.;,)]|$)|\s(?:by|on|with|via)\b)"
+    rf"|[- ](?:sero)?negative(?=\s*(?:[.;,)]|$)|\s{_PEOPLE}\b)"
+    r"|\s\((?:no|none|absent|negative|denied|not present|[-−–])(?:\)(?!\w)))(?![\w-])",
     re.IGNORECASE,
 )
 """Triggers whose scope is before them."""
 
 POSSIBLE_BEFORE = _compiled(
     "(?<!worst )possible", "probable", "suspected", "suspicion (?:of|for)", "suspicious for", "presumed",
-    "questionable", "rule out",
+    "questionable", "rule out", "r/o",
     "(?:cannot|could not|can not|not)(?: be)? (?:exclude|rule out)", "concern for", "in case of",
     rf"if (?:the|a|an|any|you|he|she|they)?(?: ?{_PEOPLE})? ?(?:develops?|experiences?)",
 )  # fmt: skip
 POSSIBLE_AFTER = re.compile(
     r"(?: (?:was|were|is|are|has been|had been|could|can|cannot|could not)(?: \w+ly)? (?:suspected|possible|probable"
-    r"|questionable|presumed|(?:not )?be (?:excluded|ruled out)|not (?:be )?(?:excluded|ruled out)))(?!\w)",
+    r"|unlikely|questionable|presumed|(?:not )?be (?:excluded|ruled out)|not (?:be )?(?:excluded|ruled out)))(?!\w)",
     re.IGNORECASE,
 )
 CONDITIONAL = _compiled("if", "should")
@@ -127,7 +140,14 @@ FAMILY_BEFORE = _compiled(
     "(?:family|familial)(?:/social)? (?:medical )?histor(?:y|ies)(?: (?:is|was))?(?: (?:positive|significant"
     "|notable))?(?: (?:of|for|with|in))?",
     rf"{_KIN}(?: who)?(?: also)? (?:{_HAVE}|with|{_BE} {_DIAGNOSED})",
+    "in (?:the|his|her|their) (?:immediate )?family(?=,)",
 )  # fmt: skip
+FAMILY_AFTER = re.compile(
+    r"\bin (?:(?:the|his|her|their) (?:immediate )?family\b(?! \w)|(?:an?|one|his|her|their)"
+    rf" (?:(?:maternal|paternal|older|younger) )?{_KIN})(?![\w-])",
+    re.IGNORECASE,
+)
+"""Triggers whose scope is before them: `asthma in her mother`."""
 
 SCALE = re.compile(
     r"\b(?:scales?|VAS|NRS|NPRS|mm|visual analog(?:ue)?|likert|numeric(?:al)? rating|ratings?|rated|scor(?:e[sd]?"

@@ -18,7 +18,8 @@ _PEOPLE = (
 )
 _BE_OUT = (
     r"(?:(?:will|must|should|may|can|shall|are|is|were|was|have been|has been|be)\s+)+(?:also |therefore |then )?"
-    r"(?:excluded|ineligible|not (?:be )?(?:eligible|included|enrolled|allowed|permitted|considered|recruited))"
+    r"(?:excluded|ineligible|not (?:be )?(?:eligible|included|enrolled|allowed|permitted|considered|recruited)"
+    r"|not (?:take part|participate|join|enter|enrol+))|cannot (?:be included|take part|participate|join|enter|enrol+)"
 )
 _SUBJECT_OUT = re.compile(
     rf"\b{_PEOPLE}\b[^.;\n]{{0,80}}?\b(?:with|who (?:ha[sdve]+|are|were|take|took|suffer(?:ed)? from)|having"
@@ -31,6 +32,9 @@ _OUT_IF = re.compile(
     rf"|on the basis of|in case of)\b(?P<who>[^.;\n]+)"
     rf"|\b(?:we |was |were )?exclud(?:ed|ing|es) (?:all |any )?{_PEOPLE}\b[^.;\n]{{0,40}}?\b(?:with|who ha[sdve]+"
     rf"|having|on|taking)\b(?P<whom>[^.;\n]+)"
+    rf"|\bexcluded (?:are|were|will be) (?:all |any )?{_PEOPLE}\b[^.;\n]{{0,40}}?\b(?:with|who ha[sdve]+|having|on|taking)"
+    r"\b(?P<put_first>[^.;\n]+)"
+    r"|\bmust not (?:have(?! (?:received|been|taken|had))|suffer from)\b(?P<must>[^.;\n]+)"
     r"|\bexclusion criteria (?:were|was|are|included?|comprised|consisted of)\b(?P<list>[^.\n]+)"
     r"|(?:^|(?<=[.;\n] )|(?<=\n))(?:exclusion criteria|exclusions?|ineligible|not eligible"
     r"|excluded)\s*:(?P<named>[^.\n]+)",
@@ -65,7 +69,7 @@ _AWAY = re.compile(
     r"|within \d+ \w+ of|first dose of|start of|treat(?:ed|ing)? (?:for|of)|treatments? (?:for|of)|therapy for"
     r"|used (?:for|to)|indicated for|to treat"
     r"|medi(?:cation|cine)s? for|drugs? for|surgery for|trials? (?:for|of)|stud(?:y|ies) (?:for|of)|risk (?:of|for)"
-    r"|requiring|required|no|not|never|negative for"
+    r"|requiring|required|no|(?<!must )not|never|negative for"
     r"|compar\w+|measur\w+|assess\w+|evaluat\w+|scan|confirmed by|determined by|seen on|evidenced? (?:by|on)"
     r"|shown (?:by|on)|detected by|via|using|based on)\b)"
     r"(?: (?!or\b|and\b)[\w'-]+){0,3}? ?[(\"]?$",

@@ -5,11 +5,11 @@ import re
 from medkg_lab.stages.extract.folding import is_symbol
 from medkg_lab.stages.parse.ctgov_protocol import LABELS
 
-_PREFIX = re.compile(r"\b(?:anti|non|counter)[-‐‑–\s]$", re.IGNORECASE)
+_PREFIX = re.compile(r"\b(?:(?:anti|non|counter)[-‐‑–\s]|(?:pre|pseudo)[-‐‑–])$", re.IGNORECASE)
 _UNITS = (
     "Institutes?|Cent(?:er|re)s?|Societ(?:y|ies)|Associations?|Foundation|Network|Hospitals?|Clinics?|Councils?"
     "|Programme?|Consortium|Group|Fund"
-    "|Alliance|Federation|Department|Division|Journal|Committee|Agency|Trust|Registry|Research UK|Organi[sz]ation"
+    "|Alliance|Federation|Department|Division|Journal|Committee|Agency|Trust|Registry|UK|USA|Organi[sz]ation"
     "|Academy|College|Campaign|Initiative"
     "|Task Force|Commission|Board|Laborator(?:y|ies)|Unit|League|Union"
 )
@@ -17,6 +17,8 @@ _ORGANISATION_AFTER = re.compile(rf"(?:[ ,&-]+(?:[A-Z][\w-]*|and|of|for|in|the))
 _ORGANISATION_BEFORE = re.compile(
     rf"\b(?:{_UNITS}|Institutes?|Ministry) (?:of|for|on|against)(?: the)?(?: [A-Z][\w-]*(?:,| and| &)?){{0,3}} $"
 )
+_TITLE_OF_STUDY = re.compile(r"(?:-[A-Z0-9]+)*[- ](?:trial|study|registry|cohort|score)\b|-[A-Z]{2}")
+"""What stands behind a word in capitals that is the name of a study, such as `the CANCER trial`."""
 _SHOUTED = re.compile(r"\b[A-Z]{4,}\W+$|^\W+[A-Z]{4,}\b")
 _OTHERWISE: dict[str, tuple[str, str]] = {
     "aids": (r"\b(?:hearing|visual|memory|decision|teaching|mobility|walking|first|band|sleep)[ -]$", ""),
@@ -54,6 +56,7 @@ _OTHERWISE_COMPILED = {
 _VOWELS = frozenset("AEIOU")
 _LONGEST_LABEL = 45
 _LOOK = 60
+_SHORTEST_TITLE = 5
 
 
 def is_something_else(text: str, start: int, end: int) -> bool:
@@ -74,6 +77,8 @@ def is_something_else(text: str, start: int, end: int) -> bool:
         and _VOWELS & set(term)
         and (_SHOUTED.search(before) or _SHOUTED.match(after))
     ):
+        return True
+    if term.isupper() and len(term) >= _SHORTEST_TITLE and text != text.upper() and _TITLE_OF_STUDY.match(after):
         return True
     first, second = _OTHERWISE_COMPILED.get(term.lower(), (None, None))
     if (first and first.search(before)) or (second and second.match(after)):

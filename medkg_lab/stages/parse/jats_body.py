@@ -47,6 +47,7 @@ class BodyReader:
             "list": self._list,
             "def-list": self._definitions,
             "disp-formula": self._formula,
+            "chem-struct-wrap": self._formula,
             "table-wrap": self._table_wrap,
             "table": self._table,
             "array": self._table,

@@ -20,7 +20,7 @@ def find_doubts(article: Element) -> Iterator[str]:
                 if "graphic" in below and not below & _TABLES:
                     label = child(item, "label")
                     yield f"{inline_text(label) if label is not None else 'a table'} is an image: its cells are not in the text"
-            case "inline-formula" | "disp-formula":
+            case "inline-formula" | "disp-formula" | "chem-struct":
                 formulas += _is_image(item)
             case "inline-graphic":
                 formulas += is_lone_image(item)

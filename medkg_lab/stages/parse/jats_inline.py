@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from medkg_lab.stages.parse.latex import latex_piece, latex_text
 from medkg_lab.stages.parse.mathml import math_text
 from medkg_lab.stages.parse.scripts import continues_marks, mark, subscript, superscript, with_brackets
 from medkg_lab.stages.parse.text import squeeze, words
@@ -85,7 +86,7 @@ def formula_text(element: Element) -> str:
         return squeeze(math_text(math))
     tex = next((item for item in element.iter() if local_name(item) == "tex-math"), None)
     if tex is not None:
-        return _tex(tex)
+        return latex_text(_tex(tex))
     return inline_text(element)
 
 
@@ -157,15 +158,17 @@ def is_lone_image(image: Element) -> bool:
 
 
 def _tex(item: Element) -> str:
+    """The TeX of a formula, without the document that is made around it."""
     source = item.text or ""
     body = _TEX_BODY.search(source)
-    return squeeze((body[1] if body else source).replace("$$", " "))
+    return (body[1] if body else source).strip().removeprefix("\\[").removesuffix("\\]")
 
 
 _READERS: Mapping[str, Callable[[Element, str], str]] = {
     "&": lambda item, _: entity_text(item),
     "math": lambda item, _: math_text(item),
-    "tex-math": lambda item, _: _tex(item),
+    "tex-math": lambda item, before: latex_piece(_tex(item), before),
+    "chem-struct": _inline_formula,
     "alternatives": lambda item, _: formula_text(item),
     "inline-formula": _inline_formula,
     "inline-graphic": lambda item, before: _placeholder(before) if is_lone_image(item) else "",

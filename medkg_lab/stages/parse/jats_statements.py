@@ -27,11 +27,17 @@ _INTEREST_TYPES = words("conflict COI-statement coi-statement conflict-interest 
 _FUNDING_TYPES = words("financial-disclosure funding-information funding supported-by")
 _AVAILABILITY_TYPES = words("data-availability data-availability-statement data-accessibility")
 _LONGEST_HEADING = 80
+_INSTITUTION_ID = re.compile(
+    r"https?://(?:ror\.org|(?:www\.)?grid\.ac|isni\.org|dx\.doi\.org/10\.13039)\S*|\bgrid\.\d+\.\w+"
+)
 
 _FATES = {
     "retraction-forward": "retracted",
     "retraction": "retracted",
     "retracted-by": "retracted",
+    "withdrawal-forward": "retracted",
+    "withdrawal": "retracted",
+    "removal-forward": "retracted",
     "correction-forward": "corrected",
     "correction": "corrected",
     "addended-by": "corrected",
@@ -43,13 +49,21 @@ _FATES = {
 _NOTICES = {
     "retraction": "retraction",
     "partial-retraction": "partial retraction",
+    "withdrawal": "withdrawal",
+    "removal": "removal",
     "correction": "correction",
     "corrected-republished-article": "correction",
     "expression-of-concern": "expression of concern",
     "addendum": "addendum",
 }
 """Types of articles that are notices of others."""
-_SUBJECTS = words("retracted-article corrected-article object-of-concern addended-article partial-retraction")
+_SUBJECTS = words(
+    """retracted-article partially-retracted-article withdrawn-article removed-article corrected-article object-of-concern
+    addended-article partial-retraction"""
+)
+_TITLE_OF_NOTICE = re.compile(
+    r"\W*(retraction|withdrawal|removal|expression of concern|correction|corrigendum|erratum|addendum)\b", re.IGNORECASE
+)
 _TITLE_RETRACTED = re.compile(r"\[?(retracted( article)?|withdrawn)\b\]?\s*[:.\]]", re.IGNORECASE)
 _GRAVITY = ("retracted", "under concern", "corrected")
 _SAID = {
@@ -90,7 +104,8 @@ def _labelled(item: Element) -> str:
     """The text of an affiliation or note, its label apart from its first word."""
     label = child(item, "label")
     if local_name(item) == "aff":
-        text = parted_text(item, label)
+        # The number of an institution in a register says nothing to who reads.
+        text = _INSTITUTION_ID.sub("", parted_text(item, label))
         return text if label is None else squeeze(f"[{inline_text(label)}] {text}")
     if label is None:
         return inline_text(item)
@@ -191,9 +206,11 @@ def read_fate(metadata: Metadata, title: str, related: list[Code]) -> list[str]:
     kind = str(metadata.get("article_type", ""))
     if related:
         metadata["related_articles"] = [f"{code.role} {code.code or code.term}" for code in related]
-    if notice := _NOTICES.get(kind):
+    of = [code.code or code.term for code in related if code.role in _SUBJECTS]
+    titled = _TITLE_OF_NOTICE.match(title) if of else None
+    if notice := _NOTICES.get(kind) or (titled[1].lower() if titled else ""):
         metadata["notice"] = notice
-        if of := [code.code or code.term for code in related if code.role in _SUBJECTS]:
+        if of:
             metadata["notice_of"] = of
         return [f"this is a notice: {notice}" + (f" of {', '.join(of)}" if of else "")]
     said = {_FATES[code.role] for code in related if code.role in _FATES}

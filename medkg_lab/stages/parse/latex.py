@@ -64,11 +64,11 @@ _UNIT_GAP = re.compile(r"(?<=\d)%")
 
 def latex_text(source: str) -> str:
     """The text of a formula."""
-    return " ".join(with_brackets(_formula(source, "")).split())
+    return " ".join(with_brackets(latex_piece(source, "")).split())
 
 
-def _formula(source: str, before: str) -> str:
-    """The formula's text after `before`, its scripts not yet settled."""
+def latex_piece(source: str, before: str) -> str:
+    """The formula's text within a line that so far ends with `before`; the line is to be settled at its end."""
     if len(source) > _LONGEST:
         return source
     made = _Reader([found[0] for found in _TOKEN.finditer(source)]).group(before, 0)
@@ -171,7 +171,7 @@ def _bracketed(text: str) -> str:
     return text if len(text) <= 1 or text.isalnum() else f"({text})"
 
 
-_INLINE = re.compile(r"[ ]?(?:\$([^$\n]{1,2000})\$|\\\((.{1,2000}?)\\\))")
+_INLINE = re.compile(r"[ ]?(?:\$([^$\n]{1,2000})\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\])")
 _RAISED = re.compile(r"\s*(?:\{\s*\})?\s*\^\s*(?:\{[^{}]*\}|\S)\s*")
 """A formula that is a superscript of the word before it."""
 _MATHEMATICAL = re.compile(r"[\\^_{}]|^\s*\S(?:\s\S)*\s*$")
@@ -180,18 +180,19 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 
 def with_formulas(text: str) -> str:
     """Running text with its inline formulas (`$…$`, `\\(…\\)`) as text; a dollar sign before a price stays."""
-    if "$" not in text and "\\(" not in text:
+    if "$" not in text and "\\(" not in text and "\\[" not in text:
         return text
     made = ""
     place = 0
     for found in _INLINE.finditer(text):
-        source = found[1] if found[1] is not None else found[2]
+        source = next(one for one in found.groups() if one is not None)
         if not _MATHEMATICAL.search(source) or (_WORD.search(source) and "\\" not in source and "^" not in source):
             continue
         made += text[place : found.start()]
-        raised = bool(_RAISED.fullmatch(source))
+        # A number that leads a word, as in `$^{99m}$Tc`, belongs to the word behind it.
+        raised = bool(_RAISED.fullmatch(source)) and not text[found.end() : found.end() + 1].isalpha()
         gap = " " if found[0][0] == " " and not raised else ""
-        made += gap + _formula(source, made[-80:] if not gap else "")
+        made += gap + latex_piece(source, made[-80:] if not gap else "")
         place = found.end()
         rest = text[place:]
         if re.match(r" [,.;:)\]]| -[A-Za-z]", rest):

@@ -24,8 +24,11 @@ _MARKS = re.compile(rf"[(\[]?[\d{_MINUS}—,;.\s*∗†‡§¶#]*\d[\d{_MINUS}�
 _LETTER_MARKS = re.compile(r"[\s,;]*(?:\(?[A-Za-z]\)?|[\d*∗†‡§¶#]+)(?:[\s,;]+(?:\(?[a-z]\)?|[\d*∗†‡§¶#]+))*[\s,;]*")
 _POWERS = frozenset("nmkxyijpqtTNQ")
 """Letters that stand for a power above a variable; others are marks of footnotes."""
+_POWER = re.compile(r"[A-Za-zΑ-Ωα-ωµ]\^\d$")
 _TEN = re.compile(r"(?<!\d)10\s*$")
 _VARIABLE = re.compile(r"(?:^|[^A-Za-zΑ-Ωα-ωµ\d])[A-Za-zΑ-Ωα-ωµ]$")
+_INDEXED = re.compile(r"(?:^|[^\w^])(?:[RrΑ-Ωα-ωµ]\w{1,4}|[a-z]\w)$")
+"""A variable with its index, as in the variance `σ_e^2` and the effect size `η_p^2`."""
 _LENGTH = re.compile(r"(?:^|[^A-Za-z])(?:[kcdmnµμ]?m|inch|in|ft|sec|min)$")
 _NAMED_BY_LETTER = re.compile(
     r"\b(?:vitamins?|hepatitis|influenza|types?|groups?|grades?|stages?|class|arms?|proteins?|factors?|phases?|panels?|"
@@ -52,7 +55,7 @@ def superscript(before: str, text: str) -> str:
     if _CHARGE.fullmatch(text):
         return _power(text) if after_digit and text[0].isdigit() else text
     if _NUMBER.fullmatch(text):
-        return _raised_number(base, text)
+        return _raised_number(base, text, before.endswith(_END))
     if _MARKS.fullmatch(text):
         return mark(text)
     if _LETTER_MARKS.fullmatch(text):
@@ -68,9 +71,12 @@ def _base(before: str) -> str:
     return _PRIVATE.sub("", before[-_NEAR:].rstrip(_END).replace(_END, " "))
 
 
-def _raised_number(base: str, text: str) -> str:
+def _raised_number(base: str, text: str, script: bool) -> str:
+    """A raised number; `script` says that a subscript or another script ends right before it."""
     if not base or base[-1].isspace() or base[-1] in "([{/-–":
         return f"{_LEADING}{text}{_END}"
+    if script and text in "23" and _INDEXED.search(base):
+        return _power(text)
     is_power = _TEN.search(base) or (len(text) == 1 and (_is_variable(base) or _LENGTH.search(base)))
     return _power(text) if is_power else mark(text)
 
@@ -88,7 +94,8 @@ def subscript(before: str, text: str) -> str:
     """What a subscript adds to a line that ends with `before`: itself, after `_` where two numbers would become one."""
     base = _base(before)
     text = " ".join(text.split())
-    return f"_{text}{_END}" if base[-1:].isdigit() and text[:1].isdigit() else f"{text}{_END}" if text else ""
+    apart = base[-1:].isdigit() and (text[:1].isdigit() or (before.endswith(_END) and _POWER.search(base)))
+    return f"_{text}{_END}" if apart else f"{text}{_END}" if text else ""
 
 
 def mark(text: str) -> str:

@@ -64,6 +64,15 @@ Treat if he has no [fever|+] or unless there is no [rash|+].
 In the absence of [infection|+] cells divide. It is not known whether [gout|+] matters.
 The child was afebrile, without [rash|-], [cough|-] (dry) or [vomiting|-] on day 3 and with [otitis|+].
 The scan did not show any [infarction|-] or [hemorrhage|-]. He was not diagnosed with [epilepsy|-]. She never had [jaundice|-].
+[Hypertension|-] (-), [diabetes|+] (+). History of [asthma|-] - none.
+[HIV infection|-] negative donors; [hepatitis C|-]-negative patients; [gout|+].
+Neither [diabetes|+] nor [hypertension|+] was associated with [stroke|+]. Neither [gout|-] nor [fever|-] was seen.
+There is no history of [breast cancer|f] in the family. In the family, no [diabetes|f] was known. [Asthma|f] in her mother.
+Without treatment, [sepsis|+] is fatal. He was without [fever|-], [cough|-] or [rash|-].
+She is not known to have [epilepsy|-]. It is not known whether [gout|+] matters.
+[Infection|?] was unlikely. R/o [pneumonia|?]. [Pulmonary embolism|-] ruled out by CT; it could not be ruled out.
+Zero patients had [anaphylaxis|-]. There were 0 cases of [hepatitis|-]; 5.0 patients had [asthma|+].
+[Anaphylaxis|-] occurred in none of the patients. [Stroke|-] was seen in no patient; [gout|+] occurred in four.
 Negative for [HIV infection|-] and [hepatitis C|-] by PCR in [cirrhosis|+].
 """
 

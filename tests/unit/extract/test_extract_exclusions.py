@@ -29,6 +29,11 @@ Patients may not be enrolled in the study if any of the following exclusion crit
 You cannot take part if you have:
 Participants with any of these conditions are ineligible:
 The presence of any of the following will exclude a Participant from enrollment:
+Who cannot take part:
+You may not join if you have:
+Disqualifying conditions:
+Grounds for exclusion:
+Participants must not have any of the following:
 """
 INCLUDING = """
 Inclusion Criteria:
@@ -63,6 +68,12 @@ def test_headings_of_inclusion(line: str) -> None:
 @pytest.mark.parametrize("line", lines(NO_HEADING))
 def test_sentences_are_no_headings(line: str) -> None:
     assert not is_heading(line)
+
+
+def test_a_heading_of_something_else_ends_the_list() -> None:
+    assert is_heading("Withdrawal criteria")
+    assert excludes("Withdrawal criteria") is None
+    assert is_heading("Dose-limiting stopping criteria:", is_item=True)
 
 
 def test_a_heading_for_both_says_neither() -> None:
@@ -135,6 +146,9 @@ def test_what_a_list_of_exclusion_criteria_excludes(marked: str) -> None:
         "Subjects with [stroke|x] will be excluded.",
         "We excluded patients with [cancer|x]. [Gout|+] was common.",
         "Exclusion criteria were [asthma|x] and [gout|x].",
+        "People with [psoriasis|x] or a history of [stroke|x] may not take part; [gout|+] is fine.",
+        "Excluded are patients with [psoriasis|x], [stroke|x], or [asthma|x]. They had [gout|+].",
+        "Participants must not have [epilepsy|x] or [cancer|x]. They had [gout|+].",
         "Patients with [asthma|+] were included; mechanical exclusion of [infection|+] is hard.",
     ],
 )

@@ -17,6 +17,8 @@ from tests.unit.extract.test_extract_structured import chunk, extract
         "Tumour necrosis factor rose; the tumor suppressor fell.",
         "Statistical stroke work index rose; the iron curtain fell.",
         "Mindful memoization (MM) was used; MM won.",
+        "Asthma UK, Cancer Research UK and the World Stroke Organization paid.",
+        "The CANCER trial and the STROKE-AF study; pre-diabetes and pseudo-gout.",
         "Registry number: NCT01234567\nPatient registry: yes",
     ],
 )

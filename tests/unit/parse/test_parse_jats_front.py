@@ -138,3 +138,40 @@ def test_an_oasis_table_is_read_with_its_spans() -> None:
 
 def test_accents_are_composed() -> None:
     assert texts(article(body="<p>Charite\u0301 and na\u00efve</p>"), BlockKind.PARAGRAPH) == ["Charité and naïve"]
+
+
+TEX = r"\documentclass{minimal}\begin{document}$$%s$$\end{document}"
+
+
+def test_tex_in_a_line_is_text_and_a_structure_that_is_an_image_is_told() -> None:
+    alone = f"<tex-math>{TEX % '{}^{6}'}</tex-math>"
+    both = f"<alternatives><tex-math>{TEX % chr(92)}alpha^{{2}}</tex-math><graphic/></alternatives>"
+    body = f"<p>10<inline-formula>{alone}</inline-formula> x, <inline-formula>{both}</inline-formula>, "
+    made = article(body=f"{body}<chem-struct><graphic/></chem-struct>.</p>")
+    assert texts(made, BlockKind.PARAGRAPH)[0].startswith("10^6 x, ")
+    assert texts(made, BlockKind.PARAGRAPH)[0].endswith(", [formula].")
+    assert made.warnings == ("1 formulas are images: [formula] stands in their places",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "title", "notice"),
+    [
+        ("withdrawal", "retracted-article", "Withdrawn at the authors' request", "withdrawal"),
+        ("partial-retraction", "partially-retracted-article", "T", "partial retraction"),
+        ("article-commentary", "retracted-article", "Retraction: A drug works", "retraction"),
+        ("article-commentary", "retracted-article", "What a retraction teaches", ""),
+    ],
+)
+def test_notices_of_every_kind_name_what_they_are_of(kind: str, role: str, title: str, notice: str) -> None:
+    link = f'<related-article related-article-type="{role}" ext-link-type="doi" xlink:href="10.9/x"/>'
+    made = article(link, kind=kind, title=title)
+    assert made.metadata.get("notice", "") == notice
+    assert made.metadata.get("notice_of", []) == (["10.9/x"] if notice else [])
+
+
+def test_a_withdrawn_article_is_retracted_and_a_register_s_number_is_no_address() -> None:
+    link = '<related-article related-article-type="withdrawal" ext-link-type="doi" xlink:href="10.9/n"/>'
+    place = "<institution-wrap><institution-id>https://ror.org/1</institution-id><institution>U</institution></institution-wrap>"
+    made = article(f"{link}<aff><label>2</label>{place}<country>DE</country></aff>")
+    assert made.metadata["retracted"] is True
+    assert made.metadata["affiliations"] == ["[2] U, DE"]

@@ -38,6 +38,8 @@ def test_a_formula_is_a_line_of_text(source: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (r"\[x^2\] and \(10^{6}\) cells", "x^2 and 10^6 cells"),
+        (r"with F, $^{99m}$Tc and $5 0 \%$", "with F, 99mTc and 50 %"),
         (r"(CI $9 0 { - } 9 7 \%$ ), with", "(CI 90-97 %), with"),
         (r"and $\beta$ -blockers; $p < 0 . 0 5$ . Doses", "and β-blockers; p < 0.05. Doses"),
         (r"reduces stroke $^ { 1 , 2 }$ and", "reduces stroke [1,2] and"),

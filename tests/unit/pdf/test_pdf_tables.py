@@ -116,6 +116,8 @@ def test_texts_in_rows_side_by_side_are_cells() -> None:
 
     rows = [text(f"{x} {y}", x / 5, y / 20) for y in range(3, 7) for x in range(1, 4)]
     assert loose_cells([text("Table 2. Doses", 0.2, 0.05), *rows, text("After it.", 0.2, 0.6)]) == [(1, 13)]
+    headings = [{**row, "type": "paragraph_title"} if number % 3 else row for number, row in enumerate(rows)]
+    assert loose_cells(headings) == [(0, 12)]
     assert not loose_cells([text(f"Short paragraph {y}", 0.2, y / 20) for y in range(12)])
 
 

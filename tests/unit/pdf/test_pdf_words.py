@@ -17,6 +17,8 @@ from medkg_lab.stages.parse.pdf_ir.text import BREAK, inline
         ("double", "blind", "double-blind"),
         ("placebo", "controlled", "placebo-controlled"),
         ("well", "known", "well-known"),
+        ("beta", "blockers", "beta-blockers"),
+        ("beta", "methasone", "betamethasone"),
         ("T", "cell", "T-cell"),
         ("IL", "6", "IL-6"),
         ("5", "fluorouracil", "5-fluorouracil"),

@@ -35,6 +35,17 @@ def test_lines_of_json_are_a_document_each() -> None:
     assert named('{"broken', "a.json") == ["file:a.json"]
 
 
+def test_lines_of_bioc_are_named_by_their_ids() -> None:
+    passages = [{"infons": {"article-id_pmc": "123"}, "text": "Gout."}]
+    line = json.dumps({"documents": [{"id": "123", "passages": passages}]})
+    assert named(f"{line}\n{line.replace('123', '124')}", "a.jsonl") == ["bioc:PMC123", "bioc:PMC124"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_json_in_two_or_four_bytes_is_named_with_and_without_a_mark(encoding: str) -> None:
+    assert named(json.dumps(study(7)).encode(encoding), "a.json") == ["clinicaltrials:NCT00000007"]
+
+
 def test_data_frames_become_studies_again() -> None:
     whole = {**study(3), "hasResults": False}
     assert unwrapped(boxed(whole)) == whole  # type: ignore[arg-type]

@@ -32,6 +32,12 @@ _JOINED_HEADS = words(
 )
 """What begins words rather than compounds."""
 _JOINED_TAILS = words("fold ly ness ment tion sion able ible ful less ward wards wise hood ship")
+_GREEK = words("alpha beta gamma delta epsilon kappa lambda omega sigma theta mu zeta eta")
+_GREEK_TAILS = words(
+    """blocker blockers blockade lactam lactams lactamase lactamases agonist agonists antagonist antagonists globulin carotene
+    synuclein thalassemia thalassaemia catenin adrenergic amyloid glucan subunit helix sheet decay interferon"""
+)
+"""What follows a Greek letter's name with a hyphen, although no list has it: `beta-blockers`, but `betamethasone`."""
 _SHORTEST = 3
 
 
@@ -85,7 +91,7 @@ class Hyphens:
         known = _known_words()
         if whole in known:
             return False
-        if second.lower() in _TAILS:
+        if second.lower() in _TAILS or (first.lower() in _GREEK and second.lower() in _GREEK_TAILS):
             return True
         if (
             first.lower() in _JOINED_HEADS
