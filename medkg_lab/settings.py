@@ -98,7 +98,18 @@ class PdfSettings(Section):
     )
     base_url: str = Field(default="http://127.0.0.1:8765", description="Address of the MinerU server.")
     tier: Literal["flash", "standard"] = Field(default="flash", description="MinerU's tier; `standard` needs a GPU.")
-    timeout_seconds: float = Field(default=120, gt=0, le=3600, description="Wall-clock seconds one PDF may take.")
+    ocr_pages: int = Field(
+        default=50,
+        ge=0,
+        le=10_000,
+        description="The most scanned pages of a PDF that are read by OCR where the extra `ocr` is installed; 0 reads none.",
+    )
+    timeout_seconds: float = Field(
+        default=120,
+        gt=0,
+        le=3600,
+        description="Wall-clock seconds one PDF may take, besides 30 for each page that OCR reads.",
+    )
     memory_mib: int = Field(
         default=4096, ge=256, le=MOST_MIB, description="Address space in MiB that the conversion may use."
     )

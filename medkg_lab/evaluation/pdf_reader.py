@@ -11,7 +11,8 @@ from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, read_middle
 
 def reader(settings: PdfSettings) -> Callable[[Path], Document]:
     """A function from a PDF's path to its document. It raises what the converter and the reader raise."""
-    converter = DocvortexConverter(Bounds(settings.timeout_seconds, settings.memory_mib, settings.max_bytes))
+    bounds = Bounds(settings.timeout_seconds, settings.memory_mib, settings.max_bytes, settings.ocr_pages)
+    converter = DocvortexConverter(bounds)
 
     def read(path: Path) -> Document:
         made = converter.convert(path.read_bytes(), lambda: False)

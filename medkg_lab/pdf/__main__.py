@@ -23,7 +23,7 @@ GROUP = "medkg-pdf"
 def converter_for(chosen: Settings, locations: Locations) -> tuple[Converter, Exchanges]:
     """The converter that the settings name, and the record of what it exchanges with its server."""
     pdf, limits = chosen.pdf, chosen.recording
-    bounds = Bounds(pdf.timeout_seconds, pdf.memory_mib, pdf.max_bytes)
+    bounds = Bounds(pdf.timeout_seconds, pdf.memory_mib, pdf.max_bytes, pdf.ocr_pages)
     if pdf.tool == "docvortex":
         return DocvortexConverter(bounds), Exchanges()
     recording = Recording(locations.data, "pdf", limits) if limits.enabled else None

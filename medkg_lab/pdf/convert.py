@@ -1,7 +1,7 @@
 """`python -m medkg_lab.pdf.convert IN.pdf OUT.json`: one PDF to middle JSON by docvortex, in a process of its own.
 
-OUT.json is `{"ok": true, "pages", "blank_pages", "tool", "tool_version", "ocr_advised", "middle"}`, or `{"ok": false, "error",
-"fields"}` naming a class of `medkg_lab.pdf.errors`; the exit status is 0 or 1. With `--inspect` nothing is converted and
+OUT.json is `{"ok": true, "pages", "blank_pages", "tool", "tool_version", "ocr_advised", "middle", "scans"}`, or `{"ok": false,
+"error", "fields"}` naming a class of `medkg_lab.pdf.errors`; the exit status is 0 or 1. With `--inspect` nothing is converted and
 `middle` is null.
 """
 
@@ -9,6 +9,7 @@ import argparse
 import resource
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.identifiers import identifiers_of
 from medkg_lab.pdf.prepare import Preparation, prepare
+from medkg_lab.pdf.scans import scanned_pages
+from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT
 
 
 # The limits a conversion runs under: set by the converter's process for itself before it reads a byte of the PDF.
@@ -96,6 +99,9 @@ def convert(path: Path) -> dict[str, Any]:
             middle, ocr_advised = _page_by_page(chosen, inspection.pages, Path(folder), preparation)
         silent = annotate(middle, chosen, preparation)
         skipped = decorative_pages(chosen, silent, inspection.pages)
+    without_text = {index - 1 for index in inspection.blank_pages} | set(skipped)
+    hidden = {int(number) - 1 for number in middle.get("extensions", {}).get(HIDDEN_TEXT, {})}
+    scans = scanned_pages(path, middle["pages"], without_text, hidden)
     if own := identifiers_of(path):
         about = middle.setdefault("metadata", {}).setdefault("document", {})
         about["identifiers"] = [f"{scheme}:{value}" for scheme, value in sorted(own.items())]
@@ -103,7 +109,7 @@ def convert(path: Path) -> dict[str, Any]:
     if skipped:
         pages = ", ".join(str(index + 1) for index in skipped)
         add_note(middle, f"skipped as a cover or an advertisement, for it has pictures and no text: page {pages}")
-    return _answer(Inspection(inspection.pages, blank), "docvortex", docvortex.__version__, ocr_advised, middle)
+    return _answer(Inspection(inspection.pages, blank), "docvortex", docvortex.__version__, ocr_advised, middle, scans)
 
 
 def _converted(path: Path) -> tuple[dict[str, Any], bool]:
@@ -165,7 +171,9 @@ def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation
     return whole, advised
 
 
-def _answer(inspection: Inspection, tool: str, version: str, ocr_advised: bool, middle: Any) -> dict[str, Any]:
+def _answer(
+    inspection: Inspection, tool: str, version: str, ocr_advised: bool, middle: Any, scans: Sequence[int] = ()
+) -> dict[str, Any]:
     return {
         "ok": True,
         "pages": inspection.pages,
@@ -174,6 +182,7 @@ def _answer(inspection: Inspection, tool: str, version: str, ocr_advised: bool, 
         "tool_version": version,
         "ocr_advised": ocr_advised,
         "middle": middle,
+        "scans": list(scans),
     }
 
 

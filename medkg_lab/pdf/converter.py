@@ -1,19 +1,20 @@
 """Converters: a PDF's bytes in, the converter's JSON and what is known of the PDF out."""
 
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
 from medkg_lab import errors
-from medkg_lab.pdf import sandbox
+from medkg_lab.pdf import sandbox, scans
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf, PdfTooBig, PdfTooSlow
 from medkg_lab.text import one_line
 
 MODULE = "medkg_lab.pdf.convert"
+OCR_MODULE = "medkg_lab.pdf.ocr"
 _MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 _INSPECTION_S = 30.0
 _MEMORY_SIGNS = ("MemoryError", "memory allocation of", "bad_alloc", "Cannot allocate memory")
@@ -23,7 +24,7 @@ _MEMORY_SIGNS = ("MemoryError", "memory allocation of", "bad_alloc", "Cannot all
 class Conversion:
     """A converted PDF: `middle` is the converter's JSON, pages count from 1.
 
-    `ocr_advised` says that the converter found the text layer doubtful.
+    `ocr_advised` says that the converter found the text layer doubtful; `scans` are pages (from 0) that are images of text.
     """
 
     middle: dict[str, object]
@@ -32,6 +33,7 @@ class Conversion:
     tool: str
     tool_version: str
     ocr_advised: bool = False
+    scans: tuple[int, ...] = ()
 
     @property
     def raw(self) -> bytes:
@@ -53,22 +55,24 @@ class Converter(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one conversion may take."""
+    """What one conversion may take; `ocr_pages` are the most scanned pages that OCR reads, where it is installed."""
 
     timeout_seconds: float
     memory_mib: int
     max_bytes: int
+    ocr_pages: int = 0
 
 
 class DocvortexConverter:
-    """Converts by docvortex in a subprocess under limits."""
+    """Converts by docvortex in a subprocess under limits; another one reads scanned pages by OCR."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
 
     def convert(self, pdf: bytes, stopping: Callable[[], bool]) -> Conversion:
         """See Converter."""
-        return run_converter(pdf, self._bounds, stopping)
+        made = run_converter(pdf, self._bounds, stopping)
+        return _with_scans(pdf, made, self._bounds, stopping) if made.scans and self._bounds.ocr_pages else made
 
 
 def inspect(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool]) -> Conversion:
@@ -76,23 +80,66 @@ def inspect(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool]) -> Convers
     return run_converter(pdf, bounds, stopping, inspect_only=True)
 
 
+def _with_scans(pdf: bytes, made: Conversion, bounds: Bounds, stopping: Callable[[], bool]) -> Conversion:
+    """The conversion with the text of its scanned pages, or with a note why they have none. Raises ConversionStopped."""
+    pages = f"images of text: page {scans.named(made.scans)}"
+    if not scans.is_installed():
+        return replace(
+            made, middle=scans.with_note(made.middle, f"{pages}; `{scans.INSTALL}` lets the lab read them by OCR")
+        )
+    chosen = made.scans[: bounds.ocr_pages]
+    try:
+        found = _recognise(pdf, chosen, bounds, stopping)
+    except ConversionStopped:
+        raise
+    except errors.LabError as error:
+        return replace(made, middle=scans.with_note(made.middle, f"{pages}; OCR gave up: {one_line(str(error))}"))
+    middle = scans.with_pages(made.middle, found)
+    if len(chosen) < len(made.scans):
+        rest = scans.named(made.scans[len(chosen) :])
+        middle = scans.with_note(
+            middle, f"images of text that were left, for `pdf.ocr_pages` is {bounds.ocr_pages}: page {rest}"
+        )
+    return replace(
+        made,
+        middle=middle,
+        tool_version=f"{made.tool_version}+{scans.reader_version()}",
+        ocr_advised=made.ocr_advised and len(found) < len(made.scans),
+    )
+
+
+def _recognise(pdf: bytes, pages: Sequence[int], bounds: Bounds, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """What OCR reads on the pages, by their numbers. Raises ConversionStopped, PdfTooSlow and what a dead converter means."""
+    timeout = max(bounds.timeout_seconds, scans.PAGE_TIMEOUT_S * len(pages))
+    limits = ["--memory-mib", str(bounds.memory_mib), "--cpu-seconds", str(int(timeout * 2) + 1)]
+    outcome = _run(OCR_MODULE, pdf, ["--pages", ",".join(map(str, pages)), *limits], bounds, timeout, stopping)
+    return dict(outcome["pages"])
+
+
 def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], inspect_only: bool = False) -> Conversion:
     """Run the converter's module on `pdf` and read its outcome. Raises what Converter.convert raises."""
     if len(pdf) > bounds.max_bytes:
         raise PdfTooBig(detail=f"it has {len(pdf)} bytes, more than {bounds.max_bytes}")
     timeout = min(bounds.timeout_seconds, _INSPECTION_S) if inspect_only else bounds.timeout_seconds
+    # Twice the wall clock: two cores may work at once; the deadline is what usually ends a slow one.
+    arguments = ["--memory-mib", str(bounds.memory_mib), "--cpu-seconds", str(int(timeout * 2) + 1)]
+    arguments += ["--inspect"] if inspect_only else []
+    return _conversion(_run(MODULE, pdf, arguments, bounds, timeout, stopping))
+
+
+def _run(
+    module: str, pdf: bytes, arguments: list[str], bounds: Bounds, timeout: float, stopping: Callable[[], bool]
+) -> dict[str, Any]:
+    """The outcome of a module that reads `in.pdf` and writes `out.json`, in a process of its own."""
     with sandbox.private_folder() as folder:
         (folder / "in.pdf").write_bytes(pdf)
-        arguments = ["in.pdf", "out.json", "--memory-mib", str(bounds.memory_mib)]
-        # Twice the wall clock: two cores may work at once; the deadline below is what usually ends a slow one.
-        arguments += ["--cpu-seconds", str(int(timeout * 2) + 1), *(["--inspect"] if inspect_only else [])]
         try:
-            ended = sandbox.run_module(MODULE, arguments, folder, timeout, stopping)
+            ended = sandbox.run_module(module, ["in.pdf", "out.json", *arguments], folder, timeout, stopping)
         except sandbox.TimedOut:
             raise PdfTooSlow(seconds=timeout) from None
         except sandbox.Stopped:
             raise ConversionStopped() from None
-        return _conversion(_outcome(folder / "out.json", ended, bounds, timeout))
+        return _outcome(folder / "out.json", ended, bounds, timeout)
 
 
 def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> dict[str, object]:
@@ -130,4 +177,5 @@ def _conversion(outcome: dict[str, Any]) -> Conversion:
         tool=outcome["tool"],
         tool_version=outcome["tool_version"],
         ocr_advised=outcome["ocr_advised"],
+        scans=tuple(outcome["scans"]),
     )

@@ -14,8 +14,9 @@ class DamagedPdf(DocumentError):
 
 
 class NoTextInPdf(DocumentError):
-    """None of the PDF's {pages} pages gives readable text: it holds images of text and needs OCR. Submit a copy that went through
-    OCR, or set `pdf.tool: mineru` with a tier that does OCR."""
+    """None of the PDF's {pages} pages gives readable text: it holds images of text and needs OCR. Install that with
+    `pip install 'medkg-lab[ocr]'` in the lab's environment and submit the PDF with `--again`, or submit a copy that went
+    through OCR, or set `pdf.tool: mineru` with a tier that does OCR."""
 
 
 class EmptyPdf(DocumentError):

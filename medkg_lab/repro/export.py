@@ -19,10 +19,11 @@ from medkg_lab.repro import manifest as names
 from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.errors import HistoryPruned
-from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
+from medkg_lab.repro.manifest import JobEntry, Manifest, ModelEntry, entries, environment, lines
 from medkg_lab.repro.slices import artifacts_in, cut, records_in, with_records
 from medkg_lab.sources.exchanges import StoredExchange
 from medkg_lab.stages.contracts import StageType
+from medkg_lab.stages.embed import own_models
 from medkg_lab.stages.kinds import KINDS
 
 _SECRET_SETTINGS = {"email": "removed@example.org", "api_key": "removed"}
@@ -202,6 +203,15 @@ def _add_vocabularies(export: _Export) -> None:
             export.missing.append(f"the vocabulary {version}")
 
 
+def _models(export: _Export) -> Iterator[ModelEntry]:
+    """The models of the user's own that made the vectors, by their ids; they are too large to be carried along."""
+    stages = (event.data for event in export.events if isinstance(event.data, StageCompleted))
+    folder = export.lab.locations.data / own_models.FOLDER
+    for model in sorted(filter(own_models.is_id, {stage.made_with.get("model", "") for stage in stages})):
+        known = own_models.has(folder, model)
+        yield ModelEntry(model=model, sha256=dict(own_models.find(folder, model).sha256) if known else {})
+
+
 def _settings(lab: Lab) -> dict[str, object]:
     """The settings that the jobs' stages depend on, without the secrets among them."""
     chosen = lab.settings
@@ -233,6 +243,7 @@ def _manifest(export: _Export) -> Manifest:
         device=_device(export.events),
         jobs=jobs,
         missing=tuple(dict.fromkeys(export.missing)),
+        models=tuple(_models(export)),
         files=entries(export.members),
     )
 

@@ -34,6 +34,7 @@ from medkg_lab.models.events import (
     StageStarted,
 )
 from medkg_lab.models.job import JobSpec
+from medkg_lab.pdf import scans
 from medkg_lab.repro.runs import RECORDED, Run, Step, Transition
 
 _ENDS: Mapping[type, str] = {
@@ -98,6 +99,11 @@ class History:
     circuits: list[tuple[float, BreakerEvent]] = field(default_factory=list)
     start: float = 0.0
     end: float = 0.0
+
+    @property
+    def used_ocr(self) -> bool:
+        """Whether scanned pages were read by OCR."""
+        return any(isinstance(one, PdfRead) and scans.was_read(one.evidence.tool_version) for one in self.actions)
 
 
 def read(events: Sequence[Event]) -> History:

@@ -22,8 +22,9 @@ from medkg_lab.repro import content
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro.archive import Archive
 from medkg_lab.repro.errors import ArchiveRefused, HomeInUse, IncidentDamaged, NoIncident, NotInArchive
-from medkg_lab.repro.manifest import FileEntry, Manifest
+from medkg_lab.repro.manifest import FileEntry, Manifest, ModelEntry
 from medkg_lab.resilience.policies import Policies
+from medkg_lab.stages.embed import own_models
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
 
@@ -151,6 +152,11 @@ class Incident:
     def _is_whole(self, name: str, entry: FileEntry) -> bool:
         path = (self.locations.data if name.startswith(names.VOCABULARIES) else self.folder) / name
         return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
+
+    def models_to_bring(self) -> tuple[ModelEntry, ...]:
+        """The models that the jobs' vectors were made with and that this home does not have."""
+        folder = self.locations.data / own_models.FOLDER
+        return tuple(one for one in self.manifest.models if not own_models.has(folder, one.model))
 
     @property
     def runs(self) -> Path:

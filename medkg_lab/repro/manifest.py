@@ -61,6 +61,18 @@ class JobEntry(_Part):
     reason: str | None = None
 
 
+class ModelEntry(_Part):
+    """A model of the user's own that the jobs' vectors were made with; it is not in the archive. `sha256` by its files' names."""
+
+    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[0-9a-f]{12}$")
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called in a lab."""
+        return self.model.partition("@")[0]
+
+
 class Tolerance(_Part):
     """How far values may differ and still be the same: vectors by their cosine, floats by relative error."""
 
@@ -86,12 +98,16 @@ class Manifest(_Part):
     jobs: tuple[JobEntry, ...]
     tolerance: Tolerance = Tolerance()
     missing: tuple[str, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
     redacted: Redacted | None = None
     files: dict[str, FileEntry]
 
     def encode(self) -> bytes:
         """The one JSON text of the manifest."""
-        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"
+        # Readers that know of no models read an archive that has none.
+        left_out = set() if self.models else {"models"}
+        value = self.model_dump(mode="json", exclude=left_out)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"
 
 
 @cache

@@ -9,6 +9,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.errors import failure_kind
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.models.events import Evidence
+from medkg_lab.pdf import scans
 from medkg_lab.pdf.converter import Bounds, Conversion, Converter, DocvortexConverter
 from medkg_lab.pdf.errors import MineruUnreachable
 from medkg_lab.pdf.loop import RETRY_INTERVAL_S
@@ -37,9 +38,14 @@ class NamedPdf(Protocol):
 class PdfReader:
     """Reads PDFs for one run. The same PDF is converted once, as its conversion does not depend on the job."""
 
-    def __init__(self, settings: PdfSettings, store: ArtifactStore, recording: Recording, clock: VirtualClock) -> None:
+    def __init__(
+        self, settings: PdfSettings, store: ArtifactStore, recording: Recording, clock: VirtualClock, with_ocr: bool
+    ) -> None:
+        """`with_ocr` says that scanned pages are to be read by OCR: a run again does as the lab did, whatever is installed."""
         self._settings = settings
-        self._bounds = Bounds(settings.timeout_seconds, settings.memory_mib, settings.max_bytes)
+        pages = settings.ocr_pages if with_ocr else 0
+        self._bounds = Bounds(settings.timeout_seconds, settings.memory_mib, settings.max_bytes, pages)
+        self._lacks_ocr = with_ocr and not scans.is_installed()
         self._store = store
         self._recording = recording
         self._clock = clock
@@ -52,13 +58,15 @@ class PdfReader:
 
     def ahead(self, contents: Iterable[str]) -> None:
         """Begin to convert these PDFs: each takes a process of its own, and most of a run's time."""
-        if self._settings.tool == "docvortex":
+        if self._settings.tool == "docvortex" and not self._lacks_ocr:
             for sha256 in contents:
                 self._converted(sha256)
 
     def can_read(self, step: Step) -> bool:
         """Whether this can be done here as it was done then; otherwise the recording has the answer."""
-        return self._settings.tool == "docvortex" or self._recording.has(step.job, step.stage)
+        if self._settings.tool == "docvortex":
+            return not self._lacks_ocr
+        return self._recording.has(step.job, step.stage)
 
     def read(self, step: Step, payload: NamedPdf, live: bool) -> None:
         """Read the PDF and say in `step` what came of it."""

@@ -1,7 +1,8 @@
 """Running an incident again: its batches in their order, each stage as the engine runs it, in this process and on virtual time.
 
 Stages are built and called by the engine's own code under the archived policies. What a stage needs of the outside comes from the
-recording; a stage on a GPU is not run at all: its recorded outcome stands for it and is marked so. Nothing computes a substitute.
+recording; a stage on a GPU, or with a model that is not here, is not run at all: its recorded outcome stands for it and is marked
+so. Nothing computes a substitute.
 """
 
 import tempfile
@@ -44,6 +45,7 @@ from medkg_lab.repro.virtual_time import VirtualClock, VirtualLoops
 from medkg_lab.resilience.resilient_call import BreakerRegistry
 from medkg_lab.settings import PdfSettings, load
 from medkg_lab.stages.contracts import HttpClient, Lane, StageType
+from medkg_lab.stages.embed import own_models
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.stages.registry import Resources, find
 from medkg_lab.topology.graph import Segment
@@ -121,6 +123,7 @@ class Replay:
         self.clock = VirtualClock(self.history.start)
         self.definitions = Definitions(incident, choices)
         self.recorded = self.history.run.by_key()
+        self.absent_models = frozenset(one.model for one in incident.models_to_bring())
         self._jobs = {job_id: self._job(spec) for job_id, spec in self.history.specs.items()}
         self._types: dict[str, StageType] = {}
         self._circuits = list(self.history.circuits) if choices.as_recorded else []
@@ -189,14 +192,14 @@ class Replay:
             cache=incident.locations.cache,
             knowledge=stack.enter_context(RunKnowledge()),
             vocabularies=incident.locations.data / "vocabularies",
-            models=incident.locations.data / "models",
+            models=incident.locations.data / own_models.FOLDER,
             source_settings=incident.settings.get("sources", {}),
         )
         self.stage_factory = StageFactory(resources)
         pdf = PdfSettings.model_validate(incident.settings.get("pdf", {}))
         self._pdfs = {
-            False: PdfReader(pdf, self.store, self.recording, self.clock),
-            True: PdfReader(settings.pdf, self.store, self.recording, self.clock),
+            False: PdfReader(pdf, self.store, self.recording, self.clock, self.history.used_ocr),
+            True: PdfReader(settings.pdf, self.store, self.recording, self.clock, True),
         }
         for reader in self._pdfs.values():
             stack.callback(reader.close)
@@ -417,7 +420,18 @@ class _RunPorts:
             return True
         if stage.name in self._run.choices.live:
             return False
-        return self._needs_gpu(stage) or (stage.type is StageType.INGEST and _is_file(document))
+        return (
+            self._needs_gpu(stage)
+            or self._lacks_model(stage, document)
+            or (stage.type is StageType.INGEST and _is_file(document))
+        )
+
+    def _lacks_model(self, stage: StageDefinition, document: BatchItem) -> bool:
+        """Whether the stage would embed with a model that was not brought along."""
+        recorded = self._run.recorded.get(self.steps[document.job_id].key)
+        if recorded is None or recorded.made_with.get("model") not in self._run.absent_models:
+            return False
+        return self._run.definitions.choice(stage, self._batch, recorded).implementation == recorded.implementation
 
     def _needs_gpu(self, stage: StageDefinition) -> bool:
         choice = self._run.definitions.choice(stage, self._batch, None)

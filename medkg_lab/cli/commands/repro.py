@@ -219,18 +219,31 @@ def _show_incident(args: argparse.Namespace, incident: "Incident") -> int:
             "files": len(manifest.files),
             "redacted": "yes" if manifest.redacted else "no",
             "missing": "; ".join(manifest.missing) or None,
+            "models": "; ".join(one.model for one in manifest.models) or None,
         }
     )
+    _print_models(incident)
     columns = ("job", "document", "pipeline", "state", "kind", "reason")
     rows = [(one.job_id, one.doc_id, one.pipeline, one.state, one.failure_kind, one.reason) for one in manifest.jobs]
     print_table(columns, rows)
     return exit_codes.OK
 
 
+def _print_models(incident: "Incident") -> None:
+    """What is to be brought along, and what happens without it."""
+    for one in incident.models_to_bring():
+        hashes = ", ".join(f"{file} {sha256[:12]}" for file, sha256 in one.sha256.items())
+        print_note(
+            f"The model {one.model} is not here{f' (sha256: {hashes})' if hashes else ''}; what it computed is taken from the "
+            f"recording. `medkg-lab models add DIR --name {one.name} --home {incident.locations.home}` brings it."
+        )
+
+
 def _run(args: argparse.Namespace) -> int:
     from medkg_lab.repro.workbench import Workbench
 
     bench = Workbench.at(args.home)
+    _print_models(bench.incident)
     run = bench.run(_choices(args, bench.incident))
     report = bench.compare(run.id)
     if args.json:

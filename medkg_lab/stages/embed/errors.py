@@ -52,6 +52,11 @@ class ModelNotFound(LabError):
     failure_kind: ClassVar[str] = "not_configured"
 
 
+class ModelDiffers(LabError):
+    """The model called {name} is {found}, and {wanted} is what is needed: its files or its settings are others. Bring the right
+    one with `medkg-lab models add DIR --name {name}`, after `medkg-lab models remove {name}`."""
+
+
 class ModelDamaged(LabError):
     """The model {name} is not what was added: {detail}. Remove it with `medkg-lab models remove {name}` and add it again."""
 

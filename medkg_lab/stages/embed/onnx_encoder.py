@@ -61,10 +61,9 @@ class OnnxEncoder:
     Texts are computed one by one, so that a vector depends on its text alone whatever the graph does with a batch.
     """
 
-    made_with: Mapping[str, str] = {}
-
     def __init__(self, model: str, settings: EncoderSettings, graph: Graph, tokenizer: Tokenizer, role: Role) -> None:
         self.model = model
+        self.made_with: Mapping[str, str] = {"model": model}
         self.dimension = settings.dimension
         self._settings = settings
         self._graph = graph

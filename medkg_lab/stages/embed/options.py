@@ -26,7 +26,9 @@ class OnnxOptions(Options):
     """A model of the user's own, as `models add` stored it."""
 
     model: str = Field(
-        min_length=1, max_length=64, description="Its name in the lab; `medkg-lab models list` shows all."
+        min_length=1,
+        max_length=80,
+        description="Its name in the lab, or its id with the hash (`NAME@hash`); `medkg-lab models list` shows all.",
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medkg_lab.files import read_regular, replace_private, sync
 from medkg_lab.models.submission import SHA256
-from medkg_lab.stages.embed.errors import ModelDamaged, ModelExists, ModelNameBad, ModelNotFound
+from medkg_lab.stages.embed.errors import ModelDamaged, ModelDiffers, ModelExists, ModelNameBad, ModelNotFound
 
 FOLDER = "models"
 """Where a lab keeps them, below its data folder."""
@@ -27,6 +27,7 @@ _MANIFEST = "manifest.json"
 """Written last and removed first: a folder without one is what an interrupted command left."""
 _MANIFEST_BYTES = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID = re.compile(rf"{_NAME.pattern}@[0-9a-f]{{12}}")
 
 Pooling = Literal["mean", "cls", "max", "last", "none"]
 
@@ -134,7 +135,8 @@ def names(folder: Path) -> list[str]:
 
 
 def find(folder: Path | None, name: str) -> OwnModel:
-    """The stored model called `name`. Raises ModelNotFound or ModelDamaged."""
+    """The stored model called `name`, or of exactly that id (`NAME@hash`). Raises ModelNotFound, ModelDiffers or ModelDamaged."""
+    wanted, name = name, name.partition("@")[0]
     known = names(folder) if folder is not None else []
     if folder is None or name not in known:
         raise ModelNotFound(name=name, known=", ".join(known) or "none")
@@ -144,7 +146,23 @@ def find(folder: Path | None, name: str) -> OwnModel:
     except (OSError, ValidationError) as error:
         raise ModelDamaged(name=name, detail=f"{path}: {str(error).splitlines()[0]}") from None
     hashes = {GRAPH: manifest.graph_sha256, TOKENIZER: manifest.tokenizer_sha256}
-    return OwnModel(name, _model_id(name, manifest), folder / name, manifest.settings, hashes)
+    stored = OwnModel(name, _model_id(name, manifest), folder / name, manifest.settings, hashes)
+    if wanted not in (name, stored.model_id):
+        raise ModelDiffers(name=name, wanted=wanted, found=stored.model_id)
+    return stored
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of a model's id, `NAME@hash`."""
+    return _ID.fullmatch(text) is not None
+
+
+def has(folder: Path, model_id: str) -> bool:
+    """Whether the model of that id is stored."""
+    try:
+        return find(folder, model_id).model_id == model_id
+    except (ModelNotFound, ModelDiffers, ModelDamaged):
+        return False
 
 
 def remove(folder: Path, name: str) -> None:

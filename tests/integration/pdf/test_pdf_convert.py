@@ -1,21 +1,27 @@
 """Converting real PDFs in the subprocess, and what happens when it goes wrong."""
 
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import pypdfium2
 import pytest
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from medkg_lab import linux
 from medkg_lab.models.ir import BlockKind
-from medkg_lab.pdf import sandbox
+from medkg_lab.pdf import sandbox, scans
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter, death, inspect
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig, PdfTooSlow
 from medkg_lab.pdf.sandbox import Ended
+from medkg_lab.pdf.worker import read_conversion
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle
 from tests.pdf_files import PAPER, pdf
 from tests.waiting import wait_until
@@ -198,3 +204,47 @@ def test_limits_hold(tmp_path, monkeypatch):
     assert "MemoryError" in sandbox.run_module("hungry", [], tmp_path, 30).stderr
     assert "File too large" in sandbox.run_module("writer", [], tmp_path, 30).stderr
     assert sandbox.run_module("busy", [], tmp_path, 60).status == -signal.SIGXCPU
+
+
+def scanned(*pages: int, text: bytes) -> bytes:
+    """The PDF with images in place of these pages (from 0), as a scanner makes them."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, invariant=1)
+    with pypdfium2.PdfDocument(text) as document:
+        for index in pages:
+            width, height = document[index].get_size()
+            canvas.setPageSize((width, height))
+            canvas.drawImage(ImageReader(document[index].render(scale=2).to_pil().convert("L")), 0, 0, width, height)
+            canvas.drawString(20, 12, "Downloaded by someone")
+            canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+SCAN = scanned(0, text=pdf([[("title", "Colchicine in gout"), ("text", "We gave 128 patients 0.5 mg a day.")]]))
+
+
+def test_a_scanned_page_is_read_by_ocr_and_says_so():
+    made = DocvortexConverter(replace(BOUNDS, ocr_pages=3)).convert(SCAN, never)
+    assert made.tool_version.endswith(f"+{scans.reader_version()}")
+    document = read_conversion(made, "file:a", "a.pdf").document
+    assert any("We gave 128 patients 0.5 mg a day." in block.text for block in document.blocks)
+    assert document.metadata["ocr_pages"] == ["1"]
+    assert any("page 1 was read by OCR" in warning for warning in document.warnings)
+    assert not any("OCR may give more" in warning for warning in document.warnings)
+
+
+def test_without_ocr_a_scanned_page_says_what_would_read_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, scans.PACKAGE, None)
+    buffer = io.BytesIO()
+    with pypdfium2.PdfDocument(pdf([PAPER])) as both, pypdfium2.PdfDocument(SCAN) as scan:
+        both.import_pages(scan)
+        both.save(buffer)
+    made = DocvortexConverter(replace(BOUNDS, ocr_pages=3)).convert(buffer.getvalue(), never)
+    reading = read_conversion(made, "file:a", "a.pdf")
+    assert reading.missing_pages == (2,)
+    told = [one for one in reading.document.warnings if "pip install 'medkg-lab[ocr]'" in one]
+    assert len(told) == 1
+    assert "page 2" in told[0]
+    assert "ocr_pages" not in reading.document.metadata
+    assert "rapidocr" not in made.tool_version

@@ -27,6 +27,7 @@ from tests.integration.repro.support import (
     write_pipeline,
 )
 from tests.pdf_files import PAPER, pdf
+from tests.unit.embed.test_embed_own_models import small_model
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.full]
@@ -243,3 +244,30 @@ def test_events_that_were_pruned_come_from_the_archive(world: World, tmp_path: P
         archived.exists() or (tmp_path / "archive").rename(archived)
     assert (refused.code, "were pruned" in refused.err) == (1, True)
     assert not (tmp_path / "without.mklab").exists()
+
+
+def test_vectors_of_a_model_of_ones_own(world: World, tmp_path: Path) -> None:
+    lab, _ = world
+    model = lab.ok("models", "add", str(small_model(tmp_path)))["model"]
+    topology = pipeline("own")
+    topology["stages"][3] |= {"implementation": "onnx.encoder", "with": {"model": "small"}}
+    write_pipeline(lab, topology)
+    path = write_study(tmp_path, "NCT77000051", sentences(3))
+    lab.ok("submit", path, "--pipeline", "own", "--wait", "--timeout", "120")
+    desk = reproduce(lab, [job_of(lab, "clinicaltrials:NCT77000051")], "own")
+    told = desk.run("repro", "show")
+    assert model in told.out
+    assert "models add DIR --name small" in told.err
+    [entry] = desk.ok("repro", "show")["models"]
+    assert entry["model"] == model
+    assert set(entry["sha256"]) == {"model.onnx", "tokenizer.json"}
+    assert how_embedded(desk, "1") == "recorded"
+    desk.ok("models", "add", str(tmp_path / "small"))
+    assert desk.ok("repro", "run")["first"] is None
+    assert how_embedded(desk, "2") == "ran"
+    assert "is not here" not in desk.run("repro", "show").err
+
+
+def how_embedded(desk: PluggedLab, run: str) -> str:
+    steps = json.loads((desk.home / "data" / "repro" / "runs" / f"{run}.json").read_text())["steps"]
+    return str(next(step["how"] for step in steps if step["stage"] == "embed"))

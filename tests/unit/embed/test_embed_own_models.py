@@ -16,6 +16,7 @@ from medkg_lab.stages.embed import model_folder, own_models, weights
 from medkg_lab.stages.embed.cpu_embedder import CpuEmbedder
 from medkg_lab.stages.embed.errors import (
     ModelDamaged,
+    ModelDiffers,
     ModelExists,
     ModelFolderBad,
     ModelNameBad,
@@ -68,10 +69,9 @@ def put(folder: Path, name: str, content: object) -> None:
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A whole small model in the layout of sentence-transformers."""
-    found = tmp_path / "small"
+def small_model(within: Path) -> Path:
+    """A whole small model in the layout of sentence-transformers, in a new folder."""
+    found = within / "small"
     put(found, "model.onnx", graph())
     put(found, "tokenizer.json", tokenizer())
     put(found, "config.json", {"vocab_size": len(WORDS)})
@@ -84,6 +84,11 @@ def folder(tmp_path: Path) -> Path:
     )
     put(found, "1_Pooling/config.json", {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True})
     return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return small_model(tmp_path)
 
 
 def added(lab: Path, folder: Path, name: str = "small") -> own_models.OwnModel:
@@ -273,3 +278,14 @@ def test_the_packaged_models_own_files_give_its_vectors(tmp_path: Path) -> None:
     put(published, "config.json", {"model_type": "roberta"})
     with pytest.raises(ModelFolderBad, match="not of a BERT"):
         model_folder.read(published)
+
+
+def test_a_model_is_found_by_its_id_and_another_of_its_name_is_told(tmp_path: Path, folder: Path) -> None:
+    stored = added(tmp_path / "lab", folder)
+    encoder = OnnxEncoder.load(tmp_path / "lab", stored.model_id)
+    assert encoder.made_with == {"model": stored.model_id}
+    assert own_models.has(tmp_path / "lab", stored.model_id)
+    other = "small@0123456789ab"
+    assert not own_models.has(tmp_path / "lab", other)
+    with pytest.raises(ModelDiffers, match="models remove small"):
+        OnnxEncoder.load(tmp_path / "lab", other)

@@ -26,6 +26,8 @@ ACCENTS = "medkg_accents"
 """The extension with words, by page number, whose accents stand apart from their letters: `["Charite", "Charité"]`."""
 NOTES = "medkg_notes"
 """The extension with what our converter changed or was not sure of, in words."""
+OCR_PAGES = "medkg_ocr_pages"
+"""The extension with the numbers of pages whose text was recognised in their images."""
 _MARGINS = frozenset({"header", "footer", "page_number", "aside_text"})
 _TEXT_ITEMS = frozenset({"text", "ref_text", "list", "index", "doc_title", "paragraph_title"})
 _FLOATS = frozenset({BlockKind.CAPTION, BlockKind.TABLE})
@@ -83,7 +85,10 @@ def read_pages(
     reader.join_hyphens(_pairs(extensions.get(LINE_ENDS)))
     reader.warnings += [note for note in _strings(extensions.get(NOTES)) if note not in reader.warnings]
     missing = sorted(set(range(1, source.pages + 1)) - with_text - source.blank_pages)
-    return Reading(_document(reader, declared, source), tuple(missing))
+    document = _document(reader, declared, source)
+    if recognised := _strings(extensions.get(OCR_PAGES)):
+        document = document.model_copy(update={"metadata": document.metadata | {"ocr_pages": recognised}})
+    return Reading(document, tuple(missing))
 
 
 def _read(
