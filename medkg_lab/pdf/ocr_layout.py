@@ -22,7 +22,7 @@ _PARAGRAPH_GAP = 0.75
 _HEADING, _TITLE = 1.18, 1.45
 """How much higher than most lines those of headings and titles are."""
 _LONGEST_HEADING, _LONGEST_TITLE = 120, 300
-_OTHER_SIZE = 1.4
+_OTHER_SIZE_FACTOR = 1.4
 """How much higher a line must be than its neighbour to be of another size: boxes follow the letters."""
 _SECTION = re.compile(
     r"(?:\d+(?:\.\d+)*\.? +)?(?:abstract|summary|background|introduction|aims?|objectives?"
@@ -141,7 +141,7 @@ def _by_size(lines: Sequence[Line], usual: float) -> Iterator[list[Line]]:
     for before, line in pairwise(lines):
         is_heading = _SECTION.fullmatch(before.text) or _SECTION.fullmatch(line.text)
         low, high = sorted((before.height, line.height))
-        is_other = bool(is_heading) or high >= _OTHER_SIZE * low
+        is_other = bool(is_heading) or high >= _OTHER_SIZE_FACTOR * low
         ends_early = before.box[2] - left < _FULL_LINE * (right - left)
         if is_other or (ends_early and line.box[0] > left + _COLUMN_GAP):
             yield group
