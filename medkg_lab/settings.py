@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from medkg_lab import yaml_source
+from medkg_lab import plugins, yaml_source
 from medkg_lab.errors import LabError
 from medkg_lab.locations import SETTINGS, Locations
 from medkg_lab.logs import LogFormat
 
+BROKERS = "medkg_lab.brokers"
+"""The entry-point group of broker engines."""
 MOST_MIB = 1024 * 1024
 MOST_DAYS = 36_500.0
 
@@ -45,9 +47,10 @@ class BrokerSecurity(Section):
 class BrokerSettings(Section):
     """Which Kafka-protocol broker the lab uses."""
 
-    engine: Literal["embedded", "redpanda", "external"] = Field(
+    engine: str = Field(
         default="embedded",
-        description="`embedded` starts the lab's own broker, `redpanda` an installed Redpanda; `external` starts none.",
+        description="`embedded` starts the lab's own broker, `redpanda` an installed Redpanda; `external` starts none. "
+        "Packages may bring further ones.",
     )
     bootstrap: str = Field(default="", description="Address of an external cluster, `host:port[,host:port]`.")
     security: BrokerSecurity = Field(default=BrokerSecurity(), description="Access to an external cluster.")
@@ -81,6 +84,13 @@ class BrokerSettings(Section):
     redpanda_start_seconds: float = Field(
         default=60.0, gt=0, le=600, description="Seconds within which Redpanda must be ready."
     )
+
+    @field_validator("engine")
+    @classmethod
+    def _is_there(cls, name: str) -> str:
+        if name not in (there := plugins.names(BROKERS)):
+            raise ValueError(f"there is no engine {name!r}; there are {', '.join(there)}")
+        return name
 
     @model_validator(mode="before")
     @classmethod

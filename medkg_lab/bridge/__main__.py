@@ -9,8 +9,9 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.bridge.topics import TopicMaintainer
-from medkg_lab.broker.address import Address, broker_address
+from medkg_lab.broker.address import Address
 from medkg_lab.broker.client import Producer
+from medkg_lab.broker.engine import broker_address
 from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
 from medkg_lab.errors import LabError

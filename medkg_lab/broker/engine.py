@@ -1,7 +1,7 @@
-"""Which broker the lab uses: its own, an installed Redpanda, or a cluster that runs elsewhere.
+"""Which broker the lab uses: its own, an installed Redpanda, a cluster that runs elsewhere, or one that a package brings.
 
 The choice is written down with the data, because each engine has topics of its own: switching silently would look like
-losing every event. A further engine is one more class with the shape of `BrokerEngine` and one more line in `_ENGINES`.
+losing every event. An engine is published under the entry-point group `medkg_lab.brokers`, the lab's own as anyone's.
 """
 
 import json
@@ -10,21 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from medkg_lab import launch
-from medkg_lab.broker.address import Address, broker_address, producer_password_file
-from medkg_lab.broker.embedded.scram import MECHANISM
-from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged
-from medkg_lab.broker.redpanda.config import Plan
-from medkg_lab.broker.redpanda.installation import Installation, find
-from medkg_lab.credentials import LAB_ACCOUNT, password_file
+from medkg_lab import plugins
+from medkg_lab.broker.address import Address
+from medkg_lab.broker.errors import BadBrokerSetting, EngineMismatch, EngineRecordDamaged, UnknownEngine
 from medkg_lab.files import replace_private, write_private
 from medkg_lab.locations import Locations
-from medkg_lab.ports import lab_ports, redpanda_ports
-from medkg_lab.settings import BrokerSettings, Settings
+from medkg_lab.settings import BROKERS, Settings
 
 RECORD = "engine.json"
-OPEN_TO_ALL = "open to every user of this machine (broker.authentication: none)"
-_INSTALLATION = "installation.json"
 
 
 class BrokerEngine(Protocol):
@@ -44,161 +37,46 @@ class BrokerEngine(Protocol):
     def details(self) -> dict[str, str]:
         """What else is worth showing, such as version and path."""
 
-    def argv(self) -> list[str] | None:
-        """The command that the supervisor runs, or None when the broker is not ours to run."""
+    def argv(self, port: str | None = None) -> list[str] | None:
+        """The command that the supervisor runs, or None when the broker is not ours to run.
+
+        With `port` it listens there instead, on any free one with "0", unless it cannot choose. Once it serves it writes one line
+        of JSON with its `port` to stdout; it ends with SIGTERM.
+        """
 
 
 @dataclass(frozen=True)
-class PasswordFiles:
-    """Where the embedded broker reads the passwords of its two accounts."""
+class EngineKind:
+    """A kind of broker, as an entry point names it: `make` gives the engine for a lab's folders and settings and starts nothing.
 
-    lab: Path
-    producer: Path
+    `runs_here` says that the lab runs it on a port of its own; `before_start` is called with the lab's folders before its
+    processes start.
+    """
 
-
-@dataclass(frozen=True)
-class EmbeddedEngine:
-    """The lab's own broker as a child process, with its data in `data`."""
-
-    data: Path
-    address: Address
-    password_files: PasswordFiles | None
-    topic_prefix: str = ""
-    other_topics_mib: int = 4096
-    auto_create: bool = True
-    access: str = MECHANISM
-    name: str = "embedded"
-
-    def durability(self) -> str:
-        """What an acknowledged event survives."""
-        return "acks=all: acknowledged after fdatasync on this machine's disk, one copy; nothing acknowledged is lost"
-
-    def details(self) -> dict[str, str]:
-        """Who is let in."""
-        return {"access": self.access}
-
-    def argv(self, port: str | None = None) -> list[str]:
-        """The command that runs it; on another `port` than usual when one is given."""
-        number = port or self.address.servers.rpartition(":")[2]
-        options = [] if self.auto_create else ["--no-auto-create"]
-        if self.password_files is not None:
-            options += ["--lab-password-file", str(self.password_files.lab)]
-            options += ["--producer-password-file", str(self.password_files.producer)]
-        else:
-            options += ["--no-authentication"]
-        options += [f"--topic-prefix={self.topic_prefix}"] if self.topic_prefix else []
-        options += ["--max-other-bytes", str(self.other_topics_mib * 1024 * 1024)]
-        return launch.python("medkg_lab.broker.embedded", "--data", str(self.data), *options, "--port", number)
+    make: Callable[[Locations, Settings], BrokerEngine]
+    runs_here: bool = True
+    before_start: Callable[[Locations], None] = lambda _: None
 
 
-@dataclass(frozen=True)
-class RedpandaEngine:
-    """An installed Redpanda as a child process."""
-
-    plan: Plan
-    settings: BrokerSettings
-    arguments: tuple[str, ...]
-    name: str = "redpanda"
-
-    @property
-    def address(self) -> Address:
-        """The address on the loopback interface."""
-        return Address(f"127.0.0.1:{self.plan.kafka}", own_port=self.plan.kafka)
-
-    def installation(self) -> Installation:
-        """The Redpanda that the settings name. Raises RedpandaNotFound."""
-        return find(self.settings.redpanda_home, self.settings.redpanda_binary)
-
-    def note_installation(self) -> dict[str, str]:
-        """Ask the program for its version, and keep that with its path for `details`. Raises LabError."""
-        found = self.installation()
-        facts = {"version": found.version(), "path": str(found.program)}
-        replace_private(self.plan.folder / _INSTALLATION, json.dumps(facts))
-        return facts
-
-    def durability(self) -> str:
-        """What an acknowledged event survives."""
-        return "acks=all: acknowledged after fsync on this machine's disk (write caching off), one copy"
-
-    def details(self) -> dict[str, str]:
-        """Version and path of the Redpanda that ran last."""
-        try:
-            return dict(json.loads((self.plan.folder / _INSTALLATION).read_text()))
-        except (OSError, ValueError, TypeError):
-            return {}  # it never started, or the note is damaged: the next start writes it anew
-
-    def argv(self) -> list[str] | None:
-        """The command that runs it."""
-        return launch.python("medkg_lab.broker.redpanda", *self.arguments)
-
-
-@dataclass(frozen=True)
-class ExternalEngine:
-    """A Kafka-protocol cluster that someone else runs."""
-
-    address: Address
-    name: str = "external"
-
-    def durability(self) -> str:
-        """What an acknowledged event survives."""
-        return "acks=all: what the external cluster promises for it"
-
-    def details(self) -> dict[str, str]:
-        """How the connection is secured."""
-        return {"access": dict(self.address.security).get("security.protocol", "plaintext")}
-
-    def argv(self) -> list[str] | None:
-        """None: it is not ours to run."""
-        return None
-
-
-def _embedded(locations: Locations, settings: Settings) -> BrokerEngine:
-    broker, passwords = settings.broker, None
-    if broker.authentication == "scram":
-        passwords = PasswordFiles(
-            password_file(locations, LAB_ACCOUNT), producer_password_file(settings.broker, locations)
+def kind(name: str) -> EngineKind:
+    """The engine kind called `name`. Raises UnknownEngine, and BadBrokerSetting when its package is broken."""
+    try:
+        found = plugins.load(BROKERS, name)
+    except KeyError:
+        raise UnknownEngine(name=name, known=", ".join(plugins.names(BROKERS))) from None
+    # Whatever a third party's module raises on import must become a sentence for whoever named it.
+    except Exception as error:
+        raise BadBrokerSetting(detail=f"engine {name} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(found, EngineKind):
+        raise BadBrokerSetting(
+            detail=f"what is published as engine {name} is a {type(found).__name__}, not an EngineKind"
         )
-    return EmbeddedEngine(
-        embedded_folder(locations),
-        broker_address(settings, locations),
-        passwords,
-        broker.topic_prefix,
-        broker.other_topics_mib,
-        broker.auto_create_topics,
-        access(broker),
-    )
+    return found
 
 
-def access(broker: BrokerSettings) -> str:
-    """Who the embedded broker lets in, in words."""
-    return MECHANISM if broker.authentication == "scram" else OPEN_TO_ALL
-
-
-def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
-    """Redpanda as `settings` describe it; nothing is started or looked for yet."""
-    further = redpanda_ports(locations)
-    plan = Plan(
-        folder=folder(locations) / "redpanda",
-        kafka=lab_ports(locations)["broker"],
-        rpc=further["rpc"],
-        admin=further["admin"],
-        memory_mib=settings.broker.redpanda_memory_mib,
-        auto_create_topics=settings.broker.auto_create_topics,
-    )
-    return RedpandaEngine(plan, settings.broker, locations.arguments())
-
-
-def _external(locations: Locations, settings: Settings) -> BrokerEngine:
-    if not settings.broker.bootstrap.strip():
-        raise BadBrokerSetting(detail="the external engine needs the address of the cluster in broker.bootstrap")
-    return ExternalEngine(broker_address(settings, locations))
-
-
-_ENGINES: dict[str, Callable[[Locations, Settings], BrokerEngine]] = {
-    "embedded": _embedded,
-    "redpanda": redpanda_engine,
-    "external": _external,
-}
+def broker_address(settings: Settings, locations: Locations) -> Address:
+    """Where the broker listens, and how to be let in. Raises BadBrokerSetting, SettingsInvalid and PasswordUnusable."""
+    return kind(settings.broker.engine).make(locations, settings).address
 
 
 def folder(locations: Locations) -> Path:
@@ -206,15 +84,10 @@ def folder(locations: Locations) -> Path:
     return locations.data / "broker"
 
 
-def embedded_folder(locations: Locations) -> Path:
-    """Where the embedded broker keeps its data."""
-    return folder(locations) / "embedded"
-
-
 def named(name: str, locations: Locations, settings: Settings) -> BrokerEngine:
-    """The engine called `name`, whichever is configured. Raises BadBrokerSetting."""
+    """The engine called `name`, whichever is configured. Raises UnknownEngine and BadBrokerSetting."""
     broker = settings.broker.model_copy(update={"engine": name})
-    return _ENGINES[name](locations, settings.model_copy(update={"broker": broker}))
+    return kind(name).make(locations, settings.model_copy(update={"broker": broker}))
 
 
 def choose(locations: Locations, settings: Settings) -> BrokerEngine:
@@ -222,7 +95,7 @@ def choose(locations: Locations, settings: Settings) -> BrokerEngine:
 
     Raises BadBrokerSetting, and EngineMismatch when the data was written with another engine.
     """
-    engine = _ENGINES[settings.broker.engine](locations, settings)
+    engine = kind(settings.broker.engine).make(locations, settings)
     path = folder(locations) / RECORD
     write_private(path, json.dumps({"engine": engine.name}))
     recorded = _read(path)

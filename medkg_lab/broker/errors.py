@@ -41,6 +41,12 @@ class TopicOutOfOrder(LabError):
     exit_code = exit_codes.NO_RESTART
 
 
+class UnknownEngine(LabError):
+    """There is no broker engine called {name!r}; there are {known}. Check the spelling, or install the package that brings it."""
+
+    exit_code = exit_codes.USAGE
+
+
 class EngineMismatch(LabError):
     """The events in {folder} were written with the {recorded} broker, and {wanted} is configured, which would not have them.
     Set broker.engine back to {recorded}, carry the topics over with `medkg-lab broker copy --from {recorded} --to {wanted}`, or
@@ -50,8 +56,8 @@ class EngineMismatch(LabError):
 
 
 class EngineRecordDamaged(LabError):
-    """{path} does not say which broker wrote the data beside it: {detail}. Put {{"engine": "embedded"}} {{"engine":
-    "redpanda"}} or {{"engine": "external"}} into it."""
+    """{path} does not say which broker wrote the data beside it: {detail}. Put {{"engine": "embedded"}} into it, or
+    whichever engine it was."""
 
     exit_code = exit_codes.NO_RESTART
 

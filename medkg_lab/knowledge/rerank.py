@@ -4,11 +4,11 @@ A reranker is published under the entry-point group `medkg_lab.rerankers` as a c
 `search.reranker` of the settings or the query names one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, cast
 
+from medkg_lab import plugins
 from medkg_lab.knowledge.analysis import terms
 from medkg_lab.knowledge.errors import BrokenReranker, UnknownReranker
 from medkg_lab.knowledge.snippet import matches
@@ -28,11 +28,10 @@ class Reranker(Protocol):
 @cache
 def load(name: str) -> Reranker:
     """The reranker of this name. Raises UnknownReranker and BrokenReranker."""
-    known = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in known:
-        raise UnknownReranker(name=name, names=", ".join(sorted(known)) or "none")
+    if name not in plugins.names(GROUP):
+        raise UnknownReranker(name=name, names=", ".join(plugins.names(GROUP)))
     try:
-        made: Reranker = known[name].load()()
+        made = cast(Callable[[], Reranker], plugins.load(GROUP, name))()
     except Exception as error:
         raise BrokenReranker(name=name, detail=f"{type(error).__name__}: {error}") from error
     return made

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from medkg_lab.broker.engine import access
+from medkg_lab.broker.embedded.engine import access
 from medkg_lab.errors import LabError
 from medkg_lab.gpu.guard import judge
 from medkg_lab.gpu.nvml import survey

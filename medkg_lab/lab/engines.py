@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from medkg_lab import launch
 from medkg_lab.broker.address import Address
 from medkg_lab.broker.copying import Copied, copy
-from medkg_lab.broker.engine import BrokerEngine, EmbeddedEngine, named, switch
+from medkg_lab.broker.engine import BrokerEngine, named, switch
 from medkg_lab.broker.errors import CopyRefused
 from medkg_lab.lab.facade import Lab
 
@@ -32,7 +32,7 @@ def move(lab: Lab, source: str, target: str, report: Callable[[Copied], None]) -
 @contextlib.contextmanager
 def running(engine: BrokerEngine) -> Iterator[Address]:
     """The engine's broker for the time of the copy; one that is not ours to run is taken to be there."""
-    argv = engine.argv("0") if isinstance(engine, EmbeddedEngine) else engine.argv()
+    argv = engine.argv("0")
     if argv is None:
         yield engine.address
         return

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab import settings
-from medkg_lab.broker.address import Address, broker_address
+from medkg_lab.broker.address import Address
+from medkg_lab.broker.engine import broker_address
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.knowledge.client import KnowledgeClient
 from medkg_lab.lab.dagster_access import DagsterAccess

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from medkg_lab import linux
-from medkg_lab.broker.engine import choose, embedded_folder
+from medkg_lab.broker.embedded.engine import embedded_folder
+from medkg_lab.broker.engine import choose
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab

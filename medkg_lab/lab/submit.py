@@ -26,7 +26,7 @@ from medkg_lab.lab.targets import Remote, resolve
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.signing import REQUESTS, signer
-from medkg_lab.sources.catalog import ADAPTERS
+from medkg_lab.sources import catalog
 from medkg_lab.sources.documents import PARTIAL, LocalDocument
 from medkg_lab.sources.errors import UnknownSource
 from medkg_lab.sources.files import Skipped, expand
@@ -129,8 +129,8 @@ def _made(**fields: Any) -> Submission:
 
 
 def _request(common: dict[str, object], target: Remote) -> Submission:
-    if target.source not in ADAPTERS:
-        raise UnknownSource(source=target.source, known=", ".join(ADAPTERS))
+    if target.source not in catalog.names():
+        raise UnknownSource(source=target.source, known=", ".join(catalog.names()))
     return _made(**common, source=target.source, key=target.key, query=target.query)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medkg_lab.broker.client import read_all
+from medkg_lab.broker.engine import kind
 from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.reading import lowest
 from medkg_lab.broker.topics import EVENTS, Topics, lab_topics
@@ -326,7 +327,7 @@ def _removed(
     lab: Lab, events: Sequence[Event], present: set[str], marks: Mapping[str, int], size: int
 ) -> Iterator[Difference]:
     """The lab's topics that are gone, and what somebody deleted from the others."""
-    if lab.settings.broker.engine == "external":
+    if not kind(lab.settings.broker.engine).runs_here:
         # Nobody here knows the retention of a cluster that others run.
         yield from removed.differences(lab, float("inf"))
         return

@@ -3,8 +3,8 @@
 from medkg_lab import process, settings
 from medkg_lab.artifacts.recording import Recording
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.broker.address import broker_address
 from medkg_lab.broker.client import Consumer, Producer
+from medkg_lab.broker.engine import broker_address
 from medkg_lab.broker.topics import Topics
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import Locations

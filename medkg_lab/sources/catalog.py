@@ -1,68 +1,60 @@
-"""The sources by name, built from the settings under `sources`."""
+"""The sources by name, built from the settings under `sources`.
+
+A source is published under the entry-point group `medkg_lab.sources`, the lab's own as anyone's.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
 
-from medkg_lab.plugins import published
+from medkg_lab import plugins
 from medkg_lab.sources.adapter import Adapter, SourceSettings
-from medkg_lab.sources.clinicaltrials import ClinicalTrials
-from medkg_lab.sources.core import Core
 from medkg_lab.sources.errors import SourceNotConfigured, UnknownSource
-from medkg_lab.sources.idconv import IdConverter
-from medkg_lab.sources.pmc import Pmc, PmcFulltext
-from medkg_lab.sources.pubmed import Pubmed
-from medkg_lab.sources.unpaywall import Unpaywall
 
 Settings = Mapping[str, Mapping[str, Any]]
 
 GROUP = "medkg_lab.sources"
-_OWN = (ClinicalTrials, Core, IdConverter, Pmc, PmcFulltext, Pubmed, Unpaywall)
 
 
 class AdapterType(Protocol):
-    """A source's class: `base_url` is where it answers unless the settings say otherwise."""
+    """A source's class: `base_url` is where it answers unless the settings say otherwise.
+
+    One with `asks`, the name of another source, is made with that source as second argument.
+    """
 
     name: str
     base_url: str
 
-    def __call__(self, settings: SourceSettings) -> Adapter: ...
+    def __call__(self, settings: SourceSettings, *others: Adapter) -> Adapter: ...
 
 
-def _plugins() -> dict[str, AdapterType]:
-    """The sources of plug-ins, under the entry-point group `medkg_lab.sources`; the lab's own names stay its own."""
-    own = {kind.name for kind in _OWN}
-    return {name: cast(AdapterType, kind) for name, kind in published(GROUP).items() if name not in own}
+def names() -> tuple[str, ...]:
+    """The names of all sources; none is imported."""
+    return plugins.names(GROUP)
 
 
-PLUGINS = _plugins()
-ADAPTERS: dict[str, Any] = {**{kind.name: kind for kind in _OWN}, **PLUGINS}
+def _types() -> dict[str, AdapterType]:
+    return {name: cast(AdapterType, kind) for name, kind in plugins.published(GROUP).items()}
 
 
 def adapters(settings: Settings) -> dict[str, Adapter]:
     """Every source, with its own part of `settings`. Raises UnknownSource or SourceNotConfigured for settings that are wrong."""
+    types = _types()
     for name in settings:
-        if name not in ADAPTERS:
-            raise UnknownSource(source=name, known=", ".join(ADAPTERS))
-    of = {name: _settings(name, settings) for name in ADAPTERS}
-    articles = Pmc(of["pmc"])
-    every: tuple[Adapter, ...] = (
-        ClinicalTrials(of["clinicaltrials"]),
-        Core(of["core"]),
-        IdConverter(of["identifier"]),
-        articles,
-        PmcFulltext(of["pmc-fulltext"], articles),
-        Pubmed(of["pubmed"]),
-        Unpaywall(of["unpaywall"]),
-    )
-    others = {name: kind(of[name]) for name, kind in PLUGINS.items()}
-    return {adapter.name: adapter for adapter in every} | others
+        if name not in types:
+            raise UnknownSource(source=name, known=", ".join(types))
+    asked = {name: getattr(kind, "asks", None) for name, kind in types.items()}
+    made: dict[str, Adapter] = {}
+    for name in sorted(types, key=lambda one: asked[one] is not None):
+        other = asked[name]
+        made[name] = types[name](_settings(name, settings), *([] if other is None else [made[other]]))
+    return made
 
 
 def base_urls(settings: Settings) -> dict[str, str]:
     """The address of every source, those that the settings change included: these hosts may be asked wherever they are."""
-    return {name: str(settings.get(name, {}).get("base_url") or kind.base_url) for name, kind in ADAPTERS.items()}
+    return {name: str(settings.get(name, {}).get("base_url") or kind.base_url) for name, kind in _types().items()}
 
 
 def _settings(name: str, settings: Settings) -> SourceSettings:

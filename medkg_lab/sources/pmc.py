@@ -52,6 +52,7 @@ class PmcFulltext:
 
     name = "pmc-fulltext"
     base_url = "https://www.ncbi.nlm.nih.gov/pmc/utils/oa"
+    asks = Pmc.name
 
     def __init__(self, settings: SourceSettings, articles: Pmc) -> None:
         self._service = Service(self.name, self.base_url, settings)

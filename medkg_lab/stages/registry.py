@@ -8,13 +8,13 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from medkg_lab import plugins
 from medkg_lab.errors import LabError
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import Lane, Stage, StageType
@@ -147,14 +147,9 @@ class Implementation:
             raise BadOptions(name=self.name, detail=f"{where}: {first['msg']}") from None
 
 
-@cache
-def _points() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-
-
 def names() -> tuple[str, ...]:
     """The names of all published implementations, without importing any."""
-    return tuple(_points())
+    return plugins.names(GROUP)
 
 
 def implementations() -> Mapping[str, Implementation]:
@@ -168,7 +163,7 @@ def implementations() -> Mapping[str, Implementation]:
 @cache
 def find(name: str) -> Implementation:
     """The implementation called `name`. Raises UnknownImplementation with the nearest name, or BrokenImplementation."""
-    point = _points().get(name)
+    point = plugins.points(GROUP).get(name)
     if point is None:
         near = difflib.get_close_matches(name, names(), n=1)
         raise UnknownImplementation(name=name, suggestion=repr(near[0]) if near else f"one of {', '.join(names())}")

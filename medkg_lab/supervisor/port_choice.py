@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 
 from medkg_lab import ports, settings
+from medkg_lab.broker.engine import kind
 from medkg_lab.locations import Locations
 from medkg_lab.port_use import problem_with
 from medkg_lab.ports import lab_ports
@@ -18,9 +19,10 @@ _claimed: dict[int, socket.socket] = {}
 
 
 def choose_ports(locations: Locations, chosen: Settings) -> list[str]:
-    """Write down the lab's ports, and return a sentence for each that is another than before. Raises PortTaken."""
+    """Write down the lab's ports, and say which changed. Raises PortTaken, BadBrokerSetting."""
     given = {"dagster": chosen.ports.dagster}
-    if chosen.broker.engine != "external":
+    engine = kind(chosen.broker.engine)
+    if engine.runs_here:
         given["broker"] = chosen.ports.broker
     is_first = not (locations.state / ports.PORTS).exists()
     kept = lab_ports(locations)
@@ -42,8 +44,7 @@ def choose_ports(locations: Locations, chosen: Settings) -> list[str]:
         )
     if found != kept:
         ports.write_ports(locations, found)
-    if chosen.broker.engine == "redpanda" and any(map(problem_with, ports.redpanda_ports(locations).values())):
-        ports.renew_redpanda_ports(locations)
+    engine.before_start(locations)
     return notes
 
 

@@ -1,7 +1,7 @@
 """`python -m medkg_lab.broker.redpanda --home DIR`: Redpanda as the lab's broker process."""
 
 from medkg_lab import ports, process, settings
-from medkg_lab.broker.engine import RedpandaEngine, redpanda_engine
+from medkg_lab.broker.redpanda.engine import redpanda_engine
 from medkg_lab.broker.redpanda.process import RedpandaProcess
 
 
@@ -9,7 +9,7 @@ def main() -> None:
     """Run Redpanda until SIGTERM. Raises LabError."""
     _, locations = process.arguments("broker")
     chosen = settings.load(locations)
-    engine: RedpandaEngine = redpanda_engine(locations, chosen)
+    engine = redpanda_engine(locations, chosen)
     stopping = process.Stopping()
     stopping.listen()
     facts = engine.note_installation()

@@ -46,9 +46,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     access.add_argument("--show-password", action="store_true", help="with the password itself, not only its file")
     access.set_defaults(run=_access)
     copy = group.add_parser("copy", parents=[common], help="carry all topics over to another broker engine")
-    engines = ("embedded", "redpanda", "external")
-    copy.add_argument("--from", dest="source", choices=engines, required=True, help="the engine that has the topics")
-    copy.add_argument("--to", dest="target", choices=engines, required=True, help="the engine that gets them")
+    copy.add_argument(
+        "--from",
+        dest="source",
+        metavar="ENGINE",
+        required=True,
+        help="the engine that has the topics, such as embedded",
+    )
+    copy.add_argument("--to", dest="target", metavar="ENGINE", required=True, help="the engine that gets them")
     copy.set_defaults(run=_copy)
 
 
@@ -120,10 +125,11 @@ def _shown(text: str | None) -> str:
 
 def _produce(args: argparse.Namespace) -> int:
     from medkg_lab.broker.client import produce
+    from medkg_lab.broker.engine import kind
     from medkg_lab.lab.disk_space import require_room
 
     lab = _lab(args)
-    if lab.settings.broker.engine != "external":
+    if kind(lab.settings.broker.engine).runs_here:
         require_room(lab.locations)
     value = record_value(args.value, args.topic)
     place = produce(lab.bootstrap, args.topic, value, key=None if args.key is None else args.key.encode())

@@ -17,10 +17,12 @@ from kio.schema.errors import ErrorCode
 
 from medkg_lab import credentials, locations, settings
 from medkg_lab.broker import engine
-from medkg_lab.broker.address import Address, broker_address, scram_login
+from medkg_lab.broker.address import Address, scram_login
 from medkg_lab.broker.client import Consumer, Producer, group_listing, produce, read_all, topic_listing
 from medkg_lab.broker.embedded import codec
+from medkg_lab.broker.embedded.engine import EmbeddedEngine
 from medkg_lab.broker.embedded.handlers.registry import APIS, OPEN
+from medkg_lab.broker.engine import broker_address
 from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
@@ -330,7 +332,7 @@ def test_a_labs_own_clients_find_the_passwords_that_were_made_for_it(tmp_path: P
     (at.config / "settings.yaml").write_text("broker: {auto_create_topics: false, topic_prefix: -x.}\n")
     chosen = settings.load(at)
     found = engine.choose(at, chosen)
-    assert isinstance(found, engine.EmbeddedEngine)
+    assert isinstance(found, EmbeddedEngine)
     assert found.password_files is not None
     assert stat.S_IMODE(found.password_files.lab.stat().st_mode) == 0o600
     assert stat.S_IMODE(found.password_files.producer.stat().st_mode) == 0o600
@@ -358,7 +360,7 @@ def test_a_pinned_password_is_the_producers_own(tmp_path: Path, given: str) -> N
     name = own if given == "absolute" else own.name
     (at.config / "settings.yaml").write_text(f"broker: {{producer_password_file: {name}}}\n")
     found = engine.choose(at, settings.load(at))
-    assert isinstance(found, engine.EmbeddedEngine)
+    assert isinstance(found, EmbeddedEngine)
     assert found.password_files is not None
     assert found.password_files.producer == own
     assert found.password_files.lab == credentials.password_file(at, LAB)

@@ -14,6 +14,7 @@ import yaml
 from medkg_lab import exit_codes, locations, settings
 from medkg_lab.broker import engine, probe
 from medkg_lab.broker.redpanda import installation
+from medkg_lab.broker.redpanda.engine import RedpandaEngine
 from medkg_lab.broker.redpanda.errors import (
     RedpandaFolderInUse,
     RedpandaNoAio,
@@ -37,7 +38,7 @@ class Lab:
         chosen = {"engine": "redpanda", **{name: str(value) for name, value in broker.items()}}
         (self.locations.config / "settings.yaml").write_text(yaml.safe_dump({"broker": chosen}))
         found = engine.choose(self.locations, settings.load(self.locations))
-        assert isinstance(found, engine.RedpandaEngine)
+        assert isinstance(found, RedpandaEngine)
         self.engine = found
         argv = found.argv()
         assert argv is not None
