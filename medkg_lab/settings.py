@@ -251,6 +251,9 @@ class SearchSettings(Section):
     )
     rrf_k: int = Field(default=60, ge=1, le=10_000, description="The constant of reciprocal rank fusion.")
     weights: RetrieverWeights = Field(default=RetrieverWeights(), description="Weights of the retrievers.")
+    retrievers: dict[str, float] = Field(
+        default_factory=dict, description="Further retrievers, which packages bring, each with what it counts."
+    )
     boosts: FieldBoosts = Field(default=FieldBoosts(), description="Boosts of the fields.")
     stop_words: bool = Field(
         default=True, description="Whether `the`, `of` and their like do not count in a search by words."

@@ -125,6 +125,6 @@ class RetrieverQuery:
     terms: Sequence[Term]
     vector: Matrix | None
     sparse: SparseVectors | None
-    legs: Mapping[str, str]
+    legs: dict[str, str]
     read_as: Mapping[str, str]
     is_known: bool = True

@@ -1,7 +1,7 @@
 """Hybrid search: BM25, vectors and sparse vectors ranked apart, fused, and shown with their reasons."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from medkg_lab.knowledge.locks import ReadWriteLock
 from medkg_lab.knowledge.lookup import find_named
 from medkg_lab.knowledge.passages import Keys, Passage
 from medkg_lab.knowledge.question import MAX_WORDS, Question, Reading, RetrieverQuery
+from medkg_lab.knowledge.retrievers import PackagedRetriever
 from medkg_lab.knowledge.sparse_index import SparseIndex
 from medkg_lab.knowledge.vector_index import VectorIndex
 from medkg_lab.knowledge.word_index import WordIndex
@@ -61,6 +62,7 @@ class Indexes:
     vectors: VectorIndex
     sparse: SparseIndex
     catalogue: Catalogue
+    packaged: tuple[PackagedRetriever, ...] = ()
 
 
 class Searcher:
@@ -81,6 +83,7 @@ class Searcher:
         self._lock = lock
         self._settings = settings
         self._profile = profile
+        self._retrievers = (*RETRIEVERS, *(one.name for one in indexes.packaged))
 
     def search(self, question: Question) -> SearchAnswer:
         """Hits, best first, with rank and score per retriever, snippet and provenance, and which retrievers took part.
@@ -124,15 +127,15 @@ class Searcher:
         units, read_as, is_known = self._indexes.texts.known(reading.units(stop_words))
         terms = reading.query.terms
         if not units and not terms:
-            return RetrieverQuery((), (), None, None, dict.fromkeys(RETRIEVERS, _WORDLESS), {})
+            return RetrieverQuery((), (), None, None, dict.fromkeys(self._retrievers, _WORDLESS), {})
         if reading.identifier or not reading.meaning:
             off = _BY_NAME if reading.identifier else _WORDLESS
-            return RetrieverQuery(units, terms, None, None, {"bm25": "on", "dense": off, "sparse": off}, read_as)
+            legs = dict.fromkeys(self._retrievers, off) | {"bm25": "on"}
+            return RetrieverQuery(units, terms, None, None, legs, read_as)
         vector, dense = self._embed(reading.meaning)
         weights, sparse = self._weigh(reading.meaning)
-        return RetrieverQuery(
-            units, terms, vector, weights, {"bm25": "on", "dense": dense, "sparse": sparse}, read_as, is_known
-        )
+        legs = dict.fromkeys(self._retrievers, "on") | {"dense": dense, "sparse": sparse}
+        return RetrieverQuery(units, terms, vector, weights, legs, read_as, is_known)
 
     def _embed(self, query: str) -> tuple[Matrix | None, str]:
         vectors = self._indexes.vectors
@@ -158,7 +161,7 @@ class Searcher:
         named = self._named(question, reading, asked, allowed)
         depth = max(_DEPTH, 2 * question.limit)
         while True:
-            rankings = self._ranked(asked, depth, question, allowed)
+            rankings = self._ranked(asked, depth, question, reading, allowed)
             measured = self._measured(rankings, asked)
             values = self._values(rankings, question.fusion or self._settings.fusion, measured)
             fused = self._lowered(fusion.fuse(values, self._weights(question)), reading)
@@ -199,7 +202,7 @@ class Searcher:
         return found
 
     def _ranked(
-        self, asked: RetrieverQuery, depth: int, question: Question, allowed: Keys | None
+        self, asked: RetrieverQuery, depth: int, question: Question, reading: Reading, allowed: Keys | None
     ) -> dict[str, Ranking]:
         indexes, tenant, sources = self._indexes, question.tenant, question.sources
         rankings: dict[str, Ranking] = {
@@ -209,6 +212,13 @@ class Searcher:
             rankings["dense"] = indexes.vectors.search(asked.vector, depth, tenant, sources, allowed)
         if asked.sparse is not None:
             rankings["sparse"] = indexes.sparse.search(asked.sparse, depth, tenant, sources, allowed)
+        for one in indexes.packaged:
+            if asked.legs[one.name] == "on":
+                found = one.search(reading.meaning, depth, tenant, sources, allowed)
+                if isinstance(found, str):
+                    asked.legs[one.name] = f"off: {found}"
+                else:
+                    rankings[one.name] = found
         return rankings
 
     def _values(self, rankings: Mapping[str, Ranking], method: str, measured: fusion.Values) -> fusion.Values:
@@ -230,7 +240,7 @@ class Searcher:
             values["dense"] = relevance.meaning(list(known.items()), self._indexes.vectors.model or "")
         if "sparse" in rankings:
             values["sparse"] = relevance.learned(rankings["sparse"])
-        return values
+        return values | {one.name: dict(rankings[one.name]) for one in self._indexes.packaged if one.name in rankings}
 
     def _lowered(self, fused: list[tuple[int, float]], reading: Reading) -> list[tuple[int, float]]:
         """Passages about who or what is excluded lower, unless that is what is asked."""
@@ -267,7 +277,11 @@ class Searcher:
         ]
 
     def _weights(self, question: Question) -> Mapping[str, float]:
-        return self._settings.weights.model_dump() if question.weights is None else question.weights
+        return (
+            self._settings.weights.model_dump() | self._settings.retrievers
+            if question.weights is None
+            else question.weights
+        )
 
     def _how(self, question: Question, reading: Reading, asked: RetrieverQuery) -> How:
         """How the query was read and how the retrievers are put together."""
@@ -313,7 +327,7 @@ def _hits(
     for passage, score in chosen:
         key = passage.key
         part = shown(passage, looked_for)
-        explanation = _explanation(passage, score, _of(key, parts), looked_for) if is_explained else None
+        explanation = _explanation(passage, score, _of(key, parts, asked.legs), looked_for) if is_explained else None
         made.append(
             Hit(
                 doc_id=passage.doc_id,
@@ -326,8 +340,8 @@ def _hits(
                 marks=part.marks,
                 provenance=passage.provenance,
                 score=score,
-                ranks=_of(key, ranks),
-                scores=_of(key, scores),
+                ranks=_of(key, ranks, asked.legs),
+                scores=_of(key, scores, asked.legs),
                 matched=found.named.get(key),
                 notes=descriptions[key].notes,
                 same_work=descriptions[key].same_work,
@@ -342,5 +356,5 @@ def _explanation(passage: Passage, score: float, parts: Mapping[str, float | Non
     return Explanation(parts, score / added if added else 1.0, matched(passage, looked_for))
 
 
-def _of(key: int, retrievers: Mapping[str, Mapping[int, T]]) -> dict[str, T | None]:
-    return {name: retrievers.get(name, {}).get(key) for name in RETRIEVERS}
+def _of(key: int, retrievers: Mapping[str, Mapping[int, T]], names: Iterable[str]) -> dict[str, T | None]:
+    return {name: retrievers.get(name, {}).get(key) for name in names}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medkg_lab.errors import LabError
-from medkg_lab.knowledge import generation_writer, messages, passages, publishing
+from medkg_lab.knowledge import generation_writer, messages, passages, publishing, retrievers
 from medkg_lab.knowledge.answers import KnowledgeHealth
 from medkg_lab.knowledge.catalogue import Catalogue
 from medkg_lab.knowledge.database import Database
@@ -68,7 +68,8 @@ class Knowledge:
         self._catalogue = Catalogue.follow(self.database)
         self._lock = ReadWriteLock()
         self.graph = Graph(self.database)
-        indexes = Indexes(self._texts, self._vectors, self._sparse, self._catalogue)
+        self._packaged = retrievers.follow(settings.retrievers, self.database)
+        indexes = Indexes(self._texts, self._vectors, self._sparse, self._catalogue, self._packaged)
         self.searcher = Searcher(self.database, indexes, encoders, self._lock, profile, settings)
 
     def stage_text(self, batch_id: str, documents: Sequence[object]) -> list[Stored | LabError]:
@@ -109,11 +110,14 @@ class Knowledge:
         added = list(VectorIndex.fetch(self.database, blocks, manifest))
         sparse = list(SparseIndex.fetch(self.database, blocks))
         known = Catalogue.fetch(self.database, publication.generations)
+        read = list(passages.texts(self.database, publication.generations)) if self._packaged else []
         with self._lock.writing():
             self._texts.reload()
             self._vectors.swap(publication.revision, manifest, added, publication.replaced)
             self._sparse.swap(sparse, publication.replaced)
             self._catalogue.swap(known, publication.replaced)
+            for one in self._packaged:
+                one.swap(read, publication.replaced)
         self._vectors.maintain()
 
     def vector_model(self) -> str | None:
