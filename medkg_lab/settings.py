@@ -326,6 +326,10 @@ class Settings(Section):
     sources: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="Settings of a source adapter, such as its `base_url`."
     )
+    sinks: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Where events go besides the topics: sinks that packages bring, each with its settings.",
+    )
 
 
 def load(locations: Locations) -> Settings:

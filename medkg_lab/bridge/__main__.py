@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from medkg_lab import process, settings
 from medkg_lab.artifacts.store import ArtifactStore
+from medkg_lab.bridge import sinks
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.bridge.topics import TopicMaintainer
@@ -69,6 +70,7 @@ def main() -> None:
     ]
     for side in sides:
         side.start()
+    sinks.start(chosen.sinks, lambda: LedgerClient(locations.socket("ledger")), stopping)
     process.announce("bridge", lambda: all(one.is_alive() for one in watchdogs))
     for side in sides:
         side.join()

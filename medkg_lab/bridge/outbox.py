@@ -5,9 +5,8 @@ are signed in a chain; after a crash some come again, with the same bytes and si
 """
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ import orjson
 
 from medkg_lab import linux
 from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
+from medkg_lab.bridge.known_jobs import KnownJobs
 from medkg_lab.bridge.messages import request_message
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
-from medkg_lab.events.cloudevents import JobInfo, is_published, messages
+from medkg_lab.events.cloudevents import is_published, messages
 from medkg_lab.ledger import epochs
-from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.chain import Link, signed
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
@@ -29,12 +28,9 @@ from medkg_lab.models.events import (
     PDF_IR_READY,
     Event,
     GateWaiting,
-    JobClaimed,
     JobDead,
-    JobSubmitted,
     StageCompleted,
 )
-from medkg_lab.models.job import JobSpec
 from medkg_lab.signing import Signer
 from medkg_lab.stages.kinds import KINDS
 
@@ -45,8 +41,6 @@ BATCH = 1000
 RETRY_INTERVAL_S = 1.0
 LINGER_S = 0.1
 """Seconds between two readings: one flush for the events of many commits is what keeps the outbox and the broker cheap."""
-KNOWN_JOBS = 20_000
-"""How many jobs' names are kept at hand; others are asked of the ledger."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ class Outbox:
         self._artifacts = artifacts
         self._topics = topics
         self._signing = signing
-        self._jobs: OrderedDict[str, JobInfo] = OrderedDict()
+        self._jobs = KnownJobs(ledger)
 
     def run(self, stopping: Callable[[float], bool]) -> None:
         """Publish until `stopping(0)`; `stopping(seconds)` waits that long unless the end comes first."""
@@ -117,7 +111,7 @@ class Outbox:
         for event, line in events:
             last, headers = signed(self._signing.log, last, event.seq, line)
             self._producer.send(self._topics.ledger_log, line, key=str(event.seq).encode(), headers=headers)
-            self._learn(event)
+            self._jobs.learn(event)
             if is_published(event.data):
                 self._publish_cloud_events(event)
             self._follow_up(event)
@@ -125,8 +119,7 @@ class Outbox:
         return last
 
     def _publish_cloud_events(self, event: Event) -> None:
-        info = {job_id: self._info(job_id) for job_id in event.jobs}
-        for message in messages(event, info):
+        for message in messages(event, self._jobs.of(event)):
             self._producer.send(self._topics.events, message.value, key=message.key, headers=message.headers)
 
     def _follow_up(self, event: Event) -> None:
@@ -192,29 +185,6 @@ class Outbox:
         value = orjson.dumps(job.submission) if job else b""
         self._producer.send(self._topics.deadletter, value, key=job_id.encode(), headers=headers)
 
-    def _learn(self, event: Event) -> None:
-        match event.data:
-            case JobSubmitted(entries=specs):
-                for spec in specs:
-                    self._remember_job(_info_of(spec))
-            case JobClaimed(entries=claimed):
-                for job in claimed:
-                    self._remember_job(replace(self._info(job.job_id), attempt=job.attempt))
-
-    def _info(self, job_id: str) -> JobInfo:
-        if job_id not in self._jobs:
-            job = self._ledger.get(job_id)
-            if job is None:
-                raise JobUnknown(job_id=job_id)
-            self._remember_job(_info(job))
-        return self._jobs[job_id]
-
-    def _remember_job(self, info: JobInfo) -> None:
-        self._jobs[info.job_id] = info
-        self._jobs.move_to_end(info.job_id)
-        while len(self._jobs) > KNOWN_JOBS:
-            self._jobs.popitem(last=False)
-
 
 def _bookmark(link: Link) -> dict[str, object]:
     return {"epoch": link.epoch, "seq": link.seq, "mac": link.mac.hex()}
@@ -229,30 +199,3 @@ def _link(bookmark: Mapping[str, Any] | None) -> Link | None:
         )
     except (KeyError, ValueError, TypeError):
         return None
-
-
-class JobUnknown(LabError):
-    """The ledger has events of job {job_id} but does not know it. Run `medkg-lab verify`; the ledger's views may be behind."""
-
-
-def _info_of(spec: JobSpec) -> JobInfo:
-    return JobInfo(
-        job_id=spec.job_id,
-        tenant_id=spec.tenant_id,
-        correlation_id=spec.correlation_id,
-        doc_id=spec.doc_id,
-        pipeline=spec.pipeline,
-        pipeline_version=spec.pipeline_version,
-    )
-
-
-def _info(job: JobDetail) -> JobInfo:
-    return JobInfo(
-        job_id=job.job_id,
-        tenant_id=job.tenant_id,
-        correlation_id=job.correlation_id,
-        doc_id=job.doc_id,
-        pipeline=job.pipeline,
-        pipeline_version=job.pipeline_version,
-        attempt=job.attempt,
-    )

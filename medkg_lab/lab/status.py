@@ -12,6 +12,7 @@ from medkg_lab.broker.embedded.engine import embedded_folder
 from medkg_lab.broker.engine import choose
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
+from medkg_lab.events import sinks
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.answers import JobRow
@@ -65,18 +66,21 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
     try:
         ledger = LedgerClient(lab.locations.socket("ledger"), deadline=TIMEOUT_S)
         counts = ledger.counts()
-        positions = ledger.positions()
+        positions = ledger.positions() | _sink_positions(ledger)
     except LabError as error:
         answer["ledger_error"] = str(error)
         return answer
     head = counts.head
     answer["jobs"] = dict(counts.jobs)
     answer["gates"] = dict(counts.gates)
-    answer["lag"] = {
-        "outbox": head - int(positions.get("outbox", 0)),
-        "recorder": head - int(positions.get("recorder", 0)),
-    }
+    shown = ("outbox", "recorder", *(name for name in positions if name.startswith(sinks.READER)))
+    answer["lag"] = {name: head - int(positions.get(name, 0)) for name in shown}
     return answer
+
+
+def _sink_positions(ledger: LedgerClient) -> dict[str, int]:
+    """How far the event sinks are that were ever fed."""
+    return {name: int(mark["seq"]) for name, mark in ledger.bookmarks().items() if name.startswith(sinks.READER)}
 
 
 def explain_job(lab: Lab, job: JobRow) -> str:
