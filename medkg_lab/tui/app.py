@@ -76,7 +76,8 @@ class LabApp(OrderedKeysApp[None]):
         self._attached = False
         for mode in modes:
             self.add_mode(mode.word, partial(mode, self.session))
-            self.bind(str(mode.number), f"mode('{mode.word}')", description=f"Go to {mode.TITLE}", show=False)
+            if mode.number is not None:
+                self.bind(str(mode.number), f"mode('{mode.word}')", description=f"Go to {mode.TITLE}", show=False)
         for one in theme.textual_themes():
             self.register_theme(one)
         self.set_keymap(keys.load(lab.locations.config / "keys.toml"))

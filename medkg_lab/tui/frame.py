@@ -40,7 +40,7 @@ class Bar(Lines):
         self._right: Sequence[Span] = ()
 
     def show_modes(
-        self, modes: Sequence[tuple[int, str, str]], active: int, right: Sequence[Span], named: bool
+        self, modes: Sequence[tuple[int, str, str]], active: int | None, right: Sequence[Span], named: bool
     ) -> None:
         """Show modes as (number, title, badge), the active one marked; with `named` there is room for more than that."""
         line: list[Span] = [(" medkg-lab ", "accent bold")] if named else [(" ", "text")]

@@ -1,13 +1,7 @@
 """The names that no product code uses but something else does: vulture takes them for used. Each group says who uses them."""
 
-# Entry points of pyproject.toml, and those that the bench publishes: stage implementations and a reranker.
+# An entry point that the bench publishes; those of pyproject.toml need no line here.
 FETCH
-FULLTEXT
-LLM
-MINILM
-Proximity
-SPLITTER
-STRUCTURED
 
 # What authors of stages write against: one contract for each type of stage.
 ChunkStage

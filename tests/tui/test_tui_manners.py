@@ -183,9 +183,8 @@ async def test_no_two_actions_share_a_key_and_every_footer_fits_80_columns() -> 
 
 
 async def test_modes_have_numbers_words_and_help_of_their_own() -> None:
-    assert [mode.number for mode in MODES] == [(at + 1) % 10 for at in range(len(MODES))], (
-        "as the keys stand in their row"
-    )
+    numbered = [(at + 1) % 10 if at < 10 else None for at in range(len(MODES))]
+    assert [mode.number for mode in MODES] == numbered, "as the keys stand in their row"
     assert len({mode.word for mode in MODES}) == len(MODES)
     assert all(mode.about and mode.twins and mode.short for mode in MODES)
 

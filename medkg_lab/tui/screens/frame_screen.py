@@ -55,15 +55,15 @@ class Session:
 class FrameScreen(Screen[None]):
     """A mode; its regions are what `compose_mode` yields.
 
-    Class variables: `number` is its key, `word` its `:` command (`:jobs`), `TITLE` and `short` its names in the bar of a wide
-    and a narrow terminal, `about` what the help says, `footer` at most six action ids of `keys.py` for the last row (`?` is
-    always the seventh), `twins` the commands of the command line that do the same.
+    Class variables: `number` is its key, None where the ten digits are taken, `word` its `:` command (`:jobs`), `TITLE` and
+    `short` its names in the bar of a wide and a narrow terminal, `about` what the help says, `footer` at most six action ids of
+    `keys.py` for the last row (`?` is always the seventh), `twins` the commands of the command line that do the same.
 
     Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `badge`, `narrow`,
     `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `query_lab`, `poll` and `act`, never directly.
     """
 
-    number: ClassVar[int] = 0
+    number: ClassVar[int | None] = None
     word: ClassVar[str] = ""
     TITLE: ClassVar[str | None] = None
     short: ClassVar[str] = ""
@@ -177,7 +177,8 @@ class FrameScreen(Screen[None]):
         state, words = alerts.health(seen)
         profile = f" · {seen.lab.profile}" if seen.lab else ""
         right = [(f"{glyphs.sign(state)} {words}", state.token), (profile, "muted")]
-        named = [(m.number, m.short if narrow else str(m.TITLE), m.badge(seen)) for m in self.session.modes]
+        numbered = [(m.number, m) for m in self.session.modes if m.number is not None]
+        named = [(number, m.short if narrow else str(m.TITLE), m.badge(seen)) for number, m in numbered]
         self.query_one(Bar).show_modes(named, self.number, right, not narrow)
         own = None if alerts.is_stopped(seen) else self.now(seen)
         self.query_one(NowLine).show([own or alerts.now(seen)])
