@@ -12,7 +12,7 @@ from medkg_lab.lab.engines import running
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger import epochs
 from medkg_lab.ledger.chain import LogRecord
-from medkg_lab.ledger.log_source import EventLog
+from medkg_lab.ledger.log_source import EventTopic
 from medkg_lab.signing import LEDGER_LOG, signer
 
 TIMEOUT_S = 5.0
@@ -20,11 +20,11 @@ TIMEOUT_S = 5.0
 
 
 @contextlib.contextmanager
-def event_log(lab: Lab, accept_unsigned: bool = False, accept_more: bool = False) -> Iterator[EventLog]:
+def event_log(lab: Lab, accept_unsigned: bool = False, accept_more: bool = False) -> Iterator[EventTopic]:
     """The topic, for the time of the block. What goes wrong with the broker is raised while the records are read."""
     with contextlib.ExitStack() as stack:
         newest = epochs.current(lab.locations.state)
-        yield EventLog(_records(lab, stack), signer(lab.locations, LEDGER_LOG), newest, accept_unsigned, accept_more)
+        yield EventTopic(_records(lab, stack), signer(lab.locations, LEDGER_LOG), newest, accept_unsigned, accept_more)
 
 
 def _records(lab: Lab, stack: contextlib.ExitStack) -> Iterator[LogRecord]:

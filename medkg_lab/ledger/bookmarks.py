@@ -21,9 +21,10 @@ Bookmark = Mapping[str, object]
 class Bookmarks:
     """A small file, replaced as a whole. Losing it is harmless: a reader without a bookmark begins anew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """Without a path they are never saved."""
         self._path = path
-        self._known = _load(path)
+        self._known = {} if path is None else _load(path)
         self._saved = dict(self._known)
 
     def all(self) -> Mapping[str, Bookmark]:
@@ -39,7 +40,7 @@ class Bookmarks:
     def save(self) -> None:
         """Write what changed, durably."""
         known = dict(self._known)
-        if known != self._saved:
+        if self._path is not None and known != self._saved:
             replace_private(self._path, orjson.dumps(known))
             self._saved = known
 

@@ -1,6 +1,5 @@
 """The ops by which processes share circuit breakers and rate limits."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,8 +10,8 @@ from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, desc
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import Core, Request
 from medkg_lab.ledger.rates import Rates, Spent
-from medkg_lab.ledger.state import Circuit
-from medkg_lab.ledger.writer_bridge import WriterBridge
+from medkg_lab.ledger.state import Circuit, CircuitState
+from medkg_lab.ledger.writer_bridge import Bridge, WriterBridge
 from medkg_lab.models.circuits import CircuitState, RateLease
 
 MAX_RATE_PER_SECOND = 1_000_000.0
@@ -22,9 +21,9 @@ MAX_WANT = 10_000
 class Circuits:
     """Answers for one ledger."""
 
-    def __init__(self, bridge: WriterBridge) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._rates = Rates(time.monotonic)
+        self._rates = Rates(bridge.clock)
 
     def handlers(self) -> Mapping[str, rpc.Handler]:
         """The ops by name."""
@@ -40,12 +39,12 @@ class Circuits:
         """Count what a call came to, and open or close its circuit if that follows."""
         report = BreakerReport.parse(args)
         failures = await self._bridge.do(read_state=lambda core: core.failure_counts.note(report, core.state))
-        command = replace(report, failures=failures, at=time.time())
+        command = replace(report, failures=failures, at=self._bridge.now())
         return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
     async def probe(self, args: rpc.Arguments) -> Any:
         """Grant the one probe, if its time has come."""
-        command = replace(BreakerProbe.parse(args), at=time.time())
+        command = replace(BreakerProbe.parse(args), at=self._bridge.now())
         return await self._bridge.do(Request(command, bool(args.get("resend"))))
 
     async def breakers(self, args: rpc.Arguments) -> Any:

@@ -10,20 +10,18 @@ from typing import Any
 from uuid import uuid4
 
 from medkg_lab.errors import LabError
-from medkg_lab.ledger import snapshots
 from medkg_lab.ledger.commands.batches import Expire
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.jobs import RetryOwn
 from medkg_lab.ledger.commands.record import Record
-from medkg_lab.ledger.errors import MIN_FREE_BYTES, CommandIdReused, DiskFull, LedgerError, LedgerPruned
+from medkg_lab.ledger.errors import MIN_FREE_BYTES, CommandIdReused, DiskFull, LedgerError
 from medkg_lab.ledger.failure_counts import FailureCounts
 from medkg_lab.ledger.own_failures import due
 from medkg_lab.ledger.plans import Plans
+from medkg_lab.ledger.ports import EventLog, JobViews
 from medkg_lab.ledger.projection import Projection
 from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import Batch, Job, State
-from medkg_lab.ledger.store import EventStore
-from medkg_lab.ledger.views import Views
 from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded, encode, to_row
 from medkg_lab.models.events import Event, MakesJobs, command_of, stamp
@@ -109,7 +107,6 @@ class Leases:
 
 log = logging.getLogger(__name__)
 
-FOLDS = "folds"
 OWN_RETRIES_AT_ONCE = 100
 CHECK_INTERVAL_S = 10.0
 """Seconds after which a job that waits to be run again by the lab itself is looked at once more."""
@@ -149,19 +146,17 @@ _Decided = _New | _Repeated | LabError
 
 
 class Core:
-    """The ledger's memory, kept equal to its event file."""
+    """The ledger's memory, kept equal to its event log."""
 
-    def __init__(self, folder: Path, kept_finished: int = KEPT_FINISHED, views: str = "views.duckdb") -> None:
-        """Open or create the ledger in `folder` and bring its memory back. Raises Unstartable."""
+    def __init__(self, store: EventLog, views: JobViews, folder: Path, kept_finished: int = KEPT_FINISHED) -> None:
+        """Bring the memory back from views and log; `folder` is named where the disk is full. Raises EventsPruned."""
         self.folder = folder
         self._kept_finished = kept_finished
-        self.store = EventStore(folder / "ledger.duckdb")
-        self.views = Views(folder / views, self.store.archive.folder)
+        self.store = store
+        self.views = views
         if self.views.seq > self.store.head:
             log.warning("the views are ahead of the events; they are made again", extra=fields(event="views.discarded"))
             self.views.discard()
-        if not self.store.reaches(self.views.seq):
-            self._begin_at_fold()
         self._events = self.store.reader()
         self._remembered = self.views.reader()
         self.state: State = self._remembered.load()
@@ -174,15 +169,6 @@ class Core:
         self._looked_at: dict[str, float] = {}
         self._catch_up()
         self.window = Window(self._events.last(SIZE_EVENTS))
-
-    def _begin_at_fold(self) -> None:
-        """Take the views from a fold snapshot, because the events that they were made from are gone. Raises LedgerPruned."""
-        fold_ = snapshots.newest(self.folder / FOLDS, self.store.low)
-        if fold_ is not None:
-            log.warning("the views are taken from %s", fold_, extra=fields(event="views.restored"))
-            self.views.replace(fold_)
-        if not self.store.reaches(self.views.seq):
-            raise LedgerPruned(low=self.store.low, path=self.folder)
 
     def _catch_up(self) -> None:
         start = self.state.seq

@@ -27,7 +27,7 @@ _MAX_SEQ = 2**62
 
 
 @dataclass(frozen=True)
-class EventLog:
+class EventTopic:
     """The topic: its records, oldest first, and what they are checked with.
 
     `newest` is the lab's present epoch. `accept_unsigned` takes in records without a signature from before the first signed one,
@@ -41,7 +41,7 @@ class EventLog:
     accept_more: bool = False
 
 
-def stage(connection: duckdb.DuckDBPyConnection, path: Path, source: EventLog, promised: int) -> list[str]:
+def stage(connection: duckdb.DuckDBPyConnection, path: Path, source: EventTopic, promised: int) -> list[str]:
     """Put the events of the topic that can be used into `RELATION`, in a database at `path`; what is worth saying of the rest.
 
     `promised` is the number of the last event that was acknowledged.
@@ -101,7 +101,7 @@ class _Table:
         return len(self._connection.execute(f"DELETE FROM {self._name} WHERE {condition} RETURNING seq").fetchall())
 
 
-def _noting(source: EventLog, unsigned: _Table) -> Iterator[LogRecord]:
+def _noting(source: EventTopic, unsigned: _Table) -> Iterator[LogRecord]:
     """The records; those without a signature are noted on the way if they are wanted."""
     for record in source.records:
         if source.accept_unsigned and MAC not in record.headers and (row := _unsigned(record)) is not None:

@@ -17,8 +17,8 @@ from medkg_lab.ledger import files, snapshots
 from medkg_lab.ledger.answers import EventsFile, PruneReport, SnapshotMade, to_json
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
-from medkg_lab.ledger.core import FOLDS, Core
 from medkg_lab.ledger.errors import SnapshotFailed
+from medkg_lab.ledger.opening import FOLDS, LedgerFiles
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.rebuild import WANTED
 from medkg_lab.ledger.writer_bridge import WriterBridge
@@ -39,11 +39,11 @@ OWN_MARK = "ledger"
 class Maintenance:
     """Looks after the files of one ledger, one thing at a time, beside the writer."""
 
-    def __init__(self, core: Core, bridge: WriterBridge, positions: Positions) -> None:
-        self._core = core
+    def __init__(self, opened: LedgerFiles, bridge: WriterBridge, positions: Positions) -> None:
+        self._files = opened
         self._bridge = bridge
         self._positions = positions
-        self._reader = core.store.reader()
+        self._reader = opened.store.reader()
         self._thread = ThreadPoolExecutor(1, "keeping")
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Maintenance:
         wanted = Args("snapshot", args).maybe_text("path")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = f"{stamp}-{self._bridge.commit_status.head:012d}"
-        path = Path(wanted) if wanted else self._core.folder / SNAPSHOTS / name
+        path = Path(wanted) if wanted else self._files.folder / SNAPSHOTS / name
         if not path.is_absolute() or path.exists():
             raise SnapshotFailed(path=path, detail="it must be an absolute path where nothing is yet")
         await self._bridge.do()
@@ -79,11 +79,11 @@ class Maintenance:
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(mode=0o700, parents=True)
-            seq, fold = snapshots.copy_views(self._core.views, self._core.folder / FOLDS)
+            seq, fold = snapshots.copy_views(self._files.views, self._files.folder / FOLDS)
             shutil.copyfile(fold, part / FOLD)
             shutil.copyfile(files.checksum_file(fold), files.checksum_file(part / FOLD))
             events = Archive(part / EVENTS)
-            events.adopt(self._core.store.archive)
+            events.adopt(self._files.store.archive)
             head = self._reader.export(events)
             parts = tuple(
                 EventsFile(file=f"{EVENTS}/{each.path.name}", first=each.first, last=each.last)
@@ -104,20 +104,20 @@ class Maintenance:
         """Move events that every view has seen to the archive, behind a fold snapshot; the newest `keep` stay."""
         keep = int(Args("prune", {"keep": KEEP, **args}).number("keep", 1, 2**62))
         await self._bridge.do()
-        head, low = self._bridge.commit_status.head, self._core.store.low
+        head, low = self._bridge.commit_status.head, self._files.store.low
         views = {**self._positions.readers(), "tables": self._bridge.commit_status.projected}
         upto = min(head - keep, *views.values())
         if upto <= low:
             return PruneReport(pruned=0, low=low, head=head, views=views, fold=None)
         fold = await self._do(lambda: self._archive(low, upto))
-        await self._bridge.do(read_state=lambda core: core.store.prune(upto))
-        now = self._core.store.low
+        await self._bridge.do(read_state=lambda _: self._files.store.prune(upto))
+        now = self._files.store.low
         log.info("events up to %d were pruned", now, extra=fields(event="events.pruned"))
         return PruneReport(pruned=now - low, low=now, head=head, views=views, fold=fold)
 
     def _archive(self, low: int, upto: int) -> str:
-        _, fold = snapshots.copy_views(self._core.views, self._core.folder / FOLDS)
-        first = max(low, self._core.store.archive.last) + 1
+        _, fold = snapshots.copy_views(self._files.views, self._files.folder / FOLDS)
+        first = max(low, self._files.store.archive.last) + 1
         if first <= upto:
             self._reader.archive(first, upto)
         return str(fold)
@@ -129,11 +129,11 @@ class Maintenance:
 
     async def low_waters(self, args: rpc.Arguments) -> dict[str, int]:
         """Up to which event each view has forgotten, and the ledger itself: 0 as long as its archive has all."""
-        store = self._core.store
+        store = self._files.store
         return {**self._positions.forgotten(), OWN_MARK: 0 if store.reaches(0) else store.low}
 
     async def rebuild(self, args: rpc.Arguments) -> None:
         """End, so that the next start drops the views and makes them again from the events."""
-        (self._core.folder / WANTED).touch()
+        (self._files.folder / WANTED).touch()
         log.info("the views will be made again: restarting", extra=fields(event="views.discarded"))
         asyncio.get_running_loop().call_later(0.1, self._bridge.stop)

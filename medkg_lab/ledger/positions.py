@@ -16,9 +16,10 @@ _MARK = "low:"
 class Positions:
     """A small file, replaced as a whole. Losing it is harmless: every reader tells its position again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """Without a path they are never saved."""
         self._path = path
-        self._known = load(path)
+        self._known = {} if path is None else load(path)
         self._saved = dict(self._known)
         self._heard: dict[str, float] = {}
 
@@ -50,7 +51,7 @@ class Positions:
     def save(self) -> None:
         """Write what changed, durably."""
         known = dict(self._known)
-        if known != self._saved:
+        if self._path is not None and known != self._saved:
             replace_private(self._path, orjson.dumps(known))
             self._saved = known
 

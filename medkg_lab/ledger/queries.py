@@ -19,17 +19,16 @@ from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.describe import describe_job
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.query import FILTERS, MAX_QUERY_S, MAX_ROWS, QueryService
-from medkg_lab.ledger.query_pool import QueryPool
 from medkg_lab.ledger.ring import portion
 from medkg_lab.ledger.state import Definition
-from medkg_lab.ledger.writer_bridge import WriterBridge, wait_of
+from medkg_lab.ledger.writer_bridge import Bridge, wait_of
 from medkg_lab.models.event_codec import line_of
 
 MAX_EVENTS = 10_000
 
 
 @dataclass(frozen=True)
-class _Select:
+class Select:
     """A SELECT as it travels."""
 
     sql: str
@@ -50,19 +49,14 @@ class _Select:
 class Queries:
     """Answers for one ledger."""
 
-    def __init__(self, core: Core, bridge: WriterBridge, positions: Positions, bookmarks: Bookmarks) -> None:
+    def __init__(self, core: Core, bridge: Bridge, positions: Positions, bookmarks: Bookmarks) -> None:
         self._bridge = bridge
         self._positions = positions
         self._bookmarks = bookmarks
         self._desk = QueryService(core.views)
-        self._pool = QueryPool(core.views, core.folder)
         self._events = core.store.reader()
         self._old_events = ThreadPoolExecutor(1, "events")
         self._started = time.time()
-
-    def stop_queries(self) -> None:
-        """End the SQL from outside; in the event loop's thread."""
-        self._pool.close()
 
     def close(self) -> None:
         """Wait for what is being answered."""
@@ -82,7 +76,6 @@ class Queries:
             "bookmarks": self.bookmarks,
             "bookmark": self.bookmark,
             "counts": self.counts,
-            "query": self.query,
             "rows": self.rows,
             "flush": self.flush,
             "health": self.health,
@@ -111,7 +104,7 @@ class Queries:
             if job is None:
                 return None
             until = core.leases.until(job.batch or "")
-            return describe_job(job, until and until - time.monotonic() + time.time())
+            return describe_job(job, until and until - self._bridge.clock() + self._bridge.now())
 
         return await self._bridge.do(read_state=evaluate)
 
@@ -181,15 +174,9 @@ class Queries:
 
         return await self._bridge.do(read_state=evaluate)
 
-    async def query(self, args: rpc.Arguments) -> Any:
-        """Rows of a SELECT from outside, which is run in a process of its own."""
-        select = _Select.read(Args("query", args))
-        await self._bridge.do()
-        return await self._pool.query(select.sql, select.parameters, select.limit, select.timeout_s)
-
     async def rows(self, args: rpc.Arguments) -> Any:
         """Rows of one of the lab's own SELECTs, whose text is known to be harmless."""
-        select = _Select.read(Args("rows", args))
+        select = Select.read(Args("rows", args))
         await self._bridge.do()
         return await self._desk.rows(select.sql, select.parameters, select.limit, select.timeout_s)
 
@@ -209,7 +196,7 @@ class Queries:
                 jobs_in_memory=len(core.state.jobs),
                 batches=len(core.state.batches),
                 ring_start=self._bridge.ring.start,
-                figures=self._bridge.writer.figures,
+                figures=self._bridge.figures,
             )
 
         return await self._bridge.do(read_state=evaluate)

@@ -13,8 +13,8 @@ import orjson
 from medkg_lab import launch
 from medkg_lab.ledger.archive import quoted
 from medkg_lab.ledger.errors import LedgerError, QueryFailed, QueryRefused, QueryTimeout, QueryTooLarge
-from medkg_lab.ledger.query import archive_view
 from medkg_lab.ledger.view_copies import ViewCopies
+from medkg_lab.ledger.view_questions import archive_view
 from medkg_lab.ledger.views import Views
 
 COPIES = "-queries"

@@ -5,22 +5,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
 
 from medkg_lab.ledger import files, views
 from medkg_lab.ledger.answers import to_json
-from medkg_lab.ledger.core import Core
+from medkg_lab.ledger.opening import LEDGER, VIEWS, LedgerFiles
 from medkg_lab.ledger.store import EventStore
-from medkg_lab.ledger.tables import TABLES, Table
+from medkg_lab.ledger.views import Digests
 from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
 
 WANTED = "rebuild.wanted"
 REPORT = "rebuild.json"
-VIEWS = "views.duckdb"
 FRESH = "views.rebuilt.duckdb"
 
 
@@ -51,8 +47,9 @@ def rebuild(folder: Path) -> RebuildReport:
     began = time.monotonic()
     before = _before(folder)
     views.remove(folder / FRESH)
-    core = Core(folder, views=FRESH)
-    after, head = _digests(core.views.cursor()), core.store.head
+    opened = LedgerFiles.open(folder, FRESH)
+    core = opened.core()
+    after, head = opened.views.digests(), opened.store.head
     core.close()
     views.remove(folder / VIEWS)
     (folder / FRESH).replace(folder / VIEWS)
@@ -64,33 +61,11 @@ def rebuild(folder: Path) -> RebuildReport:
     return RebuildReport(head=head, seconds=seconds, tables=rows, differing=differing)
 
 
-Digests = dict[str, tuple[int, Any]]
-
-
 def _before(folder: Path) -> Digests | None:
     """What the old views hold, once they have seen all events; None when they cannot be used."""
     if not (folder / VIEWS).exists():
         return None
-    store = EventStore(folder / "ledger.duckdb")
+    store = EventStore(folder / LEDGER)
     head = store.head
     store.close()
-    try:
-        with duckdb.connect(str(folder / VIEWS), read_only=True) as connection:
-            shown = connection.execute("SELECT seq FROM position WHERE name = 'tables'").fetchone()
-            return _digests(connection) if shown == (head,) else None
-    except duckdb.Error as error:
-        log.warning(
-            "the old views cannot be read: %s", str(error).splitlines()[0], extra=fields(event="views.unreadable")
-        )
-        return None
-
-
-def _digests(connection: duckdb.DuckDBPyConnection) -> Digests:
-    """Of each table the number of its rows and a sum over them that does not depend on their order."""
-    return {table.name: _digest(connection, table) for table in TABLES}
-
-
-def _digest(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, Any]:
-    columns = ", ".join(f'"{name}"' for name in table.columns)
-    row = connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {table.name}").fetchone()
-    return row or (0, None)
+    return views.digests_at(folder / VIEWS, head)

@@ -1,12 +1,12 @@
 """A job, batch or release as JSON text and back: how a view remembers what the ledger keeps in memory."""
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
-from medkg_lab.ledger.state import Batch, Circuit, Job, Release, StageRun, values_of
+from medkg_lab.ledger.state import Batch, Circuit, Definition, Job, Release, StageRun, State, values_of
 from medkg_lab.models.event_codec import evidence_to_json, spec_to_json
 
 T = TypeVar("T")
@@ -67,6 +67,21 @@ def own_failures_from(record: str) -> dict[str, float]:
     """The jobs of a record that the lab runs again by itself."""
     values: dict[str, float] = orjson.loads(record)
     return values
+
+
+def state_from(seq: int, definitions: Iterable[Sequence[Any]], memory: Mapping[str, str], jobs: Iterable[Job]) -> State:
+    """The state at event `seq`: from the rows of table definition, the records of table memory, and the unfinished jobs."""
+    state = State(seq=seq)
+    for row in definitions:
+        kind, name, version, *rest = row
+        state.definitions[kind, name, version] = Definition(kind, name, version, *rest)
+    state.batches = batches_from(memory.get("batches", "[]"))
+    state.releases = releases_from(memory.get("releases", "[]"))
+    state.breakers = breakers_from(memory.get("breakers", "[]"))
+    state.own_failures = own_failures_from(memory.get("own_failures", "{}"))
+    for job in sorted(jobs, key=lambda job: job.ticket):
+        state.adopt(job)
+    return state
 
 
 def _list(record: str, kind: type[T]) -> list[T]:

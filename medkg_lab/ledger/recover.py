@@ -15,11 +15,11 @@ import orjson
 from medkg_lab.files import replace_private, sync
 from medkg_lab.ledger import bookmarks, files, log_source, positions, snapshots, views
 from medkg_lab.ledger.archive import COLUMNS, Archive, quoted, relation
-from medkg_lab.ledger.core import FOLDS, Core
 from medkg_lab.ledger.errors import NothingToRecover, RecoveryFailed
-from medkg_lab.ledger.log_source import EventLog
+from medkg_lab.ledger.log_source import EventTopic
 from medkg_lab.ledger.maintenance import EVENTS, FOLD, MANIFEST, SNAPSHOTS
 from medkg_lab.ledger.migrations import migrate
+from medkg_lab.ledger.opening import FOLDS, LEDGER, VIEWS, open_core
 from medkg_lab.ledger.recovery import Range, Source, beyond, plan
 from medkg_lab.ledger.store import lock
 
@@ -80,9 +80,7 @@ def _reads(path: Path, sql: str) -> bool:
 
 log = logging.getLogger(__name__)
 
-LEDGER = "ledger.duckdb"
 MARK = "ledger.duckdb.hwm"
-VIEWS = "views.duckdb"
 POSITIONS = "positions.json"
 _OWN = (LEDGER, f"{LEDGER}.wal", MARK)
 _ISLANDS = """
@@ -129,7 +127,7 @@ class RecoveryReport:
 
 
 def recover(
-    folder: Path, topic: EventLog | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
+    folder: Path, topic: EventTopic | None, snapshots: Sequence[Path] = (), accept_loss: bool = False
 ) -> RecoveryReport:
     """Put a sound ledger in the place of a damaged one, while no ledger runs on `folder`.
 
@@ -193,7 +191,7 @@ def _add_archive(work: _Work, name: str, archive: Archive) -> None:
         _add(work, name, read)
 
 
-def _add_topic(work: _Work, part: Path, topic: EventLog, promised: int) -> None:
+def _add_topic(work: _Work, part: Path, topic: EventTopic, promised: int) -> None:
     remarks = log_source.stage(work.connection, part / "topic.duckdb", topic, promised)
     if remarks:
         work.problems["topic"] = "; ".join(remarks)
@@ -262,7 +260,7 @@ def _prove(fresh: Path, folder: Path, head: int) -> None:
     Archive(fresh / "archive").adopt(Archive(folder / "archive"))
     (fresh / FOLDS).symlink_to(folder / FOLDS)
     try:
-        core = Core(fresh)
+        core = open_core(fresh)
     except Exception as error:
         # Whatever it stumbles over: the old files stay as they are.
         raise RecoveryFailed(path=folder, detail=f"{type(error).__name__}: {error}") from error

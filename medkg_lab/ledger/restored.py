@@ -8,13 +8,12 @@ from medkg_lab.errors import LabError
 from medkg_lab.files import sync
 from medkg_lab.ledger import files
 from medkg_lab.ledger.archive import COLUMNS, Archive, relation
-from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.maintenance import EVENTS, FOLD
 from medkg_lab.ledger.migrations import MIGRATIONS, migrate
+from medkg_lab.ledger.opening import LEDGER, open_core
 
 FORMAT = len(MIGRATIONS)
 """The version of the event file that this program writes."""
-_LEDGER = "ledger.duckdb"
 _MARK = "ledger.duckdb.hwm"
 
 
@@ -35,14 +34,14 @@ def build(folder: Path, snapshot: Path, head: int) -> None:
     """
     paths = _check(snapshot, head)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with duckdb.connect(str(folder / _LEDGER)) as connection:
-        migrate(connection, _LEDGER)
+    with duckdb.connect(str(folder / LEDGER)) as connection:
+        migrate(connection, LEDGER)
         if head:
             sql = f"INSERT INTO event SELECT {COLUMNS} FROM {relation(paths)} WHERE seq <= {head} ORDER BY seq"
             connection.execute(sql).fetchall()
         connection.execute("CHECKPOINT").fetchall()
     (folder / _MARK).write_bytes(head.to_bytes(8, "little"))
-    core = Core(folder)
+    core = open_core(folder)
     core.close()
     for path in folder.iterdir():
         if path.is_file():

@@ -3,13 +3,13 @@
 Times are seconds since the epoch. Every table can be made again from the events.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, StageRun
+from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, RunStatus, StageRun
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import NO_EVIDENCE
 
@@ -251,6 +251,12 @@ def stage_row(job: Job, place: int, run: StageRun) -> Row:
     )
 
 
+def stage_run(row: Sequence[Any]) -> StageRun:
+    """What a row of table stage_run says, with or without its place."""
+    _, execution, stage, half, batch, attempt, status, *rest = row[: len(STAGE_RUN.columns) - 1]
+    return StageRun(stage, execution, half, batch, attempt, RunStatus(status), *rest)
+
+
 def gate_row(job: Job, gate: Gate) -> Row:
     """The row of table gate."""
     return (
@@ -270,6 +276,13 @@ def gate_row(job: Job, gate: Gate) -> Row:
         gate.partial,
         gate.release_id,
     )
+
+
+def gate_values(row: Sequence[Any]) -> dict[str, Any]:
+    """A row of table gate by column, with its JSON as it is."""
+    values = dict(zip(GATE.columns, row, strict=True))
+    parsed = {name: orjson.Fragment(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
+    return {**values, **parsed}
 
 
 def document_row(key: DocumentKey, last: Published) -> Row:

@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from medkg_lab.ledger.archive import Archive, quoted
+from medkg_lab.ledger.ports import ViewsBusy
 from medkg_lab.ledger.projection import Changes
-from medkg_lab.ledger.records import batches_from, breakers_from, job_from, own_failures_from, releases_from
-from medkg_lab.ledger.state import FINISHED, Definition, DocumentKey, Job, Published, RunStatus, StageRun, State
-from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published
+from medkg_lab.ledger.records import job_from, state_from
+from medkg_lab.ledger.state import FINISHED, DocumentKey, Job, Published, StageRun, State
+from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published, stage_run
+from medkg_lab.ledger.view_questions import DuckDbQuestions
 from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ _FENCE = (
     "SET enable_external_access=false",
     "SET lock_configuration=true",
 )
+Digests = dict[str, tuple[int, Any]]
 _RUN_COLUMNS = ", ".join(f'"{name}"' for name in list(STAGE_RUN.columns)[:-1])
 
 
@@ -118,9 +122,12 @@ class Views:
             return self.seq
 
     def project(self, changes: Changes) -> None:
-        """Write the rows of `changes` in one transaction. Raises duckdb.Error; nothing was written then."""
+        """Write the rows of `changes` in one transaction. Raises ViewsBusy and duckdb.Error; nothing was written then."""
         with self._writing:
-            self._project(changes)
+            try:
+                self._project(changes)
+            except duckdb.OutOfMemoryException as error:
+                raise ViewsBusy(detail=str(error).splitlines()[0]) from error
 
     def _project(self, changes: Changes) -> None:
         self._connection.execute("BEGIN")
@@ -145,9 +152,44 @@ class Views:
         """A reader for another thread."""
         return ViewReader(self.cursor())
 
+    @contextmanager
+    def questions(self) -> Iterator[DuckDbQuestions]:
+        """The views of this moment, to be asked inside the block."""
+        with self.cursor() as connection:
+            yield DuckDbQuestions(connection, self.archive)
+
+    def digests(self) -> Digests:
+        """Of each table the number of its rows and a sum over them that does not depend on their order."""
+        with self.cursor() as connection:
+            return digests(connection)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def digests(connection: duckdb.DuckDBPyConnection) -> Digests:
+    """What `Views.digests` says, of the view file that is open here."""
+    return {table.name: _digest(connection, table) for table in TABLES}
+
+
+def _digest(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, Any]:
+    columns = ", ".join(f'"{name}"' for name in table.columns)
+    row = connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {table.name}").fetchone()
+    return row or (0, None)
+
+
+def digests_at(path: Path, head: int) -> Digests | None:
+    """Those of the view file at `path`, which nobody has open; None when it does not end at event `head`, or is damaged."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            shown = connection.execute("SELECT seq FROM position WHERE name = 'tables'").fetchone()
+            return digests(connection) if shown == (head,) else None
+    except duckdb.Error as error:
+        log.warning(
+            "the old views cannot be read: %s", str(error).splitlines()[0], extra=fields(event="views.unreadable")
+        )
+        return None
 
 
 def remove(path: Path) -> None:
@@ -178,17 +220,10 @@ class ViewReader:
 
     def load(self) -> State:
         """The state at `position`, without the finished jobs."""
-        state = State(seq=self.position())
-        for row in self._connection.execute(f"SELECT * FROM {DEFINITION.name}").fetchall():
-            state.definitions[row[:3]] = Definition(*row)
+        definitions = self._connection.execute(f"SELECT * FROM {DEFINITION.name}").fetchall()
         memory = dict(self._connection.execute("SELECT name, record FROM memory").fetchall())
-        state.batches = batches_from(memory.get("batches", "[]"))
-        state.releases = releases_from(memory.get("releases", "[]"))
-        state.breakers = breakers_from(memory.get("breakers", "[]"))
-        state.own_failures = own_failures_from(memory.get("own_failures", "{}"))
         names = ", ".join(f"'{each.value}'" for each in sorted(FINISHED))
-        for job in sorted(self._jobs(f"state NOT IN ({names})", []), key=lambda job: job.ticket):
-            state.adopt(job)
+        state = state_from(self.position(), definitions, memory, self._jobs(f"state NOT IN ({names})", []))
         state.job_counts = self._counts("job")
         state.gate_counts = self._counts("gate")
         return state
@@ -202,9 +237,7 @@ class ViewReader:
         sql = f"SELECT {_RUN_COLUMNS} FROM stage_run WHERE job_id IN ({chosen}) ORDER BY job_id, place"
         runs: dict[str, list[StageRun]] = {}
         for row in self._connection.execute(sql, parameters).fetchall():
-            job_id, execution, stage, half, batch, attempt, status, *rest = row
-            run = StageRun(stage, execution, half, batch, attempt, RunStatus(status), *rest)
-            runs.setdefault(job_id, []).append(run)
+            runs.setdefault(row[0], []).append(stage_run(row))
         for job_id, record in self._connection.execute(
             f"SELECT job_id, record FROM job WHERE {where}", parameters
         ).fetchall():

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.answers import WriterFigures
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing, LedgerError
+from medkg_lab.ledger.ports import ViewsBusy
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.logs import fields
 from medkg_lab.models.event_codec import Encoded
@@ -94,9 +93,7 @@ class Writer(threading.Thread):
 
     def status(self) -> CommitStatus:
         """How the ledger stands; to be asked before the thread starts, or in it."""
-        state = self.core.state
-        lanes = frozenset(state.queue.lanes())
-        return CommitStatus(self.core.store.head, self.core.views.seq, lanes, bool(state.open_gates or state.releases))
+        return status_of(self.core)
 
     def run(self) -> None:
         """Work until stopped. Whatever goes wrong ends the process at once: memory may be ahead of the file by then, and an
@@ -176,7 +173,7 @@ class Writer(threading.Thread):
             self.figures.commits += 1
             self.figures.events += len(encoded)
             self.figures.longest_commit_s = max(self.figures.longest_commit_s, time.monotonic() - clock)
-        answered += [(item, _run_query(item.read_state, self.core)) for item in items if item.read_state is not None]
+        answered += [(item, run_query(item.read_state, self.core)) for item in items if item.read_state is not None]
         self._flushes += [
             (item, self.core.state.seq) for item in items if item.request is None and item.read_state is None
         ]
@@ -217,11 +214,19 @@ class Writer(threading.Thread):
             self._wake.notify()
 
 
+def status_of(core: Core) -> CommitStatus:
+    """How a ledger stands; for the thread that changes it."""
+    state = core.state
+    lanes = frozenset(state.queue.lanes())
+    return CommitStatus(core.store.head, core.views.seq, lanes, bool(state.open_gates or state.releases))
+
+
 def _ignore(outcome: Outcome) -> None:
     pass
 
 
-def _run_query(read_state: Callable[[Core], Any], core: Core) -> Outcome:
+def run_query(read_state: Callable[[Core], Any], core: Core) -> Outcome:
+    """What a look at the ledger gives, or why it failed."""
     try:
         return Outcome(read_state(core))
     except LabError as error:
@@ -278,7 +283,7 @@ class _Projector(threading.Thread):
         for left in reversed(range(PROJECTION_TRIES)):
             try:
                 return self._core.views.project(changes)
-            except duckdb.OutOfMemoryException:
+            except ViewsBusy:
                 if not left:
                     raise
                 log.warning("no memory left for the views, tried again in a second", extra=fields(event="views.waits"))

@@ -3,18 +3,52 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing
 from medkg_lab.ledger.ring import Ring
-from medkg_lab.ledger.writer import CommitStatus, Item, Writer
+from medkg_lab.ledger.writer import CommitStatus, Figures, Item, Writer
 from medkg_lab.models.event_codec import Encoded
 
 IN_FLIGHT = 1024
 """Commands that may wait for their commit; further ones wait for a place, and with them their senders."""
 MAX_WAIT_S = 300.0
+
+
+class Bridge(Protocol):
+    """What the ops need of it: to have things done in the ledger, and to wait for what others do.
+
+    `ring` has the newest events and `commit_status` what the last commit left; both are as of what was answered last.
+    """
+
+    ring: Ring
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def clock(self) -> float:
+        """Seconds of the clock that leases run by."""
+
+    @property
+    def commit_status(self) -> CommitStatus:
+        """How the ledger stood after the last commit."""
+
+    @property
+    def figures(self) -> Figures:
+        """What was done since the start."""
+
+    async def do(
+        self, request: Request | None = None, read_state: Callable[[Core], Any] | None = None, lazy: bool = False
+    ) -> Any:
+        """Have a command carried out, a look taken, or (neither) the views flushed. Raises LabError."""
+
+    async def command(self, command: type[Command], args: Mapping[str, Any], lazy: bool = False) -> Any:
+        """Carry out a command as it travels. Raises LabError."""
+
+    async def until(self, ready: Callable[[], bool], wait_s: float) -> bool:
+        """Wait for a commit after which `ready` holds, for so many seconds at most. Raises LedgerClosing."""
 
 
 class WriterBridge:
@@ -30,6 +64,19 @@ class WriterBridge:
         self.stopping = asyncio.Event()
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._changed = asyncio.Event()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def clock(self) -> float:
+        """Seconds of the clock that the writer takes leases back by."""
+        return time.monotonic()
+
+    @property
+    def figures(self) -> Figures:
+        """What the writer has done since it started."""
+        return self.writer.figures
 
     def start(self) -> None:
         """Start the writer."""

@@ -14,8 +14,8 @@ import pytest
 
 from medkg_lab.ledger.answers import ClaimedBatch, LeaseState
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import DiskFull, GateNotWaiting
+from medkg_lab.ledger.opening import open_core
 from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import State
 from tests.disks import fill_up
@@ -109,7 +109,7 @@ def kill_repeatedly(process: LedgerProcess, kills: int, rest: float) -> list[Wri
 def check_nothing_is_lost(process: LedgerProcess, writers: list[Writer]) -> None:
     """Every acknowledged job and command is in the log once, and memory and tables are its fold."""
     assert process.stop() == 0
-    core = Core(process.folder)
+    core = open_core(process.folder)
     events = [event for part in core.store.reader().all_after(0) for event in part]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert max(Counter(event.id for event in events).values()) == 1

@@ -12,9 +12,9 @@ import pytest
 
 from medkg_lab.ledger import bookmarks
 from medkg_lab.ledger.chain import Epoch, Link, LogRecord, signed
-from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import LedgerInUse, NothingToRecover
-from medkg_lab.ledger.log_source import EventLog
+from medkg_lab.ledger.log_source import EventTopic
+from medkg_lab.ledger.opening import open_core
 from medkg_lab.ledger.recover import RecoveryReport, SourcePart, recover
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.signing import Signer
@@ -47,7 +47,7 @@ class Wreck:
 
     def whole(self, upto: int | None = None) -> None:
         """The ledger opens and has exactly the events up to a number, as they were, the pruned ones in its archive."""
-        core = Core(self.folder)
+        core = open_core(self.folder)
         found = [event for part in core.store.reader().all_after(0) for event in part]
         core.close()
         wanted = self.events[:upto]
@@ -63,9 +63,9 @@ def chained(values: list[bytes], start: int = 0, epoch: int = 1) -> list[LogReco
     return records
 
 
-def log(records: list[LogRecord], **options: Any) -> EventLog:
+def log(records: list[LogRecord], **options: Any) -> EventTopic:
     """The topic with these records."""
-    return EventLog(records, SIGNER, **options)
+    return EventTopic(records, SIGNER, **options)
 
 
 def work(client: Any, name: str) -> None:
@@ -202,7 +202,7 @@ def test_behind_a_fold_when_the_first_events_are_gone_for_good(pruned: Wreck) ->
     assert (report.installed, report.taken) == (
         True, (SourcePart("topic", low + 1, len(pruned.events)),)
     )  # fmt: skip
-    core = Core(pruned.folder)
+    core = open_core(pruned.folder)
     assert (core.store.low, core.store.head) == (low, len(pruned.events))
     assert core.find("a0a") is not None
     core.close()

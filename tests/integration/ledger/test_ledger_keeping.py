@@ -12,8 +12,8 @@ from medkg_lab import exit_codes
 from medkg_lab.ledger import files
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.errors import EventsPruned, QueryRefused, SnapshotFailed
+from medkg_lab.ledger.opening import open_core
 from medkg_lab.ledger.rebuild import rebuild
 from tests.integration.ledger.harness import LedgerProcess, claim, run, submit, to_gate
 from tests.told import logged
@@ -115,7 +115,7 @@ def test_a_pruning_that_was_cut_off_is_finished_by_the_next(ledger: LedgerProces
     work(client, "a")
     before = everything(client)
     assert ledger.stop() == 0
-    core = Core(ledger.folder)
+    core = open_core(ledger.folder)
     core.store.reader().archive(1, 10)
     core.close()
     (ledger.folder / "archive" / "events-000000000011-000000000020.part").write_bytes(b"half")
@@ -227,17 +227,17 @@ def test_views_are_made_again_with_the_same_rows(
     assert report["differing"] == []
     assert report["tables"]["job"] == len(before["job"])
     assert ledger.stop() == 0
-    core = Core(ledger.folder)
+    core = open_core(ledger.folder)
     wrong = core.views.cursor()
     wrong.execute("UPDATE job SET state = 'completed' WHERE job_id = 'a-queued'")
     wrong.close()
     core.close()
     assert rebuild(ledger.folder).differing == ("job",)
-    core = Core(ledger.folder)
+    core = open_core(ledger.folder)
     memory = canonical(core.state)
     core.close()
     assert rebuild(ledger.folder).differing == ()
-    core = Core(ledger.folder)
+    core = open_core(ledger.folder)
     assert canonical(core.state) == memory
     core.close()
 

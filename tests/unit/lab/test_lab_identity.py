@@ -14,7 +14,6 @@ from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, find_document, find_job, find_node, replaced_version
 from medkg_lab.ledger.answers import Selected
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.query import _jobs
 from medkg_lab.models.events import CompletedJob, JobCompleted
 from medkg_lab.models.identity import file_id, plain
 from medkg_lab.models.submission import Content, Submission
@@ -42,7 +41,8 @@ class Answers:
     def jobs(self, limit: int = 100, after: str | None = None, **filters: str | None) -> Any:
         self.world.core.project()
         given = {name: value for name, value in filters.items() if value is not None}
-        return _jobs(self.world.core.views.cursor(), given, limit, after)
+        with self.world.core.views.questions() as questions:
+            return questions.jobs(given, limit, after)
 
     def get(self, job_id: str) -> Any:
         self.world.core.project()

@@ -25,9 +25,9 @@ STEPS = 230
 class Walk:
     """Two pipelines, a few documents, engines that work, fail and vanish, people who interfere, and restarts."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, in_memory: bool = False) -> None:
         self.random = random.Random(seed)
-        self.world = World(folder, kept_finished=2)
+        self.world = World(folder, kept_finished=2, in_memory=in_memory)
         self.batches: list[dict[str, Any]] = []
 
     def go(self, steps: int) -> None:
@@ -217,7 +217,10 @@ class Walk:
     def lose_the_views(self) -> None:
         before = canonical(self.world.core.state)
         self.world.core.close()
-        (self.world.folder / "views.duckdb").unlink()
+        if self.world.memory is not None:
+            self.world.core.views.discard()
+        else:
+            (self.world.folder / "views.duckdb").unlink()
         self.world.core = self.world.open()
         assert canonical(self.world.core.state) == before
 

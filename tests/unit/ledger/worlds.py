@@ -17,6 +17,8 @@ from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany
 from medkg_lab.ledger.commands.record import Record
 from medkg_lab.ledger.commands.releases import Launch, Releases
 from medkg_lab.ledger.core import Core, Request
+from medkg_lab.ledger.memory import MemoryEventLog, MemoryJobViews
+from medkg_lab.ledger.opening import open_core
 from medkg_lab.ledger.state import State
 from medkg_lab.models.events import (
     PDF_IR_READY,
@@ -139,10 +141,11 @@ def ids(batch: Mapping[str, Any]) -> list[str]:
 
 
 class World:
-    """A ledger in a folder, spoken to without threads and sockets; ids and time count up."""
+    """A ledger in a folder, or in memory, spoken to without threads and sockets; ids and time count up."""
 
-    def __init__(self, folder: Path, kept_finished: int = 1000) -> None:
+    def __init__(self, folder: Path, kept_finished: int = 1000, in_memory: bool = False) -> None:
         self.folder = folder
+        self.memory = (MemoryEventLog(), MemoryJobViews()) if in_memory else None
         self.kept_finished = kept_finished
         self.core = self.open()
         self.clock = 0.0
@@ -160,7 +163,9 @@ class World:
 
     def open(self) -> Core:
         """Open the ledger."""
-        return Core(self.folder, self.kept_finished)
+        if self.memory is not None:
+            return Core(*self.memory, self.folder, self.kept_finished)
+        return open_core(self.folder, self.kept_finished)
 
     def do(self, op: str, *, id: str | None = None, resend: bool = False, **args: Any) -> Any:
         """Carry out one command; what it is refused with is raised."""

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.ledger.core import Core
+from medkg_lab.ledger.opening import open_core
 from medkg_lab.ledger.reducer import fold
 from medkg_lab.ledger.state import State
 from medkg_lab.ledger.tables import TABLES
@@ -156,7 +156,7 @@ def test_a_recorded_log_is_read_and_written_as_it_was(home: Path) -> None:
 
 
 def test_a_recorded_ledger_with_its_archive_folds_to_the_same_tables(home: Path) -> None:
-    core = Core(home)
+    core = open_core(home)
     events = [event for page in core.store.reader().all_after(0) for event in page]
     assert [codec.from_line(line) for line in (home / "log.jsonl").read_bytes().splitlines()] == events
     core.project()
