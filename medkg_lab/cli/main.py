@@ -16,6 +16,7 @@ from medkg_lab.cli.commands import (
     completion,
     dagster,
     demo,
+    dev,
     doctor,
     document,
     eval,
@@ -76,6 +77,7 @@ TRACEBACK = "MEDKG_LAB_TRACEBACK"
 MODULES = (
     screen,
     demo,
+    dev,
     lab,
     dagster,
     submit,

@@ -1,4 +1,6 @@
-"""What an edited pipeline would make of the last documents: its chunk and extract stages and those in use, run side by side.
+"""What an edited pipeline would make of the last documents: its stages and those in use, run side by side.
+
+Tried are the stages for chunks and extraction, and those of plug-ins' types.
 
 Both versions read the documents that the lab keeps, as their parse stages made them; nothing is written, and nothing goes to the
 network: a stage that calls a service or needs a GPU is not tried.
@@ -18,16 +20,19 @@ from medkg_lab.errors import LabError, ServiceError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.stages import registry
-from medkg_lab.stages.contracts import ExtractInput, Lane, RequestOptions, StageContext, StageType
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.contracts import Lane, RequestOptions, StageContext, StageType
+from medkg_lab.stages.custom_types import custom_types
+from medkg_lab.stages.kinds import INPUT_KINDS, KINDS, assemble, kind_of
 from medkg_lab.stages.registry import Resources
+from medkg_lab.topology.graph import dependencies, sort
 from medkg_lab.topology.models import StageDefinition, Topology
 from medkg_lab.topology.profiles import Profile
 
-TRIED = (StageType.CHUNK, StageType.EXTRACT)
+_LEFT_ALONE = (StageType.INGEST, StageType.DOWNLOAD, StageType.PARSE, StageType.EMBED, StageType.INDEX, StageType.KG)
+"""What is not tried: it makes the document, or what only the indexes read."""
 _DOCUMENTS = """
 SELECT j.job_id, j.doc_id, arg_max(s.ref, s.t1) FROM job j JOIN stage_run s USING (job_id)
-WHERE j.pipeline_name = ? AND j.state = 'completed' AND s.kind = 'document' AND s.ref IS NOT NULL
+WHERE (?::VARCHAR IS NULL OR j.pipeline_name = ?) AND j.state = 'completed' AND s.kind = 'document' AND s.ref IS NOT NULL
 GROUP BY j.job_id, j.doc_id, j.age ORDER BY j.age DESC LIMIT ?
 """
 
@@ -42,10 +47,11 @@ class NetworkRefused(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one version made of a document: its chunks, and what it extracted, a line each."""
+    """What one version made of a document, a line each: chunks, what it extracted, and what stages of plug-ins' types made."""
 
     chunks: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +82,17 @@ class _Offline:
 
 
 def not_tried(lab: Lab, topology: Topology) -> list[str]:
-    """The chunk and extract stages of a pipeline that a preview leaves out, each with the reason."""
+    """The stages that a preview would try and leaves out, each with the reason."""
     profile = lab.catalog.profile(lab.settings.profile)
-    found = ((_stage(topology, kind), kind) for kind in TRIED)
-    return [f"{stage.name}: {why}" for stage, _ in found if stage and (why := _objection(stage, profile))]
+    return [f"{stage.name}: {why}" for stage in _tried(topology) if (why := _objection(stage, profile))]
 
 
 def preview(lab: Lab, old: Topology, new: Topology, last: int) -> Iterator[Previewed]:
     """The last documents of a pipeline under both versions, the newest first. Raises NothingToPreview."""
-    rows = lab.ledger.rows(_DOCUMENTS, [old.name, last], limit=last).rows
-    store = ArtifactStore(lab.locations.data / "artifacts", "reader")
-    kept = [(str(job), str(doc), str(ref)) for job, doc, ref in rows if store.has(str(ref))]
-    if not kept:
-        raise NothingToPreview(pipeline=old.name)
-    data = lab.locations.data
-    factory = StageFactory(
-        Resources(cache=lab.locations.cache, vocabularies=data / "vocabularies", models=data / "models")
-    )
-    profile = lab.catalog.profile(lab.settings.profile)
-    sides = [_Version(topology, factory, profile, store) for topology in (old, new)]
-    for number, (job_id, doc_id, ref) in enumerate(kept, 1):
-        document: Document = KINDS["document"].decode(store.get(ref))
+    workshop = Workshop(lab)
+    kept = workshop.last_documents(old.name, last)
+    sides = [workshop.version(topology) for topology in (old, new)]
+    for number, (job_id, document) in enumerate(kept, 1):
         made, trouble = [], ""
         for version in sides:
             try:
@@ -104,30 +100,59 @@ def preview(lab: Lab, old: Topology, new: Topology, last: int) -> Iterator[Previ
             except LabError as error:
                 trouble = str(error)
                 made.append(Side())
-        yield Previewed(doc_id, number, len(kept), made[0], made[1], trouble)
+        yield Previewed(document.doc_id, number, len(kept), made[0], made[1], trouble)
 
 
-class _Version:
+class Workshop:
+    """What versions of pipelines are tried with: the lab's models, vocabularies and documents, read and never written."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._store = ArtifactStore(lab.locations.data / "artifacts", "reader")
+        data = lab.locations.data
+        resources = Resources(cache=lab.locations.cache, vocabularies=data / "vocabularies", models=data / "models")
+        self._factory = StageFactory(resources)
+        self._profile = lab.catalog.profile(lab.settings.profile)
+
+    def version(self, topology: Topology) -> "Version":
+        """A version of a pipeline, to be tried."""
+        return Version(topology, self._factory, self._profile, self._store)
+
+    def last_documents(self, pipeline: str | None, last: int) -> list[tuple[str, Document]]:
+        """The last documents that are kept of a pipeline, or of all, each with its job. Raises NothingToPreview."""
+        rows = self._lab.ledger.rows(_DOCUMENTS, [pipeline, pipeline, last], limit=last).rows
+        decode = KINDS["document"].decode
+        kept = [(str(job), decode(self._store.get(str(ref)))) for job, _, ref in rows if self._store.has(str(ref))]
+        if not kept:
+            raise NothingToPreview(pipeline=pipeline or "any pipeline")
+        return kept
+
+
+class Version:
     """One version of a pipeline, as far as it is tried."""
 
     def __init__(self, topology: Topology, factory: StageFactory, profile: Profile, store: ArtifactStore) -> None:
         self._topology, self._factory, self._profile, self._store = topology, factory, profile, store
 
     def run(self, job_id: str, document: Document) -> Side:
-        """What the version makes of a document."""
-        chunks: Sequence[Chunk] = self._made(StageType.CHUNK, job_id, document, document) or ()
-        extraction: Extraction | None = self._made(
-            StageType.EXTRACT, job_id, document, ExtractInput(document, tuple(chunks))
-        )
-        return Side(tuple(one.text for one in chunks), tuple(_lines(extraction)) if extraction else ())
-
-    def _made(self, kind: StageType, job_id: str, document: Document, item: Any) -> Any:
-        stage = _stage(self._topology, kind)
-        if stage is None or _objection(stage, self._profile):
-            return None
-        built = self._factory.stage(stage, self._profile).stage
-        made = built.execute(self._context(stage, job_id, document), item)
-        return asyncio.run(_awaited(made)) if inspect.isawaitable(made) else made
+        """What the version makes of a document. Raises LabError."""
+        values: dict[str, Any] = {"document": document}
+        own: list[str] = []
+        for stage in _tried(self._topology):
+            missing = [kind for kind in INPUT_KINDS[stage.type] if kind not in values]
+            if missing or _objection(stage, self._profile):
+                continue
+            built = self._factory.stage(stage, self._profile).stage
+            made = built.execute(self._context(stage, job_id, document), assemble(stage.type, values))
+            value = asyncio.run(_awaited(made)) if inspect.isawaitable(made) else made
+            kind = kind_of(stage.type, value).name
+            values[kind] = value
+            if stage.type.value in custom_types():
+                own += _plain_lines(kind, value)
+        extraction: Extraction | None = values.get("extraction")
+        chunks: Sequence[Chunk] = values.get("chunks", ())
+        found = tuple(_lines(extraction)) if extraction else ()
+        return Side(tuple(one.text for one in chunks), found, tuple(own))
 
     def _context(self, stage: StageDefinition, job_id: str, document: Document) -> StageContext:
         return StageContext(
@@ -141,8 +166,19 @@ async def _awaited(made: Any) -> Any:
     return await made
 
 
-def _stage(topology: Topology, kind: StageType) -> StageDefinition | None:
-    return next((stage for stage in topology.stages if stage.type == kind), None)
+def _tried(topology: Topology) -> list[StageDefinition]:
+    """The stages that are tried, in an order in which each comes after what it depends on."""
+    ordered = map(topology.stage, sort(dependencies(topology.stages)))
+    return [stage for stage in ordered if not stage.is_gate and stage.type not in _LEFT_ALONE]
+
+
+def _plain_lines(kind: str, value: Any) -> list[str]:
+    """What a plug-in's stage made: a document's paragraphs, chunks' texts, else JSON."""
+    if isinstance(value, Document):
+        return [block.text for block in value.blocks]
+    if kind == "chunks":
+        return [one.text for one in value]
+    return [f"{kind}: {line}" for line in KINDS[kind].encode(value).decode().splitlines()]
 
 
 def _objection(stage: StageDefinition, profile: Profile) -> str:

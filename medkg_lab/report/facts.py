@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from medkg_lab.report.judged import Judged, Quality, measure
 from medkg_lab.sdk.lab import Lab
 from medkg_lab.sdk.records import Edge, Node
 
@@ -92,10 +93,14 @@ class Facts:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     nodes_in_all: int
+    quality: Quality | None = None
 
 
-def gather(lab: Lab, now: float) -> Facts:
-    """Ask the lab. Raises LabNotRunning, and QueryTimeout where the tables are too large to be asked in time."""
+def gather(lab: Lab, now: float, judged: Sequence[Judged] = ()) -> Facts:
+    """Ask the lab, the judged queries too.
+
+    Raises LabNotRunning, and QueryTimeout where the tables are too large to be asked in time.
+    """
     health = lab.health()
     pipelines: dict[str, dict[str, int]] = {}
     for pipeline, state, count in lab.table(_STATES).rows:
@@ -118,6 +123,7 @@ def gather(lab: Lab, now: float) -> Facts:
         nodes=nodes,
         edges=edges,
         nodes_in_all=len(graph.nodes),
+        quality=measure(lab, judged) if judged else None,
     )
 
 

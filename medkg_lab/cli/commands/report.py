@@ -14,6 +14,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         "report", parents=[common], help="write what the lab did as one page, with charts and the graph"
     )
     parser.add_argument("--out", type=Path, required=True, help="the file, such as report.html")
+    parser.add_argument(
+        "--judged",
+        type=Path,
+        metavar="FILE",
+        help="a query a line, a tab, the documents that answer it: how well they are found",
+    )
     parser.set_defaults(run=run)
 
 
@@ -21,10 +27,12 @@ def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from medkg_lab.files import replace_private
     from medkg_lab.report.facts import gather
+    from medkg_lab.report.judged import read_judged
     from medkg_lab.report.page import render
     from medkg_lab.sdk.lab import Lab
 
-    page = render(gather(Lab(args.home), time.time()))
+    judged = () if args.judged is None else read_judged(args.judged)
+    page = render(gather(Lab(args.home), time.time(), judged))
     replace_private(args.out, page)
     size = len(page.encode())
     if args.json:

@@ -1,6 +1,7 @@
 """The whole lab on the bundled documents: the demo, and what a person does next."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,37 @@ def test_files_of_one_name_are_two_documents_until_a_person_says_otherwise(demo:
     assert lab.ok("jobs", "show", same["doc_id"])["replaces"]["job_id"] == same["job_id"]
     assert lab.run("submit", str(tmp_path), "--replaces", same["doc_id"]).code == 2
     assert lab.ok("graph", "node", f"doc:{same['doc_id']}")["node"]
+
+
+def test_a_plugin_under_work_is_tried_before_and_after_each_change(demo: Demo, tmp_path: Path) -> None:
+    lab, _ = demo
+    assert lab.run("new", "stage", "drop-short", "--folder", str(tmp_path)).code == 0
+    folder = tmp_path / "medkg-drop-short"
+    source = folder / "medkg_drop_short" / "__init__.py"
+    assert lab.run("dev", str(folder), "--once", "--pipeline", "nobody").code == 2
+    process = lab.popen("dev", str(folder), "--last", "3", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        first = json.loads(process.stdout.readline())["documents"]
+        assert len(first) == 3
+        assert not any(one["differs"] for one in first)
+        assert process.stderr.readline().startswith(f"Watching {folder}")
+        text = source.read_text()
+        source.write_text(text.replace("tuple(kept)", "tuple(kept[:1])"))
+        changed = json.loads(process.stdout.readline())["documents"]
+        assert [one["after"]["made"] for one in changed] == [one["before"]["made"][:1] for one in first]
+        assert any(one["differs"] for one in changed)
+        source.write_text(text + "\nthis is no Python\n")
+        assert "SyntaxError" in json.loads(process.stdout.readline())["error"]
+        source.write_text(text)
+        again = json.loads(process.stdout.readline())["documents"]
+        assert [one["before"] for one in again] == [one["after"] for one in changed]
+        assert [one["after"] for one in again] == [one["before"] for one in first]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode in (0, 130)
 
 
 def test_down_leaves_nothing_and_up_brings_everything_back(demo: Demo) -> None:

@@ -13,6 +13,7 @@ import pytest
 from medkg_lab import Lab
 from medkg_lab.cli.main import main
 from medkg_lab.report.facts import FailureFacts, gather, most_linked, throughput
+from medkg_lab.report.judged import JudgementsUnreadable, measure, read_judged
 from medkg_lab.report.page import LIBRARY, render
 from medkg_lab.sdk.records import Edge, Node
 
@@ -68,6 +69,30 @@ def test_a_browser_draws_it_and_says_nothing_against_it(lab: Lab, tmp_path: Path
     assert not [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
     in_browser(path, f"--print-to-pdf={tmp_path / 'report.pdf'}")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_search_is_judged_by_what_a_person_expects(lab: Lab, tmp_path: Path) -> None:
+    trial = next(one for one in lab.documents() if one.source == "clinicaltrials")
+    judged = tmp_path / "judged.tsv"
+    key = trial.doc_id.partition(":")[2]
+    judged.write_text(f"# mine\n{trial.title}\tpmc:PMC1 {key}\n\n{trial.title}\tfile:nobody\n")
+    path = tmp_path / "report.html"
+    assert main(["report", "--home", str(lab.home), "--out", str(path), "--judged", str(judged)]) == 0
+    assert "Search, as judged (2 queries)" in path.read_text()
+    quality = measure(lab, read_judged(judged))
+    assert [one.rank for one in quality.asked] == [1, None]
+    assert (quality.success_at_1, quality.success_at_5, quality.reciprocal_rank) == (0.5, 0.5, 0.5)
+    assert "Search, as judged" not in render(gather(lab, 0.0))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "no tab\n", "query\t\n", "\tpmc:PMC1\n"])
+def test_judgements_that_say_nothing_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "judged.tsv"
+    path.write_text(text)
+    with pytest.raises(JudgementsUnreadable):
+        read_judged(path)
+    with pytest.raises(JudgementsUnreadable):
+        read_judged(tmp_path / "nowhere")
 
 
 def test_ends_are_counted_in_whole_buckets() -> None:

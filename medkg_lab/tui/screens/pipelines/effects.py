@@ -61,7 +61,10 @@ def side_by_side(one: Previewed, width: int) -> list[Line]:
     for title, before, after in (
         ("chunks", one.before.chunks, one.after.chunks),
         ("found", one.before.found, one.after.found),
+        ("made by stages of plug-ins", one.before.made, one.after.made),
     ):
+        if not before and not after:
+            continue
         same = " · the same" if before == after else ""
         lines += [[], [(f"{title}: {len(before)} → {len(after)}{same}", "accent bold")]]
         lines += _compared(before, after, half) if before != after else []
