@@ -10,8 +10,8 @@ from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport, desc
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.core import Core, Request
 from medkg_lab.ledger.rates import Rates, Spent
-from medkg_lab.ledger.state import Circuit, CircuitState
-from medkg_lab.ledger.writer_bridge import Bridge, WriterBridge
+from medkg_lab.ledger.state import Circuit
+from medkg_lab.ledger.writer_bridge import Bridge
 from medkg_lab.models.circuits import CircuitState, RateLease
 
 MAX_RATE_PER_SECOND = 1_000_000.0

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from medkg_lab.ledger.answers import WriterFigures
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.ring import Ring
-from medkg_lab.ledger.writer import CommitStatus, Figures, run_query, status_of
+from medkg_lab.ledger.writer import CommitStatus, run_query, status_of
 
 
 class DirectBridge:
@@ -16,7 +17,7 @@ class DirectBridge:
     """
 
     def __init__(self, core: Core, now: Callable[[], float], clock: Callable[[], float]) -> None:
-        self.figures = Figures()
+        self.figures = WriterFigures()
         self.ring = Ring(core.store.head)
         self._core = core
         self.now = now

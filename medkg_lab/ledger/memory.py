@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from medkg_lab.ledger.answers import JobRow
+from medkg_lab.ledger.answers import GateRow, JobRow, Selected
 from medkg_lab.ledger.describe import list_job
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.query import FILTERS, MAX_GATES
@@ -23,7 +23,7 @@ from medkg_lab.ledger.tables import (
     TABLES,
     Row,
     Table,
-    gate_values,
+    gate_from,
     published,
     stage_run,
 )
@@ -206,14 +206,14 @@ class MemoryQuestions:
         fitting = (row for row in found if all(_fits(row, name, value) for name, value in filters.items()))
         return [list_job(job_from(row[place["record"]], ())) for row in islice(fitting, limit)]
 
-    def gates(self, state: str | None) -> list[dict[str, Any]]:
+    def gates(self, state: str | None) -> list[GateRow]:
         """The gates in `state`, or all; those that wait longest first."""
         place = _PLACE[GATE]
         found = [row for row in self._tables.rows(GATE) if state is None or row[place["state"]] == state]
         found.sort(key=lambda row: row[place["waiting_since"]])
-        return list(map(gate_values, found[:MAX_GATES]))
+        return list(map(gate_from, found[:MAX_GATES]))
 
-    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
+    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> Selected:
         """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
         # Here: who asks nothing in SQL needs no database.
         from medkg_lab.ledger.view_questions import of_rows

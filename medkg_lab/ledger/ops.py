@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from medkg_lab import rpc
 from medkg_lab.errors import LabError
+from medkg_lab.failures import describe
+from medkg_lab.ledger.answers import LeaseState, RecordOutcome
 from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.circuits import Circuits
 from medkg_lab.ledger.commands.batches import Claim, Surrender
@@ -66,12 +68,12 @@ class Ops:
         return {**plain, **own, **self._circuits.handlers(), **self._queries.handlers()}
 
     def _plain(self, command: type[Command]) -> rpc.Handler:
-        async def handle(args: dict[str, Any]) -> Any:
+        async def handle(args: rpc.Arguments) -> Any:
             return await self._bridge.command(command, args)
 
         return handle
 
-    async def claim(self, args: dict[str, Any]) -> Any:
+    async def claim(self, args: rpc.Arguments) -> Any:
         """A batch, as soon as there is one; null when there was none within `wait_s`."""
         command, wait_s = Claim.parse(args), wait_of(Claim.op, args)
         until = time.monotonic() + wait_s
@@ -85,12 +87,12 @@ class Ops:
             ):
                 return None
 
-    async def record(self, args: dict[str, Any]) -> Any:
+    async def record(self, args: rpc.Arguments) -> Any:
         """What an engine did; `lazy` may wait a little for others."""
         return await self._bridge.command(Record, args, lazy=bool(args.get("lazy")))
 
-    async def records(self, args: dict[str, Any]) -> list[dict[str, Any]]:
-        """Several records in order, each with an outcome of its own: {result} or {error}."""
+    async def records(self, args: rpc.Arguments) -> list[RecordOutcome]:
+        """Several records in order, each with an outcome of its own."""
         lazy = bool(args.get("lazy"))
         each = Args("records", args).mappings("records")
         # All of them are waited for, also when one is refused because the ledger closes: the answer is then that it is closing.
@@ -98,33 +100,33 @@ class Ops:
         found = await asyncio.gather(*outcomes, return_exceptions=True)
         if failed := next((one for one in found if isinstance(one, BaseException)), None):
             raise failed
-        return [one for one in found if isinstance(one, dict)]
+        return [one for one in found if isinstance(one, RecordOutcome)]
 
-    async def _outcome(self, answer: Awaitable[Any]) -> dict[str, Any]:
+    async def _outcome(self, answer: Awaitable[Any]) -> RecordOutcome:
         try:
-            return {"result": await answer}
+            return RecordOutcome(result=await answer)
         except rpc.PeerClosing:
             raise
         except LabError as error:
-            return {"error": rpc.describe(error)}
+            return RecordOutcome(error=describe(error))
 
-    async def releases(self, args: dict[str, Any]) -> Any:
+    async def releases(self, args: rpc.Arguments) -> Any:
         """The releases that were not launched yet, as soon as there is one."""
         if not await self._bridge.until(lambda: self._bridge.commit_status.releasable, wait_of("releases", args)):
             return []
         return await self._bridge.do(Request(Releases(uuid4().hex)))
 
-    async def heartbeat(self, args: dict[str, Any]) -> Any:
+    async def heartbeat(self, args: rpc.Arguments) -> Any:
         """Renew a batch's lease, until the running stage's deadline at most; tells which jobs were cancelled."""
         read = Args("heartbeat", args)
         batch_id = read.text("batch_id")
         deadline = None if read.any("deadline_s") is None else read.number("deadline_s", -1e9, 1e9)
 
-        def evaluate(core: Core) -> dict[str, Any]:
+        def evaluate(core: Core) -> LeaseState:
             batch = core.state.batches.get(batch_id)
             if batch is None:
-                return {"owned": False, "cancelled": []}
+                return LeaseState(owned=False, cancelled=())
             core.leases.renew(batch, self._bridge.clock(), deadline)
-            return {"owned": True, "cancelled": list(batch.cancelled)}
+            return LeaseState(owned=True, cancelled=tuple(batch.cancelled))
 
         return await self._bridge.do(read_state=evaluate)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from medkg_lab.errors import LabError
-from medkg_lab.ledger.answers import JobRow
+from medkg_lab.ledger.answers import GateRow, JobRow, Selected
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.state import DocumentKey, Job, Published, State
 from medkg_lab.models.event_codec import Row
@@ -77,11 +77,11 @@ class JobQuestions(Protocol):
     def jobs(self, filters: Mapping[str, str], limit: int, after: str | None) -> list[JobRow]:
         """The newest jobs that fit `filters`, from the one after job `after` on."""
 
-    def gates(self, state: str | None) -> list[dict[str, Any]]:
-        """The gates in `state`, or all, as rows of table gate; those that wait longest first."""
+    def gates(self, state: str | None) -> list[GateRow]:
+        """The gates in `state`, or all; those that wait longest first."""
 
-    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
-        """The first `limit` rows of a SELECT, as {columns, rows, truncated}. Raises QueryRefused, QueryFailed, QueryTimeout."""
+    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> Selected:
+        """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed, QueryTimeout."""
 
 
 class JobReader(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from medkg_lab.ledger.answers import GateRow, read
 from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, RunStatus, StageRun
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import NO_EVIDENCE
@@ -278,11 +279,11 @@ def gate_row(job: Job, gate: Gate) -> Row:
     )
 
 
-def gate_values(row: Sequence[Any]) -> dict[str, Any]:
-    """A row of table gate by column, with its JSON as it is."""
+def gate_from(row: Sequence[Any]) -> GateRow:
+    """What a row of table gate says."""
     values = dict(zip(GATE.columns, row, strict=True))
-    parsed = {name: orjson.Fragment(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
-    return {**values, **parsed}
+    parsed = {name: orjson.loads(values[name]) for name, kind in GATE.columns.items() if kind == "JSON"}
+    return read({**values, **parsed}, GateRow)
 
 
 def document_row(key: DocumentKey, last: Published) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from medkg_lab.ledger.answers import JobRow
+from medkg_lab.ledger.answers import GateRow, JobRow, Selected
 from medkg_lab.ledger.archive import COLUMNS, Archive
 from medkg_lab.ledger.cells import plain_row
 from medkg_lab.ledger.describe import list_job
@@ -17,7 +17,7 @@ from medkg_lab.ledger.errors import QueryFailed, QueryTimeout
 from medkg_lab.ledger.query import FILTERS, MAX_GATES
 from medkg_lab.ledger.records import job_from
 from medkg_lab.ledger.select_statements import check
-from medkg_lab.ledger.tables import GATE, TABLES, Row, Table, gate_values
+from medkg_lab.ledger.tables import GATE, TABLES, Row, Table, gate_from
 
 ARCHIVE_TABLE = "event_archive"
 _NAMED = "? IN (doc_id, if(source = 'file', 'file:' || doc_key, doc_id))"
@@ -43,14 +43,14 @@ class DuckDbQuestions:
         records = self._connection.execute(sql, parameters).fetchall()
         return [list_job(job_from(record, ())) for (record,) in records]
 
-    def gates(self, state: str | None) -> list[dict[str, Any]]:
+    def gates(self, state: str | None) -> list[GateRow]:
         """The gates in `state`, or all; those that wait longest first."""
         columns = ", ".join(f'"{name}"' for name in GATE.columns)
         where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
         sql = f"SELECT {columns} FROM gate {where} ORDER BY waiting_since LIMIT {MAX_GATES}"
-        return list(map(gate_values, self._connection.execute(sql, parameters).fetchall()))
+        return list(map(gate_from, self._connection.execute(sql, parameters).fetchall()))
 
-    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> dict[str, Any]:
+    def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> Selected:
         """The first `limit` rows of a SELECT. Raises QueryRefused, QueryFailed and QueryTimeout."""
         check(self._connection, sql)
         self._connection.execute(archive_view(self._archive)).fetchall()
@@ -74,7 +74,7 @@ class DuckDbQuestions:
             raise QueryFailed(detail=str(error)) from None
         finally:
             timer.cancel()
-        return {"columns": columns, "rows": [plain_row(row) for row in rows[:limit]], "truncated": len(rows) > limit}
+        return Selected(columns, [plain_row(row) for row in rows[:limit]], len(rows) > limit)
 
 
 @contextmanager

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from medkg_lab.ledger.answers import WriterFigures
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.core import Core, Outcome, Request
 from medkg_lab.ledger.errors import LedgerClosing
 from medkg_lab.ledger.ring import Ring
-from medkg_lab.ledger.writer import CommitStatus, Figures, Item, Writer
+from medkg_lab.ledger.writer import CommitStatus, Item, Writer
 from medkg_lab.models.event_codec import Encoded
 
 IN_FLIGHT = 1024
@@ -36,7 +37,7 @@ class Bridge(Protocol):
         """How the ledger stood after the last commit."""
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> WriterFigures:
         """What was done since the start."""
 
     async def do(
@@ -74,7 +75,7 @@ class WriterBridge:
         return time.monotonic()
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> WriterFigures:
         """What the writer has done since it started."""
         return self.writer.figures
 
