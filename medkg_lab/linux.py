@@ -34,6 +34,9 @@ _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _UID_AT = _NLMSG_HEAD + 4 + 48 + 12
 """Where `idiag_uid` stands in an answer: behind four bytes, the socket's id, and three numbers."""
 _libc = ctypes.CDLL(None, use_errno=True)
+_PUNCH_HOLE = 0x02 | 0x01
+"""FALLOC_FL_PUNCH_HOLE with FALLOC_FL_KEEP_SIZE, without which it is refused."""
+_ZEROS = 1024 * 1024
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
@@ -206,6 +209,18 @@ def _diagnosed_uid(client: tuple[str, int], server: tuple[str, int]) -> int | No
         raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     state, uid = answer[_NLMSG_HEAD + 1], struct.unpack_from("=I", answer, _UID_AT)[0]
     return int(uid) if state == int(_ESTABLISHED, 16) else None
+
+
+def make_hole(handle: int, offset: int, length: int) -> None:
+    """Let a part of a file read as zeros, and give its blocks back to the disk where the file system can (fallocate(2))."""
+    if not length:
+        return
+    if _libc.fallocate(handle, _PUNCH_HOLE, ctypes.c_long(offset), ctypes.c_long(length)) == 0:
+        return
+    if (number := ctypes.get_errno()) not in (errno.EOPNOTSUPP, errno.ENOSYS):
+        raise OSError(number, os.strerror(number))
+    for start in range(offset, offset + length, _ZEROS):
+        os.pwrite(handle, bytes(min(_ZEROS, offset + length - start)), start)
 
 
 def raise_open_files(wanted: int = 8192) -> int:

@@ -40,6 +40,7 @@ _OF_TYPE: Mapping[str, Mapping[str, Any]] = {
     "gate.released": {"release_id": "r1", "pipeline": "gated", "pipeline_version": "1.0+abc", "segment": 1},
     "run.launched": {"run_id": "run-1", "release_id": None, "by": "anna", "from_stage": None},
     "field.set": {"field": "pdf_ir_ready", "value": True, "by": "pdf"},
+    "document.deleted": {"tenant_id": "default", "doc_id": "file:j1", "by": "anna", "why": "asked for"},
     "breaker.opened": {"policy": "p", "key": "k", "failures": 3, "reset_s": 1.0, "until": 2.0, "by": "e1"},
     "breaker.half_open": {"policy": "p", "key": "k", "owner": "e1", "until": 3.0},
     "breaker.closed": {"policy": "p", "key": "k", "by": "e1"},

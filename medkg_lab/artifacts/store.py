@@ -11,14 +11,22 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 from medkg_lab.errors import LabError
+from medkg_lab.files import replace_private
 
 _HEADER = struct.Struct("<4s32sQ")
 _MAGIC = b"MKA1"
+NAME_FROM = _HEADER.size - len(_MAGIC)
+"""Bytes from where a record has its hash to where its value begins."""
+PACKS = "packs"
+NOTHING = bytes(32)
+"""The hash of a record whose value was removed, a hole (`sweep.py`)."""
 PACK_BYTES = 256 * 1024 * 1024
 """Bytes after which a writer starts a new pack."""
 MAX_VALUE_BYTES = 512 * 1024 * 1024
@@ -46,6 +54,38 @@ class _Location(NamedTuple):
     length: int
 
 
+class Barrier:
+    """Where the packs ended when the last sweep began, as every writer sees it.
+
+    A value from before that may be gone in a moment: who stores it again must not rely on it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "sweep.json"
+        self._seen: tuple[int, int] | None = None
+        self._ends: dict[str, int] = {}
+
+    @staticmethod
+    def write(root: Path, ends: Mapping[str, int]) -> None:
+        """Set it, durably."""
+        replace_private(root / "sweep.json", orjson.dumps(dict(ends)), durable=True)
+
+    def look(self) -> bool:
+        """See whether it was set anew."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return False
+        if (seen := (found.st_ino, found.st_mtime_ns)) == self._seen:
+            return False
+        self._ends, self._seen = orjson.loads(self._path.read_bytes()), seen
+        return True
+
+    def has_passed(self, pack: Path, offset: int) -> bool:
+        """Whether what stands there was written after it was set."""
+        return offset > self._ends.get(pack.name, 0)
+
+
 class ArtifactStore:
     """Values by their sha256; `writer` names this process's packs and may be None for a store that only reads.
 
@@ -57,7 +97,8 @@ class ArtifactStore:
         self.root = root
         self.writer = writer
         self._pack_bytes = pack_bytes
-        self._packs = root / "packs"
+        self._packs = root / PACKS
+        self._barrier = Barrier(root)
         self._packs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._index: dict[str, _Location] = {}
         self._scanned: dict[Path, int] = {}
@@ -90,7 +131,7 @@ class ArtifactStore:
         return self.put_many([data])[0]
 
     def put_many(self, values: Sequence[bytes]) -> list[str]:
-        """Keep all `values` with one append and one fdatasync; values that are already kept cost nothing."""
+        """Keep all `values` with one append and one fdatasync; what was kept since the last sweep costs nothing."""
         names = self.stage_many(values)
         self.commit()
         return names
@@ -121,14 +162,42 @@ class ArtifactStore:
     def get(self, sha256: str) -> bytes:
         """The bytes of the artifact. Raises ArtifactMissing, or ArtifactDamaged when they no longer have the hash."""
         with self._lock:
+            self._look()
             place = self._find(sha256)
             if place is None:
                 raise ArtifactMissing(sha256=sha256, root=self.root)
             handle = self._handle(place.pack)
         data = os.pread(handle, place.length, place.offset)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ArtifactDamaged(sha256=sha256, pack=place.pack.name)
-        return data
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+        return self._elsewhere(sha256, place)
+
+    def _elsewhere(self, sha256: str, place: _Location) -> bytes:
+        """The value that is no longer where it was: a sweep left another copy of it, or none."""
+        with self._lock:
+            for pack in self._packs.glob("*.pack"):
+                handle = self._handle(pack)
+                for name, found in records(pack, handle, 0):
+                    if name == sha256 and found != place:
+                        self._index[name] = found
+                        return self.get(sha256)
+            if os.pread(self._handle(place.pack), len(NOTHING), place.offset - NAME_FROM) == NOTHING:
+                raise ArtifactMissing(sha256=sha256, root=self.root)
+        raise ArtifactDamaged(sha256=sha256, pack=place.pack.name)
+
+    def _look(self) -> None:
+        """See whether a sweep has changed packs, and read what is there now; in the lock."""
+        if not self._barrier.look():
+            return
+        for pack, handle in list(self._handles.items()):
+            if os.fstat(handle).st_nlink == 0:
+                try:
+                    now = os.open(pack, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    now = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                # Under the same number: another thread may be about to read from it.
+                os.dup2(now, handle, inheritable=False)
+                os.close(now)
 
     def has(self, sha256: str) -> bool:
         """Whether the artifact is in the store."""
@@ -155,6 +224,7 @@ class ArtifactStore:
         names: list[str] = []
         parts: list[bytes] = []
         places: dict[str, _Location] = {}
+        self._look()
         pack, offset = self._room_for(sum(map(len, values)))
         for data in values:
             if len(data) > MAX_VALUE_BYTES:
@@ -162,7 +232,7 @@ class ArtifactStore:
             digest = hashlib.sha256(data)
             name = digest.hexdigest()
             names.append(name)
-            if name in self._index or name in places:
+            if name in places or self._is_kept(name):
                 continue
             parts += [_HEADER.pack(_MAGIC, digest.digest(), len(data)), data]
             places[name] = _Location(pack, offset + _HEADER.size, len(data))
@@ -172,6 +242,11 @@ class ArtifactStore:
             self._index.update(places)
             self._scanned[pack] = self._end = offset
         return names
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether the value is here, and no sweep may be about to remove it."""
+        place = self._index.get(name)
+        return place is not None and self._barrier.has_passed(place.pack, place.offset)
 
     def _write(self, pack: Path, record: bytes) -> None:
         handle, written = self._handle(pack), 0
@@ -188,7 +263,7 @@ class ArtifactStore:
         if self._end and self._end + size > self._pack_bytes:
             os.fdatasync(self._handle(self._pack))
             self._dirty = False
-            self._start_pack(_number(self._pack) + 1)
+            self._start_pack(pack_number(self._pack) + 1)
         return self._pack, self._end
 
     def _open_writer(self, writer: str) -> None:
@@ -198,9 +273,9 @@ class ArtifactStore:
         except BlockingIOError:
             os.close(self._lockfile)
             raise WriterInUse(writer=writer, root=self.root) from None
-        mine = sorted(self._packs.glob(f"{writer}-*.pack"), key=_number)
+        mine = sorted(self._packs.glob(f"{writer}-*.pack"), key=pack_number)
         self._scan()
-        self._start_pack(_number(mine[-1]) if mine else 1)
+        self._start_pack(pack_number(mine[-1]) if mine else 1)
 
     def _start_pack(self, number: int) -> None:
         pack = self._packs / f"{self.writer}-{number:06d}.pack"
@@ -228,23 +303,26 @@ class ArtifactStore:
         for pack in self._packs.glob("*.pack"):
             seen = self._scanned.get(pack, 0)
             end = seen
-            for name, place in _records(pack, self._handle(pack), seen):
-                self._index.setdefault(name, place)
+            for name, place in records(pack, self._handle(pack), seen):
+                if name:
+                    self._index[name] = place
                 end = place.offset + place.length
             self._scanned[pack] = end
 
 
-def _records(pack: Path, handle: int, start: int) -> Iterator[tuple[str, _Location]]:
+def records(pack: Path, handle: int, start: int) -> Iterator[tuple[str, _Location]]:
+    """What stands in a pack from `start` on, in order: the sha256 and the place of each value; a hole's sha256 is empty."""
     size = os.fstat(handle).st_size
     while start + _HEADER.size <= size:
         magic, digest, length = _HEADER.unpack(os.pread(handle, _HEADER.size, start))
         if magic != _MAGIC or start + _HEADER.size + length > size:
             return
-        yield digest.hex(), _Location(pack, start + _HEADER.size, length)
+        yield "" if digest == NOTHING else digest.hex(), _Location(pack, start + _HEADER.size, length)
         start += _HEADER.size + length
 
 
-def _number(pack: Path) -> int:
+def pack_number(pack: Path) -> int:
+    """The number of a pack among those of its writer."""
     found = re.search(r"-(\d+)\.pack$", pack.name)
     assert found is not None, f"{pack.name} is not a pack's name"
     return int(found.group(1))

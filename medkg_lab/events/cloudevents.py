@@ -19,6 +19,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from medkg_lab.models.events import (
+    DocumentDeleted,
     Event,
     EventData,
     EventType,
@@ -55,6 +56,7 @@ Published = (
     | GateOpened
     | GateRejected
     | GateReleased
+    | DocumentDeleted
 )
 """The ledger's events that become CloudEvents; the others (claims, leases, fields) stay inside."""
 _OTHER_TYPES: Mapping[EventType, EventType] = {
@@ -218,6 +220,8 @@ def _details(data: EventData) -> dict[str, object]:
             return {"success": False, "failure_kind": "dead", "reason": data.reason}
         case JobCancelled():
             return {"success": False, "by": data.by, "reason": data.why}
+        case DocumentDeleted():
+            return {"by": data.by, "reason": data.why}
         case GateOpened():
             return {"gate": data.gate, "by": data.by, "how": data.how, "reason": data.why}
         case GateRejected():

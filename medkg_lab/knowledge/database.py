@@ -115,6 +115,13 @@ class Database:
         rows = self.rows("SELECT model, dimension FROM manifest WHERE EXISTS (SELECT 1 FROM vector)")
         return (rows[0][0], rows[0][1]) if rows else None
 
+    def checkpoint(self) -> None:
+        """Bring the write-ahead log into the file, from the writing thread; a search that runs meanwhile puts it off."""
+        try:
+            self._writer.execute("CHECKPOINT").fetchall()
+        except duckdb.TransactionException:
+            _LOG.info("the store is searched: what was deleted leaves its file later", extra=fields(event="store.busy"))
+
     def copy_to(self, target: Path) -> int:
         """Copy the store to a new file, from the writing thread; the number of the last event that was taken in."""
         for ending in ("", ".wal"):  # nothing is written meanwhile, so that the two belong together

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from medkg_lab.models.events import (
     BatchExpired,
+    DocumentDeleted,
     Event,
     GateFailed,
     GateRejected,
@@ -22,6 +23,7 @@ class Action(StrEnum):
     PUBLISH = "publish"
     PARK = "park"
     FENCE = "fence"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def _effects(event: Event) -> list[Effect]:
             return [Effect(Action.FENCE, batch)]
         case JobCompleted(unchanged=False):
             return [Effect(Action.PUBLISH, job) for job in event.jobs]
+        case DocumentDeleted():
+            return [Effect(Action.DELETE, job) for job in event.jobs]
         case JobCompleted() | JobFailed() | JobDead() | JobCancelled() | GateFailed() | GateRejected():
             return [Effect(Action.PARK, job) for job in event.jobs]
     return []

@@ -111,9 +111,13 @@ def _generations(
 ) -> dict[str, int]:
     """The open generation of each document's job, emptied of `leg` or made.
 
-    A job whose generation this very batch wrote and the job's completion published is skipped.
+    A job whose generation this very batch wrote and the job's completion published is skipped, and so is one whose document was
+    deleted: its engine did not know yet.
     """
     owners = {document.job_id: document for document in documents}
+    gone = "SELECT batch_id FROM fenced WHERE list_contains(?::VARCHAR[], batch_id)"
+    for row in writer.execute(gone, [list(owners)]).fetchall():
+        del owners[row[0]]
     query = f"SELECT job_id, id, state, {leg}_batch FROM generation WHERE list_contains(?::VARCHAR[], job_id)"
     known = writer.execute(query, [list(owners)]).fetchall()
     opened = {job: number for job, number, state, _ in known if state in ("staged", "parked")}

@@ -15,11 +15,19 @@ Writer = duckdb.DuckDBPyConnection
 
 @dataclass(frozen=True)
 class Publication:
-    """What became visible: the generations, and the first keys of the vector blocks that they replaced."""
+    """What became visible: the generations, and the first keys of the vector blocks that they replaced, or that are gone.
+
+    `gone` are the documents, as `tenant/id`, that are visible no longer.
+    """
 
     revision: int
     generations: tuple[int, ...]
     replaced: tuple[int, ...]
+    gone: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything that is searched has changed."""
+        return bool(self.generations or self.gone)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ def apply(database: Database, effects: Sequence[Effect], seq: int) -> Publicatio
     """Take in the effects of the ledger's events up to `seq`, and that position, in one transaction."""
     generations: list[int] = []
     replaced: list[int] = []
+    gone: list[str] = []
     with database.transaction() as writer:
         purge(writer)
         revision = database.position("revision", writer)
@@ -49,11 +58,16 @@ def apply(database: Database, effects: Sequence[Effect], seq: int) -> Publicatio
                     new, old = _publish(writer, subjects, revision + 1, seq)
                     generations += new
                     replaced += old
-        if generations:
+                case Action.DELETE:
+                    _fence(database, writer, subjects)
+                    documents, old = _delete(writer, subjects)
+                    gone += documents
+                    replaced += old
+        if generations or gone:
             revision += 1
             database.move("revision", revision)
         database.move("ledger", seq)
-    return Publication(revision, tuple(generations), tuple(replaced))
+    return Publication(revision, tuple(generations), tuple(replaced), tuple(gone))
 
 
 def purge(writer: Writer) -> None:
@@ -62,14 +76,39 @@ def purge(writer: Writer) -> None:
     _drop(writer, [row[0] for row in retired])
 
 
-def _fence(database: Database, writer: Writer, batches: Sequence[str]) -> None:
+def _fence(database: Database, writer: Writer, ids: Sequence[str]) -> None:
+    """Let nothing more be staged by batches, or for jobs, with these ids."""
     known = {row[0] for row in writer.execute("SELECT batch_id FROM fenced").fetchall()}
-    database.insert("fenced", [(batch,) for batch in batches if batch not in known])
+    database.insert("fenced", [(one,) for one in ids if one not in known])
 
 
 def _park(writer: Writer, jobs: Sequence[str]) -> None:
     query = "UPDATE generation SET state = 'parked' WHERE state = 'staged' AND list_contains(?::VARCHAR[], job_id)"
     writer.execute(query, [list(jobs)])
+
+
+def erase(database: Database) -> None:
+    """Delete what was retired, now that no search reads it, and have the file let go of it."""
+    with database.transaction() as writer:
+        purge(writer)
+    database.checkpoint()
+
+
+def _delete(writer: Writer, jobs: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Retire all generations of `jobs`, visible or not; their documents, and the first keys of the vector blocks that went.
+
+    What a job that was submitted after the deletion has staged already stays: it is none of them.
+    """
+    found = _found(writer, "list_contains(?::VARCHAR[], job_id)", jobs)
+    retired = [generation.id for generation in found]
+    writer.execute("UPDATE generation SET state = 'retired' WHERE list_contains(?::BIGINT[], id)", [retired])
+    return list(dict.fromkeys("/".join(one.owner) for one in found)), _blocks(writer, retired)
+
+
+def _blocks(writer: Writer, generations: Sequence[int]) -> list[int]:
+    """The first keys of the vector blocks of these generations."""
+    blocks = "SELECT first_key FROM vector WHERE list_contains(?::BIGINT[], generation)"
+    return [row[0] for row in writer.execute(blocks, [list(generations)]).fetchall()]
 
 
 def _drop(writer: Writer, generations: Sequence[int]) -> None:
@@ -109,8 +148,7 @@ def _publish(writer: Writer, jobs: Sequence[str], revision: int, seq: int) -> tu
     writer.execute("UPDATE generation SET state = 'retired' WHERE list_contains(?::BIGINT[], id)", [retired])
     update = "UPDATE generation SET state = 'published', revision = ?, seq = ? WHERE list_contains(?::BIGINT[], id)"
     writer.execute(update, [revision, seq, new])
-    blocks = "SELECT first_key FROM vector WHERE list_contains(?::BIGINT[], generation)"
-    return new, [row[0] for row in writer.execute(blocks, [retired]).fetchall()]
+    return new, _blocks(writer, retired)
 
 
 def _copy_forward(writer: Writer, old: _Generation, new: _Generation) -> None:

@@ -102,10 +102,10 @@ class Knowledge:
         The graph turns with the store's commit; text and vectors turn together, as soon as the text index has committed.
         """
         publication = publishing.apply(self.database, effects, seq)
-        if not publication.generations:
+        if not publication:
             return
         manifest = self.database.manifest()
-        self._texts.write(self.database, self._texts.revision, publication.revision)
+        self._texts.write(self.database, self._texts.revision, publication.revision, publication.gone)
         blocks = passages.blocks(self.database, publication.generations)
         added = list(VectorIndex.fetch(self.database, blocks, manifest))
         sparse = list(SparseIndex.fetch(self.database, blocks))
@@ -118,6 +118,8 @@ class Knowledge:
             self._catalogue.swap(known, publication.replaced)
             for one in self._packaged:
                 one.swap(read, publication.replaced)
+        if publication.gone:
+            publishing.erase(self.database)
         self._vectors.maintain()
 
     def vector_model(self) -> str | None:

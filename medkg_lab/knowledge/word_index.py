@@ -167,10 +167,13 @@ class WordIndex:
         self.write(database, self.revision, database.position("revision"))
         self.reload()
 
-    def write(self, database: Database, since: int, revision: int) -> None:
-        """Commit what was published after the revision `since` as `revision`; searches do not see it before `reload`."""
+    def write(self, database: Database, since: int, revision: int, gone: Sequence[str] = ()) -> None:
+        """Commit what was published after the revision `since` as `revision`, and that the documents `gone` (`tenant/id`) are no
+        more; searches do not see it before `reload`."""
         if revision <= since:
             return
+        for document in gone:
+            self._writer.delete_documents_by_term("doc", document)
         changed = passages.changed_since(database, since)
         for _, tenant, doc_id in changed:
             self._writer.delete_documents_by_term("doc", f"{tenant}/{doc_id}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.models.events import (
     DefinitionRegistered,
+    DocumentDeleted,
     Event,
     FieldSet,
     GateFailed,
@@ -95,6 +96,8 @@ def _of(event: Event) -> Entry | None:
             return _entry(event, data.by, f"gate {data.gate}", jobs, "waiting", "failed", data.reason)
         case JobCancelled():
             return _entry(event, data.by, "job", jobs, "", "cancelled", data.why)
+        case DocumentDeleted():
+            return _entry(event, data.by, f"document {data.doc_id}", jobs, "", "deleted", data.why)
         case JobRequeued():
             return _entry(event, data.by, "job", jobs, "", f"queued from {data.from_stage}", data.why)
         case RunLaunched():

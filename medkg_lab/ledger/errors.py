@@ -84,6 +84,19 @@ class GatePagesMissing(LedgerError):
     exit_code = exit_codes.GATE_REFUSED
 
 
+class DocumentInWork(LedgerError):
+    """{doc_id} cannot be deleted while it is in work: its job {job_id} is {state}. Wait until that has ended, or end it by
+    `medkg-lab jobs cancel {job_id}`, and delete the document then."""
+
+    exit_code = exit_codes.NOT_READY
+
+
+class DocumentGone(LedgerError):
+    """The document {doc_id} was deleted, with what job {job_id} had made. Submit it with `--again` to have it back."""
+
+    exit_code = exit_codes.USAGE
+
+
 class UnknownRelease(LedgerError):
     """Release {release_id} is not waiting to be launched: it was launched already, or all of its jobs were cancelled."""
 

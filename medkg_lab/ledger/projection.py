@@ -32,6 +32,7 @@ from medkg_lab.models.events import (
     BatchExpired,
     BreakerEvent,
     DefinitionRegistered,
+    DocumentDeleted,
     Event,
     GateReleased,
     GateWaiting,
@@ -53,16 +54,21 @@ from medkg_lab.stages.kinds import INPUT_KINDS
 _BatchEvent = (
     StageEvent | JobClaimed | BatchExpired | JobAdvanced | GateWaiting | JobCompleted | JobFailed | JobCancelled
 )
-_OwnFailureEvent = JobFailed | JobDead | JobRequeued
+_OwnFailureEvent = JobFailed | JobDead | JobRequeued | DocumentDeleted
 _ReleaseEvent = GateReleased | RunLaunched | JobCancelled
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Rows to write, and the number of the event that they are of."""
+    """Rows to write, and the number of the event that they are of.
+
+    After that the documents that are `gone` have no row any more, and what the `emptied` jobs made and had made of what has none.
+    """
 
     seq: int
     rows: Mapping[Table, list[Row]]
+    gone: tuple[DocumentKey, ...] = ()
+    emptied: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Projection:
     jobs: dict[str, None] = field(default_factory=dict)
     runs: dict[tuple[str, int, str], None] = field(default_factory=dict)
     documents: dict[DocumentKey, None] = field(default_factory=dict)
+    emptied: list[str] = field(default_factory=list)
     added: dict[Table, list[Row]] = field(default_factory=dict)
     batches: bool = False
     releases: bool = False
@@ -99,7 +106,11 @@ class Projection:
     def _absorb_jobs(self, state: State, event: Event) -> None:
         data = event.data
         jobs = [state.jobs[job_id] for job_id in data.jobs]
-        if isinstance(data, StageEvent):
+        if isinstance(data, DocumentDeleted):
+            self.documents[data.tenant_id, data.doc_id] = None
+            self.emptied += data.jobs
+            self.runs |= {(job.id, run.execution, run.stage): None for job in jobs for run in job.stages}
+        elif isinstance(data, StageEvent):
             self.runs |= {(job.id, job.execution, data.stage): None for job in jobs}
         else:
             running = ((job, run) for job in jobs for run in job.stages if run.status is RunStatus.RUNNING)
@@ -134,8 +145,9 @@ class Projection:
             MEMORY: self._memory_rows(state),
             **self.added,
         }
-        changes = Changes(state.seq, {table: each for table, each in rows.items() if each})
-        self.jobs, self.runs, self.documents, self.added = {}, {}, {}, {}
+        gone = tuple(key for key in self.documents if state.documents[key] is None)
+        changes = Changes(state.seq, {table: each for table, each in rows.items() if each}, gone, tuple(self.emptied))
+        self.jobs, self.runs, self.documents, self.added, self.emptied = {}, {}, {}, {}, []
         self.batches = self.releases = self.breakers = self.own_failures = False
         return changes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from medkg_lab.ledger.queue import GroupKey, Queue
 from medkg_lab.models.circuits import CircuitState
-from medkg_lab.models.events import Condition, Evidence, FieldValue
+from medkg_lab.models.events import Condition, DELETED, Evidence, FieldValue
 from medkg_lab.models.job import JobSpec
 
 
@@ -146,6 +146,11 @@ class Job:
     def outputs(self) -> dict[str, str]:
         """The newest output of each kind: {kind: sha256}."""
         return {kind: ref for kind, ref in self.done.values() if kind is not None and ref is not None}
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether its document was deleted."""
+        return self.fields.get(DELETED) is True
 
     @property
     def gate(self) -> Gate | None:

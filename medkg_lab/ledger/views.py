@@ -20,7 +20,7 @@ from medkg_lab.ledger.ports import ViewsBusy
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.records import job_from, state_from
 from medkg_lab.ledger.state import FINISHED, DocumentKey, Job, Published, StageRun, State
-from medkg_lab.ledger.tables import DEFINITION, DOCUMENT, POSITION, STAGE_RUN, TABLES, Row, Table, published, stage_run
+from medkg_lab.ledger.tables import ARTIFACT, DEFINITION, DOCUMENT, POSITION, PROVENANCE, STAGE_RUN, TABLES, Row, Table, published, stage_run
 from medkg_lab.ledger.view_questions import DuckDbQuestions
 from medkg_lab.logs import fields
 
@@ -41,6 +41,11 @@ _FENCE = (
 )
 Digests = dict[str, tuple[int, Any]]
 _RUN_COLUMNS = ", ".join(f'"{name}"' for name in list(STAGE_RUN.columns)[:-1])
+
+_REMOVE_DOCUMENTS = (
+    f"DELETE FROM {DOCUMENT.name} WHERE (tenant_id, doc_id) IN "
+    "(SELECT (tenant, doc) FROM (SELECT unnest(?::VARCHAR[]) AS tenant, unnest(?::VARCHAR[]) AS doc))"
+)
 
 
 class Views:
@@ -134,6 +139,7 @@ class Views:
         try:
             for table, rows in changes.rows.items():
                 self._write(table, rows)
+            self._remove(changes)
             self._write(POSITION, [("tables", changes.seq)])
             self._connection.execute("COMMIT")
         except duckdb.Error:
@@ -143,6 +149,14 @@ class Views:
 
     def _write(self, table: Table, rows: Sequence[Row]) -> None:
         self._connection.execute(table.write, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+
+    def _remove(self, changes: Changes) -> None:
+        if changes.gone:
+            keys = [list(column) for column in zip(*changes.gone, strict=True)]
+            self._connection.execute(_REMOVE_DOCUMENTS, keys).fetchall()
+        for table in (ARTIFACT, PROVENANCE) if changes.emptied else ():
+            sql = f"DELETE FROM {table.name} WHERE list_contains(?::VARCHAR[], job_id)"
+            self._connection.execute(sql, [list(changes.emptied)]).fetchall()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for another thread."""

@@ -17,6 +17,8 @@ PDF_IR_READY = "pdf_ir_ready"
 """The field that says that a document was made of a PDF; it holds only with evidence."""
 ACKNOWLEDGED = "acknowledged"
 """The field that says that a person has seen how a job ended, and put it aside: the execution that ended so."""
+DELETED = "deleted"
+"""The field that says that a job's document was deleted: the job is remembered, what it made is not."""
 
 FieldValue = bool | int | str
 
@@ -47,6 +49,7 @@ class EventType(StrEnum):
     GATE_RELEASED = "gate.released"
     RUN_LAUNCHED = "run.launched"
     FIELD_SET = "field.set"
+    DOCUMENT_DELETED = "document.deleted"
     BREAKER_OPENED = "breaker.opened"
     BREAKER_HALF_OPEN = "breaker.half_open"
     BREAKER_CLOSED = "breaker.closed"
@@ -465,6 +468,18 @@ class FieldSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentDeleted:
+    """All that was made of a document goes, and what these jobs, all that it ever had, made with it."""
+
+    type: ClassVar = EventType.DOCUMENT_DELETED
+    jobs: tuple[str, ...]
+    tenant_id: str
+    doc_id: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BreakerOpened:
     """Calls are held back until `until`: too many failed, or the probe did, or it said nothing."""
 
@@ -523,6 +538,7 @@ _WithJobs = (
     | GateReleased
     | RunLaunched
     | FieldSet
+    | DocumentDeleted
 )
 EventData = _WithEntries | _WithJobs | _WithoutJobs
 """What an event says. By itself it is an event that was decided on but has no place in the log yet."""

@@ -6,6 +6,7 @@ from typing import Self
 
 from medkg_lab.ledger.answers import Acknowledged, ChangedJobs, EndedJob, RequeuedJob
 from medkg_lab.ledger.commands.command import Args, Command, illegal, known
+from medkg_lab.ledger.errors import DocumentGone
 from medkg_lab.ledger.own_failures import BY, ENGINE, MAX_LOSSES, PAUSES
 from medkg_lab.ledger.plans import Plan, Plans
 from medkg_lab.ledger.state import FINISHED, Job, JobState, State
@@ -159,7 +160,7 @@ class RetryMany(Command):
 
     def decide(self, state: State, plans: Plans) -> list[EventData]:
         found = [job for job in map(state.jobs.get, self.jobs) if job is not None and job.state == self.state]
-        chosen = [job for job in found if self.kind is None or job.failure_kind == self.kind]
+        chosen = [job for job in found if not job.is_deleted and self.kind in (None, job.failure_kind)]
         return [draft for job in chosen for draft in requeue(job, plans, None, self.by)]
 
     def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ChangedJobs:
@@ -240,10 +241,12 @@ def requeue(
     """The events that run `job` again from `from_stage` on; at a gate, it waits there anew.
 
     The fields that open the gates from there on are cleared: what stood behind them is about to be made again. Raises
-    IllegalTransition unless the job is finished, and UnknownStage.
+    IllegalTransition unless the job is finished, DocumentGone when its document was deleted, and UnknownStage.
     """
     if job.state not in FINISHED:
         raise illegal(job, "be run again")
+    if job.is_deleted:
+        raise DocumentGone(doc_id=job.spec.doc_id, job_id=job.id)
     plan = plans.of(job.spec.pipeline, job.spec.pipeline_version, job.spec.offline)
     step = from_stage or plan.first_open(job.done)
     keep = plan.before(step)

@@ -19,7 +19,7 @@ def fold(state: State, event: Event) -> None:
         job = state.jobs[job_id]
         job.version += 1
         # That someone has seen how a job ended does not change when it ended.
-        if not (isinstance(event.data, events.FieldSet) and job.state in FINISHED):
+        if not (isinstance(event.data, events.FieldSet | events.DocumentDeleted) and job.state in FINISHED):
             job.updated_at = event.ts
     state.seq = event.seq
 
@@ -48,6 +48,7 @@ _HANDLERS: dict[type, Callable[[State, Event, Any], None]] = {
     events.GateReleased: gates.gate_released,
     events.RunLaunched: gates.run_launched,
     events.FieldSet: jobs.field_set,
+    events.DocumentDeleted: jobs.document_deleted,
     events.BreakerOpened: breakers.breaker_opened,
     events.BreakerHalfOpen: breakers.breaker_half_open,
     events.BreakerClosed: breakers.breaker_closed,

@@ -4,8 +4,10 @@ from medkg_lab.ledger.own_failures import due_at
 from medkg_lab.ledger.reducer.moves import end_runs, gate_to, jobs_of, move, ticket_of
 from medkg_lab.ledger.state import Definition, GateState, Job, JobState, Published, RunStatus, State
 from medkg_lab.models.events import (
+    DELETED,
     NO_EVIDENCE,
     DefinitionRegistered,
+    DocumentDeleted,
     Event,
     FieldSet,
     JobAdvanced,
@@ -175,6 +177,18 @@ def field_set(state: State, event: Event, data: FieldSet) -> None:
         job.fields[data.field] = data.value
         if data.evidence != NO_EVIDENCE:
             job.evidence[data.field] = data.evidence
+
+
+def document_deleted(state: State, event: Event, data: DocumentDeleted) -> None:
+    """A document is gone: its jobs stay with their histories, without what they made."""
+    for job in jobs_of(state, data):
+        job.fields[DELETED] = True
+        job.evidence, job.done, job.content = {}, {}, None
+        for run in job.stages:
+            run.ref = None
+        state.own_failures.pop(job.id, None)
+    state.documents[data.tenant_id, data.doc_id] = None
+    state.documents.move_to_end((data.tenant_id, data.doc_id))
 
 
 _CLOSED_GATES = frozenset({GateState.REJECTED, GateState.FAILED})

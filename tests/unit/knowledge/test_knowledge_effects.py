@@ -26,6 +26,10 @@ def test_an_expired_batch_is_fenced_and_its_jobs_are_left_alone() -> None:
     assert effects([event("batch.expired", ["a"], batch="b7")]) == [Effect(Action.FENCE, "b7")]
 
 
+def test_a_deleted_document_takes_what_its_jobs_staged_with_it() -> None:
+    assert effects([event("document.deleted", ["a", "b"])]) == [Effect(Action.DELETE, "a"), Effect(Action.DELETE, "b")]
+
+
 def test_other_events_have_no_effect_and_order_is_kept() -> None:
     log = [event("stage.completed", ["a"]), event("job.failed", ["a"]), event("job.requeued", ["a"])]
     assert effects([*log, event("job.completed", ["a"])]) == [Effect(Action.PARK, "a"), Effect(Action.PUBLISH, "a")]

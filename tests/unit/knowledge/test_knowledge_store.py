@@ -71,6 +71,28 @@ def test_staging_and_publishing_again_change_nothing(knowledge: Knowledge) -> No
     agree(knowledge)
 
 
+def test_a_deleted_document_is_nowhere(knowledge: Knowledge) -> None:
+    knowledge.stage_text("b1", [text_document("file:a", ["aspirin"]), text_document("file:b", ["ibuprofen"])])
+    knowledge.stage_graph("b1", [graph_document("file:a", [("Aspirin", "treats", "Pain")])])
+    publish(knowledge, "job-file:a", "job-file:b")
+    knowledge.stage_text("b2", [text_document("file:a", ["aspirin again"], job="parked")])
+    # Submitted and staged after the deletion, of which the follower has yet to hear.
+    knowledge.stage_text("b3", [text_document("file:a", ["aspirin anew"], job="later")])
+    knowledge.apply([Effect(Action.DELETE, "job-file:a"), Effect(Action.DELETE, "parked")], 2)
+    assert ids(knowledge, "aspirin", sources=None) == ["file:b#0"], "only the vectors still find something"
+    assert knowledge.counts() == {"documents": 1, "chunks": 1, "vectors": 1, "nodes": 0, "edges": 0}
+    assert knowledge.database.rows("SELECT DISTINCT job_id FROM generation ORDER BY 1") == [("job-file:b",), ("later",)]
+    assert knowledge.database.rows("SELECT count(*) FROM node") == [(0,)]
+    agree(knowledge)
+    # An engine that has not heard of it yet.
+    knowledge.stage_text("b1", [text_document("file:a", ["aspirin"])])
+    publish(knowledge, "job-file:a", seq=3)
+    assert knowledge.counts()["documents"] == 1
+    publish(knowledge, "later", seq=4)
+    assert ids(knowledge, "aspirin")[0] == "file:a#0"
+    agree(knowledge)
+
+
 def test_a_newer_generation_replaces_the_document_everywhere(knowledge: Knowledge) -> None:
     for job, words in (("j1", ["aspirin old", "aspirin more"]), ("j2", ["ibuprofen new"])):
         knowledge.stage_text("b", [text_document("file:a", words, job=job)])

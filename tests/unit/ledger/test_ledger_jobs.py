@@ -1,5 +1,7 @@
 """Submitting, running, failing, cancelling and retrying jobs."""
 
+from typing import Any
+
 import pytest
 
 from medkg_lab.ledger import errors
@@ -236,3 +238,50 @@ def test_commands_of_one_commit_see_each_other(world: World) -> None:
     claims = [Request(Claim.parse({"id": f"c{n}", **wanted})) for n in range(3)]
     _, *batches = world.carry_out(Request(Submit.parse({"id": "s", "jobs": [spec("a"), spec("b")]})), *claims)
     assert [batch and ids(batch) for batch in batches] == [["a"], ["b"], None]
+
+
+def worked_on(world: World, job_id: str, **spec: str) -> None:
+    world.submit(job_id, **spec)
+    batch = world.claim()
+    world.run(batch)
+    world.record(batch, done([job_id]))
+
+
+def rows(world: World, sql: str) -> list[tuple[Any, ...]]:
+    world.core.project()
+    return world.core.views.cursor().execute(sql).fetchall()
+
+
+def test_a_deleted_document_leaves_its_history_alone(world: World) -> None:
+    worked_on(world, "a", doc_id="file:x")
+    worked_on(world, "b", doc_id="file:x")
+    worked_on(world, "c", doc_id="file:y")
+    gone = {"tenant_id": "default", "doc_id": "file:x", "job_ids": ["a", "b"], "by": "anna", "why": "asked for"}
+    assert world.do("delete_document", **gone) == {"job_ids": ["a", "b"]}
+    assert rows(world, "SELECT doc_id FROM document") == [("file:y",)]
+    for table in ("artifact", "provenance"):
+        assert rows(world, f"SELECT DISTINCT job_id FROM {table}") == [("c",)]
+    assert rows(world, "SELECT job_id, count(ref) FROM stage_run GROUP BY 1 ORDER BY 1") == [
+        ("a", 0),
+        ("b", 0),
+        ("c", 3),
+    ]
+    assert world.job("a").is_deleted
+    assert world.job("a").outputs == {}
+    assert isinstance(world.refused("retry", job_id="a", by="anna"), errors.DocumentGone)
+    assert world.do("retry_many", job_ids=["a"], state="completed", by="anna") == {"job_ids": []}
+    assert world.do("delete_document", **gone) == {"job_ids": []}, "once is enough"
+    worked_on(world, "d", doc_id="file:x")
+    assert rows(world, "SELECT doc_id, job_id FROM document ORDER BY 1") == [("file:x", "d"), ("file:y", "c")]
+
+
+def test_a_document_in_work_is_not_deleted(world: World) -> None:
+    worked_on(world, "a", doc_id="file:x")
+    world.submit("b", doc_id="file:x")
+    gone = {"tenant_id": "default", "doc_id": "file:x", "job_ids": ["a"], "by": "anna", "why": "asked for"}
+    assert "job b is queued" in str(world.refused("delete_document", **gone))
+    world.do("cancel", job_id="b", by="anna", why="no")
+    named = {**gone, "job_ids": ["a", "b"]}
+    assert world.do("delete_document", **named) == {"job_ids": ["a", "b"]}
+    other = {**gone, "doc_id": "file:other", "job_ids": ["a"]}
+    assert isinstance(world.refused("delete_document", **other), errors.MalformedCommand)

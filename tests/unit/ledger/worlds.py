@@ -11,6 +11,7 @@ from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
 from medkg_lab.ledger.commands.definitions import Register
+from medkg_lab.ledger.commands.documents import DeleteDocument
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
 from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany, RetryOwn, Submit
@@ -43,7 +44,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
     for each in (
         Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register,
-        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn, Acknowledge,
+        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn, Acknowledge, DeleteDocument,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from medkg_lab.models.events import (
     BreakerHalfOpen,
     BreakerOpened,
     DefinitionRegistered,
+    DocumentDeleted,
     Event,
     EventData,
     FieldSet,
@@ -41,6 +42,7 @@ SUBMITTED = State("○", "submitted", "muted", "o")
 RETRIED = State("○", "retried", "text", "o")
 GATE_FAILED = State("✗", "gate failed", "bad", "x")
 FIELD_SET = State("✓", "field set", "muted", "v")
+DELETED = State("✗", "deleted", "muted", "x")
 REGISTERED = State("✓", "new version", "accent", "v")
 HALF_OPEN = State("◐", "half-open", "warn", "~")
 TRIPPED = State("▲", "breaker open", "warn", "!")
@@ -68,6 +70,7 @@ STATES: Mapping[str, State] = {
     "job.cancelled": glyphs.CANCELLED,
     "job.requeued": RETRIED,
     "field.set": FIELD_SET,
+    "document.deleted": DELETED,
     "breaker.opened": TRIPPED,
     "breaker.half_open": HALF_OPEN,
     "breaker.closed": CLOSED,
@@ -156,7 +159,7 @@ def _note(data: EventData) -> str:
             text = f"waits for {data.condition.ledger_field}"
         case GateOpened():
             text = f"{data.how} by {data.by}{': ' + data.why if data.why else ''}"
-        case GateRejected() | JobCancelled():
+        case GateRejected() | JobCancelled() | DocumentDeleted():
             text = f"by {data.by}: {data.why}"
         case JobRequeued():
             text = f"by {data.by} from {data.from_stage}"
