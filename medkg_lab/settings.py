@@ -169,6 +169,35 @@ class BackupSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """What the lab removes by itself; recorded exchanges, runs in Dagster and backups have limits in sections of their own.
+
+    What an unfinished job, a document's newest job or a view needs always stays.
+    """
+
+    every_hours: float = Field(default=24.0, gt=0, le=MOST_DAYS * 24, description="Hours between two times.")
+    events: int = Field(
+        default=500_000, ge=0, description="Events that stay in the ledger's table; older ones go to its archive."
+    )
+    archive_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_DAYS,
+        description="Days after which archived events go for ever, and with them `export` of older jobs; without it none go.",
+    )
+    superseded_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=MOST_DAYS,
+        description="Days after which the artifacts of a job go whose document was completed again by a newer one.",
+    )
+    disk_mib: int | None = Field(
+        default=None,
+        ge=64,
+        description="Size in MiB of all that the lab may take; beyond it, what may go goes at once.",
+    )
+
+
 class PortSettings(Section):
     """The TCP ports on the loopback address; one that is not set is chosen by the lab and kept while it is free."""
 
@@ -301,6 +330,7 @@ class Settings(Section):
     )
     dagster: DagsterSettings = Field(default=DagsterSettings(), description="Dagster's pages.")
     backup: BackupSettings = Field(default=BackupSettings(), description="Backups of the whole lab.")
+    retention: RetentionSettings = Field(default=RetentionSettings(), description="What the lab removes by itself.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
     logs: LogSettings = Field(default=LogSettings(), description="Logs of the processes.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")

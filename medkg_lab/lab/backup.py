@@ -17,13 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medkg_lab import __version__, exit_codes, folders
-from medkg_lab.bridge.intake import BOOKMARK
-from medkg_lab.bridge.offsets import PartitionPositions
-from medkg_lab.broker.listing import topic_listing
-from medkg_lab.broker.topics import Topics
+from medkg_lab.artifacts import sweep
 from medkg_lab.errors import LabError
 from medkg_lab.files import sync
-from medkg_lab.lab import backups
+from medkg_lab.lab import backups, catching_up
 from medkg_lab.lab.backups import Backup, File, Formats, Manifest
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger import restored
@@ -31,8 +28,6 @@ from medkg_lab.ledger.files import sha256
 from medkg_lab.locations import SETTINGS
 from medkg_lab.supervisor import upgrade
 
-WITHIN_S = 120.0
-"""Seconds that intake and knowledge have to come to where the lab was when the backup began."""
 PACKS = ("artifacts", "exchanges")
 _ELSEWHERE = frozenset({"ledger", "knowledge", "broker", backups.FOLDER, *PACKS})
 """Folders of the lab's data that are not taken file by file: those taken otherwise, and the views."""
@@ -58,21 +53,18 @@ class BackupRuns(LabError):
     """Another backup is being written to {path}. Wait until it is done."""
 
 
-class BackupLate(LabError):
-    """No backup was made: {what} is {lag} behind and does not catch up. `medkg-lab status` shows what is wrong with it."""
-
-
 def create(lab: Lab, folder: Path, keep: int | None = None) -> Backup:
     """Make a backup in a new folder below `folder`, and remove all but the newest `keep` there.
 
     Of a lab that does not run it has the files as they are, its topics too. What was begun is removed when it fails. Raises
-    NoLab, LabStarted, BackupRuns, BackupLate, SnapshotFailed and SnapshotIncomplete.
+    NoLab, LabStarted, BackupRuns, LabBehind, SnapshotFailed and SnapshotIncomplete.
     """
     runs = lab.supervisor.is_running()
     if not runs and not (lab.locations.data / "ledger" / "ledger.duckdb").exists():
         raise NoLab(home=lab.locations.home)
     folders.make(folder)
-    with _alone(folder):
+    # What a sweep would remove meanwhile may be needed as of the event that this backup ends with.
+    with _alone(folder), sweep.alone(lab.locations.data / "artifacts", waits=True):
         for abandoned in folder.glob("*.part"):
             # A ledger that is still writing into one does not hinder this backup; what it leaves goes with the next.
             shutil.rmtree(abandoned, ignore_errors=True)
@@ -110,8 +102,8 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 def _fill(lab: Lab, part: Path) -> Manifest:
-    _wait_for_intake(lab)
-    _wait_for_knowledge(lab)
+    catching_up.wait_for_intake(lab)
+    catching_up.wait_for_knowledge(lab)
     (part / "knowledge").mkdir(mode=0o700)
     head = lab.knowledge.copy(part / "knowledge" / "knowledge.duckdb")
     lab.ledger.snapshot(part / "ledger")
@@ -146,27 +138,6 @@ def _take_rest(lab: Lab, part: Path, elsewhere: frozenset[str], formats: Formats
         files=tuple(files),
         left_out=tuple(left_out),
     )
-
-
-def _wait_for_intake(lab: Lab) -> None:
-    """Wait until every request that is on the work queue now is in the ledger: a topic is not part of a backup."""
-    topic = Topics(lab.settings.broker.topic_prefix).requests
-    ends = {one.partition: one.next for one in topic_listing(lab.bootstrap) if one.topic == topic}
-    until = time.monotonic() + WITHIN_S
-    while True:
-        read = PartitionPositions(topic, lab.ledger.bookmarks().get(BOOKMARK)).ends()
-        lag = sum(max(0, end - read.get(partition, 0)) for partition, end in ends.items())
-        if not lag:
-            return
-        if time.monotonic() > until:
-            raise BackupLate(what="the intake", lag=f"{lag} requests")
-        time.sleep(0.1)
-
-
-def _wait_for_knowledge(lab: Lab) -> None:
-    head = lab.ledger.counts().head
-    if not lab.knowledge.caught_up(head, WITHIN_S):
-        raise BackupLate(what="the knowledge process", lag=f"{head - lab.knowledge.health().position} events")
 
 
 def _take_packs(source: Path, target: Path) -> None:

@@ -41,6 +41,17 @@ def places(locations: Locations) -> list[Place]:
     ]
 
 
+def parts(locations: Locations) -> dict[str, int]:
+    """The bytes on disk of each part of the lab that grows: the folders of its data and of its state."""
+    return {
+        path.name: _size(path, set())
+        for folder in (locations.data, locations.state)
+        if folder.exists()
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+    }
+
+
 def _size(folder: Path, others: set[Path]) -> int:
     """The bytes that the files below `folder` take on disk, without those below `others`; what is deleted meanwhile has none."""
     total = 0

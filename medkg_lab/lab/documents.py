@@ -10,6 +10,8 @@ from medkg_lab.knowledge.answers import PublishedDocument
 from medkg_lab.lab.document_formats import Parsed
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import find_job
+from medkg_lab.ledger.errors import DocumentGone
+from medkg_lab.models.events import DELETED
 from medkg_lab.stages.kinds import KINDS
 
 
@@ -22,10 +24,12 @@ class NotParsedYet(LabError):
 def parsed(lab: Lab, name: str) -> Parsed:
     """What was made of the document `name` by the newest of its jobs that parsed it.
 
-    Raises NoSuchJob, SeveralDocuments, NotParsedYet, ArtifactMissing and ArtifactDamaged.
+    Raises NoSuchJob, SeveralDocuments, DocumentGone, NotParsedYet, ArtifactMissing and ArtifactDamaged.
     """
     newest = find_job(lab, name)
     doc_id = newest.doc_id
+    if DELETED in newest.fields:
+        raise DocumentGone(doc_id=doc_id, job_id=newest.job_id)
     every = [newest, *lab.ledger.jobs(doc=doc_id, tenant=newest.tenant_id, limit=1000)]
     for job in every:
         if job.doc_id == doc_id and "document" in job.outputs:

@@ -13,6 +13,7 @@ from medkg_lab.broker.engine import choose
 from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.events import sinks
+from medkg_lab.lab import disk_use, retention
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.answers import JobRow
@@ -52,6 +53,7 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
         "ports": lab_ports(lab.locations),
         "disk_free_mb": int(free_mb(lab)),
         "logs_mb": round(logs_mb(lab), 1),
+        "disk": _disk_use(lab),
         "notes": list(supervised.notes),
         "jobs": None,
         "gates": None,
@@ -148,6 +150,18 @@ def _disk(lab: Lab) -> list[str]:
 def free_mb(lab: Lab) -> float:
     """Room in MB on the disk of the data or on that of the logs, whichever has less."""
     return min(shutil.disk_usage(folder).free for folder in (lab.locations.data, lab.locations.state)) / 1e6
+
+
+def _disk_use(lab: Lab) -> dict[str, Any]:
+    """What the lab takes by part, in bytes, and what of that is said of its budget."""
+    parts = disk_use.parts(lab.locations)
+    budget = lab.settings.retention.disk_mib
+    return {
+        "bytes": parts,
+        "used": sum(parts.values()),
+        "budget": None if budget is None else budget * 1024 * 1024,
+        "says": retention.budget_words(parts, lab.settings.retention),
+    }
 
 
 def logs_mb(lab: Lab) -> float:

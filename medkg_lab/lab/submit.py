@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from medkg_lab import exit_codes
+from medkg_lab.artifacts.naming import naming
 from medkg_lab.artifacts.store import ArtifactStore, WriterInUse
 from medkg_lab.bridge.messages import request_message
 from medkg_lab.bridge.specs import pipeline_of
@@ -23,6 +24,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.lookup import find_document
 from medkg_lab.lab.targets import Remote, resolve
+from medkg_lab.models.events import DELETED
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.signing import REQUESTS, signer
@@ -38,6 +40,7 @@ GROUP_DOCUMENTS = 64
 WRITERS = 8
 FLUSH_S = 60.0
 POLL_S = 0.2
+_DELETED = "was deleted; only --again takes it in once more"
 _POORER = "a row of a table holds less, and replaces it with --again only"
 
 
@@ -103,11 +106,19 @@ def submit(lab: Lab, targets: Iterable[str], options: SubmitOptions) -> SubmitOu
     if options.replaces is not None:
         common |= {"replaces": _replaced(lab, options, paths, len(resolved))}
     queue = _Queue(lab, is_new=options.again)
+    with naming(queue.artifacts):
+        return _submit_all(lab, options, resolved, common, queue)
+
+
+def _submit_all(
+    lab: Lab, options: SubmitOptions, resolved: Sequence[Remote | Path], common: dict[str, Any], queue: "_Queue"
+) -> SubmitOutcome:
     remote = [_request(common, _known(lab, one, options.tenant)) for one in resolved if isinstance(one, Remote)]
     outcome = SubmitOutcome(queue.put([Identified(one, "new") for one in remote]))
     identities = Identities(lab.ledger, options.tenant)
-    for path in paths:
-        _submit_path(path, common, queue, identities, outcome)
+    for path in resolved:
+        if isinstance(path, Path):
+            _submit_path(path, common, queue, identities, outcome)
     queue.flush()
     return outcome
 
@@ -227,17 +238,17 @@ class _Queue:
     def _put(self, one: Identified, pipeline: str) -> Submitted:
         request = one.submission
         ids = [each.job_id(pipeline) for each in (one.before, request) if each is not None]
-        known = [job_id for job_id in ids if job_id in self._sent or (not self._is_new and self._is_known(job_id))]
+        found = {job_id: None if self._is_new else self._lab.ledger.get(job_id) for job_id in ids}
+        known = [job_id for job_id in ids if job_id in self._sent or found[job_id] is not None]
         job_id = known[0] if known else ids[-1]
         if not known:
             self._sent.add(job_id)
             message = request_message(request, self._signer)
             self._producer.send(self._topic, message.value, key=message.key, headers=message.headers)
         content = one.what if request.content is not None else ""
-        return Submitted(job_id, request.doc_id, pipeline, bool(known), content, _note(one, bool(known)))
-
-    def _is_known(self, job_id: str) -> bool:
-        return self._lab.ledger.get(job_id) is not None
+        job = found[job_id]
+        note = _DELETED if job is not None and DELETED in job.fields else _note(one, bool(known))
+        return Submitted(job_id, request.doc_id, pipeline, bool(known), content, note)
 
     def flush(self) -> None:
         """Wait for the broker, as long as the disk has room: a broker without room answers only when there is some."""

@@ -32,6 +32,7 @@ from medkg_lab.models.events import (
     JobCompleted,
     JobDead,
     JobFailed,
+    MakesJobs,
     StageCompleted,
     StageFailed,
     StageSkipped,
@@ -97,7 +98,8 @@ class Side:
 
     `executions` has the outcomes of every stage execution, `gates` the state that the marker of a gate must have in Dagster, and
     `runs` the status that the run of (job, half, execution) must have; an unfinished one is STARTED. `old_ids` and `old_runs` are
-    the CloudEvents and Dagster runs from below the low-water mark: they may be there or not.
+    the CloudEvents and Dagster runs from below the low-water mark: they may be there or not. All events of the jobs in `begun`
+    are known, from the first one on.
     """
 
     executions: dict[Execution, list[str]] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class Side:
     runs: dict[Run, str] = field(default_factory=dict)
     cloud_ids: set[str] = field(default_factory=set)
     jobs: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     old_ids: set[str] = field(default_factory=set)
     old_runs: set[str] = field(default_factory=set)
 
@@ -118,6 +121,8 @@ def fold(events: Iterable[Event], mark: int = 0) -> Side:
             ids = folding.side.cloud_ids if event.seq > mark else folding.side.old_ids
             ids.update(cloud_id(event.id, job_id) for job_id in jobs)
         folding.side.jobs.update(jobs)
+        if isinstance(event.data, MakesJobs):
+            folding.side.begun.update(jobs)
         folding.apply(event)
     return folding.side
 
@@ -291,7 +296,8 @@ def verify(lab: Lab) -> Proof:
     runs = {run["run_id"]: run for run in lab.dagster_runs()}
     if marks["ledger"]:
         topic = Counter(without_leading(published, ledger.cloud_ids | ledger.old_ids))
-        runs = {run_id: run for run_id, run in runs.items() if run["job_id"] in ledger.jobs}
+        known = {visible_run_id(*run) for run in ledger.runs}
+        runs = {run_id: run for run_id, run in runs.items() if run_id in known or run["job_id"] in ledger.begun}
     size = max(removed.sizes(records).values(), default=0)
     found = [
         *_nothing_to_prove(topics.events, events, published),

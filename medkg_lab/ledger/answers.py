@@ -389,6 +389,14 @@ class PruneReport:
     fold: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveDropped:
+    """How many files of the archive were removed, and after which event it begins since."""
+
+    files: int
+    low: int
+
+
 def read(answer: Any, kind: type[T]) -> T:
     """The answer as it came over the socket, as a record of `kind`. Raises AnswerUnreadable."""
     try:

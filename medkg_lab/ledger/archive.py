@@ -50,6 +50,20 @@ class Archive:
                 needed = part.last + 1
         return needed > last
 
+    def reach(self, upto: int) -> int:
+        """The number of the last event before the unbroken stretch here that ends with event `upto`."""
+        for part in reversed(self.parts()):
+            if part.first <= upto <= part.last:
+                upto = part.first - 1
+        return upto
+
+    def drop(self, upto: int) -> int:
+        """Remove the files with events up to `upto` alone, the oldest first; how many."""
+        gone = [part for part in self.parts() if part.last <= upto]
+        for part in gone:
+            files.remove(part.path)
+        return len(gone)
+
     def relation(self, after: int = 0) -> str | None:
         """SQL for what stands after an event, None when that is nothing."""
         return relation([part.path for part in self.parts() if part.last > after])

@@ -15,6 +15,7 @@ from medkg_lab import rpc
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.answers import (
     Acknowledged,
+    ArchiveDropped,
     ChangedJobs,
     CircuitRow,
     ClaimedBatch,
@@ -434,6 +435,10 @@ class LedgerClient:
     def prune(self, keep: int | None = None, deadline: float = 600.0) -> PruneReport:
         """Move what every view has seen to the archive, but for the newest `keep`."""
         return read(self._question("prune", {} if keep is None else {"keep": keep}, deadline), PruneReport)
+
+    def drop_archive(self, upto: int, deadline: float = 600.0) -> int:
+        """Remove the archive's files with events up to number `upto` alone, for ever; how many."""
+        return read(self._question("drop_archive", {"upto": upto}, deadline), ArchiveDropped).files
 
     def low_water(self, view: str, seq: int) -> None:
         """Tell that `view` has forgotten what came from the events up to `seq`."""

@@ -14,7 +14,7 @@ import duckdb
 from medkg_lab import rpc
 from medkg_lab.files import sync
 from medkg_lab.ledger import files, snapshots
-from medkg_lab.ledger.answers import EventsFile, PruneReport, SnapshotMade, to_json
+from medkg_lab.ledger.answers import ArchiveDropped, EventsFile, PruneReport, SnapshotMade, to_json
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.errors import SnapshotFailed
@@ -55,6 +55,7 @@ class Maintenance:
         return {
             "snapshot": self.snapshot,
             "prune": self.prune,
+            "drop_archive": self.drop_archive,
             "low_water": self.low_water,
             "low_waters": self.low_waters,
             "rebuild": self.rebuild,
@@ -122,6 +123,21 @@ class Maintenance:
             self._reader.archive(first, upto)
         return str(fold)
 
+    async def drop_archive(self, args: rpc.Arguments) -> ArchiveDropped:
+        """Remove archived events up to a number for ever, behind a fold snapshot: the views can be made without them."""
+        upto = min(int(Args("drop_archive", args).number("upto", 0, 2**62)), self._files.store.low)
+        return ArchiveDropped(files=await self._do(lambda: self._drop(upto)), low=self._files.store.forgotten)
+
+    def _drop(self, upto: int) -> int:
+        archive, folds = self._files.store.archive, self._files.folder / FOLDS
+        if not any(part.last <= upto for part in archive.parts()):
+            return 0
+        if snapshots.newest(folds, self._files.store.low) is None:
+            snapshots.copy_views(self._files.views, folds)
+        count = archive.drop(upto)
+        log.info("archived events up to %d were removed", upto, extra=fields(event="archive.dropped"))
+        return count
+
     async def low_water(self, args: rpc.Arguments) -> None:
         """A view tells up to which event it has forgotten."""
         read = Args("low_water", args)
@@ -129,8 +145,7 @@ class Maintenance:
 
     async def low_waters(self, args: rpc.Arguments) -> dict[str, int]:
         """Up to which event each view has forgotten, and the ledger itself: 0 as long as its archive has all."""
-        store = self._files.store
-        return {**self._positions.forgotten(), OWN_MARK: 0 if store.reaches(0) else store.low}
+        return {**self._positions.forgotten(), OWN_MARK: self._files.store.forgotten}
 
     async def rebuild(self, args: rpc.Arguments) -> None:
         """End, so that the next start drops the views and makes them again from the events."""

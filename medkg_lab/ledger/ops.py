@@ -15,6 +15,7 @@ from medkg_lab.ledger.circuits import Circuits
 from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.definitions import Register
+from medkg_lab.ledger.commands.documents import DeleteDocument
 from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
 from medkg_lab.ledger.commands.imports import Import
 from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany, Submit
@@ -39,6 +40,7 @@ PLAIN_COMMANDS: tuple[type[Command], ...] = (
     RetryMany,
     Acknowledge,
     Cancel,
+    DeleteDocument,
 )
 """The commands whose op does nothing but carry them out."""
 

@@ -61,6 +61,11 @@ class EventStore:
         """Whether every event after `seq` can still be read."""
         return seq >= self.low or self.archive.covers(seq + 1, self.low)
 
+    @property
+    def forgotten(self) -> int:
+        """The number of the last event that can be read no longer, from the archive either."""
+        return self.archive.reach(self.low)
+
     def append(self, rows: Sequence[Row]) -> None:
         """Write `rows`; durable on return. Whatever it raises leaves open what is on disk: the process must end."""
         self._connection.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)]).fetchall()

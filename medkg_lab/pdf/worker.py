@@ -4,10 +4,11 @@ What is converted follows from the job's record in the ledger alone, which is as
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from medkg_lab.artifacts.naming import naming
 from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, ArtifactStore
 from medkg_lab.errors import DocumentError, ServiceError
 from medkg_lab.ledger.client import LedgerClient
@@ -68,7 +69,11 @@ class Worker:
 
     def _send_outcome(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
         encoded = KINDS["document"].encode(reading.document)
-        document, raw = self.artifacts.put_many([encoded, conversion.raw])
+        with naming(self.artifacts.root):
+            return self._name(waiting, conversion, reading, self.artifacts.put_many([encoded, conversion.raw]))
+
+    def _name(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading, stored: Sequence[str]) -> Outcome:
+        document, raw = stored
         evidence = Evidence(
             document=document,
             raw=raw,

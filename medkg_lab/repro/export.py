@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import find_job
 from medkg_lab.ledger.answers import JobDetail
+from medkg_lab.ledger.errors import DocumentGone
 from medkg_lab.models.event_codec import to_json
-from medkg_lab.models.events import BreakerEvent, Event, JobClaimed, MakesJobs, StageCompleted
+from medkg_lab.models.events import DELETED, BreakerEvent, Event, JobClaimed, MakesJobs, StageCompleted
 from medkg_lab.repro import manifest as names
 from medkg_lab.repro import sources
 from medkg_lab.repro.archive import Archive
@@ -60,6 +61,9 @@ def gather(lab: Lab, wanted: Sequence[str], topics: bool = True) -> Gathered:
     """The archive of these jobs, named by their ids or those of their documents. Raises UnknownJob, LabNotRunning and
     HistoryPruned."""
     jobs = {job.job_id: job for job in (find_job(lab, name) for name in wanted)}
+    for job in jobs.values():
+        if DELETED in job.fields:
+            raise DocumentGone(doc_id=job.doc_id, job_id=job.job_id)
     export = _Export(lab, dict(sorted(jobs.items())), sources.Blobs(lab))
     try:
         _add_events(export)

@@ -11,10 +11,10 @@ from medkg_lab import linux, process, rpc
 from medkg_lab.locations import Locations
 from medkg_lab.settings import Settings
 from medkg_lab.supervisor.answers import LabStatus, ProcessRow, Restarting
-from medkg_lab.supervisor.backup_schedule import BackupSchedule
 from medkg_lab.supervisor.children import Child, Children, clear_leftovers
 from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT, SILENT_S, State, decide, missing
 from medkg_lab.supervisor.errors import UnknownProcess
+from medkg_lab.supervisor.schedule import schedules
 from medkg_lab.supervisor.spec import ProcessSpec
 
 TICK_S = 0.2
@@ -37,7 +37,7 @@ class Supervisor:
         self._restarting: set[str] = set()
         self._started = time.time()
         self._notes = tuple(notes)
-        self._backups = BackupSchedule(locations, settings.backup, time.monotonic())
+        self._schedules = schedules(locations, settings, time.monotonic())
 
     async def run(self, ready: Callable[[], None] = lambda: process.announce("labd")) -> None:
         """Run the lab until `down` or SIGTERM; returns when every process has ended. `ready` is called once it answers."""
@@ -50,10 +50,11 @@ class Supervisor:
         ready()
         while self._wanted or self._any_running():
             await self._step()
-            if self._wanted:
-                self._backups.step(time.monotonic())
-            else:
-                await asyncio.to_thread(self._backups.stop)
+            for each in self._schedules:
+                if self._wanted:
+                    each.step(time.monotonic())
+                else:
+                    await asyncio.to_thread(each.stop)
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._woken.wait()

@@ -1,4 +1,4 @@
-"""`medkg-lab document show`."""
+"""`medkg-lab document show | delete`, also written `documents`."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.files import write_files
-from medkg_lab.cli.output import print_file, print_json, print_note
+from medkg_lab.cli.output import megabytes, print_file, print_json, print_note, print_text
 from medkg_lab.errors import LabError
 
 _FORMATS = ("md", "json", "bioc", "pubtator", "csv")
@@ -26,9 +26,9 @@ class NoSuchTable(LabError):
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
-    group = commands.add_parser("document", help="read a document as the lab understood it").add_subparsers(
-        metavar="ACTION", required=True
-    )
+    group = commands.add_parser(
+        "document", aliases=["documents"], help="read a document as the lab understood it, or delete it"
+    ).add_subparsers(metavar="ACTION", required=True)
     show = group.add_parser("show", parents=[common], help="print a whole document, or write it into a folder")
     show.add_argument("document", help="a document's id, or any identifier of it")
     show.add_argument(
@@ -40,6 +40,29 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     show.add_argument("--table", type=int, metavar="NUMBER", help="with --format csv: only the table of this number")
     show.add_argument("--out", type=Path, help="a folder for the files (default: print)")
     show.set_defaults(run=_show)
+    delete = group.add_parser(
+        "delete", parents=[common], help="delete a document and all that was made of it, for ever"
+    )
+    delete.add_argument("document", help="a document's id, or any identifier of it")
+    delete.add_argument("--tenant", default="default", help="whose document it is (default: default)")
+    delete.add_argument("--why", default="no reason given", help="why, for the record")
+    delete.set_defaults(run=_delete)
+
+
+def _delete(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from medkg_lab.lab.deletion import delete
+    from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.lookup import person
+
+    gone = delete(Lab.at(args.home), args.document, person(), args.why, args.tenant)
+    if args.json:
+        print_json(asdict(gone))
+        return exit_codes.OK
+    print_text(f"{gone.doc_id} is deleted, with what its {gone.jobs} jobs had made ({megabytes(gone.bytes)})")
+    print_text("What remains:\n" + "\n".join(f"  {one}" for one in gone.remains))
+    return exit_codes.OK
 
 
 def _show(args: argparse.Namespace) -> int:

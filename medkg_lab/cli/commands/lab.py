@@ -164,6 +164,7 @@ def _print_status(found: Mapping[str, Any]) -> None:
     print_text(
         f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left"
     )
+    print_text(found["disk"]["says"])
     print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
     print_text(f"Kafka: {found['broker']['bootstrap']} (`medkg-lab broker access` shows how a producer logs in)")
     if access := found["broker"].get("access"):
