@@ -70,6 +70,11 @@ def api_token_file(locations: Locations, name: str) -> Path:
     return _made(locations.state / f"api-{name}.token")
 
 
+def metrics_token_file(locations: Locations) -> Path:
+    """The file with the token that Prometheus sends, made when there is none; a start does not renew it."""
+    return _made(locations.state / "metrics.token")
+
+
 def _account(locations: Locations, name: str) -> Path:
     return locations.state / f"broker-{name}.password"
 

@@ -209,11 +209,26 @@ class PortSettings(Section):
         description="Where Dagster's pages are; without it 3000 if that is free at the first start.",
     )
 
+    metrics: int = Field(
+        default=8643, ge=1, le=65535, description="Where Prometheus finds the lab, if `metrics.enabled` is set."
+    )
+
     @model_validator(mode="after")
     def _differ(self) -> Self:
-        if self.broker is not None and self.broker == self.dagster:
-            raise ValueError("broker and dagster need two different ports")
+        given = [port for port in (self.broker, self.dagster, self.metrics) if port is not None]
+        if len(set(given)) < len(given):
+            raise ValueError("broker, dagster and metrics need different ports")
         return self
+
+
+class MetricsSettings(Section):
+    """What Prometheus is shown."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether a process shows counts, gauges and health on `ports.metrics`, to whoever brings the token in "
+        "`metrics.token` of the state folder.",
+    )
 
 
 class LogSettings(Section):
@@ -332,6 +347,7 @@ class Settings(Section):
     backup: BackupSettings = Field(default=BackupSettings(), description="Backups of the whole lab.")
     retention: RetentionSettings = Field(default=RetentionSettings(), description="What the lab removes by itself.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="What Prometheus is shown.")
     logs: LogSettings = Field(default=LogSettings(), description="Logs of the processes.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")
     compute_engines: int = Field(

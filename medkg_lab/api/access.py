@@ -1,12 +1,12 @@
 """Who asks the HTTP API: two tokens of the lab's own, or the tokens of the issuer that `auth` in the settings names."""
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab import credentials
 from medkg_lab.api.errors import ScopeMissing, TokenMissing
+from medkg_lab.guard import own_tokens
 from medkg_lab.guard.caller import Authenticator, Caller, Scope
 from medkg_lab.guard.errors import TokenRefused
 from medkg_lab.locations import Locations
@@ -29,10 +29,10 @@ class Access:
 
     async def caller(self, authorization: str | None, needed: Scope) -> Caller:
         """Whom the header `Authorization` stands for. Raises TokenMissing, TokenRefused, KeysUnavailable and ScopeMissing."""
-        kind, _, token = (authorization or "").partition(" ")
-        if kind.lower() != "bearer" or not token.strip():
+        token = own_tokens.bearer(authorization)
+        if token is None:
             raise TokenMissing
-        caller = await self._known(token.strip())
+        caller = await self._known(token)
         if not caller.may(needed):
             raise ScopeMissing(scope=needed.value)
         return caller
@@ -40,9 +40,7 @@ class Access:
     async def _known(self, token: str) -> Caller:
         found = None
         for scope, path in self.files.items():
-            # Read each time, so that a token that was deleted or replaced opens nothing any more.
-            kept = path.read_bytes().strip() if path.exists() else b""
-            if kept and hmac.compare_digest(token.encode("utf-8", "replace"), kept):
+            if own_tokens.opens(path, token):
                 found = Caller(SUBJECT, frozenset({scope}))
         if found is not None:
             return found

@@ -25,11 +25,12 @@ from medkg_lab.lab.backups import Backup, File, Formats, Manifest
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger import restored
 from medkg_lab.ledger.files import sha256
+from medkg_lab.ledger.positions import OPTIONAL
 from medkg_lab.locations import SETTINGS
 from medkg_lab.supervisor import upgrade
 
 PACKS = ("artifacts", "exchanges")
-_ELSEWHERE = frozenset({"ledger", "knowledge", "broker", backups.FOLDER, *PACKS})
+_ELSEWHERE = frozenset({"ledger", "knowledge", "broker", *OPTIONAL, backups.FOLDER, *PACKS})
 """Folders of the lab's data that are not taken file by file: those taken otherwise, and the views."""
 _PUBLIC = frozenset({".yaml", ".yml", ".toml", ".md"})
 """What is taken of the config folder; certificates, keys and passwords have other endings."""

@@ -33,8 +33,7 @@ class Place:
 
 def places(locations: Locations) -> list[Place]:
     """The lab's folders with their sizes; one that is not there yet has 0 bytes."""
-    folders = {name: getattr(locations, name) for name in ("config", "data", "state", "cache")}
-    folders["runtime"] = locations.sockets()
+    folders = _folders(locations)
     return [
         Place(name, path, HOLDS[name], _size(path, {one for one in folders.values() if one != path}))
         for name, path in folders.items()
@@ -42,14 +41,28 @@ def places(locations: Locations) -> list[Place]:
 
 
 def parts(locations: Locations) -> dict[str, int]:
-    """The bytes on disk of each part of the lab that grows: the folders of its data and of its state."""
-    return {
-        path.name: _size(path, set())
-        for folder in (locations.data, locations.state)
-        if folder.exists()
-        for path in sorted(folder.iterdir())
-        if path.is_dir()
-    }
+    """The bytes on disk of each part: `config`, `cache`, and every folder of data and state by its name, as `data/ledger`.
+
+    Files that lie in data or state themselves are counted under that name.
+    """
+    folders = _folders(locations)
+    found: dict[str, int] = {}
+    for name in ("config", "cache", "data", "state"):
+        path, others = folders[name], {one for one in folders.values() if one != folders[name]}
+        inner = {one for one in path.glob("*/") if one not in others} if name in ("data", "state") else set()
+        found[name] = _size(path, others | inner)
+        found |= {f"{name}/{one.name}": _size(one, others) for one in sorted(inner)}
+    return found
+
+
+def growing(locations: Locations) -> dict[str, int]:
+    """The bytes on disk of each part that grows with what the lab does: the folders of its data and of its state."""
+    return {name.partition("/")[2]: size for name, size in parts(locations).items() if "/" in name}
+
+
+def _folders(locations: Locations) -> dict[str, Path]:
+    folders: dict[str, Path] = {name: getattr(locations, name) for name in ("config", "data", "state", "cache")}
+    return folders | {"runtime": locations.sockets()}
 
 
 def _size(folder: Path, others: set[Path]) -> int:

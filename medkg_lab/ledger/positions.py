@@ -1,7 +1,7 @@
 """How far each reader of the log has come, and how far back it remembers, as the readers tell it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import orjson
@@ -9,17 +9,23 @@ import orjson
 from medkg_lab.files import replace_private
 
 READERS = ("outbox", "recorder", "knowledge")
-"""The lab's own readers: until each has told its position, nothing may be pruned."""
+"""The readers that every lab has: until each has told its position, nothing may be pruned."""
+OPTIONAL = ("metrics",)
+"""Readers that the settings add."""
 _MARK = "low:"
 
 
 class Positions:
     """A small file, replaced as a whole. Losing it is harmless: every reader tells its position again."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Without a path they are never saved."""
+    def __init__(self, path: Path | None, more: Collection[str] = ()) -> None:
+        """`more` are the optional readers that this lab has; of others that it had before nothing is known any more, so that
+        they hold up no pruning. Without a path positions are never saved."""
         self._path = path
-        self._known = {} if path is None else load(path)
+        self._expected = (*READERS, *more)
+        gone = set(OPTIONAL) - set(more)
+        loaded = {} if path is None else load(path)
+        self._known = {view: seq for view, seq in loaded.items() if view not in gone}
         self._saved = dict(self._known)
         self._heard: dict[str, float] = {}
 
@@ -38,7 +44,7 @@ class Positions:
 
     def readers(self) -> Mapping[str, int]:
         """All positions, with 0 for those of the lab's own readers that have told none."""
-        return {**dict.fromkeys(READERS, 0), **self.all()}
+        return {**dict.fromkeys(self._expected, 0), **self.all()}
 
     def forget(self, view: str, seq: int) -> None:
         """Note that `view` no longer has what came from the events up to `seq`."""

@@ -1,7 +1,8 @@
 """The ledger's server: its socket, and the life of the process's parts."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ SAVE_INTERVAL_S = 0.25
 class Server:
     """Serves the ledger in a folder on a socket."""
 
-    def __init__(self, folder: Path, socket: Path) -> None:
-        """Open the ledger. Raises Unstartable."""
+    def __init__(self, folder: Path, socket: Path, readers: Collection[str] = ()) -> None:
+        """Open the ledger; `readers` are the optional readers of its log that there are. Raises Unstartable."""
         self._socket = socket
         opened = LedgerFiles.open(folder)
         core = opened.core()
         self._has_room = core.store.has_room
         self._bridge = WriterBridge(core)
-        self._positions = Positions(folder / "positions.json")
+        self._positions = Positions(folder / "positions.json", readers)
         self._bookmarks = Bookmarks(folder / FILE)
         self._ops = Ops(core, self._bridge, self._positions, self._bookmarks)
         self._pool = QueryPool(opened.views, folder)

@@ -149,8 +149,8 @@ class PagesServer(Server):
             one.listen(QUEUE)
 
 
-def listeners(port: int) -> list[socket.socket]:
-    """Sockets that listen on `port` of the loopback's addresses. Raises CannotRun when someone else has it."""
+def listeners(port: int, name: str = "dagsterd") -> list[socket.socket]:
+    """Sockets of process `name` that listen on `port` of the loopback's addresses. Raises CannotRun when someone else has it."""
     made: list[socket.socket] = []
     try:
         for family, address in LOOPBACK:
@@ -163,7 +163,7 @@ def listeners(port: int) -> list[socket.socket]:
     except OSError as error:
         for one in made:
             one.close()
-        raise CannotRun(process="dagsterd", detail=_why_taken(port, error)) from None
+        raise CannotRun(process=name, detail=_why_taken(port, name.removesuffix("d"), error)) from None
     return made
 
 
@@ -181,10 +181,10 @@ def _listener(family: socket.AddressFamily, address: str, port: int) -> socket.s
     return listener
 
 
-def _why_taken(port: int, error: OSError) -> str:
+def _why_taken(port: int, setting: str, error: OSError) -> str:
     if error.errno != errno.EADDRINUSE:
         return f"port {port} of this machine's loopback address cannot be used: {error.strerror}."
-    remedy = "End that, or choose another port with `ports.dagster` in settings.yaml."
+    remedy = f"End that, or choose another port with `ports.{setting}` in settings.yaml."
     return f"port {port} is taken by another program: {in_use(port)}. {remedy}"
 
 

@@ -2,6 +2,7 @@
 
 from medkg_lab import launch
 from medkg_lab.broker.engine import choose
+from medkg_lab.ledger.positions import OPTIONAL
 from medkg_lab.locations import Locations
 from medkg_lab.ports import lab_ports
 from medkg_lab.settings import Settings
@@ -28,6 +29,16 @@ def _servers(locations: Locations, settings: Settings) -> list[str]:
         return []  # the engines end with what is wrong with the profile, for everyone to see
 
 
+def optional_readers(settings: Settings) -> tuple[str, ...]:
+    """The readers of the ledger's log that the settings ask for; each is a process and a package of this name."""
+    wanted = {"metrics": settings.metrics.enabled}
+    return tuple(name for name in OPTIONAL if wanted[name])
+
+
+def _port(reader: str, settings: Settings) -> int | None:
+    return settings.ports.metrics if reader == "metrics" else None
+
+
 def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec, ...]:
     """The processes of the lab at `locations`, in an order that respects `after`."""
     numbers = lab_ports(locations)
@@ -52,6 +63,7 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         argv = tuple(launch.python(f"medkg_lab.{module}", *locations.arguments(), *arguments))
         return ProcessSpec(name, argv, after, port, settled, slow, niceness)
 
+    readers = optional_readers(settings)
     servers = _servers(locations, settings)
     loaded = tuple(f"{SERVER}{name}" for name in servers)
     return (
@@ -61,7 +73,7 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
             ours(f"{SERVER}{name}", "services", "--name", name, slow=True, settled=loaded[max(0, n - 1) : n])
             for n, name in enumerate(servers)
         ),
-        ours("ledgerd", "ledger", niceness=BACKGROUND_NICENESS),
+        ours("ledgerd", "ledger", *(f"--reader={name}" for name in readers), niceness=BACKGROUND_NICENESS),
         ours("knowledge", "knowledge", after=("ledgerd",)),
         ours("bridge", "bridge", after=(*queue, "ledgerd"), niceness=BACKGROUND_NICENESS),
         *(
@@ -71,4 +83,5 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
         ours("pdf", "pdf", after=(*queue, "ledgerd"), settled=loaded),
         ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),
+        *(ours(name, name, port=_port(name, settings), niceness=BACKGROUND_NICENESS) for name in readers),
     )

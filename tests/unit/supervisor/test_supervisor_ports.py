@@ -112,7 +112,7 @@ def test_a_set_port_that_the_other_has_moves_the_other(places: Locations) -> Non
 
 def test_two_set_ports_must_differ(places: Locations) -> None:
     settings.path(places).write_text("ports: {broker: 4000, dagster: 4000}\n")
-    with pytest.raises(SettingsInvalid, match="two different ports"):
+    with pytest.raises(SettingsInvalid, match="different ports"):
         settings.load(places)
 
 
