@@ -231,6 +231,40 @@ class MetricsSettings(Section):
     )
 
 
+class LineageSettings(Section):
+    """What is told in OpenLineage's form of which run made which artifact, to a file or to a service such as Marquez."""
+
+    enabled: bool = Field(default=False, description="Whether a process tells it; needs the extra `lineage`.")
+    runs: Literal["document", "batch"] = Field(
+        default="document",
+        description="What one run is: a stage of a document, within the run of its job; or a whole batch.",
+    )
+    namespace: str = Field(
+        default="medkg-lab", pattern=r"^[A-Za-z0-9._:/@-]{1,200}$", description="The namespace of jobs and datasets."
+    )
+    file: Path | None = Field(
+        default=None,
+        description="The file that events are appended to, a line of JSON each, relative to the config folder; without it "
+        "`lineage/events.jsonl` in the data folder.",
+    )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https://|^http://(127\.0\.0\.1|\[::1\]|localhost)([:/]|$)",
+        description="The address of a service, by HTTPS or on this machine; events go there instead of the file, to "
+        "`/api/v1/lineage`.",
+    )
+    api_key_file: Path | None = Field(
+        default=None,
+        description="File with the key that the service wants as a Bearer token, relative to the config folder.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.file is not None and self.url is not None:
+            raise ValueError("events go to file or to url, not to both")
+        return self
+
+
 class LogSettings(Section):
     """What the lab's processes write into their logs."""
 
@@ -348,6 +382,7 @@ class Settings(Section):
     retention: RetentionSettings = Field(default=RetentionSettings(), description="What the lab removes by itself.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may see Dagster's pages beside the lab's user.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="What Prometheus is shown.")
+    lineage: LineageSettings = Field(default=LineageSettings(), description="OpenLineage.")
     logs: LogSettings = Field(default=LogSettings(), description="Logs of the processes.")
     screen: ScreenSettings = Field(default=ScreenSettings(), description="The screen.")
     compute_engines: int = Field(

@@ -81,7 +81,7 @@ def last_to_drop(old: int | None, oldest_unfinished: int | None) -> int:
 def apply(lab: Lab) -> Applied:
     """Remove what may go now."""
     now = time.time()
-    chosen = plan(lab.settings.retention, sum(disk_use.parts(lab.locations).values()), now)
+    chosen = plan(lab.settings.retention, sum(disk_use.growing(lab.locations).values()), now)
     pruned = lab.ledger.prune(chosen.events).pruned
     files = _drop_archive(lab, chosen.archive_before)
     swept, put_off = _sweep(lab, chosen.superseded_before)
@@ -92,7 +92,7 @@ def apply(lab: Lab) -> Applied:
         archive_files=files,
         artifacts=swept[0],
         bytes=swept[1],
-        used=sum(disk_use.parts(lab.locations).values()),
+        used=sum(disk_use.growing(lab.locations).values()),
         budget=None if budget is None else budget * _MIB,
         put_off=put_off,
     )

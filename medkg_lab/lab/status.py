@@ -154,7 +154,7 @@ def free_mb(lab: Lab) -> float:
 
 def _disk_use(lab: Lab) -> dict[str, Any]:
     """What the lab takes by part, in bytes, and what of that is said of its budget."""
-    parts = disk_use.parts(lab.locations)
+    parts = disk_use.growing(lab.locations)
     budget = lab.settings.retention.disk_mib
     return {
         "bytes": parts,

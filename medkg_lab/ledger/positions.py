@@ -10,7 +10,7 @@ from medkg_lab.files import replace_private
 
 READERS = ("outbox", "recorder", "knowledge")
 """The readers that every lab has: until each has told its position, nothing may be pruned."""
-OPTIONAL = ("metrics",)
+OPTIONAL = ("metrics", "lineage")
 """Readers that the settings add."""
 _MARK = "low:"
 

@@ -31,7 +31,7 @@ def _servers(locations: Locations, settings: Settings) -> list[str]:
 
 def optional_readers(settings: Settings) -> tuple[str, ...]:
     """The readers of the ledger's log that the settings ask for; each is a process and a package of this name."""
-    wanted = {"metrics": settings.metrics.enabled}
+    wanted = {"metrics": settings.metrics.enabled, "lineage": settings.lineage.enabled}
     return tuple(name for name in OPTIONAL if wanted[name])
 
 

@@ -37,7 +37,7 @@ def _show(args: argparse.Namespace) -> int:
     from medkg_lab.lab.facade import Lab
 
     lab = Lab.at(args.home)
-    parts, last = disk_use.parts(lab.locations), retention.last(lab.locations)
+    parts, last = disk_use.growing(lab.locations), retention.last(lab.locations)
     if args.json:
         plan = retention.plan(lab.settings.retention, sum(parts.values()), time.time())
         print_json({"parts": parts, "plan": asdict(plan), "last": msgspec.to_builtins(last)})
