@@ -17,6 +17,7 @@ from medkg_lab.bench.screen_source import PER_JOB, rows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.tui.app import LabApp
+from medkg_lab.tui.modes import MODES
 from medkg_lab.tui.screens.events.screen import EventsScreen
 
 TICK_S = 0.01
@@ -31,7 +32,7 @@ class MeasuredApp(LabApp):
     """The screen with only its stream, and with probes."""
 
     def __init__(self, lab: Lab, source: Path, out: Path, seconds: float, rate: float, burst: int, flood: int) -> None:
-        super().__init__(lab, start=False, modes=(EventsScreen,))
+        super().__init__(lab, start=False, modes=[mode for mode in MODES if mode.word == EventsScreen.word])
         self._source = rpc.Client(source, deadline=30)
         self._out, self._seconds, self._rate, self._burst, self._flood = out, seconds, rate, burst, flood
         self._ages: list[float] = []

@@ -3,24 +3,25 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medkg_lab import settings
-from medkg_lab.broker.address import Address
-from medkg_lab.broker.engine import broker_address
 from medkg_lab.errors import LabNotRunning
-from medkg_lab.knowledge.client import KnowledgeClient
-from medkg_lab.lab.dagster_access import DagsterAccess
-from medkg_lab.ledger.client import RETURN_TIMEOUT_S, LedgerClient
 from medkg_lab.locations import Locations, locate
 from medkg_lab.rpc import DEFAULT_TIMEOUT_S, Client
-from medkg_lab.settings import Settings
 from medkg_lab.supervisor.client import SupervisorClient
-from medkg_lab.topology.catalog import Catalog
+
+if TYPE_CHECKING:
+    from medkg_lab.broker.address import Address
+    from medkg_lab.knowledge.client import KnowledgeClient
+    from medkg_lab.lab.dagster_access import DagsterAccess
+    from medkg_lab.ledger.client import LedgerClient
+    from medkg_lab.settings import Settings
+    from medkg_lab.topology.catalog import Catalog
 
 
 class Lab:
-    """The lab at `locations`; nothing is started or read until it is asked for."""
+    """The lab at `locations`; nothing is started, read or imported until it is asked for: the screen's first frame, and a
+    command that only asks the supervisor, wait for none of it."""
 
     def __init__(self, locations: Locations, deadline: float = DEFAULT_TIMEOUT_S) -> None:
         """`deadline` is the seconds that ledger and knowledge have for an answer."""
@@ -37,36 +38,48 @@ class Lab:
         return cls(locate(home), deadline)
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The lab's settings. Raises SettingsInvalid."""
+        from medkg_lab import settings
+
         return settings.load(self.locations)
 
     @cached_property
-    def ledger(self) -> LedgerClient:
+    def ledger(self) -> "LedgerClient":
         """The job ledger, which is waited for while it restarts. Raises LabNotRunning at once when there is no lab to ask."""
+        from medkg_lab.ledger.client import RETURN_TIMEOUT_S, LedgerClient
+
         self.require_running()
         patience = RETURN_TIMEOUT_S if self.deadline >= DEFAULT_TIMEOUT_S else 0.0
         return LedgerClient(self.locations.socket("ledger"), self.deadline, patience=patience)
 
     @cached_property
-    def knowledge(self) -> KnowledgeClient:
+    def knowledge(self) -> "KnowledgeClient":
         """Search and graph. Raises LabNotRunning at once when there is no lab to ask."""
+        from medkg_lab.knowledge.client import KnowledgeClient
+
         self.require_running()
         return KnowledgeClient(self.locations.socket("knowledge"), self.deadline)
 
     @cached_property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> "Catalog":
         """Topologies, policies and profiles as they lie on disk."""
+        from medkg_lab.topology.catalog import Catalog
+
         return Catalog(self.locations)
 
     @property
-    def bootstrap(self) -> Address:
+    def bootstrap(self) -> "Address":
         """Where the broker listens, and how to be let in."""
+        from medkg_lab.broker.engine import broker_address
+
         return broker_address(self.settings, self.locations)
 
     @property
-    def dagster(self) -> DagsterAccess:
+    def dagster(self) -> "DagsterAccess":
         """The way to Dagster's pages."""
+        from medkg_lab.lab.dagster_access import DagsterAccess
+
         return DagsterAccess(self.locations, self.supervisor)
 
     def require_running(self) -> None:

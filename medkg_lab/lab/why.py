@@ -11,11 +11,9 @@ from medkg_lab.ledger.errors import MIN_FREE_BYTES
 from medkg_lab.ledger.own_failures import PAUSES, runs_again
 from medkg_lab.ledger.rates import Spent
 from medkg_lab.ledger.state import GateState, JobState
-from medkg_lab.stages.contracts import Lane
+from medkg_lab.models.events import PDF_IR_READY
 from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State
-from medkg_lab.supervisor.processes import SERVER
-from medkg_lab.topology.rules import PDF_FIELD
 
 DISK_LOW_MB = 2000.0
 """Free space that is worth a word."""
@@ -91,7 +89,7 @@ def needs_person(gate: AnyGate) -> bool:
 
 def _is_read(gate: AnyGate) -> bool:
     """Whether the gate waits for the text of a PDF, which the pdf process reads."""
-    return gate.condition.ledger_field == PDF_FIELD
+    return gate.condition.ledger_field == PDF_IR_READY
 
 
 def condition_of(gate: AnyGate) -> str:
@@ -138,6 +136,10 @@ def _why_running(job: JobRow, now: float, held: Blockers) -> str:
 
 
 def _why_queued(job: JobRow, processes: Mapping[str, ProcessRow], queued_before: int) -> str:
+    # Here, so that the screen's first frame waits neither for the models of documents nor for the brokers.
+    from medkg_lab.stages.contracts import Lane
+    from medkg_lab.supervisor.processes import SERVER
+
     engine = f"engine-{job.lane}"
     loading = [name for name, seen in processes.items() if name.startswith(SERVER) and seen.state == State.STARTING]
     if job.lane == Lane.COMPUTE and loading:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medkg_lab.locations import Locations
+from medkg_lab.models.events import PDF_IR_READY
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology import bundled
 from medkg_lab.topology.errors import (
@@ -20,7 +21,6 @@ from medkg_lab.topology.loader import SHARED_FOLDER, load_topology
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.policy_files import load_policies
 from medkg_lab.topology.profiles import Profile, load_profile
-from medkg_lab.topology.rules import PDF_FIELD
 from medkg_lab.topology.schema import near
 
 PDF = "application/pdf"
@@ -173,6 +173,6 @@ class Catalog:
 
 def _reads_pdf(topology: Topology) -> bool:
     return any(
-        stage.is_gate and stage.condition is not None and stage.condition.ledger_field == PDF_FIELD
+        stage.is_gate and stage.condition is not None and stage.condition.ledger_field == PDF_IR_READY
         for stage in topology.stages
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from medkg_lab.models.events import PDF_IR_READY
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.stages.kinds import INPUT_KINDS, OUTPUT_KIND
@@ -13,9 +14,6 @@ from medkg_lab.topology.errors import MAX_PROBLEMS, Problem
 from medkg_lab.topology.models import StageDefinition
 from medkg_lab.topology.schema import near
 from medkg_lab.yaml_source import Source, Where
-
-PDF_FIELD = "pdf_ir_ready"
-"""The ledger field whose gate hands on the document that was made of a PDF meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +218,7 @@ def _output_of(stage: StageDefinition) -> str | None:
     if not stage.is_gate:
         return OUTPUT_KIND[stage.type]
     condition = stage.condition
-    return "document" if condition and condition.ledger_field == PDF_FIELD and condition.equals is True else None
+    return "document" if condition and condition.ledger_field == PDF_IR_READY and condition.equals is True else None
 
 
 def _unordered(material: Material, entry: Entry, givers: dict[str, str]) -> Iterable[Problem]:

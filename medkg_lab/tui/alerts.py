@@ -104,8 +104,10 @@ def _ended(seen: Snapshot) -> list[Need]:
 
 def health(seen: Snapshot) -> tuple[State, str]:
     """The lab's health for the bar: a state, and words such as `7 of 8 up`."""
+    if not seen.at:
+        return glyphs.STARTING, "looking"
     if seen.lab is None:
-        return glyphs.STOPPED, "no lab"
+        return (glyphs.DEGRADED, "unknown") if seen.trouble else (glyphs.STOPPED, "no lab")
     up = sum(one.state == "ready" for one in seen.processes)
     if seen.lab.stopping:
         return glyphs.STOPPING, f"{up} of {len(seen.processes)} left"
@@ -122,7 +124,9 @@ def is_stopped(seen: Snapshot) -> bool:
 
 def now(seen: Snapshot) -> list[Span]:
     """What the lab does now: clauses, the most important first."""
-    if seen.lab is None:
+    if not seen.at:
+        return [("◐ ", "run"), ("looking at the lab …", "text bold")]
+    if seen.lab is None and not seen.trouble:
         return [("■ ", "muted"), ("no lab is running here", "text bold")]
     if "ledger" in seen.behind:
         since = seen.behind["ledger"]

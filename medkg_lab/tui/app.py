@@ -1,7 +1,6 @@
 """The program: its modes, the keys that work in all of them, and what it hands to the screen that is seen."""
 
 import asyncio
-import os
 import time
 import traceback
 from collections.abc import Sequence
@@ -11,25 +10,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events
+from textual import events, work
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.widget import AwaitMount
-from textual.widgets import Input, TextArea
+from textual.worker import get_current_worker
 
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import needs_person
-from medkg_lab.settings import ScreenSettings
 from medkg_lab.text import one_line, sanitize
 from medkg_lab.tui import commands, keys, theme
-from medkg_lab.tui.appearance import USUAL, chosen_appearance
+from medkg_lab.tui.appearance import USUAL, Appearance, chosen_appearance
 from medkg_lab.tui.ascii_filter import PlainFilter
 from medkg_lab.tui.driver import TerminalDriver
 from medkg_lab.tui.formatting import plural
 from medkg_lab.tui.frame import Bar, TypeLine
-from medkg_lab.tui.key_order import OrderedKeysApp
+from medkg_lab.tui.key_order import OrderedKeysApp, takes_text
 from medkg_lab.tui.messages import GoTo, Snapshot, SnapshotTaken
-from medkg_lab.tui.modes import MODES
+from medkg_lab.tui.modes import MODES, Mode
 from medkg_lab.tui.poller import Poller
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.frame_screen import Session
@@ -56,9 +55,7 @@ class LabApp(OrderedKeysApp[None]):
         Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, id="palette"),
     ]
 
-    def __init__(
-        self, lab: Lab, start: bool = True, modes: Sequence[type[ModeScreen]] = MODES, look: ScreenSettings = USUAL
-    ) -> None:
+    def __init__(self, lab: Lab, start: bool = True, modes: Sequence[Mode] = MODES, look: Appearance = USUAL) -> None:
         """`look` is how it looks; its theme `auto` stands for the default one. Raises KeysInvalid."""
         self.DEFAULT_MODE = modes[0].word  # type: ignore[misc]
         super().__init__(driver_class=TerminalDriver)
@@ -75,11 +72,13 @@ class LabApp(OrderedKeysApp[None]):
         self._gates_told: frozenset[str] = frozenset()
         self._attached = False
         for mode in modes:
-            self.add_mode(mode.word, partial(mode, self.session))
+            self.add_mode(mode.word, partial(self._made, mode))
             if mode.number is not None:
-                self.bind(str(mode.number), f"mode('{mode.word}')", description=f"Go to {mode.TITLE}", show=False)
+                self.bind(str(mode.number), f"mode('{mode.word}')", description=f"Go to {mode.title}", show=False)
         for one in theme.textual_themes():
             self.register_theme(one)
+        # Before anything is drawn: a theme that changes later has all styles computed again.
+        self.set_reactive(App.theme, f"lab-{look.theme}" if look.theme != "auto" else theme.DEFAULT)
         self.set_keymap(keys.load(lab.locations.config / "keys.toml"))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -97,16 +96,12 @@ class LabApp(OrderedKeysApp[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A cursor that must not blink does not."""
-        if self.look.reduced_motion and isinstance(event.widget, Input | TextArea):
-            event.widget.cursor_blink = False
+        if self.look.reduced_motion and takes_text(event.widget):
+            event.widget.cursor_blink = False  # type: ignore[attr-defined]
 
     def on_mount(self) -> None:
-        """Take the theme, start looking."""
+        """Start looking."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(ASKING_THREADS, "ask"))
-        self.theme = f"lab-{self.look.theme}" if self.look.theme != "auto" else theme.DEFAULT
-        if os.environ.get("TEXTUAL_THEME"):
-            # Textual has taken its theme from there before ours were known, and sees no change now.
-            self.refresh_css(animate=False)
         self.poller.start()
         if self.session.starts:
             self.mode.start_lab()
@@ -122,6 +117,11 @@ class LabApp(OrderedKeysApp[None]):
         self.refresh(layout=True)
 
     # The modes
+
+    def _made(self, mode: Mode) -> ModeScreen:
+        screen = mode.load()
+        assert issubclass(screen, ModeScreen)
+        return screen(self.session)
 
     @property
     def mode(self) -> ModeScreen:
@@ -167,8 +167,18 @@ class LabApp(OrderedKeysApp[None]):
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         """Hand the snapshot to the mode that is seen; not while the screen is being left."""
         if self.is_running and self.screen_stack:
+            if not self.snapshot.at:
+                self.call_after_refresh(self._load_modes)
             self.snapshot = self.mode.snapshot = message.snapshot
             self._notify_of_gates(message.snapshot)
+
+    @work(thread=True)
+    def _load_modes(self) -> None:
+        """Import what the other modes need once the first frame is seen, so that the first look at one is quick too."""
+        worker = get_current_worker()
+        for mode in self.session.modes:
+            if not worker.is_cancelled:
+                mode.load()
 
     def on_poll_now(self) -> None:
         """Something was changed."""

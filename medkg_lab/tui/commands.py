@@ -152,7 +152,7 @@ class ActionProvider(Provider):
                 yield f"{name}  {self.app.get_key_display(found.binding)}", action.help, do
         for mode in screen.session.modes:
             yield (
-                f"Go to {mode.TITLE}" + ("" if mode.number is None else f"  {mode.number}"),
+                f"Go to {mode.title}" + ("" if mode.number is None else f"  {mode.number}"),
                 f":{mode.word}",
                 partial(screen.post_message, GoTo(mode.word)),
             )

@@ -16,7 +16,6 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message_pump import MessagePump
-from textual.widgets import Input, TextArea
 
 Result = TypeVar("Result")
 AT_ONCE = 64
@@ -24,6 +23,11 @@ AT_ONCE = 64
 STUCK_S = 2.0
 """Seconds after which a new key no longer waits for what the one before has set going."""
 EDITS = frozenset({"backspace", "delete", "left", "right", "home", "end", "ctrl+w", "ctrl+u", "ctrl+k", "ctrl+f"})
+
+
+def takes_text(node: DOMNode | None) -> bool:
+    """Whether letters are text where they are typed now, as in an input or an editor."""
+    return node is not None and node.check_consume_key("a", "a")
 
 
 class OrderedKeysApp(App[Result]):
@@ -96,6 +100,6 @@ class OrderedKeysApp(App[Result]):
 
 def _is_text(event: events.Key | events.Paste, target: DOMNode) -> bool:
     """Whether the key changes the text of what has the focus, and nothing else."""
-    if not isinstance(target, Input | TextArea):
+    if not takes_text(target):
         return False
     return isinstance(event, events.Paste) or event.is_printable or event.key in EDITS

@@ -31,13 +31,13 @@ class WatchedLab(LabStatus):
 class Snapshot:
     """The lab at one moment, read about once a second. A part that could not be read keeps its last value.
 
-    `at` is seconds since the epoch. `lab` is the supervisor's status, or None while no lab runs. `counts`, `positions`,
-    `breakers` and `gates` (the waiting ones) are what the ledger's client gives under these names. `flow` says how many
-    unfinished jobs stand where, {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has, {pipeline: {state:
-    jobs}}; `stages` are the stages of each pipeline in order, and `stage_flows` how each has done. `refused` counts the records
-    of the work queue that became dead letters and that nobody has acknowledged, `acknowledged` the failed and dead jobs that
-    someone has, by state. `behind` names what did not answer and since when (seconds since the epoch): then the values of that
-    part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
+    `at` is seconds since the epoch, 0 while nothing was looked at yet. `lab` is the supervisor's status, or None while no lab
+    runs. `counts`, `positions`, `breakers` and `gates` (the waiting ones) are what the ledger's client gives under these names.
+    `flow` says how many unfinished jobs stand where, {pipeline: {stage: {state: jobs}}}; `totals` how many each pipeline has,
+    {pipeline: {state: jobs}}; `stages` are the stages of each pipeline in order, and `stage_flows` how each has done. `refused`
+    counts the records of the work queue that became dead letters and that nobody has acknowledged, `acknowledged` the failed and
+    dead jobs that someone has, by state. `behind` names what did not answer and since when (seconds since the epoch): then the
+    values of that part are older than `at`. `trouble` is why nothing could be looked at, when nothing could.
     """
 
     at: float = 0.0

@@ -1,26 +1,54 @@
-"""The modes of the screen, by their number keys."""
+"""The modes of the screen, by their number keys: what is known of each before its own modules are loaded."""
 
-from medkg_lab.tui.screens.base import ModeScreen
-from medkg_lab.tui.screens.events.screen import EventsScreen
-from medkg_lab.tui.screens.gate.screen import GateScreen
-from medkg_lab.tui.screens.graph.screen import GraphScreen
-from medkg_lab.tui.screens.jobs.screen import JobsScreen
-from medkg_lab.tui.screens.lab.screen import LabScreen
-from medkg_lab.tui.screens.logs.screen import LogsScreen
-from medkg_lab.tui.screens.pipelines.screen import PipelinesScreen
-from medkg_lab.tui.screens.replay.screen import ReplayScreen
-from medkg_lab.tui.screens.search.screen import SearchScreen
-from medkg_lab.tui.screens.sql.screen import SqlScreen
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 
-MODES: tuple[type[ModeScreen], ...] = (
-    LabScreen,
-    JobsScreen,
-    EventsScreen,
-    PipelinesScreen,
-    GateScreen,
-    SearchScreen,
-    LogsScreen,
-    ReplayScreen,
-    GraphScreen,
-    SqlScreen,
+from textual.screen import Screen
+
+from medkg_lab.tui import glyphs
+from medkg_lab.tui.messages import Snapshot
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode: its number key, its `:` command (`:jobs`), its names in the bar of a wide and of a narrow terminal.
+
+    `load` imports the mode's screen, which takes longer than the first frame may; `badge` is what stands behind its name.
+    """
+
+    number: int
+    word: str
+    title: str
+    short: str
+    load: Callable[[], type[Screen[None]]]
+    badge: Callable[[Snapshot], str] = lambda _: ""
+
+
+def _mode(number: int, title: str, short: str = "", badge: Callable[[Snapshot], str] = lambda _: "") -> Mode:
+    """A mode whose folder and command are called as it is."""
+    word = title.lower()
+
+    def load() -> type[Screen[None]]:
+        screen: type[Screen[None]] = getattr(import_module(f"medkg_lab.tui.screens.{word}.screen"), f"{title}Screen")
+        return screen
+
+    return Mode(number, word, title, short or title, load, badge)
+
+
+def _at_gates(seen: Snapshot) -> str:
+    return f"{glyphs.AT_GATE.glyph}{len(seen.gates)}" if seen.gates else ""
+
+
+MODES = (
+    _mode(1, "Lab"),
+    _mode(2, "Jobs"),
+    _mode(3, "Events"),
+    _mode(4, "Pipelines", "Pipes"),
+    _mode(5, "Gate", badge=_at_gates),
+    _mode(6, "Search", "Find"),
+    _mode(7, "Logs"),
+    _mode(8, "Replay", "Rep"),
+    _mode(9, "Graph"),
+    _mode(0, "SQL"),
 )

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psutil
-
 from medkg_lab.errors import LabError, LabNotRunning
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
@@ -69,9 +67,12 @@ class Poller:
     def _run(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
+            is_first = not self._seen.at
             snapshot = self._polled()
             if not self._stopped.is_set():
                 self._post(SnapshotTaken(snapshot))
+            if is_first and snapshot.lab is not None:
+                continue  # what takes longer than the first frame may
             starting = snapshot.lab is None or not snapshot.is_ready
             pause = (0.25 if starting else POLL_EVERY_S) - (time.monotonic() - began)
             self._woken.wait(max(0.05, pause))
@@ -85,8 +86,11 @@ class Poller:
             return self._seen
 
     def poll(self) -> Snapshot:
-        """Take a snapshot; what does not answer keeps its last value and is named in `behind`."""
-        now = time.time()
+        """Take a snapshot; what does not answer keeps its last value and is named in `behind`.
+
+        The first has only what is quick to ask: the processes and the ledger, not the machine and the pipelines' files.
+        """
+        now, is_first = time.time(), not self._seen.at
         try:
             status: LabStatus | None = self._lab.supervisor.status()
             trouble = ""
@@ -99,7 +103,8 @@ class Poller:
         if status is not None:
             seen = self._ledger(seen)
             seen = replace(seen, refused=self._refused(seen))
-            seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
+            if not is_first:
+                seen = replace(seen, machine=self._machine(seen), stages=self._stages(seen))
         self._seen = seen
         return seen
 
@@ -195,6 +200,9 @@ class Poller:
         return WatchedLab(**{**values_of(status), "processes": tuple(watched)})
 
     def _machine(self, seen: Snapshot) -> dict[str, Any]:
+        # Here, so that the first frame does not wait for it.
+        import psutil
+
         rss = sum(one.rss_mb or 0 for one in seen.processes)
         return {
             "cores": psutil.cpu_count() or 1,

@@ -13,6 +13,17 @@ IngestStage
 KGStage
 ParseStage
 
+# The modes of the screen, which tui/modes.py loads by their names when they are first seen.
+GateScreen
+GraphScreen
+JobsScreen
+LabScreen
+LogsScreen
+PipelinesScreen
+ReplayScreen
+SQLScreen
+SearchScreen
+
 # What consumers of the events topic read: the shape of a CloudEvent's data, which a test holds against every event.
 CloudEventData
 _.duration_ms

@@ -24,8 +24,8 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.locations import locate
-from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui.app import LabApp
+from medkg_lab.tui.appearance import Appearance
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.modes import MODES
 from tests.tui.screens import Screen
@@ -35,7 +35,7 @@ RECORDING = GOLDEN / "lab.json.gz"
 KEYS = {"pipelines": ("right_square_bracket", "right_square_bracket"), "jobs": ("j",)}
 """Keys that are pressed in a mode before its picture is taken."""
 LOG_BYTES = 4000
-STANDING = ScreenSettings(reduced_motion=True)
+STANDING = Appearance(reduced_motion=True)
 """A cursor that blinks would be in every second picture."""
 STILL, STILL_WHILE_ASKED, MOST_LOOKS = 10, 30, 600
 """Looks that have to be the same: at answers that come at once, and at those of a lab that works."""

@@ -51,7 +51,7 @@ async def moves_about(screen: Screen) -> None:
     """Every mode is shown, and says what is wrong."""
     for mode in screen.app.session.modes:
         await screen.app.switch_mode(mode.word)
-        await screen.sees("the disk is full", f"{mode.number} {mode.TITLE}", seconds=10)
+        await screen.sees("the disk is full", f"{mode.number} {mode.title}", seconds=10)
     await screen.app.switch_mode("lab")
 
 

@@ -13,6 +13,7 @@ from medkg_lab.lab.gates import Evidence
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.dialogs import Choice, Dialog, Question, Sheet, Why
 from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.modes import Mode
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.gate import render as gate_lines
 from medkg_lab.tui.screens.jobs import render as job_lines
@@ -54,7 +55,7 @@ def is_harmless(text: str) -> bool:
 class HostileScreen(ModeScreen):
     """Every widget of ours, full of foreign text."""
 
-    number, word, TITLE, short = 1, "hostile", "Hostile", "Hostile"
+    word = "hostile"
 
     def compose_mode(self) -> ComposeResult:
         """One of each."""
@@ -74,14 +75,12 @@ class HostileScreen(ModeScreen):
         """Foreign text in the now-line."""
         return [(EVERYTHING, "text")]
 
-    @classmethod
-    def badge(cls, snapshot: Snapshot) -> str:
-        """Foreign text in the bar."""
-        return OSC52
+
+HOSTILE_MODE = Mode(1, "hostile", "Hostile", "Hostile", lambda: HostileScreen, lambda _: OSC52)
 
 
 async def test_every_widget_dialog_and_toast_is_harmless(short_tmp: Path) -> None:
-    app = LabApp(Lab.at(short_tmp), start=False, modes=(HostileScreen,))
+    app = LabApp(Lab.at(short_tmp), start=False, modes=(HOSTILE_MODE,))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = Screen(app, pilot)
         await screen.sees("ZXZpbA==", "[bold red]markup[/]")
@@ -118,7 +117,7 @@ async def test_copying_writes_no_control_characters(short_tmp: Path) -> None:
         def copy_to_clipboard(self, text: str) -> None:
             written.append(text)
 
-    app = Recording(Lab.at(short_tmp), start=False, modes=(HostileScreen,))
+    app = Recording(Lab.at(short_tmp), start=False, modes=(HOSTILE_MODE,))
     async with app.run_test(size=(120, 40)) as pilot:
         app.mode.show_raw("thing", {"text": EVERYTHING})
         await pilot.pause()

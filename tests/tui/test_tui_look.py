@@ -4,6 +4,7 @@ import os
 import pty
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.settings import ScreenSettings
 from medkg_lab.tui import background, glyphs, keys, theme
 from medkg_lab.tui.app import LabApp
-from medkg_lab.tui.appearance import THEME_VARIABLE, chosen_appearance
+from medkg_lab.tui.appearance import THEME_VARIABLE, Appearance, chosen_appearance
 from medkg_lab.tui.ascii_filter import VARIABLE, plain
 from medkg_lab.tui.modes import MODES
 from tests.labs import TestLab
@@ -39,13 +40,13 @@ def test_signs_are_the_ones_of_the_states() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_mode_is_drawn_in_ascii(demo_lab: TestLab, size: tuple[int, int]) -> None:
-    app = LabApp(Lab.at(demo_lab.home), start=False, look=ScreenSettings(ascii=True))
+    app = LabApp(Lab.at(demo_lab.home), start=False, look=Appearance(ascii=True))
     async with app.run_test(size=size) as pilot:
         screen = Screen(app, pilot)
         await screen.sees("8 up", "Needs you")
         for mode in MODES:
             await app.switch_mode(mode.word)
-            await screen.sees(f"{mode.number} {mode.short if size[0] < 100 else mode.TITLE}")
+            await screen.sees(f"{mode.number} {mode.short if size[0] < 100 else mode.title}")
             await pilot.pause()
             assert screen.text.isascii(), [each for each in screen.text if not each.isascii()]
             assert all(cell_len(line) == size[0] for line in screen.text.splitlines())
@@ -58,7 +59,7 @@ async def test_every_mode_is_drawn_in_ascii(demo_lab: TestLab, size: tuple[int, 
 
 @pytest.mark.asyncio
 async def test_reduced_motion_moves_nothing(short_tmp: Path) -> None:
-    app = LabApp(Lab.at(short_tmp), start=False, look=ScreenSettings(reduced_motion=True))
+    app = LabApp(Lab.at(short_tmp), start=False, look=Appearance(reduced_motion=True))
     async with app.run_test(size=(80, 24)) as pilot:
         assert app.animation_level == "none"
         await pilot.press("colon")
@@ -140,10 +141,17 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_setti
     monkeypatch.setenv(THEME_VARIABLE, "lab-light")
     assert chosen_appearance(Lab.at(short_tmp), None).theme == "light"
     assert chosen_appearance(Lab.at(short_tmp), "dark").theme == "dark"
+    monkeypatch.setenv(THEME_VARIABLE, "pink")
+    assert chosen_appearance(Lab.at(short_tmp), None).theme == "contrast", "a theme that there is not is no theme"
     monkeypatch.setenv(VARIABLE, "1")
     assert chosen_appearance(Lab.at(short_tmp), None).ascii
     settings.write_text("screen: {theme: pink}\n")
     assert chosen_appearance(Lab.at(short_tmp), "light").theme == "light", "a wrong file does not keep the screen shut"
+
+
+def test_the_look_is_the_section_of_the_settings() -> None:
+    settings = {name: (field.annotation, field.default) for name, field in ScreenSettings.model_fields.items()}
+    assert {one.name: (one.type, one.default) for one in fields(Appearance)} == settings
 
 
 def test_the_return_key_has_a_label_that_can_be_written_out() -> None:

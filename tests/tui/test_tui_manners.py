@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -29,7 +30,7 @@ async def test_without_a_lab_every_mode_opens_and_says_so(screen: Screen) -> Non
     await screen.sees("no lab is running here", ":start")
     for mode in MODES:
         await screen.press(str(mode.number))
-        await screen.until(lambda mode=mode: screen.app.mode.number == mode.number, mode.word)  # type: ignore[misc]
+        await screen.until(lambda mode=mode: screen.app.mode.word == mode.word, mode.word)  # type: ignore[misc]
         await screen.sees("no lab")
         if isinstance(screen.app.focused, Input):
             await screen.press("tab")
@@ -176,17 +177,23 @@ async def test_no_two_actions_share_a_key_and_every_footer_fits_80_columns() -> 
     assert keys.clashes(keys.ACTIONS) == []
     known = keys.BY_ID
     for mode in MODES:
-        ids = [*mode.footer[: keys.FOOTER_LIMIT - 1], "help"]
-        assert len(mode.footer) <= keys.FOOTER_LIMIT, mode.TITLE
+        screen: Any = mode.load()
+        footer = screen.footer
+        ids = [*footer[: keys.FOOTER_LIMIT - 1], "help"]
+        assert len(footer) <= keys.FOOTER_LIMIT, mode.title
         text = " " + "".join(f"{known[each].shown} {known[each].word}  " for each in ids)
-        assert cell_len(text.rstrip()) <= 80, (mode.TITLE, text)
+        assert cell_len(text.rstrip()) <= 80, (mode.title, text)
 
 
 async def test_modes_have_numbers_words_and_help_of_their_own() -> None:
     numbered = [(at + 1) % 10 if at < 10 else None for at in range(len(MODES))]
     assert [mode.number for mode in MODES] == numbered, "as the keys stand in their row"
     assert len({mode.word for mode in MODES}) == len(MODES)
-    assert all(mode.about and mode.twins and mode.short for mode in MODES)
+    for mode in MODES:
+        screen: Any = mode.load()
+        assert screen.word == mode.word
+        assert screen.about
+        assert screen.twins
 
 
 @pytest.mark.parametrize("name", PALETTES)

@@ -44,7 +44,7 @@ async def test_pictures_hold_what_is_seen(demo_lab: TestLab, size: tuple[int, in
             await screen.sees(*SHOWN[mode.word], seconds=60)
             lines = screen.text.splitlines()
             assert len(lines) == size[1]
-            assert f"{mode.number} {mode.short if size[0] < 100 else mode.TITLE}" in lines[0]
+            assert f"{mode.number} {mode.short if size[0] < 100 else mode.title}" in lines[0]
             assert lines[1].strip(), "the now-line says something"
             await screen.until(lambda: " help" in screen.text.splitlines()[-1], "the footer")
             picture = "".join(text_of(screen.app.export_screenshot())).replace("\xa0", "").replace(" ", "")

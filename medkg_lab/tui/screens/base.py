@@ -10,16 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import HelpPanel, KeyPanel
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab.dagster_access import open_in_browser
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.status import explain_job, explain_process
 from medkg_lab.lab.why import why_process
 from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.text import sanitize
@@ -30,37 +27,7 @@ from medkg_lab.tui.formatting import clock, plural, uptime
 from medkg_lab.tui.messages import GoTo, Subject
 from medkg_lab.tui.screens.frame_screen import FrameScreen
 from medkg_lab.tui.theme import Line, Span
-from medkg_lab.tui.widgets.panel import Lines, wrapped
-
-# The help beside a mode: what it is, what does the same from the shell, and the keys that work now.
-WIDTH = 46
-
-
-class ModeHelp(HelpPanel):
-    """Textual's help panel, with our own lines in the place of Markdown."""
-
-    DEFAULT_CSS = """
-    ModeHelp { width: 52; max-width: 100%; background: $lab-panel; border-left: vkey $lab-accent; padding: 0 1;
-        Lines { background: $lab-panel; }
-        KeyPanel#keys-help { background: $lab-panel; scrollbar-size-vertical: 1; }
-        .bindings-table--key { color: $lab-accent; }
-        .bindings-table--description { color: $lab-muted; }
-    }
-    """
-
-    def __init__(self, title: str, about: str, twins: str) -> None:
-        super().__init__()
-        lines: list[Line] = [[(f"Help · {title}", "accent bold")], *wrapped(about, WIDTH), []]
-        self._lines = [*lines, [("Same from the shell", "accent bold")], *wrapped(twins, WIDTH, "muted")]
-
-    def update_help(self, focused_widget: object) -> None:
-        """The help is the mode's, whatever has the focus."""
-
-    def compose(self) -> ComposeResult:
-        """What the mode is, over its keys."""
-        yield Lines(self._lines)
-        yield KeyPanel(id="keys-help")
-
+from medkg_lab.tui.widgets.panel import wrapped
 
 RAW_WIDTH = 104
 JUMP_LETTERS = "asdfghjkl"
@@ -97,6 +64,9 @@ class ModeScreen(FrameScreen):
 
     def explain(self, subject: Subject) -> None:
         """Show the answer to why for a job or a process."""
+        # Here, so that the first frame does not wait for what reads the settings.
+        from medkg_lab.lab.status import explain_job, explain_process
+
         dialog = self._why_dialog(subject, "medkg-lab status --why")
 
         process = self.snapshot.process(subject.id) if subject.kind == "process" else None
@@ -199,9 +169,10 @@ class ModeScreen(FrameScreen):
     def action_help(self) -> None:
         """Show what this mode is and which keys work now, or close that."""
         # Here, so that the first frame does not wait for what reads Markdown.
+        from medkg_lab.tui.help import ModeHelp
 
         if not self.close_help():
-            self.mount(ModeHelp(str(self.TITLE), self.about, self.twins))
+            self.mount(ModeHelp(self.mode.title, self.about, self.twins))
 
     def leave_mode(self) -> None:
         """Esc at the top goes to the mode before; in Lab it does nothing."""

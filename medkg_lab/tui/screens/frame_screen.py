@@ -14,14 +14,16 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.tui import alerts, glyphs, keys
 from medkg_lab.tui.frame import Bar, Key, KeyFooter, NowLine, TypeLine
+from medkg_lab.tui.key_order import takes_text
 from medkg_lab.tui.messages import PollNow, Snapshot
+from medkg_lab.tui.modes import Mode
 from medkg_lab.tui.theme import Line
 
 T = TypeVar("T")
@@ -45,7 +47,7 @@ class Session:
     what can be typed after `:`, and what was typed and told."""
 
     lab: Lab
-    modes: "Sequence[type[FrameScreen]]" = ()
+    modes: Sequence[Mode] = ()
     starts: bool = False
     completions: "Callable[[FrameScreen], Sequence[str]]" = lambda _: ()
     entered: list[str] = field(default_factory=list)
@@ -55,18 +57,15 @@ class Session:
 class FrameScreen(Screen[None]):
     """A mode; its regions are what `compose_mode` yields.
 
-    Class variables: `number` is its key, None where the ten digits are taken, `word` its `:` command (`:jobs`), `TITLE` and
-    `short` its names in the bar of a wide and a narrow terminal, `about` what the help says, `footer` at most six action ids of
-    `keys.py` for the last row (`?` is always the seventh), `twins` the commands of the command line that do the same.
+    Class variables: `word` is its `:` command (`:jobs`), by which it is listed in `modes.py`, `about` what the help says,
+    `footer` at most six action ids of `keys.py` for the last row (`?` is always the seventh), `twins` the commands of the
+    command line that do the same.
 
-    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `badge`, `narrow`,
+    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `narrow`,
     `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `query_lab`, `poll` and `act`, never directly.
     """
 
-    number: ClassVar[int | None] = None
     word: ClassVar[str] = ""
-    TITLE: ClassVar[str | None] = None
-    short: ClassVar[str] = ""
     about: ClassVar[str] = ""
     footer: ClassVar[tuple[str, ...]] = ()
     twins: ClassVar[str] = ""
@@ -112,11 +111,6 @@ class FrameScreen(Screen[None]):
         """The mode's own sentence for the now-line, most important clause first; None leaves the lab's own."""
         return None
 
-    @classmethod
-    def badge(cls, snapshot: Snapshot) -> str:
-        """What stands behind the mode's name in the bar, such as `◇3`."""
-        return ""
-
     def narrow(self, text: str) -> None:
         """Narrow the list to what matches `text`, as typed after `/`; an empty text shows all again."""
 
@@ -151,6 +145,11 @@ class FrameScreen(Screen[None]):
         """The lab."""
         return self.session.lab
 
+    @property
+    def mode(self) -> Mode:
+        """Its line in the list of modes."""
+        return next(one for one in self.session.modes if one.word == self.word)
+
     def watch_snapshot(self, snapshot: Snapshot) -> None:
         """Take in what was seen of the lab; before the regions are there, it waits until the mode comes to be seen."""
         if self.is_mounted:
@@ -178,8 +177,8 @@ class FrameScreen(Screen[None]):
         profile = f" · {seen.lab.profile}" if seen.lab else ""
         right = [(f"{glyphs.sign(state)} {words}", state.token), (profile, "muted")]
         numbered = [(m.number, m) for m in self.session.modes if m.number is not None]
-        named = [(number, m.short if narrow else str(m.TITLE), m.badge(seen)) for number, m in numbered]
-        self.query_one(Bar).show_modes(named, self.number, right, not narrow)
+        named = [(number, m.short if narrow else m.title, m.badge(seen)) for number, m in numbered]
+        self.query_one(Bar).show_modes(named, self.mode.number, right, not narrow)
         own = None if alerts.is_stopped(seen) else self.now(seen)
         self.query_one(NowLine).show([own or alerts.now(seen)])
         self.refresh_bindings()
@@ -207,7 +206,7 @@ class FrameScreen(Screen[None]):
 
     def footer_keys(self) -> list[Key]:
         """The keys of the last row: those of `footer` that work now, and help; where letters are text, those that are not."""
-        is_text = isinstance(self.focused, Input | TextArea)
+        is_text = takes_text(self.focused)
         now: dict[str | None, Binding] = {}
         for key, active in self.active_bindings.items():
             letter = keys.shown(key)

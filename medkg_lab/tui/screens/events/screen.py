@@ -35,10 +35,7 @@ MINUTE = 60
 class EventsScreen(ModeScreen):
     """The stream over what is said of one event."""
 
-    number = 3
     word = "events"
-    TITLE = "Events"
-    short = "Events"
     about = (
         "What happens, as it happens: a line for each document and step. / narrows it as you type: type:, stage:, job: and "
         "doc: look at one field, other words at all of them, - before a word excludes it. Going up pauses; f follows "

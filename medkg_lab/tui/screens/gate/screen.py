@@ -33,10 +33,7 @@ DECIDED = 20
 class GateScreen(ModeScreen):
     """The waiting documents beside the evidence of one."""
 
-    number = 5
     word = "gate"
-    TITLE = "Gate"
-    short = "Gate"
     about = (
         "Documents held at a gate until their text is complete, or until you open it. ready: every check passes. missing: "
         "pages are not in what was read. being read: the pdf process is at it. Below those that wait stand the gates that "
@@ -190,11 +187,6 @@ class GateScreen(ModeScreen):
     def now(self, snapshot: Snapshot) -> Line | None:
         """How many wait, and how they stand."""
         return render.summary(snapshot.gates, self._today)
-
-    @classmethod
-    def badge(cls, snapshot: Snapshot) -> str:
-        """How many wait."""
-        return f"{glyphs.sign(glyphs.AT_GATE)}{len(snapshot.gates)}" if snapshot.gates else ""
 
     def subject(self) -> Subject | None:
         """The job of the gate under the cursor."""

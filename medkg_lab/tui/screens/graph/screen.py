@@ -39,10 +39,7 @@ class Place:
 class GraphScreen(ModeScreen):
     """The way so far over the edges of a node and the sentences of one."""
 
-    number = 9
     word = "graph"
-    TITLE = "Graph"
-    short = "Graph"
     about = (
         "The knowledge graph, walked node by node. Each line is a statement: → of this node, ← about it. SAID is how the "
         "text says it: stated, denied, possible, of a relative, excluded; recorded is a field of a registry record. ≠ "

@@ -42,10 +42,7 @@ SORT_COLUMNS = {
 class JobsScreen(ModeScreen):
     """The list of jobs over the detail of one."""
 
-    number = 2
     word = "jobs"
-    TITLE = "Jobs"
-    short = "Jobs"
     about = (
         "Every job, the newest first. / narrows the list as you type: words look at document, id and reason; state:, "
         "pipeline:, stage:, kind:, source:, doc: and job: at one field; - before a word excludes it. Enter goes to the "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from medkg_lab.lab.flow import StageFlow, progress
 from medkg_lab.lab.why import needs_person
 from medkg_lab.text import one_line
-from medkg_lab.tui import glyphs
+from medkg_lab.tui import alerts, glyphs
 from medkg_lab.tui.dialogs import Choice, Question
 from medkg_lab.tui.formatting import bar, clock, duration, milliseconds, number, plural, size, uptime
 from medkg_lab.tui.messages import Snapshot, WatchedProcess
@@ -29,8 +29,10 @@ HOT_CELSIUS = 85
 """A GPU as hot as this slows itself down soon."""
 
 
-def no_lab(starting: bool) -> list[Span]:
-    """What stands where no lab runs."""
+def no_lab(seen: Snapshot, starting: bool) -> Line:
+    """What stands where no lab runs, or where that is not known."""
+    if not seen.at or seen.trouble:
+        return alerts.now(seen)
     if starting:
         return [("◐ ", "run"), ("starting the lab …", "text bold")]
     return [
@@ -227,6 +229,8 @@ def places(seen: Snapshot, narrow: bool, height: int) -> list[Line]:
             left -= more
         else:
             lines += _in_a_line(seen, name, narrow)
+    if not seen.stages and (not seen.at or seen.lab is not None):
+        return [[("Reading …", "muted")]]
     return lines or [_no_documents(seen)]
 
 

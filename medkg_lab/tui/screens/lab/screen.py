@@ -53,10 +53,7 @@ PROCESS_COLUMNS = (
 class LabScreen(ModeScreen):
     """Processes, throughput, lag and limits at one look."""
 
-    number = 1
     word = "lab"
-    TITLE = "Lab"
-    short = "Lab"
     about = (
         "Is it up, is it moving, does it need me. What needs you comes first, each line with the key that deals with it. "
         "The cursor is on a process: enter shows all about it."
@@ -140,8 +137,8 @@ class LabScreen(ModeScreen):
     def _paint_needs(self, seen: Snapshot) -> None:
         panel = self.query_one("#needs", Panel)
         if seen.lab is None:
-            panel.head("No lab")
-            panel.show([no_lab(self.session.starts and not seen.counts)])
+            panel.head("No lab" if seen.at and not seen.trouble else "")
+            panel.show([no_lab(seen, self.session.starts and not seen.counts)])
             return
         if not seen.is_ready and not any(seen.jobs.values()) and not alerts.attention(seen):
             panel.head(*starting_head(seen))
@@ -162,7 +159,7 @@ class LabScreen(ModeScreen):
         table.styles.height = len(seen.processes) + 3 if seen.processes else 4
         up = sum(one.state == "ready" for one in seen.processes)
         table.head(f"Processes · {up} of {len(seen.processes)} up" if seen.processes else "Processes")
-        table.empty = [[("  Nothing runs.", "muted")]]
+        table.empty = [[("  Nothing runs." if seen.at else "", "muted")]]
 
     def _moving(self, seen: Snapshot) -> list[Line]:
         panel = self.query_one("#moving", Panel)

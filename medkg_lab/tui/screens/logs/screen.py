@@ -41,10 +41,7 @@ Fresh = dict[str, tuple[list[str], int, float]]
 class LogsScreen(ModeScreen):
     """The processes at the left, their lines at the right."""
 
-    number = 7
     word = "logs"
-    TITLE = "Logs"
-    short = "Logs"
     about = (
         "What the processes write, merged by time. space at the left chooses processes; none chosen means all. / finds text, "
         "n and N go from match to match, [ and ] from error to error. Going up stops following; f follows again. W wraps long "

@@ -21,10 +21,7 @@ from medkg_lab.tui.screens.pipelines.text import PipelineText
 class PipelinesScreen(PipelineText):
     """The graph at the left, the text at the right."""
 
-    number = 4
     word = "pipelines"
-    TITLE = "Pipelines"
-    short = "Pipes"
     about = (
         "What documents go through, drawn with the jobs that stand there, and the text that says so. e edits it: names are "
         "completed as you type or with ctrl+space, mistakes are marked at their line, tab puts a suggested name in. ctrl+s "

@@ -2,11 +2,11 @@
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.models.events import PDF_IR_READY
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.topology import bundled
 from medkg_lab.topology.loader import SHARED_FOLDER
-from medkg_lab.topology.rules import PDF_FIELD
 from medkg_lab.tui.screens.pipelines.yaml_help import Words
 
 TYPES = {
@@ -44,5 +44,5 @@ def words_of(lab: Lab) -> Words:
         implementations=implementations,
         types_of=types_of,
         shared=shared,
-        fields={PDF_FIELD: "the PDF has been read whole"},
+        fields={PDF_IR_READY: "the PDF has been read whole"},
     )

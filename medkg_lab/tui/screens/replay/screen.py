@@ -30,10 +30,7 @@ OF_INCIDENT = frozenset({"next", "go_on", "breakpoint", "again", "open", "later"
 class ReplayScreen(ModeScreen):
     """The incident and its verdict, its steps, what the present one takes and gives, and the line of time."""
 
-    number = 8
     word = "replay"
-    TITLE = "Replay"
-    short = "Rep"
     about = (
         "An incident that was imported into this home, run again on its own: what its stages need of the outside comes from the "
         "recording, and time is virtual. n goes on by a stage, R to the next breakpoint, B sets one before or after the stage "

@@ -43,10 +43,7 @@ class Read:
 class SearchScreen(ModeScreen):
     """A query over hits, a passage and its graph."""
 
-    number = 6
     word = "search"
-    TITLE = "Search"
-    short = "Find"
     about = (
         "Passages found by words (BM25) and by meaning (vectors), fused. The rank by each retriever stands beside the score; – "
         "means that it did not find it. Type in the line above, ↵ goes to the hits; m chooses the fusion, a shows the "

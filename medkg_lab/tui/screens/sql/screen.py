@@ -63,13 +63,10 @@ class Statement(Editor):
         self.post_message(message)
 
 
-class SqlScreen(ModeScreen):
+class SQLScreen(ModeScreen):
     """The statement over its rows."""
 
-    number = 0
     word = "sql"
-    TITLE = "SQL"
-    short = "SQL"
     about = (
         f"One SELECT on the ledger's tables: {TABLES}. ctrl+r runs it, as does Enter behind a semicolon; ↑ in the first line "
         "brings back what was asked before. Then the rows have the keys: ← and → move over the columns, ↵ shows a row "
@@ -84,9 +81,9 @@ class SqlScreen(ModeScreen):
     footer = ("open", "write", "again", "narrow", "later", "copy")
 
     DEFAULT_CSS = """
-    SqlScreen #statement { height: 7; }
-    SqlScreen #problem { border: round $lab-bad; }
-    SqlScreen #rows { height: 1fr; }
+    SQLScreen #statement { height: 7; }
+    SQLScreen #problem { border: round $lab-bad; }
+    SQLScreen #rows { height: 1fr; }
     """
 
     def __init__(self, session: Session) -> None:
