@@ -1,5 +1,6 @@
 """The ring of rows and its filter, against what they say of themselves, for any rows."""
 
+import gc
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -115,3 +116,8 @@ def test_foreign_text_is_made_safe_where_it_is_decoded() -> None:
         assert len(row.note) <= 240
         assert row.type == "job.submitted" or row.type in LOUD
     assert decoder.document("j1").startswith("␛]52;c;")
+
+
+def test_rows_are_nothing_to_collect() -> None:
+    """With 100,000 of them a run of the collector would stop the screen longer than a frame may take."""
+    assert not gc.is_tracked(EventRow(1, NOW, "stage.failed", "embed", "pmc:1", "job", 2, 1.5, "note"))

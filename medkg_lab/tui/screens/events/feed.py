@@ -1,5 +1,6 @@
 """The thread that follows the ledger's log for the screen: reads, decodes, keeps what was not taken yet, finds its way back."""
 
+import gc
 import sys
 import threading
 import time
@@ -7,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import EventPage
@@ -76,6 +79,8 @@ class EventFeed:
         """Begin, unless it has begun."""
         if not self.started:
             sys.setswitchinterval(SWITCH_INTERVAL_S)
+            # Modules, styles and widgets stay: the collector need not look at them again with every full run.
+            gc.freeze()
             self._thread.start()
 
     @property
@@ -153,7 +158,7 @@ class EventFeed:
         except LabError:
             # The tables may be behind or busy; a row without its document is better than a late one.
             return rows
-        return [row._replace(document=self._decoder.document(row.job)) if not row.document else row for row in rows]
+        return [replace(row, document=self._decoder.document(row.job)) if not row.document else row for row in rows]
 
     def _count(self, rows: Sequence[EventRow]) -> None:
         for row in rows:

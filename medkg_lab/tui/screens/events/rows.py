@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from medkg_lab.models.events import (
     BatchExpired,
@@ -80,8 +81,12 @@ LOUD = frozenset({"stage.failed", "job.failed", "job.dead", "gate.failed", "batc
 """The types that `[` and `]` stop at."""
 
 
-class EventRow(NamedTuple):
-    """A line of the stream. `seq` is the ledger's number (0 for the screen's own remarks), `ts` seconds since the epoch."""
+class EventRow(msgspec.Struct, frozen=True, gc=False):
+    """A line of the stream. `seq` is the ledger's number (0 for the screen's own remarks), `ts` seconds since the epoch.
+
+    Rows hold nothing that could refer to them, and are not looked at by Python's collector: with the 100,000 that are kept
+    each of its full runs stopped the screen for 60 to 250 ms.
+    """
 
     seq: int
     ts: float

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import asdict, replace
 from textual import events
 from textual.app import ComposeResult
 from textual.timer import Timer
@@ -171,7 +172,7 @@ class EventsScreen(ModeScreen):
         row = self.ring.row
         if row is None or not row.job:
             return None
-        return Subject("job", row.job, row.document or short_id(row.job), raw=row._asdict())
+        return Subject("job", row.job, row.document or short_id(row.job), raw=asdict(row))
 
     def can(self, action: str) -> bool:
         """What acts on a row needs one."""
@@ -370,4 +371,4 @@ def _rows(lab: Lab, events: Sequence[Event]) -> Sequence[EventRow]:
     decoder = Decoder()
     rows = decoder.rows(events)
     decoder.learn(event_history.documents(lab.ledger, dict.fromkeys(row.job for row in rows if row.job)))
-    return [row._replace(document=row.document or decoder.document(row.job)) for row in rows]
+    return [replace(row, document=row.document or decoder.document(row.job)) for row in rows]
