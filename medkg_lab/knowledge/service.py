@@ -1,4 +1,4 @@
-"""The knowledge store with its indexes, kept in step: what the server's operations do."""
+"""The knowledge store with its indexes, kept consistent: what the server's operations do."""
 
 import fcntl
 import logging

@@ -10,7 +10,7 @@ SHOWN = 4000
 
 @dataclass(frozen=True)
 class Preview:
-    """The beginning of an artifact; `text` is empty for bytes that are no text."""
+    """The beginning of an artifact; `text` is empty for binary data."""
 
     sha256: str
     size: int

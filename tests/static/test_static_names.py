@@ -71,3 +71,21 @@ def test_a_name_of_a_dialect_is_found(source: str) -> None:
 @pytest.mark.parametrize("source", ["PAUSE = 1.0", "WAIT_SECONDS = 2", "_GRACE: float = 4.0"])
 def test_a_constant_without_its_unit_is_found(source: str) -> None:
     assert without_unit(ast.parse(source))
+
+
+HARD_WORDS = re.compile(
+    r"\bmends?\b|turned round|[−-]\d+ events|\bin step\b|is what lies in|\bis no number\b|(?<!There )is no stage\b"
+    r"|that are no text|\bgoes policy\b|^Leave it|^headless|Put something in|nothing to type|^It has completed|\bloses nothing"
+    r"|put documents on the work queue|what says so|^kept at \d|fused as the settings say"
+)
+"""What people who read it for the first time did not understand, or would have said otherwise."""
+
+
+def test_no_sentence_of_the_product_has_words_that_people_stumbled_over() -> None:
+    found = {
+        f"{name}:{node.lineno}": node.value
+        for name, module in PRODUCT.modules.items()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and HARD_WORDS.search(node.value)
+    }
+    assert found == {}

@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
+from medkg_lab.cli.completion import subcommands
+from medkg_lab.cli.main import build_parser
 from medkg_lab.lab.flow import StageFlow
 from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.orchestration.runs import visible_run_id
 from medkg_lab.tui import alerts
 from medkg_lab.tui.messages import Snapshot
+from medkg_lab.tui.modes import MODES, Mode
 from medkg_lab.tui.screens.events.ring import columns
 from medkg_lab.tui.screens.gate import render as gate
 from medkg_lab.tui.screens.jobs import render as jobs
 from medkg_lab.tui.screens.jobs.queries import run_page
-from medkg_lab.tui.screens.lab.render import places
+from medkg_lab.tui.screens.lab.render import behind, places
 from medkg_lab.tui.screens.replay import render as replay
 from medkg_lab.tui.screens.search import render as search
 from medkg_lab.tui.theme import Line
@@ -105,6 +108,24 @@ def test_titles_have_more_room_than_ranks_and_a_short_id_keeps_both_ends() -> No
     assert {len(fit(ID, width, middle=True)) for width in range(30)} == set(range(30))
 
 
+def test_a_view_that_lags_says_by_how_much_and_one_that_does_not_is_up_to_date() -> None:
+    seen = Snapshot(
+        at=1.0, lab=UP, counts=answers.counts(head=40), positions={"outbox": 21, "tables": 40, "knowledge": 45}
+    )
+    shown = {line[0][0].strip(): line[1][0].strip() for line in behind(seen)}
+    assert (shown["topic"], shown["tables"], shown["search"]) == ("19 events", "up to date", "up to date")
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.word)
+def test_what_the_help_names_for_the_shell_is_a_command(mode: Mode) -> None:
+    known = {name: set(subcommands(inner)) for name, (inner, _) in subcommands(build_parser()).items()}
+    screen: Any = mode.load()
+    for twin in screen.twins.removeprefix("medkg-lab ").split(" · "):
+        name, *rest = twin.split()
+        assert name.startswith("--") or name in known, twin
+        assert not known.get(name) or rest[0] in known[name], twin
+
+
 def test_dagster_is_opened_at_the_run_of_the_job() -> None:
     class Ledger:
         def get(self, job_id: str) -> JobDetail | None:
@@ -152,6 +173,20 @@ async def test_what_is_typed_right_after_a_key_goes_to_the_dialog_that_it_opens(
         await screen.sees("Not ready: page 3 is missing")
         await screen.press("o", *"dq1x2")
         assert screen.app.screen.query_one(Input).value == "dq1x2"
+
+
+@pytest.mark.asyncio
+async def test_the_log_of_a_job_is_its_own_lines(short_tmp: Path) -> None:
+    async with frozen(short_tmp / "lab", (120, 40)) as screen:
+        await screen.press("2")
+        await screen.sees("Timeline", "Lineage")
+        job = screen.app.mode.subject()
+        assert job is not None
+        await screen.press("l")
+        await screen.sees(f"Logs · job {job.id[:8]}")
+        lines = screen.app.mode._shown  # type: ignore[attr-defined]
+        assert all(job.id in line.text for line in lines)
+        assert lines or "No process has written of" in screen.text
 
 
 @pytest.mark.asyncio

@@ -136,7 +136,7 @@ def _produce(args: argparse.Namespace) -> int:
     if args.json:
         print_json(place)
     else:
-        print_note(f"kept at {place['partition']}@{place['offset']}")
+        print_note(f"written to partition {place['partition']}, offset {place['offset']}")
     return exit_codes.OK
 
 

@@ -2,13 +2,16 @@
 
 import argparse
 import json
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.jobs import JOB
 from medkg_lab.cli.job_outputs import converted_document, show_document
 from medkg_lab.cli.output import clock, print_fields, print_json, print_note, print_table, print_text
 from medkg_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from medkg_lab.ledger.answers import GateRow
 
 _TIMES = ("waiting_since", "opened_at")
 STATES = ("waiting", "open", "released", "rejected", "failed")
@@ -82,11 +85,18 @@ def _show(args: argparse.Namespace) -> int:
     elif found is None:
         print_note(f"{job.doc_id} has not come to a gate")
     else:
-        print_fields({name: clock(value) if name in _TIMES else value for name, value in to_json(found).items()})
+        print_fields(fields_of(found))
         if document := converted_document(job):
             print_text("")
             show_document(lab, document)
     return exit_codes.OK if found else exit_codes.FAILED
+
+
+def fields_of(gate: "GateRow") -> dict[str, Any]:
+    """A gate as it is printed: its moments as people write them."""
+    from medkg_lab.ledger.answers import to_json
+
+    return {name: clock(value) if name in _TIMES else value for name, value in to_json(gate).items()}
 
 
 def _open(args: argparse.Namespace) -> int:

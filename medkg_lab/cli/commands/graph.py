@@ -42,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     why.set_defaults(run=_why)
     for one in (node, path, why):
         one.add_argument("--tenant", default="default", help="whose graph")
-    export = group.add_parser("export", parents=[common], help="give out all nodes and edges with what says so")
+    export = group.add_parser("export", parents=[common], help="export the graph with provenance")
     export.add_argument(
         "--format",
         choices=tuple(FORMATS),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
-    parser = commands.add_parser("submit", parents=[common], help="put documents on the work queue")
+    parser = commands.add_parser("submit", parents=[common], help="submit documents")
     parser.add_argument(
         "target",
         nargs="+",

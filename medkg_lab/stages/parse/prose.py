@@ -126,7 +126,7 @@ def _read_meta(made: Builder, root: lxml_html.HtmlElement) -> None:
 
 
 _SILENT = ("script", "style", "noscript", "template", "nav", "form", "svg", "iframe", "head", "aside")
-"""Elements that are no text of the page."""
+"""Elements without text of the page."""
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = {
     "p": BlockKind.PARAGRAPH,

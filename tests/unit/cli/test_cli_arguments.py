@@ -30,6 +30,7 @@ from medkg_lab.cli.main import main
         (["sql", "select 1", "--limit=-1"], "'-1' is not a number from 1"),
         (["ledger", "prune", "--keep=-1"], "'-1' is not a number from 0"),
         (["jobs", "list", "--state", "bogus"], "invalid choice: 'bogus'"),
+        (["gate", "list", "--state", "bogus"], "invalid choice: 'bogus'"),
         (["jobs", "show", "x", "--chunk", "3"], "--chunk 3 says nothing without the stage"),
     ],
 )

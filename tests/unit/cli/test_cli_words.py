@@ -1,14 +1,17 @@
 """What commands say while they wait and what they take: a live line, fields with values, jobs by the beginning of their id."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medkg_lab.cli.commands.gate import FieldUnclear, parse_field
+from medkg_lab import exit_codes
+from medkg_lab.cli.commands.gate import FieldUnclear, fields_of, parse_field
 from medkg_lab.cli.commands.lab import starting_words
 from medkg_lab.cli.commands.submit import progress_words
-from medkg_lab.cli.main import build_parser
+from medkg_lab.cli.main import build_parser, main
+from medkg_lab.cli.output import clock, print_fields
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
 from medkg_lab.ledger.answers import JobDetail, Selected
@@ -97,3 +100,16 @@ def test_jobs_alone_lists_them() -> None:
     args = build_parser().parse_args(["jobs"])
     assert args.run.__name__ == "_list"
     assert (args.limit, args.state) == (100, None)
+
+
+def test_stopping_a_lab_that_does_not_run_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--home", str(tmp_path), "down"]) == exit_codes.OK
+    assert "no lab was running" in capsys.readouterr().err
+
+
+def test_a_gate_is_shown_with_its_times_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    print_fields(fields_of(answers.gate(waiting_since=1_796_000_000.0)))
+    shown = capsys.readouterr().out
+    assert clock(1_796_000_000.0) in shown
+    assert "1.796e" not in shown
+    assert "1796000000" not in shown

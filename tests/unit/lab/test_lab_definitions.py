@@ -93,6 +93,19 @@ def test_an_old_version_comes_back_as_it_was_written(lab: Lab) -> None:
         definitions.text_of(lab, AUTO, "1.0")
 
 
+def test_a_version_keeps_the_time_at_which_it_was_first_saved(lab: Lab) -> None:
+    first = definitions.save(lab, AUTO, *edited(lab, "policy: local", "policy: local-io"))
+    files = (lab.locations.config / definitions.KEPT_FOLDER).rglob("*.yaml")
+    for at, path in enumerate(sorted(files, key=lambda each: each.stem == first.version), 1):
+        os.utime(path, (1000.0 * at, 1000.0 * at))
+    times = {one.version: one.ts for one in definitions.history(lab, AUTO)}
+    assert times == {first.before: 1000.0, first.version: 2000.0}
+    definitions.save(lab, AUTO, definitions.text_of(lab, AUTO, first.before), None)
+    assert {one.version: one.ts for one in definitions.history(lab, AUTO)} == times, (
+        "what is restored is as old as it was"
+    )
+
+
 def test_a_pipeline_of_another_name_is_refused(lab: Lab) -> None:
     problems = definitions.check(lab, Definition(Kind.PIPELINE, "other"), definitions.opened(lab, AUTO).text).problems
     assert [problem.rule for problem in problems] == ["name"]

@@ -28,8 +28,8 @@ class PipelinesScreen(PipelineText):
         "saves a new version, which new jobs use at once. [ and ] change the pipeline, P shows policies and profiles."
     )
     twins = (
-        "medkg-lab pipeline graph NAME · edit NAME · validate FILE · apply NAME FILE · diff NAME VERSION · history NAME · "
-        "restore NAME VERSION · policies edit"
+        "medkg-lab pipeline graph NAME · pipeline edit NAME · pipeline validate FILE · pipeline apply NAME FILE · "
+        "pipeline diff NAME VERSION · pipeline history NAME · pipeline restore NAME VERSION · policies edit"
     )
     AUTO_FOCUS = "#dag"
     BINDINGS = keys.bindings(

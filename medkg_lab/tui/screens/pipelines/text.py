@@ -1,4 +1,4 @@
-"""The graph of a pipeline and its text beside it, kept in step and checked as it is typed."""
+"""The graph of a pipeline and its text beside it, kept alike and checked as it is typed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
