@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import convert, to_builtins
+
 from medkg_lab.bridge.known_jobs import KnownJobs
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_events, is_published, to_json
-from medkg_lab.events.sinks import READER, Sink, make
+from medkg_lab.events.sinks import READER, Sink, SinkMark, make
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.logs import fields
 
@@ -74,10 +76,10 @@ class SinkFeed:
             self._bookmark = self._ledger.bookmarks().get(READER + self._name)
         if self._bookmark is None:
             self._move(self._ledger.counts().head)
-        return int((self._bookmark or {}).get("seq", 0))
+        return 0 if self._bookmark is None else convert(self._bookmark, SinkMark).seq
 
     def _move(self, seq: int) -> None:
-        following = {"seq": seq}
+        following = to_builtins(SinkMark(seq))
         self._ledger.bookmark(READER + self._name, self._bookmark, following)
         self._bookmark = following
 

@@ -1,6 +1,7 @@
 """Where events go besides the lab's topics: sinks that packages publish under the entry-point group `medkg_lab.sinks`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from medkg_lab import plugins
@@ -9,6 +10,13 @@ from medkg_lab.errors import LabError
 GROUP = "medkg_lab.sinks"
 READER = "sink:"
 """What the names of the sinks' bookmarks begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkMark:
+    """A sink's bookmark: the last event that it took."""
+
+    seq: int
 
 
 class UnknownSink(LabError):

@@ -82,7 +82,11 @@ def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
 
 def _sink_positions(ledger: LedgerClient) -> dict[str, int]:
     """How far the event sinks are that were ever fed."""
-    return {name: int(mark["seq"]) for name, mark in ledger.bookmarks().items() if name.startswith(sinks.READER)}
+    return {
+        name: msgspec.convert(mark, sinks.SinkMark).seq
+        for name, mark in ledger.bookmarks().items()
+        if name.startswith(sinks.READER)
+    }
 
 
 def explain_job(lab: Lab, job: JobRow) -> str:

@@ -143,8 +143,10 @@ class LedgerClient:
         self, tenant_id: str, doc_id: str, job_ids: Sequence[str], by: str, why: str, *, id: str | None = None
     ) -> list[str]:
         """Let go of a document with all its jobs: the ids of those that were not empty already. Raises DocumentInWork."""
-        args: Json = {"tenant_id": tenant_id, "doc_id": doc_id, "job_ids": list(job_ids), "by": by, "why": why}
-        return list(self._object(self._command("delete_document", id, **args))["job_ids"])
+        answer = self._command(
+            "delete_document", id, tenant_id=tenant_id, doc_id=doc_id, job_ids=list(job_ids), by=by, why=why
+        )
+        return list(read(answer, ChangedJobs).job_ids)
 
     def get(self, job_id: str) -> JobDetail | None:
         """All that is known of a job."""

@@ -20,7 +20,19 @@ from medkg_lab.ledger.ports import ViewsBusy
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.records import job_from, state_from
 from medkg_lab.ledger.state import FINISHED, DocumentKey, Job, Published, StageRun, State
-from medkg_lab.ledger.tables import ARTIFACT, DEFINITION, DOCUMENT, POSITION, PROVENANCE, STAGE_RUN, TABLES, Row, Table, published, stage_run
+from medkg_lab.ledger.tables import (
+    ARTIFACT,
+    DEFINITION,
+    DOCUMENT,
+    POSITION,
+    PROVENANCE,
+    STAGE_RUN,
+    TABLES,
+    Row,
+    Table,
+    published,
+    stage_run,
+)
 from medkg_lab.ledger.view_questions import DuckDbQuestions
 from medkg_lab.logs import fields
 

@@ -10,10 +10,10 @@ from medkg_lab.gpu import nvml
 from medkg_lab.lab import disk_use, requests, status
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.ledger.state import CircuitState
 from medkg_lab.logs import fields
 from medkg_lab.metrics import names
 from medkg_lab.metrics.names import Metric
+from medkg_lab.models.circuits import CircuitState
 from medkg_lab.repeats import OnceAMinute
 from medkg_lab.supervisor.answers import ProcessRow
 from medkg_lab.supervisor.decide import State

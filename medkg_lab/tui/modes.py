@@ -12,12 +12,13 @@ from medkg_lab.tui.messages import Snapshot
 
 @dataclass(frozen=True)
 class Mode:
-    """A mode: its number key, its `:` command (`:jobs`), its names in the bar of a wide and of a narrow terminal.
+    """A mode: its number key (None where the ten digits are taken), its `:` command (`:jobs`), its names in the bar of a wide
+    and of a narrow terminal.
 
     `load` imports the mode's screen, which takes longer than the first frame may; `badge` is what stands behind its name.
     """
 
-    number: int
+    number: int | None
     word: str
     title: str
     short: str
@@ -25,7 +26,7 @@ class Mode:
     badge: Callable[[Snapshot], str] = lambda _: ""
 
 
-def _mode(number: int, title: str, short: str = "", badge: Callable[[Snapshot], str] = lambda _: "") -> Mode:
+def _mode(number: int | None, title: str, short: str = "", badge: Callable[[Snapshot], str] = lambda _: "") -> Mode:
     """A mode whose folder and command are called as it is."""
     word = title.lower()
 

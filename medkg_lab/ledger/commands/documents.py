@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from medkg_lab.ledger.answers import ChangedJobs
 from medkg_lab.ledger.commands.command import Args, Command, known
 from medkg_lab.ledger.errors import DocumentInWork
 from medkg_lab.ledger.plans import Plans
@@ -27,7 +28,7 @@ class DeleteDocument(Command):
     first_events = frozenset({EventType.DOCUMENT_DELETED})
 
     @classmethod
-    def parse(cls, args: Mapping[str, Any]) -> Self:
+    def parse(cls, args: Mapping[str, object]) -> Self:
         read = Args(cls.op, args)
         jobs = read.texts("job_ids")
         if not jobs or len(jobs) > MAX_JOBS or len(set(jobs)) != len(jobs):
@@ -52,5 +53,5 @@ class DeleteDocument(Command):
     def _is_of_it(self, job: Job) -> bool:
         return (job.spec.tenant_id, job.spec.doc_id) == (self.tenant_id, self.doc_id)
 
-    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> dict[str, Any]:
-        return {"job_ids": [job_id for event in events for job_id in event.jobs]}
+    def answer(self, state: State, plans: Plans, events: Sequence[Event]) -> ChangedJobs:
+        return ChangedJobs(job_ids=tuple(job_id for event in events for job_id in event.jobs))
