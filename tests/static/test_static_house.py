@@ -3,7 +3,6 @@
 import ast
 import importlib.util
 import sys
-import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,17 +67,11 @@ def test_no_file_and_no_function_of_the_product_is_too_long() -> None:
     assert PRODUCT.long_functions() == []
 
 
-def _published() -> set[str]:
-    """What pyproject.toml registers."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {value.partition(":")[2] for group in project["entry-points"].values() for value in group.values()}
-
-
 def test_what_the_product_does_not_use_is_what_others_use() -> None:
     """tests/static/used.py names that, and nothing that is used or gone; a use in tests does not count."""
     found = {line.split("'")[1]: line for line in house.unused_names(house.PACKAGE, "scripts")}
     statements = ast.parse((ROOT / "tests" / "static" / "used.py").read_text()).body[1:]
     listed = {ast.unparse(statement).removeprefix("_.") for statement in statements}
     assert len(listed) > 50
-    assert [found[name] for name in found.keys() - listed - _published()] == []
+    assert [found[name] for name in found.keys() - listed] == []
     assert listed - found.keys() == set()

@@ -40,7 +40,7 @@ def store(client: KnowledgeClient, ledger: FakeLedger, turn: int) -> list[str]:
     graphs = [graph_document(name, [(name, "seen_in", f"turn{turn}")], job=f"j{turn}-{name}") for name in names]
     client.index(f"b{turn}", texts)
     client.graph(f"b{turn}", graphs)
-    return [document.job_id for document in texts]
+    return [document["job_id"] for document in texts]
 
 
 def whole(client: KnowledgeClient, ledger: FakeLedger) -> None:
