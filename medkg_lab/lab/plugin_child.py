@@ -6,6 +6,7 @@ It writes a line of JSON for each document to stdout, {doc_id, side, trouble}, o
 import argparse
 import json
 from dataclasses import asdict
+from importlib.metadata import distribution
 from pathlib import Path
 
 from medkg_lab import process
@@ -15,16 +16,32 @@ from medkg_lab.lab.preview import Side, Workshop
 from medkg_lab.topology.loader import load_topology
 
 
+class NotLoaded(LabError):
+    """{name} cannot be loaded from {where}: {detail}. Correct it, and save the file."""
+
+
 def main() -> None:
     """Try the pipeline."""
     parser = argparse.ArgumentParser(prog="plugin")
+    parser.add_argument("--package", required=True, help="the plug-in's package")
     parser.add_argument("--pipeline", type=Path, required=True, help="the pipeline's file")
     parser.add_argument("--last", type=int, required=True, help="how many documents")
     given, _ = process.arguments("plugin", parser)
     try:
+        _load(given.package)
         _try(Lab.at(given.home), given.pipeline, given.last)
     except LabError as error:
         _tell({"error": str(error)})
+
+
+def _load(package: str) -> None:
+    """Load what the plug-in publishes. Raises NotLoaded: the lab itself would only leave it out."""
+    for point in distribution(package).entry_points:
+        try:
+            point.load()
+        # Whatever its author's code raises on import is what the author wants to see.
+        except Exception as error:
+            raise NotLoaded(name=point.name, where=point.value, detail=f"{type(error).__name__}: {error}") from error
 
 
 def _try(lab: Lab, pipeline: Path, last: int) -> None:

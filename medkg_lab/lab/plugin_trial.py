@@ -35,7 +35,7 @@ class NotAPlugin(LabError):
 
 
 class TrialFailed(LabError):
-    """The plug-in cannot be tried: {detail}. Save its files again once that is put right."""
+    """The plug-in could not be tried. {detail} `medkg-lab dev` tries it again when a file is saved."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,14 @@ class Trial:
                 "PYTHONPATH": os.pathsep.join(filter(None, path)),
                 "PYTHONDONTWRITEBYTECODE": "1",
             }
-            options = ["--pipeline", str(self._plugin.pipeline), "--last", str(self._last)]
+            options = [
+                "--package",
+                self._plugin.name,
+                "--pipeline",
+                str(self._plugin.pipeline),
+                "--last",
+                str(self._last),
+            ]
             command = launch.python("medkg_lab.lab.plugin_child", *self._lab.locations.arguments(), *options)
             done = subprocess.run(
                 command, env=launch.environment(environment), cwd="/", capture_output=True, text=True, check=False
@@ -137,7 +144,7 @@ class Trial:
         lines: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
         if done.returncode or any("error" in line for line in lines):
             told = [str(line["error"]) for line in lines if "error" in line] or done.stderr.strip().splitlines()[-1:]
-            raise TrialFailed(detail=told[0] if told else f"its process ended with code {done.returncode}")
+            raise TrialFailed(detail=told[0] if told else f"Its process ended with code {done.returncode}.")
         for line in lines:
             yield str(line["doc_id"]), msgspec.convert(line["side"], Side), str(line["trouble"])
 
