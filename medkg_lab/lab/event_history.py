@@ -6,6 +6,7 @@ from itertools import islice
 
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.models.events import DefinitionRegistered, Event
 
@@ -68,7 +69,5 @@ def documents(ledger: LedgerClient, job_ids: Iterable[str]) -> dict[str, str]:
     wanted = list(job_ids)[:ASKED_AT_ONCE]
     if not wanted:
         return {}
-    marks = ", ".join("?" * len(wanted))
-    sql = f"SELECT job_id, doc_id FROM job WHERE job_id IN ({marks})"
-    rows = ledger.rows(sql, wanted, limit=len(wanted), timeout_s=TIMEOUT_S).rows
+    rows = ledger.rows(Named.DOCUMENTS_OF_JOBS, [wanted], limit=len(wanted), timeout_s=TIMEOUT_S).rows
     return {str(job): str(document) for job, document in rows}

@@ -4,23 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 
 TIMEOUT_S = 3.0
 WINDOW_S = 60.0
 """Seconds over which the rate of a stage is counted."""
-_SQL = """
-SELECT j.pipeline_name, s.stage,
-       count(DISTINCT s.job_id) FILTER (s.status IN ('completed', 'skipped')),
-       count(DISTINCT s.job_id) FILTER (s.t1 >= ? AND s.status IN ('completed', 'skipped')),
-       quantile_cont(s.ms, 0.95) FILTER (s.status = 'completed')
-FROM stage_run s JOIN job j USING (job_id)
-GROUP BY ALL
-UNION ALL
-SELECT j.pipeline_name, g.gate, count(DISTINCT g.job_id), count(DISTINCT g.job_id) FILTER (g.opened_at >= ?), NULL
-FROM gate g JOIN job j USING (job_id)
-WHERE g.state IN ('open', 'released')
-GROUP BY ALL
-"""
 _MOVING = ("queued", "running")
 
 
@@ -52,7 +40,7 @@ class Progress:
 def stage_flows(ledger: LedgerClient, now: float) -> dict[str, dict[str, StageFlow]]:
     """Of each pipeline how each stage has done, at the moment `now` (seconds since the epoch). Raises QueryTimeout."""
     found: dict[str, dict[str, StageFlow]] = {}
-    rows = ledger.rows(_SQL, [now - WINDOW_S] * 2, limit=10_000, timeout_s=TIMEOUT_S).rows
+    rows = ledger.rows(Named.STAGE_FLOWS, [now - WINDOW_S], limit=10_000, timeout_s=TIMEOUT_S).rows
     for pipeline, stage, through, recent, p95 in rows:
         found.setdefault(str(pipeline), {})[str(stage)] = StageFlow(int(through), int(recent), p95)
     return found

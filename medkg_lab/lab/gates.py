@@ -1,7 +1,7 @@
 """All that speaks for or against opening a gate: its evidence, the document behind it, what would run, who touched it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -11,6 +11,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.job_queries import TIMEOUT_S
 from medkg_lab.ledger.answers import JobDetail, JobGate, read
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import GATE_COLUMNS, Named
 from medkg_lab.ledger.state import GateState
 from medkg_lab.models.events import Event
 
@@ -89,12 +90,8 @@ def stage_times(ledger: LedgerClient, stages: Sequence[str]) -> dict[str, float]
     """The mean ms that each of these stages took for the last documents."""
     if not stages:
         return {}
-    marks = ", ".join("?" for _ in stages)
-    sql = (
-        f"SELECT stage, avg(ms) FROM (SELECT stage, ms FROM stage_run WHERE status = 'completed' AND stage IN ({marks}) "
-        f"ORDER BY t1 DESC LIMIT {RECENT_RUNS * len(stages)}) GROUP BY stage"
-    )
-    return {stage: float(ms or 0) for stage, ms in ledger.rows(sql, list(stages), timeout_s=TIMEOUT_S).rows}
+    asked = [list(stages), RECENT_RUNS * len(stages)]
+    return {stage: float(ms or 0) for stage, ms in ledger.rows(Named.STAGE_TIMES, asked, timeout_s=TIMEOUT_S).rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,20 +110,12 @@ class Decided:
     partial: bool
 
 
-_DECIDED = tuple(one.name for one in fields(Decided))
-
-
 def decided(ledger: LedgerClient, most: int) -> list[Decided]:
     """The gates that were decided last, the newest first."""
-    sql = (
-        f"SELECT {', '.join(_DECIDED)} FROM gate WHERE state != 'waiting' "
-        f"ORDER BY coalesce(opened_at, waiting_since) DESC LIMIT {int(most)}"
-    )
-    rows = ledger.rows(sql, limit=max(1, most), timeout_s=TIMEOUT_S).rows
-    return read([dict(zip(_DECIDED, row, strict=True)) for row in rows], list[Decided])
+    rows = ledger.rows(Named.DECIDED_GATES, [most], limit=max(1, most), timeout_s=TIMEOUT_S).rows
+    return read([dict(zip(GATE_COLUMNS, row, strict=True)) for row in rows], list[Decided])
 
 
 def opened_since(ledger: LedgerClient, moment: float) -> dict[str, int]:
     """How many gates were opened since `moment` (seconds since the epoch): {manual or condition: gates}."""
-    sql = "SELECT how, count(*) FROM gate WHERE opened_at >= ? AND state IN ('open', 'released') GROUP BY how"
-    return {str(how): int(count) for how, count in ledger.rows(sql, [moment], timeout_s=TIMEOUT_S).rows}
+    return {str(how): int(count) for how, count in ledger.rows(Named.GATES_OPENED, [moment], timeout_s=TIMEOUT_S).rows}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.models.identity import DIGITS, FILE_SOURCE, file_id
 from medkg_lab.models.submission import Submission
 from medkg_lab.sources.documents import PARTIAL
@@ -91,16 +92,11 @@ class Identities:
         """Of the contents that documents from files have, or had first: the document's id and the key that it came by."""
         if not contents:
             return {}
-        completed = (
-            "SELECT d.content, d.doc_id, j.doc_key, j.age FROM document d JOIN job j ON j.job_id = d.job_id "
-            "WHERE d.tenant_id = ? AND j.source = ? AND list_contains(?, d.content)"
-        )
         digits = sorted({content[:DIGITS] for content in contents})
-        submitted = (
-            "SELECT record->>'$.spec.content', doc_id, doc_key, age FROM job WHERE tenant_id = ? AND source = ? "
-            f"AND list_contains(?, regexp_extract(doc_id, '~([0-9a-f]{{{DIGITS}}})[0-9a-f]*$', 1))"
-        )
-        rows = [*self._rows(completed, FILE_SOURCE, list(contents)), *self._rows(submitted, FILE_SOURCE, digits)]
+        rows = [
+            *self._rows(Named.COMPLETED_CONTENTS, FILE_SOURCE, list(contents)),
+            *self._rows(Named.SUBMITTED_CONTENTS, FILE_SOURCE, digits),
+        ]
         found: dict[str, tuple[str, str]] = {}
         for content, doc_id, key, _ in sorted(rows, key=lambda row: int(str(row[3]))):
             if content in contents:
@@ -108,9 +104,8 @@ class Identities:
         return found
 
     def _versions(self, doc_ids: Sequence[str]) -> dict[str, Version]:
-        sql = "SELECT doc_id, content, completed_at FROM document WHERE tenant_id = ? AND list_contains(?, doc_id)"
-        rows = self._rows(sql, sorted(set(doc_ids))) if doc_ids else []
+        rows = self._rows(Named.VERSIONS, sorted(set(doc_ids))) if doc_ids else []
         return {str(doc_id): Version(str(content), float(str(since))) for doc_id, content, since in rows}
 
-    def _rows(self, sql: str, *parameters: object) -> list[Sequence[object]]:
-        return list(self._ledger.rows(sql, [self._tenant, *parameters], limit=_MOST).rows)
+    def _rows(self, query: Named, *parameters: object) -> list[Sequence[object]]:
+        return list(self._ledger.rows(query, [self._tenant, *parameters], limit=_MOST).rows)

@@ -11,6 +11,7 @@ from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.answers import JobDetail, JobRow
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.models.identifiers import Scheme, parse
 from medkg_lab.models.identity import FILE_SOURCE
 
@@ -68,8 +69,7 @@ def _by_prefix(lab: Lab, name: str) -> str | None:
     """The only job whose id begins with `name`. Raises SeveralJobs."""
     if not _ID_PREFIX.fullmatch(name):
         return None
-    sql = f"SELECT job_id FROM job WHERE starts_with(job_id, ?) ORDER BY job_id LIMIT {_SHOWN + 1}"
-    ids = [str(row[0]) for row in lab.ledger.rows(sql, [name], timeout_s=TIMEOUT_S).rows]
+    ids = [str(row[0]) for row in lab.ledger.rows(Named.JOBS_BY_PREFIX, [name, _SHOWN + 1], timeout_s=TIMEOUT_S).rows]
     if len(ids) > 1:
         raise SeveralJobs(
             name=name, count=len(ids) if len(ids) <= _SHOWN else f"more than {_SHOWN}", ids=", ".join(ids[:_SHOWN])
@@ -87,11 +87,8 @@ class _Named:
 
 def _by_key(lab: Lab, name: str, tenant: str | None) -> list[_Named]:
     """The jobs of the documents whose key at their source is `name`, or whose id begins so, the newest first."""
-    sql = (
-        "SELECT job_id, doc_id FROM job WHERE (doc_key = ? OR starts_with(doc_id, ?)) AND (? IS NULL OR tenant_id = ?) "
-        f"ORDER BY doc_key != ?, age DESC LIMIT {_LOOKED_AT}"
-    )
-    rows = lab.ledger.rows(sql, [name, name, tenant, tenant, name], limit=_LOOKED_AT, timeout_s=TIMEOUT_S).rows
+    asked = [name, tenant, _LOOKED_AT]
+    rows = lab.ledger.rows(Named.JOBS_BY_KEY, asked, limit=_LOOKED_AT, timeout_s=TIMEOUT_S).rows
     return [_Named(str(job_id), str(doc_id)) for job_id, doc_id in rows]
 
 

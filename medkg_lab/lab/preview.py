@@ -18,6 +18,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.errors import LabError, ServiceError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.models.ir import Chunk, Document, Extraction
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import Lane, RequestOptions, StageContext, StageType
@@ -30,11 +31,6 @@ from medkg_lab.topology.profiles import Profile
 
 _LEFT_ALONE = (StageType.INGEST, StageType.DOWNLOAD, StageType.PARSE, StageType.EMBED, StageType.INDEX, StageType.KG)
 """What is not tried: it makes the document, or what only the indexes read."""
-_DOCUMENTS = """
-SELECT j.job_id, j.doc_id, arg_max(s.ref, s.t1) FROM job j JOIN stage_run s USING (job_id)
-WHERE (?::VARCHAR IS NULL OR j.pipeline_name = ?) AND j.state = 'completed' AND s.kind = 'document' AND s.ref IS NOT NULL
-GROUP BY j.job_id, j.doc_id, j.age ORDER BY j.age DESC LIMIT ?
-"""
 
 
 class NothingToPreview(LabError):
@@ -120,7 +116,7 @@ class Workshop:
 
     def last_documents(self, pipeline: str | None, last: int) -> list[tuple[str, Document]]:
         """The last documents that are kept of a pipeline, or of all, each with its job. Raises NothingToPreview."""
-        rows = self._lab.ledger.rows(_DOCUMENTS, [pipeline, pipeline, last], limit=last).rows
+        rows = self._lab.ledger.rows(Named.LAST_DOCUMENTS, [pipeline, last], limit=last).rows
         decode = KINDS["document"].decode
         kept = [(str(job), decode(self._store.get(str(ref)))) for job, _, ref in rows if self._store.has(str(ref))]
         if not kept:

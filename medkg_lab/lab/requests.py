@@ -15,6 +15,7 @@ from medkg_lab.broker.listing import GroupPosition, group_listing, topic_listing
 from medkg_lab.broker.reading import lowest, read_all
 from medkg_lab.broker.topics import Topics
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.named_queries import Named
 
 ALL_JOBS = 100_000
 ORIGIN = "medkg-origin"
@@ -133,8 +134,7 @@ def _jobs(lab: Lab) -> tuple[set[str], set[str]]:
     jobs: set[str] = set()
     pipelines: set[str] = set()
     last = ""
-    sql = "SELECT job_id, pipeline_name FROM job WHERE job_id > ? ORDER BY job_id"
-    while rows := lab.ledger.rows(sql, [last], limit=ALL_JOBS).rows:
+    while rows := lab.ledger.rows(Named.JOBS_AFTER, [last], limit=ALL_JOBS).rows:
         jobs |= {str(row[0]) for row in rows}
         pipelines |= {str(row[1]) for row in rows}
         last = str(rows[-1][0])

@@ -3,27 +3,9 @@
 from dataclasses import dataclass
 
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 
 TIMEOUT_S = 3.0
-_SQL = """
-SELECT s.stage,
-       count(DISTINCT s.job_id) FILTER (s.status IN ('completed', 'skipped')),
-       count(DISTINCT s.job_id) FILTER (s.status = 'failed'),
-       quantile_cont(s.ms, 0.5) FILTER (s.status = 'completed'),
-       quantile_cont(s.ms, 0.95) FILTER (s.status = 'completed'),
-       max(s.attempt), max(s.implementation), max(s.device)
-FROM stage_run s JOIN job j USING (job_id)
-WHERE j.pipeline_name = ?
-GROUP BY s.stage
-UNION ALL
-SELECT g.gate,
-       count(DISTINCT g.job_id) FILTER (g.state IN ('open', 'released')),
-       count(DISTINCT g.job_id) FILTER (g.state IN ('failed', 'rejected')),
-       NULL, NULL, NULL, NULL, NULL
-FROM gate g JOIN job j USING (job_id)
-WHERE j.pipeline_name = ?
-GROUP BY g.gate
-"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +23,7 @@ class Done:
 
 def stages_done(ledger: LedgerClient, pipeline: str) -> dict[str, Done]:
     """What came of each stage and gate of a pipeline so far. Raises QueryTimeout."""
-    rows = ledger.rows(_SQL, [pipeline, pipeline], timeout_s=TIMEOUT_S).rows
+    rows = ledger.rows(Named.STAGES_DONE, [pipeline], timeout_s=TIMEOUT_S).rows
     return {
         str(stage): Done(int(through), int(failed), p50, p95, int(tries or 0), str(by or ""), str(device or ""))
         for stage, through, failed, p50, p95, tries, by, device in rows

@@ -17,6 +17,7 @@ from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.commands.definitions import KINDS
 from medkg_lab.ledger.core import Core
 from medkg_lab.ledger.describe import describe_job
+from medkg_lab.ledger.named_queries import statement
 from medkg_lab.ledger.positions import Positions
 from medkg_lab.ledger.query import FILTERS, MAX_QUERY_S, MAX_ROWS, QueryService
 from medkg_lab.ledger.ring import portion
@@ -29,21 +30,21 @@ MAX_EVENTS = 10_000
 
 @dataclass(frozen=True)
 class Select:
-    """A SELECT as it travels."""
+    """A SELECT as it travels: `text` is its SQL, or the name of one of the lab's own."""
 
-    sql: str
+    text: str
     parameters: list[Any]
     limit: int
     timeout_s: float
 
     @classmethod
-    def read(cls, read: Args) -> Self:
+    def read(cls, read: Args, text: str) -> Self:
         """Raises MalformedCommand."""
         parameters = read.any("params") or []
         if not isinstance(parameters, list):
             raise read.wrong("params must be a list")
         limit, timeout_s = read.number("limit", 1, MAX_ROWS), read.number("timeout_s", 0.01, MAX_QUERY_S)
-        return cls(read.text("sql"), parameters, int(limit), float(timeout_s))
+        return cls(text, parameters, int(limit), float(timeout_s))
 
 
 class Queries:
@@ -175,10 +176,12 @@ class Queries:
         return await self._bridge.do(read_state=evaluate)
 
     async def rows(self, args: rpc.Arguments) -> Any:
-        """Rows of one of the lab's own SELECTs, whose text is known to be harmless."""
-        select = Select.read(Args("rows", args))
+        """Rows of one of the lab's own questions."""
+        asked = Args("rows", args)
+        select = Select.read(asked, asked.text("name"))
+        found = statement(select.text, select.parameters)
         await self._bridge.do()
-        return await self._desk.rows(select.sql, select.parameters, select.limit, select.timeout_s)
+        return await self._desk.rows(found.sql, found.parameters, select.limit, select.timeout_s)
 
     async def flush(self, args: rpc.Arguments) -> None:
         """Done when the tables show all that was acknowledged before."""

@@ -80,6 +80,7 @@ class Server:
 
     async def query(self, args: rpc.Arguments) -> Any:
         """Rows of a SELECT from outside, which is run in a process of its own."""
-        select = Select.read(Args("query", args))
+        asked = Args("query", args)
+        select = Select.read(asked, asked.text("sql"))
         await self._bridge.do()
-        return await self._pool.query(select.sql, select.parameters, select.limit, select.timeout_s)
+        return await self._pool.query(select.text, select.parameters, select.limit, select.timeout_s)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.ledger.state import GateState, JobState
 from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.pdf.errors import NoPdf
@@ -13,10 +14,6 @@ from medkg_lab.stages.kinds import KINDS
 FIELD = "pdf_ir_ready"
 """The ledger's field that opens a PDF gate."""
 _MOST = 10_000
-_WAITING = (
-    "SELECT job_id FROM gate WHERE state = 'waiting' AND json_extract_string(condition, '$.ledger_field') = ? "
-    "AND coalesce(evidence::VARCHAR, '{}') IN ('{}', 'null') ORDER BY waiting_since"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ def waiting_jobs(ledger: LedgerClient) -> list[str]:
     """The jobs that wait for the text of a PDF that nobody has read yet, those that wait longest first."""
     if not ledger.counts().gates.get("waiting"):
         return []
-    return [str(row[0]) for row in ledger.rows(_WAITING, [FIELD], limit=_MOST).rows]
+    return [str(row[0]) for row in ledger.rows(Named.WAITING_FOR, [FIELD], limit=_MOST).rows]
 
 
 def still_waits(job: JobDetail) -> bool:

@@ -1,6 +1,7 @@
 """What scripts/build makes, in use: plug-ins beside it in a lab that works, and a home that an earlier version left behind."""
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -45,13 +46,13 @@ class Installed:
 
     @property
     def python(self) -> Path:
-        return self.folder / "venv" / "bin" / "python"
+        return self.folder / "tools" / "medkg-lab" / "bin" / "python"
 
 
 @pytest.fixture
 def installed(dist: Path) -> Iterator[Installed]:
     folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
-    made = Installed(folder, install("pip", dist, folder))
+    made = Installed(folder, install("uv", dist, folder))
     try:
         yield made
     finally:
@@ -105,7 +106,7 @@ def test_a_home_of_an_earlier_version_keeps_its_data(installed: Installed, recor
         [installed.python, "-c", "import medkg_lab; print(medkg_lab.__file__)"], installed.folder
     ).stdout.strip()
     code = Path(site).read_text()
-    Path(site).write_text(code.replace(f'__version__ = "{code.split(chr(34))[-2]}"', f'__version__ = "{LATER}"'))
+    Path(site).write_text(re.sub(r'^__version__ = ".*"$', f'__version__ = "{LATER}"', code, flags=re.MULTILINE))
     up = installed.run("up", "--json")
     assert up.returncode == 0, up.stderr
     assert f"was brought from version {recorded.stem} to" in up.stdout + up.stderr

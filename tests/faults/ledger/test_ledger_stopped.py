@@ -13,6 +13,7 @@ from medkg_lab import rpc
 from medkg_lab.failures import describe
 from medkg_lab.ledger import errors
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.resilience.faults import counts_against_service, worth_retrying
 from tests.integration.ledger.harness import LedgerProcess, claim, register, submit
 from tests.unit.ledger.worlds import completed, done, started
@@ -94,7 +95,7 @@ def test_questions_and_subscriptions_outlive_a_stop(ledger: LedgerProcess) -> No
             client.events(head, wait_s=0.5)
             client.position(f"view{n}", head)
             client.breaker_probe("policy", "key", owner="e")
-            client.rows("SELECT count(*) FROM job")
+            client.rows(Named.JOB_TOTALS)
 
     def patient(n: int) -> None:
         client = LedgerClient(ledger.locations.socket("ledger"), 60.0, patience=30.0)

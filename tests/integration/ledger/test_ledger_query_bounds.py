@@ -86,7 +86,6 @@ def test_a_cell_and_an_answer_say_what_is_too_much(client: LedgerClient) -> None
 )
 def test_every_value_has_a_form(shared_ledger: LedgerClient, sql: str, cell: object) -> None:
     assert shared_ledger.query(f"SELECT {sql}").rows == [[cell]]
-    assert shared_ledger.rows(f"SELECT {sql}").rows == [[cell]]
 
 
 def test_all_types_are_answered(shared_ledger: LedgerClient) -> None:

@@ -15,6 +15,7 @@ from medkg_lab.cli.output import clock, print_fields
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
 from medkg_lab.lab.wait import Progress
 from medkg_lab.ledger.answers import JobDetail, Selected
+from medkg_lab.ledger.named_queries import Named
 from tests import answers
 
 JOBS = {
@@ -33,8 +34,8 @@ class Ledger:
     def jobs(self, doc: str, **_: Any) -> list[JobDetail]:
         return [answers.job(job_id=job_id, doc_id=found) for job_id, (found, _) in JOBS.items() if found == doc]
 
-    def rows(self, sql: str, params: list[Any], **_: Any) -> Selected:
-        if "doc_key" in sql:
+    def rows(self, query: Named, params: list[Any], **_: Any) -> Selected:
+        if query is Named.JOBS_BY_KEY:
             found = [[j, doc] for j, (doc, key) in JOBS.items() if key == params[0] or doc.startswith(params[0])]
             return Selected(["job_id", "doc_id"], found, False)
         return Selected(["job_id"], [[job_id] for job_id in JOBS if job_id.startswith(params[0])], False)

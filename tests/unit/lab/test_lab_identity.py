@@ -14,6 +14,7 @@ from medkg_lab.lab.identity import Identified, Identities
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, find_document, find_job, find_node, replaced_version
 from medkg_lab.ledger.answers import Selected
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.ledger.named_queries import Named, statement
 from medkg_lab.models.events import CompletedJob, JobCompleted
 from medkg_lab.models.identity import file_id, plain
 from medkg_lab.models.submission import Content, Submission
@@ -33,9 +34,10 @@ class Answers:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def rows(self, sql: str, params: Sequence[Any], limit: int = 1000, timeout_s: float = 10.0) -> Selected:
+    def rows(self, query: Named, params: Sequence[Any], limit: int = 1000, timeout_s: float = 10.0) -> Selected:
         self.world.core.project()
-        found = self.world.core.views.cursor().execute(sql, list(params)).fetchmany(limit)
+        asked = statement(query, params)
+        found = self.world.core.views.cursor().execute(asked.sql, list(asked.parameters)).fetchmany(limit)
         return Selected([], list(map(list, found)), False)
 
     def jobs(self, limit: int = 100, after: str | None = None, **filters: str | None) -> Any:

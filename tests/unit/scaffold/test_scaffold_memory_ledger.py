@@ -8,6 +8,7 @@ import pytest
 
 from medkg_lab.bridge.sinks import SinkFeed
 from medkg_lab.ledger.errors import BatchNotOwned, GateNotWaiting
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.models.events import PDF_IR_READY
 from medkg_lab.testing import MemoryLedger
 from medkg_lab.testing.ledger import NotInMemory
@@ -61,7 +62,7 @@ def test_jobs_run_through_it_and_are_found_by_every_question(ledger: MemoryLedge
     assert [run.stage for run in ledger.get("a").stages] == ["ingest", "parse", "chunk"]
     page = ledger.events(after=0, job_id="b", wait_s=5.0)
     assert page.events[-1].type.value == "job.completed"
-    assert ledger.rows("SELECT count(*) FROM stage_run WHERE job_id = ?", ["b"]).rows == [[3]]
+    assert ledger.rows(Named.ARTIFACTS, ["b"]).rows == [[kind, 1, 1] for kind in ("payload", "document", "chunks")]
     assert ledger.claim("w", ["compute"], 1, 10.0, wait_s=5.0) is None
 
 

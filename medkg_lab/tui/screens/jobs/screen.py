@@ -11,7 +11,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import person
-from medkg_lab.ledger import answers
+from medkg_lab.ledger import answers, named_queries
 from medkg_lab.ledger.state import FINISHED, JobState
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.stages.contracts import Lane
@@ -303,7 +303,7 @@ class JobsScreen(ModeScreen):
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        names = list(job_queries.SORTS)
+        names = list(named_queries.SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
         self._offset = 0
         self._list.set_cursor(0)
