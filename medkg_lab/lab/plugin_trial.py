@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -24,6 +24,7 @@ from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.preview import Side
 
 STAGES = "medkg_lab.stages"
+_NOTHING = Side()
 _PROJECT = "pyproject.toml"
 
 
@@ -62,6 +63,16 @@ class Tried:
     def differs(self) -> bool:
         """Whether what is made of it changed."""
         return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A line of the child: what was made of a document, or why nothing can be made of any."""
+
+    doc_id: str = ""
+    side: Side = _NOTHING
+    trouble: str = ""
+    error: str = ""
 
 
 def find_plugin(lab: Lab, what: str, pipeline: str | None) -> Plugin:
@@ -141,12 +152,11 @@ class Trial:
             done = subprocess.run(
                 command, env=launch.environment(environment), cwd="/", capture_output=True, text=True, check=False
             )
-        lines: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
-        if done.returncode or any("error" in line for line in lines):
-            told = [str(line["error"]) for line in lines if "error" in line] or done.stderr.strip().splitlines()[-1:]
+        lines = [msgspec.json.decode(line, type=_Told) for line in done.stdout.splitlines()]
+        if done.returncode or any(line.error for line in lines):
+            told = [line.error for line in lines if line.error] or done.stderr.strip().splitlines()[-1:]
             raise TrialFailed(detail=told[0] if told else f"Its process ended with code {done.returncode}.")
-        for line in lines:
-            yield str(line["doc_id"]), msgspec.convert(line["side"], Side), str(line["trouble"])
+        yield from ((line.doc_id, line.side, line.trouble) for line in lines)
 
     def _publish(self, site: Path) -> None:
         """Make the plug-in known to the child as if it were installed."""

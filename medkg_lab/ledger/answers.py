@@ -84,6 +84,15 @@ class GateRow:
 AnyGate = JobGate | GateRow
 
 
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a SELECT gave; `truncated` when there were more rows than the limit."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
     """A job as a list shows it: what it was submitted with, and where it stands.

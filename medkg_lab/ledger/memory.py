@@ -36,6 +36,11 @@ CHUNK = 2000
 _PLACE = {table: {name: at for at, name in enumerate(table.columns)} for table in TABLES}
 
 
+def _value(table: Table, row: Row, name: str) -> Any:
+    """What a row of a table has in a column."""
+    return row[_PLACE[table][name]]
+
+
 class MemoryEventLog:
     """Events in a list; also its own reader."""
 
@@ -116,7 +121,7 @@ class Tables:
 
     def column(self, table: Table, name: str) -> list[Any]:
         """A column of a table."""
-        return [row[_PLACE[table][name]] for row in self.rows(table)]
+        return [_value(table, row, name) for row in self.rows(table)]
 
     def jobs(self, ids: Collection[str]) -> Iterator[Job]:
         """The jobs with these ids, with their stage runs in order."""
@@ -126,8 +131,8 @@ class Tables:
                 runs[row[0]].append(row)
         for job_id, found in runs.items():
             if (job := self.keyed.get(JOB, {}).get((job_id,))) is not None:
-                found.sort(key=lambda row: row[_PLACE[STAGE_RUN]["place"]])
-                yield job_from(job[_PLACE[JOB]["record"]], map(stage_run, found))
+                found.sort(key=lambda row: _value(STAGE_RUN, row, "place"))
+                yield job_from(_value(JOB, job, "record"), map(stage_run, found))
 
 
 class MemoryJobViews:
@@ -198,19 +203,17 @@ class MemoryQuestions:
 
     def jobs(self, filters: Mapping[str, str], limit: int, after: str | None) -> list[JobRow]:
         """The newest jobs that fit `filters`, from the one after job `after` on."""
-        place = _PLACE[JOB]
-        found = sorted(self._tables.rows(JOB), key=lambda row: row[place["age"]], reverse=True)
+        found = sorted(self._tables.rows(JOB), key=lambda row: _value(JOB, row, "age"), reverse=True)
         if after is not None:
-            before = [row[place["age"]] for row in found if row[0] == after]
-            found = [row for row in found if before and row[place["age"]] < before[0]]
+            before = [_value(JOB, row, "age") for row in found if row[0] == after]
+            found = [row for row in found if before and _value(JOB, row, "age") < before[0]]
         fitting = (row for row in found if all(_fits(row, name, value) for name, value in filters.items()))
-        return [list_job(job_from(row[place["record"]], ())) for row in islice(fitting, limit)]
+        return [list_job(job_from(_value(JOB, row, "record"), ())) for row in islice(fitting, limit)]
 
     def gates(self, state: str | None) -> list[GateRow]:
         """The gates in `state`, or all; those that wait longest first."""
-        place = _PLACE[GATE]
-        found = [row for row in self._tables.rows(GATE) if state is None or row[place["state"]] == state]
-        found.sort(key=lambda row: row[place["waiting_since"]])
+        found = [row for row in self._tables.rows(GATE) if state is None or _value(GATE, row, "state") == state]
+        found.sort(key=lambda row: _value(GATE, row, "waiting_since"))
         return list(map(gate_from, found[:MAX_GATES]))
 
     def select(self, sql: str, parameters: Sequence[Any], limit: int, timeout_s: float) -> Selected:
@@ -223,8 +226,7 @@ class MemoryQuestions:
 
 
 def _fits(row: Row, name: str, value: str) -> bool:
-    place = _PLACE[JOB]
     if name != "doc":
-        return bool(row[place[FILTERS[name]]] == value)
-    is_file = row[place["source"]] == FILE_SOURCE
-    return value in (row[place["doc_id"]], f"{FILE_SOURCE}:{row[place['doc_key']]}" if is_file else None)
+        return bool(_value(JOB, row, FILTERS[name]) == value)
+    is_file = _value(JOB, row, "source") == FILE_SOURCE
+    return value in (_value(JOB, row, "doc_id"), f"{FILE_SOURCE}:{_value(JOB, row, 'doc_key')}" if is_file else None)

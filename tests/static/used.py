@@ -211,3 +211,9 @@ _.transaction_states
 _.transaction_timeout
 _.unknown_state_filters
 _.usable_bytes
+
+# The report's page, a template.
+_.quality
+_.reciprocal_rank
+_.success_at_1
+_.success_at_5

@@ -70,9 +70,9 @@ def test_every_question_is_answered_alike(tmp_path: Path) -> None:
         for world in worlds:
             with world.core.views.questions() as questions:
                 answers.append(questions.select(asked.sql, asked.parameters, 100, 10.0))
-        rows = [answer["rows"] for answer in answers]
+        rows = [answer.rows for answer in answers]
         assert sorted(map(repr, rows[0])) == sorted(map(repr, rows[1])), name
-        assert len(answers[0]["columns"]) == WIDTHS.get(name, len(answers[0]["columns"]))
+        assert len(answers[0].columns) == WIDTHS.get(name, len(answers[0].columns))
         some += bool(rows[0])
     assert some > len(Named) / 2
     for world in worlds:

@@ -70,7 +70,7 @@ def asked(world: World) -> dict[str, Any]:
             "jobs": sorted(reader.jobs(everyone), key=lambda job: job.id),
             "documents": reader.documents([*keys, ("default", "nobody")]),
             "lists": [orjson.loads(orjson.dumps(each)) for each in lists],
-            "gates": [orjson.loads(orjson.dumps(questions.gates(state))) for state in (None, "waiting", "open")],
+            "gates": [questions.gates(state) for state in (None, "waiting", "open")],
             "select": questions.select(SQL, [], 3, 10.0),
         }
         for wrong, error in (("DELETE FROM job", QueryRefused), ("SELECT nobody FROM job", QueryFailed)):
@@ -97,7 +97,6 @@ def test_both_storages_answer_alike_whatever_happens(tmp_path: Path, seed: int) 
     for name in files:
         assert memory[name] == files[name], name
     assert files["jobs"]
-    assert files["gates"][0]
 
 
 def test_both_are_what_the_ports_say(tmp_path: Path) -> None:
