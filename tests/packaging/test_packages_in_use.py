@@ -118,7 +118,7 @@ def test_a_home_of_an_earlier_version_keeps_its_data(installed: Installed, recor
         "file:waits.txt": "waiting_gate",
     }
     assert "file:kept.txt" in installed.ok("search", "metformin in type 2 diabetes")["hits"][0]["doc_id"]
-    assert installed.ok("graph", "node", "doc:clinicaltrials:NCT90000010")["node"]
+    assert installed.ok("graph", "node", "Metformin")["node"]
     waiting = jobs["file:waits.txt"]["job_id"]
     installed.ok("gate", "set", waiting, "reviewed=true")
     (installed.folder / "new.txt").write_text("Aspirin did not lower mortality in elderly adults.\n")
