@@ -14,27 +14,12 @@ from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, Artifact
 from medkg_lab.lab import catching_up
 from medkg_lab.lab.catching_up import LabBehind
 from medkg_lab.lab.facade import Lab
-from medkg_lab.ledger.state import FINISHED
-from medkg_lab.models.events import DELETED
+from medkg_lab.ledger.named_queries import Named
 
 FOLDER = "artifacts"
-_PAGE = 1000
 _HASH = re.compile(rb"[0-9a-f]{64}")
 _NAMES_NOTHING = frozenset({"document", "chunks", "embeddings", "extraction", "index_receipt", "kg_receipt"})
 """The kinds of value that name no other artifact."""
-_FINISHED = ", ".join(f"'{state}'" for state in sorted(FINISHED))
-_KEPT = f"""
-    SELECT job_id, record FROM job j WHERE job_id > ? AND json_extract(fields, '$.{DELETED}') IS NULL AND NOT (
-        state IN ({_FINISHED}) AND updated_at < ? AND EXISTS (
-            SELECT 1 FROM document d JOIN job p ON p.job_id = d.job_id
-            WHERE d.tenant_id = j.tenant_id AND d.doc_id = j.doc_id AND p.age > j.age))
-    ORDER BY job_id LIMIT {_PAGE}
-"""
-_NAMED = f"""
-    WITH kept AS ({_KEPT})
-    SELECT max(job_id), list_distinct(flatten(list(regexp_extract_all(record, '[0-9a-f]{{64}}')))) FROM kept
-"""
-_MADE = f"SELECT DISTINCT sha256, kind FROM artifact WHERE job_id IN (SELECT job_id FROM ({_KEPT}))"
 
 
 def sweep_unneeded(lab: Lab, superseded_before: float = 0.0) -> sweep.Swept:
@@ -59,11 +44,11 @@ def needed(lab: Lab, superseded_before: float) -> set[str]:
     naming: set[str] = set()
     after = ""
     while True:
-        [[last, named]] = lab.ledger.rows(_NAMED, [after, superseded_before], timeout_s=60).rows
+        [[last, named]] = lab.ledger.rows(Named.HASHES_KEPT, [after, superseded_before], timeout_s=60).rows
         if last is None:
             break
         names.update(named)
-        made = lab.ledger.rows(_MADE, [after, superseded_before], limit=100_000, timeout_s=60)
+        made = lab.ledger.rows(Named.ARTIFACTS_KEPT, [after, superseded_before], limit=100_000, timeout_s=60)
         assert not made.truncated, "a job has fewer outputs than that"
         for sha256, kind in made.rows:
             names.add(str(sha256))

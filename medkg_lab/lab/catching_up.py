@@ -8,11 +8,11 @@ from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.topics import Topics
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.named_queries import Named
 
 WITHIN_S = 120.0
 """Seconds that a part has to come to where the lab was when the wait began."""
 _INTERVAL_S = 0.1
-_BATCHES = "SELECT DISTINCT batch FROM job WHERE state = 'running'"
 
 
 class LabBehind(LabError):
@@ -53,4 +53,4 @@ def wait_for_batches(lab: Lab) -> None:
 
 
 def _batches(lab: Lab) -> set[str]:
-    return {str(row[0]) for row in lab.ledger.rows(_BATCHES, limit=10_000).rows}
+    return {str(row[0]) for row in lab.ledger.rows(Named.BATCHES_RUNNING, limit=10_000).rows}

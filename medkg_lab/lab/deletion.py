@@ -20,10 +20,9 @@ from medkg_lab.broker.topics import lab_topics
 from medkg_lab.lab import artifact_use, backups, catching_up
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import DEFAULT_TENANT, find_document
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.sources.exchanges import StoredExchange
 
-_JOBS = "SELECT job_id FROM job WHERE tenant_id = ? AND doc_id = ? AND json_extract(fields, '$.deleted') IS NULL"
-_ALL = "SELECT job_id FROM job WHERE tenant_id = ? AND doc_id = ?"
 _DAY_S = 86_400
 
 
@@ -47,16 +46,16 @@ def delete(lab: Lab, name: str, by: str, why: str, tenant: str = DEFAULT_TENANT)
     doc_id = find_document(lab, name, tenant)
     key = [tenant, doc_id]
     catching_up.wait_for_intake(lab)
-    while left := _ids(lab, _JOBS, key):
+    while left := _ids(lab, Named.JOBS_TO_DELETE, key):
         lab.ledger.delete_document(tenant, doc_id, left, by=by, why=why)
-    jobs = _ids(lab, _ALL, key)
+    jobs = _ids(lab, Named.JOBS_OF_DOCUMENT, key)
     catching_up.wait_for_knowledge(lab)
     swept = artifact_use.sweep_unneeded(lab) + _sweep_exchanges(lab, frozenset(jobs))
     return Deleted(doc_id, tenant, len(jobs), swept.values, swept.bytes, tuple(_remains(lab, doc_id, jobs)))
 
 
-def _ids(lab: Lab, sql: str, key: list[str]) -> list[str]:
-    return [str(row[0]) for row in lab.ledger.rows(sql, key, limit=10_000).rows]
+def _ids(lab: Lab, question: Named, key: list[str]) -> list[str]:
+    return [str(row[0]) for row in lab.ledger.rows(question, key, limit=10_000).rows]
 
 
 def _sweep_exchanges(lab: Lab, jobs: frozenset[str]) -> sweep.Swept:

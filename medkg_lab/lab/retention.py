@@ -16,7 +16,7 @@ from medkg_lab.lab import artifact_use, disk_use
 from medkg_lab.lab.catching_up import LabBehind
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.maintenance import KEEP
-from medkg_lab.ledger.state import FINISHED
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.locations import Locations
 from medkg_lab.settings import RetentionSettings
 
@@ -25,10 +25,6 @@ FILE = "retention.json"
 _DAY_S = 86_400.0
 _MIB = 1024 * 1024
 _MOST_BYTES = 1024 * 1024
-_OLD = "SELECT max(seq) FROM event_archive WHERE ts < ?"
-_UNFINISHED = (
-    f"SELECT min(age) FROM job WHERE state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINISHED))})"
-)
 _SEQ_SHIFT = 20
 """A job's age is the number of the event that made it, and its place there in so many bits."""
 
@@ -103,8 +99,8 @@ def apply(lab: Lab) -> Applied:
 def _drop_archive(lab: Lab, before: float | None) -> int:
     if before is None:
         return 0
-    [[old]] = lab.ledger.rows(_OLD, [before], timeout_s=60).rows
-    [[oldest]] = lab.ledger.rows(_UNFINISHED).rows
+    [[old]] = lab.ledger.rows(Named.ARCHIVED_BEFORE, [before], timeout_s=60).rows
+    [[oldest]] = lab.ledger.rows(Named.OLDEST_UNFINISHED).rows
     upto = last_to_drop(old, None if oldest is None else int(oldest) >> _SEQ_SHIFT)
     return lab.ledger.drop_archive(upto) if upto else 0
 

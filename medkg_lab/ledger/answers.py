@@ -275,15 +275,6 @@ class EventLines:
     head: int
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What a SELECT gave; `truncated` when there were more rows than the limit."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-    truncated: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHealth:
     """What a person who looks after the ledger wants to know: `head` is the newest event, `projected` the newest in the tables,

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from medkg_lab.ledger.errors import MalformedCommand
-from medkg_lab.models.events import ACKNOWLEDGED
+from medkg_lab.ledger.state import FINISHED
+from medkg_lab.models.events import ACKNOWLEDGED, DELETED
 from medkg_lab.models.identity import DIGITS
 
 
@@ -18,6 +19,12 @@ class Named(StrEnum):
     """-: how many failed and dead jobs were seen, by state."""
     ARTIFACTS = "artifacts"
     """job: kind, artifacts and items of what it made, in order."""
+    ARCHIVED_BEFORE = "archived_before"
+    """time: the number of the last archived event before it, null if there is none."""
+    ARTIFACTS_KEPT = "artifacts_kept"
+    """after, superseded before: artifacts and kinds of what the kept jobs of a page made; the page is what follows job `after`."""
+    BATCHES_RUNNING = "batches_running"
+    """-: the batches of running jobs."""
     COMPLETED_CONTENTS = "completed_contents"
     """tenant, source, contents: content, document, key and age of the jobs that last completed for them."""
     DECIDED_GATES = "decided_gates"
@@ -32,10 +39,16 @@ class Named(StrEnum):
     """job: stage, kind and sha256 of what each stage was made from."""
     JOBS_AFTER = "jobs_after"
     """job: job and pipeline of those behind it, by id."""
+    HASHES_KEPT = "hashes_kept"
+    """after, superseded before: the last job of a page of kept jobs, and every hash that their records name."""
     JOBS_BY_KEY = "jobs_by_key"
     """name, tenant, most: job and document of those whose key is `name` or whose id begins so, the exact and newest first."""
     JOBS_BY_PREFIX = "jobs_by_prefix"
     """prefix, most: the jobs whose id begins so."""
+    JOBS_OF_DOCUMENT = "jobs_of_document"
+    """tenant, document: all its jobs."""
+    JOBS_TO_DELETE = "jobs_to_delete"
+    """tenant, document: those of its jobs that were not deleted."""
     JOB_COUNT = "job_count"
     """filter: how many jobs fit."""
     JOB_IDS = "job_ids"
@@ -54,6 +67,8 @@ class Named(StrEnum):
     """stages, most: mean ms of each over its last runs."""
     STANDING_JOBS = "standing_jobs"
     """-: pipeline, stage, state and how many jobs that are not through."""
+    OLDEST_UNFINISHED = "oldest_unfinished"
+    """-: the age of the oldest job that is not finished, null if there is none."""
     SUBMITTED_CONTENTS = "submitted_contents"
     """tenant, source, beginnings of contents: content, document, key and age of the jobs that came with them."""
     VERSIONS = "versions"
@@ -90,6 +105,16 @@ _FIELDS = {
     "job": "job_id",
     "seen": f"CASE WHEN {_SEEN} THEN 'yes' ELSE 'no' END",
 }
+_FINISHED = ", ".join(f"'{state}'" for state in sorted(FINISHED))
+_KEPT_PAGE = 1000
+_KEPT = f"""
+SELECT job_id, record FROM job j WHERE job_id > ? AND json_extract(fields, '$.{DELETED}') IS NULL AND NOT (
+    state IN ({_FINISHED}) AND updated_at < ? AND EXISTS (
+        SELECT 1 FROM document d JOIN job p ON p.job_id = d.job_id
+        WHERE d.tenant_id = j.tenant_id AND d.doc_id = j.doc_id AND p.age > j.age))
+ORDER BY job_id LIMIT {_KEPT_PAGE}
+"""
+"""A page of the jobs that are neither deleted nor, since a time, superseded by a newer one of their document."""
 _STATES = {"gate": "waiting_gate"}
 _REVERSED = {"DESC": "ASC", "ASC": "DESC"}
 
@@ -98,6 +123,18 @@ _SQL: Mapping[Named, str] = {
     Named.ARTIFACTS: """
 SELECT kind, count(DISTINCT sha256), sum(count) FROM artifact WHERE job_id = ? GROUP BY kind ORDER BY min(created_at)
 """,
+    Named.ARCHIVED_BEFORE: "SELECT max(seq) FROM event_archive WHERE ts < ?",
+    Named.ARTIFACTS_KEPT: f"SELECT DISTINCT sha256, kind FROM artifact WHERE job_id IN (SELECT job_id FROM ({_KEPT}))",
+    Named.BATCHES_RUNNING: "SELECT DISTINCT batch FROM job WHERE state = 'running'",
+    Named.HASHES_KEPT: f"""
+WITH kept AS ({_KEPT})
+SELECT max(job_id), list_distinct(flatten(list(regexp_extract_all(record, '[0-9a-f]{{64}}')))) FROM kept
+""",
+    Named.JOBS_OF_DOCUMENT: "SELECT job_id FROM job WHERE tenant_id = ? AND doc_id = ?",
+    Named.JOBS_TO_DELETE: f"""
+SELECT job_id FROM job WHERE tenant_id = ? AND doc_id = ? AND json_extract(fields, '$.{DELETED}') IS NULL
+""",
+    Named.OLDEST_UNFINISHED: f"SELECT min(age) FROM job WHERE state NOT IN ({_FINISHED})",
     Named.COMPLETED_CONTENTS: """
 SELECT d.content, d.doc_id, j.doc_key, j.age FROM document d JOIN job j ON j.job_id = d.job_id
 WHERE d.tenant_id = ? AND j.source = ? AND list_contains(?, d.content)

@@ -11,7 +11,6 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger.answers import GateRow, JobRow, Selected
 from medkg_lab.ledger.projection import Changes
 from medkg_lab.ledger.state import DocumentKey, Job, Published, State
-from medkg_lab.ledger.tables import Row as TableRow
 from medkg_lab.models.event_codec import Row
 from medkg_lab.models.events import Event
 

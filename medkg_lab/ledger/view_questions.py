@@ -17,7 +17,7 @@ from medkg_lab.ledger.errors import QueryFailed, QueryTimeout
 from medkg_lab.ledger.query import FILTERS, MAX_GATES
 from medkg_lab.ledger.records import job_from
 from medkg_lab.ledger.select_statements import check
-from medkg_lab.ledger.tables import GATE, Row, TABLES, Table, gate_from
+from medkg_lab.ledger.tables import GATE, TABLES, Row, Table, gate_from
 
 ARCHIVE_TABLE = "event_archive"
 _NAMED = "? IN (doc_id, if(source = 'file', 'file:' || doc_key, doc_id))"
