@@ -6,11 +6,15 @@ from pathlib import Path
 
 from medkg_lab import credentials
 from medkg_lab.api.errors import ScopeMissing, TokenMissing
+from medkg_lab.errors import LabError
 from medkg_lab.guard import own_tokens
 from medkg_lab.guard.caller import Authenticator, Caller, Scope
 from medkg_lab.guard.errors import TokenRefused
+from medkg_lab.ledger.acts import AccessLog
 from medkg_lab.locations import Locations
 
+PLACE = "the HTTP API"
+"""Where someone logs in, as it is recorded."""
 SUBJECT = "api"
 """Who acts, as it is recorded, when one of the lab's own tokens is used."""
 
@@ -26,9 +30,21 @@ class Access:
 
     files: Mapping[Scope, Path]
     issuer: Authenticator | None = None
+    log: AccessLog | None = None
 
     async def caller(self, authorization: str | None, needed: Scope) -> Caller:
         """Whom the header `Authorization` stands for. Raises TokenMissing, TokenRefused, KeysUnavailable and ScopeMissing."""
+        try:
+            caller = await self._judge(authorization, needed)
+        except LabError as error:
+            if self.log is not None:
+                self.log.refused("", PLACE, str(error))
+            raise
+        if self.log is not None:
+            self.log.accepted(caller.subject, PLACE, "a token", once=True)
+        return caller
+
+    async def _judge(self, authorization: str | None, needed: Scope) -> Caller:
         token = own_tokens.bearer(authorization)
         if token is None:
             raise TokenMissing

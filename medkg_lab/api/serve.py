@@ -16,11 +16,15 @@ from medkg_lab import settings
 from medkg_lab.api.access import Access, token_files
 from medkg_lab.api.app import make_app
 from medkg_lab.api.errors import ServeNeedsTls, ServePortTaken
+from medkg_lab.ledger.acts import AccessLog
+from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
 from medkg_lab.orchestration.issuer import authenticator
 from medkg_lab.sdk.lab import Lab
 
 MOST_CONNECTIONS = 256
+NOTING_S = 5.0
+"""Seconds that the ledger has, in the end, to be told of who was let in and refused."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def _is_loopback(host: str) -> bool:
 def access_for(home: str | Path | None) -> Access:
     """Who may ask this lab. Raises AuthPackageMissing, KeysUnavailable and SettingsInvalid."""
     locations = locate(home)
-    return Access(token_files(locations), authenticator(settings.load(locations).auth, locations))
+    log = AccessLog(LedgerClient(locations.socket("ledger")))
+    return Access(token_files(locations), authenticator(settings.load(locations).auth, locations), log)
 
 
 def application(lab: Lab, access: Access, place: Place) -> FastAPI:

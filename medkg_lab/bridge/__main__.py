@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from medkg_lab import process, settings
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.bridge import sinks
+from medkg_lab.bridge import settings_changes, sinks
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.bridge.topics import TopicMaintainer
@@ -17,7 +17,10 @@ from medkg_lab.broker.partitions import PartitionReader
 from medkg_lab.broker.topics import Topics, ensure_topics
 from medkg_lab.errors import LabError
 from medkg_lab.heartbeat import LoopWatchdog
+from medkg_lab.ledger import acts
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.locations import Locations
+from medkg_lab.settings import Settings
 from medkg_lab.signing import LEDGER_LOG, REQUESTS, signer
 from medkg_lab.topology.catalog import Catalog
 
@@ -37,6 +40,18 @@ def _make_topics(bootstrap: Address, prefix: str, stopping: process.Stopping) ->
             stopping(RETRY_INTERVAL_S)
 
 
+def _note_acts(ledger: LedgerClient, locations: Locations, chosen: Settings, stopping: process.Stopping) -> None:
+    """Tell the ledger of what changed and what was done while it did not run, waiting for it as long as it takes."""
+    while not stopping():
+        try:
+            settings_changes.note(ledger, locations, chosen)
+            acts.deliver(locations.state, ledger)
+            return
+        except LabError as error:
+            log.warning("what was done before the start is noted later: %s", error)
+            stopping(RETRY_INTERVAL_S)
+
+
 def main() -> None:
     """Run until SIGTERM; the process ends when either side ends."""
     _, locations = process.arguments("bridge")
@@ -49,6 +64,7 @@ def main() -> None:
     signing = Signing(signer(locations, LEDGER_LOG), signer(locations, REQUESTS), locations.state)
     reader = PartitionReader(bootstrap, topics.requests, GROUP)
     ledger = LedgerClient(locations.socket("ledger"))
+    _note_acts(ledger, locations, chosen, stopping)
     intake = Intake(reader, Producer(bootstrap), ledger, Catalog(locations), topics, signing.requests)
     artifacts = ArtifactStore(locations.data / "artifacts")
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)

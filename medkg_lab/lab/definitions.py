@@ -16,6 +16,7 @@ import yaml
 from medkg_lab import exit_codes
 from medkg_lab.errors import LabError
 from medkg_lab.files import TEXT_BYTES, read_regular, replace_private
+from medkg_lab.lab import acts
 from medkg_lab.lab.facade import Lab
 from medkg_lab.resilience.policies import Policies
 from medkg_lab.topology import versions
@@ -234,6 +235,7 @@ def save(lab: Lab, which: Definition, text: str, base: str | None) -> Saved:
         replace_private(path, text)
         if isinstance(checked.model, Topology) and lab.supervisor.is_running():
             lab.ledger.register("topology", checked.model.name, version, versions.to_json(checked.model))
+        acts.note(lab, acts.SAVED, which.file, version_of(before) if before else "", version)
     return Saved(version, version_of(before) if before else "", changes(before, checked.model), path)
 
 

@@ -52,7 +52,7 @@ from medkg_lab.models.event_codec import (
     imported_to_json,
     spec_to_json,
 )
-from medkg_lab.models.events import NO_EVIDENCE, Event, EventData, Evidence, FieldValue, ImportedJob
+from medkg_lab.models.events import NO_EVIDENCE, ActNoted, Event, EventData, Evidence, FieldValue, ImportedJob
 from medkg_lab.models.job import JobSpec
 
 RETRY_INTERVAL_S = 0.1
@@ -183,6 +183,22 @@ class LedgerClient:
     def definitions(self, kind: str, name: str | None = None, version: str | None = None) -> list[Definition]:
         """The registered definitions of a kind, oldest first."""
         return read(self._query("definitions", kind=kind, name=name, version=version), list[Definition])
+
+    # Who did what
+
+    def note_act(self, act: ActNoted, *, id: str | None = None) -> None:
+        """Keep what someone did that concerns no job."""
+        self._command(
+            "note_act",
+            id,
+            action=act.action,
+            by=act.by or None,
+            subject=act.subject or None,
+            before=act.before or None,
+            after=act.after or None,
+            why=act.why or None,
+            count=act.count,
+        )
 
     # Batches
 

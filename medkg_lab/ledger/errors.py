@@ -109,8 +109,8 @@ class MixedLaunch(LedgerError):
 
 
 class QueryRefused(LedgerError):
-    """The query was refused: {detail}. One SELECT statement on the tables job, stage_run, gate, document, artifact, provenance
-    and event_archive is allowed."""
+    """The query was refused: {detail}. One SELECT statement on the tables job, stage_run, gate, document, artifact, provenance,
+    audit and event_archive is allowed."""
 
     exit_code = exit_codes.USAGE
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from medkg_lab.ledger.audit import entry
 from medkg_lab.ledger.plans import Plans
 from medkg_lab.ledger.records import (
     batches_record,
@@ -14,6 +15,7 @@ from medkg_lab.ledger.records import (
 from medkg_lab.ledger.state import DocumentKey, Job, RunStatus, State
 from medkg_lab.ledger.tables import (
     ARTIFACT,
+    AUDIT,
     DEFINITION,
     DOCUMENT,
     GATE,
@@ -23,6 +25,7 @@ from medkg_lab.ledger.tables import (
     STAGE_RUN,
     Row,
     Table,
+    audit_row,
     document_row,
     gate_row,
     job_row,
@@ -97,6 +100,9 @@ class Projection:
         self.releases |= isinstance(data, _ReleaseEvent)
         self.breakers |= isinstance(data, BreakerEvent)
         self.own_failures |= isinstance(data, _OwnFailureEvent)
+        superseded = _superseded(state, data) if isinstance(data, DefinitionRegistered) else ""
+        if (act := entry(event, superseded)) is not None:
+            self.added.setdefault(AUDIT, []).append(audit_row(act))
         if isinstance(data, DefinitionRegistered):
             row = (data.kind, data.name, data.version, data.content, event.seq)
             self.added.setdefault(DEFINITION, []).append(row)
@@ -168,3 +174,10 @@ class Projection:
         breakers = [("breakers", breakers_record(state.breakers))] if self.breakers else []
         own = [("own_failures", own_failures_record(state.own_failures))] if self.own_failures else []
         return [*batches, *releases, *breakers, *own]
+
+
+def _superseded(state: State, data: DefinitionRegistered) -> str:
+    """The version of the definition that was registered last before this one."""
+    known = (one for one in state.definitions.values() if (one.kind, one.name) == (data.kind, data.name))
+    last = max(known, key=lambda one: one.seq, default=None)
+    return "" if last is None else last.version

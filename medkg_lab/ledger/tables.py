@@ -11,6 +11,7 @@ import orjson
 
 from medkg_lab.ledger.answers import GateRow, read
 from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, RunStatus, StageRun
+from medkg_lab.ledger.audit import Entry
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import NO_EVIDENCE
 
@@ -176,9 +177,24 @@ DEFINITION = Table(
     {"kind": "VARCHAR", "name": "VARCHAR", "version": "VARCHAR", "content": "VARCHAR", "seq": "BIGINT"},
     3,
 )
+AUDIT = Table(
+    "audit",
+    {
+        "seq": "BIGINT",
+        "ts": "DOUBLE",
+        "action": "VARCHAR",
+        "actor": "VARCHAR",
+        "subject": "VARCHAR",
+        "jobs": "JSON",
+        "before": "VARCHAR",
+        "after": "VARCHAR",
+        "why": "VARCHAR",
+    },
+    0,
+)
 MEMORY = Table("memory", {"name": "VARCHAR", "record": "JSON"}, 1)
 POSITION = Table("position", {"name": "VARCHAR", "seq": "BIGINT"}, 1)
-TABLES = (JOB, STAGE_RUN, GATE, DOCUMENT, ARTIFACT, PROVENANCE, DEFINITION, MEMORY, POSITION)
+TABLES = (JOB, STAGE_RUN, GATE, DOCUMENT, ARTIFACT, PROVENANCE, AUDIT, DEFINITION, MEMORY, POSITION)
 
 Row = tuple[Any, ...]
 
@@ -289,6 +305,12 @@ def gate_from(row: Sequence[Any]) -> GateRow:
 def document_row(key: DocumentKey, last: Published) -> Row:
     """The row of table document: the job that last completed for it."""
     return (*key, last.job_id, last.pipeline, last.pipeline_version, last.profile_version, last.content, last.at)
+
+
+def audit_row(entry: Entry) -> Row:
+    """The row of table audit."""
+    place = (entry.seq, entry.ts, entry.action, entry.by, entry.subject)
+    return (*place, _json(entry.jobs), entry.before, entry.after, entry.why)
 
 
 def published(row: Iterable[Any]) -> tuple[DocumentKey, Published]:

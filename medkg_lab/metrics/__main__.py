@@ -10,6 +10,7 @@ from medkg_lab import credentials, linux, process
 from medkg_lab.errors import LabError
 from medkg_lab.heartbeat import LoopWatchdog
 from medkg_lab.lab.facade import Lab
+from medkg_lab.ledger.acts import AccessLog
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.following import follow
 from medkg_lab.metrics import gauges
@@ -40,6 +41,7 @@ def main() -> None:
     asking = LedgerClient(locations.socket("ledger"), gauges.DEADLINE_S)
     collector = LabCollector(counts.totals, lambda: [*gauges.now(lab, asking), *slow.samples])
     counting = LoopWatchdog(stopping)
+    access_log = AccessLog(asking)
     work = threading.Thread(target=follow, args=(ledger, NAME, counts, counting), name="counting", daemon=True)
     look = threading.Thread(target=slow.run, args=(stopping,), name="looking", daemon=True)
     app = make_app(
@@ -47,7 +49,9 @@ def main() -> None:
         credentials.metrics_token_file(locations),
         lambda: work.is_alive() and counting.is_alive(),
         partial(_problems, lab),
+        access_log,
     )
+    access_log.start(stopping)
     work.start()
     look.start()
     asyncio.run(_Server(app, linux.raise_open_files()).serve(listening))

@@ -16,14 +16,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medkg_lab.guard import own_tokens
+from medkg_lab.ledger.acts import AccessLog
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 def make_app(
-    collector: Collector, token_file: Path, alive: Callable[[], bool], problems: Callable[[], Sequence[str]]
+    collector: Collector,
+    token_file: Path,
+    alive: Callable[[], bool],
+    problems: Callable[[], Sequence[str]],
+    log: AccessLog | None = None,
 ) -> Starlette:
-    """The application. `alive` says whether this process works, `problems` what keeps the lab from being ready."""
+    """The application. `alive` says whether this process works, `problems` what keeps the lab from being ready; `log` is told of
+    whom is refused."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 
@@ -38,7 +44,7 @@ def make_app(
         return _health(problems())
 
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS)), Middleware(TokenGuard, token_file)]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS)), Middleware(TokenGuard, token_file, log)]
     return Starlette(routes=routes, middleware=guards)
 
 
@@ -51,14 +57,17 @@ def _health(problems: Sequence[str]) -> Response:
 class TokenGuard:
     """An ASGI middleware: a request brings the token, or nothing happens."""
 
-    def __init__(self, app: ASGIApp, token_file: Path) -> None:
+    def __init__(self, app: ASGIApp, token_file: Path, log: AccessLog | None) -> None:
         self._app = app
         self._token_file = token_file
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_known(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
+            if self._log is not None:
+                self._log.refused("", "metrics", "the token is missing or wrong")
             refusal = "A token is needed: `medkg-lab metrics where` names its file.\n"
             headers = {"WWW-Authenticate": "Bearer"}
             await PlainTextResponse(refusal, HTTPStatus.UNAUTHORIZED, headers)(scope, receive, send)

@@ -53,6 +53,7 @@ class EventType(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     BREAKER_HALF_OPEN = "breaker.half_open"
     BREAKER_CLOSED = "breaker.closed"
+    ACT_NOTED = "act.noted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,12 +517,28 @@ class BreakerClosed:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class ActNoted:
+    """Someone did something that concerns no job, `count` times: `action` is what, such as `settings.changed`, and `subject` what
+    it was done to. `by` is empty where nobody knows who it was."""
+
+    type: ClassVar = EventType.ACT_NOTED
+    jobs: ClassVar[tuple[str, ...]] = ()
+    action: str
+    by: str
+    subject: str
+    before: str = ""
+    after: str = ""
+    why: str = ""
+    count: int = 1
+
+
 MakesJobs = JobSubmitted | JobImported
 """Only these name jobs that were not there before."""
 StageEvent = StageStarted | StageCompleted | StageSkipped | StageRetrying | StageFailed
 BreakerEvent = BreakerOpened | BreakerHalfOpen | BreakerClosed
 _WithEntries = MakesJobs | JobClaimed | BatchExpired | StageCompleted | JobCompleted | GateOpened
-_WithoutJobs = DefinitionRegistered | BreakerEvent
+_WithoutJobs = DefinitionRegistered | BreakerEvent | ActNoted
 _WithJobs = (
     StageStarted
     | StageSkipped

@@ -16,6 +16,7 @@ from msgspec import Struct, convert
 
 from medkg_lab import credentials, linux, process, rpc, settings
 from medkg_lab.clocks import SteadyClock
+from medkg_lab.ledger.acts import AccessLog
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration.callers import LabProcessContext
 from medkg_lab.orchestration.compat import create_pages
@@ -64,7 +65,10 @@ def main() -> None:
         daemons = Daemons(context, instance, gates_pending(sensor_client))
         pages = create_pages(context)
         token, name = credentials.dagster_token(locations), credentials.dagster_host(locations)
-        guard = WebGuard(pages, token, name, chosen, Logins(), authenticator(chosen_settings.auth, locations))
+        access_log = AccessLog(LedgerClient(locations.socket("ledger"), deadline=POLL_INTERVAL_S))
+        access_log.start(stopping)
+        tokens = authenticator(chosen_settings.auth, locations)
+        guard = WebGuard(pages, token, name, chosen, Logins(), tokens, access_log)
         logger.info("pages ready after %.1f s", time.monotonic() - began)
         server = _Server(guard, open_files)
         handlers = _handlers(instance, recorder) | _login_handler(guard)

@@ -10,13 +10,17 @@ import os
 import re
 from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
 
+from medkg_lab.folders import user_name
 from medkg_lab.guard import caller as guard
 from medkg_lab.guard.errors import KeysUnavailable, TokenRefused
+from medkg_lab.ledger.acts import AccessLog
 from medkg_lab.orchestration import callers
 from medkg_lab.orchestration.admission import RequestFacts, ServedNames, Verdict, judge
 from medkg_lab.orchestration.asgi import App, Message, Receive, Scope, Send
 from medkg_lab.orchestration.logins import CODE_S, Logins
 
+PLACE = "Dagster's pages"
+"""Where someone logs in, as it is recorded."""
 CODE = "code"
 """The parameter of an address that carries a one-time code."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -65,12 +69,21 @@ class WebGuard:
     """
 
     def __init__(
-        self, app: App, token: str, name: str, port: int, logins: Logins, tokens: guard.Authenticator | None = None
+        self,
+        app: App,
+        token: str,
+        name: str,
+        port: int,
+        logins: Logins,
+        tokens: guard.Authenticator | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
+        """`access_log` is told of who is let in, and of whom is not."""
         self._app = app
         self._token = token.encode()
         self._logins = logins
         self._tokens = tokens
+        self._access_log = access_log
         self._websockets = 0
         self._guarded = ServedNames(
             f"{name}:{port}", frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
@@ -92,13 +105,17 @@ class WebGuard:
         try:
             caller = await self._caller(scope)
         except (TokenRefused, KeysUnavailable) as error:
+            self._note_refusal(scope, str(error))
             await _refuse_token(scope, error, send)
             return
         scope[callers.CALLER] = caller
         callers.act_for(caller)
         asked = self._read(scope, codes, caller)
         verdict = judge(asked, self._guarded)
+        if self._access_log is not None and verdict is Verdict.ALLOWED and caller is not None:
+            self._access_log.accepted(caller.subject, PLACE, "a token of the issuer", once=True)
         if verdict is not Verdict.ALLOWED:
+            self._note_refusal(scope, verdict.value)
             await _refuse(scope, verdict, send)
         elif scope["type"] == "websocket":
             await self._serve_websocket(scope, receive, send)
@@ -106,6 +123,11 @@ class WebGuard:
             await self._log_in(scope, codes, asked, send)
         else:
             await self._serve(scope, receive, send)
+
+    def _note_refusal(self, scope: Scope, why: str) -> None:
+        if self._access_log is not None:
+            uid = _peer_uid(scope)
+            self._access_log.refused("" if uid is None else user_name(uid), PLACE, why)
 
     async def _caller(self, scope: Scope) -> guard.Caller | None:
         """Whom a bearer token that is not the lab's own stands for; None without one. Raises TokenRefused, KeysUnavailable."""
@@ -142,6 +164,8 @@ class WebGuard:
         headers = [(b"location", location), (b"cache-control", b"no-store")]
         session = self._logins.exchange(codes[0]) if asked.code else None
         if session is not None:
+            if self._access_log is not None:
+                self._access_log.accepted(user_name(os.getuid()), PLACE, "a one-time code")
             cookie = f"{self.cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
             headers.append((b"set-cookie", cookie.encode()))
         await _answer(send, 303, headers, "")
@@ -197,8 +221,14 @@ def _bearer(values: list[str]) -> str | None:
 
 def _from_owner(scope: Scope) -> bool:
     """Whether the other end of the connection belongs to the lab's user, or to root, who may read everything anyway."""
-    peer_uid = scope.get("state", {}).get("peer_uid")
-    return peer_uid is not None and peer_uid() in (os.getuid(), 0)
+    return _peer_uid(scope) in (os.getuid(), 0)
+
+
+def _peer_uid(scope: Scope) -> int | None:
+    """The user at the other end of the connection, if that can be seen."""
+    ask = scope.get("state", {}).get("peer_uid")
+    uid: int | None = None if ask is None else ask()
+    return uid
 
 
 async def _read_body(receive: Receive) -> list[Message] | None:

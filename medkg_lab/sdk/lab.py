@@ -262,7 +262,7 @@ class Lab:
         return self._ledger.counts().head
 
     def table(self, select: str, parameters: Sequence[Any] = (), limit: int = 100_000) -> Table:
-        """Rows of a SELECT over job, stage_run, gate, document, artifact, provenance and event_archive.
+        """Rows of a SELECT over job, stage_run, gate, document, artifact, provenance, audit and event_archive.
 
         It runs in a bounded process of its own. Raises QueryRefused, QueryFailed, QueryTooLarge and QueryTimeout.
         """

@@ -129,3 +129,14 @@ async def test_rows_become_a_file_that_is_its_owners_alone(demo_lab: TestLab, tm
     rows = json.loads(text) if ending == "json" else list(csv.DictReader(text.splitlines()))
     assert {row["state"] for row in rows} >= {"completed", "failed"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.asyncio
+async def test_who_did_what_has_a_name(demo_lab: TestLab) -> None:
+    async with opened(demo_lab.home) as screen:
+        await screen.press("0")
+        await screen.sees("Statement")
+        assert not screen.app.mode.command(["nothing of this name"])
+        assert screen.app.mode.command(["audit"])
+        await screen.sees("definition.registered")
+        assert screen.app.mode.completions() == ["audit", "logins"]

@@ -14,7 +14,9 @@ _LONGEST_S = 100 * 366 * 86_400.0
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "audit", parents=[common], help="show who opened, rejected, retried, cancelled or changed something"
+        "audit",
+        parents=[common],
+        help="show who opened, rejected, retried, cancelled or changed something, and who logged in",
     )
     parser.add_argument("--by", help="only what this person or process did")
     parser.add_argument("--action", help="only events of this type, such as gate.opened")

@@ -131,10 +131,12 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from medkg_lab.lab import acts
     from medkg_lab.lab.facade import Lab
     from medkg_lab.repro import archive, export
 
-    gathered = export.gather(Lab.at(args.home), args.job, topics=not args.no_topics)
+    lab = Lab.at(args.home)
+    gathered = export.gather(lab, args.job, topics=not args.no_topics)
     made, replaced = gathered.archive, None
     unsure: Sequence[str] = ()
     if args.redact or args.redact_incomplete:
@@ -160,6 +162,8 @@ def _export(args: argparse.Namespace) -> int:
             print_json({**summary, "replaced": replaced, "unsure": unsure})
         return exit_codes.OK
     written = archive.write(args.out, made)
+    redacted = "" if replaced is None else "redacted"
+    acts.note(lab, acts.EXPORTED, args.out.name, after=" ".join(one.job_id for one in made.manifest.jobs), why=redacted)
     if args.json:
         print_json({**summary, "archive": str(args.out), "bytes": written})
     else:
@@ -188,11 +192,16 @@ def _print_limits(unsure: Sequence[str]) -> None:
 
 
 def _import(args: argparse.Namespace) -> int:
+    from medkg_lab.lab import acts
+    from medkg_lab.lab.facade import Lab
     from medkg_lab.locations import locate
     from medkg_lab.repro import archive
     from medkg_lab.repro.workbench import Workbench
 
-    bench = Workbench.of(archive.read(args.archive), locate(args.home))
+    locations = locate(args.home)
+    bench = Workbench.of(archive.read(args.archive), locations)
+    jobs = [one.job_id for one in bench.incident.manifest.jobs]
+    acts.note(Lab(locations), acts.IMPORTED, args.archive.name, after=" ".join(jobs))
     return _show_incident(args, bench.incident)
 
 

@@ -26,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from medkg_lab import process
     from medkg_lab.api import serve
     from medkg_lab.api.access import token_files
     from medkg_lab.locations import locate
@@ -54,7 +55,14 @@ def _serve(args: argparse.Namespace) -> int:
         for scope, path in tokens.items():
             print_note(f"token for {scope}: {path}")
 
-    serve.serve(app, place, ready)
+    stopping = process.Stopping()
+    noting = None if access.log is None else access.log.start(stopping)
+    try:
+        serve.serve(app, place, ready)
+    finally:
+        stopping.stop()
+        if noting is not None:
+            noting.join(serve.NOTING_S)
     return exit_codes.OK
 
 

@@ -11,7 +11,7 @@ from medkg_lab.cli.output import print_file, print_json, print_note, print_table
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = commands.add_parser("sql", parents=[common], help="ask the ledger's tables with a SELECT")
-    tables = "job, stage_run, gate, document, artifact, provenance, event_archive"
+    tables = "job, stage_run, gate, document, artifact, provenance, audit, event_archive"
     parser.add_argument("statement", help=f"one SELECT; tables: {tables}")
     parser.add_argument("--limit", type=between(1, MOST), default=1000, help="how many rows at most (default 1000)")
     parser.add_argument("--csv", action="store_true", help="print CSV on stdout")

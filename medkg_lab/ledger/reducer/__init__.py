@@ -52,4 +52,5 @@ _HANDLERS: dict[type, Callable[[State, Event, Any], None]] = {
     events.BreakerOpened: breakers.breaker_opened,
     events.BreakerHalfOpen: breakers.breaker_half_open,
     events.BreakerClosed: breakers.breaker_closed,
+    events.ActNoted: lambda state, event, data: None,
 }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ class Spec:
         return found
 
     def _check(self, name: str, place: str, value: Any) -> list[str]:
-        registry: Registry[Any] = Registry(retrieve=self._retrieve)  # type: ignore[call-arg]
-        schema = {"$ref": f"https://openlineage.io/spec/{name}{place}"}
-        validator = Draft202012Validator(schema, registry=registry, format_checker=FormatChecker())
-        return [f"{name}{place}: {error.message}" for error in validator.iter_errors(value)]
+        errors = _validator(self.folder, name, place).iter_errors(value)
+        return [f"{name}{place}: {error.message}" for error in errors]
 
-    def _retrieve(self, uri: str) -> Resource[Any]:
-        contents = json.loads((self.folder / Path(uri).name).read_text())
+
+@cache
+def _validator(folder: Path, name: str, place: str) -> Draft202012Validator:
+    def retrieve(uri: str) -> Resource[Any]:
+        contents = json.loads((folder / Path(uri).name).read_text())
         return Resource.from_contents(contents, default_specification=DRAFT202012)
+
+    registry: Registry[Any] = Registry(retrieve=retrieve)  # type: ignore[call-arg]
+    schema = {"$ref": f"https://openlineage.io/spec/{name}{place}"}
+    return Draft202012Validator(schema, registry=registry, format_checker=FormatChecker())

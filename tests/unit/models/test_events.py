@@ -26,8 +26,8 @@ from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.workbench import Workbench
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ledger"
-"""Written by commit c14f8a9: a ledger with every type of event, a third of them in its archive, and two incidents, one of a batch
-that had more jobs, one assembled from what another system left behind."""
+"""Written by commit c14f8a9: a ledger with every type of event that there was, a third of them in its archive, and two incidents,
+one of a batch that had more jobs, one assembled from what another system left behind."""
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBERS = st.integers(-(2**53), 2**53)
@@ -146,7 +146,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recorded_log_is_read_and_written_as_it_was(home: Path) -> None:
     lines = (home / "log.jsonl").read_bytes().splitlines()
     events = list(map(codec.from_line, lines))
-    assert {event.type for event in events} == set(EventType)
+    assert {event.type for event in events} == set(EventType) - {EventType.ACT_NOTED}
     for line, event in zip(lines, events, strict=True):
         before, now = orjson.loads(line), orjson.loads(codec.encode(event).line)
         absent = {name: value for name, value in before["data"].items() if name not in now["data"]}

@@ -3,17 +3,21 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg_lab.folders import user_name
+from medkg_lab.ledger.acts import AccessLog
+from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.orchestration import web
 from medkg_lab.orchestration.asgi import Receive, Scope, Send
 from medkg_lab.orchestration.logins import Logins
 from medkg_lab.orchestration.web import MAX_BODY_BYTES, MAX_WEBSOCKETS, WebGuard
+from tests.unit.ledger.test_ledger_acts import Ledger
 
 TOKEN, PORT, NAME = "s3cret-token", 4321, "lab-1.localhost"
 OWN = {"host": f"{NAME}:{PORT}"}
@@ -41,7 +45,9 @@ class StoreCall:
 
     def __init__(self, uid: int | None = None) -> None:
         self.logins = Logins()
-        self.guard = WebGuard(pages, TOKEN, NAME, PORT, self.logins)
+        self.ledger = Ledger()
+        self.access_log = AccessLog(cast(LedgerClient, self.ledger))
+        self.guard = WebGuard(pages, TOKEN, NAME, PORT, self.logins, None, self.access_log)
         self.uid = os.getuid() if uid is None else uid
 
     def ask(
@@ -301,3 +307,20 @@ def test_the_number_of_websockets_is_bounded() -> None:
 def test_no_other_token_opens(guess: str) -> None:
     if guess.strip() != TOKEN:
         assert StoreCall().status(OWN | {"authorization": f"Bearer {guess}"}) == 401
+
+
+def test_who_logs_in_and_who_is_refused_is_noted() -> None:
+    call = StoreCall()
+    own = {"Host": f"{NAME}:{PORT}"}
+    code = call.logins.new_code().encode()
+    call.ask({k.lower(): v for k, v in own.items()}, query=b"code=" + code)
+    for _ in range(3):
+        call.ask({k.lower(): v for k, v in own.items()}, peer_uid=lambda: 0)
+    call.ask({"host": "attacker.example"}, peer_uid=lambda: None)
+    call.access_log.flush()
+    who = user_name(os.getuid())
+    assert [(one.action, one.by, one.why, one.count) for one in call.ledger.acts] == [
+        ("login.accepted", who, "a one-time code", 1),
+        ("login.refused", user_name(0), "login needed", 3),
+        ("login.refused", "", "foreign", 1),
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from medkg_lab.models.events import (
+    ActNoted,
     BatchExpired,
     BreakerClosed,
     BreakerHalfOpen,
@@ -174,6 +175,8 @@ def _note(data: EventData) -> str:
             text = f"{data.field} = {data.value} by {data.by}"
         case DefinitionRegistered():
             text = f"{data.kind} {data.name} {data.version}"
+        case ActNoted():
+            text = f"{data.action}: {data.subject}{' by ' + data.by if data.by else ''}"
         case BreakerOpened() | BreakerHalfOpen() | BreakerClosed():
             text = f"{data.policy} {data.key}"
         case _:

@@ -1,6 +1,7 @@
 """0 SQL: a SELECT on the ledger's tables, its rows, what was asked before, and rows as a file."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,13 +23,14 @@ from medkg_lab.tui.messages import Snapshot, Subject
 from medkg_lab.tui.screens.base import ModeScreen
 from medkg_lab.tui.screens.frame_screen import Session
 from medkg_lab.tui.screens.sql import render
+from medkg_lab.tui.screens.sql.named import NAMED
 from medkg_lab.tui.theme import Line, Span
 from medkg_lab.tui.widgets.editor import Editor
 from medkg_lab.tui.widgets.panel import Panel, wrapped
 from medkg_lab.tui.widgets.table import Table
 
 FIRST = "SELECT state, count(*) AS jobs FROM job GROUP BY state ORDER BY jobs DESC"
-TABLES = "job, stage_run, gate, document, artifact, provenance, event_archive"
+TABLES = "job, stage_run, gate, document, artifact, provenance, audit, event_archive"
 
 
 class Statement(Editor):
@@ -69,9 +71,9 @@ class SQLScreen(ModeScreen):
     word = "sql"
     about = (
         f"One SELECT on the ledger's tables: {TABLES}. ctrl+r runs it, as does Enter behind a semicolon; ↑ in the first line "
-        "brings back what was asked before. Then the rows have the keys: ← and → move over the columns, ↵ shows a row "
-        f"whole, O writes all to a file. {sql.DEFAULT_ROWS:,} rows are shown, {sql.EXPORTED_ROWS:,} written; a "
-        "query has ten seconds."
+        "brings back what was asked before; `:sql audit` asks who did what. Then the rows have the keys: ← and → move over "
+        f"the columns, ↵ shows a row whole, O writes all to a file. {sql.DEFAULT_ROWS:,} rows are shown, "
+        f"{sql.EXPORTED_ROWS:,} written; a query has ten seconds."
     )
     twins = 'medkg-lab sql "SELECT …" --csv · --json · --limit N'
     AUTO_FOCUS = "#statement"
@@ -116,6 +118,21 @@ class SQLScreen(ModeScreen):
     def shown(self) -> None:
         """What was asked is still there."""
         self._paint()
+
+    def completions(self) -> list[str]:
+        """The statements that have a name."""
+        return list(NAMED)
+
+    def command(self, words: Sequence[str]) -> bool:
+        """Run a statement by its name."""
+        if not words:
+            return True
+        statement = NAMED.get(" ".join(words))
+        if statement is None:
+            return False
+        self._editor.text = statement
+        self.action_run()
+        return True
 
     # Asking
 
