@@ -11,7 +11,9 @@ from medkg_lab.stages.extract.folding import normalise
 
 _IN_BRACKETS = re.compile(r"\(([^()]{2,40}?)(?:[;,][^()]*)?\)")
 _SHORT = re.compile(r"^[A-Za-z0-9][\w./+-]{1,9}$")
-_EXPLAINED = re.compile(r"\b([A-Z][\w-]{1,9}) \(([a-z][^();]{5,80})\)")
+_EXPLANATION = re.compile(r"\(([a-z][^();]{5,80})\)")
+_EXPLAINED = re.compile(r"\b([A-Z][\w-]{1,9}) $")
+_LONGEST_SHORT = 12
 _LONGEST_BEFORE = 200
 _STEM = 4
 
@@ -36,9 +38,10 @@ def _definitions(text: str) -> Iterator[tuple[str, str]]:
             before = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()].rstrip()
             if long := long_form(short, before) or initials(short, before):
                 yield short, long
-    for match in _EXPLAINED.finditer(text):
-        if _looks_short(match[1]) and long_form(match[1], match[2]) == match[2]:
-            yield match[1], match[2]
+    for match in _EXPLANATION.finditer(text):
+        short = _EXPLAINED.search(text, max(0, match.start() - _LONGEST_SHORT), match.start())
+        if short and _looks_short(short[1]) and long_form(short[1], match[1]) == match[1]:
+            yield short[1], match[1]
 
 
 def _are_two(first: str, second: str) -> bool:

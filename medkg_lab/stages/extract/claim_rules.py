@@ -7,7 +7,7 @@ because its relation is right in 85 of 100 sentences drawn at random (`medkg-lab
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 FINDING = "\ue001"
 EXPOSURE = "\ue002"
@@ -21,7 +21,7 @@ ASSOCIATED_WITH = "ASSOCIATED_WITH"
 COMPARED_WITH = "COMPARED_WITH"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """A pattern for a relation; `name` is recorded with each edge that it makes; `hedged`: a hedge changes nothing."""
 
@@ -34,16 +34,11 @@ class Rule:
     words: tuple[str, ...] = ()
     """Of these, in lower case, every match has at least one: a sentence without them need not be searched."""
 
-    def may_match(self, lowered: str) -> bool:
-        """Whether the pattern could be in a masked sentence, given in lower case; quickly told, and never wrongly no."""
-        return any(word in lowered for word in self.words) and all(mark in lowered for mark in _marks_of(self.pattern))
-
-
-@cache
-def _marks_of(pattern: re.Pattern[str]) -> tuple[str, ...]:
-    """The marks that every match has: those which are the only choice for one of its ends."""
-    ends = [f"(?P<{end}>{mark})" for end in "ab" for mark in MARKS]
-    return tuple(dict.fromkeys(end[-2] for end in ends if end in pattern.pattern))
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """The marks that every match has: those which are the only choice for one of its ends."""
+        ends = [f"(?P<{end}>{mark})" for end in "ab" for mark in MARKS]
+        return frozenset(end[-2] for end in ends if end in self.pattern.pattern)
 
 
 _A = {mark: f"(?P<a>{mark})" for mark in (FINDING, EXPOSURE)} | {"any": f"(?P<a>[{MARKS}])"}

@@ -11,10 +11,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from itertools import chain, pairwise
 
 from medkg_lab.stages.extract import context_words as words
+from medkg_lab.stages.extract.folding import same_length_lower
 
+Span = tuple[int, int]
+_WORD = re.compile(r"\w+")
 _CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[;\n|]")
 _TOKEN = re.compile(r"and/or|\w+(?:['’.-]\w+)*|[^\w\s]")
 _PHRASE_ENDS = words.SEPARATORS | words.STOP | words.LINKS | words.NEUTRAL
@@ -59,59 +63,90 @@ class _Token:
 
 def assertions(text: str, targets: Sequence[Target]) -> dict[Target, Assertion]:
     """The targets of which `text` says something else than that they are there; `targets` are in order, none overlapping."""
-    if not targets or not words.ANCHOR.search(text):
+    if not targets:
         return {}
-    return _Reading(text, targets).found
+    found = list(_anchors(text))
+    return _Reading(text, targets, found).found if found else {}
+
+
+def _anchors(text: str) -> Iterator[tuple[int, str]]:
+    """The places of anchors, each with the word of it that says which triggers there may be."""
+    lowered = same_length_lower(text)
+    has_mark = any(mark in text for mark in words.NEGATIVE_MARKS)
+    if not has_mark and words.ANCHOR_WORDS.isdisjoint(_WORD.findall(lowered)):
+        return
+    for word in _WORD.finditer(lowered):
+        if word[0] in words.ANCHOR_WORDS and _is_anchor(text, word):
+            yield word.start(), word[0]
+    for mark in words.NEGATIVE_MARKS if has_mark else ():
+        place = text.find(mark)
+        while place >= 0:
+            if words.ANCHOR.match(text, place):
+                yield place, "no"
+            place = text.find(mark, place + 1)
+
+
+def _is_anchor(text: str, word: re.Match[str]) -> bool:
+    """Whether an anchor stands where its word does: it begins there, or shortly before."""
+    start = word.start()
+    match word[0]:
+        case "t":
+            return text[start - 2 : start] in ("n'", "n’", "N'", "N’")
+        case "case":
+            return bool(words.ANCHOR.match(text, start - 3))
+        case "negative" if text[start - 1 : start] == "-":
+            return True
+    return bool(words.ANCHOR.match(text, start))
 
 
 class _Reading:
     """One text with the tokens of its clauses, read trigger by trigger; a later, more special one wins."""
 
-    def __init__(self, text: str, targets: Sequence[Target]) -> None:
+    def __init__(self, text: str, targets: Sequence[Target], anchors: Sequence[tuple[int, str]]) -> None:
         self._text = text
         self._ends = [match.start() for match in _CLAUSE_END.finditer(text)]
         self._targets = targets
-        self._clauses = list(dict.fromkeys(self._clause(match.start()) for match in words.ANCHOR.finditer(text)))
-        self._pseudo = [match.span() for match in self._matches(words.PSEUDO)]
+        self._anchors = anchors
         self.found: dict[Target, Assertion] = {}
+        doubting, denying, kin = map(self._clauses, (words.DOUBTING, words.DENYING, words.KIN))
         possible = [
-            *self._behind(words.POSSIBLE_BEFORE, adjacent=True),
-            *self._before(words.POSSIBLE_AFTER),
-            *self._conditions(),
+            *self._behind(words.POSSIBLE_BEFORE, doubting, adjacent=True),
+            *self._before(words.POSSIBLE_AFTER, doubting),
+            *self._conditions(doubting),
         ]
         self._mark(Assertion.POSSIBLE, [one for one in possible if one.finding])
-        absent = [*self._behind(words.ABSENT_BEFORE), *self._before(words.ABSENT_AFTER)]
-        unexposed = [one for one in self._behind(words.UNEXPOSED_BEFORE) if one.exposure]
+        absent = [*self._behind(words.ABSENT_BEFORE, denying), *self._before(words.ABSENT_AFTER, denying)]
+        unexposed = [one for one in self._behind(words.UNEXPOSED_BEFORE, denying) if one.exposure]
         self._mark(Assertion.ABSENT, [one for one in absent if one.finding and not self._is_anchor_of_scale(one)])
         self._mark(Assertion.ABSENT, unexposed)
-        self._mark(Assertion.FAMILY, [*self._relatives(), *self._before(words.FAMILY_AFTER)])
+        self._mark(Assertion.FAMILY, [*self._relatives(kin), *self._before(words.FAMILY_AFTER, kin)])
 
     def _mark(self, assertion: Assertion, targets: Iterable[Target]) -> None:
         for target in targets:
             self.found[target] = assertion
 
-    def _behind(self, triggers: re.Pattern[str], adjacent: bool = False) -> Iterator[Target]:
+    def _behind(self, triggers: re.Pattern[str], clauses: Iterable[Span], adjacent: bool = False) -> Iterator[Target]:
         """Findings in the scopes behind triggers; an `adjacent` one reaches no further than its own noun phrase."""
-        for match in self._matches(triggers):
+        for match in self._matches(triggers, clauses):
             if not (self._is_pseudo(match) or self._is_formula(match) or self._is_conditional(match)):
                 yield from _denied(self._tokens(match.end(), self._clause_end(match.end())), adjacent)
 
-    def _before(self, triggers: re.Pattern[str]) -> Iterator[Target]:
-        for match in self._matches(triggers):
+    def _before(self, triggers: re.Pattern[str], clauses: Iterable[Span]) -> Iterator[Target]:
+        for match in self._matches(triggers, clauses):
             if not (self._is_pseudo(match) or self._is_conditional(match)):
                 yield from _denied_before(self._tokens(self._clause_start(match.start()), match.start()))
 
-    def _conditions(self) -> Iterator[Target]:
+    def _conditions(self, clauses: Iterable[Span]) -> Iterator[Target]:
         """Findings between `if` and a verb: `if fever develops`."""
-        for match in self._matches(words.CONDITIONAL):
+        for match in self._matches(words.CONDITIONAL, clauses):
             tokens = self._tokens(match.end(), self._clause_end(match.end()))
             for token, following in pairwise(tokens):
                 if token.target and token.target.finding and following.word in words.HAPPENS:
                     yield token.target
 
-    def _relatives(self) -> Iterator[Target]:
+    def _relatives(self, clauses: Iterable[Span]) -> Iterator[Target]:
         """Findings behind the words for a relative, to the end of the clause."""
-        for match in self._matches(words.FAMILY_BEFORE):
+        for match in self._matches(words.FAMILY_BEFORE, clauses):
             for token in self._tokens(match.end(), self._clause_end(match.end())):
                 if token.word in ("but", "patient", "he", "she"):
                     break
@@ -134,11 +169,18 @@ class _Reading:
         start = max(self._text.rfind("\n", 0, target.start), target.start - _SCALE_WINDOW, 0)
         return bool(words.SCALE.search(self._text[start : target.end + _SCALE_WINDOW].partition("\n\n")[0]))
 
-    def _matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """The matches in the clauses that hold a word of some trigger: most have none, and cost nothing."""
-        return chain.from_iterable(pattern.finditer(self._text, start, end) for start, end in self._clauses)
+    def _matches(self, pattern: re.Pattern[str], clauses: Iterable[Span]) -> Iterator[re.Match[str]]:
+        return chain.from_iterable(pattern.finditer(self._text, start, end) for start, end in clauses)
 
-    def _clause(self, place: int) -> tuple[int, int]:
+    def _clauses(self, of: frozenset[str]) -> list[Span]:
+        """The clauses that hold one of these words of anchors: most have none, and cost nothing."""
+        return list(dict.fromkeys(self._clause(place) for place, word in self._anchors if word in of))
+
+    @cached_property
+    def _pseudo(self) -> list[Span]:
+        return [match.span() for match in self._matches(words.PSEUDO, self._clauses(words.ANCHOR_WORDS))]
+
+    def _clause(self, place: int) -> Span:
         """The whole clause around `place`, its closing mark included."""
         number = bisect_left(self._ends, place)
         start = self._ends[number - 1] + 1 if number else 0

@@ -65,6 +65,21 @@ _ANCHORS = _compiled(
 )  # fmt: skip
 ANCHOR = re.compile(rf"{_ANCHORS.pattern}|-negative\b", re.IGNORECASE)
 """Without one of these a text holds no trigger."""
+DENYING = _words(
+    "no not nor cannot t without w never none neither nil absent absence lack lacks lacked lacking free devoid negative"
+    " seronegative neg deny denies denied denying rule rules ruled ruling exclude excludes excluded zero 0"
+)
+DOUBTING = _words(
+    "possible probable suspected suspicion suspicious presumed if should case questionable concern unlikely r rule ruled"
+    " exclude excluded"
+)
+KIN = _words(
+    "family familial relative relatives mother father parent parents sister sisters brother brothers sibling siblings"
+    " grandmother grandfather grandparent grandmothers grandfathers grandparents aunt aunts uncle uncles cousin cousins"
+)
+"""The words of anchors, by what their triggers say; each trigger holds one of its own. `t` ends `don't`."""
+ANCHOR_WORDS = DENYING | DOUBTING | KIN
+NEGATIVE_MARKS = ("(-)", "(−)", "(–)")
 
 _UNRELATED = (
     r"\b[^.;\n]{1,120}?\b(?:associated|correlated|related|linked|(?:affect|influenc|improv|increas|predict|caus|alter|differ"

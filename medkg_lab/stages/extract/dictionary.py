@@ -61,10 +61,12 @@ class Dictionary:
         """Whole-word matches, overlapping ones too."""
         if self._empty:
             return
-        size = len(folded)
-        for last, (length, node_id, exact) in self._automaton.iter(folded):
-            start, end = last + 1 - length, last + 1
-            if (end < size and folded[end].isalnum()) or (start and folded[start - 1].isalnum()):
+        followed = folded + " "
+        # Most that is found ends within a word.
+        ending = [(last + 1, found) for last, found in self._automaton.iter(folded) if not followed[last + 1].isalnum()]
+        for end, (length, node_id, exact) in ending:
+            start = end - length
+            if start and folded[start - 1].isalnum():
                 continue
             # The plural of an abbreviation ends in a small s: `TBS` is not two of `TB`.
             if exact is None or (text.startswith(exact, start) and (length == len(exact) or text[end - 1] == "s")):

@@ -5,11 +5,14 @@ A criterion also speaks of what is allowed, of what a drug is for, and of what p
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from medkg_lab.stages import criteria
 
-_SPOKEN = re.compile("xclu|ligib|not ", re.IGNORECASE)
-"""Without one of these no sentence excludes anybody."""
+_NOT_IN = re.compile(
+    "not (?:be )?(?:eligible|included|enrol|allowed|permitted|considered|recruited|take part|participate|join|enter|have|suffer)"
+)
+"""Without one of these, `exclu` or `ineligib`, all in lower case, no sentence excludes anybody."""
 _CUT = re.compile(r"[.!?](?=\s|$)|[;；\n|]")
 _PEOPLE = (
     r"(?:patients?|subjects?|participants?|individuals?|people|persons?|volunteers?|women|men|children|adults|those"
@@ -108,9 +111,9 @@ class Exclusions:
         self._text = text
         verdicts = [verdict for heading in section if (verdict := criteria.excludes(heading)) is not None]
         self._listed = bool(verdicts) and verdicts[-1]
-        self._cuts = [match.start() for match in _CUT.finditer(text)]
         self._spans: list[tuple[int, int]] = []
-        if _SPOKEN.search(text):
+        lowered = text.lower()
+        if "exclu" in lowered or "ineligib" in lowered or ("not " in lowered and _NOT_IN.search(lowered)):
             for match in (*_OUT_IF.finditer(text), *_SUBJECT_OUT.finditer(text)):
                 self._spans += (match.span(name) for name, part in match.groupdict().items() if part)
 
@@ -130,6 +133,10 @@ class Exclusions:
         if _AWAY.search(before) or _LISTED_REFUSAL.search(before):
             return False
         return not (_OTHER_HEAD if is_finding else _MEASURED).match(after)
+
+    @cached_property
+    def _cuts(self) -> list[int]:
+        return [match.start() for match in _CUT.finditer(self._text)]
 
     def _clause(self, start: int, end: int) -> tuple[int, int]:
         begin = max((cut + 1 for cut in self._cuts if cut < start), default=0)

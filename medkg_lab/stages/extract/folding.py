@@ -1,6 +1,7 @@
 """Comparing terms: case and hyphens do not matter, positions stay what they were."""
 
 import hashlib
+from functools import lru_cache
 
 _ASCII_TO_SPACE = str.maketrans(dict.fromkeys("-/_\n\t", " "))
 _FOLDED = _ASCII_TO_SPACE | str.maketrans(dict.fromkeys("‐‑‒–—\u00a0", " ") | dict.fromkeys("’‘ʼ", "'"))
@@ -10,11 +11,17 @@ _LONGEST_ID = 120
 
 def fold(text: str) -> str:
     """`text` in lower case with hyphens as spaces, of the same length: offsets in it are offsets in `text`."""
+    lower = same_length_lower(text)
+    # Python translates within ASCII many times faster than beyond it.
+    return lower.translate(_ASCII_TO_SPACE if lower.isascii() else _FOLDED)
+
+
+def same_length_lower(text: str) -> str:
+    """`text` in lower case; a letter whose lower case is two, which Turkish has, stays as it is."""
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-    # Python translates within ASCII many times faster than beyond it.
-    return lower.translate(_ASCII_TO_SPACE if lower.isascii() else _FOLDED)
+    return lower
 
 
 def normalise(text: str) -> str:
@@ -22,6 +29,7 @@ def normalise(text: str) -> str:
     return " ".join(fold(text).split())
 
 
+@lru_cache(maxsize=8192)
 def is_symbol(term: str) -> bool:
     """Whether `term` is an abbreviation that only counts in its own capitals: `MS`, `HbA1c`, `COPD`."""
     capitals = sum(char.isupper() for char in term)

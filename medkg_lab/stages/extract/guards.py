@@ -57,14 +57,15 @@ _VOWELS = frozenset("AEIOU")
 _LONGEST_LABEL = 45
 _LOOK = 60
 _SHORTEST_TITLE = 5
+_LONGEST_PREFIX = 8
 
 
 def is_something_else(text: str, start: int, end: int) -> bool:
     """Whether the term at `start:end` of `text` does not name what the vocabulary says."""
     term = text[start:end]
-    before, after = text[max(0, start - _LOOK) : start], text[end : end + _LOOK]
-    if _PREFIX.search(before):
+    if _PREFIX.search(text, max(0, start - _LONGEST_PREFIX), start):
         return True
+    before, after = text[max(0, start - _LOOK) : start], text[end : end + _LOOK]
     if (
         term[:1].isupper()
         and not is_symbol(term)

@@ -5,13 +5,26 @@ relative's. Titles, criteria and lists of outcomes state nothing.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
+import ahocorasick
+
 from medkg_lab.models.ir import Chunk, Document, Edge, Mention, Node
-from medkg_lab.stages.extract.claim_rules import ASSOCIATED_WITH, EXPOSURE, FINDING, MARKS, RULES, SUBSTANCE
+from medkg_lab.stages.extract.claim_rules import (
+    ASSOCIATED_WITH,
+    EXPOSURE,
+    FINDING,
+    MARKS,
+    RULES,
+    SUBSTANCE,
+    Rule,
+)
 from medkg_lab.stages.extract.context import Assertion, Target, assertions
+from medkg_lab.stages.extract.folding import same_length_lower
 
 _KINDS = {
     "disease": FINDING,
@@ -25,15 +38,16 @@ _KINDS = {
     "comparator": EXPOSURE,
     "protein": SUBSTANCE,
 }
-_SENTENCE_END = re.compile(r"(?<!\bvs)(?<!\bal)(?<!\bsp)(?<!\bFig)(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s|$)|\n")
-_TRIGGER = re.compile(
-    r"treat|manag|therap|relie|allev|amelior|cure|induc|provo|evok|caus|due to|secondary to|attribut|produc|trigger"
-    r"|le[a]?ds? to"
-    r"|result|reduc|decreas|lower|dimin|attenu|suppress|prevent|associat|correlat|linked|related|risk factor|predictor"
-    r"|compar|vs"
-    r"|versus|superior|inferior|equivalent|better|worse|more|less|effective",
-    re.IGNORECASE,
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
+_NO_END = ("vs", "al", "sp", "Fig", "e.g", "i.e")
+"""Abbreviations whose point ends no sentence."""
+_NO_END_AFTER = re.compile(r"\b(?:vs|al|sp|Fig|e\.g|i\.e)$")
+_TRIGGERS = (
+    "treat manag therap relie allev amelior cure induc provo evok caus due_to secondary_to attribut produc trigger"
+    " leads_to lead_to leds_to led_to result reduc decreas lower dimin attenu suppress prevent associat correlat linked"
+    " related risk_factor predictor compar vs versus superior inferior equivalent better worse more less effective"
 )
+"""Of these a sentence with a claim has one, in lower case; `_` is a space."""
 _HEDGE = re.compile(
     r"\b(?:may|might|could|would|should|possibl[ey]|possibility|potential(?:ly)?|hypothes\w+|whether|suggest\w*|aim(?:s|ed)?"
     r"|objectives?|purpose|unclear|unknown|uncertain|controversial|if|perhaps|probabl[ey]|likely|speculat\w+|suspect\w*"
@@ -80,6 +94,8 @@ _MEASURE = re.compile(
 _SILENT = re.compile(r"criteria|eligibility|outcome|reference|title|identification|keyword|conditions", re.IGNORECASE)
 _LONGEST_SENTENCE = 600
 _LONGEST_CLAIM = 160
+_TRIGGERED = -1
+"""Stands among the numbers of rules for a word that may open a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +117,67 @@ def stated_claims(
     if chunk.kind != "text" or any(_SILENT.search(heading) for heading in chunk.section):
         return
     text = chunk.text
+    usable = [one for one in mentions if kinds[one.node_id] in _KINDS and not _is_read(one, kinds)]
+    if len(usable) < 2:
+        return
+    words = _scanner().words_in(same_length_lower(text))
     start = 0
-    for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
-        inside = [
-            one
-            for one in mentions
-            if start <= one.start and one.end <= end and kinds[one.node_id] in _KINDS and not _is_read(one, kinds)
-        ]
-        sentence = text[start:end]
-        if (
-            len(inside) > 1
-            and len(sentence) <= _LONGEST_SENTENCE
-            and _TRIGGER.search(sentence)
-            and sentence.strip() != title
-        ):
-            yield from _of_sentence(text, start, end, inside, kinds)
+    for end in _sentence_ends(text):
+        inside = [one for one in usable if start <= one.start and one.end <= end]
+        if len(inside) > 1 and end - start <= _LONGEST_SENTENCE:
+            triggered, rules = words.between(start, end)
+            if triggered and rules and text[start:end].strip() != title:
+                yield from _of_sentence(text, start, end, inside, kinds, rules)
         start = end
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    for match in _SENTENCE_END.finditer(text):
+        place = match.start()
+        is_abbreviation = text.endswith(_NO_END, 0, place) and _NO_END_AFTER.search(text, max(0, place - 4), place)
+        if text[place] == "\n" or not is_abbreviation:
+            yield match.end()
+    yield len(text)
+
+
+class _Scanner:
+    """The words of all rules, and the triggers, looked for in one pass."""
+
+    def __init__(self) -> None:
+        numbers: dict[str, set[int]] = {word.replace("_", " "): {_TRIGGERED} for word in _TRIGGERS.split()}
+        for number, rule in enumerate(RULES):
+            for word in rule.words:
+                numbers.setdefault(word, set()).add(number)
+        self._automaton = ahocorasick.Automaton()
+        for word, found in numbers.items():
+            self._automaton.add_word(word, (len(word), frozenset(found)))
+        self._automaton.make_automaton()
+
+    def words_in(self, lowered: str) -> "_Words":
+        """Where words end in a text in lower case."""
+        return _Words([(last + 1, *found) for last, found in self._automaton.iter(lowered)])
+
+
+class _Words:
+    """The words of a text in order of their ends: end, length, and the numbers of the rules that it is of."""
+
+    def __init__(self, found: list[tuple[int, int, frozenset[int]]]) -> None:
+        self._found = found
+        self._ends = [end for end, _, _ in found]
+
+    def between(self, start: int, end: int) -> tuple[bool, tuple[Rule, ...]]:
+        """Whether a trigger stands in the range, and the rules of which a word does, in their order."""
+        numbers: set[int] = set()
+        for last, length, of in self._found[bisect_right(self._ends, start) : bisect_right(self._ends, end)]:
+            if last - length >= start:
+                numbers |= of
+        triggered = _TRIGGERED in numbers
+        return triggered, tuple(RULES[number] for number in sorted(numbers - {_TRIGGERED})) if triggered else ()
+
+
+@cache
+def _scanner() -> _Scanner:
+    return _Scanner()
 
 
 def _is_read(mention: Mention, kinds: Mapping[str, str]) -> bool:
@@ -150,12 +211,15 @@ def claim_edges(
 
 
 def _of_sentence(
-    text: str, start: int, end: int, mentions: Sequence[Mention], kinds: Mapping[str, str]
+    text: str, start: int, end: int, mentions: Sequence[Mention], kinds: Mapping[str, str], candidates: Sequence[Rule]
 ) -> Iterator[StatedClaim]:
+    """The claims of a sentence by rules that could match it: each has one of its words there."""
+    there = {_KINDS[kinds[one.node_id]] for one in mentions}
+    rules = [rule for rule in candidates if rule.marks <= there]
+    if not rules:
+        return
     masked, at = _masked(text, start, end, mentions, kinds)
-    lowered = masked.lower()
-    rules = [rule for rule in RULES if rule.may_match(lowered)]
-    if not rules or _DENIAL.search(masked):
+    if _DENIAL.search(masked):
         return
     if _HEDGE.search(masked):
         rules = [rule for rule in rules if rule.hedged]

@@ -130,10 +130,9 @@ def _mention_edges(
     """One edge per chunk, node and relation: the first such mention is its evidence."""
     seen: set[tuple[str, str, str]] = set()
     studied = {edge.target for edge in statements.edges if edge.relation in _STUDIED}
+    kinds = {node_id: node.kind for node_id, node in nodes.items()}
     for chunk_id, group in groupby(mentions, key=lambda mention: mention.chunk_id):
-        passage = Passage(
-            chunks[chunk_id], tuple(group), {node_id: node.kind for node_id, node in nodes.items()}, studied
-        )
+        passage = Passage(chunks[chunk_id], tuple(group), kinds, studied)
         for mention, relation in passage.relations():
             key = (chunk_id, mention.node_id, relation)
             if key not in seen and mention.node_id != statements.subject:
