@@ -70,7 +70,7 @@ class Barrier:
         """Set it, durably."""
         replace_private(root / "sweep.json", orjson.dumps(dict(ends)), durable=True)
 
-    def look(self) -> bool:
+    def reload(self) -> bool:
         """See whether it was set anew."""
         try:
             found = self._path.stat()
@@ -162,7 +162,7 @@ class ArtifactStore:
     def get(self, sha256: str) -> bytes:
         """The bytes of the artifact. Raises ArtifactMissing, or ArtifactDamaged when they no longer have the hash."""
         with self._lock:
-            self._look()
+            self._reopen_replaced()
             place = self._find(sha256)
             if place is None:
                 raise ArtifactMissing(sha256=sha256, root=self.root)
@@ -185,9 +185,9 @@ class ArtifactStore:
                 raise ArtifactMissing(sha256=sha256, root=self.root)
         raise ArtifactDamaged(sha256=sha256, pack=place.pack.name)
 
-    def _look(self) -> None:
+    def _reopen_replaced(self) -> None:
         """See whether a sweep has changed packs, and read what is there now; in the lock."""
-        if not self._barrier.look():
+        if not self._barrier.reload():
             return
         for pack, handle in list(self._handles.items()):
             if os.fstat(handle).st_nlink == 0:
@@ -224,7 +224,7 @@ class ArtifactStore:
         names: list[str] = []
         parts: list[bytes] = []
         places: dict[str, _Location] = {}
-        self._look()
+        self._reopen_replaced()
         pack, offset = self._room_for(sum(map(len, values)))
         for data in values:
             if len(data) > MAX_VALUE_BYTES:
@@ -232,7 +232,7 @@ class ArtifactStore:
             digest = hashlib.sha256(data)
             name = digest.hexdigest()
             names.append(name)
-            if name in places or self._is_kept(name):
+            if name in places or self._is_reusable(name):
                 continue
             parts += [_HEADER.pack(_MAGIC, digest.digest(), len(data)), data]
             places[name] = _Location(pack, offset + _HEADER.size, len(data))
@@ -243,7 +243,7 @@ class ArtifactStore:
             self._scanned[pack] = self._end = offset
         return names
 
-    def _is_kept(self, name: str) -> bool:
+    def _is_reusable(self, name: str) -> bool:
         """Whether the value is here, and no sweep may be about to remove it."""
         place = self._index.get(name)
         return place is not None and self._barrier.has_passed(place.pack, place.offset)

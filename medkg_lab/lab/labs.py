@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from medkg_lab import running
 from medkg_lab.errors import LabError
 from medkg_lab.linux import open_files
 from medkg_lab.rpc import Client
 from medkg_lab.running import Running
+from medkg_lab.supervisor.answers import LabStatus
 from medkg_lab.supervisor.spec import LOCK
 
 ANSWER_S = 2.0
@@ -57,10 +60,12 @@ def _state(one: Running) -> str:
         return "stopped by a signal"
     try:
         with Client(Path(one.runtime) / "labd.sock", deadline=ANSWER_S) as client:
-            status = client.call("status")
+            status = msgspec.convert(client.call("status"), LabStatus)
     except LabError:
         return "does not answer"
-    if status["stopping"]:
+    except msgspec.ValidationError:
+        return "is of another version"
+    if status.stopping:
         return "stopping"
     ready = sum(process.state == "ready" for process in status.processes)
     return "ready" if ready == len(status.processes) else f"{ready} of {len(status.processes)} processes ready"

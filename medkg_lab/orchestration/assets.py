@@ -18,9 +18,9 @@ _KINDS = {"documents": "json", "chunks": "tantivy", "embeddings": "faiss", "grap
 _COUNTED = {"documents": "blocks", "chunks": "chunks", "embeddings": "vectors", "graph": "nodes and edges"}
 _TOLD = {
     "documents": "Documents that were parsed",
-    "chunks": "Passages that they were cut into",
-    "embeddings": "Vectors of the passages",
-    "graph": "Nodes and edges of the knowledge graph",
+    "chunks": "Passages that documents were cut into",
+    "embeddings": "Vectors of passages, by the model that the profile names",
+    "graph": "Nodes and edges of the knowledge graph that documents brought",
 }
 
 

@@ -39,6 +39,7 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOr
 from dagster._core.remote_representation.code_location import InProcessCodeLocation
 from dagster._core.run_coordinator import DefaultRunCoordinator
 from dagster._core.snap import snapshot_from_execution_plan
+from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._core.storage.event_log import InMemoryEventLogStorage
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
 from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import ConsolidatedSqliteEventLogStorage
@@ -46,6 +47,7 @@ from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage, SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import (
     IWorkspaceProcessContext,
@@ -62,7 +64,9 @@ from dagster_shared.error import SerializableErrorInfo
 from medkg_lab.orchestration.asgi import App
 
 __all__ = [
+    "BACKFILL_ID_TAG",
     "CheckRunHealthResult",
+    "ComputeIOType",
     "ConfigurableClass",
     "ConfigurableClassData",
     "ConsolidatedSqliteEventLogStorage",

@@ -40,7 +40,7 @@ def configuration(locations: Locations) -> dict[str, object]:
         "run_storage": _use(f"{ours}.storage", "LabRunStorage", base_dir=str(home / "runs")),
         "event_log_storage": _use(f"{ours}.storage", "LabEventLogStorage", base_dir=str(home / "events")),
         "schedule_storage": _use(f"{ours}.compat", "SqliteScheduleStorage", base_dir=str(home / "schedules")),
-        "compute_logs": _use(f"{ours}.compat", "NoOpComputeLogManager"),
+        "compute_logs": _use(f"{ours}.step_logs", "StepLogs", folder=str(locations.state / "logs")),
         "run_coordinator": _use(f"{ours}.compat", "DefaultRunCoordinator"),
         "run_launcher": _use(f"{ours}.launcher", "LedgerRunLauncher", socket=str(locations.socket("ledger"))),
         "sensors": {"use_threads": False},

@@ -2,7 +2,7 @@
 
 A job's visible run is (job, half, execution). It starts when the job is claimed, lives through all segments of its half, and
 ends when the half does. At a gate it waits in the step of that name, and ends as the gate does; `medkg/gate` says how. A batch
-of more than one job has a run of its own beside them, as has one that Dagster launched.
+has a run of its own beside them only when Dagster launched it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -104,16 +104,11 @@ class Projection:
         self._row_builder.rows.claims.append(Claim(event.ts, event.seq))
         templates = self._halves(data.pipeline, data.pipeline_version)[data.half]
         made = self._stored(batch_id)
-        shown = made or len(jobs) > 1
-        batch = LiveBatch(data.pipeline, data.pipeline_version, data.half, shown, jobs)
+        batch = LiveBatch(data.pipeline, data.pipeline_version, data.half, made, jobs)
         self._live.put_batch(batch_id, batch)
         if made:
             self._row_builder.rows.statuses.append(StatusChange(batch_id, "STARTED", event.ts, False))
             self._row_builder.rows.tags.append(TagChange(batch_id, TAG_BATCH, batch_id))
-        elif shown:
-            values = {"run": batch_id, "size": str(len(jobs))}
-            self._row_builder.insert(templates.of_batch, values, event.ts)
-        if shown:
             message = f"Claimed by {data.worker}: {len(jobs)} document(s)."
             self._row_builder.batch(batch_id, "PIPELINE_START", "", event.ts, message)
         for job in data.entries:

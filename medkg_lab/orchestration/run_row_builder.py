@@ -61,8 +61,8 @@ class RunRowBuilder:
 
     def remark(self, job_id: str, step: str, at: float, message: str) -> None:
         """A plain line in the job's run, which changes no state."""
-        if run := self.live.run(job_id):
-            text = self.templates(run).line.fill({"run": run.run_id, "time": at, "message": message})
+        if (run := self.live.run(job_id)) and (line := self.templates(run).lines.get(step)):
+            text = line.fill({"run": run.run_id, "time": at, "message": message})
             self.rows.log.append(LogRow(run.run_id, text, None, at, step))
 
     def close(self, run: LiveRun, status: str, at: float, message: str, error: str = "") -> None:

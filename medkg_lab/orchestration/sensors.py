@@ -17,6 +17,7 @@ from dagster import (
 from medkg_lab.errors import LabError
 from medkg_lab.ledger.answers import ReleaseRow
 from medkg_lab.ledger.client import LedgerClient
+from medkg_lab.orchestration.compat import BACKFILL_ID_TAG
 from medkg_lab.orchestration.runs import (
     GATE_OPEN,
     TAG_BATCH_SIZE,
@@ -80,6 +81,8 @@ def _request(
             TAG_VERSION: release.pipeline_version,
             TAG_GATE: GATE_OPEN,
             TAG_BATCH_SIZE: str(len(release.jobs)),
+            # Each document has a run of its own: Dagster's list shows this one beside them only when asked to.
+            BACKFILL_ID_TAG: release.release_id,
         },
     )
 

@@ -34,7 +34,6 @@ from medkg_lab.orchestration.compile import compile_topology
 from medkg_lab.orchestration.runs import (
     LAB,
     TAG_BATCH,
-    TAG_BATCH_SIZE,
     TAG_DOC,
     TAG_EXECUTION,
     TAG_JOB,
@@ -45,7 +44,7 @@ from medkg_lab.orchestration.workspace import job_origin
 from medkg_lab.topology.graph import phases
 from medkg_lab.topology.models import Topology
 
-GAPS = ("run", "message", "error", "job", "doc", "tenant", "batch", "size", "execution")
+GAPS = ("run", "message", "error", "job", "doc", "tenant", "batch", "execution")
 _TIME, _MILLISECONDS = 1234567890.25, 98765.4375
 _NUMBERS = {repr(_TIME): "time", repr(_MILLISECONDS): "ms"}
 _GAP = re.compile("|".join([*(f"@@{name}@@" for name in GAPS), *map(re.escape, _NUMBERS)]))
@@ -94,10 +93,9 @@ class PhaseTemplates:
     steps: tuple[str, ...]
     gate: str | None
     visible: RunTemplate
-    of_batch: RunTemplate
     events: Mapping[tuple[str, str], Template]
-    line: Template
-    """A plain line of the log, of no step."""
+    lines: Mapping[str, Template]
+    """A plain line of the log, by the step that it is about."""
 
 
 def build(instance: DagsterInstance, topology: Topology) -> tuple[PhaseTemplates, ...]:
@@ -131,9 +129,8 @@ def _phase_templates(instance: DagsterInstance, job: JobDefinition, gate: str | 
         steps=steps,
         gate=gate,
         visible=run(visible),
-        of_batch=run({TAG_BATCH: "@@run@@", TAG_BATCH_SIZE: "@@size@@", TAG_LAUNCHED_BY: LAB}),
         events=_events(job.name, steps),
-        line=Template(_entry(job.name, None, None)),
+        lines={step: Template(_entry(job.name, step, None)) for step in steps},
     )
 
 

@@ -95,6 +95,7 @@ def test_one_function_replaces_files() -> None:
     product = ROOT / "medkg_lab"
     known = {
         product / "files.py",
+        product / "artifacts" / "sweep.py",
         product / "cli" / "files.py",
         product / "bench" / "artifacts.py",
         product / "lab" / "backup.py",

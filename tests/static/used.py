@@ -74,8 +74,10 @@ _.success_counter
 LabEventLogStorage
 LabRunStorage
 LedgerRunLauncher
+StepLogs
 _.check_run_worker_health
 _.config_type
+_.get_log_data_for_type
 _.core_loop
 _.create_request_context
 _.end_watch

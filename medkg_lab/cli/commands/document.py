@@ -1,4 +1,4 @@
-"""`medkg-lab document show | delete`, also written `documents`."""
+"""`medkg-lab document show` and `medkg-lab documents delete`."""
 
 import argparse
 from pathlib import Path
@@ -26,9 +26,9 @@ class NoSuchTable(LabError):
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Add the command."""
-    group = commands.add_parser(
-        "document", aliases=["documents"], help="read a document as the lab understood it, or delete it"
-    ).add_subparsers(metavar="ACTION", required=True)
+    group = commands.add_parser("document", help="read a document as the lab understood it").add_subparsers(
+        metavar="ACTION", required=True
+    )
     show = group.add_parser("show", parents=[common], help="print a whole document, or write it into a folder")
     show.add_argument("document", help="a document's id, or any identifier of it")
     show.add_argument(
@@ -40,7 +40,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     show.add_argument("--table", type=int, metavar="NUMBER", help="with --format csv: only the table of this number")
     show.add_argument("--out", type=Path, help="a folder for the files (default: print)")
     show.set_defaults(run=_show)
-    delete = group.add_parser(
+    every = commands.add_parser("documents", help="delete documents").add_subparsers(metavar="ACTION", required=True)
+    delete = every.add_parser(
         "delete", parents=[common], help="delete a document and all that was made of it, for ever"
     )
     delete.add_argument("document", help="a document's id, or any identifier of it")

@@ -130,6 +130,31 @@ def test_a_pruning_that_was_cut_off_is_finished_by_the_next(ledger: LedgerProces
     assert everything(client) == before
 
 
+def test_what_the_archive_drops_is_missed_by_nobody(
+    ledger: LedgerProcess, client: LedgerClient, pruned: list[dict[str, Any]]
+) -> None:
+    work(client, "b")
+    told(client, head(client))
+    assert client.prune(keep=5).pruned > 0
+    before, last = rows(client), head(client)
+    assert client.drop_archive(len(pruned) - 6) == 0, "a file goes as a whole"
+    assert client.drop_archive(len(pruned) - 5) == 1
+    assert client.low_waters() == {"ledger": len(pruned) - 5}
+    assert [event["seq"] for event in logged(client, len(pruned) - 5, limit=10_000)] == list(
+        range(len(pruned) - 4, last + 1)
+    )
+    ledger.kill()
+    ledger.start()
+    assert rows(client) == before
+    with pytest.raises(EventsPruned):
+        logged(client, 0)
+    assert ledger.stop() == 0
+    (ledger.folder / "views.duckdb").unlink()
+    ledger.start()
+    assert rows(client) == before, "the views were made again from the fold"
+    assert client.retry("a-0a", by="someone")["from_stage"] == "ingest"
+
+
 def test_an_old_command_is_answered_from_the_archive(
     ledger: LedgerProcess, client: LedgerClient, pruned: list[dict[str, Any]]
 ) -> None:

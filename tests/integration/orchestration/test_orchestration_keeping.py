@@ -69,7 +69,7 @@ def test_the_oldest_runs_go_and_the_rest_is_still_exact(view: View) -> None:
     for _ in range(4):
         through(view, 5)
     last = through(view, 2)
-    assert len(view.runs()) == 1 + 4 * 6 + 3
+    assert len(view.runs()) == 1 + 4 * 5 + 2
     small, clock = pruning(view, keep_runs=10)
     prune(small, clock)
     left = {run["run_id"] for run in view.runs()}

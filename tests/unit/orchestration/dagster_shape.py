@@ -138,7 +138,7 @@ def _stored(instance: DagsterInstance) -> dict[str, Any]:
     entries = {f"{kind} {key or 'run'}": each for (kind, key), each in first.events.items() if key in ("", step)}
     return {
         "run": _json(first.visible.body),
-        "line": _json(first.line),
+        "line": _json(first.lines[step]),
         "entries": {name: _json(each) for name, each in sorted(entries.items())},
     }
 
