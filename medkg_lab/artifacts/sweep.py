@@ -10,12 +10,12 @@ it is. A pack that still grows is changed in place; all others, which backups ma
 killed leaves records that nobody reads, for the next one.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def doomed(found: Sequence[Record], needed: Callable[[str], bool]) -> list[Recor
     return [record for record in found if newest[record.name] is not record or not needed(record.name)]
 
 
-@contextmanager
+@contextlib.contextmanager
 def alone(root: Path, waits: bool = False) -> Iterator[None]:
     """Nobody else sweeps the store at `root` while the block runs. Raises SweepRuns unless it `waits`."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,7 +89,10 @@ def begin(root: Path) -> Begun:
     for left in (root / PACKS).glob(f"*.pack{_COPY}"):
         left.unlink()
     packs = sorted((root / PACKS).glob("*.pack"), key=lambda pack: (pack.stat().st_mtime, pack.name))
-    everything = [record for pack in packs for record in _records(pack)]
+    everything = []
+    for pack in packs:
+        with contextlib.suppress(FileNotFoundError):
+            everything += _records(pack)
     ends = {record.pack.name: record.offset + record.length for record in everything}
     Barrier.write(root, ends)
     return Begun(tuple(record for record in everything if record.name), ends)
@@ -103,18 +106,24 @@ def finish(root: Path, begun: Begun, needed: Callable[[str], bool]) -> Swept:
     values = Counter(record.pack for record in begun.found)
     swept = Swept()
     for pack, gone in by_pack.items():
-        if _grows(pack):
-            _make_holes(pack, gone)
-        elif len(gone) == values[pack]:
-            pack.unlink()
-        else:
-            _replace(pack, gone)
-        swept += Swept(len(gone), sum(record.length for record in gone))
+        # Packs of recorded exchanges that are too old are removed at any time.
+        with contextlib.suppress(FileNotFoundError):
+            _sweep_pack(pack, gone, is_empty=len(gone) == values[pack])
+            swept += Swept(len(gone), sum(record.length for record in gone))
     if swept.values:
         sync(root / PACKS)
         # Set anew, so that all who have packs open look, and let go of those that were replaced.
         Barrier.write(root, begun.ends)
     return swept
+
+
+def _sweep_pack(pack: Path, gone: Sequence[Record], is_empty: bool) -> None:
+    if _grows(pack):
+        _make_holes(pack, gone)
+    elif is_empty:
+        pack.unlink()
+    else:
+        _replace(pack, gone)
 
 
 def _records(pack: Path) -> list[Record]:
@@ -129,7 +138,7 @@ def _records(pack: Path) -> list[Record]:
 def _grows(pack: Path) -> bool:
     """Whether a writer may append to it: it is its newest."""
     writer = pack.stem.rpartition("-")[0]
-    return pack == max(pack.parent.glob(f"{writer}-*.pack"), key=pack_number)
+    return pack == max(pack.parent.glob(f"{writer}-*.pack"), key=pack_number, default=None)
 
 
 def _replace(pack: Path, gone: Iterable[Record]) -> None:

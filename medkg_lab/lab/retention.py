@@ -17,6 +17,8 @@ from medkg_lab.lab.catching_up import LabBehind
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.maintenance import KEEP
 from medkg_lab.ledger.named_queries import Named
+from medkg_lab.ledger.answers import KEPT_EVENTS
+from medkg_lab.ledger.state import FINISHED
 from medkg_lab.locations import Locations
 from medkg_lab.settings import RetentionSettings
 
@@ -60,7 +62,7 @@ def plan(settings: RetentionSettings, used: int, now: float) -> Plan:
     is_over = settings.disk_mib is not None and used > settings.disk_mib * _MIB
     days = settings.archive_days
     return Plan(
-        events=min(settings.events, KEEP) if is_over else settings.events,
+        events=min(settings.events, KEPT_EVENTS) if is_over else settings.events,
         archive_before=None if days is None else now - days * _DAY_S,
         superseded_before=now if is_over else now - settings.superseded_days * _DAY_S,
         is_over=is_over,

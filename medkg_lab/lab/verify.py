@@ -293,11 +293,10 @@ def verify(lab: Lab) -> Proof:
     marks["topic"] = topic_mark(events, published, {partition for partition, low in lows.items() if low > 0})
     ledger = fold(events, max(marks.values()))
     topic = Counter(one for _, one in published)
-    runs = {run["run_id"]: run for run in lab.dagster_runs()}
+    runs: Mapping[str, Mapping[str, Any]] = {run["run_id"]: run for run in lab.dagster_runs()}
     if marks["ledger"]:
         topic = Counter(without_leading(published, ledger.cloud_ids | ledger.old_ids))
-        known = {visible_run_id(*run) for run in ledger.runs}
-        runs = {run_id: run for run_id, run in runs.items() if run_id in known or run["job_id"] in ledger.begun}
+        runs = of_known(ledger, runs)
     size = max(removed.sizes(records).values(), default=0)
     found = [
         *_nothing_to_prove(topics.events, events, published),
@@ -358,6 +357,12 @@ def _wait_for_views(lab: Lab) -> None:
             if time.monotonic() > until:
                 raise ViewsBehind(view=view, lag=head - position)
             time.sleep(0.1)
+
+
+def of_known(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The runs of which the ledger can still say something: others are of events that are forgotten, whatever came later."""
+    known = {visible_run_id(*run) for run in ledger.runs}
+    return {run_id: run for run_id, run in runs.items() if run_id in known or run["job_id"] in ledger.begun}
 
 
 def topic_mark(events: Sequence[Event], published: Iterable[tuple[int, str]], emptied: set[int]) -> int:

@@ -377,6 +377,10 @@ class SnapshotMade:
     events: tuple[EventsFile, ...]
 
 
+KEPT_EVENTS = 50_000
+"""Events that pruning leaves in the ledger unless told otherwise: as many as repeated commands are answered from."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
     """What pruning did: how many events were moved, after which event they stay, how far each view is; `fold` is the copy of

@@ -14,7 +14,7 @@ import duckdb
 from medkg_lab import rpc
 from medkg_lab.files import sync
 from medkg_lab.ledger import files, snapshots
-from medkg_lab.ledger.answers import ArchiveDropped, EventsFile, PruneReport, SnapshotMade, to_json
+from medkg_lab.ledger.answers import ArchiveDropped, EventsFile, KEPT_EVENTS, PruneReport, SnapshotMade, to_json
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.errors import SnapshotFailed
@@ -31,8 +31,6 @@ EVENTS = "events"
 FOLD = "fold.duckdb"
 MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
-KEEP = 50_000
-"""Events that pruning leaves in the ledger unless told otherwise: as many as repeated commands are answered from."""
 OWN_MARK = "ledger"
 
 
@@ -103,7 +101,7 @@ class Maintenance:
 
     async def prune(self, args: rpc.Arguments) -> PruneReport:
         """Move events that every view has seen to the archive, behind a fold snapshot; the newest `keep` stay."""
-        keep = int(Args("prune", {"keep": KEEP, **args}).number("keep", 1, 2**62))
+        keep = int(Args("prune", {"keep": KEPT_EVENTS, **args}).number("keep", 1, 2**62))
         await self._bridge.do()
         head, low = self._bridge.commit_status.head, self._files.store.low
         views = {**self._positions.readers(), "tables": self._bridge.commit_status.projected}

@@ -7,7 +7,7 @@ from typing import Any
 
 from medkg_lab.ledger.queue import GroupKey, Queue
 from medkg_lab.models.circuits import CircuitState
-from medkg_lab.models.events import DELETED, Condition, Evidence, FieldValue
+from medkg_lab.models.events import Condition, DELETED, Evidence, FieldValue, NO_EVIDENCE
 from medkg_lab.models.job import JobSpec
 
 
@@ -98,6 +98,8 @@ class Job:
     `done` maps the stages and gates that are behind it to (kind, sha256) of what they gave. `cohort` names the half of a lost
     batch that the job is in; `losses` counts the batches that were lost while the job was alone in them.
 
+    `earlier` are the artifacts that stood behind fields before: what the job's history names, an export of it needs.
+
     `own` names the process of the lab that was at fault when the job ended without success; `own_retries` counts how often the
     lab has run the job again for that by itself, since a person last did.
     """
@@ -125,6 +127,7 @@ class Job:
     policies_version: str | None = None
     fields: dict[str, FieldValue] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    earlier: list[str] = field(default_factory=list)
     done: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
@@ -146,6 +149,18 @@ class Job:
     def outputs(self) -> dict[str, str]:
         """The newest output of each kind: {kind: sha256}."""
         return {kind: ref for kind, ref in self.done.values() if kind is not None and ref is not None}
+
+    def put_evidence(self, name: str, evidence: Evidence | None) -> None:
+        """Have something else stand behind a field, or nothing; what stood there is not forgotten."""
+        before = self.evidence.pop(name, NO_EVIDENCE)
+        self.remember(before)
+        if evidence is not None:
+            self.evidence[name] = evidence
+
+    def remember(self, evidence: Evidence) -> None:
+        """Note the artifacts of what stood behind a field, or of why it has no value."""
+        named = filter(None, (evidence.document, evidence.raw, evidence.source))
+        self.earlier += [one for one in named if one not in self.earlier]
 
     @property
     def is_deleted(self) -> bool:

@@ -38,7 +38,9 @@ from medkg_lab.logs import fields
 
 log = logging.getLogger(__name__)
 
-SCHEMA = hashlib.sha256("\n".join(table.ddl for table in TABLES).encode()).hexdigest()
+_RECORDS = "2"
+"""The version of what the records of jobs remember; since 2 also the artifacts that stood behind fields before."""
+SCHEMA = hashlib.sha256("\n".join([*(table.ddl for table in TABLES), _RECORDS]).encode()).hexdigest()
 MEMORY_LIMIT = "1GiB"
 """What all queries and writes of the view file may take together."""
 _FENCE = (

@@ -61,6 +61,7 @@ def gate_failed(state: State, event: Event, data: GateFailed) -> None:
     for job in jobs_of(state, data):
         gate = gate_to(state, job, GateState.FAILED)
         gate.opened_by, gate.why = data.by, data.reason
+        job.remember(data.evidence)
 
 
 def gate_released(state: State, event: Event, data: GateReleased) -> None:

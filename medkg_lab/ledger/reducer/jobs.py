@@ -143,7 +143,7 @@ def job_requeued(state: State, event: Event, data: JobRequeued) -> None:
     for place, job in enumerate(jobs_of(state, data)):
         for name in data.clear:
             job.fields.pop(name, None)
-            job.evidence.pop(name, None)
+            job.put_evidence(name, None)
         state.own_failures.pop(job.id, None)
         move(
             state,
@@ -176,14 +176,14 @@ def field_set(state: State, event: Event, data: FieldSet) -> None:
     for job in jobs_of(state, data):
         job.fields[data.field] = data.value
         if data.evidence != NO_EVIDENCE:
-            job.evidence[data.field] = data.evidence
+            job.put_evidence(data.field, data.evidence)
 
 
 def document_deleted(state: State, event: Event, data: DocumentDeleted) -> None:
     """A document is gone: its jobs stay with their histories, without what they made."""
     for job in jobs_of(state, data):
         job.fields[DELETED] = True
-        job.evidence, job.done, job.content = {}, {}, None
+        job.evidence, job.earlier, job.done, job.content = {}, [], {}, None
         for run in job.stages:
             run.ref = None
         state.own_failures.pop(job.id, None)

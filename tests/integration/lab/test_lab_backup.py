@@ -189,6 +189,7 @@ def test_the_lab_makes_backups_by_itself_and_keeps_the_newest(folder: Path, lab:
     other = TestLab(folder / "scheduled", lab.cache)
     (other.home / "config").mkdir(parents=True)
     chosen = f"profile: cpu\nbackup:\n  every_hours: {2 / 3600}\n  keep: 2\n  folder: {folder / 'by-itself'}\n"
+    chosen += f"retention:\n  every_hours: {2 / 3600}\n"
     (other.home / "config" / "settings.yaml").write_text(chosen)
     try:
         other.ok("up")
@@ -196,9 +197,9 @@ def test_the_lab_makes_backups_by_itself_and_keeps_the_newest(folder: Path, lab:
 
         def enough() -> bool:
             seen.update(one["path"] for one in other.ok("backup", "list"))
-            return len(seen) >= 3
+            return len(seen) >= 3 and other.ok("retention", "show")["last"] is not None
 
-        wait_until(enough, 120, "three backups were made")
+        wait_until(enough, 120, "three backups were made, and what may go was removed")
     finally:
         other.run("down")
     left = other.ok("backup", "list")

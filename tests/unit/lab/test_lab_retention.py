@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from medkg_lab.lab.deletion import unneeded
 from medkg_lab.lab.retention import budget_words, last_to_drop, plan
-from medkg_lab.ledger.maintenance import KEEP
+from medkg_lab.ledger.answers import KEPT_EVENTS
 from medkg_lab.settings import RetentionSettings
 from medkg_lab.sources.exchanges import StoredExchange
 
@@ -25,7 +25,7 @@ def test_within_the_budget_the_settings_hold() -> None:
 
 def test_beyond_the_budget_what_may_go_goes_at_once() -> None:
     chosen = plan(RetentionSettings(events=70_000, superseded_days=5, disk_mib=100), 101 * MIB, NOW)
-    assert (chosen.events, chosen.superseded_before, chosen.archive_before) == (KEEP, NOW, None)
+    assert (chosen.events, chosen.superseded_before, chosen.archive_before) == (KEPT_EVENTS, NOW, None)
     assert plan(RetentionSettings(events=7, disk_mib=100), 101 * MIB, NOW).events == 7
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medkg_lab.lab.verify import compare, fold, topic_mark, without_leading
+from medkg_lab.lab.verify import compare, fold, of_known, topic_mark, without_leading
 from medkg_lab.models.events import Event
 from medkg_lab.orchestration.runs import visible_run_id
 from tests import told
@@ -169,3 +169,13 @@ def test_the_topic_tells_what_retention_took() -> None:
 def test_records_older_than_the_ledger_are_passed_over() -> None:
     published = [(0, "gone:x"), (0, "e6:a"), (0, "odd:x"), (1, "gone:y")]
     assert without_leading(published, {"e6:a"}) == ["e6:a", "odd:x"]
+
+
+def test_runs_of_forgotten_events_are_not_missed_by_what_came_later() -> None:
+    ledger = fold(
+        [event(9, "field.set", ["old"]), event(10, "job.submitted", ["new"]), event(11, "job.claimed", ["new"])], 8
+    )
+    mine, forgotten = visible_run_id("new", 0, 1), visible_run_id("old", 0, 1)
+    invented = visible_run_id("new", 0, 7)
+    runs = {mine: {"job_id": "new"}, forgotten: {"job_id": "old"}, invented: {"job_id": "new"}}
+    assert set(of_known(ledger, runs)) == {mine, invented}

@@ -224,3 +224,17 @@ def test_jobs_at_different_points_are_not_launched_together(world: World) -> Non
     assert isinstance(error, errors.MixedLaunch)
     assert "plain" in str(error)
     assert isinstance(world.refused("launch", run_id="r1", by="page"), errors.MalformedCommand)
+
+
+def test_what_stood_behind_a_gate_before_is_not_forgotten(world: World) -> None:
+    world.to_gate("a")
+    ready(world, "a", value=False, missing=(3,))
+    other = {**EVIDENCE, "document": "f" * 64}
+    world.do(
+        "set_field", job_id="a", field="pdf_ir_ready", value=False, by="pdf", evidence={**other, "missing_pages": [4]}
+    )
+    assert world.job("a").earlier == [DOCUMENT, "e" * 64]
+    world.do("cancel", job_id="a", by="anna", why="again")
+    world.do("retry", job_id="a", from_stage="ingest", by="anna")
+    assert world.job("a").evidence == {}
+    assert world.job("a").earlier == [DOCUMENT, "e" * 64, "f" * 64]
