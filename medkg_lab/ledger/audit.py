@@ -6,6 +6,7 @@ from medkg_lab.models.events import (
     ACKNOWLEDGED,
     ActNoted,
     DefinitionRegistered,
+    DocumentDeleted,
     Event,
     FieldSet,
     GateFailed,
@@ -55,6 +56,8 @@ def entry(event: Event, superseded: str = "") -> Entry | None:
             return _entry(event, data.by, f"gate {data.gate}", jobs, "waiting", "failed", data.reason)
         case JobCancelled():
             return _entry(event, data.by, "job", jobs, "", "cancelled", data.why)
+        case DocumentDeleted():
+            return _entry(event, data.by, f"document {data.doc_id}", jobs, "", "deleted", data.why)
         case JobRequeued():
             return _entry(event, data.by, "job", jobs, "", f"queued from {data.from_stage}", data.why)
         case RunLaunched():

@@ -22,7 +22,9 @@ class Named(StrEnum):
     ARCHIVED_BEFORE = "archived_before"
     """time: the number of the last archived event before it, null if there is none."""
     ARTIFACTS_KEPT = "artifacts_kept"
-    """after, superseded before: artifacts and kinds of what the kept jobs of a page made; the page is what follows job `after`."""
+    """after, superseded before: artifacts and kinds of what the kept jobs of a page made, which begins behind job `after`."""
+    AUDIT = "audit"
+    """after: what was done by whom, from event `after` on, as AUDIT_COLUMNS."""
     BATCHES_RUNNING = "batches_running"
     """-: the batches of running jobs."""
     COMPLETED_CONTENTS = "completed_contents"
@@ -81,6 +83,7 @@ JOB_COLUMNS = (
     "job_id", "doc_id", "pipeline_name", "state", "current_stage", "attempt", "execution", "created_at", "updated_at",
     "failure_kind", "reason", "run_id", "worker", "source",
 )  # fmt: skip
+AUDIT_COLUMNS = ("seq", "ts", "action", "actor", "subject", "jobs", "before", "after", "why")
 GATE_COLUMNS = (
     "job_id", "doc_id", "gate", "state", "waiting_since", "opened_at", "opened_by", "how", "why", "partial",
 )  # fmt: skip
@@ -125,6 +128,7 @@ SELECT kind, count(DISTINCT sha256), sum(count) FROM artifact WHERE job_id = ? G
 """,
     Named.ARCHIVED_BEFORE: "SELECT max(seq) FROM event_archive WHERE ts < ?",
     Named.ARTIFACTS_KEPT: f"SELECT DISTINCT sha256, kind FROM artifact WHERE job_id IN (SELECT job_id FROM ({_KEPT}))",
+    Named.AUDIT: f"SELECT {', '.join(AUDIT_COLUMNS)} FROM audit WHERE seq > ? ORDER BY seq",
     Named.BATCHES_RUNNING: "SELECT DISTINCT batch FROM job WHERE state = 'running'",
     Named.HASHES_KEPT: f"""
 WITH kept AS ({_KEPT})

@@ -12,6 +12,7 @@ from medkg_lab.failures import describe
 from medkg_lab.ledger.answers import LeaseState, RecordOutcome
 from medkg_lab.ledger.bookmarks import Bookmarks
 from medkg_lab.ledger.circuits import Circuits
+from medkg_lab.ledger.commands.acts import NoteAct
 from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.command import Args, Command
 from medkg_lab.ledger.commands.definitions import Register
@@ -41,6 +42,7 @@ PLAIN_COMMANDS: tuple[type[Command], ...] = (
     Acknowledge,
     Cancel,
     DeleteDocument,
+    NoteAct,
 )
 """The commands whose op does nothing but carry them out."""
 
