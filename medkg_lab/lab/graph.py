@@ -11,9 +11,10 @@ from medkg_lab.lab.lookup import DEFAULT_TENANT
 
 MOST_EDGES = 500
 """Edges of a node that are read at once: those of most documents come first."""
+MENTIONS = "MENTIONS"
 STATED, DENIED = "stated", "denied"
 _SURE = {
-    "MENTIONS": STATED,
+    MENTIONS: STATED,
     "MENTIONS_ABSENCE_OF": DENIED,
     "MENTIONS_POSSIBLE": "possible",
     "MENTIONS_IN_FAMILY": "of a relative",
@@ -76,12 +77,13 @@ def around(lab: Lab, name: str, limit: int = MOST_EDGES, tenant: str = DEFAULT_T
 
 
 def read_around(found: answers.Neighbours, limit: int = MOST_EDGES) -> Around:
-    """A node with its edges, from what the knowledge process answers."""
+    """A node with its edges, from what the knowledge process answers: what is said about it before where it only occurs."""
     node, listed = found.node, found.neighbours
     others = tuple(one.node_id for one in node.others)
-    edges = tuple(Edge(one.relation, one.direction, one.node_id, one.name, one.documents) for one in listed)
+    edges = (Edge(one.relation, one.direction, one.node_id, one.name, one.documents) for one in listed)
     shown = Node(node.node_id, node.kind, node.name, node.documents, node.mentions, others)
-    return Around(shown, edges, len(listed) < limit)
+    told_first = tuple(sorted(edges, key=lambda edge: edge.relation == MENTIONS))
+    return Around(shown, told_first, len(listed) < limit)
 
 
 def statements(lab: Lab, node_id: str, edge: Edge, tenant: str = DEFAULT_TENANT) -> list[Statement]:

@@ -113,8 +113,12 @@ def health(seen: Snapshot) -> tuple[State, str]:
         return glyphs.STOPPING, f"{up} of {len(seen.processes)} left"
     if seen.is_ready:
         return glyphs.UP, f"{up} up"
-    starting = all(one.state in {"ready", "absent", "starting"} for one in seen.processes)
-    return (glyphs.STARTING if starting else glyphs.DEGRADED), f"{up} of {len(seen.processes)} up"
+    return (glyphs.STARTING if _is_starting(seen) else glyphs.DEGRADED), f"{up} of {len(seen.processes)} up"
+
+
+def _is_starting(seen: Snapshot) -> bool:
+    """Whether every process that is not up is on its way."""
+    return all(one.state in {"ready", "absent", "starting"} for one in seen.processes)
 
 
 def is_stopped(seen: Snapshot) -> bool:
@@ -152,7 +156,7 @@ def _full(seen: Snapshot) -> list[tuple[State, str]]:
 def _moving(seen: Snapshot) -> list[tuple[State, str]]:
     assert seen.lab is not None
     running, queued = seen.jobs.get("running", 0), seen.jobs.get("queued", 0)
-    if not seen.is_ready and not seen.counts:
+    if not seen.is_ready and (not seen.counts or (_is_starting(seen) and not any(seen.jobs.values()))):
         up = sum(one.state == "ready" for one in seen.processes)
         return [(glyphs.STARTING, f"starting: {up} of {len(seen.processes)} processes are up")]
     if running or queued:

@@ -17,7 +17,8 @@ from textual.widgets.option_list import Option
 from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.panel import Lines, safe, wrapped
 
-WHY_WIDTH = 78
+TEXT_WIDTH = 76
+"""Cells of a line of text: what a box has in a terminal of 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Dialog(ModalScreen[Answer | None]):
         with Vertical(id="dialog") as box:
             box.border_title = Text(safe(asked.title))
             box.border_subtitle = Text(safe(asked.twin)) if asked.twin else None
-            yield Lines(asked.lines)
+            yield Lines([row for line in asked.lines for row in _broken(line)])
             if asked.options:
                 yield OptionList(*(Option(Content(safe(label)), id=value) for value, label in asked.options))
             if asked.asks:
@@ -139,6 +140,11 @@ class Dialog(ModalScreen[Answer | None]):
         self.dismiss(None)
 
 
+def _broken(line: Line) -> Sequence[Line]:
+    """A sentence in as many lines as it needs; what has columns stays a line."""
+    return wrapped(line[0][0], TEXT_WIDTH, line[0][1]) if len(line) == 1 else [line]
+
+
 class Sheet(ModalScreen[None]):
     """Lines to read: help, a process, a thing's raw form. Scrolls; y copies what it was given to copy."""
 
@@ -190,7 +196,7 @@ class Why(ModalScreen[str | None]):
 
     def show_answer(self, sentences: Sequence[str]) -> None:
         """Say this, a sentence each, and what can be done."""
-        rows: list[Line] = [row for sentence in sentences for row in wrapped(sentence, WHY_WIDTH)]
+        rows: list[Line] = [row for sentence in sentences for row in wrapped(sentence, TEXT_WIDTH)]
         self._answer.show([*rows, self._offers] if self._offers else rows)
 
     def compose(self) -> ComposeResult:

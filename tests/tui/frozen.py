@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,23 @@ from medkg_lab import rpc
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
+from medkg_lab.lab.flow import StageFlow
 from medkg_lab.locations import locate
 from medkg_lab.tui.app import LabApp
 from medkg_lab.tui.appearance import Appearance
 from medkg_lab.tui.messages import Snapshot, SnapshotTaken
 from medkg_lab.tui.modes import MODES
+from medkg_lab.tui.screens.sql import screen as sql
 from tests.tui.screens import Screen
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDING = GOLDEN / "lab.json.gz"
-KEYS = {"pipelines": ("right_square_bracket", "right_square_bracket"), "jobs": ("j",)}
+KEYS = {
+    "pipelines": ("right_square_bracket", "right_square_bracket"),
+    "jobs": ("j",),
+    "graph": (*"metformin", "enter"),
+    "sql": ("ctrl+r",),
+}
 """Keys that are pressed in a mode before its picture is taken."""
 LOG_BYTES = 4000
 STANDING = Appearance(reduced_motion=True)
@@ -107,6 +114,7 @@ def standing_clock(at: float) -> Iterator[None]:
         patch.setenv("TZ", "UTC")
         time.tzset()
         patch.setattr(time, "time", lambda: at)
+        patch.setattr(sql, "duration", lambda _: "8 ms")
         yield
     time.tzset()
 
@@ -152,7 +160,29 @@ async def pictures(screen: Screen, still: int = STILL) -> dict[str, str]:
         await _still(screen, still)
         await screen.press(*KEYS.get(mode.word, ()))
         found[mode.word] = await _still(screen, still)
-    return found
+    await screen.app.switch_mode("lab")
+    screen.app.mode.snapshot = in_motion(screen.app.snapshot)
+    return found | {"flow": await _still(screen, still)}
+
+
+def in_motion(seen: Snapshot) -> Snapshot:
+    """The lab with 60 documents on their way through one of its pipelines, most of them before its third stage."""
+    name, stages = max(seen.stages.items(), key=lambda item: (sum(seen.totals.get(item[0], {}).values()), item[0]))
+    jobs = {"queued": 20, "running": 31, "completed": 8, "failed": 1}
+    through = [40, 38, *(12 - at for at in range(len(stages) - 2))]
+    return replace(
+        seen,
+        counts=replace(seen.counts, jobs=jobs) if seen.counts is not None else None,
+        totals={name: jobs},
+        flow={
+            name: {"": {"queued": 20}, stages[1]: {"failed": 1}, stages[2]: {"running": 26}, stages[3]: {"running": 5}}
+        },
+        stage_flows={
+            name: {each: StageFlow(done, done // 2, 40.0 + done) for each, done in zip(stages, through, strict=True)}
+        },
+        throughput=[0.0] * 20 + [each / 4 for each in range(40)],
+        gates=(),
+    )
 
 
 async def _still(screen: Screen, still: int) -> str:
@@ -182,7 +212,7 @@ async def record(home: Path, sizes: tuple[tuple[int, int], ...]) -> None:
             app = LabApp(Lab.at(home), start=False, look=STANDING)
             async with app.run_test(size=size) as pilot:
                 screen = Screen(app, pilot)
-                await screen.until(lambda app=app: app.snapshot.is_ready and app.snapshot.counts, "the lab")  # type: ignore[misc]
+                await screen.until(lambda app=app: app.snapshot.is_ready and app.snapshot.stages, "the lab")  # type: ignore[misc]
                 app.poller.stop()
                 await pictures(screen, STILL_WHILE_ASKED)
                 snapshot = app.snapshot

@@ -65,6 +65,12 @@ def test_a_lab_that_reads_pdfs_is_not_idle() -> None:
     assert "reading 8 PDFs" in "".join(text for text, _ in alerts.now(seen))
 
 
+def test_a_lab_of_which_a_part_is_not_up_is_starting_and_not_idle() -> None:
+    lab = answers.lab(answers.process("ledgerd"), answers.process("broker", "starting"))
+    seen = Snapshot(at=1.0, lab=lab, counts=answers.counts())
+    assert "starting: 1 of 2 processes are up" in "".join(text for text, _ in alerts.now(seen))
+
+
 STAGES = ("ingest", "parse", "kg")
 
 
@@ -89,6 +95,17 @@ def test_a_stage_where_nothing_has_been_has_no_tick(height: int) -> None:
 
 def test_an_unused_pipeline_says_so() -> None:
     assert "no jobs yet" in text_of(places(Snapshot(stages={"expand": ("ingest",)}), False, 20))
+
+
+def test_what_moves_is_a_table_as_soon_as_there_is_room_for_one() -> None:
+    moving = {"auto": {"running": 3}, "pdf": {"completed": 5}}
+    seen = Snapshot(
+        stages=dict.fromkeys(("auto", "pdf", "unused"), STAGES), totals=moving, flow={"auto": {"kg": {"running": 3}}}
+    )
+    shown = text_of(places(seen, False, 7)).splitlines()
+    assert len(shown) == 7
+    assert [line.split()[1] for line in shown[1:4]] == [*STAGES]
+    assert "no jobs yet" in shown[-1]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_before_anything_was_looked_at_nothing_is_said_about_the_lab() -> None:
     assert alerts.health(unseen)[1] == "looking"
     assert text_of(render.no_lab(unseen, True)) == "◐ looking at the lab …"
     assert "Reading" in text_of(render.places(unseen, False, 20)[0])
+    assert text_of(render.behind(unseen)[0]) == "not known yet"
     first = Snapshot(at=1.0, lab=answers.lab(answers.process("ledgerd")), counts=answers.counts(jobs={"completed": 3}))
     assert "Reading" in text_of(render.places(first, False, 20)[0]), "the pipelines are read a moment later"
 

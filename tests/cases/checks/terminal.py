@@ -81,7 +81,7 @@ def x10_mouse(given: Context) -> Outcome:
         return Outcome(terminal.ended() == 143, "it went on, asked again, and showed the jobs at the key 2")
 
 
-@case("lab/03", "every command prints in any locale; JSON stays JSON")
+@case("lab/03", "every command prints in any locale; JSON stays JSON, and a file's text UTF-8")
 def ascii_stdout(given: Context) -> Outcome:
     faults = []
     commands = (
@@ -95,6 +95,8 @@ def ascii_stdout(given: Context) -> Outcome:
                 done = run(lab, *command, environment=environment)
                 if traceback_in(done):
                     faults.append(f"{command} in {environment}: {done.stderr[-200:]!r}")
+                if "--csv" in command and "é漢" in done.stdout.decode(errors="replace"):
+                    continue  # what is a file is whole: RFC 4180's text in UTF-8, on a terminal alone escaped
                 if "latin-1" not in environment.values() and not (done.stdout + done.stderr).isascii():
                     faults.append(f"{command} in {environment} printed other characters")
         shown = run(lab, "sql", "select 'é漢' as word", environment={"PYTHONIOENCODING": "ascii"}).stdout

@@ -172,7 +172,8 @@ def _note(data: EventData) -> str:
         case JobCompleted():
             text = "unchanged" if data.unchanged else ""
         case FieldSet():
-            text = f"{data.field} = {data.value} by {data.by}"
+            value = str(data.value).lower() if isinstance(data.value, bool) else data.value
+            text = f"{data.field} = {value} by {data.by}"
         case DefinitionRegistered():
             text = f"{data.kind} {data.name} {data.version}"
         case ActNoted():

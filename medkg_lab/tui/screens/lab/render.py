@@ -134,6 +134,8 @@ def _distance(head: int, seen: Snapshot, view: str) -> str:
 
 def behind(seen: Snapshot) -> list[Line]:
     """How much waits, and how far views lag behind the ledger."""
+    if seen.counts is None:
+        return [[("not known yet", "muted")]]
     head = seen.head or 0
     queued = seen.queued_by_lane
     lines: list[Line] = [
@@ -221,7 +223,7 @@ def places(seen: Snapshot, narrow: bool, height: int) -> list[Line]:
     names = sorted(seen.stages, key=lambda name: (not _is_moving(seen, name), name not in seen.totals, name))
     names = [name for name in names if not narrow or seen.flow.get(name)]
     lines: list[Line] = []
-    left = height - 2 * len(names)
+    left = height - sum(2 if name in seen.totals else 1 for name in names)
     for name in names:
         more = len(seen.stages[name]) + 1 - 2
         if not narrow and name in seen.totals and more <= left:
@@ -239,15 +241,18 @@ def _is_moving(seen: Snapshot, name: str) -> bool:
 
 
 def _in_a_line(seen: Snapshot, name: str, narrow: bool) -> list[Line]:
-    flow = {} if narrow and name not in seen.totals else seen.flow.get(name, {})
+    if name not in seen.totals:
+        listed = " ─ ".join(seen.stages[name])
+        return [[(f"{fit(name, 14)}  ", "muted"), ("no jobs yet", "muted"), (f" · {listed}", "muted")]]
+    flow = seen.flow.get(name, {})
     stages = [stage for stage in seen.stages[name] if not narrow or stage in flow]
-    line: list[Span] = [(fit(name, 14) + "  ", "text bold" if name in seen.totals else "muted")]
+    line: list[Span] = [(fit(name, 14) + "  ", "text bold")]
     for at, stage in enumerate(stages):
         line += [(" ─ ", "line")] if at else []
         line += _stage_spans(
             stage, flow.get(stage, {}), _through(seen, name, stage), sum(seen.totals.get(name, {}).values())
         )
-    return [line, [(" " * 16, "muted"), *_pipeline_words(flow, seen.totals.get(name, {}))]]
+    return [line, [(" " * 16, "muted"), *_pipeline_words(flow, seen.totals[name])]]
 
 
 def _through(seen: Snapshot, name: str, stage: str) -> int:
@@ -323,8 +328,6 @@ def _stage_spans(stage: str, states: Mapping[str, int], through: int, total: int
 
 
 def _pipeline_words(flow: Mapping[str, Mapping[str, int]], totals: Mapping[str, int]) -> list[Span]:
-    if not totals:
-        return [("no jobs yet", "muted")]
     before = sum(flow.get("", {}).values())
     parts = [f"{number(before)} queued"] if before else []
     words = {"running": "running", "waiting_gate": "at a gate", "failed": "failed", "dead": "dead", "completed": "done"}

@@ -123,7 +123,8 @@ class ReplayScreen(ModeScreen):
         def show(opened: Opened | None) -> None:
             self._show_opened(opened)
             if opened is not None and stage:
-                self._stops.add(f"before {stage}")
+                # Nothing announces a gate, so that a run can only be held behind one.
+                self._stops.add(f"{render.following('', stage in opened.types)} {stage}")
                 self._begin("go")
 
         self.query_lab("open", lambda _: incident.opened(home), show, self._unread)

@@ -89,7 +89,7 @@ def passage(hit: Hit, before: str, after: str, width: int) -> list[Line]:
     """A passage between the end of the one before and the beginning of the one after."""
     where = " › ".join(hit.section) or "the beginning"
     page = f" · page {hit.page}" if hit.page else ""
-    lines: list[Line] = [[(hit.title, "text bold")], [(f"{where}{page}", "accent")], []]
+    lines: list[Line] = [*wrapped(hit.title, width, "text bold"), [(f"{where}{page}", "accent")], []]
     if before:
         lines += [*wrapped(f"… {one_line(before)[-CONTEXT:]}", width, "muted"), []]
     lines += marked(hit.text, mark_words(hit), width)
@@ -101,14 +101,13 @@ def passage(hit: Hit, before: str, after: str, width: int) -> list[Line]:
 
 def around(found: Around) -> tuple[str, list[Line]]:
     """The statements about a node: a title, and a line for each."""
-    told_first = sorted(found.edges, key=lambda edge: edge.relation == "MENTIONS")
     lines: list[Line] = [
         [
             (f"{arrow(edge).ljust(20)} ", "muted"),
             (edge.name, "text"),
             (f"  {plural(edge.documents, 'document')}", "muted"),
         ]
-        for edge in told_first
+        for edge in found.edges
     ]
     title = f"{found.node.name} · {plural(found.node.documents, 'document')}"
     return title, lines or [[("Nothing is said about it yet.", "muted")]]

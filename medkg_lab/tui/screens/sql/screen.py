@@ -230,13 +230,6 @@ class SQLScreen(ModeScreen):
             return self._answer is not None and bool(self._answer.rows or action == "again")
         return super().can(action)
 
-    def step_back(self) -> bool:
-        """From the rows to the statement."""
-        if not self._editor.has_focus:
-            self._editor.focus()
-            return True
-        return False
-
     # Actions
 
     def on_statement_ended(self) -> None:
