@@ -129,7 +129,7 @@ def closed_streams(given: Context) -> Outcome:
     expected = (
         (["jobs", "list"], ">&-", 0), (["status", "--json"], ">&-", 0), (["broker", "produce", "t"], "<&-", 2),
         (["--help"], ">/dev/full", 1), (["jobs", "list"], ">/dev/full", 1), (["status"], "2>&-", 0),
-        (["jobs", "show", "nope"], "2>/dev/full", 1), (["status"], "<&- >&- 2>&-", 0), (["sql", "select 1"], ">/dev/full", 1),
+        (["jobs", "show", "nope"], "2>/dev/full", 2), (["status"], "<&- >&- 2>&-", 0), (["sql", "select 1"], ">/dev/full", 1),
     )  # fmt: skip
     with given.lab() as lab:
         for command, redirection, code in expected:
