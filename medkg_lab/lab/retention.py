@@ -15,10 +15,8 @@ from medkg_lab.files import replace_private
 from medkg_lab.lab import artifact_use, disk_use
 from medkg_lab.lab.catching_up import LabBehind
 from medkg_lab.lab.facade import Lab
-from medkg_lab.ledger.maintenance import KEEP
-from medkg_lab.ledger.named_queries import Named
 from medkg_lab.ledger.answers import KEPT_EVENTS
-from medkg_lab.ledger.state import FINISHED
+from medkg_lab.ledger.named_queries import Named
 from medkg_lab.locations import Locations
 from medkg_lab.settings import RetentionSettings
 

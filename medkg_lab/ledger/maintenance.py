@@ -14,7 +14,7 @@ import duckdb
 from medkg_lab import rpc
 from medkg_lab.files import sync
 from medkg_lab.ledger import files, snapshots
-from medkg_lab.ledger.answers import ArchiveDropped, EventsFile, KEPT_EVENTS, PruneReport, SnapshotMade, to_json
+from medkg_lab.ledger.answers import KEPT_EVENTS, ArchiveDropped, EventsFile, PruneReport, SnapshotMade, to_json
 from medkg_lab.ledger.archive import Archive
 from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.errors import SnapshotFailed

@@ -7,17 +7,7 @@ from typing import Any
 
 from medkg_lab import rpc
 from medkg_lab.ledger.bookmarks import FILE, Bookmarks
-from medkg_lab.ledger.commands.command import Args, Command
-from medkg_lab.ledger.circuits import Circuits
-from medkg_lab.ledger.commands.acts import NoteAct
-from medkg_lab.ledger.commands.batches import Claim, Surrender
-from medkg_lab.ledger.commands.definitions import Register
-from medkg_lab.ledger.commands.gates import GateFail, GateOpen, GateReject, SetField
-from medkg_lab.ledger.commands.imports import Import
-from medkg_lab.ledger.commands.jobs import Acknowledge, Cancel, Retry, RetryMany, Submit
-from medkg_lab.ledger.commands.record import Record
-from medkg_lab.ledger.commands.releases import Launch, Releases
-from medkg_lab.ledger.core import Core, Request
+from medkg_lab.ledger.commands.command import Args
 from medkg_lab.ledger.maintenance import Maintenance
 from medkg_lab.ledger.opening import LedgerFiles
 from medkg_lab.ledger.ops import Ops

@@ -7,7 +7,7 @@ from typing import Any
 
 from medkg_lab.ledger.queue import GroupKey, Queue
 from medkg_lab.models.circuits import CircuitState
-from medkg_lab.models.events import Condition, DELETED, Evidence, FieldValue, NO_EVIDENCE
+from medkg_lab.models.events import DELETED, NO_EVIDENCE, Condition, Evidence, FieldValue
 from medkg_lab.models.job import JobSpec
 
 

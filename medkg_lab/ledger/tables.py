@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from medkg_lab.ledger.answers import GateRow, read
-from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, RunStatus, StageRun
 from medkg_lab.ledger.audit import Entry
+from medkg_lab.ledger.state import DocumentKey, Gate, Job, Published, RunStatus, StageRun
 from medkg_lab.models.event_codec import evidence_to_json
 from medkg_lab.models.events import NO_EVIDENCE
 

@@ -1,7 +1,7 @@
 """Every action of the screen: its id, its key, its words. The bindings of all screens are made of this one table.
 
-The action of an id is `action_<id>` of the screen that binds it. Keys are rebound by id in `keys.toml` in the lab's config
-folder, such as `why = "W"`, and reach the bindings as Textual's keymap.
+The action of an id is `action_<id>` of the screen that binds it, or its step in STEPS. Keys are rebound by id in `keys.toml`
+in the lab's config folder, such as `why = "W"`, and reach the bindings as Textual's keymap.
 """
 
 import tomllib
@@ -117,6 +117,8 @@ MOVES = ("up", "down", "left", "right", "j", "k", "g", "G", "pageup", "pagedown"
 """Keys that move the cursor and the focus; no action may have one."""
 
 
+STEPS = {"earlier": "part(-1)", "later": "part(1)", "previous": "match(-1)", "next": "match(1)"}
+"""The actions that are a step back and a step on: one method does both."""
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 
 
@@ -127,9 +129,23 @@ def bindings(*ids: str, **words: str) -> list[BindingType]:
 
 def _bindings(one: Action, word: str) -> list[Binding]:
     return [
-        Binding(key, one.id, word or one.word, show=False, key_display=shown(key), tooltip=one.help, id=one.id)
+        Binding(
+            key,
+            STEPS.get(one.id, one.id),
+            word or one.word,
+            show=False,
+            key_display=shown(key),
+            tooltip=one.help,
+            id=one.id,
+        )
         for key in one.key.split(",")
     ]
+
+
+def id_of(action: str, parameters: Sequence[object]) -> str:
+    """The id of an action as a binding calls it."""
+    called = f"{action}({', '.join(map(str, parameters))})"
+    return next((id for id, step in STEPS.items() if step == called), action)
 
 
 def shown(key: str) -> str:

@@ -164,6 +164,27 @@ class ModeScreen(FrameScreen):
         """Ask a question and act on the answer; nothing is done after esc."""
         self.app.push_screen(Dialog(question), lambda answer: None if answer is None else then(answer))
 
+    def act_on_each(self, ids: Sequence[str], do: Callable[[Lab, str], object], then: Callable[[int], str]) -> None:
+        """Do something with each; a toast has what `then` says of how many it was done with, and why it was not with others."""
+
+        def work(lab: Lab) -> tuple[int, LabError | None]:
+            done, refused = 0, None
+            for each in ids:
+                try:
+                    do(lab, each)
+                    done += 1
+                except LabError as error:
+                    refused = error
+            if refused is not None and not done:
+                raise refused
+            return done, refused
+
+        def told(answer: tuple[int, LabError | None]) -> None:
+            done, refused = answer
+            self.notify(then(done) + (f" {len(ids) - done} not: {refused}" if refused else ""))
+
+        self.act(work, told)
+
     # The screen itself
 
     def action_help(self) -> None:

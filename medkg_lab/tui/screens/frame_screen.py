@@ -223,7 +223,8 @@ class FrameScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key without anything to do is not a key."""
-        return self.can(action) if action in keys.BY_ID else super().check_action(action, parameters)
+        id = keys.id_of(action, parameters)
+        return self.can(id) if id in keys.BY_ID else super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """One step back: out of the depth, then the filter; the program then goes to the mode before."""

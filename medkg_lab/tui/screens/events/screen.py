@@ -282,29 +282,15 @@ class EventsScreen(ModeScreen):
         self.ring.follow()
         self._moved()
 
-    def action_earlier(self) -> None:
-        """The failure before."""
-        self._to_failure(-1)
-
-    def action_later(self) -> None:
-        """The next failure."""
-        self._to_failure(1)
-
-    def action_next(self) -> None:
-        """The next match of what was typed after / last, also when all rows are shown again."""
-        self._to_match(1)
-
-    def action_previous(self) -> None:
-        """The match before."""
-        self._to_match(-1)
-
-    def _to_match(self, step: int) -> None:
+    def action_match(self, step: int) -> None:
+        """The next match of what was typed after / last, also when all rows are shown again; or the one before."""
         if not self.ring.go_to_match(step, EventFilter.parse(self._sought)):
             side = "later" if step > 0 else "earlier"
             self.notify(f"There is no {side} match of /{self._sought} among the rows that are kept.")
         self._moved()
 
-    def _to_failure(self, step: int) -> None:
+    def action_part(self, step: int) -> None:
+        """The next failure, or the one before."""
         if not self.ring.go_to_failure(step):
             self.notify(f"There is no {'next' if step > 0 else 'earlier'} failure among the rows that are kept.")
         self._moved()

@@ -4,12 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 
-from medkg_lab.errors import LabError
 from medkg_lab.lab import gates
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.gates import Decided, Evidence
@@ -297,27 +295,13 @@ class GateScreen(ModeScreen):
 
         self.choose(question, then)
 
-    def _each(self, chosen: Sequence[GateRow], do: Callable[[Lab, str], Any], what: str) -> None:
-        def work(lab: Lab) -> tuple[int, LabError | None]:
-            done, refused = 0, None
-            for gate in chosen:
-                try:
-                    do(lab, gate.job_id)
-                    done += 1
-                except LabError as error:
-                    refused = error
-            if refused is not None and not done:
-                raise refused
-            return done, refused
-
-        def then(answer: tuple[int, LabError | None]) -> None:
-            done, refused = answer
+    def _each(self, chosen: Sequence[GateRow], do: Callable[[Lab, str], object], what: str) -> None:
+        def then(done: int) -> str:
             self._list.marks.keys.clear()
             is_one = len(chosen) == 1
-            text = f"The gate of {chosen[0].doc_id} is {what}." if is_one else f"{plural(done, 'gate')} {what}."
-            self.notify(text + (f" {len(chosen) - done} not: {refused}" if refused else ""))
+            return f"The gate of {chosen[0].doc_id} is {what}." if is_one else f"{plural(done, 'gate')} {what}."
 
-        self.act(work, then)
+        self.act_on_each([gate.job_id for gate in chosen], do, then)
 
 
 def _searched(gate: render.ShownGate) -> str:

@@ -316,15 +316,8 @@ class GraphScreen(ModeScreen):
         if self._way:
             self._walk_to(self._way[-1].around.node.node_id, self._way[:-1])
 
-    def action_later(self) -> None:
-        """Show the next relation alone."""
-        self._turn(1)
-
-    def action_earlier(self) -> None:
-        """Show the relation before alone."""
-        self._turn(-1)
-
-    def _turn(self, step: int) -> None:
+    def action_part(self, step: int) -> None:
+        """Show the next relation alone, or the one before."""
         choices = self._choices()
         if choices:
             at = choices.index(self._way[-1].shown) if self._way[-1].shown in choices else 0

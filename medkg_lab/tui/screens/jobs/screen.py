@@ -1,8 +1,7 @@
 """2 Jobs: every job in a list of any length, and all about the one under the cursor."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.timer import Timer
@@ -293,13 +292,9 @@ class JobsScreen(ModeScreen):
 
         self.query_lab("stage", work, show)
 
-    def action_later(self) -> None:
-        """The next tab of the detail."""
-        self._panel.turn(1)
-
-    def action_earlier(self) -> None:
-        """The previous tab of the detail."""
-        self._panel.turn(-1)
+    def action_part(self, step: int) -> None:
+        """The next tab of the detail, or the one before."""
+        self._panel.turn(step)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -394,27 +389,13 @@ class JobsScreen(ModeScreen):
 
         self.act(lambda lab: lab.ledger.acknowledge(ids, by=person()), then)
 
-    def _each(self, ids: list[str], do: Any, what: str) -> None:
-        def work(lab: Lab) -> tuple[int, LabError | None]:
-            refused: LabError | None = None
-            done = 0
-            for each in ids:
-                try:
-                    do(lab, each)
-                    done += 1
-                except LabError as error:
-                    refused = error
-            if refused is not None and not done:
-                raise refused
-            return done, refused
-
-        def then(answer: tuple[int, LabError | None]) -> None:
-            done, refused = answer
+    def _each(self, ids: list[str], do: Callable[[Lab, str], object], what: str) -> None:
+        def then(done: int) -> str:
             self._list.marks.keys.clear()
-            self.notify(f"{what} {plural(done, 'job')}." + (f" {len(ids) - done} not: {refused}" if refused else ""))
             self._seen_head = None
+            return f"{what} {plural(done, 'job')}."
 
-        self.act(work, then)
+        self.act_on_each(ids, do, then)
 
     def action_export(self) -> None:
         """Export the job as an incident, import that into a home of its own, and replay it there at the step that failed."""

@@ -302,21 +302,13 @@ class LogsScreen(ModeScreen):
             if process is not None:
                 self.confirm_restart(process)
 
-    def action_next(self) -> None:
-        """The next match."""
-        self._go_to_next(self._fits, 1)
+    def action_match(self, step: int) -> None:
+        """The next match, or the one before."""
+        self._go_to_next(self._fits, step)
 
-    def action_previous(self) -> None:
-        """The match before."""
-        self._go_to_next(self._fits, -1)
-
-    def action_later(self) -> None:
-        """The next error."""
-        self._go_to_next(lambda line: line.is_loud, 1)
-
-    def action_earlier(self) -> None:
-        """The error before."""
-        self._go_to_next(lambda line: line.is_loud, -1)
+    def action_part(self, step: int) -> None:
+        """The next error, or the one before."""
+        self._go_to_next(lambda line: line.is_loud, step)
 
     def _go_to_next(self, fits: Callable[[LogLine], bool], step: int, start: int | None = None) -> None:
         at = (self._at if start is None else start) + step

@@ -185,15 +185,8 @@ class PipelinesScreen(PipelineText):
 
         self.choose(question, then)
 
-    def action_earlier(self) -> None:
-        """The pipeline before."""
-        self._other(-1)
-
-    def action_later(self) -> None:
-        """The next pipeline."""
-        self._other(1)
-
-    def _other(self, step: int) -> None:
+    def action_part(self, step: int) -> None:
+        """The next pipeline, or the one before."""
         pipelines = [each for each in self._known if each.kind is Kind.PIPELINE]
         if pipelines and self._which is not None:
             at = pipelines.index(self._which) if self._which in pipelines else -1

@@ -312,15 +312,8 @@ class PipelineText(ModeScreen):
         if row is not None and yaml_help.stage_at(self.editor.lines, self.editor.cursor_location[0]) != self.dag.chosen:
             self.editor.go_to(row + 1)
 
-    def action_next(self) -> None:
-        """Go to the next thing that is wrong."""
-        self._to_problem(1)
-
-    def action_previous(self) -> None:
-        """Go to the thing before that is wrong."""
-        self._to_problem(-1)
-
-    def _to_problem(self, step: int) -> None:
+    def action_match(self, step: int) -> None:
+        """Go to the next thing that is wrong, or to the one before."""
         draft = self.draft
         if draft is None or not draft.checked.problems:
             return

@@ -291,7 +291,7 @@ class ReplayScreen(ModeScreen):
 
     # Actions
 
-    def action_next(self) -> None:
+    def action_match(self, _: int) -> None:
         """Go on by a stage."""
         self._order("step")
 
@@ -325,13 +325,9 @@ class ReplayScreen(ModeScreen):
         title = f"Run {self._moment.run} against what was recorded"
         self.app.push_screen(Sheet(title, render.divergences(self._moment), "medkg-lab repro diff · esc close"))
 
-    def action_later(self) -> None:
-        """To the next gate, retry, breaker or failure."""
-        self._scrub(render.next_notable(self._events, self._event, 1))
-
-    def action_earlier(self) -> None:
-        """To the gate, retry, breaker or failure before."""
-        self._scrub(render.next_notable(self._events, self._event, -1))
+    def action_part(self, step: int) -> None:
+        """To the next gate, retry, breaker or failure, or to the one before."""
+        self._scrub(render.next_notable(self._events, self._event, step))
 
     def action_scrub(self, by: int) -> None:
         """Move along the events."""

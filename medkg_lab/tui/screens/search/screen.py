@@ -261,13 +261,9 @@ class SearchScreen(ModeScreen):
         """Ask again."""
         self._search()
 
-    def action_next(self) -> None:
-        """The next hit."""
-        self._list.set_cursor(self._list.cursor + 1)
-
-    def action_previous(self) -> None:
-        """The hit before."""
-        self._list.set_cursor(self._list.cursor - 1)
+    def action_match(self, step: int) -> None:
+        """The next hit, or the one before."""
+        self._list.step(step)
 
     def action_mix(self) -> None:
         """Choose how legs are fused; asks again at once."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from medkg_lab.errors import LabError
@@ -77,9 +77,13 @@ class SQLScreen(ModeScreen):
     )
     twins = 'medkg-lab sql "SELECT …" --csv · --json · --limit N'
     AUTO_FOCUS = "#statement"
-    BINDINGS = keys.bindings(
-        "run", "write", narrow="statement", open="row", earlier="columns before", later="next columns", again="run again"
-    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keys.bindings(
+            "run", "write", narrow="statement", open="row", earlier="columns before", later="next columns", again="run again"
+        ),
+        Binding("left", keys.STEPS["earlier"], show=False),
+        Binding("right", keys.STEPS["later"], show=False),
+    ]  # fmt: skip
     footer = ("open", "write", "again", "narrow", "later", "copy")
 
     DEFAULT_CSS = """
@@ -265,24 +269,11 @@ class SQLScreen(ModeScreen):
         if row is not None:
             self.show_raw("Row", row)
 
-    def action_later(self) -> None:
-        """Begin with the next column."""
-        self._shift(1)
-
-    def action_earlier(self) -> None:
-        """Begin with the column before."""
-        self._shift(-1)
-
-    def _shift(self, by: int) -> None:
+    def action_part(self, step: int) -> None:
+        """Begin with the next column, or with the one before."""
         if self._answer is not None:
-            self._first = max(0, min(len(self._answer.columns) - 1, self._first + by))
+            self._first = max(0, min(len(self._answer.columns) - 1, self._first + step))
             self._paint()
-
-    def on_key(self, event: events.Key) -> None:
-        """Arrows to the side move over the columns."""
-        if self._list.has_focus and event.key in ("left", "right"):
-            event.stop()
-            self._shift(1 if event.key == "right" else -1)
 
     def action_write(self) -> None:
         """Ask for a file, then write the rows to it."""
