@@ -49,7 +49,7 @@ def read_text(path: Path, max_bytes: int = TEXT_BYTES) -> str:
 
 
 _TAIL_STEP_BYTES = 64 * 1024
-_MOST_TAIL_BYTES = 16 * 1024 * 1024
+_MAX_TAIL_BYTES = 16 * 1024 * 1024
 
 
 def write_private(path: Path, text: str) -> None:
@@ -118,7 +118,7 @@ def last_lines(path: Path, count: int) -> list[str]:
     found = b""
     with path.open("rb") as file:
         start = file.seek(0, os.SEEK_END)
-        while start > 0 and found.count(b"\n") <= count and len(found) < _MOST_TAIL_BYTES:
+        while start > 0 and found.count(b"\n") <= count and len(found) < _MAX_TAIL_BYTES:
             end, start = start, max(0, start - _TAIL_STEP_BYTES)
             file.seek(start)
             found = file.read(end - start) + found

@@ -32,7 +32,7 @@ from medkg_lab.listener import Listener
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Bytes in one message at most: a batch of 48 long articles with their vectors stays well below it."""
 DEFAULT_TIMEOUT_S = 30.0
-MOST_AT_ONCE = 256
+MAX_AT_ONCE = 256
 """Requests of one connection that are worked on at once; the next is read when one of them is answered, so that a client that
 sends faster than it is served, or does not read its answers, has to wait."""
 
@@ -158,7 +158,7 @@ def _peer_uid(connection: socket.socket) -> int:
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Server) -> None:
     tasks: set[asyncio.Task[None]] = set()
-    places = asyncio.Semaphore(MOST_AT_ONCE)
+    places = asyncio.Semaphore(MAX_AT_ONCE)
     transport = writer.transport
     assert isinstance(transport, asyncio.ReadTransport), "a socket's transport goes both ways"
 

@@ -12,8 +12,8 @@ from medkg_lab.logs import LogFormat
 
 BROKERS = "medkg_lab.brokers"
 """The entry-point group of broker engines."""
-MOST_MIB = 1024 * 1024
-MOST_DAYS = 36_500.0
+MAX_MIB = 1024 * 1024
+MAX_DAYS = 36_500.0
 
 
 class SettingsInvalid(LabError):
@@ -79,7 +79,7 @@ class BrokerSettings(Section):
         default=None, description="Redpanda's program itself, when it is not in `redpanda_home`."
     )
     redpanda_memory_mib: int = Field(
-        default=1024, ge=512, le=MOST_MIB, description="Memory in MiB that Redpanda may use."
+        default=1024, ge=512, le=MAX_MIB, description="Memory in MiB that Redpanda may use."
     )
     redpanda_start_seconds: float = Field(
         default=60.0, gt=0, le=600, description="Seconds within which Redpanda must be ready."
@@ -121,7 +121,7 @@ class PdfSettings(Section):
         description="Wall-clock seconds one PDF may take, besides 30 for each page that OCR reads.",
     )
     memory_mib: int = Field(
-        default=4096, ge=256, le=MOST_MIB, description="Address space in MiB that the conversion may use."
+        default=4096, ge=256, le=MAX_MIB, description="Address space in MiB that the conversion may use."
     )
     max_bytes: int = Field(default=200 * 1024 * 1024, gt=0, description="Size in bytes of the largest PDF accepted.")
 
@@ -131,13 +131,13 @@ class RecordingSettings(Section):
 
     enabled: bool = Field(default=True, description="Whether exchanges with the outside are kept.")
     max_mib: int = Field(
-        default=1024, ge=8, le=MOST_MIB, description="Size in MiB of all that is kept; the oldest goes first."
+        default=1024, ge=8, le=MAX_MIB, description="Size in MiB of all that is kept; the oldest goes first."
     )
-    max_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a recorded exchange goes.")
+    max_days: float = Field(default=30.0, gt=0, le=MAX_DAYS, description="Days after which a recorded exchange goes.")
     max_answer_mib: int = Field(
         default=64,
         ge=0,
-        le=MOST_MIB,
+        le=MAX_MIB,
         description="Size in MiB beyond which an answer's bytes are not kept, only their hash.",
     )
 
@@ -146,7 +146,7 @@ class DagsterSettings(Section):
     """How much history Dagster's pages keep; the ledger keeps all of it."""
 
     keep_runs: int = Field(default=20_000, ge=10, description="Runs that are kept at most, at about 22 KB each.")
-    keep_days: float = Field(default=30.0, gt=0, le=MOST_DAYS, description="Days after which a finished run goes.")
+    keep_days: float = Field(default=30.0, gt=0, le=MAX_DAYS, description="Days after which a finished run goes.")
 
 
 class BackupSettings(Section):
@@ -159,7 +159,7 @@ class BackupSettings(Section):
     every_hours: float | None = Field(
         default=None,
         gt=0,
-        le=MOST_DAYS * 24,
+        le=MAX_DAYS * 24,
         description="Hours between two backups; without it none is made by itself.",
     )
     keep: int = Field(default=7, ge=1, description="Backups that stay when the lab makes one by itself.")
@@ -175,20 +175,20 @@ class RetentionSettings(Section):
     What an unfinished job, a document's newest job or a view needs always stays.
     """
 
-    every_hours: float = Field(default=24.0, gt=0, le=MOST_DAYS * 24, description="Hours between two times.")
+    every_hours: float = Field(default=24.0, gt=0, le=MAX_DAYS * 24, description="Hours between two times.")
     events: int = Field(
         default=500_000, ge=0, description="Events that stay in the ledger's table; older ones go to its archive."
     )
     archive_days: float | None = Field(
         default=None,
         gt=0,
-        le=MOST_DAYS,
+        le=MAX_DAYS,
         description="Days after which archived events go for ever, and with them `export` of older jobs; without it none go.",
     )
     superseded_days: float = Field(
         default=90.0,
         ge=0,
-        le=MOST_DAYS,
+        le=MAX_DAYS,
         description="Days after which the artifacts of a job go whose document was completed again by a newer one.",
     )
     disk_mib: int | None = Field(

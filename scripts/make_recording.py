@@ -32,7 +32,7 @@ GROUND, INK = "#0d1317", "#dbe5e9"
 TIMEOUT = 400.0
 WATCHED_S, LEAST_S, STILL_S = 0.4, 0.35, 2.2
 """Seconds between two looks at a lab that works; that such a frame is shown; that the end of a scene is shown."""
-MOST_MOVING = 22
+MAX_MOVING = 22
 """Frames that are kept of the run of the documents."""
 LARGEST = 2_000_000
 
@@ -145,7 +145,7 @@ class Camera:
                 raise TimeoutError("the bundled documents did not get through")
             await self.pilot.pause(WATCHED_S)
             looks.append(seen(self.app))
-        step = max(1, len(looks) // MOST_MOVING)
+        step = max(1, len(looks) // MAX_MOVING)
         for look in looks[::step]:
             self.film.add(look, LEAST_S)
         self.film.add(seen(self.app), STILL_S)

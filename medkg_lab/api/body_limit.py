@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medkg_lab.api.models import Problem
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 class BodyLimit:
-    """An ASGI middleware: a body says its length, and has at most MOST_BYTES."""
+    """An ASGI middleware: a body says its length, and has at most MAX_BYTES."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,7 +21,7 @@ class BodyLimit:
         if scope["type"] != "http" or (status := _refused(Headers(scope=scope))) is None:
             await self._app(scope, receive, send)
             return
-        message = f"A request has a Content-Length of at most {MOST_BYTES} bytes."
+        message = f"A request has a Content-Length of at most {MAX_BYTES} bytes."
         problem = Problem(type=status.name.title().replace("_", ""), message=message)
         await JSONResponse(problem.model_dump(), status)(scope, receive, send)
 
@@ -30,4 +30,4 @@ def _refused(headers: Headers) -> HTTPStatus | None:
     length = headers.get("content-length")
     if length is None:
         return HTTPStatus.LENGTH_REQUIRED if "transfer-encoding" in headers else None
-    return None if length.isdecimal() and int(length) <= MOST_BYTES else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return None if length.isdecimal() and int(length) <= MAX_BYTES else HTTPStatus.REQUEST_ENTITY_TOO_LARGE

@@ -22,7 +22,7 @@ from medkg_lab.locations import locate
 from medkg_lab.orchestration.issuer import authenticator
 from medkg_lab.sdk.lab import Lab
 
-MOST_CONNECTIONS = 256
+MAX_CONNECTIONS = 256
 NOTING_S = 5.0
 """Seconds that the ledger has, in the end, to be told of who was let in and refused."""
 
@@ -76,7 +76,7 @@ def serve(app: Starlette, place: Place, ready: Callable[[str], None]) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=3,
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,

@@ -18,7 +18,7 @@ from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.locations import locate
-from medkg_lab.models.ir import Chunk, Document
+from medkg_lab.models.documents import Chunk, Document
 from medkg_lab.stages.chunk.options import SplitterOptions
 from medkg_lab.stages.chunk.splitter import HaystackSplitter
 from medkg_lab.stages.chunk.splitters import build_splitter

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Place
 from medkg_lab.sources.files import expand
 from medkg_lab.stages.chunk.sentences import split
 from medkg_lab.stages.parse.auto import parse

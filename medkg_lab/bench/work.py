@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, Lane, Receipt, Stage, StageContext, StageType
 from medkg_lab.stages.registry import GROUP, Implementation, Options

@@ -11,7 +11,7 @@ from medkg_lab.errors import LabError
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import JobDetail
-    from medkg_lab.models.ir import Document
+    from medkg_lab.models.documents import Document
 
 
 CONVERTED = "pdf"

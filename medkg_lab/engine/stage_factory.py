@@ -18,7 +18,7 @@ from medkg_lab.topology.profiles import Profile
 
 logger = logging.getLogger(__name__)
 
-MOST_KNOWN = 1024
+MAX_KNOWN = 1024
 """Choices that are remembered; an offline run makes its definitions anew for each batch."""
 
 
@@ -58,7 +58,7 @@ class StageFactory:
         # By identity, since comparing definitions costs more than a short stage: they never change, and are held here.
         place = id(definition), id(profile)
         if place not in self._known:
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[place] = definition, profile, self._chosen(definition, profile)
         return self._known[place][2]

@@ -5,7 +5,7 @@ from typing import Any
 
 from medkg_lab.evaluation.measures import Agreement, agreement
 from medkg_lab.mesh.pubtator import Abstract, Annotation
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Mention, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Mention, Place
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Vocabulary
 

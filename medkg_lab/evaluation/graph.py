@@ -17,8 +17,8 @@ from medkg_lab.evaluation.errors import DatasetUnreadable
 from medkg_lab.evaluation.lines import MAX_BYTES, text_lines
 from medkg_lab.evaluation.pubtator import read_pubtator
 from medkg_lab.files import read_regular
-from medkg_lab.models import ir
-from medkg_lab.models.ir import Block, BlockKind, Document, Edge
+from medkg_lab.models import documents
+from medkg_lab.models.documents import Block, BlockKind, Document, Edge
 from medkg_lab.stages.chunk.splitter import HaystackSplitter
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.parse.auto import parse
@@ -117,7 +117,7 @@ def _documents(paths: Mapping[str, Path], wanted: Collection[str]) -> Iterator[t
 def abstract(doc_id: str, title: str, text: str) -> Document:
     """A document that is a title and an abstract."""
     blocks = [
-        Block(kind=kind, text=one, place=ir.Place(element=kind))
+        Block(kind=kind, text=one, place=documents.Place(element=kind))
         for kind, one in ((BlockKind.TITLE, title), (BlockKind.ABSTRACT, text))
         if one.strip()
     ]

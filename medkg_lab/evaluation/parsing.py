@@ -15,7 +15,7 @@ from lxml import etree
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.evaluation.reference import cells_of, folded, front_pieces, numbers, tokens, values_of, words_of
 from medkg_lab.files import read_regular
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.sources.sniff import Format, sniff
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.jats_inline import NO_FORMULA
@@ -171,13 +171,13 @@ def _once(words: Sequence[str]) -> list[tuple[str, ...]]:
     return [gram for gram in _grams(words) if counts[gram] == 1]
 
 
-_MOST_BYTES = 512 * 1024 * 1024
+_MAX_BYTES = 512 * 1024 * 1024
 
 
 def of_file(path: Path) -> Completeness:
     """The completeness of a study or an article; a file that cannot be parsed has a problem instead."""
     try:
-        data = read_regular(path, _MOST_BYTES)
+        data = read_regular(path, _MAX_BYTES)
     except OSError as error:
         return Completeness(path.name, {}, str(error.strerror))
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter
 from medkg_lab.settings import PdfSettings
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, read_middle

@@ -187,12 +187,12 @@ def names(author: Atoms, wanted: Sequence[str], is_prefix: bool = False) -> bool
     return True
 
 
-_MOST_INITIALS = 3
+_MAX_INITIALS = 3
 
 
 def _are_initials(atom: str, left: list[str]) -> bool:
     """Whether each letter of `atom` begins another of the names in `left`, which are then used up."""
-    if len(atom) > _MOST_INITIALS:
+    if len(atom) > _MAX_INITIALS:
         return False
     for letter in atom:
         named = next((one for one in left if one[0] == letter), None)

@@ -23,7 +23,7 @@ from medkg_lab.stages.registry import GpuNeed
 
 MOST = 2048
 """Hits that FAISS gives on a GPU at most (faiss/gpu/utils/DeviceDefs.cuh, GPU_MAX_SELECTION_K)."""
-MOST_DEAD = MOST // 4
+MAX_DEAD = MOST // 4
 """Dropped vectors that an index may have: they are asked for beside the hits and thrown away."""
 SCRATCH_BYTES = 64 * 1024 * 1024
 """FAISS's working memory on the GPU; of itself it takes more, which the models need."""
@@ -130,7 +130,7 @@ class Shards:
         """Make those indexes anew that have too many dropped vectors."""
         with self._at_work():
             for place, shard in self._shards.items():
-                if shard.dead > min(MOST_DEAD, DEAD_SHARE * shard.index.ntotal):
+                if shard.dead > min(MAX_DEAD, DEAD_SHARE * shard.index.ntotal):
                     self._shards[place] = shard.without_dead(self._make(self._dimension))
 
 

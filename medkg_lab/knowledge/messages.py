@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from medkg_lab.errors import LabError
 from medkg_lab.knowledge.errors import UnusableDocument
-from medkg_lab.models.ir import Chunk, Edge, Frozen, Mention, Node
+from medkg_lab.models.documents import Chunk, Edge, Frozen, Mention, Node
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import SparseVectors
 

@@ -13,7 +13,7 @@ from medkg_lab.knowledge.errors import QueryInvalid
 from medkg_lab.knowledge.facts import BadValue, Fact, identifier
 from medkg_lab.knowledge.query import Condition, Kind, Or, Term
 from medkg_lab.knowledge.units import Unit, units
-from medkg_lab.models.ir import Frozen
+from medkg_lab.models.documents import Frozen
 from medkg_lab.stages.contracts import SparseVectors
 
 MAX_LIMIT = 200

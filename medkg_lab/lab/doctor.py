@@ -35,7 +35,7 @@ from medkg_lab.topology.profiles import Profile, Server
 
 _INSTALL = "pip install --force-reinstall --no-deps"
 _TIMEOUT_S = 5.0
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _command(server: Server) -> str:
 
 def _answers(url: str) -> str:
     with HttpxClient() as http:
-        answer = http.request("GET", url, timeout=_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
+        answer = http.request("GET", url, timeout=_TIMEOUT_S, max_bytes=_MAX_BYTES, endpoint=True)
     if answer.status != 200:
         raise NotReady(url=url, status=answer.status)
     return f"{url} answers"

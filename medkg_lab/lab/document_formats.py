@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from medkg_lab.models.ir import Block, BlockKind, Chunk, Document, Extraction, Table
+from medkg_lab.models.documents import Block, BlockKind, Chunk, Document, Extraction, Table
 
 _ESCAPED = str.maketrans({one: f"\\{one}" for one in "\\`*_[]<>&"})
 _BEGINNING = re.compile(r"^(\d*)([-+=~#.)])")
-_MOST_HEADING = 6
+_MAX_HEADING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _flat_texts(metadata: Mapping[str, object]) -> dict[str, str]:
 def _block(block: Block) -> list[str]:
     match block.kind:
         case BlockKind.HEADING:
-            return [f"{'#' * min(len(block.section) + 1, _MOST_HEADING)} {_escaped(block.text)}"]
+            return [f"{'#' * min(len(block.section) + 1, _MAX_HEADING)} {_escaped(block.text)}"]
         case BlockKind.LIST_ITEM | BlockKind.REFERENCE:
             return [f"- {_escaped(block.text)}"]
         case BlockKind.TABLE if block.table is not None:

@@ -15,7 +15,7 @@ from medkg_lab.ledger.named_queries import GATE_COLUMNS, Named
 from medkg_lab.ledger.state import GateState
 from medkg_lab.models.events import Event
 
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 RECENT_RUNS = 200
 EVENTS = 200
 
@@ -71,7 +71,7 @@ def _text(lab: Lab, sha256: str | None) -> tuple[Text | None, str]:
     if not sha256:
         return None, ""
     try:
-        seen = artifacts.preview(lab, sha256, MOST_BYTES)
+        seen = artifacts.preview(lab, sha256, MAX_BYTES)
         document = orjson.loads(seen.text)
         blocks = document["blocks"]
         per_page: dict[int, int] = {}

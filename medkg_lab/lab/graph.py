@@ -9,7 +9,7 @@ from medkg_lab.knowledge import answers
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import DEFAULT_TENANT
 
-MOST_EDGES = 500
+MAX_EDGES = 500
 """Edges of a node that are read at once: those of most documents come first."""
 MENTIONS = "MENTIONS"
 STATED, DENIED = "stated", "denied"
@@ -71,12 +71,12 @@ class Statement:
     mention: str
 
 
-def around(lab: Lab, name: str, limit: int = MOST_EDGES, tenant: str = DEFAULT_TENANT) -> Around:
+def around(lab: Lab, name: str, limit: int = MAX_EDGES, tenant: str = DEFAULT_TENANT) -> Around:
     """What is said about a node, by its id or its name in the graph. Raises NodeNotFound."""
     return read_around(lab.knowledge.neighbours(name, limit=limit, tenant=tenant), limit)
 
 
-def read_around(found: answers.Neighbours, limit: int = MOST_EDGES) -> Around:
+def read_around(found: answers.Neighbours, limit: int = MAX_EDGES) -> Around:
     """A node with its edges, from what the knowledge process answers: what is said about it before where it only occurs."""
     node, listed = found.node, found.neighbours
     others = tuple(one.node_id for one in node.others)

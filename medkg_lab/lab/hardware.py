@@ -3,7 +3,7 @@
 import asyncio
 
 from medkg_lab.errors import LabError
-from medkg_lab.models.ir import Chunk, ChunkSpan
+from medkg_lab.models.documents import Chunk, ChunkSpan
 from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.embed.options import SpladeOptions
 from medkg_lab.stages.extract.claims import read_claims, request_body

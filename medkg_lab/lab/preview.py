@@ -19,7 +19,7 @@ from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.errors import LabError, ServiceError
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.named_queries import Named
-from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import Lane, RequestOptions, StageContext, StageType
 from medkg_lab.stages.custom_types import custom_types

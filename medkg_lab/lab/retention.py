@@ -24,7 +24,7 @@ FILE = "retention.json"
 """The file in the state folder that says what the last time came to."""
 _DAY_S = 86_400.0
 _MIB = 1024 * 1024
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _SEQ_SHIFT = 20
 """A job's age is the number of the event that made it, and its place there in so many bits."""
 
@@ -116,7 +116,7 @@ def _sweep(lab: Lab, superseded_before: float) -> tuple[tuple[int, int], str]:
 def last(locations: Locations) -> Applied | None:
     """What the last time came to; None before the first one."""
     try:
-        return msgspec.json.decode(_file(locations).read_bytes()[:_MOST_BYTES], type=Applied)
+        return msgspec.json.decode(_file(locations).read_bytes()[:_MAX_BYTES], type=Applied)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
 

@@ -27,7 +27,7 @@ AGAIN_S = 60.0
 SESSION_S = 3600.0
 """Seconds for which the requests of a program that brings the same token are one login."""
 LOOK_INTERVAL_S = 1.0
-MOST_KINDS = 200
+MAX_KINDS = 200
 """Different acts that are held at most; of others it is only counted that there were some."""
 OTHERS = "others"
 ACCEPTED, REFUSED = "login.accepted", "login.refused"
@@ -118,7 +118,7 @@ class AccessLog:
             self._count(ActNoted(REFUSED, by, where, why=why))
 
     def _count(self, act: ActNoted) -> None:
-        known = act in self._counts or len(self._counts) < MOST_KINDS
+        known = act in self._counts or len(self._counts) < MAX_KINDS
         counted = act if known else ActNoted(act.action, "", act.subject, why=OTHERS)
         self._counts[counted] = self._counts.get(counted, 0) + 1
 

@@ -165,7 +165,7 @@ class Core:
         self.leases = Leases()
         self.failure_counts = FailureCounts()
         self._last_ts = 0.0
-        self.whole: Callable[[str], bool] = lambda part: True
+        self.is_part_working: Callable[[str], bool] = lambda part: True
         self._looked_at: dict[str, float] = {}
         self._catch_up()
         self.window = Window(self._events.last(SIZE_EVENTS))
@@ -306,7 +306,7 @@ class Core:
         self._looked_at |= dict.fromkeys(ready, now + CHECK_INTERVAL_S)
         here = [self.state.jobs[job_id] for job_id in ready if job_id in self.state.jobs]
         jobs = [*here, *self._remembered.jobs({job_id for job_id in ready if job_id not in self.state.jobs})]
-        whole = {part: self.whole(part) for part in {job.own or "" for job in jobs}}
+        whole = {part: self.is_part_working(part) for part in {job.own or "" for job in jobs}}
         return [Request(RetryOwn(uuid4().hex, job.id)) for job in jobs if whole[job.own or ""]]
 
     def find(self, job_id: str) -> Job | None:

@@ -17,12 +17,12 @@ from medkg_lab.ledger.errors import EmissionLost, LedgerClosing, LedgerError
 from medkg_lab.models.event_codec import draft_to_json
 from medkg_lab.models.events import EventData
 
-MOST_PENDING = 1024
+MAX_PENDING = 1024
 """Records that may be undelivered; `put` waits beyond that."""
-MOST_AT_ONCE = 256
+MAX_AT_ONCE = 256
 RETRY_INTERVAL_S = 0.1
 NEVER = float("inf")
-MOST_FAILED = 64
+MAX_FAILED = 64
 """Batches whose failure is kept for whoever asks: nobody may ever ask about one that was lost."""
 
 
@@ -72,13 +72,13 @@ class Emitter:
         """
         encoded = _encoded(events)
         with self._changed:
-            self._changed.wait_for(lambda: len(self._pending) < MOST_PENDING or batch_id in self._failed)
+            self._changed.wait_for(lambda: len(self._pending) < MAX_PENDING or batch_id in self._failed)
             if batch_id in self._failed:
                 raise self._failed.pop(batch_id)
             # What has waited here need not wait in the ledger as well: the answer would hold up an urgent one behind it.
             lazy = not urgent and not within_s
             self._pending.append(_Pending(command_id, batch_id, encoded, lazy))
-            self._send_by(0.0 if urgent or len(self._pending) >= MOST_AT_ONCE else time.monotonic() + within_s)
+            self._send_by(0.0 if urgent or len(self._pending) >= MAX_AT_ONCE else time.monotonic() + within_s)
 
     def drain(self, batch_id: str | None) -> list[str]:
         """Wait until nothing is pending; the jobs whose events were dropped since the last time.
@@ -90,7 +90,7 @@ class Emitter:
             self._changed.wait_for(lambda: not self._pending)
             failed = next(iter(self._failed), None) if batch_id is None else batch_id
             failure = self._failed.pop(failed, None) if failed is not None else None
-            while len(self._failed) > MOST_FAILED:
+            while len(self._failed) > MAX_FAILED:
                 del self._failed[next(iter(self._failed))]
             dropped, self._dropped = list(self._dropped), {}
         if failure is not None:
@@ -130,8 +130,8 @@ class Emitter:
         with self._changed:
             while not self._closing and (left := self._left()) > 0:
                 self._changed.wait(None if left == NEVER else left)
-            self._due = 0.0 if len(self._pending) > MOST_AT_ONCE else NEVER
-            return [self._pending[place] for place in range(min(len(self._pending), MOST_AT_ONCE))]
+            self._due = 0.0 if len(self._pending) > MAX_AT_ONCE else NEVER
+            return [self._pending[place] for place in range(min(len(self._pending), MAX_AT_ONCE))]
 
     def _send(self, client: rpc.Client, records: list[_Pending]) -> None:
         """Deliver `records`, repeatedly until they are answered or the deadline is over.

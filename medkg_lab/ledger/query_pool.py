@@ -19,7 +19,7 @@ from medkg_lab.ledger.views import Views
 
 COPIES = "-queries"
 """What is added to the name of the ledger's folder for the one of the copies."""
-MOST_AT_ONCE = 2
+MAX_AT_ONCE = 2
 IDLE_S = 60.0
 """How long a process that has nothing to do is kept for the next query: starting one takes longer than most queries."""
 START_TIMEOUT_S = 60.0
@@ -36,7 +36,7 @@ class QueryPool:
         self._views = views
         self._copies = ViewCopies(views, folder.with_name(folder.name + COPIES))
         self._thread = ThreadPoolExecutor(1, "copies")
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._places = asyncio.Semaphore(MAX_AT_ONCE)
         self._idle: list[_Child] = []
         self._ending: asyncio.TimerHandle | None = None
         self._closed = False

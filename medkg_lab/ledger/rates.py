@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 BURST_S = 0.5
-MOST_BUCKETS = 10_000
+MAX_BUCKETS = 10_000
 GRACE_S = 0.5
 """Seconds after the end of its wait in which who was refused asks again."""
 
@@ -60,7 +60,7 @@ class Rates:
         now = self._clock()
         bucket = self._buckets.setdefault((policy, key), _Bucket(1.0, now))
         self._buckets.move_to_end((policy, key))
-        if len(self._buckets) > MOST_BUCKETS:
+        if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         most = max(1.0, rate_per_s * BURST_S)
         bucket.tokens = min(most, bucket.tokens + (now - bucket.filled_at) * rate_per_s)

@@ -37,7 +37,7 @@ class Server:
         self._ops = Ops(core, self._bridge, self._positions, self._bookmarks)
         self._pool = QueryPool(opened.views, folder)
         self._maintenance = Maintenance(opened, self._bridge, self._positions)
-        core.whole = self._is_whole
+        core.is_part_working = self._is_whole
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`; `ready` is called when the socket is open."""

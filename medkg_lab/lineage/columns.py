@@ -7,7 +7,7 @@ from functools import cache
 
 from pydantic import BaseModel
 
-from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, Receipt
 

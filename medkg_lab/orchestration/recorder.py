@@ -22,7 +22,7 @@ from medkg_lab.orchestration.live_runs import LiveRuns
 from medkg_lab.orchestration.projection import Projection
 from medkg_lab.orchestration.pruning import Pruner
 from medkg_lab.orchestration.templates import PhaseTemplates
-from medkg_lab.orchestration.writer import Writer
+from medkg_lab.orchestration.writer import RunWriter
 from medkg_lab.settings import DagsterSettings
 from medkg_lab.topology.versions import from_json
 
@@ -64,7 +64,7 @@ class Recorder:
         self._pruner = Pruner(folder, keep, self._in_use, lambda seq: client.low_water(VIEW, seq), ages or now)
         self._prune_at = now()
         self._client = client
-        self._writer = Writer(folder)
+        self._writer = RunWriter(folder)
         self._known: dict[tuple[str, str], Sequence[PhaseTemplates]] = {}
         self._load()
         self.lag_seconds = 0.0

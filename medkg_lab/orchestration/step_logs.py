@@ -14,7 +14,7 @@ from medkg_lab.orchestration.compat import ComputeIOType, ConfigurableClassData,
 from medkg_lab.orchestration.runs import TAG_BATCH, TAG_JOB, tag
 from medkg_lab.text import sanitize
 
-MOST_LINES = 20_000
+MAX_LINES = 20_000
 """Lines of each log that are looked through, from its end."""
 _NOTHING = "The lab's processes logged nothing about {stage} of job {job}. `medkg-lab logs` shows all of their lines.\n"
 
@@ -53,7 +53,7 @@ class StepLogs(NoOpComputeLogManager):
 
     def _lines(self, wanted: set[str], stage: str) -> Iterator[str]:
         for path in sorted(self._folder.glob("*.log")):
-            lines = last_lines(path, MOST_LINES)
+            lines = last_lines(path, MAX_LINES)
             yield from (f"{path.stem}: {sanitize(line)}" for line in lines if is_about(line, wanted, stage))
 
 

@@ -33,7 +33,7 @@ _KEEP = "INSERT INTO medkg_recorder (key, value) VALUES (?, ?) ON CONFLICT (key)
 _FORGET = "DELETE FROM medkg_recorder WHERE key = ?"
 
 
-class Writer:
+class RunWriter:
     """The one bulk writer of Dagster's files; they must exist already."""
 
     def __init__(self, folder: Path) -> None:

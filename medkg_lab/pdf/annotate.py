@@ -56,7 +56,7 @@ def _apart(letter: Glyph, accent: Glyph) -> float:
 
 
 _LINE_END = re.compile(r"([^\W_]+)(?:\ufffe|[-\u2010]\r?\n)([^\W_]+)")
-_MOST_LINE_ENDS = 20_000
+_MAX_LINE_ENDS = 20_000
 _ROUNDING = 0.002
 """What boxes are rounded by, in fractions of the page."""
 _CELL_TYPES = frozenset({"text", "paragraph_title", "header", "footer", "page_number"})
@@ -93,7 +93,7 @@ def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> se
             for block in _blocks(page.get("blocks")):
                 if isinstance(box := block.get("bbox"), list) and len(box) == 4:
                     block["bbox"] = upright_box(box, turn)
-    found_all = {HIDDEN_TEXT: texts, LINE_ENDS: line_ends[:_MOST_LINE_ENDS], ACCENTS: accents, NOTES: notes}
+    found_all = {HIDDEN_TEXT: texts, LINE_ENDS: line_ends[:_MAX_LINE_ENDS], ACCENTS: accents, NOTES: notes}
     if added := {key: value for key, value in found_all.items() if value}:
         middle["extensions"] = {**middle.get("extensions", {}), **added}
     return {index for index in silent if str(index + 1) not in texts}

@@ -7,8 +7,8 @@ from medkg_lab.report.judged import Judged, Quality, measure
 from medkg_lab.sdk.lab import Lab
 from medkg_lab.sdk.records import Edge, Node
 
-MOST_ROWS = 500
-MOST_NODES = 150
+MAX_ROWS = 500
+MAX_NODES = 150
 _BUCKETS = 60
 
 _STAGES = """
@@ -16,11 +16,11 @@ SELECT stage, count(*), count(*) FILTER (WHERE status = 'failed'), median(ms), q
 FROM stage_run WHERE ms IS NOT NULL GROUP BY stage ORDER BY min(t0)"""
 _FAILURES = f"""
 SELECT doc_id, pipeline_name, state, coalesce(current_stage, ''), coalesce(failure_kind, ''), coalesce(reason, '')
-FROM job WHERE state IN ('failed', 'dead', 'cancelled') ORDER BY updated_at DESC LIMIT {MOST_ROWS}"""
+FROM job WHERE state IN ('failed', 'dead', 'cancelled') ORDER BY updated_at DESC LIMIT {MAX_ROWS}"""
 _GATES = f"""
 SELECT doc_id, gate, state, coalesce(how, ''), coalesce(opened_by, ''), coalesce(why, ''),
     CASE WHEN state = 'waiting' THEN ? ELSE opened_at END - waiting_since
-FROM gate ORDER BY waiting_since DESC LIMIT {MOST_ROWS}"""
+FROM gate ORDER BY waiting_since DESC LIMIT {MAX_ROWS}"""
 _STATES = "SELECT pipeline_name, state, count(*) FROM job GROUP BY ALL ORDER BY ALL"
 _ENDED = "SELECT updated_at FROM job WHERE state = 'completed' ORDER BY updated_at"
 _SPANS = """
@@ -106,7 +106,7 @@ def gather(lab: Lab, now: float, judged: Sequence[Judged] = ()) -> Facts:
     for pipeline, state, count in lab.table(_STATES).rows:
         pipelines.setdefault(pipeline, {})[state] = count
     graph = lab.graph()
-    nodes, edges = most_linked(graph.nodes, graph.edges, MOST_NODES)
+    nodes, edges = most_linked(graph.nodes, graph.edges, MAX_NODES)
     ((span, busy),) = lab.table(_SPANS).rows
     return Facts(
         home=str(lab.home),

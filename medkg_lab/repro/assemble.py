@@ -60,7 +60,7 @@ from medkg_lab.topology.policy_files import load_policies
 from medkg_lab.topology.profiles import load_profile
 from medkg_lab.topology.versions import content_version, to_json, version_of
 
-_MOST_BYTES = 512 * 1024 * 1024
+_MAX_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _submission(work: _Work, parts: Parts) -> Submission:
     content = None
     if parts.payload is not None:
         try:
-            data = read_regular(parts.payload, _MOST_BYTES)
+            data = read_regular(parts.payload, _MAX_BYTES)
         except OSError as error:
             raise NotAssembled(path=parts.payload, detail=error.strerror or error) from None
         content = Content(sha256=work.add_artifact(data), media_type=sniff.media_type(data), name=parts.payload.name)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from medkg_lab.models.ir import Extraction
+from medkg_lab.models.documents import Extraction
 from medkg_lab.repro.manifest import Tolerance
 from medkg_lab.stages.contracts import Embeddings, Receipt
 

@@ -19,7 +19,7 @@ PREFIX = "org.medicalkg.orchestration."
 _CE = ("ce_", "ce-")
 _NAME = re.compile("[a-z0-9]+")
 """What an attribute's name may be; others, such as `job_id`, are no part of the specification."""
-_MOST_BYTES = 512 * 1024 * 1024
+_MAX_BYTES = 512 * 1024 * 1024
 _OUTPUTS = ("*middle*.json", "*content_list_v2*.json", "*content_list*.json", "*pdf_info*.json", "*.json")
 """The files of a converter's folder, what says most first."""
 
@@ -152,13 +152,13 @@ def converter_output(folder: Path) -> tuple[str, bytes]:
     """The name and bytes of the JSON that a converter left in `folder`, or of `folder` if it is a file. Raises NotAssembled."""
     if folder.is_file():
         try:
-            return folder.name, read_regular(folder, _MOST_BYTES)
+            return folder.name, read_regular(folder, _MAX_BYTES)
         except OSError as error:
             raise NotAssembled(path=folder, detail=error.strerror or error) from None
     for pattern in _OUTPUTS:
         for path in sorted(folder.rglob(pattern)):
-            if path.is_file() and path.stat().st_size <= _MOST_BYTES:
-                return path.name, read_regular(path, _MOST_BYTES)
+            if path.is_file() and path.stat().st_size <= _MAX_BYTES:
+                return path.name, read_regular(path, _MAX_BYTES)
     raise NotAssembled(path=folder, detail="there is no JSON of a converter in it")
 
 

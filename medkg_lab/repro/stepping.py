@@ -28,7 +28,7 @@ set KIND FILE [JOB]        let the job have this value, as JSON
 topology VERSION|FILE      go on with another topology
 events [N]                 what happened in the incident until this moment
 quit                       end here"""
-_MOST_CHARACTERS = 4000
+_MAX_CHARACTERS = 4000
 
 
 class Quit(Exception):
@@ -145,4 +145,4 @@ def _value_text(kind: str, value: Any) -> str:
     if kind == "embeddings":
         return f"{len(value.chunk_ids)} vectors of {value.dimension} by {value.model}"
     data = KINDS[kind].encode(value) if kind in KINDS else orjson.dumps(value.model_dump(mode="json"))
-    return data.decode()[:_MOST_CHARACTERS]
+    return data.decode()[:_MAX_CHARACTERS]

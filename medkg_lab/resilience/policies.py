@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from medkg_lab.models.ir import Frozen
+from medkg_lab.models.documents import Frozen
 from medkg_lab.resilience.errors import UnknownPolicy
 
 POLICY_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"

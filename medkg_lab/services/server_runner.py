@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_INTERVAL_S = 0.2
 _ANSWER_TIMEOUT_S = 5.0
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _END_TIMEOUT_S = 3.0
 """Less than the supervisor gives a process to end."""
 
@@ -111,7 +111,7 @@ def _unready(url: str) -> str:
     """Why the server at `url` is not ready; empty when it answers 200."""
     try:
         with HttpxClient() as http:
-            answer = http.request("GET", url, timeout=_ANSWER_TIMEOUT_S, max_bytes=_MOST_BYTES, endpoint=True)
+            answer = http.request("GET", url, timeout=_ANSWER_TIMEOUT_S, max_bytes=_MAX_BYTES, endpoint=True)
     except LabError as error:
         return str(error)
     return "" if answer.status == 200 else f"it answers HTTP {answer.status}"

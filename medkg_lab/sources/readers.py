@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.plugins import published
 
 GROUP = "medkg_lab.readers"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack, runtime_checkable
 
 from medkg_lab.errors import LabError
-from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.custom_types import custom_types
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from medkg_lab.models.ir import Chunk, Document, Extraction
+from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, SparseVectors, StageType
 from medkg_lab.stages.custom_types import custom_types

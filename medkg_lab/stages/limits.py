@@ -6,7 +6,7 @@ Every stage's work grows with these, and nothing else of a document says how lon
 from collections.abc import Iterable
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import Block
+from medkg_lab.models.documents import Block
 
 MAX_BLOCKS = 100_000
 MAX_CHARACTERS = 10_000_000

@@ -113,7 +113,7 @@ def decide(
 def missing(spec: ProcessSpec, observed: Mapping[str, Observed]) -> list[str]:
     """The processes that `spec` waits for."""
     unready = [name for name in spec.after if observed[name].state is not State.READY]
-    return unready + [name for name in spec.settled if not _is_settled(observed[name])]
+    return unready + [name for name in spec.after_outcome if not _is_settled(observed[name])]
 
 
 def _is_settled(seen: Observed) -> bool:
@@ -146,7 +146,7 @@ def _stop(
     if seen.state not in RUNNING:
         return None
     needed = any(
-        spec.name in (*other.after, *other.settled) and observed[other.name].state in RUNNING for other in specs
+        spec.name in (*other.after, *other.after_outcome) and observed[other.name].state in RUNNING for other in specs
     )
     return None if needed else Terminate(spec.name)
 

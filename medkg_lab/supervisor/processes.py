@@ -56,12 +56,12 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         *arguments: str,
         after: tuple[str, ...] = (),
         port: int | None = None,
-        settled: tuple[str, ...] = (),
+        after_outcome: tuple[str, ...] = (),
         slow: bool = False,
         niceness: int = 0,
     ) -> ProcessSpec:
         argv = tuple(launch.python(f"medkg_lab.{module}", *locations.arguments(), *arguments))
-        return ProcessSpec(name, argv, after, port, settled, slow, niceness)
+        return ProcessSpec(name, argv, after, port, after_outcome, slow, niceness)
 
     readers = optional_readers(settings)
     servers = _servers(locations, settings)
@@ -70,18 +70,18 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         *((broker,) if broker else ()),
         # One after the other: each measures the memory of the GPU that is free when it starts.
         *(
-            ours(f"{SERVER}{name}", "services", "--name", name, slow=True, settled=loaded[max(0, n - 1) : n])
+            ours(f"{SERVER}{name}", "services", "--name", name, slow=True, after_outcome=loaded[max(0, n - 1) : n])
             for n, name in enumerate(servers)
         ),
         ours("ledgerd", "ledger", *(f"--reader={name}" for name in readers), niceness=BACKGROUND_NICENESS),
         ours("knowledge", "knowledge", after=("ledgerd",)),
         ours("bridge", "bridge", after=(*queue, "ledgerd"), niceness=BACKGROUND_NICENESS),
         *(
-            ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",), settled=loaded)
+            ours(name, "engine", "--name", name, "--lane", "compute", after=("ledgerd",), after_outcome=loaded)
             for name in compute_engines(settings.compute_engines)
         ),
         ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
-        ours("pdf", "pdf", after=(*queue, "ledgerd"), settled=loaded),
+        ours("pdf", "pdf", after=(*queue, "ledgerd"), after_outcome=loaded),
         ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),
         *(ours(name, name, port=_port(name, settings), niceness=BACKGROUND_NICENESS) for name in readers),
     )

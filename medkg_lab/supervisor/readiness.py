@@ -9,7 +9,7 @@ STARTS_S = 600.0
 """Seconds in which a lab starts at most, unless a person says otherwise."""
 STALLED_S = 90.0
 """Seconds without any progress after which nobody waits any longer."""
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 """Ends of one process, one after the other, after which nobody waits for it: it fails in the same way each time."""
 
 
@@ -51,7 +51,7 @@ def hopeless(processes: Sequence[ProcessRow]) -> list[ProcessRow]:
 
 
 def _is_lost(one: ProcessRow) -> bool:
-    return one.state == "given_up" or (one.state == "exited" and one.failures >= MOST_FAILURES)
+    return one.state == "given_up" or (one.state == "exited" and one.failures >= MAX_FAILURES)
 
 
 def _sentence(one: ProcessRow, now: float, began: float) -> str:

@@ -22,7 +22,7 @@ FIRST_REMOVAL_S = 300.0
 IF_OLDER = "--if-older"
 _LOOKS = 20
 """Looks within the time between two runs."""
-_MOST_PAUSE_S = 3600.0
+_MAX_PAUSE_S = 3600.0
 _END_S = 5.0
 _HOUR_S = 3600.0
 
@@ -42,7 +42,7 @@ class Schedule:
         self._what = words[0]
         self._running: subprocess.Popen[bytes] | None = None
         pause = every_hours * _HOUR_S / _LOOKS
-        self._pause = min(_MOST_PAUSE_S, pause)
+        self._pause = min(_MAX_PAUSE_S, pause)
         self._next = now + min(first_s, self._pause)
 
     def step(self, now: float) -> None:

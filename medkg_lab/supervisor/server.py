@@ -128,7 +128,7 @@ def _describe(child: Child, children: Children) -> ProcessRow:
         port=child.spec.port,
         reason=silence or child.reason or _waiting_for(child, children),
         since=child.started_at or None,
-        slow=child.spec.slow or any(name in child.spec.settled for name in _waited_for(child, children)),
+        slow=child.spec.slow or any(name in child.spec.after_outcome for name in _waited_for(child, children)),
     )
 
 

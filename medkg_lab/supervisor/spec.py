@@ -10,7 +10,7 @@ LOCK = "labd.lock"
 class ProcessSpec:
     """One process: `after` names those that must be ready first; `port` is the TCP port it listens on, if any.
 
-    `settled` names those that it comes after as well, but which may fail: it starts once each of them is ready, or has failed.
+    `after_outcome` names those that it comes after as well, but which may fail: it starts once each is ready, or has failed.
     `slow` says that nobody waits for it when the lab starts, nor for a process that waits for it: a model may load for minutes.
     `niceness` is how far it stands back for others when processors are short (0 to 19, as of nice(1)).
     """
@@ -19,6 +19,6 @@ class ProcessSpec:
     argv: tuple[str, ...]
     after: tuple[str, ...] = ()
     port: int | None = None
-    settled: tuple[str, ...] = ()
+    after_outcome: tuple[str, ...] = ()
     slow: bool = False
     niceness: int = 0

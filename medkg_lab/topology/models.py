@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from medkg_lab.models.ir import Frozen
+from medkg_lab.models.documents import Frozen
 from medkg_lab.stages.contracts import StageType
 
 STAGE_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from medkg_lab.errors import LabError
-from medkg_lab.models.ir import Frozen
+from medkg_lab.models.documents import Frozen
 from medkg_lab.stages.contracts import StageType
 from medkg_lab.topology.errors import Problem, ProfileInvalid
 from medkg_lab.topology.models import SHARED_NAME, StageDefinition

@@ -14,7 +14,7 @@ ASK = b"\x1b]11;?\x1b\\\x1b[c"
 """The background colour (xterm, OSC 11), and after it what every terminal answers (DA1): then no more is to come."""
 PATIENCE_S = 0.3
 """Seconds that the terminal has; over a slow line it answers later, and is then dark."""
-MOST_BYTES = 4096
+MAX_BYTES = 4096
 _COLOUR = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 _ATTRIBUTES = re.compile(rb"\x1b\[\?[\d;]*c")
 
@@ -50,7 +50,7 @@ def _query(handle: int, patience: float) -> str | None:
         tty.setraw(handle, termios.TCSANOW)
         os.write(handle, ASK)
         answer, until = b"", time.monotonic() + patience
-        while not _ATTRIBUTES.search(answer) and len(answer) < MOST_BYTES:
+        while not _ATTRIBUTES.search(answer) and len(answer) < MAX_BYTES:
             ready, _, _ = select.select([handle], [], [], max(0.0, until - time.monotonic()))
             if not ready:
                 break

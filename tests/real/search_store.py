@@ -11,7 +11,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.service import Knowledge
-from medkg_lab.models.ir import Chunk, Document
+from medkg_lab.models.documents import Chunk, Document
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.chunk.implementation import SPLITTER
 from medkg_lab.stages.contracts import Embeddings, IndexInput

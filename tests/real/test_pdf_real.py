@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle
 from medkg_lab.xml_source import parse_xml

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg_lab.models.ir import BlockKind, Chunk, Document
+from medkg_lab.models.documents import BlockKind, Chunk, Document
 from medkg_lab.stages.chunk.implementation import SPLITTER
 from medkg_lab.stages.chunk.splitter import HaystackSplitter, text_of
 from medkg_lab.stages.embed.weights import load_tokenizer

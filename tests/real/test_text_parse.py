@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from tests.real.text_files import files, letters, read
 
 _NOT_TEXT = {"object-id", "tex-math"}

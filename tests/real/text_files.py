@@ -5,7 +5,7 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.stages.parse.auto import parse
 
 

@@ -36,7 +36,7 @@ def dialect(tree: ast.Module) -> list[str]:
 
 
 def without_unit(tree: ast.Module) -> list[str]:
-    """Constants that are seconds by their looks (a number with a point), or named after a unit in another way."""
+    """Constants that are seconds by their looks (a number with a point), or named after a unit or a maximum in another way."""
     found = []
     for node in tree.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign):
@@ -45,7 +45,11 @@ def without_unit(tree: ast.Module) -> list[str]:
             if isinstance(target, ast.Name) and re.fullmatch(r"_?[A-Z][A-Z0-9_]*", target.id):
                 value = node.value
                 number = isinstance(value, ast.Constant) and isinstance(value.value, float) and value.value >= 1.0
-                if target.id.endswith("_SECONDS") or (number and not UNIT.search(target.id)):
+                if (
+                    target.id.endswith("_SECONDS")
+                    or target.id.startswith(("MOST_", "_MOST_"))
+                    or (number and not UNIT.search(target.id))
+                ):
                     found.append(f"{node.lineno}: {target.id}")
     return found
 
@@ -68,7 +72,7 @@ def test_a_name_of_a_dialect_is_found(source: str) -> None:
     assert dialect(ast.parse(source))
 
 
-@pytest.mark.parametrize("source", ["PAUSE = 1.0", "WAIT_SECONDS = 2", "_GRACE: float = 4.0"])
+@pytest.mark.parametrize("source", ["PAUSE = 1.0", "WAIT_SECONDS = 2", "_GRACE: float = 4.0", "MOST_BYTES = 9"])
 def test_a_constant_without_its_unit_is_found(source: str) -> None:
     assert without_unit(ast.parse(source))
 

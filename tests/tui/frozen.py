@@ -44,7 +44,7 @@ KEYS = {
 LOG_BYTES = 4000
 STANDING = Appearance(reduced_motion=True)
 """A cursor that blinks would be in every second picture."""
-STILL, STILL_WHILE_ASKED, MOST_LOOKS = 10, 30, 600
+STILL, STILL_WHILE_ASKED, MAX_LOOKS = 10, 30, 600
 """Looks that have to be the same: at answers that come at once, and at those of a lab that works."""
 _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 _ID = re.compile(r"terminal-\d+-")
@@ -187,7 +187,7 @@ def in_motion(seen: Snapshot) -> Snapshot:
 
 async def _still(screen: Screen, still: int) -> str:
     last, same = "", 0
-    for _ in range(MOST_LOOKS):
+    for _ in range(MAX_LOOKS):
         await screen.pilot.pause(0.05)
         screen.app.mode.repaint_frame()  # as every snapshot of a lab that goes on does
         picture = normal(screen.app.export_screenshot(title="medkg-lab"))

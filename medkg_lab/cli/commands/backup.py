@@ -12,7 +12,7 @@ from medkg_lab.cli.parser import text_path
 if TYPE_CHECKING:
     from medkg_lab.lab.backups import Backup
 
-_MOST_KEPT = 10_000
+_MAX_KEPT = 10_000
 _MIB = 1024 * 1024
 _LONGEST_S = 100 * 366 * 86_400.0
 
@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     )
     create = group.add_parser("create", parents=[common], help="make a backup")
     create.add_argument("--to", type=text_path, metavar="FOLDER", help="make it below this folder")
-    create.add_argument("--keep", type=between(1, _MOST_KEPT), help="remove all but so many of the newest there")
+    create.add_argument("--keep", type=between(1, _MAX_KEPT), help="remove all but so many of the newest there")
     create.add_argument(
         "--if-older", type=seconds(high=_LONGEST_S), metavar="SECONDS", help="only if the newest one there is older"
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medkg_lab.models.ir import Chunk, Document
+from medkg_lab.models.documents import Chunk, Document
 
 
 def places(document: Document, chunks: Sequence[Chunk]) -> list[dict[str, object]]:

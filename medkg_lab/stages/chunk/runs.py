@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from medkg_lab.models.ir import Block, BlockKind
+from medkg_lab.models.documents import Block, BlockKind
 
 BLOCK_JOIN = "\n\n"
 """What stands between two blocks in a passage."""

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from tokenizers import Tokenizer
 
-from medkg_lab.models.ir import Block, Chunk, ChunkSpan, Document
+from medkg_lab.models.documents import Block, Chunk, ChunkSpan, Document
 from medkg_lab.stages.chunk.errors import NothingToChunk
 from medkg_lab.stages.chunk.options import SplitterOptions
 from medkg_lab.stages.chunk.runs import BLOCK_JOIN, ROW_JOIN, Run, TableRun, group_blocks

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.errors import LabError
-from medkg_lab.models.ir import Chunk
+from medkg_lab.models.documents import Chunk
 from medkg_lab.stages.contracts import Embeddings, StageContext
 
 DEVICE = "cpu"

@@ -13,7 +13,7 @@ from medkg_lab.stages.embed.errors import EndpointDown
 from medkg_lab.stages.embed.openai_answers import read_answer
 from medkg_lab.stages.embed.options import OpenAIOptions
 
-_MOST_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 _PROBE_TEXT = "Does this endpoint answer?"
 
 
@@ -54,7 +54,7 @@ def _fetch_vectors(
             headers={"content-type": "application/json"},
             body=orjson.dumps({"model": chosen.model, "input": texts}),
             timeout=timeout,
-            max_bytes=_MOST_BYTES,
+            max_bytes=_MAX_BYTES,
             endpoint=True,
         )
     except LabError as error:

@@ -21,7 +21,7 @@ from medkg_lab.stages.embed.own_models import GRAPH, LARGEST_BYTES, TOKENIZER, E
 from medkg_lab.stages.embed.weights import Architecture, parse_safetensors
 
 _CONFIG_BYTES = 16 * 1024 * 1024
-_MOST_TOKENS = 512
+_MAX_TOKENS = 512
 """Where a folder does not say how many a text may have."""
 _LEAST_VOCABULARY = 0.9
 """Of the entries that `config.json` names, the share that the tokenizer must know: graphs are padded, but not by more."""
@@ -224,7 +224,7 @@ def _check_vocabulary(
 
 def _most_tokens(folder: _Folder, of_sentences: Mapping[str, object], config: Mapping[str, object]) -> int:
     said = of_sentences.get("max_seq_length")
-    said = said if said is not None else config.get("max_position_embeddings", _MOST_TOKENS)
+    said = said if said is not None else config.get("max_position_embeddings", _MAX_TOKENS)
     if not isinstance(said, int) or not 4 <= said <= 65_536:
         raise folder.bad(f"it says that a text may have {said!r} tokens, and 4 to 65536 can be used")
     return said

@@ -10,7 +10,7 @@ from haystack.utils import Secret
 from openai import APIConnectionError, APIError, APIStatusError
 
 from medkg_lab.errors import LabError
-from medkg_lab.models.ir import Chunk
+from medkg_lab.models.documents import Chunk
 from medkg_lab.stages.contracts import Embeddings, StageContext
 from medkg_lab.stages.embed.errors import EndpointDown, EndpointWrongVectors
 from medkg_lab.stages.embed.openai_answers import failed, short, unit_vectors

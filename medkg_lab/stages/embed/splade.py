@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from medkg_lab.models.ir import Chunk
+from medkg_lab.models.documents import Chunk
 from medkg_lab.stages.contracts import Embeddings, SparseVectors, StageContext
 from medkg_lab.stages.embed.errors import (
     SpladeOutOfMemory,

@@ -8,7 +8,7 @@ import httpx
 from medkg_lab.errors import LabError
 from medkg_lab.stages.contracts import HttpClient
 
-_MOST_BYTES = 256 * 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
 _DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """The answer's bytes are decoded already."""
 
@@ -42,7 +42,7 @@ class HttpClientTransport(httpx.BaseTransport):
                 headers=headers,
                 body=request.read(),
                 timeout=self._timeout,
-                max_bytes=_MOST_BYTES,
+                max_bytes=_MAX_BYTES,
                 endpoint=True,
             )
         except LabError as error:

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medkg_lab.models.ir import Chunk
+from medkg_lab.models.documents import Chunk
 
 Relation = Literal[
     "TREATS",
@@ -19,7 +19,7 @@ Relation = Literal[
     "INTERACTS_WITH",
     "DIAGNOSES",
 ]
-MOST_CLAIMS = 20
+MAX_CLAIMS = 20
 _INSTRUCTION = (
     "You read one passage of a biomedical document and list the claims that it states about drugs, diseases, procedures and "
     "outcomes. Subject and object are words of the passage itself. Evidence is the passage's sentence, copied exactly. Leave out "
@@ -44,7 +44,7 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    claims: tuple[Claim, ...] = Field(max_length=MOST_CLAIMS)
+    claims: tuple[Claim, ...] = Field(max_length=MAX_CLAIMS)
 
 
 def request_body(chunk: Chunk, model: str, max_tokens: int) -> dict[str, object]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from medkg_lab.models.ir import Code, Document, Edge, Node
+from medkg_lab.models.documents import Code, Document, Edge, Node
 from medkg_lab.stages.extract.folding import normalise, term_id
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Node
+from medkg_lab.models.documents import Chunk, Document, Edge, Extraction, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims, request_body
 from medkg_lab.stages.extract.errors import LlmUnusable

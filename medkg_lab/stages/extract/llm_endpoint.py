@@ -10,7 +10,7 @@ from medkg_lab.stages.contracts import HttpClient
 from medkg_lab.stages.extract.errors import LlmDown, LlmFailed, LlmOutOfMemory
 from medkg_lab.stages.extract.options import LlmOptions
 
-_MOST_BYTES = 4 * 1024 * 1024
+_MAX_BYTES = 4 * 1024 * 1024
 _DETAIL = 300
 _PROBE_TIMEOUT_S = 10.0
 
@@ -26,7 +26,7 @@ async def request(
             headers={"content-type": "application/json"},
             body=None if body is None else orjson.dumps(body),
             timeout=timeout,
-            max_bytes=_MOST_BYTES,
+            max_bytes=_MAX_BYTES,
             endpoint=True,
         )
     except LabError as error:

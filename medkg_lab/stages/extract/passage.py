@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from medkg_lab.models.ir import Chunk, Mention
+from medkg_lab.models.documents import Chunk, Mention
 from medkg_lab.stages.extract.context import Assertion, Target, assertions
 from medkg_lab.stages.extract.exclusions import Exclusions
 

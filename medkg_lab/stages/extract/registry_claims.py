@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from medkg_lab.models.ir import Code, Document, Node
+from medkg_lab.models.documents import Code, Document, Node
 from medkg_lab.stages.parse.ctgov_codes import ARM_INTERVENTION, ARM_KIND
 
 STUDIED_TO_TREAT = "STUDIED_TO_TREAT"

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import ahocorasick
 
-from medkg_lab.models.ir import Chunk, Document, Edge, Mention, Node
+from medkg_lab.models.documents import Chunk, Document, Edge, Mention, Node
 from medkg_lab.stages.extract.claim_rules import (
     ASSOCIATED_WITH,
     EXPOSURE,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from medkg_lab.models.ir import Chunk, Document, Edge, Extraction, Mention, Node
+from medkg_lab.models.documents import Chunk, Document, Edge, Extraction, Mention, Node
 from medkg_lab.stages.contracts import ExtractInput, StageContext
 from medkg_lab.stages.extract.abbreviations import find_abbreviations
 from medkg_lab.stages.extract.coded_statements import Statements, node_of, read_statements

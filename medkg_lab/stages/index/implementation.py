@@ -9,7 +9,7 @@ from medkg_lab.knowledge.client import connected
 from medkg_lab.knowledge.errors import KnowledgeUnavailable, UnusableDocument
 from medkg_lab.knowledge.messages import SparseRows, TextDocument
 from medkg_lab.models import citations
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import IndexInput, Receipt, StageContext, StageType
 from medkg_lab.stages.index.options import IndexOptions

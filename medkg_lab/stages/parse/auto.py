@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.models.submission import Payload
 from medkg_lab.sources import bioc, registry_csv, sniff, studies
 from medkg_lab.sources.encodings import NotText, as_utf8, decode

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.sources import bioc
 from medkg_lab.stages.parse.builder import Builder, Section
 from medkg_lab.stages.parse.errors import NotAnArticle

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from medkg_lab.models.ir import Block, BlockKind, Code, Document, Place, Table
+from medkg_lab.models.documents import Block, BlockKind, Code, Document, Place, Table
 from medkg_lab.stages.limits import Size, check_cells
 from medkg_lab.stages.parse.errors import EmptyDocument
 from medkg_lab.stages.parse.text import squeeze, table_text

@@ -6,7 +6,7 @@ what was not asked for), and keys that are not in the structure are passed over.
 
 from typing import Any
 
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.stages.parse.ctgov_blocks import Blocks
 from medkg_lab.stages.parse.ctgov_codes import read_codes
 from medkg_lab.stages.parse.ctgov_documents import read_documents

@@ -2,7 +2,7 @@
 
 import re
 
-from medkg_lab.models.ir import Block, BlockKind, Table
+from medkg_lab.models.documents import Block, BlockKind, Table
 from medkg_lab.stages.criteria import is_heading, split_headings
 from medkg_lab.stages.limits import Size, check_cells
 from medkg_lab.stages.parse.record import Record

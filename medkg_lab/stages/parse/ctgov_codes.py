@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from medkg_lab.models.ir import Code
+from medkg_lab.models.documents import Code
 from medkg_lab.stages.parse.record import Record
 
 _LAST_SHORT_DESCRIPTOR = 66331

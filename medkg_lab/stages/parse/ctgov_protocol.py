@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from medkg_lab.models.ir import BlockKind
+from medkg_lab.models.documents import BlockKind
 from medkg_lab.stages.parse.ctgov_blocks import Blocks, Section
 from medkg_lab.stages.parse.record import Record
 

@@ -1,6 +1,6 @@
 """The results of a study as blocks: participant flow, baseline, outcome measures and adverse events, with values as tables."""
 
-from medkg_lab.models.ir import BlockKind
+from medkg_lab.models.documents import BlockKind
 from medkg_lab.stages.parse.ctgov_blocks import Blocks, Section
 from medkg_lab.stages.parse.ctgov_documents import read_agreements
 from medkg_lab.stages.parse.record import Record

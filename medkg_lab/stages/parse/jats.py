@@ -1,6 +1,6 @@
 """A JATS article (or its NLM predecessor) as a Document."""
 
-from medkg_lab.models.ir import Block, BlockKind, Document, Place
+from medkg_lab.models.documents import Block, BlockKind, Document, Place
 from medkg_lab.stages.parse.errors import EmptyDocument, LegacyRegistryXml, NotAnArticle, OpenAccessRefusal
 from medkg_lab.stages.parse.jats_body import BodyReader
 from medkg_lab.stages.parse.jats_doubts import find_doubts

@@ -6,7 +6,7 @@ Tag library: https://jats.nlm.nih.gov/archiving/tag-library/
 
 from collections.abc import Callable, Mapping
 
-from medkg_lab.models.ir import Block, BlockKind, Place, Table
+from medkg_lab.models.documents import Block, BlockKind, Place, Table
 from medkg_lab.stages.limits import Size
 from medkg_lab.stages.parse.jats_inline import INLINE, NO_FORMULA, formula_text, inline_text, own_text, parted_text
 from medkg_lab.stages.parse.jats_table import read_table

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from medkg_lab.models.ir import Code, Place
+from medkg_lab.models.documents import Code, Place
 from medkg_lab.stages.parse.jats_inline import inline_text
 from medkg_lab.stages.parse.jats_statements import Metadata, read_fate, read_related, read_statements
 from medkg_lab.stages.parse.paths import Paths

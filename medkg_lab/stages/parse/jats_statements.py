@@ -6,7 +6,7 @@ Elements by https://jats.nlm.nih.gov/archiving/tag-library/, types of related ar
 import re
 from collections.abc import Iterator
 
-from medkg_lab.models.ir import Code, Place
+from medkg_lab.models.documents import Code, Place
 from medkg_lab.stages.parse.jats_inline import inline_text, parted_text
 from medkg_lab.stages.parse.paths import Paths
 from medkg_lab.stages.parse.text import squeeze, words

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from medkg_lab.models.ir import Table
+from medkg_lab.models.documents import Table
 from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.jats_inline import inline_text
 from medkg_lab.stages.parse.xml import Element, children, local_name

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from medkg_lab.stages.parse.scripts import subscript, superscript, with_brackets
 from medkg_lab.stages.parse.text import words
 
-_MOST_DEPTH = 12
+_MAX_DEPTH = 12
 _LONGEST = 20_000
 """Characters of a formula that are read; a longer one stays as it is."""
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|.", re.DOTALL)
@@ -98,7 +98,7 @@ class _Reader:
             script = with_brackets(self._argument(depth))
             return superscript(before, script) if token == "^" else subscript(before, script)
         if token == "{":
-            return self.group(before, depth + 1) if depth < _MOST_DEPTH else ""
+            return self.group(before, depth + 1) if depth < _MAX_DEPTH else ""
         if token.isspace() or token == "$":
             return ""
         if token in ("~", "&"):
@@ -128,7 +128,7 @@ class _Reader:
         """The next group or token."""
         while self._place < len(self._tokens) and self._tokens[self._place].isspace():
             self._place += 1
-        if self._place == len(self._tokens) or depth >= _MOST_DEPTH:
+        if self._place == len(self._tokens) or depth >= _MAX_DEPTH:
             return ""
         token = self._tokens[self._place]
         self._place += 1

@@ -7,8 +7,8 @@ from lxml import etree
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
 
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.models.identifiers import Scheme, parse
-from medkg_lab.models.ir import BlockKind, Document
 from medkg_lab.stages.parse.builder import Builder, Section
 from medkg_lab.stages.parse.errors import EmptyDocument, TooDeep, TooLarge
 from medkg_lab.stages.parse.text import words

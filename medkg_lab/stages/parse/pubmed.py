@@ -3,8 +3,8 @@
 Elements: https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html
 """
 
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.models.identifiers import Scheme, parse
-from medkg_lab.models.ir import BlockKind, Document
 from medkg_lab.models.relations import KEY, PUBMED_REFERENCES, Relation, read
 from medkg_lab.stages.parse.builder import Builder
 from medkg_lab.stages.parse.errors import NotAnArticle

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from medkg_lab.models.ir import Place
+from medkg_lab.models.documents import Place
 from medkg_lab.stages.parse.errors import MalformedJson, TooLarge
 from medkg_lab.stages.parse.text import squeeze, unescape_markdown, words
 

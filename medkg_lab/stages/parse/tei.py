@@ -1,6 +1,6 @@
 """A TEI article as GROBID writes it (https://grobid.readthedocs.io/en/latest/TEI-encoding-of-results/) as a Document."""
 
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.sources import tei
 from medkg_lab.stages.parse.builder import Builder, Section
 from medkg_lab.stages.parse.paths import Paths

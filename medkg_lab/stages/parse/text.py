@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from medkg_lab.models.ir import Table
+from medkg_lab.models.documents import Table
 
 _MARKDOWN_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>&^~|\"'=:$%@/])")
 _UNSEEN = re.compile("[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")

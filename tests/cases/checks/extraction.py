@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from medkg_lab.models.ir import Document, Extraction
+from medkg_lab.models.documents import Document, Extraction
 from medkg_lab.repro.redaction_patterns import NOT_SOUGHT
 from medkg_lab.repro.secrets import in_value
 from medkg_lab.stages.chunk.options import SplitterOptions

@@ -25,7 +25,7 @@ ATTACKS = (
     "PRAGMA version",
     "SELECT getenv('HOME')",
 )
-MOST_GROWTH_KIB = 128 * 1024
+MAX_GROWTH_KIB = 128 * 1024
 RESTARTS = 20
 LARGE, SMALL = 2, 5
 """Documents with each restart: real articles, where there are any, and small studies."""
@@ -75,7 +75,7 @@ def memory(context: Context) -> Outcome:
         growth = most_memory(lab) - before
         same = lab.pids()["ledgerd"] == pid
         answered = lab.ok("sql", "SELECT count(*) FROM job")["rows"] == [[0]]
-    right = not unclear and same and answered and growth < MOST_GROWTH_KIB
+    right = not unclear and same and answered and growth < MAX_GROWTH_KIB
     got = f"{len(ATTACKS) - len(unclear)} of {len(ATTACKS)} refused, the ledger grew by {growth // 1024} MiB"
     return Outcome(right, got + "".join(f"; not clear: {sql}" for sql in unclear))
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medkg_lab.models.ir import BlockKind, Chunk, Document
+from medkg_lab.models.documents import BlockKind, Chunk, Document
 from medkg_lab.pdf.converter import Bounds, run_converter
 from medkg_lab.pdf.worker import read_conversion
 from medkg_lab.stages.chunk.options import SplitterOptions

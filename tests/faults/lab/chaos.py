@@ -43,7 +43,7 @@ READY_WITHIN = 180.0
 FINISHED_WITHIN = 1800.0
 PER_FAULT = 3
 """Documents that are submitted with each fault, at the least."""
-MOST_DOCUMENTS = 126
+MAX_DOCUMENTS = 126
 HERE = Path(__file__).resolve()
 DEMO = HERE.parents[3] / "bundled_pipelines" / "demo"
 FINAL = {"completed", "failed", "dead", "cancelled"}
@@ -81,7 +81,7 @@ def real_documents(shared: Path) -> list[Path]:
     """Articles, studies and PDFs among the shared data that a lab must be able to take in."""
     articles = sorted((shared / "jats").glob("*.nxml"))
     pdfs = sorted((shared / "pdf" / "paired_with_jats").glob("*.pdf"))[:6]
-    return [*pdfs, *articles][:MOST_DOCUMENTS]
+    return [*pdfs, *articles][:MAX_DOCUMENTS]
 
 
 def bundled_documents(folder: Path, studies: int) -> list[Path]:
@@ -236,7 +236,7 @@ def run(
     faults: Sequence[str] = FAULTS,
     seed: int = 0,
     note: Callable[[str], None] = lambda line: None,
-    most: int = MOST_DOCUMENTS,
+    most: int = MAX_DOCUMENTS,
 ) -> Report:
     """Run the matrix on a lab of its own with `most` real documents, or more where each fault is to have some."""
     steps = matrix(rounds, processes, faults, seed)

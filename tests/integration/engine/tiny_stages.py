@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medkg_lab.errors import DocumentError, LabError, ServiceError
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, Receipt, StageContext, StageType
 from medkg_lab.stages.embed.implementation import OPENAI

@@ -18,7 +18,7 @@ from medkg_lab.knowledge.errors import (
     NoKnowledgeProcess,
     UnusableDocument,
 )
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Extraction, Node, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Extraction, Node, Place
 from medkg_lab.models.stored import Stored
 from medkg_lab.rpc import RemoteFailure
 from medkg_lab.stages.contracts import BatchStage, Embeddings, IndexInput, KGInput, Receipt, StageContext, StageType

@@ -16,8 +16,8 @@ import websockets
 from medkg_lab import credentials, exit_codes, linux
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.locations import locate
+from medkg_lab.models.documents import Block, BlockKind, Document, Place
 from medkg_lab.models.events import Evidence
-from medkg_lab.models.ir import Block, BlockKind, Document, Place
 from medkg_lab.orchestration.connections import MAX_MESSAGE_BYTES
 from medkg_lab.orchestration.runs import TAG_DOC, TAG_JOB, TAG_RELEASE, visible_run_id
 from medkg_lab.ports import lab_ports

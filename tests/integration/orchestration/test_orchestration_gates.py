@@ -15,7 +15,7 @@ import yaml
 from medkg_lab import rpc
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.ledger.client import LedgerClient
-from medkg_lab.models.ir import Block, BlockKind, Document, Place
+from medkg_lab.models.documents import Block, BlockKind, Document, Place
 from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import Lab, all_events, register, running_ledger, spec, topology

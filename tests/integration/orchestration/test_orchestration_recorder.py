@@ -13,7 +13,7 @@ from medkg_lab.models.events import EventData, Evidence
 from medkg_lab.orchestration import runs as names
 from medkg_lab.orchestration.instance import folder
 from medkg_lab.orchestration.recorder import VIEW, Recorder
-from medkg_lab.orchestration.writer import Writer
+from medkg_lab.orchestration.writer import RunWriter
 from medkg_lab.stages.registry import BadOptions
 from medkg_lab.topology.models import Topology
 from tests.integration.engine.processes import register, spec, topology
@@ -227,7 +227,7 @@ def test_a_run_that_an_earlier_version_ended_at_its_gate_goes_on(view: View) -> 
     engine.record(transitions.gate_waiting(GATED.stage("gate"), [job_id], 1, "compute", ["chunk", "embed"]))
     assert engine.run(job_id)["status"] == "STARTED"
     run_id = names.visible_run_id(job_id, 0, 1)
-    writer = Writer(folder(view.lab.locations))
+    writer = RunWriter(folder(view.lab.locations))
     writer._events.execute("DELETE FROM event_logs WHERE run_id = ? AND step_key = 'gate'", (run_id,))
     writer._events.execute(
         "UPDATE medkg_recorder SET value = json_remove(value, '$.at_gate') WHERE key = ?", (f"run:{job_id}",)
@@ -307,7 +307,7 @@ def test_a_crash_between_the_two_files_leaves_nothing_twice(view: View, monkeypa
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Writer, "_write_events", crash)
+        patched.setattr(RunWriter, "_write_events", crash)
         with pytest.raises(RuntimeError, match="power cut"):
             view.recorder.step(0)
     restarted = Recorder(view.instance, folder(view.lab.locations), view.client)
@@ -332,7 +332,7 @@ def test_a_crash_between_the_two_files_leaves_nothing_twice(view: View, monkeypa
 
 def test_the_view_can_be_made_anew_from_the_log(view: View) -> None:
     before = {run["run_id"]: run for run in view.runs() if run["execution"] is not None}
-    writer = Writer(folder(view.lab.locations))
+    writer = RunWriter(folder(view.lab.locations))
     for run_id in [run["run_id"] for run in view.runs()]:
         view.instance.delete_run(run_id)
     writer._events.execute("DELETE FROM event_logs")

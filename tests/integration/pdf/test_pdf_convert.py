@@ -16,7 +16,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from medkg_lab import linux
-from medkg_lab.models.ir import BlockKind
+from medkg_lab.models.documents import BlockKind
 from medkg_lab.pdf import sandbox, scans
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter, death, inspect
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig, PdfTooSlow

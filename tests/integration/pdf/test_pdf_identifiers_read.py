@@ -1,6 +1,6 @@
 """A PDF's own DOI reaches its document, through the real converter; a cited one does not."""
 
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.pdf.converter import Bounds, DocvortexConverter
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, read_middle
 from tests.pdf_files import PAPER, pdf

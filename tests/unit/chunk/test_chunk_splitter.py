@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg_lab.models.ir import Block, BlockKind, Chunk, Document, Place, Table
+from medkg_lab.models.documents import Block, BlockKind, Chunk, Document, Place, Table
 from medkg_lab.stages.chunk.errors import NothingToChunk
 from medkg_lab.stages.chunk.implementation import SPLITTER
 from medkg_lab.stages.chunk.splitter import HaystackSplitter, text_of

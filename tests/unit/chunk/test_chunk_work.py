@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from medkg_lab.models.ir import Block, BlockKind, Document, Place
+from medkg_lab.models.documents import Block, BlockKind, Document, Place
 from medkg_lab.stages import limits
 from medkg_lab.stages.chunk import sentences
 from medkg_lab.stages.extract.structured import StructuredExtractor

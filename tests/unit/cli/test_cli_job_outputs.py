@@ -12,7 +12,7 @@ from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.cli.job_outputs import NoSuchOutput, show_output
 from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.state import StageRun
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Place
 from medkg_lab.stages.kinds import KINDS
 from tests import answers
 

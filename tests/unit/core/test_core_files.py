@@ -24,7 +24,7 @@ def test_of_a_large_file_little_is_read(tmp_path: Path, monkeypatch: pytest.Monk
         file.truncate(5 * 1024 * 1024 * 1024)  # a hole: nothing is written
         file.seek(0, 2)
         file.write(b"\nlast\n")
-    monkeypatch.setattr(files, "_MOST_TAIL_BYTES", 1024 * 1024)
+    monkeypatch.setattr(files, "_MAX_TAIL_BYTES", 1024 * 1024)
     assert last_lines(path, 1) == ["last"]
     assert len(last_lines(path, 50)) <= 3
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from medkg_lab.models.ir import Chunk, ChunkSpan
+from medkg_lab.models.documents import Chunk, ChunkSpan
 from medkg_lab.rpc import PeerUnreachable
 from medkg_lab.stages.contracts import BatchStage, Embeddings, EmbedStage
 from medkg_lab.stages.embed import weights

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from medkg_lab.models.ir import Chunk, ChunkSpan
+from medkg_lab.models.documents import Chunk, ChunkSpan
 from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import Embeddings, SparseVectors
 from medkg_lab.stages.embed.errors import GpuOutOfMemory, SpladeOutOfMemory, SpladePackageMissing

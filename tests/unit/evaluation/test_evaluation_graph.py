@@ -6,7 +6,7 @@ import pytest
 
 from medkg_lab.evaluation.errors import DatasetUnreadable
 from medkg_lab.evaluation.graph import Place, counted, place_of, read_labels
-from medkg_lab.models.ir import Edge
+from medkg_lab.models.documents import Edge
 
 
 def edge(text: str, word: str, relation: str = "MENTIONS") -> Edge:

@@ -28,7 +28,7 @@ from medkg_lab.evaluation.parsing import (
     token_recall,
 )
 from medkg_lab.evaluation.reference import cells_of, values_of, words_of
-from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
+from medkg_lab.models.documents import Block, BlockKind, Document, Place, Table
 from medkg_lab.stages.parse.xml import parse_xml
 
 ARTICLE = """<article><front><article-meta><title-group><article-title>A title</article-title></title-group>

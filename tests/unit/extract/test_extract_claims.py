@@ -2,7 +2,7 @@
 
 import pytest
 
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Edge, Place
 from medkg_lab.stages.extract.structured import StructuredExtractor
 from medkg_lab.stages.extract.vocabulary import Concept, Vocabulary
 from medkg_lab.stages.parse.ctgov import read_study

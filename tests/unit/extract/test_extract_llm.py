@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg_lab.errors import ServiceError
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Place
 from medkg_lab.sources.http_client import HttpxClient
 from medkg_lab.stages.contracts import ExtractInput
 from medkg_lab.stages.extract.claims import Claim, find_evidence, read_claims

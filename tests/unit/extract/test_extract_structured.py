@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Code, Document, Extraction, Place
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Code, Document, Extraction, Place
 from medkg_lab.stages.contracts import ExtractInput, ExtractStage
 from medkg_lab.stages.extract.implementation import STRUCTURED
 from medkg_lab.stages.extract.structured import StructuredExtractor

@@ -20,7 +20,7 @@ from medkg_lab.knowledge import gpu_index
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.errors import FaissWithoutGpu, VectorsLost, VectorsOutOfMemory
 from medkg_lab.knowledge.faiss_index import CpuFlatIndex, Matrix
-from medkg_lab.knowledge.gpu_index import MOST, MOST_DEAD, Shards, on_gpu
+from medkg_lab.knowledge.gpu_index import MAX_DEAD, MOST, Shards, on_gpu
 from medkg_lab.knowledge.passages import Block
 from medkg_lab.knowledge.search import Question
 from medkg_lab.knowledge.service import Knowledge
@@ -98,7 +98,7 @@ def test_no_search_asks_for_more_than_a_gpu_gives(monkeypatch: pytest.MonkeyPatc
     found = index.search(rows[0], 5000, "a", None)
     assert len(found) == MOST, "what was dropped takes no places any more"
     assert asked == [MOST, MOST]
-    assert MOST_DEAD < 1024
+    assert MAX_DEAD < 1024
 
 
 def test_a_gpu_that_fails_ends_its_use(tmp_path: Path) -> None:

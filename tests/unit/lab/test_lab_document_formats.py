@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from medkg_lab.knowledge.answers import PublishedDocument
 from medkg_lab.lab.citations import bibtex, ris
 from medkg_lab.lab.document_formats import FORMATS, Parsed, annotations, bioc, files_of, markdown, pubtator, tables
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Mention, Node, Place, Table
+from medkg_lab.models.documents import (
+    Block,
+    BlockKind,
+    Chunk,
+    ChunkSpan,
+    Document,
+    Extraction,
+    Mention,
+    Node,
+    Place,
+    Table,
+)
 from medkg_lab.sources import sniff
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.text import squeeze

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from medkg_lab.ledger import acts
-from medkg_lab.ledger.acts import MOST_KINDS, OTHERS, AccessLog
+from medkg_lab.ledger.acts import MAX_KINDS, OTHERS, AccessLog
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.commands.acts import MAX_CHARACTERS, NoteAct
 from medkg_lab.ledger.core import Request
@@ -130,13 +130,13 @@ def test_the_requests_of_one_login_are_one_and_different_ones_are_all_told_of() 
 def test_strangers_cannot_fill_memory_and_nothing_is_lost_while_the_ledger_is_away() -> None:
     ledger, clock = Ledger(), Clock()
     log = AccessLog(cast(LedgerClient, ledger), clock)
-    for number in range(MOST_KINDS * 2):
+    for number in range(MAX_KINDS * 2):
         log.refused(f"user{number}", "Dagster's pages", "login needed")
     ledger.away = True
     log.flush()
     ledger.away = False
     clock.now = 61.0
     log.flush()
-    assert len(ledger.acts) == MOST_KINDS + 1
-    assert sum(one.count for one in ledger.acts) == MOST_KINDS * 2
-    assert next(one.count for one in ledger.acts if one.why == OTHERS) == MOST_KINDS
+    assert len(ledger.acts) == MAX_KINDS + 1
+    assert sum(one.count for one in ledger.acts) == MAX_KINDS * 2
+    assert next(one.count for one in ledger.acts if one.why == OTHERS) == MAX_KINDS

@@ -62,9 +62,9 @@ def test_no_other_failure_is_retried(world: World) -> None:
 def test_a_part_that_is_away_is_waited_for(world: World) -> None:
     world.submit("a")
     fail(world, "a", own="knowledge")
-    world.core.whole = lambda part: part != "knowledge"
+    world.core.is_part_working = lambda part: part != "knowledge"
     assert wait(world, LONG) == []
-    world.core.whole = lambda part: True
+    world.core.is_part_working = lambda part: True
     assert wait(world, CHECK_INTERVAL_S) == ["a"]
 
 
@@ -80,7 +80,7 @@ def test_what_waits_for_a_part_that_is_away_holds_nobody_up(world: World) -> Non
         asked.append(part)
         return part != "knowledge"
 
-    world.core.whole = is_whole
+    world.core.is_part_working = is_whole
     found = [*wait(world, LONG), *wait(world, 1.0), *wait(world, 1.0)]
     assert found == ["e"]
     assert len(asked) <= len(away) + 1

@@ -3,8 +3,8 @@
 import pytest
 
 from medkg_lab.models.citations import cited
+from medkg_lab.models.documents import Block, BlockKind, Code, Document, Place
 from medkg_lab.models.identifiers import in_reference
-from medkg_lab.models.ir import Block, BlockKind, Code, Document, Place
 
 PLACE = Place(element="e")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.sources import sniff
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.errors import EmptyDocument, NotAnArticle, NotAStudy, TooDeep, UnknownFormat, UnreadableText

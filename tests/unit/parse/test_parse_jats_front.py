@@ -2,7 +2,7 @@
 
 import pytest
 
-from medkg_lab.models.ir import BlockKind, Document
+from medkg_lab.models.documents import BlockKind, Document
 from medkg_lab.stages.parse.jats import parse_jats
 
 XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'

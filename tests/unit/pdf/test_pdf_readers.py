@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkg_lab.models.ir import BlockKind
+from medkg_lab.models.documents import BlockKind
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT, PdfSource, read_middle
 from medkg_lab.stages.parse.pdf_ir.tables import read_table, table_text

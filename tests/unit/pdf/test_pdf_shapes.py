@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medkg_lab.errors import DocumentError
-from medkg_lab.models.ir import Document
+from medkg_lab.models.documents import Document
 from medkg_lab.stages.parse.auto import parse
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.formats import ConverterFormat, shape_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from medkg_lab.models.ir import BlockKind, Document, Table
+from medkg_lab.models.documents import BlockKind, Document, Table
 from medkg_lab.pdf.annotate import loose_cells
 from medkg_lab.pdf.glyphs import Glyph
 from medkg_lab.pdf.grid import has_broken_cells, read_grid, with_scripts

@@ -20,9 +20,9 @@ from medkg_lab.engine.ledger_listener import LedgerListener
 from medkg_lab.engine.stage_factory import StageFactory
 from medkg_lab.errors import DocumentError, LabError, ServiceError
 from medkg_lab.locations import locate
+from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.event_codec import spec_to_json, to_json
 from medkg_lab.models.events import Event, EventData
-from medkg_lab.models.ir import Block, BlockKind, Chunk, ChunkSpan, Document, Extraction, Node, Place
 from medkg_lab.models.submission import Content, Payload, Submission
 from medkg_lab.repro.manifest import JobEntry
 from medkg_lab.repro.overrides import ReplayOverrides

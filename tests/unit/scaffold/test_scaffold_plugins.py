@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = """
-from medkg_lab.models.ir import Block, Document, Place
+from medkg_lab.models.documents import Block, Document, Place
 from medkg_lab.sources.readers import Reader
 
 def _read(data, doc_id, source):

@@ -71,7 +71,7 @@ def test_a_person_restarts_a_running_process() -> None:
 
 
 SLOW = ProcessSpec("slow", ("slow",), slow=True)
-WAITING = ProcessSpec("waiting", ("waiting",), settled=("slow",))
+WAITING = ProcessSpec("waiting", ("waiting",), after_outcome=("slow",))
 
 
 def test_a_process_starts_once_a_slow_one_is_ready_or_has_failed() -> None:

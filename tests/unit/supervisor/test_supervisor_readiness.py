@@ -3,7 +3,7 @@
 import pytest
 
 from medkg_lab.supervisor.errors import LabNotReady, LabStarting
-from medkg_lab.supervisor.readiness import MOST_FAILURES, STALLED_S, Readiness
+from medkg_lab.supervisor.readiness import MAX_FAILURES, STALLED_S, Readiness
 from tests.answers import process
 
 
@@ -39,9 +39,9 @@ def test_what_can_never_come_ends_the_wait_at_once() -> None:
 
 def test_one_that_fails_again_and_again_is_not_waited_for() -> None:
     readiness = Readiness(1000)
-    assert not readiness.reached([process("a", "exited", failures=MOST_FAILURES - 1, reason="no")], 0)
+    assert not readiness.reached([process("a", "exited", failures=MAX_FAILURES - 1, reason="no")], 0)
     with pytest.raises(LabNotReady, match=r"a \(exited: no\)"):
-        readiness.reached([process("a", "exited", failures=MOST_FAILURES, reason="no")], 1)
+        readiness.reached([process("a", "exited", failures=MAX_FAILURES, reason="no")], 1)
 
 
 def test_servers_of_the_profile_are_never_waited_for() -> None:

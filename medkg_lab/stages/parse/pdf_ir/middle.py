@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medkg_lab.models.ir import Block, BlockKind, Document, Place, Table
+from medkg_lab.models.documents import Block, BlockKind, Document, Place, Table
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.accents import Accents, compose
 from medkg_lab.stages.parse.pdf_ir.hyphens import Hyphens, Pair

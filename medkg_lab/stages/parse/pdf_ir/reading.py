@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medkg_lab.models.documents import Document
 from medkg_lab.models.identity import plain
-from medkg_lab.models.ir import Document
 from medkg_lab.stages.parse.errors import EmptyDocument, UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir import content_list, content_list_v2, pdf_info
 from medkg_lab.stages.parse.pdf_ir.checks import MAX_PAGES

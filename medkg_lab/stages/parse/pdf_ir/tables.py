@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
 
-from medkg_lab.models.ir import Table
+from medkg_lab.models.documents import Table
 from medkg_lab.stages.limits import check_cells
 from medkg_lab.stages.parse.latex import latex_text, with_formulas
 from medkg_lab.stages.parse.pdf_ir.text import normalize
@@ -13,7 +13,7 @@ from medkg_lab.stages.parse.scripts import subscript, superscript, with_brackets
 
 _MAX_SPAN = 100
 _MAX_CELLS = 100_000
-_MOST_HEADER_ROWS = 4
+_MAX_HEADER_ROWS = 4
 _LINE_END = "\n"
 """Stands between the lines of a cell until the cell is whole."""
 _VALUE = re.compile(r"[<>≤≥=~≈±+−–-]?\s?\(?[+−–-]?\d")
@@ -156,7 +156,7 @@ def header_rows(rows: Sequence[Sequence[str]]) -> int:
     first = next((number for number in range(1, first) if rows[number][0] and not any(rows[number][1:])), first)
     if sum(valued) * 2 < len(rows) - first:
         first = min(first, 1)
-    return first if first <= _MOST_HEADER_ROWS and first < len(rows) else 0
+    return first if first <= _MAX_HEADER_ROWS and first < len(rows) else 0
 
 
 def _has_values(row: Sequence[str]) -> bool:

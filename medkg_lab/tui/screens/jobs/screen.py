@@ -31,7 +31,7 @@ PAGE = 200
 POLL_EVERY_S = 0.5
 REST_S = 0.12
 """Seconds that the cursor rests on a job before its detail is asked for."""
-MOST_MARKED = 10_000
+MAX_MARKED = 10_000
 SORT_COLUMNS = {
     "newest": "AGE", "changed": "TOOK", "document": "DOCUMENT", "pipeline": "PIPELINE", "state": "STATE", "stage": "STAGE",
 }  # fmt: skip
@@ -327,10 +327,10 @@ class JobsScreen(ModeScreen):
         def show(ids: list[str]) -> None:
             self._list.marks.keys = set(ids)
             self._paint_list()
-            if len(ids) == MOST_MARKED:
-                self.notify(f"The newest {number(MOST_MARKED)} are marked: no more can be at once.", severity="warning")
+            if len(ids) == MAX_MARKED:
+                self.notify(f"The newest {number(MAX_MARKED)} are marked: no more can be at once.", severity="warning")
 
-        self.query_lab("marks", lambda lab: job_queries.job_ids(lab.ledger, text, MOST_MARKED), show)
+        self.query_lab("marks", lambda lab: job_queries.job_ids(lab.ledger, text, MAX_MARKED), show)
 
     def _chosen(self) -> list[str]:
         return sorted(self._list.marks.keys) or ([self._list.row.key] if self._list.row else [])

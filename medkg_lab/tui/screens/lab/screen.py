@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from medkg_lab.lab.doctor import Finding
     from medkg_lab.lab.failures import Refusal
 
-USUAL_GAUGES, MOST_GAUGES = 6, 12
+USUAL_GAUGES, MAX_GAUGES = 6, 12
 """Lines of the regions in the middle: more where there is more than one GPU."""
 PROCESS_COLUMNS = (
     Column("PROCESS", 15),
@@ -128,7 +128,7 @@ class LabScreen(ModeScreen):
         has.show(lines)
         if len(lines) > USUAL_GAUGES:
             for panel in self.query("#gauges Panel"):
-                panel.styles.height = min(len(lines), MOST_GAUGES) + 2
+                panel.styles.height = min(len(lines), MAX_GAUGES) + 2
         where = self.query_one("#places", Panel)
         where.show(places(seen, self.has_class("-narrow"), max(4, where.size.height)))
         old = f"as of {clock(min(seen.behind.values()))} · ledger does not answer" if seen.behind else ""

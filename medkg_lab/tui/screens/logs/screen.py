@@ -31,7 +31,7 @@ from medkg_lab.tui.widgets.table import Cell, Row, Table
 POLL_EVERY_S = 0.4
 KEPT = 10_000
 FIRST_BYTES = 256 * 1024
-MOST_BYTES = 2 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 """Bytes of each log that are read at first, and at most at once later."""
 OF_LINES = frozenset({"open", "narrow", "pause", "follow", "time", "wrap", "earlier", "later"})
 Fresh = dict[str, tuple[list[str], int, float]]
@@ -356,7 +356,7 @@ def _fresh(lab: Lab, places: dict[str, int]) -> Fresh:
     found: Fresh = {}
     for name in job_queries.log_names(folder):
         known = places.get(name)
-        most = FIRST_BYTES if known is None else MOST_BYTES
+        most = FIRST_BYTES if known is None else MAX_BYTES
         path = lab.locations.log(name)
         found[name] = (*job_queries.log_tail(path, known, most), _written(path))
     return found

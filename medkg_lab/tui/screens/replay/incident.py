@@ -33,7 +33,7 @@ REPORT_INTERVAL_S = 0.25
 """Seconds between two tellings of where a run is while nothing holds it."""
 MAX_END_S = 30.0
 """Seconds that the program's end waits for a thread."""
-MOST_LINES = 400
+MAX_LINES = 400
 """Lines of a value that are shown at most."""
 
 
@@ -281,5 +281,5 @@ def _value(kind: str, step: Step | None, load: Callable[[str], bytes]) -> list[s
 
 def _pretty(value: Any) -> list[str]:
     lines = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines()
-    more = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], *([f"… and {more} lines more"] if more > 0 else [])]
+    more = len(lines) - MAX_LINES
+    return [*lines[:MAX_LINES], *([f"… and {more} lines more"] if more > 0 else [])]
