@@ -101,6 +101,7 @@ _WORDS = {
     "treats.patients-with": "treated",
     "reduces.reduced-by": "_by_",
     "reduces.protects": "protect",
+    "reduces.effective-in": "reduc decreas lower prevent attenuat",
     "associated.raises-risk": "increase raise elevate double",
     "associated.association": "association correlation link",
     "associated.complication": "complication symptom manifestation consequence feature comorbidit effect sign",
@@ -283,6 +284,15 @@ RULES = (
         rf"{_NOT_WITHIN}{_A[_X]}{_ABBREVIATION}{_GIVEN}(?:,? (?:which|that))?{_ADVERBS} (?:protect(?:s|ed)|{_BE} protective)"
         rf"(?: (?:mice|rats|patients|animals|neurons|cells|children|the \w+))? (?:against"
         rf"|from) {_OF_RISK}{_QUALITIES}{_B[_F]}{_ENDS}",
+    ),
+    _rule(
+        "reduces.effective-in",
+        REDUCES,
+        rf"{_NOT_WITHIN}{_A[_X]}{_ABBREVIATION}{_GIVEN},?(?: (?:which|that))? {_BE}{_ADVERBS} (?:(?:more |most |highly |very )?"
+        rf"(?:effective|efficacious|useful|successful|beneficial) (?:in|for|at)|(?:an?|the) (?:[\w-]+ ){{0,3}}"
+        rf"(?:intervention|strategy|measure|agent|drug|method|means|way) (?:for|of|to)) (?:the )?"
+        rf"(?:reduc(?:ing|e|tion of)|decreas(?:ing|e)|lower(?:ing)?|prevent(?:ing|ion of)?|attenuat(?:ing|e)) "
+        rf"{_OF_RISK}{_QUALITIES}{_B[_F]}{_ENDS}",
     ),
     _rule(
         "associated.raises-risk",

@@ -40,6 +40,8 @@ def claims(text: str, section: tuple[str, ...] = ("Results",)) -> list[Edge]:
         ("We report five cases of heparin-induced thrombocytopenia.", HEPARIN, "CAUSES", THROMBOCYTOPENIA),
         ("Thrombocytopenia caused by heparin is immune-mediated.", HEPARIN, "CAUSES", THROMBOCYTOPENIA),
         ("Treatment with aspirin significantly reduced the risk of stroke.", ASPIRIN, "REDUCES", STROKE),
+        ("Aspirin was effective in preventing stroke.", ASPIRIN, "REDUCES", STROKE),
+        ("Metformin is an essential strategy to prevent obesity in adults.", METFORMIN, "REDUCES", OBESITY),
         ("Obesity is associated with a higher risk of type 2 diabetes.", OBESITY, "ASSOCIATED_WITH", DIABETES),
         ("Bleeding was rarer with aspirin compared with heparin.", ASPIRIN, "COMPARED_WITH", HEPARIN),
     ],
