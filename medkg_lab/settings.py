@@ -118,7 +118,7 @@ class PdfSettings(Section):
         default=120,
         gt=0,
         le=3600,
-        description="Wall-clock seconds one PDF may take, besides 30 for each page that OCR reads.",
+        description="Wall-clock seconds one PDF may take, besides 60 for each page that OCR reads.",
     )
     memory_mib: int = Field(
         default=4096, ge=256, le=MAX_MIB, description="Address space in MiB that the conversion may use."

@@ -81,7 +81,10 @@ def inspect(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool]) -> Convers
 
 
 def _with_scans(pdf: bytes, made: Conversion, bounds: Bounds, stopping: Callable[[], bool]) -> Conversion:
-    """The conversion with the text of its scanned pages, or with a note why they have none. Raises ConversionStopped."""
+    """The conversion with the text of its scanned pages, or with a note why they have none.
+
+    Raises ConversionStopped, and where no page has other text what OCR ended with.
+    """
     pages = f"images of text: page {scans.named(made.scans)}"
     if not scans.is_installed():
         return replace(
@@ -90,9 +93,10 @@ def _with_scans(pdf: bytes, made: Conversion, bounds: Bounds, stopping: Callable
     chosen = made.scans[: bounds.ocr_pages]
     try:
         found = _recognise(pdf, chosen, bounds, stopping)
-    except ConversionStopped:
-        raise
     except errors.LabError as error:
+        # Where there is no other text, what went wrong is the outcome.
+        if isinstance(error, ConversionStopped) or len(made.scans) + len(made.blank_pages) >= made.pages:
+            raise
         return replace(made, middle=scans.with_note(made.middle, f"{pages}; OCR gave up: {one_line(str(error))}"))
     middle = scans.with_pages(made.middle, found)
     if len(chosen) < len(made.scans):

@@ -20,7 +20,8 @@ from medkg_lab.pdf.convert import Limits
 from medkg_lab.pdf.ocr_layout import Line, blocks_of
 from medkg_lab.stages.parse.pdf_ir.text import readable
 
-_THREADS = 2
+_THREADS = 1
+"""More spin while they wait for each other, and take the cores away from the lab's other processes."""
 _POINTS_PER_INCH = 72
 _DOTS_PER_INCH = 200
 _LONGEST_SIDE = 2600
@@ -29,7 +30,7 @@ _DOUBTFUL = 0.85
 
 
 class _Reader:
-    """RapidOCR with the models of its wheel, on two processor cores."""
+    """RapidOCR with the models of its wheel, on one processor core."""
 
     def __init__(self) -> None:
         from rapidocr import RapidOCR

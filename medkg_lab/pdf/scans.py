@@ -15,7 +15,7 @@ from medkg_lab.stages.parse.pdf_ir.text import readable
 
 PACKAGE = "rapidocr"
 INSTALL = "pip install 'medkg-lab[ocr]'"
-PAGE_TIMEOUT_S = 30.0
+PAGE_TIMEOUT_S = 60.0
 """Wall-clock time that OCR may take for each page; three to ten seconds are usual."""
 _PREVIEW_SIDE = 200
 _LEAST_CONTRAST = 24

@@ -248,3 +248,8 @@ def test_without_ocr_a_scanned_page_says_what_would_read_it(monkeypatch: pytest.
     assert "page 2" in told[0]
     assert "ocr_pages" not in reading.document.metadata
     assert "rapidocr" not in made.tool_version
+
+
+def test_ocr_that_cannot_do_its_part_is_the_outcome_of_a_pdf_without_other_text():
+    with pytest.raises(PdfTooBig, match="memory"):
+        DocvortexConverter(replace(BOUNDS, memory_mib=700, ocr_pages=3)).convert(SCAN, never)
