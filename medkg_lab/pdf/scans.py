@@ -16,7 +16,7 @@ from medkg_lab.stages.parse.pdf_ir.text import readable
 PACKAGE = "rapidocr"
 INSTALL = "pip install 'medkg-lab[ocr]'"
 PAGE_TIMEOUT_S = 60.0
-"""Wall-clock time that OCR may take for each page; three to ten seconds are usual."""
+"""Wall-clock time that OCR may take for each page; eight are usual on an idle core."""
 _PREVIEW_SIDE = 200
 _LEAST_CONTRAST = 24
 """Grey levels between the darkest and the lightest of a page that may show something."""
