@@ -18,7 +18,7 @@ def points(group: str) -> Mapping[str, EntryPoint]:
     found = sorted(
         entry_points(group=group), key=lambda one: (one.dist is not None and one.dist.name == _LAB, one.name)
     )
-    return dict(sorted((one.name, one) for one in found))
+    return dict(sorted({one.name: one for one in found}.items(), key=lambda pair: pair[0]))
 
 
 def names(group: str) -> tuple[str, ...]:

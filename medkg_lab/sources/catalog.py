@@ -35,7 +35,9 @@ def names() -> tuple[str, ...]:
 
 
 def _types() -> dict[str, AdapterType]:
-    return {name: cast(AdapterType, kind) for name, kind in plugins.published(GROUP).items()}
+    """The sources' classes; what is published and is none is left out, or one package would keep all documents from coming."""
+    found = plugins.published(GROUP).items()
+    return {name: cast(AdapterType, kind) for name, kind in found if isinstance(getattr(kind, "base_url", None), str)}
 
 
 def adapters(settings: Settings) -> dict[str, Adapter]:

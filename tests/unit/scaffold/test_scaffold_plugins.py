@@ -34,7 +34,8 @@ def site(tmp_path: Path) -> Path:
     metadata.mkdir(parents=True)
     (folder / "medkg_ward.py").write_text(PLUGIN)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: medkg-ward\nVersion: 1.0\n")
-    points = "[medkg_lab.readers]\nward = medkg_ward:WARD\nbroken = medkg_ward:NOT_THERE\n"
+    points = "[medkg_lab.sources]\npmc = medkg_ward:WARD\nzebra = medkg_ward:WARD\n"
+    points += "[medkg_lab.readers]\nward = medkg_ward:WARD\nbroken = medkg_ward:NOT_THERE\n"
     (metadata / "entry_points.txt").write_text(points)
     return folder
 
@@ -51,3 +52,15 @@ def test_a_format_of_a_plug_in_is_read_and_a_broken_one_is_left_out(site: Path, 
         done.stderr
     )
     assert "broken of medkg_lab.readers cannot be loaded" in done.stderr
+
+
+def test_a_name_of_the_labs_own_is_not_taken_and_what_is_no_source_is_left_out(site: Path, tmp_path: Path) -> None:
+    program = (
+        "from medkg_lab import plugins; from medkg_lab.sources.catalog import adapters;"
+        "found = plugins.points('medkg_lab.sources'); print(found['pmc'].value, list(found)[-1], len(adapters({})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, timeout=110, check=True,
+    )  # fmt: skip
+    assert done.stdout == "medkg_lab.sources.pmc:Pmc zebra 7\n"
