@@ -16,7 +16,13 @@ from medkg_lab.broker.embedded.errors import MetaDamaged, Refused
 from medkg_lab.broker.embedded.meta import Committed, Meta
 from medkg_lab.broker.embedded.requests import ConfigValue
 from medkg_lab.broker.embedded.topic_config import TopicConfig, by_name, effective
-from medkg_lab.broker.errors import BadBrokerSetting, BrokerUnreachable, EngineMismatch, EngineRecordDamaged
+from medkg_lab.broker.errors import (
+    BadBrokerSetting,
+    BrokerUnreachable,
+    EngineMismatch,
+    EngineRecordDamaged,
+    UnknownEngine,
+)
 from medkg_lab.broker.topics import Topics, lab_topics
 
 
@@ -110,6 +116,13 @@ def test_an_external_engine_needs_an_address_and_a_damaged_record_is_reported(tm
     (tmp_path / "data/broker/engine.json").write_text("{}")
     with pytest.raises(EngineRecordDamaged):
         chosen(tmp_path)
+
+
+def test_an_engine_that_no_package_brings_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no engine 'nobody'; there are embedded, external, redpanda"):
+        settings.Settings.model_validate({"broker": {"engine": "nobody"}})
+    with pytest.raises(UnknownEngine, match="embedded, external, redpanda"):
+        engine.named("nobody", locations.locate(tmp_path), settings.Settings())
 
 
 @pytest.mark.parametrize(
