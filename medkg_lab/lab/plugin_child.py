@@ -12,7 +12,7 @@ from pathlib import Path
 from medkg_lab import process
 from medkg_lab.errors import LabError
 from medkg_lab.lab.facade import Lab
-from medkg_lab.lab.preview import Side, Workshop
+from medkg_lab.lab.preview import Previewer, Side
 from medkg_lab.topology.loader import load_topology
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         _load(given.package)
         _try(Lab.at(given.home), given.pipeline, given.last)
     except LabError as error:
-        _tell({"error": str(error)})
+        _print({"error": str(error)})
 
 
 def _load(package: str) -> None:
@@ -45,19 +45,19 @@ def _load(package: str) -> None:
 
 
 def _try(lab: Lab, pipeline: Path, last: int) -> None:
-    workshop = Workshop(lab)
-    version = workshop.version(load_topology(pipeline, policies=lab.catalog.policies().names))
-    for job_id, document in workshop.last_documents(None, last):
+    previewer = Previewer(lab)
+    version = previewer.version(load_topology(pipeline, policies=lab.catalog.policies().names))
+    for job_id, document in previewer.last_documents(None, last):
         side, trouble = Side(), ""
         try:
             side = version.run(job_id, document)
         # What a plug-in under work raises is what its author wants to see, and no reason to stop.
         except Exception as error:  # noqa: BLE001
             trouble = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-        _tell({"doc_id": document.doc_id, "side": asdict(side), "trouble": trouble})
+        _print({"doc_id": document.doc_id, "side": asdict(side), "trouble": trouble})
 
 
-def _tell(what: dict[str, object]) -> None:
+def _print(what: dict[str, object]) -> None:
     print(json.dumps(what), flush=True)
 
 

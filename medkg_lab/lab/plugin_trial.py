@@ -66,7 +66,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Line:
     """A line of the child: what was made of a document, or why nothing can be made of any."""
 
     doc_id: str = ""
@@ -152,7 +152,7 @@ class Trial:
             done = subprocess.run(
                 command, env=launch.environment(environment), cwd="/", capture_output=True, text=True, check=False
             )
-        lines = [msgspec.json.decode(line, type=_Told) for line in done.stdout.splitlines()]
+        lines = [msgspec.json.decode(line, type=_Line) for line in done.stdout.splitlines()]
         if done.returncode or any(line.error for line in lines):
             told = [line.error for line in lines if line.error] or done.stderr.strip().splitlines()[-1:]
             raise TrialFailed(detail=told[0] if told else f"Its process ended with code {done.returncode}.")

@@ -85,9 +85,9 @@ def not_tried(lab: Lab, topology: Topology) -> list[str]:
 
 def preview(lab: Lab, old: Topology, new: Topology, last: int) -> Iterator[Previewed]:
     """The last documents of a pipeline under both versions, the newest first. Raises NothingToPreview."""
-    workshop = Workshop(lab)
-    kept = workshop.last_documents(old.name, last)
-    sides = [workshop.version(topology) for topology in (old, new)]
+    previewer = Previewer(lab)
+    kept = previewer.last_documents(old.name, last)
+    sides = [previewer.version(topology) for topology in (old, new)]
     for number, (job_id, document) in enumerate(kept, 1):
         made, trouble = [], ""
         for version in sides:
@@ -99,7 +99,7 @@ def preview(lab: Lab, old: Topology, new: Topology, last: int) -> Iterator[Previ
         yield Previewed(document.doc_id, number, len(kept), made[0], made[1], trouble)
 
 
-class Workshop:
+class Previewer:
     """What versions of pipelines are tried with: the lab's models, vocabularies and documents, read and never written."""
 
     def __init__(self, lab: Lab) -> None:

@@ -31,7 +31,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryResult:
     """A judged query as the search answers it: the rank of the first document that was expected, None beyond `DEPTH`."""
 
     query: str
@@ -45,7 +45,7 @@ class Quality:
     """The judged queries, the share that has an expected document at rank 1 and among the first `FIRST`, and the mean reciprocal
     rank (0 beyond `DEPTH`)."""
 
-    asked: tuple[Asked, ...]
+    asked: tuple[QueryResult, ...]
 
     @property
     def success_at_1(self) -> float:
@@ -87,11 +87,11 @@ def read_judged(path: Path) -> tuple[Judged, ...]:
 
 def measure(lab: Lab, judged: Sequence[Judged]) -> Quality:
     """Ask the lab every query, as a person would. Raises what a search raises."""
-    return Quality(tuple(_ask(lab, one) for one in judged))
+    return Quality(tuple(_result_of(lab, one) for one in judged))
 
 
-def _ask(lab: Lab, one: Judged) -> Asked:
+def _result_of(lab: Lab, one: Judged) -> QueryResult:
     hits = lab.search(one.query, DEPTH, per_document=1).hits
     found = [plain(hit.doc_id) for hit in hits]
     fitting = (rank for rank, doc_id in enumerate(found, 1) if {doc_id, doc_id.partition(":")[2]} & {*one.expected})
-    return Asked(one.query, one.expected, next(fitting, None), found[0] if found else "")
+    return QueryResult(one.query, one.expected, next(fitting, None), found[0] if found else "")

@@ -100,7 +100,7 @@ def test_one_function_replaces_files() -> None:
         product / "bench" / "artifacts.py",
         product / "lab" / "backup.py",
         product / "lab" / "restore.py",
-        product / "ledger" / "core.py",
+        product / "ledger" / "opening.py",
         product / "ledger" / "files.py",
         product / "ledger" / "maintenance.py",
         product / "ledger" / "rebuild.py",
