@@ -31,6 +31,9 @@ def test_what_differs_stands_first_and_is_seen_side_by_side() -> None:
     assert any(line.startswith("one two ") and line.rstrip().endswith("│ one") for line in text)
     assert any(line.startswith("kept ") and line.rstrip().endswith("│ kept") for line in text)
     assert "found: 0 → 0 · the same" in text
+    assert not any(line.startswith("made by") for line in text)
+    own = Previewed("c", 1, 1, Side(made=("one", "two")), Side(made=("one",)))
+    assert "made by stages of plug-ins: 2 → 1" in ["".join(part for part, _ in line) for line in side_by_side(own, 43)]
 
 
 def test_the_command_says_which_documents_would_differ(demo_lab: TestLab, tmp_path: Path) -> None:

@@ -58,13 +58,10 @@ def side_by_side(one: Previewed, width: int) -> list[Line]:
     half = max(10, (width - 3) // 2)
     head: Line = [(fit("in use", half), "muted"), (" │ ", "muted"), ("draft", "muted")]
     lines: list[Line] = [head]
-    for title, before, after in (
-        ("chunks", one.before.chunks, one.after.chunks),
-        ("found", one.before.found, one.after.found),
-        ("made by stages of plug-ins", one.before.made, one.after.made),
-    ):
-        if not before and not after:
-            continue
+    parts = [("chunks", one.before.chunks, one.after.chunks), ("found", one.before.found, one.after.found)]
+    if one.before.made or one.after.made:
+        parts.append(("made by stages of plug-ins", one.before.made, one.after.made))
+    for title, before, after in parts:
         same = " · the same" if before == after else ""
         lines += [[], [(f"{title}: {len(before)} → {len(after)}{same}", "accent bold")]]
         lines += _compared(before, after, half) if before != after else []
