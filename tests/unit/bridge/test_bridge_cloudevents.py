@@ -43,6 +43,7 @@ DATA: dict[str, dict[str, Any]] = {
     "job.failed": {"kind": "bad_input", "reason": "no study", "error": "NotAStudy", "stage": "parse"},
     "job.dead": {"reason": "lost three engines", "losses": 3},
     "job.cancelled": {"by": "anna", "why": "duplicate"},
+    "document.deleted": {"tenant_id": "default", "doc_id": "clinicaltrials:j1", "by": "anna", "why": "asked for"},
     "gate.waiting": {
         "condition": {"ledger_field": "pdf_ir_ready", "equals": True}, "resume_segment": 1, "resume_lane": "compute",
         "stages": ["chunk"],
@@ -54,7 +55,7 @@ DATA: dict[str, dict[str, Any]] = {
 
 
 def event(kind: str) -> Event:
-    stage = None if kind.startswith("job.") else "chunk"
+    stage = None if kind.startswith(("job.", "document.")) else "chunk"
     raw = {
         "seq": 7,
         "id": "b1:3",

@@ -44,6 +44,7 @@ class Walk:
             self.retry_own: 2,
             self.retry_many: 1,
             self.acknowledge: 1,
+            self.delete: 2,
             self.cancel: 2,
             self.set_field: 6,
             self.gate: 10,
@@ -157,6 +158,11 @@ class Walk:
 
     def acknowledge(self) -> None:
         self.attempt("acknowledge", job_ids=sorted({self.a_job(), self.a_job()}), by="someone")
+
+    def delete(self) -> None:
+        job_id = self.a_job()
+        document = {"tenant_id": "default", "doc_id": f"file:{job_id}", "job_ids": [job_id]}
+        self.attempt("delete_document", **document, by="someone", why="asked for")
 
     def cancel(self) -> None:
         self.attempt("cancel", job_id=self.a_job(), by="someone", why="changed my mind")
