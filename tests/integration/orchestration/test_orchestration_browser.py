@@ -132,6 +132,8 @@ def test_a_person_who_logged_in_sees_runs_and_re_executes_one(dagster: Dagster, 
         assert page.value("document.cookie") == "", "no script can read the session"
         page.open(f"http://{address.netloc}/runs/{run_id}")
         page.shows("Success", "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
+        page.open(f"http://{address.netloc}/runs/{run_id}?logFileKey=ingest&logType=stderr")
+        page.shows(f"logged nothing about ingest of job {job_id}")
         selector = {"repositoryLocationName": "medkg-lab", "repositoryName": "__repository__", "jobName": "auto"}
         metadata = {"parentRunId": run_id, "rootRunId": run_id, "tags": [{"key": "medkg/job_id", "value": job_id}]}
         params = {"selector": selector, "mode": "default", "stepKeys": ["embed"], "executionMetadata": metadata}
