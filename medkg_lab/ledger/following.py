@@ -66,7 +66,7 @@ def follow(ledger: LedgerClient, name: str, view: LogView, stopping: Callable[[f
 
 def resume(ledger: LedgerClient, name: str, view: LogView) -> None:
     """See that `view` belongs to this log, and let it begin again where it does not."""
-    low, place = ledger.low_waters()["ledger"], view.place
+    low, place = ledger.low_waters().get("ledger", 0), view.place
     if not _is_of(ledger, place):
         log.warning(
             "the ledger was restored or recovered: %s begins again", name, extra=fields(event=f"{name}.restarted")

@@ -73,14 +73,10 @@ class ViewFile:
     @contextmanager
     def writing(self, place: Place) -> Iterator[sqlite3.Connection]:
         """One transaction, which also moves the view to `place`."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-            self._connection.execute("UPDATE place SET seq = ?, id = ?", (place.seq, place.id))
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("UPDATE place SET seq = ?, id = ?", (place.seq, place.id))
         self.place = place
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:

@@ -57,12 +57,13 @@ class Writer:
         }
         if report.tags:
             tags = [tags_run.TagsRunFacetFields(name, value, ENGINE) for name, value in report.tags.items()]
-            facets["tags"] = tags_run.TagsRunFacet(tags=tags)
+            facets |= {"tags": tags_run.TagsRunFacet(tags=tags)}
         if report.parent is not None:
             job = parent_run.Job(self._namespace, report.parent.job)
-            facets["parent"] = parent_run.ParentRunFacet(run=parent_run.Run(str(report.parent.id)), job=job)
+            run = parent_run.Run(str(report.parent.id))
+            facets |= {"parent": parent_run.ParentRunFacet(run=run, job=job)}
         if report.error is not None:
-            facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(report.error, "Python")
+            facets |= {"errorMessage": error_message_run.ErrorMessageRunFacet(report.error, "Python")}
         return facets
 
     def _output(self, made: Dataset, taken: Sequence[Dataset]) -> OutputDataset:
@@ -76,12 +77,11 @@ class Writer:
             if any(kind in of_kind for kind, _ in sources)
         }
         if found:
-            facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)
+            facets |= {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)}
         counted: dict[str, OutputDatasetFacet] = {}
         if made.items is not None:
-            counted["outputStatistics"] = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-                rowCount=made.items
-            )
+            statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=made.items)
+            counted |= {"outputStatistics": statistics}
         return OutputDataset(self._namespace, _name(made), facets=facets, outputFacets=counted)
 
     def _input_field(self, taken: Dataset, field: str) -> column_lineage_dataset.InputField:

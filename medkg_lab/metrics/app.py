@@ -63,9 +63,10 @@ class TokenGuard:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_known(scope):
+        kind = scope.get("type")
+        if kind == "lifespan" or self._is_known(scope):
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
+        elif kind == "http":
             if self._log is not None:
                 self._log.refused("", "metrics", "the token is missing or wrong")
             refusal = "A token is needed: `medkg-lab metrics where` names its file.\n"

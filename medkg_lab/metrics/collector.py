@@ -45,7 +45,7 @@ def counted(totals: Mapping[Series, int]) -> Iterator[Metric]:
 def _counter(metric: names.Metric, found: Mapping[tuple[str, ...], Mapping[str, int]]) -> Metric:
     family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, parts in sorted(found.items()):
-        family.add_metric(labels, parts[""])
+        family.add_metric(labels, parts.get("", 0))
     return family
 
 

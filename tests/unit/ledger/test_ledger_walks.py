@@ -55,6 +55,7 @@ class Walk:
             self.restart: 2,
             self.lose_the_views: 1,
         }
+        self.world.do("note_act", action="settings.changed", by="someone", subject="batch_limit", count=1)
         for step in self.random.choices(list(weights), list(weights.values()), k=steps):
             step()
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from medkg_lab.errors import LabError
+from medkg_lab.ledger.commands.acts import NoteAct
 from medkg_lab.ledger.commands.batches import Claim, Surrender
 from medkg_lab.ledger.commands.breakers import BreakerProbe, BreakerReport
 from medkg_lab.ledger.commands.command import Command
@@ -44,7 +45,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     each.op: each
     for each in (
         Submit, Cancel, Retry, Claim, Surrender, Record, SetField, GateOpen, GateReject, GateFail, Releases, Launch, Register,
-        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn, Acknowledge, DeleteDocument,
+        BreakerReport, BreakerProbe, Import, RetryMany, RetryOwn, Acknowledge, DeleteDocument, NoteAct,
     )
 }  # fmt: skip
 

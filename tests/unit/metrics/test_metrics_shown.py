@@ -20,6 +20,7 @@ from medkg_lab.metrics.collector import LabCollector
 from medkg_lab.metrics.counting import SUM, Series
 from medkg_lab.metrics.gauges import Sample
 from medkg_lab.settings import MetricsSettings, PortSettings, Settings
+from tests.static.test_static_readme import complaint
 
 TOKEN = "t0ken-of-the-lab"
 ADDED = {"lab", "job", "instance", "le", "on"}
@@ -192,3 +193,11 @@ def test_the_configuration_of_prometheus_names_port_and_token(tmp_path: Path) ->
     token = Path(scrape["authorization"]["credentials_file"])
     assert token.stat().st_mode & 0o777 == 0o600
     assert len(token.read_text()) > 30
+
+
+def test_the_commands_that_alerts_name_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = [rule for group in yaml.safe_load(shipped.alerts())["groups"] for rule in group["rules"]]
+    named = [text for rule in rules for text in re.findall(r"`medkg-lab ([^`]+)`", rule["annotations"]["description"])]
+    assert len(named) > 6
+    for text in named:
+        assert complaint(text.replace("{{ $labels.process }}", "pdf").split(), capsys) == "", text

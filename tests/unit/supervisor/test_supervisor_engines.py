@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medkg_lab.locations import locate
-from medkg_lab.settings import Settings
+from medkg_lab.settings import LineageSettings, MetricsSettings, PortSettings, Settings
 from medkg_lab.supervisor.processes import lab_processes
 
 
@@ -34,3 +34,15 @@ def test_the_servers_of_the_profile_start_one_after_the_other_and_before_what_ne
 
 def test_a_profile_that_cannot_be_read_names_no_servers(tmp_path: Path) -> None:
     assert not any(one.slow for one in lab_processes(locate(tmp_path), Settings(profile="nosuch")))
+
+
+def test_readers_that_the_settings_ask_for_are_processes_that_the_ledger_waits_for(tmp_path: Path) -> None:
+    usual = {one.name: one for one in lab_processes(locate(tmp_path), Settings())}
+    assert not usual.keys() & {"metrics", "lineage"}
+    assert "--reader" not in " ".join(usual["ledgerd"].argv)
+    chosen = Settings(
+        metrics=MetricsSettings(enabled=True), lineage=LineageSettings(enabled=True), ports=PortSettings(metrics=9)
+    )
+    found = {one.name: one for one in lab_processes(locate(tmp_path), chosen)}
+    assert (found["metrics"].port, found["lineage"].port) == (9, None)
+    assert found["ledgerd"].argv[-2:] == ("--reader=metrics", "--reader=lineage")
