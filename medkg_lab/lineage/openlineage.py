@@ -1,12 +1,14 @@
 """What is reported of a run in OpenLineage's form, made by its own client library, as one line of JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
+import orjson
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState, set_producer
 from openlineage.client.facet_v2 import (
     DatasetFacet,
-    JobFacet,
     OutputDatasetFacet,
     RunFacet,
     column_lineage_dataset,
@@ -37,24 +39,30 @@ class Writer:
 
     def line(self, report: RunReport) -> bytes:
         """The event as JSON, without a line break in it or at its end."""
-        return Serde.to_json(self.event(report)).encode()
+        event = Serde.to_dict(self.event(report))
+        # What is the same in every event is written once: it is most of an event, and of the time that one takes.
+        event.get("job", {}).get("facets", {}).update(jobType=_job_type(report.parent is not None))
+        event.get("run", {}).get("facets", {}).update(processing_engine=_engine())
+        for found, made in ((event.get("inputs", []), report.inputs), (event.get("outputs", []), report.outputs)):
+            for dataset, one in zip(found, made, strict=True):
+                if schema := _schema(one.kind):
+                    dataset.get("facets", {}).update(schema=schema)
+        return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
 
     def event(self, report: RunReport) -> RunEvent:
-        """The event as the library's record."""
+        """The event as the library's record, without the facets that do not differ from event to event."""
         return RunEvent(
             eventType=RunState(report.transition.value),
             eventTime=datetime.fromtimestamp(report.at, UTC).isoformat(),
             run=Run(str(report.run.id), self._run_facets(report)),
-            job=Job(self._namespace, report.run.job, _job_facets(report)),
-            inputs=[InputDataset(self._namespace, _name(one), facets=_schema(one)) for one in report.inputs],
+            job=Job(self._namespace, report.run.job),
+            inputs=[InputDataset(self._namespace, _name(one)) for one in report.inputs],
             outputs=[self._output(one, report.inputs) for one in report.outputs],
             producer=PRODUCER,
         )
 
     def _run_facets(self, report: RunReport) -> dict[str, RunFacet]:
-        facets: dict[str, RunFacet] = {
-            "processing_engine": processing_engine_run.ProcessingEngineRunFacet(version=__version__, name=ENGINE)
-        }
+        facets: dict[str, RunFacet] = {}
         if report.tags:
             tags = [tags_run.TagsRunFacetFields(name, value, ENGINE) for name, value in report.tags.items()]
             facets |= {"tags": tags_run.TagsRunFacet(tags=tags)}
@@ -67,7 +75,7 @@ class Writer:
         return facets
 
     def _output(self, made: Dataset, taken: Sequence[Dataset]) -> OutputDataset:
-        facets = _schema(made)
+        facets: dict[str, DatasetFacet] = {}
         of_kind = {one.kind: one for one in taken}
         found = {
             field: column_lineage_dataset.Fields(
@@ -93,11 +101,19 @@ def _name(dataset: Dataset) -> str:
     return f"{dataset.kind}/{dataset.sha256}"
 
 
-def _schema(dataset: Dataset) -> dict[str, DatasetFacet]:
-    fields = [schema_dataset.SchemaDatasetFacetFields(name, kind) for name, kind in columns(dataset.kind)]
-    return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)} if fields else {}
+@cache
+def _schema(kind: str) -> Mapping[str, Any] | None:
+    """The facet of a kind's fields; None for a kind that the lab knows nothing of."""
+    fields = [schema_dataset.SchemaDatasetFacetFields(name, type_) for name, type_ in columns(kind)]
+    return Serde.to_dict(schema_dataset.SchemaDatasetFacet(fields=fields)) if fields else None
 
 
-def _job_facets(report: RunReport) -> dict[str, JobFacet]:
-    kind = "TASK" if report.parent is not None else "JOB"
-    return {"jobType": job_type_job.JobTypeJobFacet("BATCH", "MEDKG_LAB", kind)}
+@cache
+def _job_type(is_part: bool) -> Mapping[str, Any]:
+    kind = "TASK" if is_part else "JOB"
+    return Serde.to_dict(job_type_job.JobTypeJobFacet("BATCH", "MEDKG_LAB", kind))
+
+
+@cache
+def _engine() -> Mapping[str, Any]:
+    return Serde.to_dict(processing_engine_run.ProcessingEngineRunFacet(version=__version__, name=ENGINE))
