@@ -68,12 +68,8 @@ def _gates(seen: Snapshot) -> list[Need]:
 
 
 def _breakers(seen: Snapshot) -> list[Need]:
-    found = []
-    for one in seen.breakers:
-        if one.state is CircuitState.CLOSED:
-            continue
-        found.append(Need(glyphs.DEGRADED, breaker_words(one), "w", "say why"))
-    return found
+    opened = (one for one in seen.breakers if one.state is not CircuitState.CLOSED)
+    return [Need(glyphs.DEGRADED, breaker_words(one), "w", "say why") for one in opened]
 
 
 def breaker_words(breaker: CircuitRow) -> str:

@@ -41,14 +41,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """A dialog: what, on how many, what it costs, an optional line to type in, options, choices, and the twin.
+    """A dialog: what, on how many, what it costs, an optional line to type in, options, choices, and the twin. A line that is
+    a text is a sentence.
 
     The first choice is the safe one and is chosen at first, unless there is something to type. `asks` is the prompt of the line
     to type in, empty for none; `required` says what is missing while it is empty, and nothing but cancelling works then.
     """
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[Line | str]
     choices: Sequence[Choice]
     twin: str = ""
     asks: str = ""
@@ -140,8 +141,10 @@ class Dialog(ModalScreen[Answer | None]):
         self.dismiss(None)
 
 
-def _broken(line: Line) -> Sequence[Line]:
+def _broken(line: Line | str) -> Sequence[Line]:
     """A sentence in as many lines as it needs; what has columns stays a line."""
+    if isinstance(line, str):
+        return wrapped(line, TEXT_WIDTH)
     return wrapped(line[0][0], TEXT_WIDTH, line[0][1]) if len(line) == 1 else [line]
 
 

@@ -44,7 +44,7 @@ KEYS = {
 LOG_BYTES = 4000
 STANDING = Appearance(reduced_motion=True)
 """A cursor that blinks would be in every second picture."""
-STILL, STILL_WHILE_ASKED, MAX_LOOKS = 10, 30, 600
+STILL, STILL_WHILE_ASKED, MAX_LOOKS = 4, 30, 600
 """Looks that have to be the same: at answers that come at once, and at those of a lab that works."""
 _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 _ID = re.compile(r"terminal-\d+-")
@@ -157,12 +157,13 @@ async def pictures(screen: Screen, still: int = STILL) -> dict[str, str]:
     found = {}
     for mode in MODES:
         await screen.app.switch_mode(mode.word)
-        await _still(screen, still)
-        await screen.press(*KEYS.get(mode.word, ()))
-        found[mode.word] = await _still(screen, still)
+        if mode.word in KEYS:
+            await _still(screen, still)
+            await screen.press(*KEYS[mode.word])
+        found[mode.word] = await _picture(screen, still)
     await screen.app.switch_mode("lab")
     screen.app.mode.snapshot = in_motion(screen.app.snapshot)
-    return found | {"flow": await _still(screen, still)}
+    return found | {"flow": await _picture(screen, still)}
 
 
 def in_motion(seen: Snapshot) -> Snapshot:
@@ -185,16 +186,24 @@ def in_motion(seen: Snapshot) -> Snapshot:
     )
 
 
-async def _still(screen: Screen, still: int) -> str:
-    last, same = "", 0
+async def _picture(screen: Screen, still: int) -> str:
+    await _still(screen, still)
+    return normal(screen.app.export_screenshot(title="medkg-lab"))
+
+
+async def _still(screen: Screen, still: int) -> None:
+    """Wait until nothing is asked and nothing changes: of cells, which are compared in a tenth of the time of a picture."""
+    last: object = None
+    same = 0
     for _ in range(MAX_LOOKS):
         await screen.pilot.pause(0.05)
         screen.app.mode.repaint_frame()  # as every snapshot of a lab that goes on does
-        picture = normal(screen.app.export_screenshot(title="medkg-lab"))
-        same = same + 1 if picture == last else 0
-        last = picture
+        cells = screen.cells
+        is_asking = any(not worker.is_finished for worker in screen.app.workers)
+        same = same + 1 if cells == last and not is_asking else 0
+        last = cells
         if same >= still:
-            return picture
+            return
     raise AssertionError(f"the picture does not come to rest:\n{screen.text}")
 
 

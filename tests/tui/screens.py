@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from rich.segment import Segment
 from textual.pilot import Pilot
 
 from medkg_lab.lab.facade import Lab
@@ -22,10 +23,14 @@ class Screen:
         self.pilot = pilot
 
     @property
+    def cells(self) -> list[list[Segment]]:
+        """What is seen now, with its styles."""
+        return [list(strip) for strip in self.app.screen._compositor.render_strips(self.app.size)]
+
+    @property
     def text(self) -> str:
         """What is seen now."""
-        strips = self.app.screen._compositor.render_strips(self.app.size)
-        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+        return "\n".join("".join(segment.text for segment in strip) for strip in self.cells)
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until each has had its effect."""

@@ -256,7 +256,7 @@ class ModeScreen(FrameScreen):
         """Ask what to submit."""
         question = Question(
             "Submit documents",
-            [[("A file or folder, or an id: NCT04280705, PMC7096777, a DOI.", "text")]],
+            ["A file or folder, or an id: NCT04280705, PMC7096777, a DOI."],
             (Choice("", "Submit", "submit"), Choice("", "Cancel", "")),
             "medkg-lab submit PATH|ID",
             asks="path or id",
@@ -272,7 +272,7 @@ class ModeScreen(FrameScreen):
         """Ask, then submit the bundled documents."""
         question = Question(
             "Run the demo",
-            [[("The bundled documents go through their pipelines; those that went through before are known.", "text")]],
+            ["The bundled documents go through their pipelines; those that went through before are known."],
             (Choice("d", "Run the demo", "run"), Choice("", "esc Cancel", "")),
             "medkg-lab demo",
         )
@@ -310,7 +310,7 @@ class ModeScreen(FrameScreen):
         question = Question(
             f"Restart {name}",
             [
-                [("Nothing that was acknowledged is lost; work under way is taken up again.", "text")],
+                "Nothing that was acknowledged is lost; work under way is taken up again.",
                 [(past, "muted")],
             ],
             (Choice("r", f"Restart {name}", "restart"), Choice("", "esc Cancel", "")),

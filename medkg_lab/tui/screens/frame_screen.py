@@ -61,7 +61,9 @@ class FrameScreen(Screen[None]):
     `footer` at most six action ids of `keys.py` for the last row (`?` is always the seventh), `twins` the commands of the
     command line that do the same.
 
-    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `hidden`, `now`, `narrow`,
+    `look_every_s` is how often `look` is called while the mode is seen, 0 for never.
+
+    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `look`, `now`, `narrow`,
     `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `query_lab`, `poll` and `act`, never directly.
     """
 
@@ -69,6 +71,7 @@ class FrameScreen(Screen[None]):
     about: ClassVar[str] = ""
     footer: ClassVar[tuple[str, ...]] = ()
     twins: ClassVar[str] = ""
+    look_every_s: ClassVar[float] = 0.0
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("command", "back")
 
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
@@ -78,6 +81,7 @@ class FrameScreen(Screen[None]):
         self.session = session
         self._focus_before: Widget | None = None
         self._resting: Timer | None = None
+        self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """The frame, and the mode in it."""
@@ -102,10 +106,10 @@ class FrameScreen(Screen[None]):
         """Take in a new snapshot; called about once a second while the mode is seen, and when it comes to be seen."""
 
     def shown(self) -> None:
-        """The mode came to be seen, or what was over it has closed: start polling."""
+        """The mode came to be seen, or what was over it has closed."""
 
-    def hidden(self) -> None:
-        """The mode is no longer seen, or something is over it: stop polling."""
+    def look(self) -> None:
+        """Look at the lab for what snapshots do not hold; while something is over the mode, nobody looks."""
 
     def now(self, snapshot: Snapshot) -> Line | None:
         """The mode's own sentence for the now-line, most important clause first; None leaves the lab's own."""
@@ -160,11 +164,16 @@ class FrameScreen(Screen[None]):
         """The mode comes to be seen."""
         self.on_snapshot(self.snapshot)
         self.shown()
+        if self._looking is not None:
+            self._looking.resume()
+        elif self.look_every_s:
+            self._looking = self.set_interval(self.look_every_s, self.look)
         self.repaint_frame()
 
     def on_screen_suspend(self) -> None:
         """Something else comes to be seen: a line that was being typed is left."""
-        self.hidden()
+        if self._looking is not None:
+            self._looking.pause()
         if self.has_class("typing"):
             self._stop_typing()
 

@@ -257,7 +257,7 @@ class EventsScreen(ModeScreen):
             return
         question = Question(
             f"Retry {row.document or short_id(row.job)}",
-            [[("It runs again from the first stage that is not completed; what is done stays.", "text")]],
+            ["It runs again from the first stage that is not completed; what is done stays."],
             (Choice("r", "Retry the job", "retry"), Choice("", "esc Cancel", "")),
             f"medkg-lab jobs retry {row.job}",
         )

@@ -283,7 +283,7 @@ class GateScreen(ModeScreen):
         named = _named(chosen)
         question = Question(
             f"Reject {named}",
-            [[("The job ends as cancelled; what was written stays.", "text")]],
+            ["The job ends as cancelled; what was written stays."],
             (Choice("x", f"Reject {named}", "reject"), Choice("", "Keep waiting", "")),
             f'medkg-lab gate reject {short_id(chosen[0].job_id)} --why "…"',
             asks="why (recorded with your name)",

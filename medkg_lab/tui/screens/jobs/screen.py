@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
-from textual.timer import Timer
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab import job_queries
@@ -28,7 +27,6 @@ from medkg_lab.tui.theme import Line
 from medkg_lab.tui.widgets.table import Table
 
 PAGE = 200
-POLL_EVERY_S = 0.5
 REST_S = 0.12
 """Seconds that the cursor rests on a job before its detail is asked for."""
 MAX_MARKED = 10_000
@@ -52,6 +50,7 @@ class JobsScreen(ModeScreen):
         "repro export ID --out FILE"
     )
     AUTO_FOCUS = "#jobs"
+    look_every_s = 0.5
     BINDINGS = keys.bindings(
         "open", "narrow", "demo", "export", "graph", "acknowledge", "mark", "mark_all", "sort", "reverse", "earlier",
         again="retry", end="cancel", put="submit", later="next tab",
@@ -73,7 +72,6 @@ class JobsScreen(ModeScreen):
         self._held: dict[str, job_queries.ListedJob] = {}
         self._seen_head: object = None
         self._as_of = ""
-        self._timer: Timer | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -93,15 +91,7 @@ class JobsScreen(ModeScreen):
     def shown(self) -> None:
         """Look at once, then whenever the ledger has moved."""
         self._seen_head = None
-        if self._timer is None:
-            self._timer = self.set_interval(POLL_EVERY_S, self._refresh_if_changed)
-        self._timer.resume()
         self._refresh()
-
-    def hidden(self) -> None:
-        """Stop looking."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Say how old the list is when the ledger does not answer."""
@@ -110,7 +100,8 @@ class JobsScreen(ModeScreen):
         self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
         self._head()
 
-    def _refresh_if_changed(self) -> None:
+    def look(self) -> None:
+        """Ask again when the ledger has moved; else only ages change."""
         head = self.snapshot.head
         if head is not None and head != self._seen_head:
             self._seen_head = head
@@ -349,7 +340,7 @@ class JobsScreen(ModeScreen):
         options = [("", f"from {done}"), *((stage, f"from {stage}") for stage in stages)]
         question = Question(
             f"Retry {name}",
-            [[("What the stages before wrote is reused; later stages are recomputed.", "text")]],
+            ["What the stages before wrote is reused; later stages are recomputed."],
             (Choice("r", f"Retry {name}", "retry"), Choice("", "Cancel", "")),
             f"medkg-lab jobs retry {short_id(ids[0])} --from STAGE",
             options=options,
@@ -367,7 +358,7 @@ class JobsScreen(ModeScreen):
         name = job.doc_id if len(ids) == 1 and job else plural(len(ids), "job")
         question = Question(
             f"Cancel {name}",
-            [[("A running one stops after its stage. What was written stays.", "text")]],
+            ["A running one stops after its stage. What was written stays."],
             (Choice("x", f"Cancel {name}", "cancel"), Choice("", "Cancel", "")),
             f"medkg-lab jobs cancel {short_id(ids[0])} --why TEXT",
             asks="why (recorded with your name)",

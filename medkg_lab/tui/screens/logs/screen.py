@@ -11,7 +11,6 @@ import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.timer import Timer
 
 from medkg_lab.lab import job_queries
 from medkg_lab.lab.facade import Lab
@@ -28,7 +27,6 @@ from medkg_lab.tui.widgets.line_view import Column
 from medkg_lab.tui.widgets.panel import wrapped
 from medkg_lab.tui.widgets.table import Cell, Row, Table
 
-POLL_EVERY_S = 0.4
 KEPT = 10_000
 FIRST_BYTES = 256 * 1024
 MAX_BYTES = 2 * 1024 * 1024
@@ -49,6 +47,7 @@ class LogsScreen(ModeScreen):
     )
     twins = "medkg-lab logs [NAME] --lines 50"
     AUTO_FOCUS = "#lines"
+    look_every_s = 0.4
     BINDINGS = keys.bindings(
         "pause", "follow", "time", "wrap", "next", "previous", "earlier", "later", "mark_all",
         narrow="find", mark="choose", open="whole line", again="restart the process",
@@ -74,7 +73,6 @@ class LogsScreen(ModeScreen):
         self._shown: list[LogLine] = []
         self._starts: Sequence[int] = ()
         self._wraps = False
-        self._timer: Timer | None = None
 
     def compose_mode(self) -> ComposeResult:
         """The regions."""
@@ -94,18 +92,11 @@ class LogsScreen(ModeScreen):
 
     def shown(self) -> None:
         """Read what came since."""
-        if self._timer is None:
-            self._timer = self.set_interval(POLL_EVERY_S, self._refresh)
-        self._timer.resume()
-        self._refresh()
+        self.look()
         self._paint()
 
-    def hidden(self) -> None:
-        """Read no more."""
-        if self._timer is not None:
-            self._timer.pause()
-
-    def _refresh(self) -> None:
+    def look(self) -> None:
+        """Read what came since."""
         places = dict(self._places)
         self.poll("logs", lambda lab: _fresh(lab, places), self._append)
 

@@ -101,7 +101,7 @@ class PipelinesScreen(PipelineText):
     def _confirm_conflict(self, which: Definition) -> None:
         question = Question(
             f"{which} was changed since you opened it",
-            [[("Someone else, or another program, saved this file. Nothing of yours is lost.", "text")]],
+            ["Someone else, or another program, saved this file. Nothing of yours is lost."],
             (
                 Choice("", "esc Stay with the draft", ""),
                 Choice("o", "Save mine over it", "over"),
@@ -149,7 +149,7 @@ class PipelinesScreen(PipelineText):
         options = [(one.version, _option(one)) for one in draft.versions]
         question = Question(
             f"Versions of {which}",
-            [[("The newest first. Going back makes an old one the newest again; nothing is forgotten.", "text")]],
+            ["The newest first. Going back makes an old one the newest again; nothing is forgotten."],
             (Choice("", "Restore it", "back"), Choice("", "esc Stay", "")),
             f"medkg-lab pipeline restore {which} VERSION",
             options=options,
@@ -196,7 +196,7 @@ class PipelinesScreen(PipelineText):
         """Ask for a name and begin a new pipeline from a template."""
         question = Question(
             "New pipeline",
-            [[("Its name: small letters and hyphens, such as case-reports.", "text")]],
+            ["Its name: small letters and hyphens, such as case-reports."],
             (Choice("", "Begin it", "new"), Choice("", "Cancel", "")),
             "medkg-lab pipeline edit NAME",
             asks="name",

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widgets import TextArea
 
 from medkg_lab.lab import definitions
@@ -28,7 +27,6 @@ from medkg_lab.tui.widgets.panel import Panel, titled
 
 CHECK_DELAY_S = 0.15
 """Seconds without a key after which the draft is checked."""
-POLL_INTERVAL_S = 2.0
 FINDINGS_SHOWN = 8
 VERSIONS_SHOWN = 6
 
@@ -44,6 +42,8 @@ class Seen:
 class PipelineText(ModeScreen):
     """What Pipelines shows and how it is edited; what is done with it stands in `pipelines`."""
 
+    look_every_s = 2.0
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._which: Definition | None = None
@@ -51,8 +51,6 @@ class PipelineText(ModeScreen):
         self._drafts: dict[Definition, Draft] = {}
         self._names = Words()
         self._seen = Seen()
-        self._waiting: Timer | None = None
-        self._looking: Timer | None = None
         self._completing = False
         self.dag = Dag(id="dag")
         self.editor = YamlEditor(lambda: self._names, id="text")
@@ -78,23 +76,12 @@ class PipelineText(ModeScreen):
 
     # Looking
 
-    def on_mount(self) -> None:
-        """A timer looks at the lab, but only while the mode is seen."""
-        self._looking = self.set_interval(POLL_INTERVAL_S, self._refresh_draft_state, pause=True)
-
     def shown(self) -> None:
         """Open the first pipeline, or go on with the one that was open."""
-        if self._looking is not None:
-            self._looking.resume()
         if self._which is None:
             self.query_lab("list", definitions.everything, self._listed)
         self.query_lab("words", vocabulary.words_of, self._set_words)
-        self._refresh_draft_state()
-
-    def hidden(self) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.pause()
+        self.look()
 
     def _listed(self, known: Sequence[Definition]) -> None:
         self._known = known
@@ -104,7 +91,8 @@ class PipelineText(ModeScreen):
     def _set_words(self, words: Words) -> None:
         self._names = words
 
-    def _refresh_draft_state(self) -> None:
+    def look(self) -> None:
+        """What came of the stages, and whether the file is still the one that was opened."""
         which = self._which
         if which is None:
             return
@@ -149,7 +137,7 @@ class PipelineText(ModeScreen):
         else:
             self._read(which)
         self.set_focus(self.editor if self.has_class("flat") else self.dag)
-        self._refresh_draft_state()
+        self.look()
 
     def _read(self, which: Definition, fresh: bool = False) -> None:
         """Read it and the draft of it that was kept; with `fresh` that is forgotten."""
@@ -246,9 +234,7 @@ class PipelineText(ModeScreen):
         if which is None or draft is None or self.editor.text == draft.text:
             return
         self._drafts[which] = replace(draft, text=self.editor.text)
-        if self._waiting is not None:
-            self._waiting.stop()
-        self._waiting = self.set_timer(CHECK_DELAY_S, self._check)
+        self.after_rest(CHECK_DELAY_S, self._check)
 
     def _check(self) -> None:
         which, draft = self._which, self.draft

@@ -269,14 +269,7 @@ class SearchScreen(ModeScreen):
         """Choose how legs are fused; asks again at once."""
         question = Question(
             "How the retrievers are fused",
-            [
-                [
-                    (
-                        "Words (BM25) and meaning (vectors) each rank all passages; the ranks or the scores are added.",
-                        "text",
-                    )
-                ]
-            ],
+            ["Words (BM25) and meaning (vectors) each rank all passages; the ranks or the scores are added."],
             (Choice("m", "Use it", "mix"), Choice("", "Cancel", "")),
             "search.fusion and search.weights in settings.yaml hold for everybody",
             options=[(str(at), mix.name) for at, mix in enumerate(render.MIXES)],

@@ -198,9 +198,6 @@ class SQLScreen(ModeScreen):
 
     # Hooks
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """A query that runs is seen to run: the now-line counts."""
-
     def now(self, snapshot: Snapshot) -> Line | None:
         """What was asked, or how long it has been running."""
         if self._began is not None:
@@ -280,14 +277,7 @@ class SQLScreen(ModeScreen):
         statement = self._asked
         question = Question(
             "Write the rows to a file",
-            [
-                [
-                    (
-                        f"All rows that the query gives, {number(sql.EXPORTED_ROWS)} at most. The file is yours alone (0600).",
-                        "text",
-                    )
-                ]
-            ],
+            [f"All rows that the query gives, {number(sql.EXPORTED_ROWS)} at most. The file is yours alone (0600)."],
             (Choice("", "Write", "write"), Choice("", "Cancel", "")),
             "medkg-lab sql … --csv > FILE",
             asks="a new file: rows.csv or rows.json",
@@ -296,12 +286,12 @@ class SQLScreen(ModeScreen):
 
         def then(answer: dialogs.Answer) -> None:
             path = Path(sanitize(answer.text)).expanduser().absolute()
-            self.act(lambda lab: sql.export(lab, statement, path), lambda rows: self._written(rows, path))
+            self.act(
+                lambda lab: sql.export(lab, statement, path),
+                lambda rows: self.notify(f"{plural(rows, 'row')} written to {path}."),
+            )
 
         self.choose(question, then)
-
-    def _written(self, rows: int, path: Path) -> None:
-        self.notify(f"{plural(rows, 'row')} written to {path}.")
 
 
 def _rows(line: str, width: int) -> list[list[Span]]:
