@@ -51,9 +51,9 @@ async def test_a_walk_there_and_back(demo_lab: TestLab, size: tuple[int, int]) -
         if size[0] < 100:
             await screen.sees("↵ sentences")
             await screen.press("enter")
-            await screen.sees("passage ")
+            await screen.sees("a field of its record")
         await screen.press("enter")
-        await screen.sees("Metformin › ", "→ mentions")
+        await screen.sees("Metformin › ", "← studied to treat")
         await screen.press("escape")
         await screen.misses("Metformin › ")
         await screen.sees("← mentions")
@@ -63,9 +63,11 @@ async def test_a_walk_there_and_back(demo_lab: TestLab, size: tuple[int, int]) -
 async def test_an_edge_shows_its_sentence_in_its_document(demo_lab: TestLab) -> None:
     async with opened(demo_lab.home, (200, 60)) as screen:
         await walk_to(screen, "metformin")
+        await screen.sees("→ studied to treat", "recorded in 1 document", "a field of its record")
+        await screen.press("right_square_bracket")
         await screen.sees("stated in 1 document", "passage ")
         await screen.until(lambda: "[metformin]" in screen.text.lower(), "the mention in brackets")
-        await screen.press("left_square_bracket", "left_square_bracket")
+        await screen.press("right_square_bracket")
         await screen.sees("← tests", "recorded in 1 document", "a field of its record")
         await screen.misses("← mentions")
         await screen.press("y")
@@ -112,7 +114,7 @@ async def test_a_step_that_fails_leaves_the_walk_where_it_was(
 ) -> None:
     async with opened(demo_lab.home) as screen:
         await walk_to(screen, "metformin")
-        await screen.sees("Edges · 17", "stated in 1 document")
+        await screen.sees("Edges · 17", "recorded in 1 document")
 
         def gone(*_: object, **__: object) -> None:
             raise PeerUnreachable(path="knowledge", op="neighbours", seconds="3", detail="it is gone")
