@@ -179,11 +179,11 @@ class ModeScreen(FrameScreen):
                 raise refused
             return done, refused
 
-        def told(answer: tuple[int, LabError | None]) -> None:
+        def show(answer: tuple[int, LabError | None]) -> None:
             done, refused = answer
             self.notify(then(done) + (f" {len(ids) - done} not: {refused}" if refused else ""))
 
-        self.act(work, told)
+        self.act(work, show)
 
     # The screen itself
 

@@ -61,9 +61,9 @@ class FrameScreen(Screen[None]):
     `footer` at most six action ids of `keys.py` for the last row (`?` is always the seventh), `twins` the commands of the
     command line that do the same.
 
-    `look_every_s` is how often `look` is called while the mode is seen, 0 for never.
+    `poll_every_s` is how often `poll_lab` is called while the mode is seen, 0 for never.
 
-    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `look`, `now`, `narrow`,
+    Hooks, all called in the event loop and none of them may block: `on_snapshot`, `shown`, `poll_lab`, `now`, `narrow`,
     `narrowed`, `words`, `can`, `completions`, `command`. The lab is asked by `query_lab`, `poll` and `act`, never directly.
     """
 
@@ -71,7 +71,7 @@ class FrameScreen(Screen[None]):
     about: ClassVar[str] = ""
     footer: ClassVar[tuple[str, ...]] = ()
     twins: ClassVar[str] = ""
-    look_every_s: ClassVar[float] = 0.0
+    poll_every_s: ClassVar[float] = 0.0
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("command", "back")
 
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
@@ -81,7 +81,7 @@ class FrameScreen(Screen[None]):
         self.session = session
         self._focus_before: Widget | None = None
         self._resting: Timer | None = None
-        self._looking: Timer | None = None
+        self._polling: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """The frame, and the mode in it."""
@@ -108,7 +108,7 @@ class FrameScreen(Screen[None]):
     def shown(self) -> None:
         """The mode came to be seen, or what was over it has closed."""
 
-    def look(self) -> None:
+    def poll_lab(self) -> None:
         """Look at the lab for what snapshots do not hold; while something is over the mode, nobody looks."""
 
     def now(self, snapshot: Snapshot) -> Line | None:
@@ -164,16 +164,16 @@ class FrameScreen(Screen[None]):
         """The mode comes to be seen."""
         self.on_snapshot(self.snapshot)
         self.shown()
-        if self._looking is not None:
-            self._looking.resume()
-        elif self.look_every_s:
-            self._looking = self.set_interval(self.look_every_s, self.look)
+        if self._polling is not None:
+            self._polling.resume()
+        elif self.poll_every_s:
+            self._polling = self.set_interval(self.poll_every_s, self.poll_lab)
         self.repaint_frame()
 
     def on_screen_suspend(self) -> None:
         """Something else comes to be seen: a line that was being typed is left."""
-        if self._looking is not None:
-            self._looking.pause()
+        if self._polling is not None:
+            self._polling.pause()
         if self.has_class("typing"):
             self._stop_typing()
 

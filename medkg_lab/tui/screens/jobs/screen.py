@@ -50,7 +50,7 @@ class JobsScreen(ModeScreen):
         "repro export ID --out FILE"
     )
     AUTO_FOCUS = "#jobs"
-    look_every_s = 0.5
+    poll_every_s = 0.5
     BINDINGS = keys.bindings(
         "open", "narrow", "demo", "export", "graph", "acknowledge", "mark", "mark_all", "sort", "reverse", "earlier",
         again="retry", end="cancel", put="submit", later="next tab",
@@ -100,7 +100,7 @@ class JobsScreen(ModeScreen):
         self._as_of = f" · as of {clock(since)}, the ledger does not answer" if since is not None else ""
         self._head()
 
-    def look(self) -> None:
+    def poll_lab(self) -> None:
         """Ask again when the ledger has moved; else only ages change."""
         head = self.snapshot.head
         if head is not None and head != self._seen_head:

@@ -47,7 +47,7 @@ class LogsScreen(ModeScreen):
     )
     twins = "medkg-lab logs [NAME] --lines 50"
     AUTO_FOCUS = "#lines"
-    look_every_s = 0.4
+    poll_every_s = 0.4
     BINDINGS = keys.bindings(
         "pause", "follow", "time", "wrap", "next", "previous", "earlier", "later", "mark_all",
         narrow="find", mark="choose", open="whole line", again="restart the process",
@@ -92,10 +92,10 @@ class LogsScreen(ModeScreen):
 
     def shown(self) -> None:
         """Read what came since."""
-        self.look()
+        self.poll_lab()
         self._paint()
 
-    def look(self) -> None:
+    def poll_lab(self) -> None:
         """Read what came since."""
         places = dict(self._places)
         self.poll("logs", lambda lab: _fresh(lab, places), self._append)

@@ -42,7 +42,7 @@ class Seen:
 class PipelineText(ModeScreen):
     """What Pipelines shows and how it is edited; what is done with it stands in `pipelines`."""
 
-    look_every_s = 2.0
+    poll_every_s = 2.0
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -81,7 +81,7 @@ class PipelineText(ModeScreen):
         if self._which is None:
             self.query_lab("list", definitions.everything, self._listed)
         self.query_lab("words", vocabulary.words_of, self._set_words)
-        self.look()
+        self.poll_lab()
 
     def _listed(self, known: Sequence[Definition]) -> None:
         self._known = known
@@ -91,7 +91,7 @@ class PipelineText(ModeScreen):
     def _set_words(self, words: Words) -> None:
         self._names = words
 
-    def look(self) -> None:
+    def poll_lab(self) -> None:
         """What came of the stages, and whether the file is still the one that was opened."""
         which = self._which
         if which is None:
@@ -137,7 +137,7 @@ class PipelineText(ModeScreen):
         else:
             self._read(which)
         self.set_focus(self.editor if self.has_class("flat") else self.dag)
-        self.look()
+        self.poll_lab()
 
     def _read(self, which: Definition, fresh: bool = False) -> None:
         """Read it and the draft of it that was kept; with `fresh` that is forgotten."""
