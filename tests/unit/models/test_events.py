@@ -146,7 +146,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recorded_log_is_read_and_written_as_it_was(home: Path) -> None:
     lines = (home / "log.jsonl").read_bytes().splitlines()
     events = list(map(codec.from_line, lines))
-    assert {event.type for event in events} == set(EventType) - {EventType.ACT_NOTED, EventType.DOCUMENT_DELETED}, "newer"
+    assert {event.type for event in events} == set(EventType) - {EventType.ACT_NOTED, EventType.DOCUMENT_DELETED}, (
+        "newer"
+    )
     for line, event in zip(lines, events, strict=True):
         before, now = orjson.loads(line), orjson.loads(codec.encode(event).line)
         absent = {name: value for name, value in before["data"].items() if name not in now["data"]}
