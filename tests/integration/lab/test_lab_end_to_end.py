@@ -107,6 +107,12 @@ def test_status_names_processes_ports_lag_and_durability(demo: Demo) -> None:
     wait_until(lambda: set(lab.ok("status")["lag"].values()) == {0}, 30, "the views catch up")
 
 
+def test_labs_lists_it_as_ready(demo: Demo) -> None:
+    lab, _ = demo
+    (found,) = [one for one in lab.ok("labs") if one["home"] == str(lab.home)]
+    assert found["state"] == "ready"
+
+
 def test_submitting_again_is_reported_and_does_nothing(demo: Demo) -> None:
     lab, _ = demo
     before = lab.ok("status")["jobs"]
