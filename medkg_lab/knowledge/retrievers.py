@@ -1,4 +1,4 @@
-"""Retrievers of other packages, under the entry-point group `medkg_lab.retrievers`: their contract, and what keeps them in step.
+"""Retrievers of other packages, under the entry-point group `medkg_lab.retrievers`: their contract, and what keeps them current.
 
 One takes part in searches when `search.retrievers` of the settings names it. It keeps its index in memory: what is published is
 given to it again at each start. What it finds is believed only where it is of the tenant and meets the conditions.
@@ -60,7 +60,7 @@ class Retriever(Protocol):
 
 
 class PackagedRetriever:
-    """A retriever of a package with what keeps it in step; a fault of its turns it off until the next start, never the search."""
+    """A retriever of a package with what keeps it current; a fault of its turns it off until the next start, never the search."""
 
     def __init__(self, name: str, made: Retriever) -> None:
         self.name = name

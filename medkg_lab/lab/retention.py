@@ -1,6 +1,6 @@
 """What goes by itself, and when: decided by `plan`, which is pure, and done by `apply`.
 
-Each step stands alone and loses nothing wherever it is killed; the next time finds what is left to do.
+Each step stands alone, and nothing is lost wherever it is killed; the next time finds what is left to do.
 """
 
 import time

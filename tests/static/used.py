@@ -151,7 +151,6 @@ event_stream
 _.between_stages
 _.ended_at
 _.nodes_in_all
-_.p50_ms
 _.total_s
 _.waited_s
 _.waiting_for_a_person

@@ -17,6 +17,7 @@ def checked(report: Report) -> None:
     assert report.right
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_a_ledger_restarted_under_work_fails_nothing() -> None:
     """The store and the ledger, which every stage needs, are restarted in turn while documents are worked on."""

@@ -70,7 +70,7 @@ def check(lab: TestLab, folder: Path, documents: int) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", ["engine-compute", "ledgerd"])
+@pytest.mark.parametrize("name", ["engine-compute", pytest.param("ledgerd", marks=pytest.mark.full)])
 def test_a_killed_process_loses_nothing(lab: TestLab, tmp_path: Path, name: str) -> None:
     write_trials(tmp_path / "a", 0)
     lab.ok("submit", str(tmp_path / "a"))

@@ -148,6 +148,7 @@ def kill_amid(process: "subprocess.Popen[str]", folder: Path, files: int) -> Non
     process.communicate()
 
 
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_a_killed_backup_leaves_whole_ones_alone(lab: TestLab, folder: Path, pytestconfig: pytest.Config) -> None:
     target = folder / "killed"
@@ -161,6 +162,7 @@ def test_a_killed_backup_leaves_whole_ones_alone(lab: TestLab, folder: Path, pyt
     assert sorted(os.listdir(target)) == [".lock", Path(made["path"]).name]
 
 
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_a_killed_restore_leaves_no_home_or_a_whole_one(
     lab: TestLab, folder: Path, pytestconfig: pytest.Config
@@ -183,6 +185,7 @@ def test_a_killed_restore_leaves_no_home_or_a_whole_one(
     assert whole < kills
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_the_lab_makes_backups_by_itself_and_keeps_the_newest(folder: Path, lab: TestLab) -> None:
     """Every two seconds here; two stay, and what a stop of the lab interrupts is no backup."""
@@ -227,6 +230,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_an_older_lab_is_backed_up_before_it_is_upgraded(lab: TestLab, folder: Path) -> None:
     other = old_home(lab, folder / "old")

@@ -162,6 +162,7 @@ def length(lab: TestLab, *command: str) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_a_killed_deletion_is_finished_by_the_next_one(lab: TestLab, pytestconfig: pytest.Config) -> None:
     count = rounds(pytestconfig)
@@ -178,6 +179,7 @@ def test_a_killed_deletion_is_finished_by_the_next_one(lab: TestLab, pytestconfi
     assert lab.ok("verify")["differences"] == []
 
 
+@pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_killed_removals_lose_nothing(lab: TestLab, pytestconfig: pytest.Config) -> None:
     count = rounds(pytestconfig)

@@ -23,6 +23,7 @@ def test_what_leaves_is_counted(short_tmp: Path) -> None:
     assert counted.sent.keys() == {"192.0.2.1:443", "192.0.2.2:53"}
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_the_whole_demo_sends_nothing_beyond_loopback(short_tmp: Path) -> None:
     cache = Path(os.environ.get("MEDKG_LAB_CACHE", str(short_tmp / "cache")))
