@@ -19,8 +19,7 @@ from tests.faults.lab.test_faults_kill import write_trials
 from tests.labs import TestLab
 from tests.waiting import wait_until
 
-KILLS = 5
-FULL_KILLS = 15
+KILLS = 15
 OLD = Path(__file__).parents[2] / "fixtures" / "ledger" / "home.zip"
 
 
@@ -150,10 +149,9 @@ def kill_amid(process: "subprocess.Popen[str]", folder: Path, files: int) -> Non
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-def test_a_killed_backup_leaves_whole_ones_alone(lab: TestLab, folder: Path, pytestconfig: pytest.Config) -> None:
+def test_a_killed_backup_leaves_whole_ones_alone(lab: TestLab, folder: Path) -> None:
     target = folder / "killed"
-    kills = FULL_KILLS if pytestconfig.getoption("--full") else KILLS
-    for number in range(kills):
+    for number in range(KILLS):
         kill_amid(lab.popen("backup", "create", "--to", str(target)), target, number + 1)
         for one in lab.ok("backup", "list", "--in", str(target)):
             assert lab.ok("backup", "verify", one["path"])["differences"] == []
@@ -164,15 +162,12 @@ def test_a_killed_backup_leaves_whole_ones_alone(lab: TestLab, folder: Path, pyt
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-def test_a_killed_restore_leaves_no_home_or_a_whole_one(
-    lab: TestLab, folder: Path, pytestconfig: pytest.Config
-) -> None:
+def test_a_killed_restore_leaves_no_home_or_a_whole_one(lab: TestLab, folder: Path) -> None:
     made = lab.ok("backup", "create", "--to", str(folder / "source"))
     home = folder / "again"
     other = TestLab(home, lab.cache)
-    kills = FULL_KILLS if pytestconfig.getoption("--full") else KILLS
     whole = 0
-    for number in range(kills):
+    for number in range(KILLS):
         kill_amid(other.popen("restore", made["path"]), folder / ".again.restoring", number + 1)
         if home.exists():
             whole += 1
@@ -182,7 +177,7 @@ def test_a_killed_restore_leaves_no_home_or_a_whole_one(
     assert not (folder / ".again.restoring").exists()
     assert lab.ok("backup", "verify", made["path"])["differences"] == []
     proves_itself(other, 40)
-    assert whole < kills
+    assert whole < KILLS
 
 
 @pytest.mark.full

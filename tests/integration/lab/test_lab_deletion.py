@@ -18,8 +18,7 @@ from tests.faults.lab.test_faults_kill import kill
 from tests.labs import TestLab
 from tests.waiting import wait_until
 
-ROUNDS = 2
-FULL_ROUNDS = 30
+ROUNDS = 30
 VICTIMS = ("", "ledgerd", "", "knowledge", "", "engine-compute")
 """Whom each round kills: the command itself where there is no name."""
 FIRST = 10
@@ -48,7 +47,8 @@ def lab(pytestconfig: pytest.Config) -> Iterator[TestLab]:
     keeps = "retention: {superseded_days: 0, events: 20, disk_mib: 1000}\n"
     (made.home / "config" / "settings.yaml").write_text(f"profile: cpu\n{keeps}")
     (folder / "in").mkdir()
-    for number in (*range(5), *range(FIRST, FIRST + rounds(pytestconfig))):
+    rounds = ROUNDS if pytestconfig.getoption("--full") else 0
+    for number in (*range(5), *range(FIRST, FIRST + rounds)):
         (folder / "in" / f"{number}.json").write_text(json.dumps(study(number)))
     try:
         made.ok("up")
@@ -74,10 +74,6 @@ def is_found(lab: TestLab, number: int) -> bool:
 def is_whole(lab: TestLab, number: int) -> bool:
     shown = lab.ok("document", "show", f"NCT{99000000 + number}")
     return f"Marker{number}word" in shown["files"]["document.md"]
-
-
-def rounds(pytestconfig: pytest.Config) -> int:
-    return FULL_ROUNDS if pytestconfig.getoption("--full") else ROUNDS
 
 
 @pytest.mark.timeout(300)
@@ -164,13 +160,12 @@ def length(lab: TestLab, *command: str) -> float:
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
-def test_a_killed_deletion_is_finished_by_the_next_one(lab: TestLab, pytestconfig: pytest.Config) -> None:
-    count = rounds(pytestconfig)
+def test_a_killed_deletion_is_finished_by_the_next_one(lab: TestLab) -> None:
     whole = length(lab, "documents", "delete", "NCT99000002")
-    for turn in range(count):
+    for turn in range(ROUNDS):
         number, victim = FIRST + turn, VICTIMS[turn % len(VICTIMS)]
         name = f"NCT{99000000 + number}"
-        killed_amid(lab, victim, whole * (turn + 1) / (count + 1), "documents", "delete", name)
+        killed_amid(lab, victim, whole * (turn + 1) / (ROUNDS + 1), "documents", "delete", name)
         assert lab.ok("verify")["differences"] == [], f"round {turn}, {victim or 'the command'} killed"
         lab.ok("documents", "delete", name)
         assert not is_found(lab, number)
@@ -181,16 +176,15 @@ def test_a_killed_deletion_is_finished_by_the_next_one(lab: TestLab, pytestconfi
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
-def test_killed_removals_lose_nothing(lab: TestLab, pytestconfig: pytest.Config) -> None:
-    count = rounds(pytestconfig)
+def test_killed_removals_lose_nothing(lab: TestLab) -> None:
     where = str(lab.home.parent / "in" / "1.json")
     lab.ok("submit", where, "--again", "--wait")
     whole = length(lab, "retention", "run")
-    for turn in range(count):
+    for turn in range(ROUNDS):
         lab.ok("submit", where, "--again", "--wait")  # what the one before made may go now
         jobs = lab.ok("sql", "SELECT count(*) FROM job")["rows"]
         victim = VICTIMS[turn % len(VICTIMS)]
-        killed_amid(lab, victim, whole * (turn + 1) / (count + 1), "retention", "run")
+        killed_amid(lab, victim, whole * (turn + 1) / (ROUNDS + 1), "retention", "run")
         assert lab.ok("verify")["differences"] == [], f"round {turn}, {victim or 'the command'} killed"
         assert lab.ok("sql", "SELECT count(*) FROM job")["rows"] == jobs
         assert is_whole(lab, 1)
