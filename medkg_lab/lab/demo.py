@@ -34,7 +34,7 @@ class Expectations:
     """What must come of the bundled documents: how many are in each file, which are broken, and what searches find."""
 
     documents: Mapping[str, int]
-    broken: Sequence[str]
+    broken: Mapping[str, object]
     searches: tuple[DemoSearch, ...]
 
 
