@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
@@ -26,6 +27,10 @@ from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading, read_middle
 from tests.pdf_files import PAPER, pdf
 from tests.waiting import wait_until
 
+needs_ocr = pytest.mark.skipif(
+    find_spec("rapidocr") is None, reason="the extra `ocr` is not installed: pip install 'medkg-lab[ocr]'"
+)
+"""It is no part of the test environment: with it the lab reads the bundled scan, whose gate no person would have to open."""
 BOUNDS = Bounds(timeout_seconds=60, memory_mib=4096, max_bytes=10_000_000)
 
 
@@ -224,6 +229,7 @@ def scanned(*pages: int, text: bytes) -> bytes:
 SCAN = scanned(0, text=pdf([[("title", "Colchicine in gout"), ("text", "We gave 128 patients 0.5 mg a day.")]]))
 
 
+@needs_ocr
 def test_a_scanned_page_is_read_by_ocr_and_says_so():
     made = DocvortexConverter(replace(BOUNDS, ocr_pages=3)).convert(SCAN, never)
     assert made.tool_version.endswith(f"+{scans.reader_version()}")
@@ -250,6 +256,7 @@ def test_without_ocr_a_scanned_page_says_what_would_read_it(monkeypatch: pytest.
     assert "rapidocr" not in made.tool_version
 
 
+@needs_ocr
 def test_ocr_that_cannot_do_its_part_is_the_outcome_of_a_pdf_without_other_text():
     with pytest.raises(PdfTooBig, match="memory"):
         DocvortexConverter(replace(BOUNDS, memory_mib=700, ocr_pages=3)).convert(SCAN, never)
