@@ -1,11 +1,20 @@
 """`medkg-lab serve | mcp`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import between
 from medkg_lab.cli.output import print_json, print_note
+from medkg_lab.errors import LabError
+
+
+class StreamClosed(LabError):
+    """The protocol goes over stdin and stdout, and one of them is closed. Let the client start `medkg-lab mcp` with both, or use
+    `medkg-lab serve --mcp`."""
+
+    exit_code = exit_codes.USAGE
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -70,5 +79,7 @@ def _mcp(args: argparse.Namespace) -> int:
     from medkg_lab.mcp.server import make_server
     from medkg_lab.sdk.lab import Lab
 
+    if sys.stdin is None or sys.stdout is None:
+        raise StreamClosed()
     make_server(Lab(args.home, actor="mcp"), args.writes).run("stdio")
     return exit_codes.OK

@@ -145,11 +145,13 @@ def test_encodings_are_told_from_the_bytes(encoding: str) -> None:
     assert bool(as_utf8(data)[1]) is (encoding in ("latin-1", "cp1252"))
 
 
-@given(st.text(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+# A zero is no part of texts, and after the mark of UTF-16 it makes the one of UTF-32.
+@given(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+)
 def test_marked_text_comes_back(text: str, encoding: str) -> None:
-    assert (
-        decode(text.encode(encoding)).text == text.removeprefix("\ufeff") or text.startswith("\ufeff") or "\0" in text
-    )
+    assert decode(text.encode(encoding)).text == text.removeprefix("\ufeff") or text.startswith("\ufeff")
 
 
 @given(st.binary(max_size=100))

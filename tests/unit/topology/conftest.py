@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from medkg_lab import plugins
 from medkg_lab.stages import registry
 
 _MODULE = """
@@ -46,4 +47,5 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 def _forget() -> None:
     registry.find.cache_clear()
-    registry._points.cache_clear()
+    plugins.points.cache_clear()
+    plugins.load.cache_clear()
