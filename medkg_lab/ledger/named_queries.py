@@ -60,7 +60,7 @@ class Named(StrEnum):
     JOB_TOTALS = "job_totals"
     """-: pipeline, state and how many jobs."""
     LAST_DOCUMENTS = "last_documents"
-    """pipeline or null, most: job, document and artifact of the last documents."""
+    """pipeline or null, most: job, document and artifact of the last documents, each once."""
     STAGES_DONE = "stages_done"
     """pipeline: how each stage and gate did."""
     STAGE_FLOWS = "stage_flows"
@@ -164,9 +164,9 @@ WHERE (doc_key = $1 OR starts_with(doc_id, $1)) AND ($2 IS NULL OR tenant_id = $
     Named.JOBS_BY_PREFIX: "SELECT job_id FROM job WHERE starts_with(job_id, ?) ORDER BY job_id LIMIT ?",
     Named.JOB_TOTALS: "SELECT pipeline_name, state, count(*) FROM job GROUP BY ALL",
     Named.LAST_DOCUMENTS: """
-SELECT j.job_id, j.doc_id, arg_max(s.ref, s.t1) FROM job j JOIN stage_run s USING (job_id)
+SELECT arg_max(j.job_id, j.age), j.doc_id, arg_max(s.ref, s.t1) FROM job j JOIN stage_run s USING (job_id)
 WHERE ($1::VARCHAR IS NULL OR j.pipeline_name = $1) AND j.state = 'completed' AND s.kind = 'document' AND s.ref IS NOT NULL
-GROUP BY j.job_id, j.doc_id, j.age ORDER BY j.age DESC LIMIT $2
+GROUP BY j.tenant_id, j.doc_id ORDER BY max(j.age) DESC LIMIT $2
 """,
     Named.STAGES_DONE: """
 SELECT s.stage,

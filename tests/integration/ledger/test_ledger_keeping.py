@@ -152,7 +152,7 @@ def test_what_the_archive_drops_is_missed_by_nobody(
     (ledger.folder / "views.duckdb").unlink()
     ledger.start()
     assert rows(client) == before, "the views were made again from the fold"
-    assert client.retry("a-0a", by="someone")["from_stage"] == "ingest"
+    assert client.retry("a-0a", by="someone").from_stage == "ingest"
 
 
 def test_an_old_command_is_answered_from_the_archive(
