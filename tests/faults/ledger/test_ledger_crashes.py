@@ -172,7 +172,7 @@ def test_a_gate_is_won_although_the_ledger_dies_before_the_answer(process: Ledge
         assert answer == []
         process.start()
         asking.join(60)
-        assert [set(each) for each in answer] == [{"version"}]
+        assert [each.version > 0 for each in answer] == [True]
         with pytest.raises(GateNotWaiting):
             client.gate_open("a", "another", partial=True)
         opened = [event for event in logged(client, 0) if event["type"] == "gate.opened"]
