@@ -152,7 +152,7 @@ def test_a_commit_that_fails_is_never_answered(process: LedgerProcess) -> None:
         assert answer == []
         process.start()
         asking.join(60)
-        assert answer == [{"job_id": "a", "state": "cancelled"}]
+        assert [(each.job_id, each.state) for each in answer] == [("a", "cancelled")]
         events = logged(client, 0)
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert [event["type"] for event in events[-3:]] == ["job.submitted", "job.submitted", "job.cancelled"]
