@@ -304,8 +304,10 @@ class Core:
         ready = due(times, now, OWN_RETRIES_AT_ONCE)
         # Put off, whatever comes of it: those that wait for one process must not be in the way of others.
         self._looked_at |= dict.fromkeys(ready, now + CHECK_INTERVAL_S)
-        here = [self.state.jobs[job_id] for job_id in ready if job_id in self.state.jobs]
-        jobs = [*here, *self._remembered.jobs({job_id for job_id in ready if job_id not in self.state.jobs})]
+        known = {job_id: self.state.jobs[job_id] for job_id in ready if job_id in self.state.jobs}
+        known |= {job.id: job for job in self._remembered.jobs(set(ready) - known.keys())}
+        # In the order of their times: the views answer in any.
+        jobs = [known[job_id] for job_id in ready if job_id in known]
         whole = {part: self.is_part_working(part) for part in {job.own or "" for job in jobs}}
         return [Request(RetryOwn(uuid4().hex, job.id)) for job in jobs if whole[job.own or ""]]
 

@@ -143,9 +143,10 @@ def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> N
     dagster.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence)
     dagster.until(job_id, "completed")
     after = wait_until(
-        lambda: (run := dagster.run(job_id, half=1)) and run["status"] == "SUCCESS" and run,
+        # The steps are in Dagster's other file, which is written just after the one of the runs.
+        lambda: (run := dagster.run(job_id, half=1)) and run["status"] == "SUCCESS" and run["steps"] and run,
         10,
-        "the run after the gate",
+        "the run after the gate, with its steps",
     )
     assert set(after["steps"]) == {"chunk", "embed", "index", "extract", "kg"}
     before = dagster.run(job_id)

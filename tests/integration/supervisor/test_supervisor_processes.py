@@ -90,7 +90,8 @@ def test_a_process_stands_back_as_far_as_its_spec_says(lab: Lab) -> None:
     first, second = pid_of(client, "first"), pid_of(client, "second")
     assert first is not None
     assert second is not None
-    assert os.getpriority(os.PRIO_PROCESS, second) - os.getpriority(os.PRIO_PROCESS, first) == 7
+    # 19 is the kernel's last step: a test run that itself stands back cannot go the whole way.
+    assert os.getpriority(os.PRIO_PROCESS, second) == min(19, os.getpriority(os.PRIO_PROCESS, first) + 7)
 
 
 def test_exit_78_is_shown_and_not_retried(lab: Lab) -> None:

@@ -23,10 +23,10 @@ def test_the_setting_says_how_many_engines_share_the_computing(tmp_path: Path) -
 def test_the_servers_of_the_profile_start_one_after_the_other_and_before_what_needs_them(tmp_path: Path) -> None:
     found = {one.name: one for one in lab_processes(locate(tmp_path), Settings(profile="gpu"))}
     servers = ("server-embedding", "server-language-model", "server-mineru")
-    assert [found[name].settled for name in servers] == [(), servers[:1], servers[1:2]]
+    assert [found[name].after_outcome for name in servers] == [(), servers[:1], servers[1:2]]
     assert all(found[name].slow for name in servers)
     assert found["server-mineru"].argv[-2:] == ("--name", "mineru")
-    assert {name for name, one in found.items() if one.settled == servers} == {"engine-compute", "pdf"}
+    assert {name for name, one in found.items() if one.after_outcome == servers} == {"engine-compute", "pdf"}
     assert not any(
         name.startswith("server-") for name in (one.name for one in lab_processes(locate(tmp_path), Settings()))
     )
