@@ -47,6 +47,7 @@ def _run(locations: Locations) -> None:
         running.write(locations.state, locations.home, locations.runtime)
         try:
             asyncio.run(supervisor.run(lambda: _ready(supervisor)))
+            _ended(supervisor)
         finally:
             running.remove(locations.state)
 
@@ -75,6 +76,15 @@ def _ready(supervisor: Supervisor) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
+
+
+def _ended(supervisor: Supervisor) -> None:
+    """Wait for the last lines of the logs, this process's own included: the writer goes on while anyone can write."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+    supervisor.close_logs()
 
 
 if __name__ == "__main__":

@@ -37,9 +37,10 @@ class LogPipes:
         with contextlib.suppress(OSError):  # more than a user may have: the usual size does as well
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._forget(name)
+        # Before the pipe is known: a writer that starts is sent all that are, and one that has a pipe twice waits for itself.
+        self.check()
         self._readers[name] = reader
         self._flushed[name] = asyncio.Event()
-        self.check()
         self._send(name, reader)
         return writer
 

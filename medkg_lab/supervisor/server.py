@@ -65,11 +65,14 @@ class Supervisor:
         await asyncio.sleep(0)  # the answer to `down` is written before the socket goes
         server.close()
         self._locations.socket("labd").unlink(missing_ok=True)
-        self._children.close_logs()
 
     def open_log(self, name: str) -> int:
         """The writing end of a pipe whose content becomes the log `name`."""
         return self._children.open_log(name)
+
+    def close_logs(self) -> None:
+        """Wait until the logs are whole; whoever calls this has closed what `open_log` gave it."""
+        self._children.close_logs()
 
     async def _step(self) -> None:
         self._children.observe()

@@ -49,7 +49,13 @@ locations = locate(sys.argv[1])
 locations.create()
 specs = tuple(ProcessSpec(name, (sys.executable, "-c", child, name)) for name in sys.argv[2:])
 running.write(locations.state, locations.home, locations.runtime)
-asyncio.run(Supervisor(locations, Settings(), specs, ["a note"]).run())
+supervisor = Supervisor(locations, Settings(), specs, ["a note"])
+
+def ready():
+    process.announce("labd")
+    supervisor.open_log("labd")
+
+asyncio.run(supervisor.run(ready))
 """
 
 Lab = tuple[Locations, SupervisorClient, "subprocess.Popen[bytes]"]
@@ -142,6 +148,14 @@ def test_what_a_process_wrote_before_its_supervisor_was_killed_is_in_its_log(lab
     assert lines[:-1] == [f"line {number}" for number in range(len(lines) - 1)] or lines[-1] == "last words"
     assert len(lines) > 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_log_writer_has_each_pipe_once(lab: Lab) -> None:
+    # With one twice it waits, in a reading that does not end, for what it has read already.
+    locations, _, _ = lab
+    pipes = [one for one in linux.open_files(writer_of(locations)) if one.startswith("pipe:")]
+    assert sorted(pipes) == sorted(set(pipes))
+    assert len(pipes) == len(("labd", "first", "second"))
 
 
 @pytest.mark.parametrize("lab", [("loud",)], indirect=True)
