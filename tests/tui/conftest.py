@@ -1,13 +1,11 @@
 """One real lab for the tests of the screen: up, with the bundled documents through it."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from medkg_lab.topology import bundled
+from tests.kept_homes import copied_lab, kept_home
 from tests.labs import TestLab
 from tests.waiting import wait_until
 
@@ -24,18 +22,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo_lab() -> Iterator[TestLab]:
+def demo_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     """A lab in which the bundled documents are through but for the one that waits at the gate for a person."""
-    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
-    lab = TestLab(folder / "lab", folder / "cache")
-    lab.ok("up")
-    try:
-        lab.ok("submit", *(str(bundled.folder() / "demo" / part) for part in PARTS))
-        wait_until(lambda: settled(lab), SETTLED, "the bundled documents going through")
+    with copied_lab(kept_home(tmp_path_factory, "screen", put_through)) as lab:
+        lab.ok("up")
         yield lab
-    finally:
-        lab.run("down")
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_through(lab: TestLab) -> None:
+    """Have the bundled documents go through."""
+    lab.ok("up")
+    lab.ok("submit", *(str(bundled.folder() / "demo" / part) for part in PARTS))
+    wait_until(lambda: settled(lab), SETTLED, "the bundled documents going through")
 
 
 def settled(lab: TestLab) -> bool:

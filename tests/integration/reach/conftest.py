@@ -1,14 +1,13 @@
 """A lab that has worked on a few documents, shared by the tests of this folder."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from medkg_lab import Lab
 from medkg_lab.topology import bundled
+from tests.kept_homes import copied_lab, kept_home
+from tests.labs import TestLab
 from tests.packaging.installers import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -17,16 +16,16 @@ WAITING = "papers/warfarin-time-in-range.pdf"
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
-    demo = bundled.folder() / "demo"
-    one = Lab(folder / "home")
-    try:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with copied_lab(kept_home(tmp_path_factory, "reach", put_through)) as copied:
+        one = Lab(copied.home)
         one.up()
-        submitted = one.submit(demo / "trials", demo / WAITING, demo / "broken", EXAMPLES / "documents")
-        one.wait(submitted, seconds=300)
         yield one
-    finally:
-        if one.is_running():
-            one.down()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_through(lab: TestLab) -> None:
+    """Have a few documents go through."""
+    one = Lab(lab.home)
+    one.up()
+    demo = bundled.folder() / "demo"
+    one.wait(one.submit(demo / "trials", demo / WAITING, demo / "broken", EXAMPLES / "documents"), seconds=300)
