@@ -1,21 +1,18 @@
-"""A graph of stages in layers: which row of boxes a stage stands in, and in which order, so that few lines cross.
+"""A graph of stages in layers: which row of boxes a stage stands in, in which slot of the row, and where long edges pass.
 
-Layered drawing after Sugiyama, Tagawa and Toda (1981): layers by longest path, long edges cut into lanes, order by medians.
-All of it is pure and deterministic: on a tie the order of the file wins.
+The layers are by longest path. In a layer a stage stands below the middle one of those that it depends on, or in the next free
+slot right of it, so that a chain is straight. All of it is pure and deterministic: on a tie the order of the file wins.
 """
 
-from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import count
 
 from medkg_lab.errors import LabError
 from medkg_lab.topology.graph import Graph, sort
 
-MAX_LANES = 1500
-"""So many lanes are laid out in about a second; a pipeline that a person can read has a few dozen."""
-_SWEEPS = 12
+MAX_PASSED = 1500
+"""So many layers that edges pass in all are laid out at once; in a pipeline that a person can read they are a few dozen."""
 
 Edge = tuple[str, str]
 """From a stage to one that depends on it."""
@@ -25,55 +22,41 @@ class GraphTooDense(LabError):
     """{stages} stages with {edges} dependencies are too dense to draw. `medkg-lab pipeline graph` lists them in order."""
 
 
-class Lane(NamedTuple):
-    """Where an edge passes a layer that it neither starts nor ends in."""
-
-    edge: Edge
-    layer: int
-
-
-Knot = str | Lane
-"""What stands in a layer: a stage by its name, or a lane."""
-
-
-class Link(NamedTuple):
-    """The part of an edge between two neighbouring layers."""
-
-    upper: Knot
-    lower: Knot
-    edge: Edge
-
-
 @dataclass(frozen=True)
 class Layers:
-    """The knots of each layer from left to right, and the links between layers."""
+    """The stages of each layer from left to right, the slot of each stage, and the edges in the order of the file."""
 
-    knots: tuple[tuple[Knot, ...], ...]
-    links: tuple[Link, ...]
+    rows: tuple[tuple[str, ...], ...]
+    slots: Mapping[str, int]
+    edges: tuple[Edge, ...]
+
+    def rank(self) -> dict[str, int]:
+        """The number of each stage's layer."""
+        return {name: number for number, row in enumerate(self.rows) for name in row}
 
 
 def layers(graph: Graph) -> Layers:
-    """Put the stages of `graph` into layers and order them.
+    """Put the stages of `graph` into layers and slots.
 
     Dependencies on what is not a stage are skipped. Raises TopologyCyclic and GraphTooDense.
     """
     known = {name: [other for other in needs if other in graph] for name, needs in graph.items()}
     rank = _ranks(known)
-    edges = [(other, name) for name, needs in known.items() for other in needs]
-    if sum(rank[lower] - rank[upper] - 1 for upper, lower in edges) > MAX_LANES:
+    edges = tuple((other, name) for name, needs in known.items() for other in needs)
+    if sum(rank[lower] - rank[upper] - 1 for upper, lower in edges) > MAX_PASSED:
         raise GraphTooDense(stages=len(known), edges=len(edges))
-    rows: list[list[Knot]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
-    for name in known:
-        rows[rank[name]].append(name)
-    links: list[Link] = []
-    for edge in edges:
-        lanes = [Lane(edge, layer) for layer in range(rank[edge[0]] + 1, rank[edge[1]])]
-        for lane in lanes:
-            rows[lane.layer].append(lane)
-        chain: list[Knot] = [edge[0], *lanes, edge[1]]
-        links += [Link(upper, lower, edge) for upper, lower in pairwise(chain)]
-    place = {name: number for number, name in enumerate(known)}
-    return Layers(_ordered(rows, links, place), tuple(links))
+    slots: dict[str, int] = {}
+    rows: list[tuple[str, ...]] = []
+    for number in range(max(rank.values(), default=-1) + 1):
+        row = [name for name in known if rank[name] == number]
+        wanted = {name: _wanted([slots[other] for other in known[name]], len(known)) for name in row}
+        row.sort(key=wanted.__getitem__)
+        free = 0
+        for name in row:
+            slots[name] = max(free, wanted[name] if known[name] else free)
+            free = slots[name] + 1
+        rows.append(tuple(row))
+    return Layers(tuple(rows), slots, edges)
 
 
 def _ranks(graph: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -88,54 +71,30 @@ def _ranks(graph: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return rank
 
 
-def _ordered(
-    rows: Sequence[Sequence[Knot]], links: Sequence[Link], place: Mapping[str, int]
-) -> tuple[tuple[Knot, ...], ...]:
-    """The order with the fewest crossings that sweeps by medians find, lanes beginning on the left or on the right."""
-    near: dict[Knot, list[Knot]] = {knot: [] for row in rows for knot in row}
-    for link in links:
-        near[link.upper].append(link.lower)
-        near[link.lower].append(link.upper)
-    best: tuple[int, tuple[tuple[Knot, ...], ...]] = (1 << 30, ())
-    for lanes_first in (True, False):
-        tried = [sorted(row, key=lambda knot: _start(knot, place, lanes_first)) for row in rows]
-        for number in range(_SWEEPS):
-            best = min(best, (_crossings(tried, links), tuple(map(tuple, tried))), key=lambda found: found[0])
-            inner = list(range(1, len(tried)))
-            for layer in inner if number % 2 == 0 else [layer - 1 for layer in inner[::-1]]:
-                at = _places(tried[layer - 1 if number % 2 == 0 else layer + 1])
-                here = _places(tried[layer])
-                weight = {
-                    knot: _median([at[other] for other in near[knot] if other in at], here[knot]) for knot in here
-                }
-                tried[layer].sort(key=lambda knot: (weight[knot], here[knot]))
-    return best[1]
+def _wanted(slots: Sequence[int], last: int) -> int:
+    """The middle one of the slots, the left one of two; a stage that depends on nothing stands at the end of its row."""
+    return sorted(slots)[(len(slots) - 1) // 2] if slots else last
 
 
-def _crossings(rows: Sequence[Sequence[Knot]], links: Sequence[Link]) -> int:
-    """How many pairs of links cross."""
-    at = {knot: place for row in rows for place, knot in enumerate(row)}
-    layer = {knot: number for number, row in enumerate(rows) for knot in row}
-    found = 0
-    for number in range(len(rows) - 1):
-        seen: list[int] = []
-        for _, end in sorted((at[link.upper], at[link.lower]) for link in links if layer[link.upper] == number):
-            found += len(seen) - bisect_right(seen, end)
-            insort(seen, end)
+def lanes(made: Layers, columns: Mapping[str, int], taken: Sequence[Sequence[range]]) -> dict[Edge, int]:
+    """The column in which each edge that passes layers does so: the free one that is nearest to its upper stage.
+
+    `columns` are those of the stages' lines, and `taken` the columns that each layer's boxes take, with the room around them.
+    """
+    rank = made.rank()
+    used: list[set[int]] = [set() for _ in made.rows]
+    found: dict[Edge, int] = {}
+    for upper, lower in sorted(made.edges, key=lambda edge: rank[edge[1]] - rank[edge[0]]):
+        passed = range(rank[upper] + 1, rank[lower])
+        if not passed:
+            continue
+        near = (columns[upper] + side * away for away in count() for side in (1, -1))
+        column = next(
+            x
+            for x in near
+            if x >= 0 and not any(x in used[layer] or any(x in box for box in taken[layer]) for layer in passed)
+        )
+        found[upper, lower] = column
+        for layer in passed:
+            used[layer].add(column)
     return found
-
-
-def _start(knot: Knot, place: Mapping[str, int], lanes_first: bool) -> tuple[bool, int]:
-    is_lane = isinstance(knot, Lane)
-    return is_lane != lanes_first, place[knot.edge[0] if isinstance(knot, Lane) else knot]
-
-
-def _places(row: Sequence[Knot]) -> dict[Knot, int]:
-    return {knot: place for place, knot in enumerate(row)}
-
-
-def _median(places: Sequence[int], otherwise: int) -> float:
-    ordered = sorted(places)
-    if not ordered:
-        return otherwise
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

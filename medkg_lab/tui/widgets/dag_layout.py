@@ -1,8 +1,7 @@
 """A graph of stages as boxes and lines on character cells: where everything stands. Knows nothing of state or colour.
 
-Lines are orthogonal. Each box has one column where all its lines enter and leave, so that a chain is a straight line. A line
-that bends does so on a track of the channel between two layers; tracks are shared, and lines joined, only where the picture
-then still says exactly which stage follows which.
+Lines are orthogonal. Each box has one column where all its lines enter and leave, so that a chain is a straight line. It is
+made for graphs of some thirty stages: layers, slots in them, and rows between them, each found in one pass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from medkg_lab.topology.graph import Graph
-from medkg_lab.tui.widgets.dag_columns import Sizes, columns
-from medkg_lab.tui.widgets.dag_layers import Edge, Knot, Lane, Layers, Link, layers
-from medkg_lab.tui.widgets.dag_routes import Bend, bends, tracks
+from medkg_lab.tui.widgets.dag_layers import Edge, Layers, lanes, layers
+from medkg_lab.tui.widgets.dag_routes import Bend, Link, route
 
 NORTH, EAST, SOUTH, WEST = 1, 2, 4, 8
 _UPRIGHT, _LEVEL = NORTH | SOUTH, EAST | WEST
@@ -127,66 +125,72 @@ class Layout:
 def lay_out(graph: Graph, density: Density) -> Layout:
     """Lay out `graph`, the dependencies of each stage by name. Raises TopologyCyclic and GraphTooDense."""
     made = layers(graph)
-    sizes = Sizes(density.width, density.port, density.gap)
-    at = columns(made, sizes)
-    drawing = _Drawing(density, at)
-    for number, row in enumerate(made.knots):
-        drawing.add_layer(row)
-        drawing.add_channel(_channel(made, number))
-    boxes = drawing.boxes
-    names = tuple(tuple(knot for knot in row if isinstance(knot, str)) for row in made.knots)
-    edges = frozenset(link.edge for link in made.links)
+    left = {name: slot * (density.width + density.gap) for name, slot in made.slots.items()}
+    ports = {name: x + density.port for name, x in left.items()}
+    taken = [[range(left[name] - 1, left[name] + density.width + 1) for name in row] for row in made.rows]
+    passing = lanes(made, ports, taken)
+    drawing = _Drawing(density)
+    for number, row in enumerate(made.rows):
+        drawing.add_layer([(name, left[name]) for name in row], _passed(made, passing, number))
+        drawing.add_channel(_links(made, ports, passing, number))
     rows = drawing.rows()
     right = max((cell.x + 1 for row in rows.values() for cell in row), default=0)
-    width = max([right, *(box.right for box in boxes.values())])
-    return Layout(density, boxes, rows, names, edges, width, drawing.y)
+    width = max([right, *(box.right for box in drawing.boxes.values())])
+    return Layout(density, drawing.boxes, rows, made.rows, frozenset(made.edges), width, drawing.y)
 
 
-def _channel(made: Layers, number: int) -> list[Link]:
-    here = set(made.knots[number])
-    return [link for link in made.links if link.upper in here]
+def _passed(made: Layers, passing: Mapping[Edge, int], layer: int) -> dict[Edge, int]:
+    """The edges that pass a layer, each with its column."""
+    rank = made.rank()
+    return {edge: x for edge, x in passing.items() if rank[edge[0]] < layer < rank[edge[1]]}
+
+
+def _links(made: Layers, ports: Mapping[str, int], passing: Mapping[Edge, int], layer: int) -> list[Link]:
+    """What runs between a layer and the next."""
+    rank = made.rank()
+    return [
+        Link(
+            (upper, lower),
+            ports[upper] if rank[upper] == layer else passing[upper, lower],
+            ports[lower] if rank[lower] == layer + 1 else passing[upper, lower],
+        )
+        for upper, lower in made.edges
+        if rank[upper] <= layer < rank[lower]
+    ]
 
 
 class _Drawing:
     """Line pieces and boxes as they are added from the top."""
 
-    def __init__(self, density: Density, at: Mapping[Knot, int]) -> None:
+    def __init__(self, density: Density) -> None:
         self.y = 0
         self.boxes: dict[str, Box] = {}
         self._density = density
-        self._at = at
         self._pieces: dict[tuple[int, int], list[tuple[int, Edge]]] = {}
 
-    def add_layer(self, row: Sequence[Knot]) -> None:
-        """Draw the boxes of a layer and the lanes that pass them."""
+    def add_layer(self, row: Sequence[tuple[str, int]], passed: Mapping[Edge, int]) -> None:
+        """Draw the boxes of a layer and the lines that pass them."""
         density = self._density
-        for knot in row:
-            x = self._at[knot]
-            if isinstance(knot, Lane):
-                self._upright(x, self.y, self.y + density.height, knot.edge)
-            else:
-                self.boxes[knot] = Box(knot, x - density.port, self.y, density.width, density.height, x)
+        for name, x in row:
+            self.boxes[name] = Box(name, x, self.y, density.width, density.height, x + density.port)
+        for edge, x in passed.items():
+            self._upright(x, self.y, self.y + density.height, edge)
         self.y += density.height
 
     def add_channel(self, links: Sequence[Link]) -> None:
         """Draw the lines between a layer and the next; after the last layer there are none, and no row for them."""
         if not links:
             return
-        plan = bends(links, self._at)
-        taken = tracks(plan)
-        height = max(self._density.channel, 1 + max(taken.values(), default=-1))
+        channel = route(links)
+        height = max(self._density.channel, channel.height)
         for link in links:
-            self._line(link, [bend for bend in plan if bend.link == link], taken, height)
+            row = 0
+            for bend in (bend for bend in channel.bends if bend.link == link):
+                self._upright(bend.start, self.y + row, self.y + bend.row, link.edge)
+                self._level(bend, self.y + bend.row, link.edge)
+                row = bend.row + 1
+            self._upright(link.lower, self.y + row, self.y + height, link.edge)
         self.y += height
-
-    def _line(self, link: Link, parts: Sequence[Bend], taken: Mapping[Bend, int], height: int) -> None:
-        row = self.y
-        for bend in parts:
-            turn = self.y + taken[bend]
-            self._upright(bend.start, row, turn, link.edge)
-            self._level(bend, turn, link.edge)
-            row = turn + 1
-        self._upright(self._at[link.lower], row, self.y + height, link.edge)
 
     def _upright(self, x: int, top: int, bottom: int, edge: Edge) -> None:
         for y in range(top, bottom):
