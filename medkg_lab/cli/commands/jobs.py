@@ -237,6 +237,7 @@ def _refused(args: argparse.Namespace) -> int:
     from medkg_lab.lab.lookup import person
 
     lab = Lab.at(args.home)
+    lab.require_running()  # else the broker would be waited for, half a minute
     new = failures.acknowledge_refusals(lab, person()) if args.acknowledge else 0
     found = failures.refusals(lab)
     seen = failures.seen_refusals(lab.ledger)
