@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _LISTEN = "0A"
 _LOOPBACK = "0100007F"
 _ESTABLISHED = "01"
@@ -43,6 +44,12 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
     """Have the kernel send `number` to this process when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG)."""
     if _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def adopt_orphans(adopts: bool = True) -> None:
+    """Have descendants of this process whose parent ends become its own children (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def yield_to_others(niceness: int = 15) -> None:
@@ -285,6 +292,16 @@ def kill_group(pid: int, number: int) -> None:
     """Send a signal to the process group that `pid` leads; a group that is gone is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def bury_group(pid: int) -> bool:
+    """Take the exit status of children in the process group that `pid` led; whether none is left to be waited for."""
+    try:
+        while os.waitpid(-pid, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _ended(supervisor: Supervisor) -> None:
     for stream in (1, 2):
         os.dup2(nowhere, stream)
     os.close(nowhere)
-    supervisor.close_logs()
+    supervisor.close()
 
 
 if __name__ == "__main__":

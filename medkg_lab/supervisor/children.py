@@ -26,6 +26,7 @@ from medkg_lab.supervisor.decide import (
     State,
     Terminate,
 )
+from medkg_lab.supervisor.forking import Running, Template, order_of
 from medkg_lab.supervisor.log_pipes import LogPipes
 from medkg_lab.supervisor.spec import ProcessSpec
 
@@ -75,6 +76,9 @@ class Children:
         self._changed = changed
         self._awake = AwakeTime()
         self._log_pipes = LogPipes(locations)
+        self._environment = launch.environment() | {heartbeat.VARIABLE: "1"}
+        self._template = Template(locations.home, self._environment)
+        self._ended_groups: set[int] = set()
         self._record = locations.state / RECORD
         self._tasks: set[asyncio.Task[None]] = set()
         self.by_name = {spec.name: Child(spec) for spec in specs}
@@ -105,6 +109,8 @@ class Children:
         """Bring what is known of each process up to date."""
         self._awake.advance()
         self._log_pipes.check()
+        # What a process left behind, and was ended with it, is a child of this one.
+        self._ended_groups = {pid for pid in self._ended_groups if not linux.bury_group(pid)}
         for child in self.by_name.values():
             child.observe(self._awake.seconds)
 
@@ -112,8 +118,9 @@ class Children:
         """The writing end of a pipe whose content becomes the log `name`."""
         return self._log_pipes.open(name)
 
-    def close_logs(self) -> None:
-        """Let the log writer end once it has written everything."""
+    def close(self) -> None:
+        """End what helped: the template, and the log writer once it has written everything."""
+        self._template.close()
         self._log_pipes.close()
 
     async def _start(self, child: Child) -> None:
@@ -123,21 +130,8 @@ class Children:
         self._set(child, State.STARTING)
         handle = self._log_pipes.open(child.spec.name)
 
-        def prepare() -> None:
-            linux.die_with_parent()
-            os.nice(child.spec.niceness)
-
         try:
-            started = await asyncio.create_subprocess_exec(
-                *child.spec.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=handle,
-                preexec_fn=prepare,
-                process_group=0,
-                cwd=self._locations.home,
-                env=launch.environment() | {heartbeat.VARIABLE: "1"},
-            )
+            started = await self._process(child.spec, handle)
         except OSError as error:
             self._exited(child, exit_codes.NO_RESTART, f"cannot be started: {error}")
             return
@@ -149,7 +143,31 @@ class Children:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch(self, child: Child, process: asyncio.subprocess.Process) -> None:
+    async def _process(self, spec: ProcessSpec, stderr: int) -> Running:
+        """The process of `spec`, forked if it is one of the lab's own. Raises OSError."""
+        order = order_of(spec.argv, spec.niceness)
+        if order is not None:
+            try:
+                return await self._template.start(order, stderr)
+            except (OSError, TimeoutError, ValueError) as error:
+                log.warning("%s cannot be forked (%s) and loads by itself", spec.name, error)
+
+        def prepare() -> None:
+            linux.die_with_parent()
+            os.nice(spec.niceness)
+
+        return await asyncio.create_subprocess_exec(
+            *spec.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            preexec_fn=prepare,
+            process_group=0,
+            cwd=self._locations.home,
+            env=self._environment,
+        )
+
+    async def _watch(self, child: Child, process: Running) -> None:
         assert process.stdout is not None
         try:
             while line := await process.stdout.readline():
@@ -164,6 +182,7 @@ class Children:
             log.warning("%s printed an endless line", child.spec.name)
         code = await process.wait()
         linux.kill_group(process.pid, signal.SIGKILL)
+        self._ended_groups.add(process.pid)
         await self._log_pipes.flushed(child.spec.name)
         self._exited(child, code, child.failure or _last_line(self._locations.log(child.spec.name)))
 

@@ -70,9 +70,9 @@ class Supervisor:
         """The writing end of a pipe whose content becomes the log `name`."""
         return self._children.open_log(name)
 
-    def close_logs(self) -> None:
+    def close(self) -> None:
         """Wait until the logs are whole; whoever calls this has closed what `open_log` gave it."""
-        self._children.close_logs()
+        self._children.close()
 
     async def _step(self) -> None:
         self._children.observe()
