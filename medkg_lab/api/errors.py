@@ -27,6 +27,12 @@ class ServeNeedsTls(LabError):
     exit_code: ClassVar[int] = exit_codes.USAGE
 
 
+class CertificateUnusable(LabError):
+    """{path} cannot be used for TLS: {detail}. `--tls-certificate` and `--tls-key` name files in PEM that belong together."""
+
+    exit_code: ClassVar[int] = exit_codes.USAGE
+
+
 class ServePortTaken(LabError):
     """Port {port} of {host} cannot be listened at: {detail}. Choose another one with `--port`."""
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from medkg_lab import settings
 from medkg_lab.api.access import Access, token_files
 from medkg_lab.api.app import make_app
-from medkg_lab.api.errors import ServeNeedsTls, ServePortTaken
+from medkg_lab.api.errors import CertificateUnusable, ServeNeedsTls, ServePortTaken
 from medkg_lab.ledger.acts import AccessLog
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
@@ -41,6 +42,18 @@ class Place:
         if self.certificate is None and not _is_loopback(self.host):
             raise ServeNeedsTls(host=self.host)
 
+    def require_usable(self) -> None:
+        """Raise CertificateUnusable where the certificate or its key cannot be read, or do not belong together."""
+        if self.certificate is None:
+            return
+        for path in filter(None, (self.certificate, self.key)):
+            if not path.is_file():
+                raise CertificateUnusable(path=path, detail="there is no such file")
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self.certificate, self.key)
+        except OSError as error:
+            raise CertificateUnusable(path=self.certificate, detail=error.strerror or str(error)) from None
+
 
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
@@ -65,8 +78,9 @@ def application(lab: Lab, access: Access, place: Place) -> FastAPI:
 
 
 def serve(app: Starlette, place: Place, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted; `ready` is given the address. Raises ServeNeedsTls and ServePortTaken."""
+    """Serve until interrupted; `ready` is given the address. Raises ServeNeedsTls, CertificateUnusable and ServePortTaken."""
     place.require_safe()
+    place.require_usable()
     with _listen(place) as listening:
         scheme = "https" if place.certificate is not None else "http"
         port = listening.getsockname()[1]

@@ -15,7 +15,7 @@ class KeysUnavailable(LabError):
 
 
 class AuthPackageMissing(LabError):
-    """`auth.mode: jwt` needs the package joserfc. Install it with `pip install 'medkg-lab[auth]'` in the lab's environment, or
-    remove `auth` from settings.yaml."""
+    """`auth.mode: jwt` needs the package joserfc. Install it with
+    `{command}`, or remove `auth` from settings.yaml."""
 
     exit_code = exit_codes.NO_RESTART

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from medkg_lab.environment import DISTRIBUTION, is_pipx, is_uv_tool
 from medkg_lab.locations import Locations
 
 HOLDS = {
@@ -18,7 +19,6 @@ HOLDS = {
     "cache": "models and what can be made again",
     "runtime": "sockets of the lab while it runs",
 }
-DISTRIBUTION = "medkg-lab"
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def removal(locations: Locations) -> list[str]:
 
 def _program() -> Iterator[str]:
     """The command that removes the program, by what installed it."""
-    if Path(sys.prefix, "uv-receipt.toml").exists():
+    if is_uv_tool():
         yield f"uv tool uninstall {DISTRIBUTION}"
-    elif Path(sys.prefix, "pipx_metadata.json").exists():
+    elif is_pipx():
         yield f"pipx uninstall {DISTRIBUTION}"
     elif not _is_checkout():
         yield f"pip uninstall {DISTRIBUTION} medkg-lab-minilm"

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from medkg_lab import process, settings
+from medkg_lab.environment import extra_command
 from medkg_lab.errors import LabError
 from medkg_lab.files import read_regular
 from medkg_lab.heartbeat import LoopWatchdog
@@ -31,7 +32,7 @@ def main() -> None:
     _, locations = process.arguments(NAME)
     chosen = settings.load(locations).lineage
     if find_spec("openlineage") is None:
-        raise LineagePackageMissing
+        raise LineagePackageMissing(command=extra_command("lineage"))
     from medkg_lab.lineage.openlineage import Writer
     from medkg_lab.lineage.view import Lineage
 

@@ -5,8 +5,8 @@ from medkg_lab.errors import LabError
 
 
 class LineagePackageMissing(LabError):
-    """`lineage.enabled` needs the package openlineage-python. Install it with `pip install 'medkg-lab[lineage]'` in the lab's
-    environment, or remove `lineage` from settings.yaml."""
+    """`lineage.enabled` needs the package openlineage-python. Install it with
+    `{command}`, or remove `lineage` from settings.yaml."""
 
     exit_code = exit_codes.NO_RESTART
 

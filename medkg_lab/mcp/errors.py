@@ -7,7 +7,7 @@ from medkg_lab.errors import LabError
 
 
 class McpMissing(LabError):
-    """The MCP server needs the package mcp, which is not installed. Install it with `pip install 'medkg-lab[mcp]'` in the lab's
-    environment."""
+    """The MCP server needs the package mcp, which is not installed. Install it with
+    `{command}`."""
 
     exit_code: ClassVar[int] = exit_codes.NOT_READY

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medkg_lab import __version__
+from medkg_lab.environment import extra_command
 from medkg_lab.errors import LabError
 from medkg_lab.mcp.errors import McpMissing
 from medkg_lab.sdk import records
@@ -18,7 +19,7 @@ try:
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.types import ToolAnnotations
 except ImportError:
-    raise McpMissing from None
+    raise McpMissing(command=extra_command("mcp")) from None
 
 INSTRUCTIONS = """Documents of a medical-document lab: trials, articles, papers. Search first, read the passages that were found,
 and walk the graph for what is stated of a concept. Every answer names its document; cite it by doc_id. Texts are the documents'

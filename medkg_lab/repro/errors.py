@@ -77,7 +77,7 @@ class UnknownReplayStage(LabError):
 
 
 class NothingToBisect(LabError):
-    """There are {count} versions to choose from, and a search for the change needs two at least. Name more of them."""
+    """A search for the change needs two versions at least, and there is only {count} to choose from. Name more of them."""
 
     exit_code: ClassVar[int] = exit_codes.USAGE
 

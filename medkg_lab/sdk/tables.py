@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medkg_lab.environment import extra_command
 from medkg_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class FramesMissing(LabError):
-    """Tables become data frames by {package}, which is not installed. Install it with `pip install 'medkg-lab[frames]'`, or use
-    `rows` of the table."""
+    """Tables become data frames by {package}, which is not installed. Install it with
+    `{command}`, or use `rows` of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Table:
         try:
             import pyarrow
         except ImportError:
-            raise FramesMissing(package="pyarrow") from None
+            raise FramesMissing(package="pyarrow", command=extra_command("frames")) from None
         return pyarrow.table({name: pyarrow.array(self.column(name)) for name in self.columns})
 
     def pandas(self) -> "pandas.DataFrame":
@@ -48,5 +49,5 @@ class Table:
         try:
             import pandas
         except ImportError:
-            raise FramesMissing(package="pandas") from None
+            raise FramesMissing(package="pandas", command=extra_command("frames")) from None
         return pandas.DataFrame.from_records(list(self.rows), columns=list(self.columns))

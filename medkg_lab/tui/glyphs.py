@@ -17,7 +17,7 @@ class State:
 
 QUEUED = State("○", "queued", "muted", "o")
 WAITING = State("○", "waiting", "muted", "o")
-UNSET = State("○", "not set", "muted", "o")
+UNSET = State("○", "unset", "muted", "o")
 STARTING = State("◐", "starting", "run", "~")
 STARTED = State("◐", "started", "run", "~")
 RUNNING = State("◐", "running", "run", "~")

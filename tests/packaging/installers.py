@@ -43,21 +43,33 @@ def call(
     return subprocess.run(command, cwd=folder, env=seen, capture_output=True, text=True, timeout=900, check=False)
 
 
-def install(how: str, dist: Path, folder: Path, python: str = sys.executable) -> list[str | Path]:
+def shims(folder: Path) -> Path:
+    """A folder for the PATH with uv and pipx in it, as whoever installs by them has them."""
+    shims = folder / "shims"
+    shims.mkdir(exist_ok=True)
+    for name, command in (("uv", uv()), ("pipx", f"{uv()} tool run pipx")):
+        (shims / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (shims / name).chmod(0o755)
+    return shims
+
+
+def install(
+    how: str, dist: Path, folder: Path, python: str = sys.executable, package: str = "medkg-lab"
+) -> list[str | Path]:
     """Install the wheels of `dist` by `how` (uv, uvx, pip, pipx, sdist); gives what the command line is called with."""
     links = ["--find-links", dist]
     if how == "uvx":
         return [uv(), "tool", "run", *links, "--python", python, "medkg-lab"]
     if how == "uv":
-        steps: list[list[str | Path]] = [[uv(), "tool", "install", *links, "--python", python, "medkg-lab"]]
+        steps: list[list[str | Path]] = [[uv(), "tool", "install", *links, "--python", python, package]]
         command = folder / "bin" / "medkg-lab"
     elif how == "pipx":
         options = f"--pip-args=--find-links {dist}"
-        steps = [[uv(), "tool", "run", "pipx", "install", options, "--python", python, "medkg-lab"]]
+        steps = [[uv(), "tool", "run", "pipx", "install", options, "--python", python, package]]
         command = folder / "bin" / "medkg-lab"
     else:
         venv = folder / "venv"
-        what = next(dist.glob("medkg_lab-*.tar.gz")) if how == "sdist" else "medkg-lab"
+        what = next(dist.glob("medkg_lab-*.tar.gz")) if how == "sdist" else package
         pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", *links, what]
         steps = [[python, "-m", "venv", venv], pip]
         command = venv / "bin" / "medkg-lab"

@@ -48,6 +48,14 @@ def complaint(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) ->
     return ""
 
 
+def test_what_a_command_reads_was_made_by_one_before_it() -> None:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        shell = "".join(FENCED.findall(text))
+        for name in re.findall(r"(?<!<)< ([\w.-]+)$", shell, re.MULTILINE):
+            assert f"> {name}\n" in shell.partition(f"< {name}")[0], f"{page.name}: nothing makes {name}"
+
+
 DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 LAB_COMMANDS = [words for words in commands(README) if words[0] == "medkg-lab"]
 SCRIPT_COMMANDS = [words for words in commands(README) if words[0].startswith("./scripts/")]

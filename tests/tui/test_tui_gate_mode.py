@@ -27,7 +27,9 @@ async def test_gate_shows_what_waits_and_what_was_decided(demo_lab: TestLab, siz
 async def test_gate_evidence_names_checks_pages_stages_and_touches(demo_lab: TestLab) -> None:
     async with opened(demo_lab.home) as screen:
         await screen.press("5")
-        await screen.sees("Not ready: page 3 is missing", "✗ fail", "✓ pass", "✗3", "docvortex", "pdf_ir_ready = false")
+        await screen.sees(
+            "Not ready: page 3 is missing", "✗ fail", "✓ pass", "✗3", "docvortex", "unset  field   pdf_ir_ready = false"
+        )
         await screen.sees("open → chunk → embed", "by the last documents", "waits for pdf_ir_ready")
         await screen.press("y")
         await screen.sees('"missing_pages"')

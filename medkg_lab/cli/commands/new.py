@@ -1,6 +1,8 @@
 """`medkg-lab new stage | source | pipeline`."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from medkg_lab import exit_codes
@@ -26,6 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _new(args: argparse.Namespace) -> int:
+    from medkg_lab.environment import install_command
     from medkg_lab.scaffold.make import Template, make
 
     made = make(Template(args.what), args.name, args.folder)
@@ -35,6 +38,7 @@ def _new(args: argparse.Namespace) -> int:
         return exit_codes.OK
     for path in made:
         print_text(str(path))
-    install = "" if args.what == "pipeline" else "pip install -e . && "
-    print_note(f"Next: cd {folder} && {install}pytest")
+    needed = ["pytest"] if args.what == "pipeline" else ["pytest", "-e", "."]
+    test = shlex.join([sys.executable, "-m", "pytest"])
+    print_note(f"Next: cd {shlex.quote(str(folder))} && {install_command(*needed)} && {test}")
     return exit_codes.OK

@@ -167,7 +167,8 @@ def _export(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**summary, "archive": str(args.out), "bytes": written})
     else:
-        print_text(f"{args.out}: {len(made.manifest.jobs)} jobs, {written} bytes")
+        number = len(made.manifest.jobs)
+        print_text(f"{args.out}: {number} job{'' if number == 1 else 's'}, {written} bytes")
     return exit_codes.OK
 
 

@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
@@ -92,6 +93,15 @@ def progress_words(seen: "Progress", started: float) -> str:
     return f"{ended}/{len(seen.states)} · {where} · {time_taken(started)}"
 
 
+def print_outcome(counts: Mapping[str, int], failures: Sequence[Mapping[str, str | None]]) -> None:
+    """How many jobs ended in which state, and those that did not go through, if any."""
+    print_table(("state", "jobs"), sorted(counts.items()))
+    if failures:
+        print_table(
+            ("document", "kind", "reason"), [[one[key] for key in ("doc_id", "kind", "reason")] for one in failures]
+        )
+
+
 def _wait(
     args: argparse.Namespace, lab: "Lab", outcome: "SubmitOutcome", skipped: list[dict[str, str]], started: float
 ) -> int:
@@ -132,8 +142,7 @@ def _wait(
             }
         )
     else:
-        print_table(("state", "jobs"), sorted(counts.items()))
-        print_table(("document", "kind", "reason"), ((one["doc_id"], one["kind"], one["reason"]) for one in failures))
+        print_outcome(counts, failures)
     if waiting:
         number = "1 document waits at its" if len(waiting) == 1 else f"{len(waiting)} documents wait at their"
         print_note(f"{number} gate for a person: `medkg-lab gate list`")

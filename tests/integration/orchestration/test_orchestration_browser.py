@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -16,13 +15,13 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from medkg_lab.orchestration.runs import visible_run_id
+from tests.browsers import BROWSER
 from tests.http_service import Answer, http_service
 from tests.integration.orchestration.dagsters import Dagster
 from tests.waiting import wait_until
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
-    pytest.mark.skipif(PROGRAM is None, reason="there is no chromium"),
+    pytest.mark.skipif(BROWSER is None, reason="there is no chromium"),
     pytest.mark.timeout(240),
 ]
 DEADLINE = 90
@@ -80,7 +79,7 @@ class Page:
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[Page]:
     """A browser of its own, with one tab."""
-    assert PROGRAM is not None
+    assert BROWSER is not None
     options = [
         "--headless=new",
         "--remote-debugging-port=0",
@@ -89,7 +88,7 @@ def browser(profile: Path) -> Iterator[Page]:
         "--disable-dev-shm-usage",
     ]
     options += ["--no-sandbox"] if os.getuid() == 0 else []
-    command = [PROGRAM, *options, f"--user-data-dir={profile}", "about:blank"]
+    command = [BROWSER, *options, f"--user-data-dir={profile}", "about:blank"]
     with (profile.parent / f"{profile.name}.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from medkg_lab import Lab
 from medkg_lab.api import serve
-from medkg_lab.api.errors import ServeNeedsTls
+from medkg_lab.api.errors import CertificateUnusable, ServeNeedsTls
 from medkg_lab.cli.main import main
 from tests.integration.reach.servers import Served, served
 
@@ -128,6 +128,21 @@ def test_other_machines_are_served_by_tls_alone(host: str, tmp_path: Path) -> No
         serve.Place(host).require_safe()
     serve.Place(host, certificate=tmp_path / "cert.pem").require_safe()
     assert main(["serve", "--home", str(tmp_path), "--host", host]) == 2
+
+
+def test_a_certificate_that_is_not_there_is_named_before_anything_is_served(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, other = tmp_path / "cert.pem", tmp_path / "key.pem"
+    options = ["--port", "0", "--tls-certificate", str(missing), "--tls-key", str(other)]
+    assert main(["serve", "--home", str(lab.home), *options]) == 2
+    assert f"{missing} cannot be used for TLS" in (told := capsys.readouterr().err)
+    assert "serving" not in told
+    for path in (missing, other):
+        path.write_text("no certificate\n")
+    with pytest.raises(CertificateUnusable):
+        serve.Place("0.0.0.0", certificate=missing, key=other).require_usable()
+    serve.Place().require_usable()
 
 
 def test_the_description_is_openapi_3_1(api: Served) -> None:

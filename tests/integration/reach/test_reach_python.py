@@ -99,7 +99,7 @@ def test_tables_become_frames(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(QueryRefused):
         lab.table("DELETE FROM job")
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(tables.FramesMissing, match=r"medkg-lab\[frames\]"):
+    with pytest.raises(tables.FramesMissing, match=r"install.* .?pandas"):
         table.pandas()
 
 

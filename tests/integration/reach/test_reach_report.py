@@ -1,9 +1,7 @@
 """The report of a real lab, and in a real browser."""
 
 import re
-import shutil
 import stat
-import subprocess
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -16,17 +14,9 @@ from medkg_lab.report.facts import FailureFacts, gather, most_linked, throughput
 from medkg_lab.report.judged import JudgementsUnreadable, measure, read_judged
 from medkg_lab.report.page import LIBRARY, render
 from medkg_lab.sdk.records import Edge, Node
+from tests.browsers import BROWSER, in_browser
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.timeout(400)
-
-
-def in_browser(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000"]
-    profile = f"--user-data-dir={page.parent / 'profile'}"
-    return subprocess.run(
-        [*command, profile, *options, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
 
 
 def own(page: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from medkg_lab import exit_codes
 from medkg_lab.cli.commands.gate import FieldUnclear, fields_of, parse_field
 from medkg_lab.cli.commands.lab import starting_words
-from medkg_lab.cli.commands.submit import progress_words
+from medkg_lab.cli.commands.submit import print_outcome, progress_words
 from medkg_lab.cli.main import build_parser, main
 from medkg_lab.cli.output import clock, print_fields
 from medkg_lab.lab.lookup import NoSuchJob, SeveralDocuments, SeveralJobs, find_job
@@ -114,3 +114,10 @@ def test_a_gate_is_shown_with_its_times_written_out(capsys: pytest.CaptureFixtur
     assert clock(1_796_000_000.0) in shown
     assert "1.796e" not in shown
     assert "1796000000" not in shown
+
+
+def test_only_what_failed_is_listed_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_outcome({"completed": 2}, [])
+    assert "REASON" not in capsys.readouterr().out
+    print_outcome({"failed": 1}, [{"doc_id": "file:a.pdf", "kind": "bad_input", "reason": "damaged"}])
+    assert "damaged" in capsys.readouterr().out
