@@ -24,11 +24,10 @@ def is_pipx() -> bool:
 def install_command(*what: str) -> str:
     """The command that installs `what` (requirements and options of pip) here, whatever made this environment.
 
-    A plain `pip` would be another environment's for a tool of uv or pipx, and a checkout's environment has none.
+    A plain `pip` would be another environment's for a tool of uv or pipx, and a checkout's environment has none. `pipx runpip`
+    takes paths from another folder than the one that it is called in.
     """
-    if is_pipx():
-        start = ["pipx", "runpip", DISTRIBUTION, "install"]
-    elif find_spec("pip") is not None:
+    if find_spec("pip") is not None:
         start = [sys.executable, "-m", "pip", "install"]
     else:
         start = [_uv(), "pip", "install", "--python", sys.executable]

@@ -74,7 +74,7 @@ def test_a_tool_made_of_the_wheels_lacks_nothing(dist: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("how", ["uv", "uvx", "pipx", "pip", "sdist"])
+@pytest.mark.parametrize("how", ["uvx", "sdist"])  # uv, pipx and pip: test_packages_reached.py
 def test_the_demo_runs_however_it_was_installed(dist: Path, tmp_path: Path, how: str) -> None:
     command = install(how, dist, tmp_path)
     done = call([*command, "demo", "--json"], tmp_path)

@@ -36,6 +36,8 @@ class DemoLab:
     folder: Path
     command: list[str | Path]
     summary: Any
+    before: frozenset[str]
+    """What the installer had left in the home folder."""
 
     @property
     def python(self) -> Path:
@@ -59,8 +61,9 @@ class DemoLab:
 def demo(request: pytest.FixtureRequest, dist: Path) -> Iterator[DemoLab]:
     folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
     command = install(request.param, dist, folder, package="medkg-lab[mcp,frames]")
+    before = frozenset(path.name for path in (folder / "home").iterdir())
     done = call([*command, "demo", "--keep", "--json"], folder, {"TMPDIR": str(folder)})
-    made = DemoLab(folder, command, json.loads(done.stdout or "{}"))
+    made = DemoLab(folder, command, json.loads(done.stdout or "{}"), before)
     try:
         assert done.returncode == 0, done.stderr[-3000:]
         yield made
@@ -167,7 +170,9 @@ def test_the_report_opens(demo: DemoLab) -> None:
 def test_nothing_was_written_outside_of_what_paths_names(demo: DemoLab) -> None:
     named = demo.ok("paths")
     home = demo.folder / "home"
-    others = {path.name for path in home.iterdir()} - {".cache", ".local", ".config", ".ipython", ".jupyter"}
+    others = (
+        {path.name for path in home.iterdir()} - demo.before - {".cache", ".local", ".config", ".ipython", ".jupyter"}
+    )
     assert not others
     for folder in (home / ".local" / "share", home / ".local" / "state", home / ".config"):
         assert not [one for one in folder.glob("medkg-lab*") if str(one) not in named.values()]
