@@ -196,6 +196,23 @@ class RetentionSettings(Section):
         ge=64,
         description="Size in MiB of all that the lab may take; beyond it, what may go goes at once.",
     )
+    topic_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=int(MAX_DAYS),
+        description="Days after which records of the lab's topics go, instead of each topic's own. The queues and the ledger's "
+        "log never get less than their own.",
+    )
+    topic_mib: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_MIB,
+        description="Size in MiB beyond which a partition's oldest records go, instead of each topic's own; as `topic_days`.",
+    )
+    log_mib: int = Field(default=16, ge=1, le=MAX_MIB, description="Size in MiB of one file of a process's log.")
+    log_files: int = Field(
+        default=3, ge=2, le=100, description="Files of a process's log: the current one, and the older ones that stay."
+    )
 
 
 class PortSettings(Section):

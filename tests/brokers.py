@@ -15,6 +15,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 
 from medkg_lab.broker.address import Address, scram_login
 from medkg_lab.broker.client_settings import Bootstrap
+from medkg_lab.broker.topics import lab_topics, make_topics
 from medkg_lab.credentials import LAB_ACCOUNT as LAB
 from medkg_lab.credentials import PRODUCER_ACCOUNT as PRODUCER
 from medkg_lab.files import write_private
@@ -161,6 +162,11 @@ def make_topic(bootstrap: Bootstrap, topic: str, partitions: int = 1, **config: 
     settings = {name.replace("_", "."): value for name, value in config.items()}
     admin = AdminClient(librdkafka(bootstrap))
     admin.create_topics([NewTopic(topic, partitions, config=settings)])[topic].result(20)
+
+
+def ensure_topics(bootstrap: Bootstrap, prefix: str = "", timeout: float = 30.0) -> list[str]:
+    """Make those of the lab's topics that are not there; returns the names of the new ones."""
+    return make_topics(bootstrap, lab_topics(prefix), timeout)
 
 
 def send_each(bootstrap: Bootstrap, topic: str, *values: bytes) -> None:

@@ -10,11 +10,10 @@ from medkg_lab.bridge import settings_changes, sinks
 from medkg_lab.bridge.intake import GROUP, Intake
 from medkg_lab.bridge.outbox import Outbox, Signing
 from medkg_lab.bridge.topics import TopicMaintainer
-from medkg_lab.broker.address import Address
 from medkg_lab.broker.client import Producer
-from medkg_lab.broker.engine import broker_address
+from medkg_lab.broker.engine import broker_address, kind
 from medkg_lab.broker.partitions import PartitionReader
-from medkg_lab.broker.topics import Topics, ensure_topics
+from medkg_lab.broker.topics import Topics, chosen_topics
 from medkg_lab.errors import LabError
 from medkg_lab.heartbeat import LoopWatchdog
 from medkg_lab.ledger import acts
@@ -29,11 +28,11 @@ log = logging.getLogger("medkg_lab.bridge")
 RETRY_INTERVAL_S = 1.0
 
 
-def _make_topics(bootstrap: Address, prefix: str, stopping: process.Stopping) -> None:
+def _make_topics(maintainer: TopicMaintainer, chosen: Settings, stopping: process.Stopping) -> None:
     """Make the lab's topics, waiting for the broker as long as it takes."""
     while not stopping():
         try:
-            ensure_topics(bootstrap, prefix)
+            maintainer.begin(kind(chosen.broker.engine).runs_here)
             return
         except LabError as error:
             log.warning("the topics have to wait: %s", error)
@@ -60,7 +59,8 @@ def main() -> None:
     topics = Topics(chosen.broker.topic_prefix)
     stopping = process.Stopping()
     stopping.listen()
-    _make_topics(bootstrap, chosen.broker.topic_prefix, stopping)
+    maintainer = TopicMaintainer(bootstrap, chosen_topics(chosen))
+    _make_topics(maintainer, chosen, stopping)
     signing = Signing(signer(locations, LEDGER_LOG), signer(locations, REQUESTS), locations.state)
     reader = PartitionReader(bootstrap, topics.requests, GROUP)
     ledger = LedgerClient(locations.socket("ledger"))
@@ -68,7 +68,6 @@ def main() -> None:
     intake = Intake(reader, Producer(bootstrap), ledger, Catalog(locations), topics, signing.requests)
     artifacts = ArtifactStore(locations.data / "artifacts")
     outbox = Outbox(LedgerClient(locations.socket("ledger")), Producer(bootstrap), artifacts, topics, signing)
-    state_store = TopicMaintainer(bootstrap, chosen.broker.topic_prefix)
     failures: list[BaseException] = []
 
     def guarded(side: Callable[[Callable[[float], bool]], None], stops: LoopWatchdog) -> None:
@@ -78,7 +77,7 @@ def main() -> None:
             failures.append(error)
             stopping.stop()
 
-    named = (("intake", intake.run), ("outbox", outbox.run), ("topics", state_store.run))
+    named = (("intake", intake.run), ("outbox", outbox.run), ("topics", maintainer.run))
     watchdogs = tuple(LoopWatchdog(stopping) for _ in named)
     sides = [
         threading.Thread(target=guarded, args=(side, stops), name=name)

@@ -37,6 +37,14 @@ def note(ledger: LedgerClient, locations: Locations, chosen: Settings) -> None:
         replace_private(path, json.dumps(now, indent=1, sort_keys=True), durable=True)
 
 
+def waiting(locations: Locations, chosen: Settings) -> set[str]:
+    """The names of the settings that differ from those of the last start, and so are not in effect yet."""
+    now, before = flat(chosen.model_dump(mode="json")), _seen(locations.state / FILE)
+    if before is None:
+        return set()
+    return {name for name in {*before, *now} if before.get(name) != now.get(name)}
+
+
 def changes(before: Mapping[str, str], now: Mapping[str, str], by: str) -> Iterator[ActNoted]:
     """An act for each setting that differs."""
     for name in sorted({*before, *now}):

@@ -34,6 +34,11 @@ class TopicNotMade(LabError):
     give the lab's account the right to."""
 
 
+class TopicNotChanged(LabError):
+    """The retention of topic {topic} could not be set: {detail}. Its records stay as long as before; the lab tries again when it
+    is started the next time."""
+
+
 class TopicOutOfOrder(LabError):
     """Topic {topic} has {found} partitions, but its events must stay in order, which takes exactly {wanted}. Choose another
     topic prefix, or remove the topic when nothing in it is needed."""

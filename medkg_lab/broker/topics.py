@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from medkg_lab.broker.client_settings import Bootstrap, client_settings
-from medkg_lab.broker.errors import BrokerUnreachable, TopicNotMade, TopicOutOfOrder
+from medkg_lab.broker.errors import BrokerUnreachable, TopicNotChanged, TopicNotMade, TopicOutOfOrder
+
+if TYPE_CHECKING:
+    from medkg_lab.settings import Settings
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _MIB = 1024 * 1024
@@ -26,15 +29,33 @@ class TopicSpec:
     largest_mib: int = 1
     in_order: bool = False
     """Whether the whole topic is one sequence, which more than one partition would break."""
+    is_needed: bool = False
+    """Whether the lab itself reads it, perhaps long after it was written: then nothing makes its records go earlier."""
+
+    def kept_for(self, days: int | None, mib: int | None) -> "TopicSpec":
+        """The topic with another retention; None leaves its own, and so does less than its own where it is needed."""
+        least_days, least_mib = (self.retention_days, self.retention_mib) if self.is_needed else (0, 0)
+        return replace(
+            self,
+            retention_days=self.retention_days if days is None else max(days, least_days),
+            retention_mib=self.retention_mib if mib is None else max(mib, least_mib),
+        )
 
     @property
     def config(self) -> dict[str, str]:
         """The topic's settings in Kafka's terms."""
         return {
             "cleanup.policy": "delete",
+            "max.message.bytes": str(self.largest_mib * _MIB + 4096),
+            **self.retention,
+        }
+
+    @property
+    def retention(self) -> dict[str, str]:
+        """Those of them that say when its records go."""
+        return {
             "retention.ms": str(self.retention_days * _DAY_MS),
             "retention.bytes": str(self.retention_mib * _MIB),
-            "max.message.bytes": str(self.largest_mib * _MIB + 4096),
         }
 
 
@@ -50,18 +71,32 @@ LEDGER_LOG = "ledger.log.v1"
 """The ledger's events as they are, for bringing a lost ledger back."""
 
 _SPECS = (
-    TopicSpec(REQUESTS, partitions=4, retention_days=14, retention_mib=256),
+    TopicSpec(REQUESTS, partitions=4, retention_days=14, retention_mib=256, is_needed=True),
     TopicSpec(DEAD_LETTERS, partitions=1, retention_days=90, retention_mib=256, in_order=True),
-    TopicSpec(PDF_REQUESTS, partitions=4, retention_days=14, retention_mib=256),
+    TopicSpec(PDF_REQUESTS, partitions=4, retention_days=14, retention_mib=256, is_needed=True),
     TopicSpec(EVENTS, partitions=4, retention_days=7, retention_mib=512),
     # From this one a lost ledger is brought back, so it reaches back further than any pause between two snapshots.
-    TopicSpec(LEDGER_LOG, partitions=1, retention_days=60, retention_mib=4096, largest_mib=4, in_order=True),
+    TopicSpec(
+        LEDGER_LOG,
+        partitions=1,
+        retention_days=60,
+        retention_mib=4096,
+        largest_mib=4,
+        in_order=True,
+        is_needed=True,
+    ),
 )
 
 
 def lab_topics(prefix: str = "") -> tuple[TopicSpec, ...]:
     """The lab's topics, each name with `prefix` in front, which keeps labs on a shared cluster apart."""
-    return tuple(TopicSpec(**{**vars(spec), "name": prefix + spec.name}) for spec in _SPECS)
+    return tuple(replace(spec, name=prefix + spec.name) for spec in _SPECS)
+
+
+def chosen_topics(settings: "Settings") -> tuple[TopicSpec, ...]:
+    """The lab's topics as `settings` name them and keep their records."""
+    kept = settings.retention
+    return tuple(one.kept_for(kept.topic_days, kept.topic_mib) for one in lab_topics(settings.broker.topic_prefix))
 
 
 @dataclass(frozen=True)
@@ -96,17 +131,12 @@ class Topics:
         return self.prefix + LEDGER_LOG
 
 
-def ensure_topics(bootstrap: Bootstrap, prefix: str = "", timeout: float = 30.0) -> list[str]:
-    """Make those of the lab's topics that are not there; returns the names of the new ones.
+def make_topics(bootstrap: Bootstrap, wanted: Sequence[TopicSpec], timeout: float = 30.0) -> list[str]:
+    """Make those of the `wanted` topics that are not there; returns the names of the new ones.
 
     Topics that exist keep their settings. Raises BrokerUnreachable, TopicNotMade, and TopicOutOfOrder when an existing
     topic has more partitions than its order allows.
     """
-    return make_topics(bootstrap, lab_topics(prefix), timeout)
-
-
-def make_topics(bootstrap: Bootstrap, wanted: Sequence[TopicSpec], timeout: float = 30.0) -> list[str]:
-    """Make those of the `wanted` topics that are not there; otherwise as `ensure_topics`."""
     return TopicMaker(bootstrap, wanted).make_missing(timeout)
 
 
@@ -139,6 +169,37 @@ class TopicMaker:
         answers = self._admin.create_topics(asked, request_timeout=timeout)
         return [name for name, future in answers.items() if _made(name, future)]
 
+    def align(self, timeout: float) -> list[str]:
+        """Give each of them the retention that is wanted; the names of those that had another one. Raises TopicNotChanged."""
+        from confluent_kafka.admin import (  # type: ignore[attr-defined]
+            AlterConfigOpType,
+            ConfigEntry,
+            ConfigResource,
+            ResourceType,
+        )
+
+        asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in self._wanted]
+        found = self._admin.describe_configs(asked, request_timeout=timeout)
+        has = {one.name: _settled(one.name, future) for one, future in found.items()}
+        differing = [
+            ConfigResource(
+                ResourceType.TOPIC,
+                spec.name,
+                incremental_configs=[
+                    ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                    for name, value in spec.retention.items()
+                ],
+            )
+            for spec in self._wanted
+            if any(has[spec.name][name].value != value for name, value in spec.retention.items())
+        ]
+        if not differing:
+            return []
+        answers = self._admin.incremental_alter_configs(differing, request_timeout=timeout)
+        for one, future in answers.items():
+            _settled(one.name, future)
+        return sorted(one.name for one in answers)
+
     def _partitions(self, timeout: float) -> dict[str, int]:
         """How many partitions each topic of the broker has."""
         from confluent_kafka import KafkaException
@@ -148,6 +209,16 @@ class TopicMaker:
         except KafkaException as error:
             raise BrokerUnreachable(bootstrap=self._bootstrap, detail=error.args[0].str()) from error
         return {name: len(topic.partitions) for name, topic in found.items()}
+
+
+def _settled(topic: str, future: "Future[Any]") -> Any:
+    """What the broker answered about a topic's settings. Raises TopicNotChanged."""
+    from confluent_kafka import KafkaException
+
+    try:
+        return future.result()
+    except KafkaException as error:
+        raise TopicNotChanged(topic=topic, detail=error.args[0].str()) from error
 
 
 def _made(name: str, future: "Future[Any]") -> bool:

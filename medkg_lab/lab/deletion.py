@@ -16,7 +16,7 @@ from medkg_lab.artifacts.store import ArtifactDamaged, ArtifactMissing, Artifact
 from medkg_lab.broker.errors import UnknownTopic
 from medkg_lab.broker.reading import read_all
 from medkg_lab.broker.record import Record
-from medkg_lab.broker.topics import lab_topics
+from medkg_lab.broker.topics import chosen_topics
 from medkg_lab.lab import artifact_use, backups, catching_up
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.lookup import DEFAULT_TENANT, find_document
@@ -100,7 +100,7 @@ def _remains(lab: Lab, doc_id: str, jobs: Collection[str]) -> Iterator[str]:
     """What has the document's id, or more of it, and cannot be deleted alone."""
     yield "the ledger and Dagster's pages: the document's id, what happened to it and when, without its content"
     named = [one.encode() for one in (doc_id, *jobs)]
-    for spec in lab_topics(lab.settings.broker.topic_prefix):
+    for spec in chosen_topics(lab.settings):
         times = [
             record.timestamp / 1000
             for record in _records(lab, spec.name)

@@ -3,15 +3,33 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from medkg_lab.bridge import settings_changes
 from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.reading import read_all
-from medkg_lab.broker.topics import TopicSpec, lab_topics
+from medkg_lab.broker.topics import TopicSpec, chosen_topics
 from medkg_lab.events.cloudevents import cloud_id, is_published
+from medkg_lab.lab import audit
 from medkg_lab.lab.facade import Lab
 from medkg_lab.models.events import Event
 
 _DAY_S = 24 * 60 * 60
 _MIB = 1024 * 1024
+SETTINGS = frozenset({"retention.topic_days", "retention.topic_mib"})
+"""The settings that say how long the topics keep their records."""
+
+
+def chosen_at(lab: Lab) -> float:
+    """Since when the topics keep their records as long as they do, in seconds since the epoch; 0 if it always was so.
+
+    What is older may have gone by the retention from before. It is infinite while the lab has not been started with what the
+    settings say now.
+    """
+    if settings_changes.waiting(lab.locations, lab.settings) & SETTINGS:
+        return float("inf")
+    changed = audit.read(lab.ledger, audit.Filter(action=settings_changes.CHANGED))
+    # Without a value before, an earlier version had no such setting, and the topics what they have without it.
+    times = [one.ts for one in changed if one.subject in SETTINGS and (one.before or "null") != one.after]
+    return max(times, default=0.0)
 
 
 def is_explained(spec: TopicSpec, age_s: float, size: int) -> bool:
@@ -24,14 +42,22 @@ def is_explained(spec: TopicSpec, age_s: float, size: int) -> bool:
 
 
 def removed_events(
-    events: Sequence[Event], present: Collection[str], mark: int, now: float, spec: TopicSpec, size: int
+    events: Sequence[Event],
+    present: Collection[str],
+    mark: int,
+    now: float,
+    spec: TopicSpec,
+    size: int,
+    since: float = 0.0,
 ) -> int:
     """How many of the events up to `mark` lack a CloudEvent on the topic that is too young for retention.
 
-    `present` is the ids of the CloudEvents on the topic, `size` the bytes of its largest partition.
+    `present` is the ids of the CloudEvents on the topic, `size` the bytes of its largest partition; nothing is known of events
+    from before `since`.
     """
     return sum(
         event.seq <= mark
+        and event.ts >= since
         and is_published(event.data)
         and not is_explained(spec, now - event.ts, size)
         and any(cloud_id(event.id, job_id) not in present for job_id in event.jobs)
@@ -43,7 +69,7 @@ def differences(lab: Lab, age_s: float) -> Iterator[dict[str, object]]:
     """The lab's topics that are missing, and those that lack records though the lab itself is only `age_s` seconds old."""
     listed = topic_listing(lab.bootstrap)
     names = {one.topic for one in listed}
-    for spec in lab_topics(lab.settings.broker.topic_prefix):
+    for spec in chosen_topics(lab.settings):
         if spec.name not in names:
             yield {"what": "topic missing", "topic": spec.name}
             continue

@@ -13,7 +13,7 @@ from medkg_lab.broker.client import read_all
 from medkg_lab.broker.engine import kind
 from medkg_lab.broker.listing import topic_listing
 from medkg_lab.broker.reading import lowest
-from medkg_lab.broker.topics import EVENTS, Topics, lab_topics
+from medkg_lab.broker.topics import EVENTS, Topics, chosen_topics
 from medkg_lab.errors import LabError
 from medkg_lab.events.cloudevents import cloud_id, is_published, read_id
 from medkg_lab.lab import removed, requests
@@ -336,11 +336,11 @@ def _removed(
         # Nobody here knows the retention of a cluster that others run.
         yield from removed.differences(lab, float("inf"))
         return
-    now = time.time()
-    spec = next(one for one in lab_topics(lab.settings.broker.topic_prefix) if one.name.endswith(EVENTS))
-    if gone := removed.removed_events(events, present, marks["topic"], now, spec, size):
+    now, since = time.time(), removed.chosen_at(lab)
+    spec = next(one for one in chosen_topics(lab.settings) if one.name.endswith(EVENTS))
+    if gone := removed.removed_events(events, present, marks["topic"], now, spec, size, since):
         yield {"what": "CloudEvents deleted before their time", "topic": spec.name, "events": gone}
-    is_whole = bool(events) and not marks["ledger"]
+    is_whole = bool(events) and not marks["ledger"] and not since
     yield from removed.differences(lab, now - events[0].ts if is_whole else float("inf"))
 
 

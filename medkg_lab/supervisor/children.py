@@ -28,6 +28,7 @@ from medkg_lab.supervisor.decide import (
 )
 from medkg_lab.supervisor.forking import Running, Template, order_of
 from medkg_lab.supervisor.log_pipes import LogPipes
+from medkg_lab.supervisor.rotating_log import Bounds
 from medkg_lab.supervisor.spec import ProcessSpec
 
 log = logging.getLogger(__name__)
@@ -71,11 +72,13 @@ class Child:
 class Children:
     """All processes of the lab. `changed` is called whenever one of them changes its state."""
 
-    def __init__(self, locations: Locations, specs: Iterable[ProcessSpec], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, locations: Locations, specs: Iterable[ProcessSpec], bounds: Bounds, changed: Callable[[], None]
+    ) -> None:
         self._locations = locations
         self._changed = changed
         self._awake = AwakeTime()
-        self._log_pipes = LogPipes(locations)
+        self._log_pipes = LogPipes(locations, bounds)
         self._environment = launch.environment() | {heartbeat.VARIABLE: "1"}
         self._template = Template(locations.home, self._environment)
         self._ended_groups: set[int] = set()

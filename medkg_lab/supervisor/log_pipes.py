@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import subprocess
+from dataclasses import astuple
 
 from medkg_lab import launch, linux
 from medkg_lab.locations import Locations
+from medkg_lab.supervisor.rotating_log import Bounds
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,9 @@ _FLUSH_S = 2.0
 class LogPipes:
     """Gives each process a pipe for its stderr."""
 
-    def __init__(self, locations: Locations) -> None:
+    def __init__(self, locations: Locations, bounds: Bounds) -> None:
         self._folder = locations.state / "logs"
+        self._bounds = bounds
         self._control: socket.socket | None = None
         self._writer: subprocess.Popen[bytes] | None = None
         self._readers: dict[str, int] = {}
@@ -58,7 +61,7 @@ class LogPipes:
         self._control = ours
         with its, (self._folder / "labd.log").open("ab") as stderr:
             self._writer = subprocess.Popen(
-                launch.python("medkg_lab.supervisor.log_writer", str(self._folder)),
+                launch.python("medkg_lab.supervisor.log_writer", str(self._folder), *map(str, astuple(self._bounds))),
                 stdin=its.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

@@ -1,15 +1,13 @@
 """One log file that never outgrows its bounds: older parts are put aside, and what repeats is counted instead of written."""
 
 import contextlib
+import glob
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-PART_BYTES = 16 * 1024 * 1024
-"""Size of one file."""
-PARTS = 3
-"""Files of one log: the current one, and older ones with `.1` and `.2` behind their names."""
 REPORT_INTERVAL_S = 10.0
 """Seconds after which a count of repeated lines is written while they go on."""
 _MAX_LINE_BYTES = 64 * 1024
@@ -17,13 +15,21 @@ _STAMP = re.compile(rb'^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |\{"time": "[^"]
 """The moment with which a line of a process begins; lines that differ in nothing else are repetitions."""
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How much of one log stays: files of so many bytes, the current one and the older ones with `.1`, `.2` … at their ends."""
+
+    part_bytes: int
+    parts: int
+
+
 class RotatingLog:
     """Appends to `path`, with mode 0600. A disk without room loses lines, and they are counted."""
 
-    def __init__(self, path: Path, clock: Callable[[], float], part_bytes: int = PART_BYTES) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], bounds: Bounds) -> None:
         self._path = path
         self._clock = clock
-        self._part_bytes = part_bytes
+        self._bounds = bounds
         self._rest = b""
         self._last: bytes | None = None
         self._json = False
@@ -34,6 +40,8 @@ class RotatingLog:
         self._size = 0
         with contextlib.suppress(OSError):  # tried again with the first line
             self._open(0)
+        with contextlib.suppress(OSError):  # tried again with the next start
+            self._remove_beyond_bounds()
 
     def feed(self, data: bytes) -> None:
         """Take what a process wrote; the last line may be incomplete."""
@@ -93,7 +101,7 @@ class RotatingLog:
             self._lost += len(data)
 
     def _open(self, room: int) -> int:
-        if self._handle is not None and self._size + room > self._part_bytes and self._size:
+        if self._handle is not None and self._size + room > self._bounds.part_bytes and self._size:
             os.close(self._handle)
             self._handle = None
             self._put_aside()
@@ -102,15 +110,22 @@ class RotatingLog:
             self._handle = os.open(self._path, flags, 0o600)
             os.fchmod(self._handle, 0o600)
             self._size = os.fstat(self._handle).st_size
-            if self._size + room > self._part_bytes and self._size:
+            if self._size + room > self._bounds.part_bytes and self._size:
                 return self._open(room)
         return self._handle
 
     def _put_aside(self) -> None:
-        for number in range(PARTS - 1, 0, -1):
+        for number in range(self._bounds.parts - 1, 0, -1):
             older = self._path if number == 1 else part(self._path, number - 1)
             if older.exists():
                 older.replace(part(self._path, number))
+
+    def _remove_beyond_bounds(self) -> None:
+        """Remove the parts that wider bounds have left."""
+        for found in self._path.parent.glob(f"{glob.escape(self._path.name)}.*"):
+            number = found.name.removeprefix(f"{self._path.name}.")
+            if number.isdecimal() and int(number) >= self._bounds.parts:
+                found.unlink(missing_ok=True)
 
 
 def part(path: Path, number: int) -> Path:

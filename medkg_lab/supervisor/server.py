@@ -14,10 +14,12 @@ from medkg_lab.supervisor.answers import LabStatus, ProcessRow, Restarting
 from medkg_lab.supervisor.children import Child, Children, clear_leftovers
 from medkg_lab.supervisor.decide import BUSY_HUNG_S, HUNG_S, RUNNING, SILENT, SILENT_S, State, decide, missing
 from medkg_lab.supervisor.errors import UnknownProcess
+from medkg_lab.supervisor.rotating_log import Bounds
 from medkg_lab.supervisor.schedule import schedules
 from medkg_lab.supervisor.spec import ProcessSpec
 
 TICK_S = 0.2
+_MIB = 1024 * 1024
 
 
 class Supervisor:
@@ -32,7 +34,8 @@ class Supervisor:
         self._specs = specs
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
-        self._children = Children(locations, specs, self._woken.set)
+        kept = settings.retention
+        self._children = Children(locations, specs, Bounds(kept.log_mib * _MIB, kept.log_files), self._woken.set)
         self._wanted = True
         self._restarting: set[str] = set()
         self._started = time.time()

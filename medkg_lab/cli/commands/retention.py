@@ -11,6 +11,7 @@ from medkg_lab.cli.output import clock, megabytes, print_json, print_note, print
 if TYPE_CHECKING:
     from medkg_lab.lab.retention import Applied
 
+_LOGS = {"log_mib", "log_files"}
 _LONGEST_S = 100 * 366 * 86_400.0
 
 
@@ -33,17 +34,24 @@ def _show(args: argparse.Namespace) -> int:
 
     import msgspec
 
+    from medkg_lab.broker.topics import chosen_topics
     from medkg_lab.lab import disk_use, retention
     from medkg_lab.lab.facade import Lab
 
     lab = Lab.at(args.home)
+    kept, topics = lab.settings.retention, chosen_topics(lab.settings)
     parts, last = disk_use.growing(lab.locations), retention.last(lab.locations)
     if args.json:
-        plan = retention.plan(lab.settings.retention, sum(parts.values()), time.time())
-        print_json({"parts": parts, "plan": asdict(plan), "last": msgspec.to_builtins(last)})
+        plan = retention.plan(kept, sum(parts.values()), time.time())
+        bounds = {"topics": {one.name: one.retention for one in topics}, "logs": kept.model_dump(include=_LOGS)}
+        print_json({"parts": parts, "plan": asdict(plan), "last": msgspec.to_builtins(last), **bounds})
         return exit_codes.OK
     print_table(("part", "size"), ((name, megabytes(size)) for name, size in parts.items()))
-    print_text(f"\n{retention.budget_words(parts, lab.settings.retention)}")
+    print_text("")
+    rows = ((one.name, f"{one.retention_days} days", f"{one.retention_mib} MiB") for one in topics)
+    print_table(("topic", "kept for", "in each partition"), rows)
+    print_text(f"\neach process's log keeps {kept.log_files} files of {kept.log_mib} MiB")
+    print_text(retention.budget_words(parts, kept))
     if last is not None:
         print_text(f"last {clock(last.at)}: {_words(last)}")
     return exit_codes.OK

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from medkg_lab.broker.client import read_all
-from medkg_lab.broker.topics import REQUESTS, ensure_topics
-from tests.brokers import LAB, PRODUCER, BrokerProcess, make_topic
+from medkg_lab.broker.topics import REQUESTS
+from tests.brokers import LAB, PRODUCER, BrokerProcess, ensure_topics, make_topic
 from tests.conformance.broker import outside
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]

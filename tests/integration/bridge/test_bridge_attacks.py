@@ -7,13 +7,13 @@ from confluent_kafka.admin import AdminClient
 from medkg_lab.bridge.intake import GROUP
 from medkg_lab.bridge.messages import request_message
 from medkg_lab.broker.client import Consumer, read_all
-from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
+from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS
 from medkg_lab.ledger.chain import Findings, LogRecord, follow
 from medkg_lab.models.submission import Content, Submission
 from medkg_lab.signing import LEDGER_LOG as LOG_PURPOSE
 from medkg_lab.signing import REQUESTS as REQUESTS_PURPOSE
 from medkg_lab.signing import signer
-from tests.brokers import librdkafka
+from tests.brokers import ensure_topics, librdkafka
 from tests.integration.bridge.bridges import Bridge, put
 from tests.told import logged
 from tests.waiting import wait_until

@@ -25,12 +25,13 @@ from medkg_lab.broker.embedded.handlers.registry import APIS, OPEN
 from medkg_lab.broker.engine import broker_address
 from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed
 from medkg_lab.broker.removals import REMOVALS, removals
-from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
+from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS
 from medkg_lab.settings import SettingsInvalid
 from tests.brokers import (
     LAB,
     PRODUCER,
     BrokerProcess,
+    ensure_topics,
     librdkafka,
     make_topic,
     python_login,

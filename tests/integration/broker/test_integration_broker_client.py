@@ -5,14 +5,24 @@ import signal
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from medkg_lab import locations, settings
 from medkg_lab.broker import engine, probe
 from medkg_lab.broker.client import Consumer, Producer, Record, group_listing, produce, read_all, tail, topic_listing
-from medkg_lab.broker.errors import BrokerUnreachable, DeliveryFailed, TopicNotMade, TopicOutOfOrder, UnknownTopic
+from medkg_lab.broker.errors import (
+    BrokerUnreachable,
+    DeliveryFailed,
+    TopicNotChanged,
+    TopicNotMade,
+    TopicOutOfOrder,
+    UnknownTopic,
+)
 from medkg_lab.broker.listing import GroupPosition, PartitionOffsets
-from medkg_lab.broker.topics import Topics, ensure_topics, lab_topics
-from tests.brokers import BrokerProcess, make_topic, only_loopback, send_each, wait_for_log
+from medkg_lab.broker.topics import TopicMaker, Topics, chosen_topics, lab_topics
+from medkg_lab.errors import LabError
+from medkg_lab.settings import Settings
+from tests.brokers import BrokerProcess, ensure_topics, librdkafka, make_topic, only_loopback, send_each, wait_for_log
 from tests.waiting import wait_until
 
 
@@ -29,6 +39,31 @@ def test_the_labs_topics_are_made_once_with_their_settings(broker: BrokerProcess
     assert ensure_topics(broker.bootstrap, "x.") == []
     partitions = [(one.topic, one.partition) for one in topic_listing(broker.bootstrap)]
     assert partitions == sorted((spec.name, number) for spec in lab_topics("x.") for number in range(spec.partitions))
+
+
+def retention(broker: BrokerProcess, topic: str) -> tuple[str, ...]:
+    """When the records of a topic go, by age in ms and by size, and how large its files are."""
+    admin, asked = AdminClient(librdkafka(broker.bootstrap)), ConfigResource(ResourceType.TOPIC, topic)
+    found = admin.describe_configs([asked])[asked].result(20)
+    return tuple(found[name].value for name in ("retention.ms", "retention.bytes", "segment.bytes"))
+
+
+def test_topics_that_are_there_get_the_retention_that_is_wanted_and_keep_the_rest(broker: BrokerProcess) -> None:
+    broker.start()
+    make_topic(broker.bootstrap, Topics().events, 4, segment_bytes="4096", retention_ms="5000")
+    wanted = chosen_topics(Settings.model_validate({"retention": {"topic_days": 3, "topic_mib": 2}}))
+    maker = TopicMaker(broker.bootstrap, wanted)
+    maker.make_missing(20)
+    assert maker.align(20) == [Topics().events]
+    assert maker.align(20) == []
+    assert retention(broker, Topics().events) == (str(3 * 24 * 3600 * 1000), str(2 * 2**20), "4096")
+    assert retention(broker, Topics().ledger_log)[:2] == (str(60 * 24 * 3600 * 1000), str(4096 * 2**20))
+    assert sorted(TopicMaker(broker.bootstrap, lab_topics()).align(20)) == [Topics().deadletter, Topics().events]
+    with pytest.raises(TopicNotChanged, match=r"other\.ingest"):
+        TopicMaker(broker.bootstrap, lab_topics("other.")).align(20)
+    broker.stop()
+    with pytest.raises(LabError):
+        maker.align(2)
 
 
 def test_a_topic_whose_order_would_be_lost_or_that_cannot_be_made_is_reported(broker: BrokerProcess) -> None:

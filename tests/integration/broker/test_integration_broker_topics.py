@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 from medkg_lab import process
 from medkg_lab.bridge.topics import TopicMaintainer
 from medkg_lab.broker.client import Consumer, produce, topic_listing
-from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, ensure_topics
-from tests.brokers import BrokerProcess, librdkafka
+from medkg_lab.broker.topics import LEDGER_LOG, REQUESTS, lab_topics
+from tests.brokers import BrokerProcess, ensure_topics, librdkafka
 from tests.waiting import wait_until
 
 
@@ -20,7 +20,7 @@ def kept(broker: BrokerProcess) -> Iterator[BrokerProcess]:
     broker.start()
     ensure_topics(broker.bootstrap)
     stopping = process.Stopping()
-    thread = threading.Thread(target=TopicMaintainer(broker.bootstrap, "").run, args=(stopping,))
+    thread = threading.Thread(target=TopicMaintainer(broker.bootstrap, lab_topics()).run, args=(stopping,))
     thread.start()
     yield broker
     stopping.stop()

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
+from medkg_lab.broker.topics import lab_topics
+from medkg_lab.lab import removed
+from medkg_lab.lab.facade import Lab
+from tests.brokers import librdkafka
 from tests.faults.lab.test_faults_kill import kill
 from tests.labs import TestLab
 from tests.waiting import wait_until
@@ -44,7 +49,7 @@ def lab(pytestconfig: pytest.Config) -> Iterator[TestLab]:
     folder = Path(tempfile.mkdtemp(prefix="mk", dir="/tmp"))
     made = TestLab(folder / "home", folder / "cache")
     (made.home / "config").mkdir(parents=True)
-    keeps = "retention: {superseded_days: 0, events: 20, disk_mib: 1000}\n"
+    keeps = "retention: {superseded_days: 0, events: 20, disk_mib: 1000, topic_days: 3}\n"
     (made.home / "config" / "settings.yaml").write_text(f"profile: cpu\n{keeps}")
     (folder / "in").mkdir()
     rounds = ROUNDS if pytestconfig.getoption("--full") else 0
@@ -136,6 +141,35 @@ def test_what_is_old_goes_and_what_is_needed_stays(lab: TestLab) -> None:
     assert "of the 1000 MiB that it may" in lab.ok("status")["disk"]["says"]
     lab.ok("restart", "ledgerd")
     assert lab.ok("sql", "SELECT count(*) FROM job")["rows"] == before
+    assert lab.ok("verify")["differences"] == []
+
+
+def days_kept(lab: TestLab) -> dict[str, float]:
+    """The days that each topic of the lab's broker keeps its records."""
+    address = Lab.at(lab.home).bootstrap
+    asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in lab_topics()]
+    admin = AdminClient(librdkafka(address))
+    found = admin.describe_configs(asked)
+    return {one.name: int(answer.result(20)["retention.ms"].value) / 86_400_000 for one, answer in found.items()}
+
+
+@pytest.mark.timeout(300)
+def test_topics_keep_their_records_as_the_settings_say_and_verify_knows(lab: TestLab) -> None:
+    queues = {"ingest.requests.v1": 14, "pdf.requests.v1": 14, "ledger.log.v1": 60}
+    assert days_kept(lab) == {**queues, "ingest.deadletter.v1": 3, "orchestration.events.v1": 3}
+    assert removed.chosen_at(Lab.at(lab.home)) == 0
+    settings = lab.home / "config" / "settings.yaml"
+    settings.write_text(settings.read_text().replace("topic_days: 3", "topic_days: 30, topic_mib: 8"))
+    assert removed.chosen_at(Lab.at(lab.home)) == float("inf")
+    before = time.time()
+    lab.ok("restart", "bridge")
+    shown = lab.ok("retention", "show")["topics"]
+    assert {name: int(kept["retention.ms"]) / 86_400_000 for name, kept in shown.items()} == days_kept(lab)
+    assert days_kept(lab) == dict.fromkeys((*queues, "ingest.deadletter.v1", "orchestration.events.v1"), 30) | {
+        "ledger.log.v1": 60
+    }
+    since = wait_until(lambda: removed.chosen_at(Lab.at(lab.home)), 30, "the change is noted")
+    assert before < since < time.time()
     assert lab.ok("verify")["differences"] == []
 
 

@@ -11,12 +11,12 @@ from medkg_lab.bench.ledger import PER_JOB, Options, measure
 from medkg_lab.broker.client import Producer
 from medkg_lab.broker.engine import choose
 from medkg_lab.broker.topics import LEDGER_LOG as TOPIC
-from medkg_lab.broker.topics import ensure_topics
 from medkg_lab.cli.main import main
 from medkg_lab.lab.engines import running
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.chain import Epoch, Link, signed
 from medkg_lab.signing import LEDGER_LOG, signer
+from tests.brokers import ensure_topics
 from tests.integration.ledger.harness import LedgerProcess, submit
 from tests.told import logged
 

@@ -18,7 +18,7 @@ import orjson
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bridge.specs import job_spec
 from medkg_lab.broker.client import Producer, Record, read_all
-from medkg_lab.broker.topics import DEAD_LETTERS, PDF_REQUESTS, ensure_topics
+from medkg_lab.broker.topics import DEAD_LETTERS, PDF_REQUESTS
 from medkg_lab.engine import transitions
 from medkg_lab.ledger.answers import JobDetail
 from medkg_lab.ledger.client import LedgerClient
@@ -29,6 +29,7 @@ from medkg_lab.stages.kinds import KINDS
 from medkg_lab.topology import versions
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.graph import segments
+from tests.brokers import ensure_topics
 from tests.waiting import wait_until
 
 PIPELINE = "pdf-two-phase"

@@ -1,5 +1,6 @@
 """The supervisor with real processes: signs of life, hung processes, logs that outlive it, and being found and stopped."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -39,6 +40,11 @@ if sys.argv[1] == "loud":
     for number in range(100_000):
         print("line", number, file=sys.stderr)
     print("last words", file=sys.stderr, flush=True)
+elif sys.argv[1] == "long":
+    process.announce("long")
+    for number in range(40_000):
+        print("line", number, "x" * 100, file=sys.stderr)
+    print("last words", file=sys.stderr, flush=True)
 else:
     process.announce("x")
 while True:
@@ -49,7 +55,8 @@ locations = locate(sys.argv[1])
 locations.create()
 specs = tuple(ProcessSpec(name, (sys.executable, "-c", child, name)) for name in sys.argv[2:])
 running.write(locations.state, locations.home, locations.runtime)
-supervisor = Supervisor(locations, Settings(), specs, ["a note"])
+settings = Settings.model_validate({"retention": {"log_mib": 1, "log_files": 2}})
+supervisor = Supervisor(locations, settings, specs, ["a note"])
 
 def ready():
     process.announce("labd")
@@ -148,6 +155,21 @@ def test_what_a_process_wrote_before_its_supervisor_was_killed_is_in_its_log(lab
     assert lines[:-1] == [f"line {number}" for number in range(len(lines) - 1)] or lines[-1] == "last words"
     assert len(lines) > 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("lab", [("long",)], indirect=True)
+def test_a_log_has_as_many_files_of_the_size_as_the_settings_say(lab: Lab) -> None:
+    path = lab[0].log("long")
+
+    def is_whole() -> bool:
+        with contextlib.suppress(FileNotFoundError):  # while one file makes room for the next
+            return "last words" in path.read_text()
+        return False
+
+    wait_until(is_whole, 30, "the last line")
+    files = sorted(path.parent.glob("long.log*"))
+    assert [one.name for one in files] == ["long.log", "long.log.1"]
+    assert all(one.stat().st_size <= 2**20 for one in files)
 
 
 def test_the_log_writer_has_each_pipe_once(lab: Lab) -> None:

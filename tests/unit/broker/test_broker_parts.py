@@ -23,7 +23,7 @@ from medkg_lab.broker.errors import (
     EngineRecordDamaged,
     UnknownEngine,
 )
-from medkg_lab.broker.topics import Topics, lab_topics
+from medkg_lab.broker.topics import Topics, chosen_topics, lab_topics
 
 
 def test_topic_settings_are_read_as_kafka_names_them() -> None:
@@ -83,6 +83,31 @@ def test_every_topic_of_the_lab_has_settings_that_the_broker_takes_and_a_name() 
     named = {topics.requests, topics.deadletter, topics.pdf_requests, topics.events, topics.ledger_log}
     assert {spec.name for spec in specs} == named
     assert {spec.name: spec.partitions for spec in specs}["demo.ledger.log.v1"] == 1
+
+
+@pytest.mark.parametrize(("days", "mib"), [(None, None), (1, 1), (30, 8), (1000, 100_000)])
+def test_what_the_lab_needs_itself_stays_as_long_as_its_topic_says_or_longer(days: int | None, mib: int | None) -> None:
+    given = settings.Settings.model_validate(
+        {"broker": {"topic_prefix": "x."}, "retention": {"topic_days": days, "topic_mib": mib}}
+    )
+    own = {spec.name: spec for spec in lab_topics("x.")}
+    found = {spec.name: spec for spec in chosen_topics(given)}
+    assert found.keys() == own.keys()
+    names = Topics("x.")
+    for name in (names.requests, names.pdf_requests, names.ledger_log):
+        assert found[name].retention_days == max(own[name].retention_days, days or 0)
+        assert found[name].retention_mib == max(own[name].retention_mib, mib or 0)
+    for name in (names.events, names.deadletter):
+        assert found[name].retention_days == (days or own[name].retention_days)
+        assert found[name].retention_mib == (mib or own[name].retention_mib)
+
+
+@pytest.mark.parametrize(
+    "given", [{"topic_days": 0}, {"topic_days": 36_501}, {"topic_mib": 0}, {"log_mib": 0}, {"log_files": 1}]
+)
+def test_a_retention_that_keeps_nothing_is_refused(given: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(given))):
+        settings.RetentionSettings.model_validate(given)
 
 
 def chosen(home: Path, **broker: str) -> engine.BrokerEngine:

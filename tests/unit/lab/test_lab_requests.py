@@ -62,3 +62,9 @@ def test_young_events_without_their_cloudevent_were_deleted() -> None:
     assert removed_events(events, {"e4:a"}, 5, 100 * DAY, SPEC, 0) == 2
     assert removed_events(events, {"e4:a"}, 5, 100 * DAY, SPEC, 60 * 2**20) == 0
     assert removed_events(events, {"e2:a", "e4:a", "e5:a"}, 5, 100 * DAY, SPEC, 0) == 0
+
+
+def test_what_is_older_than_the_retention_itself_may_have_gone_by_the_one_before() -> None:
+    events = [event(1, 4), event(2, 3), event(3, 1)]
+    assert removed_events(events, set(), 3, 100 * DAY, SPEC, 0, since=98 * DAY) == 1
+    assert removed_events(events, set(), 3, 100 * DAY, SPEC, 0, since=float("inf")) == 0

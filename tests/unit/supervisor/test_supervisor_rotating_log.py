@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medkg_lab.supervisor import rotating_log
-from medkg_lab.supervisor.rotating_log import PARTS, RotatingLog, part
+from medkg_lab.supervisor.rotating_log import Bounds, RotatingLog, part
+
+PARTS = 3
+SMALL = Bounds(1000, PARTS)
+USUAL = Bounds(16 * 2**20, PARTS)
 
 
 class Clock:
@@ -31,7 +35,7 @@ def everything(path: Path) -> bytes:
 
 def test_a_log_keeps_its_bounds_and_its_newest_lines(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    log = RotatingLog(path, Clock(), part_bytes=1000)
+    log = RotatingLog(path, Clock(), SMALL)
     for number in range(1000):
         log.feed(b"line %d\n" % number)
     log.close()
@@ -42,10 +46,27 @@ def test_a_log_keeps_its_bounds_and_its_newest_lines(tmp_path: Path) -> None:
     assert kept == [f"line {number}" for number in range(1000 - len(kept), 1000)]
 
 
+@pytest.mark.parametrize("parts", [2, 5])
+def test_a_log_has_as_many_files_as_it_may(tmp_path: Path, parts: int) -> None:
+    log = RotatingLog(tmp_path / "x.log", Clock(), Bounds(1000, parts))
+    for number in range(1000):
+        log.feed(b"line %d\n" % number)
+    log.close()
+    assert len(list(tmp_path.iterdir())) == parts
+
+
+def test_files_that_wider_bounds_have_left_go_and_no_others(tmp_path: Path) -> None:
+    others = ("x.log.old", "xylog.7", "x.log.1.gz")
+    for name in ("x.log", "x.log.1", "x.log.2", "x.log.7", "x.log.10", *others):
+        (tmp_path / name).write_bytes(b"text\n")
+    RotatingLog(tmp_path / "x.log", Clock(), Bounds(1000, 2)).close()
+    assert {one.name for one in tmp_path.iterdir()} == {"x.log", "x.log.1", *others}
+
+
 def test_a_log_that_is_too_large_at_the_start_is_put_aside(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(b"old\n" * 1000)
-    log = RotatingLog(path, Clock(), part_bytes=1000)
+    log = RotatingLog(path, Clock(), SMALL)
     log.feed(b"new\n")
     log.close()
     assert (path.read_bytes(), part(path, 1).stat().st_size) == (b"new\n", 4000)
@@ -59,7 +80,7 @@ def test_whatever_is_written_stands_there_line_by_line(
     distinct = [b"%d %s" % (number, line.replace(b"\n", b" ")) for number, line in enumerate(lines)]
     text = b"".join(line + b"\n" for line in distinct)
     path = tmp_path_factory.mktemp("log") / "x.log"
-    log = RotatingLog(path, Clock())
+    log = RotatingLog(path, Clock(), USUAL)
     for start in range(0, len(text), cut):
         log.feed(text[start : start + cut])
     log.close()
@@ -67,7 +88,7 @@ def test_whatever_is_written_stands_there_line_by_line(
 
 
 def test_lines_that_differ_in_their_moment_alone_are_counted(tmp_path: Path) -> None:
-    log = RotatingLog(tmp_path / "x.log", Clock())
+    log = RotatingLog(tmp_path / "x.log", Clock(), USUAL)
     for second in range(50):
         log.feed(b"2026-01-01 00:00:%02d,000 ERROR x: no\n" % second)
     log.feed(b"other\n")
@@ -77,7 +98,7 @@ def test_lines_that_differ_in_their_moment_alone_are_counted(tmp_path: Path) -> 
 
 
 def test_json_lines_stay_json_lines(tmp_path: Path) -> None:
-    log = RotatingLog(tmp_path / "x.log", Clock())
+    log = RotatingLog(tmp_path / "x.log", Clock(), USUAL)
     for second in range(50):
         log.feed(b'{"time": "2026-01-01T00:00:%02d.000+00:00", "level": "error", "message": "no"}\n' % second)
     log.close()
@@ -88,7 +109,7 @@ def test_json_lines_stay_json_lines(tmp_path: Path) -> None:
 
 def test_a_count_is_written_while_lines_go_on_and_at_the_end(tmp_path: Path) -> None:
     clock = Clock()
-    log = RotatingLog(tmp_path / "x.log", clock)
+    log = RotatingLog(tmp_path / "x.log", clock, USUAL)
     log.feed(b"no\n" * 3)
     log.report()
     assert (tmp_path / "x.log").read_text() == "no\n"
@@ -101,7 +122,7 @@ def test_a_count_is_written_while_lines_go_on_and_at_the_end(tmp_path: Path) -> 
 
 
 def test_a_line_without_end_is_written_in_parts(tmp_path: Path) -> None:
-    log = RotatingLog(tmp_path / "x.log", Clock())
+    log = RotatingLog(tmp_path / "x.log", Clock(), USUAL)
     for number in range(10):
         log.feed(b"%d" % number * 50_000)
     assert (tmp_path / "x.log").stat().st_size >= 400_000
@@ -109,7 +130,7 @@ def test_a_line_without_end_is_written_in_parts(tmp_path: Path) -> None:
 
 
 def test_what_finds_no_room_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = RotatingLog(tmp_path / "x.log", Clock())
+    log = RotatingLog(tmp_path / "x.log", Clock(), USUAL)
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         log.feed(b"lost\n")
@@ -120,7 +141,7 @@ def test_what_finds_no_room_is_counted(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "x.log").symlink_to(tmp_path / "victim")
-    log = RotatingLog(tmp_path / "x.log", Clock())
+    log = RotatingLog(tmp_path / "x.log", Clock(), USUAL)
     log.feed(b"text\n")
     log.close()
     assert not (tmp_path / "victim").exists()
