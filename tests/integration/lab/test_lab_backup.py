@@ -19,7 +19,7 @@ from tests.faults.lab.test_faults_kill import write_trials
 from tests.labs import TestLab
 from tests.waiting import wait_until
 
-KILLS = 15
+KILLS = 30
 OLD = Path(__file__).parents[2] / "fixtures" / "ledger" / "home.zip"
 
 

@@ -189,7 +189,10 @@ def test_a_lab_under_load_is_scraped_and_the_counters_equal_the_tables(loaded: T
         wait_until(lambda: prometheus_agrees(prometheus, tables), 60, "the last scrape")
         assert kills >= 1
         assert prometheus.values("medkg_lab_process_restarts_total{process='metrics'}") == {(): float(kills)}
-        assert sum(prometheus.values("count_over_time(up[1h])").values()) > 30
+        scrapes = sum(prometheus.values("count_over_time(up[1h])").values())
+        executions = sum(tables.executions.values())
+        print(f"{tables.jobs}, {executions:.0f} stage executions, {scrapes:.0f} scrapes, {kills} kills")
+        assert scrapes > 30
         assert all(rule["health"] == "ok" for rule in prometheus.rules())
         assert {rule["name"] for rule in prometheus.rules() if rule["state"] == "firing"} <= {"MedkgLabProcessRestarts"}
         # Each is one that Prometheus understands; those of failures, GPUs and services have nothing to show here.
