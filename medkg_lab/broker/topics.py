@@ -32,7 +32,7 @@ class TopicSpec:
     is_needed: bool = False
     """Whether the lab itself reads it, perhaps long after it was written: then nothing makes its records go earlier."""
 
-    def kept_for(self, days: int | None, mib: int | None) -> "TopicSpec":
+    def with_retention(self, days: int | None, mib: int | None) -> "TopicSpec":
         """The topic with another retention; None leaves its own, and so does less than its own where it is needed."""
         least_days, least_mib = (self.retention_days, self.retention_mib) if self.is_needed else (0, 0)
         return replace(
@@ -96,7 +96,7 @@ def lab_topics(prefix: str = "") -> tuple[TopicSpec, ...]:
 def chosen_topics(settings: "Settings") -> tuple[TopicSpec, ...]:
     """The lab's topics as `settings` name them and keep their records."""
     kept = settings.retention
-    return tuple(one.kept_for(kept.topic_days, kept.topic_mib) for one in lab_topics(settings.broker.topic_prefix))
+    return tuple(one.with_retention(kept.topic_days, kept.topic_mib) for one in lab_topics(settings.broker.topic_prefix))
 
 
 @dataclass(frozen=True)
