@@ -96,7 +96,9 @@ def lab_topics(prefix: str = "") -> tuple[TopicSpec, ...]:
 def chosen_topics(settings: "Settings") -> tuple[TopicSpec, ...]:
     """The lab's topics as `settings` name them and keep their records."""
     kept = settings.retention
-    return tuple(one.with_retention(kept.topic_days, kept.topic_mib) for one in lab_topics(settings.broker.topic_prefix))
+    return tuple(
+        one.with_retention(kept.topic_days, kept.topic_mib) for one in lab_topics(settings.broker.topic_prefix)
+    )
 
 
 @dataclass(frozen=True)
