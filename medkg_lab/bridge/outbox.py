@@ -84,7 +84,9 @@ class Outbox:
                     last = self.publish(events, last)
                     before, bookmark = bookmark, _bookmark(last)
                     self._ledger.bookmark(VIEW, before, bookmark)
-                    self._ledger.position(VIEW, last.seq)
+                # Also when nothing is new: a ledger that was killed may have lost what it was told.
+                self._ledger.position(VIEW, last.seq)
+                if events:
                     stopping(LINGER_S)
             except LabError as error:
                 log.warning("outbox waits: %s", error, extra=fields(event="outbox.waits"))

@@ -59,6 +59,16 @@ def test_eight_thieves_in_the_group_take_nothing(bridge: Bridge) -> None:
             thief.close()
 
 
+def test_a_ledger_that_lost_how_far_the_outbox_is_hears_it_again(bridge: Bridge) -> None:
+    """As one does that was killed before it had saved what it was told."""
+    put(bridge.broker.bootstrap, request("PMC1"))
+    wait_for(bridge, "PMC1")
+    with bridge.lab.client() as client:
+        for _ in range(2):
+            wait_until(lambda: client.positions().get("outbox") == client.counts().head, 30, "the outbox tells it")
+            client.position("outbox", 0)
+
+
 def test_offsets_that_others_committed_are_not_believed_after_a_restart(bridge: Bridge) -> None:
     put(bridge.broker.bootstrap, request("PMC1"))
     bridge.wait_until_done()

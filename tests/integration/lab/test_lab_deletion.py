@@ -91,9 +91,9 @@ def test_a_deleted_document_is_nowhere(lab: TestLab) -> None:
     assert not is_found(lab, 2)
     assert holding(lab, b"Marker2word", "artifacts", "broker") == []
     assert "Substance2ase" not in json.dumps(lab.ok("graph", "export"))
-    assert lab.ok("sql", "SELECT count(*) FROM artifact a JOIN job j USING (job_id) WHERE j.doc_id LIKE '%2'")[
-        "rows"
-    ] == [[0]]
+    assert lab.ok(
+        "sql", "SELECT count(*) FROM artifact a JOIN job j USING (job_id) WHERE j.doc_id LIKE '%:NCT99000002'"
+    )["rows"] == [[0]]
     assert any("ingest.requests.v1" in one for one in gone["remains"])
     assert "DocumentGone" in lab.run("document", "show", "NCT99000002", "--json").out
     [entry] = lab.ok("audit", "--action", "document.deleted")
