@@ -38,6 +38,7 @@ from medkg_lab.guard.caller import Caller, Scope
 from medkg_lab.models.event_codec import to_json
 from medkg_lab.sdk import records
 from medkg_lab.sdk.lab import Lab
+from medkg_lab.validation import first_flaw
 
 LAST_EVENT = 2**53
 PROBLEMS: dict[int | str, dict[str, object]] = {
@@ -115,9 +116,7 @@ def _methods(request: Request) -> set[str]:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError), "it is registered for these alone"
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return JSONResponse(Problem(type="RequestInvalid", message=f"{where}: {first['msg']}").model_dump(), 422)
+    return JSONResponse(Problem(type="RequestInvalid", message=first_flaw(error.errors()).text()).model_dump(), 422)
 
 
 def _knowledge_routes(app: FastAPI, lab: Lab, readers: Any) -> None:

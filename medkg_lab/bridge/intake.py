@@ -28,6 +28,7 @@ from medkg_lab.signing import SIGNATURE, Signer
 from medkg_lab.topology import versions
 from medkg_lab.topology.catalog import Catalog
 from medkg_lab.topology.models import Topology
+from medkg_lab.validation import first_flaw
 
 log = logging.getLogger(__name__)
 
@@ -226,9 +227,7 @@ def parse(value: bytes | None) -> Submission:
     except orjson.JSONDecodeError as error:
         raise NotARequest(detail=f"it is not JSON ({error})") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "request"
-        raise NotARequest(detail=f"{where}: {first['msg']}") from None
+        raise NotARequest(detail=first_flaw(error.errors()).text("request")) from None
 
 
 def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -32,7 +32,7 @@ from medkg_lab.models.events import (
     StageCompleted,
 )
 from medkg_lab.signing import Signer
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.kinds import PAYLOAD, SUBMISSIONS
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Outbox:
             )
             return
         try:
-            payload = KINDS["payload"].decode(self._artifacts.get(job.outputs["payload"]))
+            payload = PAYLOAD.decode(self._artifacts.get(job.outputs["payload"]))
         except (ArtifactMissing, ArtifactDamaged) as error:
             # The PDF process finds the job without being woken, and fails it with this reason.
             log.warning(
@@ -166,7 +166,7 @@ class Outbox:
 
     def _submit_expansion(self, job_id: str, ref: str) -> None:
         try:
-            submissions = KINDS["submissions"].decode(self._artifacts.get(ref))
+            submissions = SUBMISSIONS.decode(self._artifacts.get(ref))
         except (ArtifactMissing, ArtifactDamaged) as error:
             log.error(
                 "the documents that job %s found are not submitted: %s",

@@ -28,14 +28,14 @@ def show_output(lab: "Lab", job: "JobDetail", stage: str, chunk: str | None, as_
     """Print what `stage` made; `chunk` names one chunk by id or number. Raises NoSuchOutput."""
     from medkg_lab.artifacts.store import ArtifactStore
     from medkg_lab.stages.chunk.provenance import places
-    from medkg_lab.stages.kinds import KINDS
+    from medkg_lab.stages.kinds import DOCUMENT, KINDS
 
     kind, name = output_of(job, stage)
     store = ArtifactStore(lab.locations.data / "artifacts")
     try:
         data = store.get(name)
         if kind == "chunks":
-            document = KINDS["document"].decode(store.get(_needed(job, "document")))
+            document = DOCUMENT.decode(store.get(_needed(job, "document")))
             _show_chunks(_chosen(places(document, KINDS[kind].decode(data)), chunk, job, stage), as_json)
         elif kind == "document" and not as_json:
             _show_blocks(KINDS[kind].decode(data))
@@ -71,9 +71,9 @@ def converted_document(job: "JobDetail") -> str | None:
 
 def show_document(lab: "Lab", sha256: str) -> None:
     """Print a document's title, its warnings and its blocks."""
-    from medkg_lab.stages.kinds import KINDS
+    from medkg_lab.stages.kinds import DOCUMENT
 
-    _show_blocks(KINDS["document"].decode(_artifact(lab, sha256)))
+    _show_blocks(DOCUMENT.decode(_artifact(lab, sha256)))
 
 
 def _artifact(lab: "Lab", sha256: str) -> bytes:

@@ -25,7 +25,7 @@ class StoredOutput(NamedTuple):
 
     document: BatchItem
     value: Any
-    kind: Kind
+    kind: Kind[Any]
     sha256: str
     ms: float
 

@@ -14,6 +14,7 @@ from medkg_lab.knowledge.errors import UnusableDocument
 from medkg_lab.models.documents import Chunk, Edge, Frozen, Mention, Node
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import SparseVectors
+from medkg_lab.validation import first_flaw
 
 UNIT_TOLERANCE = 1e-3
 """How far a vector's length may be from 1: float32 rounding over a few thousand dimensions stays well below it."""
@@ -118,10 +119,8 @@ def check(kind: type[D], documents: Sequence[object]) -> tuple[dict[int, D], dic
 
 def unusable(given: object, error: ValidationError) -> UnusableDocument:
     """The error of a document that does not have the right form."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
     name = given.get("doc_id") if isinstance(given, dict) else None
-    return UnusableDocument(doc_id=name or "a document", detail=f"{where}: {first['msg']}")
+    return UnusableDocument(doc_id=name or "a document", detail=first_flaw(error.errors()).text())
 
 
 def outcomes(counts: Mapping[int, Stored], bad: Mapping[int, LabError]) -> list[Stored | LabError]:

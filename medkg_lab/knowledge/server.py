@@ -33,6 +33,7 @@ from medkg_lab.knowledge.question import Question
 from medkg_lab.knowledge.relations import Relations
 from medkg_lab.knowledge.service import Knowledge
 from medkg_lab.models.stored import Stored
+from medkg_lab.validation import first_flaw
 
 READERS = 4
 MAX_ROWS = 1_000_000
@@ -172,9 +173,8 @@ def _checked(operation: Callable[..., T]) -> Callable[[rpc.Arguments], T]:
         try:
             return checked(**args)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise rpc.BadRequest(detail=f"{operation.__name__}: {where}: {first['msg']}") from None
+            detail = f"{operation.__name__}: {first_flaw(error.errors()).text()}"
+            raise rpc.BadRequest(detail=detail) from None
 
     return run
 

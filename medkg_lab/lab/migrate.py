@@ -17,6 +17,7 @@ from medkg_lab.models.events import ImportedJob
 from medkg_lab.models.submission import Submission
 from medkg_lab.topology import versions
 from medkg_lab.topology.models import Topology
+from medkg_lab.validation import first_flaw
 
 AT_ONCE = 500
 
@@ -112,5 +113,4 @@ class PipelineUnknown(LabError):
 def _error_text(error: ValidationError | LabError) -> str:
     if isinstance(error, LabError):
         return str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'entry'}: {first['msg']}"
+    return first_flaw(error.errors()).text("entry")

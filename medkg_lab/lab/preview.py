@@ -23,7 +23,7 @@ from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.stages import registry
 from medkg_lab.stages.contracts import Lane, RequestOptions, StageContext, StageType
 from medkg_lab.stages.custom_types import custom_types
-from medkg_lab.stages.kinds import INPUT_KINDS, KINDS, assemble, kind_of
+from medkg_lab.stages.kinds import DOCUMENT, INPUT_KINDS, KINDS, assemble, kind_of
 from medkg_lab.stages.registry import Resources
 from medkg_lab.topology.graph import dependencies, sort
 from medkg_lab.topology.models import StageDefinition, Topology
@@ -117,7 +117,7 @@ class Previewer:
     def last_documents(self, pipeline: str | None, last: int) -> list[tuple[str, Document]]:
         """The last documents that are kept of a pipeline, or of all, each with its job. Raises NothingToPreview."""
         rows = self._lab.ledger.rows(Named.LAST_DOCUMENTS, [pipeline, last], limit=last).rows
-        decode = KINDS["document"].decode
+        decode = DOCUMENT.decode
         kept = [(str(job), decode(self._store.get(str(ref)))) for job, _, ref in rows if self._store.has(str(ref))]
         if not kept:
             raise NothingToPreview(pipeline=pipeline or "any pipeline")

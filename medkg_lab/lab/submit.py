@@ -33,6 +33,7 @@ from medkg_lab.sources.documents import PARTIAL, LocalDocument
 from medkg_lab.sources.errors import UnknownSource
 from medkg_lab.sources.files import Skipped, expand
 from medkg_lab.sources.idconv import IdConverter
+from medkg_lab.validation import first_flaw
 
 GROUP_BYTES = 8 * 1024 * 1024
 GROUP_DOCUMENTS = 64
@@ -135,8 +136,8 @@ def _made(**fields: Any) -> Submission:
     try:
         return Submission(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadSubmission(field=".".join(map(str, first["loc"])), detail=first["msg"]) from None
+        flaw = first_flaw(error.errors())
+        raise BadSubmission(field=flaw.field, detail=flaw.message) from None
 
 
 def _request(common: dict[str, object], target: Remote) -> Submission:

@@ -25,7 +25,7 @@ from medkg_lab.models.events import (
     JobRequeued,
 )
 from medkg_lab.rpc import PeerUnreachable
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.kinds import SUBMISSIONS
 
 RESTART_TIMEOUT_S = 30.0
 """How long a ledger may be away: the supervisor starts one that was killed again."""
@@ -126,7 +126,7 @@ def _expanded(lab: Lab, job: JobDetail) -> list[str]:
     ref = job.outputs.get("submissions")
     if ref is None:
         return []
-    submissions = KINDS["submissions"].decode(ArtifactStore(lab.locations.data / "artifacts").get(ref))
+    submissions = SUBMISSIONS.decode(ArtifactStore(lab.locations.data / "artifacts").get(ref))
     return [one.job_id(pipeline_of(one, lab.catalog)) for one in submissions]
 
 

@@ -13,6 +13,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.pdf.errors import NoPdf, NotAPdfRequest, PdfRequestDisagrees
 from medkg_lab.pdf.waiting import WaitingPdf, still_waits, waiting_pdf
+from medkg_lab.validation import first_flaw
 
 # The messages on `pdf.requests.v1`: one for each job that comes to a PDF gate. They wake the PDF process and do nothing else.
 _MAX_REQUEST_BYTES = 64 * 1024
@@ -46,8 +47,7 @@ def parse(message: bytes) -> PdfRequest:
     try:
         return PdfRequest.model_validate_json(message)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise NotAPdfRequest(detail=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise NotAPdfRequest(detail=first_flaw(error.errors()).text()) from None
 
 
 log = logging.getLogger(__name__)

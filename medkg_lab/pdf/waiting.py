@@ -9,7 +9,7 @@ from medkg_lab.ledger.named_queries import Named
 from medkg_lab.ledger.state import GateState, JobState
 from medkg_lab.models.events import NO_EVIDENCE
 from medkg_lab.pdf.errors import NoPdf
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.kinds import PAYLOAD
 
 FIELD = "pdf_ir_ready"
 """The ledger's field that opens a PDF gate."""
@@ -49,7 +49,7 @@ def waiting_pdf(job: JobDetail, load: Callable[[str], bytes]) -> WaitingPdf:
     payload_ref = job.outputs.get("payload")
     if payload_ref is None or job.gate is None:
         raise NoPdf()
-    payload = KINDS["payload"].decode(load(payload_ref))
+    payload = PAYLOAD.decode(load(payload_ref))
     return WaitingPdf(
         job_id=job.job_id,
         gate=job.gate.gate,

@@ -18,7 +18,7 @@ from medkg_lab.pdf.converter import Conversion, Converter
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, EmptyPdf, MineruUnreachable, NoTextInPdf
 from medkg_lab.pdf.recorded_http import Exchanges
 from medkg_lab.pdf.waiting import FIELD, WaitingPdf, still_waits, waiting_pdf
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.kinds import DOCUMENT
 from medkg_lab.stages.parse.errors import UnknownPdfIr
 from medkg_lab.stages.parse.pdf_ir.middle import PdfSource, Reading
 from medkg_lab.stages.parse.pdf_ir.reading import read_ir
@@ -68,7 +68,7 @@ class Worker:
         return self._send_outcome(waiting, conversion, reading)
 
     def _send_outcome(self, waiting: WaitingPdf, conversion: Conversion, reading: Reading) -> Outcome:
-        encoded = KINDS["document"].encode(reading.document)
+        encoded = DOCUMENT.encode(reading.document)
         with naming(self.artifacts.root):
             return self._name(waiting, conversion, reading, self.artifacts.put_many([encoded, conversion.raw]))
 

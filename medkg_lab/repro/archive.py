@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from medkg_lab.files import open_regular
 from medkg_lab.repro.errors import ArchiveRefused, ArchiveTooNew, ArchiveUnreadable, OutputExists
 from medkg_lab.repro.manifest import FORMAT, MANIFEST, Manifest
+from medkg_lab.validation import first_flaw
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 6
@@ -169,9 +170,8 @@ def _manifest(path: Path, data: bytes) -> Manifest:
     except orjson.JSONDecodeError:
         raise ArchiveRefused(path=path, reason="its manifest is not JSON") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArchiveRefused(path=path, reason=f"its manifest is wrong: {where}: {first['msg']}") from None
+        reason = f"its manifest is wrong: {first_flaw(error.errors()).text()}"
+        raise ArchiveRefused(path=path, reason=reason) from None
 
 
 def _checked(path: Path, opened: zipfile.ZipFile, name: str, manifest: Manifest) -> bytes:

@@ -50,7 +50,7 @@ from medkg_lab.repro.foreign import StageEvent, cloud_events, converter_output
 from medkg_lab.repro.manifest import JobEntry, Manifest, entries, environment, lines
 from medkg_lab.settings import PdfSettings
 from medkg_lab.sources import sniff
-from medkg_lab.stages.kinds import KINDS, OUTPUT_KIND
+from medkg_lab.stages.kinds import DOCUMENT, OUTPUT_KIND
 from medkg_lab.stages.parse.pdf_ir.reading import read_alone
 from medkg_lab.topology import bundled
 from medkg_lab.topology.graph import Segment, segments
@@ -59,6 +59,7 @@ from medkg_lab.topology.models import Topology
 from medkg_lab.topology.policy_files import load_policies
 from medkg_lab.topology.profiles import load_profile
 from medkg_lab.topology.versions import content_version, to_json, version_of
+from medkg_lab.validation import first_flaw
 
 _MAX_BYTES = 512 * 1024 * 1024
 
@@ -143,7 +144,7 @@ def _entry(parts: Parts, told: Sequence[StageEvent]) -> LegacyEntry:
             text = read_text(parts.entry).strip()
             return LegacyEntry.model_validate(json.loads(text.splitlines()[0] if _is_lines(text) else text))
         except (OSError, ValueError, IndexError) as error:
-            detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            detail = first_flaw(error.errors()).message if isinstance(error, ValidationError) else str(error)
             raise NotAssembled(path=parts.entry, detail=detail) from None
     named = next((event for event in told if event.job_id and event.doc_id), None)
     if named is None:
@@ -293,7 +294,7 @@ def _converted(work: _Work, folder: Path, doc_id: str) -> None:
         document = read_alone(orjson.loads(data), doc_id, work.entry.source)
     except (LabError, ValueError) as error:
         raise NotAssembled(path=folder / name, detail=str(error)) from None
-    encoded = KINDS["document"].encode(document)
+    encoded = DOCUMENT.encode(document)
     evidence = Evidence(document=work.add_artifact(encoded), raw=work.add_artifact(data), tool=name)
     work.add_event(FieldSet(work.jobs, PDF_IR_READY, True, "pdf", evidence))
 

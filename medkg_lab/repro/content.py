@@ -18,6 +18,7 @@ from medkg_lab.resilience.policies import Policies
 from medkg_lab.settings import PdfSettings
 from medkg_lab.topology.models import Topology
 from medkg_lab.topology.profiles import Profile
+from medkg_lab.validation import first_flaw
 
 Hash = Annotated[str, Field(pattern=SHA256)]
 
@@ -63,8 +64,7 @@ def objection(archive: Archive) -> str | None:
         try:
             _check(name, data)
         except ValidationError as error:
-            first = error.errors()[0]
-            return f"{name} is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            return f"{name} is wrong: {first_flaw(error.errors()).text()}"
         except event_codec.MalformedEvent as error:
             return f"{name} is wrong: {error.detail}"
         except (KeyError, TypeError, ValueError) as error:

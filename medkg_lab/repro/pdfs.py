@@ -21,7 +21,7 @@ from medkg_lab.repro.runs import Step
 from medkg_lab.repro.virtual_time import VirtualClock
 from medkg_lab.settings import PdfSettings
 from medkg_lab.sources.http_client import HttpxClient, trusted_hosts
-from medkg_lab.stages.kinds import KINDS
+from medkg_lab.stages.kinds import DOCUMENT
 
 GPU_TIER = "standard"
 
@@ -78,7 +78,7 @@ class PdfReader:
             step.status, step.error, step.failure_kind = "failed", type(error).__name__, failure_kind(error)
             step.reason = f"{type(error).__name__}: {error}"
             return
-        document, raw = self._store.stage_many([KINDS["document"].encode(reading.document), conversion.raw])
+        document, raw = self._store.stage_many([DOCUMENT.encode(reading.document), conversion.raw])
         evidence = Evidence(
             document=document,
             raw=raw,

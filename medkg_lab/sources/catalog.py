@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from medkg_lab import plugins
 from medkg_lab.sources.adapter import Adapter, SourceSettings
 from medkg_lab.sources.errors import SourceNotConfigured, UnknownSource
+from medkg_lab.validation import first_flaw
 
 Settings = Mapping[str, Mapping[str, Any]]
 
@@ -63,6 +64,5 @@ def _settings(name: str, settings: Settings) -> SourceSettings:
     try:
         return SourceSettings.model_validate(dict(settings.get(name, {})))
     except ValidationError as error:
-        first = error.errors()[0]
-        setting = ".".join(map(str, first["loc"]))
-        raise SourceNotConfigured(source=name, setting=setting, detail=first["msg"]) from None
+        flaw = first_flaw(error.errors())
+        raise SourceNotConfigured(source=name, setting=flaw.field, detail=flaw.message) from None

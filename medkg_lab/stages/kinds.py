@@ -7,28 +7,30 @@ stages made them. Every encoding is deterministic: the same value gives the same
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from medkg_lab.models.documents import Chunk, Document, Extraction
 from medkg_lab.models.submission import Payload, Submission
 from medkg_lab.stages.contracts import Embeddings, ExtractInput, IndexInput, KGInput, Receipt, SparseVectors, StageType
 from medkg_lab.stages.custom_types import custom_types
 
+T = TypeVar("T")
+
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 _SUBMISSIONS = TypeAdapter(tuple[Submission, ...])
 
 
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[T]):
     """A kind of value and its encoding; `count` says how many items a value holds."""
 
     name: str
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes], Any]
-    count: Callable[[Any], int]
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes], T]
+    count: Callable[[T], int]
 
 
 def _json(value: Any) -> bytes:
@@ -67,18 +69,28 @@ def _one(_: Any) -> int:
     return 1
 
 
-KINDS: dict[str, Kind] = {
+def _json_of(value: BaseModel) -> bytes:
+    return _json(value.model_dump(mode="json"))
+
+
+PAYLOAD = Kind("payload", _json_of, Payload.model_validate_json, _one)
+SUBMISSIONS: Kind[tuple[Submission, ...]] = Kind(
+    "submissions", lambda v: _json(_SUBMISSIONS.dump_python(v, mode="json")), _SUBMISSIONS.validate_json, len
+)
+DOCUMENT = Kind("document", _json_of, Document.model_validate_json, _one)
+
+KINDS: dict[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
-        Kind("payload", lambda v: _json(v.model_dump(mode="json")), Payload.model_validate_json, _one),
-        Kind("submissions", lambda v: _json(_SUBMISSIONS.dump_python(v, mode="json")), _SUBMISSIONS.validate_json, len),
-        Kind("document", lambda v: _json(v.model_dump(mode="json")), Document.model_validate_json, _one),
+        PAYLOAD,
+        SUBMISSIONS,
+        DOCUMENT,
         Kind("chunks", lambda v: _json(_CHUNKS.dump_python(v, mode="json")), _CHUNKS.validate_json, len),
         Kind("embeddings", _encode_embeddings, _decode_embeddings, lambda v: len(v.chunk_ids)),
         Kind("index_receipt", _encode_receipt, lambda b: Receipt(**orjson.loads(b)), lambda v: v.count),
         Kind(
             "extraction",
-            lambda v: _json(v.model_dump(mode="json")),
+            _json_of,
             Extraction.model_validate_json,
             lambda v: len(v.nodes) + len(v.edges),
         ),
@@ -125,10 +137,10 @@ INPUT_KINDS |= {StageType(name): one.takes for name, one in custom_types().items
 OUTPUT_KIND |= {StageType(name): one.gives for name, one in custom_types().items()}
 
 
-def kind_of(stage_type: StageType, value: Any) -> Kind:
+def kind_of(stage_type: StageType, value: Any) -> Kind[Any]:
     """The kind of a stage's output: what the type gives, except that an ingest stage may expand into submissions."""
     if stage_type is StageType.INGEST and isinstance(value, tuple):
-        return KINDS["submissions"]
+        return SUBMISSIONS
     return KINDS[OUTPUT_KIND[stage_type]]
 
 

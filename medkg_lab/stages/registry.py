@@ -18,6 +18,7 @@ from medkg_lab import plugins
 from medkg_lab.errors import LabError
 from medkg_lab.models.stored import Stored
 from medkg_lab.stages.contracts import Lane, Stage, StageType
+from medkg_lab.validation import first_flaw
 
 GROUP = "medkg_lab.stages"
 
@@ -142,9 +143,7 @@ class Implementation:
         try:
             return self.options.model_validate(dict(given))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "with"
-            raise BadOptions(name=self.name, detail=f"{where}: {first['msg']}") from None
+            raise BadOptions(name=self.name, detail=first_flaw(error.errors()).text("with")) from None
 
 
 def names() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medkg_lab.models.documents import Chunk
+from medkg_lab.validation import first_flaw
 
 Relation = Literal[
     "TREATS",
@@ -75,8 +76,7 @@ def read_claims(body: Any) -> tuple[Claim, ...]:
     try:
         return Claims.model_validate_json(content).claims
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
+        raise ValueError(first_flaw(error.errors()).text("content")) from None
 
 
 def find_evidence(claim: Claim, text: str) -> tuple[int, int] | None:
