@@ -1,7 +1,7 @@
 """Measurements of the lab's parts, as ratios taken in one run where that is possible.
 
-A measurement is a module with `add_arguments(parser)`, `options_from(given) -> options`, and `measure(options)`, which returns
-{bench, machine: {cores, cpu}, targets: [{name, value, target, met}], detail}.
+A measurement is a module with `add_arguments(parser)`, `options_from(given) -> options`, and `measure(options)`, which returns a
+`figures.Report`.
 """
 
 BENCHES = {

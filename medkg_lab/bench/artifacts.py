@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.artifacts.store import ArtifactStore
-from medkg_lab.bench.figures import at_least, machine
+from medkg_lab.bench.figures import Report, at_least
 
 BATCH = 48
 SIZES = (500, 8_000, 60_000)
@@ -54,7 +54,19 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _of_size(folder: Path, size: int, rounds: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfSize:
+    """What values of a size took, in packs and as files."""
+
+    bytes: int
+    batch: int = BATCH
+    pack_ms: float
+    file_ms: float
+    pack_ms_per_document: float
+    ratio: float
+
+
+def _of_size(folder: Path, size: int, rounds: int) -> OfSize:
     """Median milliseconds per batch of either way, and their ratio, for values of `size` bytes."""
     store = ArtifactStore(folder / f"packs-{size}", "bench")
     files = folder / f"files-{size}"
@@ -66,23 +78,22 @@ def _of_size(folder: Path, size: int, rounds: int) -> dict[str, float]:
         filed.append(_milliseconds(lambda values=values: put_in_files(files, values)))  # type: ignore[misc]
     store.close()
     pack, file = statistics.median(packed), statistics.median(filed)
-    return {
-        "bytes": size,
-        "batch": BATCH,
-        "pack_ms": round(pack, 2),
-        "file_ms": round(file, 2),
-        "pack_ms_per_document": round(pack / BATCH, 4),
-        "ratio": round(file / pack, 1),
-    }
+    return OfSize(
+        bytes=size,
+        pack_ms=round(pack, 2),
+        file_ms=round(file, 2),
+        pack_ms_per_document=round(pack / BATCH, 4),
+        ratio=round(file / pack, 1),
+    )
 
 
-def measure(options: Options) -> dict[str, object]:
-    """Measure each size: `{bench, machine, targets: [{name, value, target, met}], detail}`."""
+def measure(options: Options) -> Report:
+    """Measure each size."""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = [_of_size(Path(folder), size, options.rounds) for size in SIZES]
-    least = min(row["ratio"] for row in rows)
+    least = min(row.ratio for row in rows)
     targets = [at_least("a file for each value, ms / one append, ms: least of all sizes", least, RATIO)]
-    return {"bench": "artifacts", "machine": machine(), "targets": targets, "detail": {"sizes": rows}}
+    return Report(bench="artifacts", targets=targets, detail={"sizes": rows})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

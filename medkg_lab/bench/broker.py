@@ -14,14 +14,13 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any
 
 from medkg_lab import launch
-from medkg_lab.bench.figures import at_least, at_most, latencies, machine
+from medkg_lab.bench.figures import Report, Target, at_least, at_most, latencies
 from medkg_lab.broker.address import Address, scram_login
 from medkg_lab.broker.client import Consumer, Producer
 from medkg_lab.broker.topics import TopicSpec, make_topics
@@ -87,17 +86,25 @@ def _topic(name: str) -> TopicSpec:
     return TopicSpec(name, partitions=PARTITIONS, retention_days=1, retention_mib=1024)
 
 
-def throughput(folder: Path, records: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Records per second of each round, with and without fdatasync."""
+
+    synced: list[int]
+    unsynced: list[int]
+
+
+def throughput(folder: Path, records: int) -> Rates:
     """Records per second with and without fdatasync in alternating rounds."""
-    rates: dict[str, list[float]] = {"fsync": [], "no fsync": []}
+    rates = Rates([], [])
     with (
         running_broker(folder / "synced") as synced,
         running_broker(folder / "unsynced", "--no-fsync") as unsynced,
     ):
         for number in range(ROUNDS):
-            rates["fsync"].append(produce_rate(synced, f"t{number}", records))
-            rates["no fsync"].append(produce_rate(unsynced, f"t{number}", records))
-    return {name: [round(rate) for rate in found] for name, found in rates.items()}
+            rates.synced.append(round(produce_rate(synced, f"t{number}", records)))
+            rates.unsynced.append(round(produce_rate(unsynced, f"t{number}", records)))
+    return rates
 
 
 def _receive(bootstrap: Address, group: str, topic: str, count: int, found: "Queue[list[float]]") -> None:
@@ -154,7 +161,21 @@ def bystander(folder: Path) -> Iterator[list[float]]:
         thread.join()
 
 
-def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """What was sent and received, how long that took, and what the disk took meanwhile."""
+
+    offered_per_second: int
+    sent: int
+    received: Sequence[int]
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    n: int
+    fdatasync_beside: Mapping[str, float]
+
+
+def latency(folder: Path, seconds: float, *options: str) -> Waits:
     """The time from sending to having, over all consumers; each is a group of its own and gets every record."""
     context = launch.spawning()
     found: Queue[list[float]] = context.Queue()
@@ -173,49 +194,48 @@ def latency(folder: Path, seconds: float, *options: str) -> dict[str, Any]:
         for one in consumers:
             one.join()
     counted = [value for values in collected for value in values[int(count * _WARM_UP_SHARE) :]]
-    received = [len(values) for values in collected]
-    return {
-        "offered_per_second": round(offered),
-        "sent": count,
-        "received": received,
-        **latencies(counted),
-        "fdatasync_beside": latencies(beside) | {"max_ms": round(max(beside) * 1e3, 1)},
-    }
+    return Waits(
+        offered_per_second=round(offered),
+        sent=count,
+        received=[len(values) for values in collected],
+        **asdict(latencies(counted)),
+        fdatasync_beside=asdict(latencies(beside)) | {"max_ms": round(max(beside) * 1e3, 1)},
+    )
 
 
-def measure(options: Options) -> dict[str, Any]:
-    """Both measurements on brokers of their own: {bench, machine, targets, detail}."""
+def measure(options: Options) -> Report:
+    """Both measurements on brokers of their own."""
     with tempfile.TemporaryDirectory(prefix="mk", dir=options.folder) as name:
         folder = Path(name)
         # Waiting is measured first: what the unsynced rounds leave unwritten would be written in the middle of it.
         waits = [latency(folder / f"synced-{number}", options.seconds) for number in range(ROUNDS)]
         unsynced = latency(folder / "unsynced", options.seconds, "--no-fsync")
         rates = throughput(folder, options.records)
-    ratio = round(statistics.median(rates["fsync"]) / statistics.median(rates["no fsync"]), 3)
+    rate = statistics.median(rates.synced)
+    ratio = round(rate / statistics.median(rates.unsynced), 3)
     detail = {
         "records": options.records,
-        "records_per_second": rates,
+        "records_per_second": {"fsync": rates.synced, "no fsync": rates.unsynced},
         "fsync_over_no_fsync": ratio,
         "latency": waits,
         "latency_no_fsync": unsynced,
     }
-    targets = [_rate_target(statistics.median(rates["fsync"]), ratio), *_wait_targets(waits)]
-    return {"bench": "broker", "machine": machine(), "targets": targets, "detail": detail}
+    return Report(bench="broker", targets=[_rate_target(rate, ratio), *_wait_targets(waits)], detail=detail)
 
 
-def _wait_targets(waits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    got = min(received / one["sent"] for one in waits for received in one["received"])
+def _wait_targets(waits: Sequence[Waits]) -> list[Target]:
+    got = min(received / one.sent for one in waits for received in one.received)
     name = f"produce to consume p99, ms, at {OFFERED_PER_SECOND}/s with {CONSUMERS} consumers, median of {ROUNDS} runs"
     return [
         at_least("records that every consumer got, share", got, 1.0),
-        at_most(name, statistics.median(one["p99_ms"] for one in waits), TARGET_P99_MS),
+        at_most(name, statistics.median(one.p99_ms for one in waits), TARGET_P99_MS),
     ]
 
 
-def _rate_target(rate: float, ratio: float) -> dict[str, Any]:
+def _rate_target(rate: float, ratio: float) -> Target:
     """The rate, or on a disk that does not allow it half of what the same run reaches without syncing."""
     by_rate = at_least("records/s of 1 KB, acks=all with fsync", rate, TARGET_RATE)
-    if by_rate["met"]:
+    if by_rate.met:
         return by_rate
     return at_least("records/s with fsync, share of those without", ratio, TARGET_RATIO)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.bench import texts
-from medkg_lab.bench.figures import machine, spread
+from medkg_lab.bench.figures import Report, Target, spread
 from medkg_lab.locations import locate
 
 RATIO = 1.2
@@ -33,7 +33,7 @@ class Options:
     cache: Path | None = None
 
 
-def measure(options: Options) -> dict[str, object]:
+def measure(options: Options) -> Report:
     """Texts per second of each way, and the ratio to torch; without torch the target is not judged."""
     ways = _ways(options.cache or locate().cache)
     args = texts.passages(options.texts)
@@ -45,11 +45,10 @@ def measure(options: Options) -> dict[str, object]:
             began = time.perf_counter()
             encode(args)
             rates[name].append(len(args) / (time.perf_counter() - began))
-    return {
-        "bench": "embed",
-        "machine": machine(),
-        "targets": [_target(rates)],
-        "detail": {
+    return Report(
+        bench="embed",
+        targets=[_target(rates)],
+        detail={
             "texts": options.texts,
             "words_per_text": round(statistics.mean(len(text.split()) for text in args)),
             "texts_per_second": {name: spread(each) for name, each in rates.items()},
@@ -57,7 +56,7 @@ def measure(options: Options) -> dict[str, object]:
             "fp32_to_padded_in_order": round(_ratio(rates, "fp32", IN_ORDER), 2),
             "torch": "measured" if TORCH in rates else f"not installed, so the ratio is not judged: no {TORCH}",
         },
-    }
+    )
 
 
 def _ways(cache: Path) -> dict[str, Encode]:
@@ -93,10 +92,10 @@ def _ratio(rates: dict[str, list[float]], one: str, other: str) -> float:
     return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
 
-def _target(rates: dict[str, list[float]]) -> dict[str, object]:
+def _target(rates: dict[str, list[float]]) -> Target:
     value = round(_ratio(rates, "fp32", TORCH), 2) if TORCH in rates else None
     name = "fp32 through ONNX Runtime, texts/s / sentence-transformers on torch"
-    return {"name": name, "value": value, "target": RATIO, "met": None if value is None else value >= RATIO}
+    return Target(name, value, RATIO, None if value is None else value >= RATIO)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

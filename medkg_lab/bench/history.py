@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medkg_lab import credentials
-from medkg_lab.bench.figures import at_most, latencies
+from medkg_lab.bench.figures import Part, at_most, latencies
 from medkg_lab.bench.lane import Lane
 from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.errors import LabError
@@ -30,8 +30,8 @@ class PagesRefused(LabError):
     """Dagster did not answer what its pages ask: {detail}. Its version is not the one that the lab is made for."""
 
 
-def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Targets and detail, with at least `jobs` jobs in the history."""
+def history_part(scratch: ScratchLab, jobs: int) -> Part:
+    """What is found with at least `jobs` jobs in the history."""
     lane = Lane(scratch)
     began = time.monotonic()
     while (missing := jobs - lane.finished()) > 0:
@@ -46,11 +46,11 @@ def history_part(scratch: ScratchLab, jobs: int) -> tuple[list[dict[str, object]
         runs.append(_query(scratch, _RUN, {"id": after})[0])
     listed, page = latencies(lists), latencies(runs)
     targets = [
-        at_most("Dagster's list of runs, p95 ms", listed["p95_ms"], PAGE_MS),
-        at_most("Dagster's page of a run, p95 ms", page["p95_ms"], PAGE_MS),
+        at_most("Dagster's list of runs, p95 ms", listed.p95_ms, PAGE_MS),
+        at_most("Dagster's page of a run, p95 ms", page.p95_ms, PAGE_MS),
     ]
     jobs_there = {"jobs": lane.finished(), "seconds_to_fill": round(filled, 1)}
-    return targets, {**jobs_there, "run_list": listed, "run_page": page}
+    return Part(targets, {**jobs_there, "run_list": listed, "run_page": page})
 
 
 def _query(scratch: ScratchLab, query: str, variables: Mapping[str, object]) -> tuple[float, Any]:

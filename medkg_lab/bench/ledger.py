@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 from medkg_lab import launch, rpc
-from medkg_lab.bench.figures import at_least, at_most, latencies, machine
+from medkg_lab.bench.figures import Latencies, Report, at_least, at_most, latencies
+from medkg_lab.ledger.answers import WriterFigures
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.locations import locate
 from medkg_lab.models.event_codec import draft_to_json
@@ -85,22 +86,22 @@ class Options:
     rate: int = OFFERED_PER_SECOND
 
 
-def measure(options: Options) -> dict[str, Any]:
-    """Run the load on a ledger of its own in a temporary folder: {bench, machine, targets, detail}."""
+def measure(options: Options) -> Report:
+    """Run the load on a ledger of its own in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="mk") as folder:
         with running_ledger(Path(folder)) as socket:
             offered = _offered(socket, options)
             most = _flat_out(socket)
         single = single_rows(Path(folder))
     ratio = most / single
-    detail = {**offered, "most_per_second": round(most), "row_by_row_per_second": round(single)}
+    detail = {**asdict(offered), "most_per_second": round(most), "row_by_row_per_second": round(single)}
     targets = [
-        at_least("transitions acknowledged, share", offered["acknowledged"] / offered["offered"], 1.0),
-        at_most("acknowledgement p95, ms", offered["ack"]["p95_ms"], ACK_P95_MS),
-        at_most("gate open p99, ms", offered["gate"]["p99_ms"], GATE_P99_MS),
+        at_least("transitions acknowledged, share", offered.acknowledged / offered.offered, 1.0),
+        at_most("acknowledgement p95, ms", offered.ack.p95_ms, ACK_P95_MS),
+        at_most("gate open p99, ms", offered.gate.p99_ms, GATE_P99_MS),
         at_least("transitions/s at most, ratio to inserts row by row", round(ratio, 1), LEAST_RATIO),
     ]
-    return {"bench": "ledger", "machine": machine(), "targets": targets, "detail": detail}
+    return Report(bench="ledger", targets=targets, detail=detail)
 
 
 @contextmanager
@@ -122,7 +123,20 @@ def running_ledger(folder: Path) -> Iterator[Path]:
         process.stdout.close()
 
 
-def _offered(socket: Path, options: Options) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offered:
+    offered: int
+    acknowledged: int
+    events_written: int
+    jobs_completed: int
+    per_second: int
+    ack: Latencies
+    gate: Latencies
+    sql: Latencies
+    ledger: WriterFigures
+
+
+def _offered(socket: Path, options: Options) -> _Offered:
     """The load at a fixed rate, and what stands in the ledger after it."""
     count = round(options.rate * options.seconds / PRODUCERS / PER_JOB)
     gates = [f"gate-{n}" for n in range(round(options.seconds * GATES_PER_SECOND))]
@@ -140,17 +154,17 @@ def _offered(socket: Path, options: Options) -> dict[str, Any]:
         health = client.health().figures
     acks = [taken for each in found[:PRODUCERS] for taken in each[1:]]
     longest = max(each[0] for each in found[:PRODUCERS])
-    return {
-        "offered": sum(map(len, work)),
-        "acknowledged": len(acks),
-        "events_written": written - len(gates),
-        "jobs_completed": rows[0][0],
-        "per_second": round(len(acks) / longest),
-        "ack": latencies(acks),
-        "gate": latencies(found[PRODUCERS]),
-        "sql": latencies(found[PRODUCERS + 1]),
-        "ledger": health,
-    }
+    return _Offered(
+        offered=sum(map(len, work)),
+        acknowledged=len(acks),
+        events_written=written - len(gates),
+        jobs_completed=rows[0][0],
+        per_second=round(len(acks) / longest),
+        ack=latencies(acks),
+        gate=latencies(found[PRODUCERS]),
+        sql=latencies(found[PRODUCERS + 1]),
+        ledger=health,
+    )
 
 
 def _flat_out(socket: Path, jobs: int = 1000) -> float:

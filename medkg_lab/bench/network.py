@@ -4,13 +4,12 @@ import asyncio
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import uuid4
 
 import yaml
 
 from medkg_lab.bench import work
-from medkg_lab.bench.figures import at_least, spread
+from medkg_lab.bench.figures import Part, at_least, spread
 from medkg_lab.bench.lane import Lane, Passage
 from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.event_loop import LoopThread
@@ -24,8 +23,8 @@ PIPELINE, POLICY = "bench-network", "bench-network"
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok"
 
 
-def network_part(scratch: ScratchLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Targets and detail: documents per second that are fetched from a local service."""
+def network_part(scratch: ScratchLab) -> Part:
+    """Documents per second that are fetched from a local service."""
     lane = Lane(scratch)
     passages: list[Passage] = []
     with _service() as service:
@@ -42,7 +41,8 @@ def network_part(scratch: ScratchLab) -> tuple[list[dict[str, Any]], dict[str, A
         "most_in_flight": service.most,
         "last": passages[-1].describe(),
     }
-    return [at_least("network, docs/s at a limit of 50/s", round(statistics.median(rates), 1), TARGET_PER_S)], detail
+    rate = round(statistics.median(rates), 1)
+    return Part([at_least("network, docs/s at a limit of 50/s", rate, TARGET_PER_S)], detail)
 
 
 def _requests(number: int) -> list[Submission]:
@@ -61,9 +61,8 @@ def _define(scratch: ScratchLab, url: str) -> None:
     }
     path = scratch.lab.locations.config / "policies.yaml"
     path.write_text(yaml.safe_dump({"policies": [policy]}))
-    pipeline = work.pipeline(PIPELINE, 0.0, only=("ingest",))
-    pipeline["stages"][0] |= {"implementation": "bench.fetch", "with": {"url": url}, "policy": POLICY}
-    scratch.add(pipeline)
+    fetch = {"implementation": "bench.fetch", "with": {"url": url}, "policy": POLICY}
+    scratch.add(PIPELINE, work.pipeline(PIPELINE, 0.0, only=("ingest",), instead=fetch))
 
 
 class _Service:

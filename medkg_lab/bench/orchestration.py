@@ -8,15 +8,15 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bench import loop, work
-from medkg_lab.bench.figures import at_least, at_most, latencies, machine, quantile, spread
+from medkg_lab.bench.figures import Part, Report, Target, at_least, at_most, latencies, quantile, spread
 from medkg_lab.bench.history import history_part
 from medkg_lab.bench.lane import Lane, Passage
 from medkg_lab.bench.network import network_part
@@ -51,16 +51,8 @@ class Options:
     keep: Path | None = None
 
 
-@dataclass
-class Part:
-    """What one part found."""
-
-    targets: list[dict[str, Any]]
-    detail: dict[str, Any]
-
-
-def measure(options: Options) -> dict[str, Any]:
-    """Run the parts in a scratch lab: `{bench, machine, targets: [{name, value, target, met}], detail}`."""
+def measure(options: Options) -> Report:
+    """Run the parts in a scratch lab."""
     ways: dict[str, Callable[[ScratchLab, Options], Part]] = {
         "lane": lane_part,
         "empty": empty_part,
@@ -68,13 +60,13 @@ def measure(options: Options) -> dict[str, Any]:
         "arrivals": arrivals_part,
         "failures": failures_part,
         "gates": gates_part,
-        "policies": lambda scratch, chosen: Part(*policies_part(chosen.work_ms)),
-        "network": lambda scratch, chosen: Part(*network_part(scratch)),
-        "real": lambda scratch, chosen: Part(*real_part(scratch, chosen.pairs)),
-        "history": lambda scratch, chosen: Part(*history_part(scratch, chosen.history)),
+        "policies": lambda scratch, chosen: policies_part(chosen.work_ms),
+        "network": lambda scratch, chosen: network_part(scratch),
+        "real": lambda scratch, chosen: real_part(scratch, chosen.pairs),
+        "history": lambda scratch, chosen: history_part(scratch, chosen.history),
     }
-    targets: list[dict[str, Any]] = []
-    detail: dict[str, Any] = {}
+    targets: list[Target] = []
+    detail: dict[str, object] = {}
     with scratch_lab(options.keep) as scratch:
         scratch.add_pipeline("bench", options.work_ms)
         scratch.add_pipeline("bench-empty", 0.0)
@@ -85,9 +77,8 @@ def measure(options: Options) -> dict[str, Any]:
             targets += part.targets
             detail[name] = part.detail
             scratch.wait_for_views()
-        detail["verify"] = _verify(scratch)
-        detail["rss_mb"] = scratch.rss_mb()
-    return {"bench": "orchestration", "machine": machine(), "targets": targets, "detail": detail}
+        detail |= {"verify": _verify(scratch), "rss_mb": scratch.rss_mb()}
+    return Report(bench="orchestration", targets=targets, detail=detail)
 
 
 def _warm_up(scratch: ScratchLab) -> None:
@@ -98,7 +89,7 @@ def _warm_up(scratch: ScratchLab) -> None:
     scratch.wait_for_views()
 
 
-def _verify(scratch: ScratchLab) -> dict[str, Any]:
+def _verify(scratch: ScratchLab) -> Mapping[str, object]:
     # Imported here: reading three sides of the lab is needed at the end alone.
     from medkg_lab.lab.verify import verify
 
@@ -152,7 +143,7 @@ def lane_part(scratch: ScratchLab, options: Options) -> Part:
         "last": labs[-1].describe(),
         "cpu_ms_per_doc": cost.cpu_ms_per_doc(),
         "bytes_per_doc": cost.bytes_per_doc(),
-        "artifact_store": {**store, "share_of_the_lane": round(store["ms_per_doc"] / per_doc, 4)},
+        "artifact_store": {**asdict(store), "share_of_the_lane": round(store.ms_per_doc / per_doc, 4)},
     }
     return Part(targets if options.work_ms == 1.0 else targets[:1], detail)
 
@@ -194,7 +185,14 @@ def _cost(scratch: ScratchLab) -> Iterator[_Cost]:
     yield _Cost(scratch)
 
 
-def _store_cost(scratch: ScratchLab, lane: Lane, stages: loop.Stages, size: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class _StoreCost:
+    ms_per_doc: float
+    encoding_ms_per_doc: float
+    ms_per_batch_and_stage: float
+
+
+def _store_cost(scratch: ScratchLab, lane: Lane, stages: loop.Stages, size: int) -> _StoreCost:
     """Milliseconds per document that keeping all outputs of all stages takes: one `put_many` per batch and stage."""
     store = ArtifactStore(scratch.lab.locations.data / "bench-artifacts", "bench")
     taken, encoding = [], []
@@ -217,11 +215,8 @@ def _store_cost(scratch: ScratchLab, lane: Lane, stages: loop.Stages, size: int)
             encoding.append((encoded - began) * 1e3)
     store.close()
     rounds = len(taken) // len(stages)
-    return {
-        "ms_per_doc": round(sum(taken) / rounds / size, 4),
-        "encoding_ms_per_doc": round(sum(encoding) / rounds / size, 4),
-        "ms_per_batch_and_stage": round(statistics.median(taken), 3),
-    }
+    keeping, encoded = (round(sum(each) / rounds / size, 4) for each in (taken, encoding))
+    return _StoreCost(keeping, encoded, round(statistics.median(taken), 3))
 
 
 def empty_part(scratch: ScratchLab, options: Options) -> Part:
@@ -241,7 +236,7 @@ def idle_part(scratch: ScratchLab, options: Options) -> Part:
     lane = Lane(scratch)
     took = [lane.one(request) for request in lane.requests("bench", IDLE_TRIES)]
     figures = latencies(took)
-    return Part([at_most("one document at idle, submit to end p95 ms", figures["p95_ms"], IDLE_P95_MS)], figures)
+    return Part([at_most("one document at idle, submit to end p95 ms", figures.p95_ms, IDLE_P95_MS)], asdict(figures))
 
 
 def arrivals_part(scratch: ScratchLab, options: Options) -> Part:
@@ -284,7 +279,7 @@ def gates_part(scratch: ScratchLab, options: Options) -> Part:
         took.append(started.t0 - began)
         lane.await_event(job_id, JobCompleted, after)
     figures = latencies(took)
-    return Part([at_most("gate open to first stage p95 ms", figures["p95_ms"], GATE_P95_MS)], figures)
+    return Part([at_most("gate open to first stage p95 ms", figures.p95_ms, GATE_P95_MS)], asdict(figures))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

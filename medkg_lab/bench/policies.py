@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from medkg_lab.bench.figures import at_most, spread
+from medkg_lab.bench.figures import Part, at_most, spread
 from medkg_lab.resilience.policies import BackoffStrategy, CircuitBreakerConfig, ResiliencePolicyConfig
 from medkg_lab.resilience.resilient_call import BreakerRegistry, ResilientCall
 
@@ -29,8 +29,8 @@ class _NoStateStore:
         raise AssertionError(f"a closed circuit asked for {name}")
 
 
-def policies_part(work_ms: float) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Targets and detail: microseconds that the policy adds to a call, and their share of a call of `work_ms`."""
+def policies_part(work_ms: float) -> Part:
+    """Microseconds that the policy adds to a call, and their share of a call of `work_ms`."""
     registry = BreakerRegistry(state_store=_NoStateStore(), owner="bench")
     call = ResilientCall(POLICY, "bench", registry=registry)
     bare, under = [], []
@@ -40,7 +40,7 @@ def policies_part(work_ms: float) -> tuple[list[dict[str, object]], dict[str, ob
     added = [with_ - without for without, with_ in zip(bare, under, strict=True)]
     share = statistics.median(added) / (max(work_ms, 1.0) * 1e3)
     detail = {"added_us_per_call": spread(added), "of_a_call_of_ms": max(work_ms, 1.0), "share": round(share, 5)}
-    return [at_most("policy on the healthy path, share of a stage", round(share, 4), SHARE)], detail
+    return Part([at_most("policy on the healthy path, share of a stage", round(share, 4), SHARE)], detail)
 
 
 async def _nothing() -> None:

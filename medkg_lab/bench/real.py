@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from medkg_lab.artifacts.store import ArtifactStore
 from medkg_lab.bench import loop
-from medkg_lab.bench.figures import at_least, spread
+from medkg_lab.bench.figures import Part, at_least, spread
 from medkg_lab.bench.lane import Lane, Passage
 from medkg_lab.bench.scratch import ScratchLab
 from medkg_lab.models.submission import Content, Submission
@@ -24,8 +24,8 @@ ROUNDS = 4
 """How often each bundled document goes through in one passage: there are few of them."""
 
 
-def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Targets and detail of loop and lab in turn, `pairs` times."""
+def real_part(scratch: ScratchLab, pairs: int) -> Part:
+    """Loop and lab in turn, `pairs` times."""
     lane = Lane(scratch)
     store = ArtifactStore(scratch.lab.locations.data / "artifacts", "bench")
     documents = _documents(store)
@@ -50,7 +50,8 @@ def real_part(scratch: ScratchLab, pairs: int) -> tuple[list[dict[str, object]],
         "loop_docs_per_second": spread([one.docs_per_second for one in loops], 1),
         "last": labs[-1].describe(),
     }
-    return [at_least("real stages, lab docs/s / loop docs/s", round(statistics.median(ratios), 3), RATIO)], detail
+    ratio = round(statistics.median(ratios), 3)
+    return Part([at_least("real stages, lab docs/s / loop docs/s", ratio, RATIO)], detail)
 
 
 def _documents(store: ArtifactStore) -> list[Submission]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import yaml
@@ -28,13 +27,13 @@ class ScratchLab:
 
     def add_pipeline(self, name: str, ms: float, gate_after: str | None = None) -> None:
         """Give the lab a pipeline of the bench's stages; it needs no restart."""
-        self.add(work.pipeline(name, ms, gate_after))
+        self.add(name, work.pipeline(name, ms, gate_after))
 
-    def add(self, pipeline: Mapping[str, Any]) -> None:
+    def add(self, name: str, pipeline: Mapping[str, object]) -> None:
         """Give the lab a pipeline; it needs no restart."""
         folder = self.lab.locations.config / "pipelines"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{pipeline['name']}.yaml").write_text(yaml.safe_dump(dict(pipeline), sort_keys=False))
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(pipeline), sort_keys=False))
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU seconds that each process has used since it started."""

@@ -6,7 +6,6 @@ follows a process that answers as the ledger does. An event's age runs from the 
 
 import argparse
 import fcntl
-import json
 import os
 import pty
 import struct
@@ -16,12 +15,13 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from medkg_lab import launch
-from medkg_lab.bench.figures import at_least, at_most, machine, spread
+from medkg_lab.bench.figures import Latencies, Report, at_least, at_most, spread
 
 ROWS, COLUMNS = 40, 120
 P95_MS, CORES, FRAME_GAP_MS, GROWTH_MB, PAINT_S, IDLE_CORES = 100.0, 0.3, 150.0, 16.0, 1.0, 0.02
@@ -42,6 +42,54 @@ class Options:
     flood: int = 1_000_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady(Latencies):
+    """The ages of events at a fixed rate, and what showing them cost."""
+
+    cores: float
+    worst_gap_ms: float
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """What became of many events at once."""
+
+    rows: int
+    lost: int
+    shown_after_ms: float
+    worst_frame_gap_ms: float
+    worst_loop_gap_ms: float
+    newest_shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Before and after all events."""
+
+    warm_mb: float
+    after_mb: float
+    rows: int
+    p95_gap_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The share of a core while nothing happens."""
+
+    cores: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the screen saw of itself."""
+
+    steady: Steady
+    burst: Burst
+    memory: Memory
+    idle: Idle
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The measurement's own options."""
     default = Options()
@@ -58,30 +106,25 @@ def options_from(args: argparse.Namespace) -> Options:
     return Options(args.seconds, args.rate, args.burst, args.flood)
 
 
-def measure(options: Options) -> dict[str, Any]:
-    """Measure: {bench, machine, targets, detail}."""
+def measure(options: Options) -> Report:
+    """Measure the screen."""
     with tempfile.TemporaryDirectory(prefix="mk") as folder:
         home = Path(folder)
         paints = [_first_paint(home / "lab") for _ in range(PAINTS)]
         seen = _streamed(home, options)
-    steady, burst, memory = seen["steady"], seen["burst"], seen["memory"]
-    growth = round(memory["after_mb"] - memory["warm_mb"], 1)
+    first_paint = spread(paints)
+    growth = round(seen.memory.after_mb - seen.memory.warm_mb, 1)
     targets = [
-        at_most("event to screen p95 ms", steady["p95_ms"], P95_MS),
-        at_most("cores at the steady rate", steady["cores"], CORES),
-        at_most("events lost of the burst", burst["lost"], 0),
-        at_most("cores while nothing happens", seen["idle"]["cores"], IDLE_CORES),
-        at_least("newest of the burst shown", int(burst["newest_shown"]), 1),
-        at_most("worst frame gap in the burst ms", burst["worst_frame_gap_ms"], FRAME_GAP_MS),
+        at_most("event to screen p95 ms", seen.steady.p95_ms, P95_MS),
+        at_most("cores at the steady rate", seen.steady.cores, CORES),
+        at_most("events lost of the burst", seen.burst.lost, 0),
+        at_most("cores while nothing happens", seen.idle.cores, IDLE_CORES),
+        at_least("newest of the burst shown", int(seen.burst.newest_shown), 1),
+        at_most("worst frame gap in the burst ms", seen.burst.worst_frame_gap_ms, FRAME_GAP_MS),
         at_most("memory grown over the flood MB", growth, GROWTH_MB),
-        at_most("first paint s", spread(paints)["median"], PAINT_S),
+        at_most("first paint s", first_paint.median, PAINT_S),
     ]
-    return {
-        "bench": "screen",
-        "machine": machine(),
-        "targets": targets,
-        "detail": seen | {"first_paint_s": spread(paints)},
-    }
+    return Report(bench="screen", targets=targets, detail=asdict(seen) | {"first_paint_s": first_paint})
 
 
 def _first_paint(home: Path) -> float:
@@ -93,7 +136,7 @@ def _first_paint(home: Path) -> float:
         return time.monotonic() - began
 
 
-def _streamed(home: Path, options: Options) -> dict[str, Any]:
+def _streamed(home: Path, options: Options) -> Seen:
     """Play the scenario and return what the screen wrote down."""
     socket, out = home / "log.sock", home / "seen.json"
     source = subprocess.Popen(
@@ -108,8 +151,7 @@ def _streamed(home: Path, options: Options) -> dict[str, Any]:
             terminal.process.wait()
             if not out.exists():
                 raise RuntimeError(f"the screen ended early: {bytes(terminal.tail[-2000:])!r}")
-        found: dict[str, Any] = json.loads(out.read_text())
-        return found
+        return msgspec.json.decode(out.read_bytes(), type=Seen)
     finally:
         source.kill()
         source.wait()

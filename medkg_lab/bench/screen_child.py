@@ -5,14 +5,15 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from medkg_lab import rpc
 from medkg_lab.bench.figures import latencies, quantile
+from medkg_lab.bench.screen import Burst, Idle, Memory, Seen, Steady
 from medkg_lab.bench.screen_source import PER_JOB, rows
 from medkg_lab.lab.facade import Lab
 from medkg_lab.ledger.client import LedgerClient
@@ -78,34 +79,33 @@ class MeasuredApp(LabApp):
     async def _play(self) -> None:
         try:
             found = await self._scenario()
-            await asyncio.to_thread(self._out.write_text, json.dumps(found))
+            await asyncio.to_thread(self._out.write_text, json.dumps(asdict(found)))
         finally:
             self.exit()
 
-    async def _scenario(self) -> dict[str, Any]:
+    async def _scenario(self) -> Seen:
         await asyncio.sleep(SETTLE_S)
-        found = {"steady": await self._steady(), "burst": await self._at_once()}
-        return found | {"memory": await self._flooded(), "idle": await self._idle()}
+        return Seen(await self._steady(), await self._at_once(), await self._flooded(), await self._idle())
 
-    async def _idle(self) -> dict[str, Any]:
+    async def _idle(self) -> Idle:
         """The share of a core while nothing happens, without the probes."""
         self._probe.pause()
         await asyncio.sleep(SETTLE_S)
         cpu, began = time.process_time(), time.monotonic()
         await asyncio.sleep(self._seconds)
-        return {"cores": round((time.process_time() - cpu) / (time.monotonic() - began), 4)}
+        return Idle(round((time.process_time() - cpu) / (time.monotonic() - began), 4))
 
-    async def _steady(self) -> dict[str, Any]:
+    async def _steady(self) -> Steady:
         await self._go(self._rate)
         await asyncio.sleep(SETTLE_S)
         self._forget()
         cpu, began = time.process_time(), time.monotonic()
         await asyncio.sleep(self._seconds)
         used = (time.process_time() - cpu) / (time.monotonic() - began)
-        loop = {"cores": round(used, 3), "worst_gap_ms": _ms(max(self._gaps)), "frames": len(self._paints)}
-        return latencies(self._ages) | loop
+        ages = asdict(latencies(self._ages))
+        return Steady(**ages, cores=round(used, 3), worst_gap_ms=_ms(max(self._gaps)), frames=len(self._paints))
 
-    async def _at_once(self) -> dict[str, Any]:
+    async def _at_once(self) -> Burst:
         await self._go(0)
         await asyncio.sleep(SETTLE_S)
         before, self._seen_end = self._events._taken.total, self._events.ring.view.end
@@ -119,16 +119,16 @@ class MeasuredApp(LabApp):
         frames = [began, *self._paints]
         worst = max((later - earlier for earlier, later in pairwise(frames)), default=0.0)
         last = self._events.ring.painted
-        return {
-            "rows": shown,
-            "lost": expected - shown,
-            "shown_after_ms": _ms(frames[-1] - began),
-            "worst_frame_gap_ms": _ms(worst),
-            "worst_loop_gap_ms": _ms(max(self._gaps)),
-            "newest_shown": last is not None and last.seq == head - (head % PER_JOB == 1),
-        }
+        return Burst(
+            rows=shown,
+            lost=expected - shown,
+            shown_after_ms=_ms(frames[-1] - began),
+            worst_frame_gap_ms=_ms(worst),
+            worst_loop_gap_ms=_ms(max(self._gaps)),
+            newest_shown=last is not None and last.seq == head - (head % PER_JOB == 1),
+        )
 
-    async def _flooded(self) -> dict[str, Any]:
+    async def _flooded(self) -> Memory:
         process = psutil.Process()
         start, warm = self._events._taken.total, 0.0
         while (taken := self._events._taken.total - start) < self._flood:
@@ -140,8 +140,8 @@ class MeasuredApp(LabApp):
                 warm = process.memory_info().rss / 1e6
         await asyncio.sleep(SETTLE_S)
         after = process.memory_info().rss / 1e6
-        memory = {"warm_mb": round(warm, 1), "after_mb": round(after, 1)}
-        return memory | {"rows": taken, "p95_gap_ms": _ms(quantile(self._gaps, 0.95))}
+        gap = _ms(quantile(self._gaps, 0.95))
+        return Memory(warm_mb=round(warm, 1), after_mb=round(after, 1), rows=taken, p95_gap_ms=gap)
 
 
 def _ms(seconds: float) -> float:

@@ -6,15 +6,15 @@ The passages are made of the bundled documents' sentences. Their vectors are ran
 import argparse
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medkg_lab.bench import texts
-from medkg_lab.bench.figures import at_most, latencies, machine
+from medkg_lab.bench.figures import Report, at_most, latencies
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
 from medkg_lab.knowledge.messages import TextDocument
@@ -37,7 +37,7 @@ class Options:
     cache: Path | None = None
 
 
-def measure(options: Options) -> dict[str, Any]:
+def measure(options: Options) -> Report:
     """Fill a store in a folder of its own, search it, and report."""
     with tempfile.TemporaryDirectory(prefix="medkg-bench-") as folder:
         knowledge = Knowledge(Path(folder), Encoders.standard(options.cache or locate().cache), "cpu")
@@ -51,17 +51,16 @@ def measure(options: Options) -> dict[str, Any]:
         finally:
             knowledge.close()
     spread = latencies(list(took))
-    return {
-        "bench": "search",
-        "machine": machine(),
-        "targets": [at_most(f"search among {options.chunks} passages, p95 ms", spread["p95_ms"], P95_MS)],
-        "detail": {
+    return Report(
+        bench="search",
+        targets=[at_most(f"search among {options.chunks} passages, p95 ms", spread.p95_ms, P95_MS)],
+        detail={
             "chunks": options.chunks,
             "search": spread,
             "processor": latencies(list(busy)),
             "index_chunks_per_second": round(options.chunks / filled),
         },
-    }
+    )
 
 
 def _search(knowledge: Knowledge, query: str) -> tuple[float, float]:
@@ -77,15 +76,13 @@ def _fill(knowledge: Knowledge, chunks: int) -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     starts = range(0, chunks, _PER_DOCUMENT)
     for first in range(0, len(starts), _BATCH):
-        part = [
-            message(f"bench:{start}", passages[start : start + _PER_DOCUMENT], vectors[start : start + _PER_DOCUMENT])
-            for start in starts[first : first + _BATCH]
-        ]
+        places = {f"bench:{start}": slice(start, start + _PER_DOCUMENT) for start in starts[first : first + _BATCH]}
+        part = [message(doc_id, passages[place], vectors[place]) for doc_id, place in places.items()]
         knowledge.stage_text(f"bench-{first}", part)
-        knowledge.apply([Effect(Action.PUBLISH, one["job_id"]) for one in part], first + 1)
+        knowledge.apply([Effect(Action.PUBLISH, doc_id) for doc_id in places], first + 1)
 
 
-def message(doc_id: str, passages: list[str], vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
+def message(doc_id: str, passages: list[str], vectors: npt.NDArray[np.float32]) -> Mapping[str, object]:
     """A document as an index stage sends it: `vectors` is of shape (passages, DIMENSION)."""
     chunks = [
         {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medkg_lab.bench import texts
-from medkg_lab.bench.figures import at_least, latencies, machine
+from medkg_lab.bench.figures import Report, at_least, latencies
 from medkg_lab.bench.search import message
 from medkg_lab.knowledge.effects import Action, Effect
 from medkg_lab.knowledge.encoders import Encoders
@@ -42,7 +42,7 @@ class Options:
     cache: Path | None = None
 
 
-def measure(options: Options) -> dict[str, Any]:
+def measure(options: Options) -> Report:
     """Milliseconds per document of each stage, and abstracts per second of extraction with the bundled vocabulary."""
     logging.getLogger("haystack").setLevel(logging.WARNING)
     chosen = SplitterOptions()
@@ -61,17 +61,16 @@ def measure(options: Options) -> dict[str, Any]:
         "index": _indexed(chunked, encoder, options),
     }
     rate = _abstracts_per_second(extractor, options.abstracts)
-    return {
-        "bench": "stages",
-        "machine": machine(),
-        "targets": [at_least("extraction, abstracts/s", round(rate), ABSTRACTS_PER_SECOND)],
-        "detail": {
+    return Report(
+        bench="stages",
+        targets=[at_least("extraction, abstracts/s", round(rate), ABSTRACTS_PER_SECOND)],
+        detail={
             "documents": len(documents),
             "chunks_per_document": round(statistics.mean(len(chunks) for _, chunks in chunked), 1),
             "per_document": {name: latencies(each) for name, each in took.items()},
             "abstracts": options.abstracts,
         },
-    }
+    )
 
 
 def _each(rounds: int, items: Sequence[Any], work: Callable[[Any], object]) -> list[float]:
@@ -96,7 +95,7 @@ def _indexed(chunked: Passages, encoder: MiniLM, options: Options) -> list[float
             knowledge = Knowledge(Path(folder), Encoders({}), "cpu")
             began = time.perf_counter()
             knowledge.stage_text(f"bench-{number}", messages)
-            knowledge.apply([Effect(Action.PUBLISH, one["job_id"]) for one in messages], 1)
+            knowledge.apply([Effect(Action.PUBLISH, document.doc_id) for document, _ in chunked], 1)
             took.append((time.perf_counter() - began) / len(messages))
             knowledge.close()
     return took

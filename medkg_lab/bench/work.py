@@ -5,7 +5,7 @@ time, so that a machine that is busy elsewhere does not shorten the work.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,16 +184,27 @@ def publish(site: Path) -> None:
     (info / "entry_points.txt").write_text(f"[{GROUP}]\n" + "\n".join(lines) + "\n")
 
 
-def pipeline(name: str, ms: float, gate_after: str | None = None, only: Sequence[str] = ()) -> dict[str, Any]:
-    """A pipeline of these stages one after the other, as its file says it; a gate for a person may follow one of them."""
-    stages: list[dict[str, Any]] = []
+def pipeline(
+    name: str,
+    ms: float,
+    gate_after: str | None = None,
+    only: Sequence[str] = (),
+    instead: Mapping[str, object] | None = None,
+) -> Mapping[str, object]:
+    """A pipeline of these stages one after the other, as its file says it.
+
+    A gate for a person may follow one of them; `instead` is what the stages are to be in place of those here.
+    """
+    stages: list[Mapping[str, object]] = []
+    before: list[str] = []
     for kind in STAGES:
         if only and name_of(kind) not in only:
             continue
-        before = [stages[-1]["name"]] if stages else []
-        chosen = {"implementation": f"bench.{name_of(kind)}", "with": {"ms": ms}, "policy": "local"}
+        chosen = {"implementation": f"bench.{name_of(kind)}", "with": {"ms": ms}, "policy": "local", **(instead or {})}
         stages.append({"name": name_of(kind), "type": kind.value, "depends_on": before, **chosen})
+        before = [name_of(kind)]
         if gate_after == name_of(kind):
             condition = {"ledger_field": "reviewed", "equals": True}
             stages.append({"name": "gate", "type": "Gate", "depends_on": [gate_after], "condition": condition})
+            before = ["gate"]
     return {"version": "1.0", "name": name, "description": "For measurements", "stages": stages}

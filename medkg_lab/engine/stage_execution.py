@@ -97,7 +97,7 @@ def store_outputs(
     They become durable, as does what the stage itself stored through its context, before the event that names them is sent.
     """
     failed: list[FailedDocument] = []
-    encoded: list[tuple[BatchItem, StageOutcome, Kind, bytes]] = []
+    encoded: list[tuple[BatchItem, StageOutcome, Kind[Any], bytes]] = []
     for document, outcome in zip(documents, outcomes, strict=True):
         if outcome.error is not None:
             failed.append(FailedDocument(document, outcome.error))

@@ -1,9 +1,9 @@
 """Linking of mentions measured on annotated abstracts, through the extract stage itself."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from medkg_lab.evaluation.measures import Agreement, agreement
+from medkg_lab.evaluation.measures import Agreement, Figures, agreement
 from medkg_lab.mesh.pubtator import Abstract, Annotation
 from medkg_lab.models.documents import Block, BlockKind, Chunk, ChunkSpan, Document, Mention, Place
 from medkg_lab.stages.extract.structured import StructuredExtractor
@@ -21,13 +21,37 @@ def kinds_judged(annotations: Iterable[Annotation]) -> frozenset[str]:
     return chemicals | (_DISEASES if types - {"Chemical"} else frozenset())
 
 
-def evaluate(abstracts: Sequence[Abstract], vocabulary: Vocabulary, corpus: str) -> dict[str, Any]:
-    """Extract from every abstract and compare.
+@dataclass(frozen=True, slots=True)
+class VocabularySize:
+    """Which vocabulary it was, and how large."""
+
+    version: str
+    concepts: int
+    terms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitiesReport:
+    """What the command prints.
 
     `strict` wants the same characters and a right id, `overlapping` a right id on some of the characters, `documents` the right
     ids of a document wherever they stand. `linkable` is the share of expected mentions with an id that the vocabulary has: no
     dictionary can find more.
     """
+
+    eval: str = "entities"
+    corpus: str
+    documents_read: int
+    vocabulary: VocabularySize
+    expected_without_id: int
+    linkable: float
+    strict: Figures
+    overlapping: Figures
+    documents: Figures
+
+
+def evaluate(abstracts: Sequence[Abstract], vocabulary: Vocabulary, corpus: str) -> EntitiesReport:
+    """Extract from every abstract and compare."""
     extractor = StructuredExtractor(vocabulary)
     kinds = kinds_judged(annotation for abstract in abstracts for annotation in abstract.annotations)
     strict = overlapping = documents = Agreement(0, 0, 0)
@@ -41,21 +65,16 @@ def evaluate(abstracts: Sequence[Abstract], vocabulary: Vocabulary, corpus: str)
         overlapping += _matched(found, expected, exactly=False)
         ids = {one for each in expected for one in each.ids}
         documents += agreement({mention.node_id.removeprefix(_PREFIX) for mention in found}, ids)
-    return {
-        "eval": "entities",
-        "corpus": corpus,
-        "documents_read": len(abstracts),
-        "vocabulary": {
-            "version": vocabulary.version,
-            "concepts": len(vocabulary.by_id),
-            "terms": len(vocabulary.by_term),
-        },
-        "expected_without_id": without_id,
-        "linkable": linkable / strict.expected if strict.expected else 0.0,
-        "strict": strict.figures(),
-        "overlapping": overlapping.figures(),
-        "documents": documents.figures(),
-    }
+    return EntitiesReport(
+        corpus=corpus,
+        documents_read=len(abstracts),
+        vocabulary=VocabularySize(vocabulary.version, len(vocabulary.by_id), len(vocabulary.by_term)),
+        expected_without_id=without_id,
+        linkable=linkable / strict.expected if strict.expected else 0.0,
+        strict=strict.figures(),
+        overlapping=overlapping.figures(),
+        documents=documents.figures(),
+    )
 
 
 def _kind(mention: Mention, vocabulary: Vocabulary) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medkg_lab.evaluation.dataset import read_corpus
 from medkg_lab.evaluation.errors import DatasetUnreadable
@@ -66,9 +65,30 @@ def read_labels(path: Path) -> dict[Place, bool]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class RelationFigures:
+    """The labelled edges of a relation: how many, how many of them are made, how many of these are right, and the share."""
+
+    labelled: int
+    made: int
+    right: int
+    precision: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphReport:
+    """What the command prints."""
+
+    eval: str = "graph"
+    vocabulary: str
+    files: int
+    files_missing: int
+    relations: Mapping[str, RelationFigures]
+
+
 def evaluate(
     folder: Path, labels: Mapping[Place, bool], extractor: StructuredExtractor, splitter: HaystackSplitter
-) -> dict[str, Any]:
+) -> GraphReport:
     """Read the labelled files below `folder` again, and count by relation. Files that are not there are told."""
     wanted = {place.file for place in labels}
     stems = {name.partition("#")[0] for name in wanted}
@@ -80,23 +100,20 @@ def evaluate(
     made = {
         place for name, document in _documents(paths, wanted) for place in _places(name, document, extractor, splitter)
     }
-    return {
-        "eval": "graph",
-        "vocabulary": extractor.made_with["vocabulary"],
-        "files": len(paths),
-        "files_missing": len(stems) - len(paths),
-        "relations": {
-            relation: counted(labels, made, relation) for relation in sorted({one.relation for one in labels})
-        },
-    }
+    return GraphReport(
+        vocabulary=extractor.made_with["vocabulary"],
+        files=len(paths),
+        files_missing=len(stems) - len(paths),
+        relations={relation: counted(labels, made, relation) for relation in sorted({one.relation for one in labels})},
+    )
 
 
-def counted(labels: Mapping[Place, bool], made: Iterable[Place], relation: str) -> dict[str, float]:
-    """The labelled edges of a relation: how many, how many of them are `made`, how many of these are right, and the share."""
+def counted(labels: Mapping[Place, bool], made: Iterable[Place], relation: str) -> RelationFigures:
+    """The figures of a relation."""
     sample = [one for one in labels if one.relation == relation]
     kept = set(sample) & set(made)
     right = sum(labels[one] for one in kept)
-    return {"labelled": len(sample), "made": len(kept), "right": right, "precision": right / len(kept) if kept else 0.0}
+    return RelationFigures(len(sample), len(kept), right, right / len(kept) if kept else 0.0)
 
 
 def _documents(paths: Mapping[str, Path], wanted: Collection[str]) -> Iterator[tuple[str, Document]]:

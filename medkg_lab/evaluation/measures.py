@@ -73,10 +73,21 @@ class Agreement:
     def __add__(self, other: "Agreement") -> "Agreement":
         return Agreement(self.right + other.right, self.found + other.found, self.expected + other.expected)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> "Figures":
         """The counts and the shares, for printing."""
-        shares = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
-        return {"right": self.right, "found": self.found, "expected": self.expected, **shares}
+        return Figures(self.right, self.found, self.expected, self.precision, self.recall, self.f1)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """An agreement as it is printed."""
+
+    right: int
+    found: int
+    expected: int
+    precision: float
+    recall: float
+    f1: float
 
 
 def agreement(found: Collection[object], expected: Collection[object]) -> Agreement:

@@ -4,8 +4,8 @@ import re
 import statistics
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -254,17 +254,34 @@ def pairs_below(path: Path) -> list[tuple[Path, Path]]:
     return found
 
 
-def report(found: Sequence[Completeness]) -> dict[str, Any]:
-    """What the command prints: the documents, worst first, and the median and least of each figure."""
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure over the documents that have it."""
+
+    median: float
+    min: float
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingReport:
+    """The documents, worst first, and the median and least of each figure."""
+
+    documents: Sequence[Completeness]
+    figures: Mapping[str, Spread]
+
+    def to_json(self) -> Mapping[str, object]:
+        """What the command prints."""
+        documents = [{"name": one.name, **one.figures, "problem": one.problem or None} for one in self.documents]
+        problems = sum(bool(one.problem) for one in self.documents)
+        figures = {name: asdict(each) for name, each in self.figures.items()}
+        return {"eval": "parsing", "documents": documents, "figures": figures, "problems": problems}
+
+
+def report(found: Sequence[Completeness]) -> ParsingReport:
+    """All that was measured, together."""
     ordered = sorted(found, key=lambda one: (one.worst, one.name))
     names = sorted({name for one in found for name in one.figures})
     values = {name: [one.figures[name] for one in found if name in one.figures] for name in names}
-    return {
-        "eval": "parsing",
-        "documents": [{"name": one.name, **one.figures, "problem": one.problem or None} for one in ordered],
-        "figures": {
-            name: {"median": statistics.median(each), "min": min(each), "documents": len(each)}
-            for name, each in values.items()
-        },
-        "problems": sum(bool(one.problem) for one in found),
-    }
+    spreads = {name: Spread(statistics.median(each), min(each), len(each)) for name, each in values.items()}
+    return ParsingReport(ordered, spreads)

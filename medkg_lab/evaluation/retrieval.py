@@ -5,8 +5,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -60,7 +60,7 @@ def index(knowledge: Knowledge, items: Sequence[Item], vectors: Matrix, model: s
     knowledge.apply([Effect(Action.PUBLISH, item.doc_id) for item in items], 1)
 
 
-def _message(item: Item, vector: Matrix, model: str) -> dict[str, Any]:
+def _message(item: Item, vector: Matrix, model: str) -> Mapping[str, object]:
     text = passage(item)
     chunk = {
         "chunk_id": f"{item.doc_id}#0",
@@ -117,29 +117,65 @@ def score(found: Iterable[tuple[str, Rankings]], dataset: Dataset) -> dict[str, 
     return scores
 
 
-def report(dataset: Dataset, scores: Mapping[str, Scores], settings: SearchSettings) -> dict[str, Any]:
-    """What the command prints: means per leg, and the fusion against each other leg."""
+class LegMeans(msgspec.Struct, frozen=True):
+    """The means of one leg over the queries."""
+
+    ndcg: float = msgspec.field(name="ndcg@10")
+    recall: float = msgspec.field(name="recall@100")
+
+
+class Gain(msgspec.Struct, frozen=True):
+    """The fusion against one leg: what it gains, and how likely that much comes by chance."""
+
+    ndcg: float = msgspec.field(name="ndcg@10_gain")
+    p: float
+
+
+class RetrievalReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command prints: means per leg, the fusion against each other leg, and why legs took no part."""
+
+    eval: str = "retrieval"
+    dataset: str
+    documents: int
+    queries: int
+    queries_without_text: int
+    settings: Mapping[str, object]
+    legs: Mapping[str, LegMeans]
+    fused_against: Mapping[str, Gain]
+    better_leg: str
+    gain_over_better_leg: float
+    model: str
+    legs_off: Mapping[str, str]
+
+
+def report(
+    dataset: Dataset,
+    scores: Mapping[str, Scores],
+    settings: SearchSettings,
+    model: str,
+    legs_off: Mapping[str, str],
+) -> RetrievalReport:
+    """The scores together."""
     fused = scores[FUSED]
     others = {leg: each for leg, each in scores.items() if leg != FUSED}
     means = {leg: float(np.mean(each.ndcg)) for leg, each in scores.items()}
     better = max(others, key=lambda leg: means[leg])
-    return {
-        "eval": "retrieval",
-        "dataset": dataset.name,
-        "documents": len(dataset.items),
-        "queries": len(dataset.queries),
-        "queries_without_text": dataset.unknown_queries,
-        "settings": settings.model_dump(mode="json"),
-        "legs": {
-            leg: {"ndcg@10": means[leg], "recall@100": float(np.mean(each.recall))} for leg, each in scores.items()
-        },
-        "fused_against": {
-            leg: {"ndcg@10_gain": means[FUSED] - means[leg], "p": randomisation_test(fused.ndcg, each.ndcg)}
+    return RetrievalReport(
+        dataset=dataset.name,
+        documents=len(dataset.items),
+        queries=len(dataset.queries),
+        queries_without_text=dataset.unknown_queries,
+        settings=settings.model_dump(mode="json"),
+        legs={leg: LegMeans(means[leg], float(np.mean(each.recall))) for leg, each in scores.items()},
+        fused_against={
+            leg: Gain(means[FUSED] - means[leg], randomisation_test(fused.ndcg, each.ndcg))
             for leg, each in others.items()
         },
-        "better_leg": better,
-        "gain_over_better_leg": means[FUSED] - means[better],
-    }
+        better_leg=better,
+        gain_over_better_leg=means[FUSED] - means[better],
+        model=model,
+        legs_off=legs_off,
+    )
 
 
 def evaluate(
@@ -149,7 +185,7 @@ def evaluate(
     say: Callable[[str], None],
     scratch: Path | None = None,
     precision: Precision = DEFAULT_PRECISION,
-) -> dict[str, Any]:
+) -> RetrievalReport:
     """Index the collection in a folder of its own (below `scratch`), ask every query, and report. Models are kept in `cache`."""
     encoder = MiniLM(cache, precision=precision)
     vectors = vectors_of(dataset.items, encoder, cache, say)
@@ -159,7 +195,7 @@ def evaluate(
             index(knowledge, dataset.items, vectors, encoder.model)
             say(f"asking {len(dataset.queries)} queries")
             found = ((query, rankings(knowledge, text)) for query, text in dataset.queries.items())
-            measured = report(dataset, score(found, dataset), settings)
-            return {**measured, "model": encoder.model, "legs_off": retrievers_off(knowledge, dataset)}
+            scores = score(found, dataset)
+            return report(dataset, scores, settings, encoder.model, retrievers_off(knowledge, dataset))
         finally:
             knowledge.close()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab.errors import LabNotRunning
 from medkg_lab.locations import Locations, locate
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medkg_lab.knowledge.client import KnowledgeClient
     from medkg_lab.lab.dagster_access import DagsterAccess
     from medkg_lab.ledger.client import LedgerClient
+    from medkg_lab.orchestration.runs import RecordedRun
     from medkg_lab.settings import Settings
     from medkg_lab.topology.catalog import Catalog
 
@@ -87,14 +88,18 @@ class Lab:
         if not self.supervisor.is_running():
             raise LabNotRunning(home=self.locations.home)
 
-    def dagster_runs(self) -> Iterator[dict[str, Any]]:
+    def dagster_runs(self) -> "Iterator[RecordedRun]":
         """Every visible run of a job with its stage states, read through Dagster's own interface."""
+        import msgspec
+
+        from medkg_lab.orchestration.runs import RecordedRuns
+
         self.require_running()
         client = Client(self.locations.socket("dagsterd"), deadline=60)
         after: str | None = None
         while True:
-            page = client.call("runs", after=after, limit=1000)
-            yield from (run for run in page["runs"] if run["job_id"] is not None)
-            after = page["next"]
+            page = msgspec.convert(client.call("runs", after=after, limit=1000), RecordedRuns)
+            yield from (run for run in page.runs if run.job_id is not None)
+            after = page.next
             if after is None:
                 return

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from medkg_lab.broker.client import read_all
 from medkg_lab.broker.engine import kind
@@ -38,7 +37,7 @@ from medkg_lab.models.events import (
     StageSkipped,
     StageStarted,
 )
-from medkg_lab.orchestration.runs import visible_run_id
+from medkg_lab.orchestration.runs import RecordedRun, visible_run_id
 
 MAX_LISTED = 200
 CATCH_UP_TIMEOUT_S = 60.0
@@ -182,7 +181,7 @@ class _Fold:
             self.side.executions[Execution(*run, stage)].append("lost")
 
 
-def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
+def compare(ledger: Side, topic: Counter[str], runs: Mapping[str, RecordedRun]) -> list[Difference]:
     """Every difference between the three sides, as plain records; empty when they agree."""
     return [
         *_outcome_differences(ledger),
@@ -203,7 +202,7 @@ def _outcome_differences(ledger: Side) -> Iterator[Difference]:
             yield {"what": "stage execution without an outcome", **_named(execution)}
 
 
-def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
+def _run_differences(ledger: Side, runs: Mapping[str, RecordedRun]) -> Iterator[Difference]:
     steps: dict[Run, dict[str, str]] = {run: {} for run in ledger.runs}
     for execution, outcomes in ledger.executions.items():
         steps[execution.run][execution.stage] = DAGSTER_STATES[outcomes[0]] if outcomes else "IN_PROGRESS"
@@ -217,16 +216,16 @@ def _run_differences(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> Ite
         else:
             yield {"what": "Dagster run missing", **named}
     for run_id in sorted(set(runs) - set(expected) - ledger.old_runs):
-        yield {"what": "Dagster run unknown to the ledger", "run_id": run_id, "job_id": runs[run_id].get("job_id")}
+        yield {"what": "Dagster run unknown to the ledger", "run_id": run_id, "job_id": runs[run_id].job_id}
 
 
 def _step_differences(
-    named: Difference, status: str, steps: Mapping[str, str], run: Mapping[str, Any]
+    named: Difference, status: str, steps: Mapping[str, str], run: RecordedRun
 ) -> Iterator[Difference]:
-    if run["status"] != status:
-        yield {"what": "Dagster run has another status", **named, "ledger": status, "dagster": run["status"]}
-    for stage in sorted(set(steps) | set(run["steps"])):
-        ours, theirs = steps.get(stage), run["steps"].get(stage)
+    if run.status != status:
+        yield {"what": "Dagster run has another status", **named, "ledger": status, "dagster": run.status}
+    for stage in sorted(set(steps) | set(run.steps)):
+        ours, theirs = steps.get(stage), run.steps.get(stage)
         if ours != theirs:
             yield {"what": "Dagster step has another state", **named, "stage": stage, "ledger": ours, "dagster": theirs}
 
@@ -288,20 +287,22 @@ def verify(lab: Lab) -> Proof:
     named = ((one.partition, read_id(one.headers, one.value)) for one in records)
     published = [(partition, name) for partition, name in named if name is not None]
     lows = lowest(lab.bootstrap, topics.events) if topics.events in present else {}
-    marks = dict(lab.ledger.low_waters())
-    events = list(_ledger_events(lab, marks["ledger"]))
-    marks["topic"] = topic_mark(events, published, {partition for partition, low in lows.items() if low > 0})
+    low_waters = lab.ledger.low_waters()
+    forgotten = low_waters["ledger"]
+    events = list(_ledger_events(lab, forgotten))
+    of_topic = topic_mark(events, published, {partition for partition, low in lows.items() if low > 0})
+    marks = {**low_waters, "topic": of_topic}
     ledger = fold(events, max(marks.values()))
     topic = Counter(one for _, one in published)
-    runs: Mapping[str, Mapping[str, Any]] = {run["run_id"]: run for run in lab.dagster_runs()}
-    if marks["ledger"]:
+    runs = {run.run_id: run for run in lab.dagster_runs()}
+    if forgotten:
         topic = Counter(without_leading(published, ledger.cloud_ids | ledger.old_ids))
         runs = of_known(ledger, runs)
     size = max(removed.sizes(records).values(), default=0)
     found = [
         *_nothing_to_prove(topics.events, events, published),
         *(queue.differences if queue else ()),
-        *_removed(lab, events, {one for _, one in published}, marks, size),
+        *_removed(lab, events, {one for _, one in published}, forgotten, of_topic, size),
         *compare(ledger, topic, runs),
     ]
     return Proof(
@@ -329,7 +330,7 @@ def _nothing_to_prove(topic: str, events: Sequence[Event], published: Sequence[o
 
 
 def _removed(
-    lab: Lab, events: Sequence[Event], present: set[str], marks: Mapping[str, int], size: int
+    lab: Lab, events: Sequence[Event], present: set[str], forgotten: int, of_topic: int, size: int
 ) -> Iterator[Difference]:
     """The lab's topics that are gone, and what somebody deleted from the others."""
     if not kind(lab.settings.broker.engine).runs_here:
@@ -338,9 +339,9 @@ def _removed(
         return
     now, since = time.time(), removed.chosen_at(lab)
     spec = next(one for one in chosen_topics(lab.settings) if one.name.endswith(EVENTS))
-    if gone := removed.removed_events(events, present, marks["topic"], now, spec, size, since):
+    if gone := removed.removed_events(events, present, of_topic, now, spec, size, since):
         yield {"what": "CloudEvents deleted before their time", "topic": spec.name, "events": gone}
-    is_whole = bool(events) and not marks["ledger"] and not since
+    is_whole = bool(events) and not forgotten and not since
     yield from removed.differences(lab, now - events[0].ts if is_whole else float("inf"))
 
 
@@ -359,10 +360,10 @@ def _wait_for_views(lab: Lab) -> None:
             time.sleep(0.1)
 
 
-def of_known(ledger: Side, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def of_known(ledger: Side, runs: Mapping[str, RecordedRun]) -> dict[str, RecordedRun]:
     """The runs of which the ledger can still say something: others are of events that are forgotten, whatever came later."""
     known = {visible_run_id(*run) for run in ledger.runs}
-    return {run_id: run for run_id, run in runs.items() if run_id in known or run["job_id"] in ledger.begun}
+    return {run_id: run for run_id, run in runs.items() if run_id in known or run.job_id in ledger.begun}
 
 
 def topic_mark(events: Sequence[Event], published: Iterable[tuple[int, str]], emptied: set[int]) -> int:

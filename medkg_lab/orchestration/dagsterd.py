@@ -28,6 +28,7 @@ from medkg_lab.orchestration.logins import CODE_S, Logins
 from medkg_lab.orchestration.recorder import Recorder
 from medkg_lab.orchestration.reload import Reloader
 from medkg_lab.orchestration.run_reader import MAX_RUNS, read_runs
+from medkg_lab.orchestration.runs import RecordedRuns
 from medkg_lab.orchestration.web import WebGuard
 from medkg_lab.orchestration.workspace import load_target
 from medkg_lab.ports import lab_ports
@@ -113,7 +114,7 @@ class _Wanted(Struct):
 
 
 def _handlers(instance: DagsterInstance, recorder: Recorder) -> dict[str, rpc.Handler]:
-    async def runs(args: rpc.Arguments) -> dict[str, object]:
+    async def runs(args: rpc.Arguments) -> RecordedRuns:
         wanted = convert(args, _Wanted)
         return await asyncio.to_thread(read_runs, instance, wanted.after, wanted.limit)
 

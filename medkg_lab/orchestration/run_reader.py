@@ -12,6 +12,8 @@ from medkg_lab.orchestration.runs import (
     TAG_JOB,
     TAG_RELEASE,
     TAG_VERSION,
+    RecordedRun,
+    RecordedRuns,
     tag,
     visible_run_id,
 )
@@ -19,35 +21,30 @@ from medkg_lab.orchestration.runs import (
 MAX_RUNS = 1000
 
 
-def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> dict[str, object]:
-    """Up to `limit` runs after the run `after`, oldest first, and the `next` to go on from (None at the end).
-
-    Each is {run_id, job_id, half, execution, status, steps: {name: state}, pipeline, version, batch, gate, release}. job_id,
-    half and execution are None for the run of a batch and for one that Dagster made. States are Dagster's: SUCCESS, FAILURE,
-    SKIPPED, IN_PROGRESS.
-    """
+def read_runs(instance: DagsterInstance, after: str | None, limit: int) -> RecordedRuns:
+    """Up to `limit` runs after the run `after`."""
     records = instance.get_run_records(RunsFilter(), limit=min(limit, MAX_RUNS), ascending=True, cursor=after)
-    runs = [_describe(instance, record.dagster_run) for record in records]
-    return {"runs": runs, "next": runs[-1]["run_id"] if len(runs) == min(limit, MAX_RUNS) else None}
+    runs = tuple(_describe(instance, record.dagster_run) for record in records)
+    return RecordedRuns(runs, runs[-1].run_id if len(runs) == min(limit, MAX_RUNS) else None)
 
 
-def _describe(instance: DagsterInstance, run: Any) -> dict[str, object]:
+def _describe(instance: DagsterInstance, run: Any) -> RecordedRun:
     tags = run.tags
     visible = _is_visible(run)
     steps = instance.get_run_step_stats(run.run_id)
-    return {
-        "run_id": run.run_id,
-        "job_id": tag(tags, TAG_JOB) if visible else None,
-        "half": int(tag(tags, TAG_HALF) or 0) if visible else None,
-        "execution": int(tag(tags, TAG_EXECUTION) or 0) if visible else None,
-        "status": run.status.value,
-        "steps": {step.step_key: step.status.value for step in steps if step.status is not None},
-        "pipeline": run.job_name,
-        "version": tag(tags, TAG_VERSION),
-        "batch": tag(tags, TAG_BATCH),
-        "gate": tag(tags, TAG_GATE),
-        "release": tag(tags, TAG_RELEASE),
-    }
+    return RecordedRun(
+        run_id=run.run_id,
+        job_id=tag(tags, TAG_JOB) if visible else None,
+        half=int(tag(tags, TAG_HALF) or 0) if visible else None,
+        execution=int(tag(tags, TAG_EXECUTION) or 0) if visible else None,
+        status=run.status.value,
+        steps={step.step_key: step.status.value for step in steps if step.status is not None},
+        pipeline=run.job_name,
+        version=tag(tags, TAG_VERSION),
+        batch=tag(tags, TAG_BATCH),
+        gate=tag(tags, TAG_GATE),
+        release=tag(tags, TAG_RELEASE),
+    )
 
 
 def _is_visible(run: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 RUN_NAMESPACE = uuid.UUID("0b1c7a52-8a2e-5a0c-93a6-2f4f1d8e6c77")
 
@@ -29,6 +30,34 @@ GATE_WAITING = "waiting"
 GATE_OPEN = "open"
 GATE_REJECTED = "rejected"
 GATE_FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """A run as Dagster's store has it; states are Dagster's: SUCCESS, FAILURE, SKIPPED, IN_PROGRESS.
+
+    job_id, half and execution are None for the run of a batch and for one that Dagster made.
+    """
+
+    run_id: str
+    job_id: str | None
+    half: int | None
+    execution: int | None
+    status: str
+    steps: Mapping[str, str]
+    pipeline: str
+    version: str | None
+    batch: str | None
+    gate: str | None
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRuns:
+    """Some runs, oldest first, and the one to go on from (None at the end)."""
+
+    runs: tuple[RecordedRun, ...]
+    next: str | None
 
 
 def visible_run_id(job_id: str, half: int, execution: int) -> str:

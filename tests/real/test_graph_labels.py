@@ -1,7 +1,6 @@
 """The graph's statements on real documents, judged by labels that people gave by reading."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ def test_statements_are_right(shared_data: Path, splitter: HaystackSplitter) -> 
     mesh = shared_data / "mesh"
     extractor = StructuredExtractor(vocabulary_store.of_files([mesh / "terms.tsv", mesh / "tree-numbers.tsv"]))
     found = graph.evaluate(shared_data, graph.read_labels(LABELS), extractor, splitter)
-    assert found["files_missing"] == 0
+    assert found.files_missing == 0
     _check(found, TARGETS, LEAST_MADE)
 
 
@@ -36,12 +35,12 @@ def test_claims_are_right(shared_data: Path, splitter: HaystackSplitter) -> None
     mesh = shared_data / "mesh"
     extractor = StructuredExtractor(vocabulary_store.of_files([mesh / "terms.tsv", mesh / "tree-numbers.tsv"]))
     found = graph.evaluate(shared_data, graph.read_labels(CLAIM_LABELS), extractor, splitter)
-    assert found["files_missing"] == 0
+    assert found.files_missing == 0
     _check(found, dict.fromkeys(CLAIMS, 0.85), LEAST_CLAIMS)
 
 
-def _check(found: dict[str, Any], targets: dict[str, float], least_made: int) -> None:
+def _check(found: graph.GraphReport, targets: dict[str, float], least_made: int) -> None:
     for relation, least in targets.items():
-        counted = found["relations"][relation]
-        assert counted["made"] >= least_made, (relation, counted)
-        assert counted["precision"] >= least, (relation, counted)
+        counted = found.relations[relation]
+        assert counted.made >= least_made, (relation, counted)
+        assert counted.precision >= least, (relation, counted)

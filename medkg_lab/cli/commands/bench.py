@@ -2,10 +2,11 @@
 
 import argparse
 import importlib
-from typing import Any
+from dataclasses import asdict
 
 from medkg_lab import exit_codes
 from medkg_lab.bench import BENCHES
+from medkg_lab.bench.figures import Report
 from medkg_lab.cli.output import print_json, print_table, print_text
 from medkg_lab.cli.parser import Parser
 
@@ -29,12 +30,11 @@ def run(args: argparse.Namespace) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     module.add_arguments(parser)
     own = parser.parse_args(args.options)
-    found: dict[str, Any] = module.measure(module.options_from(own))
+    found: Report = module.measure(module.options_from(own))
     if args.json or own.json:
-        print_json(found)
+        print_json(asdict(found))
     else:
         columns = ("name", "value", "target", "met")
-        rows = ((one["name"], one["value"], one["target"], _MET[one["met"]]) for one in found["targets"])
-        print_table(columns, rows)
-        print_text(f"on {found['machine']['cores']} cores of {found['machine']['cpu']}; --json has the details")
-    return exit_codes.OK if all(one["met"] is not False for one in found["targets"]) else exit_codes.FAILED
+        print_table(columns, ((one.name, one.value, one.target, _MET[one.met]) for one in found.targets))
+        print_text(f"on {found.machine.cores} cores of {found.machine.cpu}; --json has the details")
+    return exit_codes.OK if all(one.met is not False for one in found.targets) else exit_codes.FAILED

@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_json, print_note, print_table, print_text
+
+if TYPE_CHECKING:
+    from medkg_lab.evaluation.measures import Figures
+    from medkg_lab.evaluation.retrieval import RetrievalReport
 
 _FIGURES = ("precision", "recall", "f1", "right", "found", "expected")
 
@@ -63,25 +67,19 @@ def _retrieval(args: argparse.Namespace) -> int:
     chosen = settings.load(locations).search
     found = retrieval.evaluate(collection, locations.cache, chosen, print_note, precision=args.precision)
     if args.json:
-        print_json(found)
+        _print_report(found)
     else:
         _show_retrieval(found)
     return exit_codes.OK
 
 
-def _show_retrieval(found: dict[str, Any]) -> None:
-    print_text(f"{found['dataset']}: {found['documents']} documents, {found['queries']} queries\n")
-    against = found["fused_against"]
-    rows = (
-        (leg, each["ndcg@10"], each["recall@100"], *_compared(against.get(leg))) for leg, each in found["legs"].items()
-    )
+def _show_retrieval(found: "RetrievalReport") -> None:
+    print_text(f"{found.dataset}: {found.documents} documents, {found.queries} queries\n")
+    gains = {leg: (gain.ndcg, gain.p) for leg, gain in found.fused_against.items()}
+    rows = ((leg, each.ndcg, each.recall, *gains.get(leg, (None, None))) for leg, each in found.legs.items())
     print_table(("leg", "ndcg@10", "recall@100", "fused gains", "p"), rows)
-    for leg, reason in found["legs_off"].items():
+    for leg, reason in found.legs_off.items():
         print_text(f"\n{leg} is off: {reason}")
-
-
-def _compared(against: dict[str, float] | None) -> tuple[Any, Any]:
-    return (against["ndcg@10_gain"], against["p"]) if against else (None, None)
 
 
 def _entities(args: argparse.Namespace) -> int:
@@ -97,17 +95,27 @@ def _entities(args: argparse.Namespace) -> int:
     )
     found = entities.evaluate(list(pubtator.read_pubtator(args.corpus)), vocabulary, args.corpus.name)
     if args.json:
-        print_json(found)
+        _print_report(found)
         return exit_codes.OK
-    kept = found["vocabulary"]
+    kept = found.vocabulary
     print_text(
-        f"{found['corpus']}: {found['documents_read']} abstracts, {found['strict']['expected']} mentions with an id, "
-        f"{found['linkable']:.1%} of them in the vocabulary\n"
-        f"vocabulary {kept['version']}: {kept['concepts']} concepts, {kept['terms']} terms\n"
+        f"{found.corpus}: {found.documents_read} abstracts, {found.strict.expected} mentions with an id, "
+        f"{found.linkable:.1%} of them in the vocabulary\n"
+        f"vocabulary {kept.version}: {kept.concepts} concepts, {kept.terms} terms\n"
     )
-    rows = ((name, *(found[name][figure] for figure in _FIGURES)) for name in ("strict", "overlapping", "documents"))
-    print_table(("compared by", *_FIGURES), rows)
+    compared = {"strict": found.strict, "overlapping": found.overlapping, "documents": found.documents}
+    print_table(("compared by", *_FIGURES), ((name, *_figures(each)) for name, each in compared.items()))
     return exit_codes.OK
+
+
+def _print_report(found: object) -> None:
+    import msgspec  # here, since starting the command line loads none of it
+
+    print_json(msgspec.to_builtins(found))
+
+
+def _figures(of: "Figures") -> tuple[float, ...]:
+    return (of.precision, of.recall, of.f1, of.right, of.found, of.expected)
 
 
 def _graph(args: argparse.Namespace) -> int:
@@ -128,13 +136,11 @@ def _graph(args: argparse.Namespace) -> int:
     splitter = HaystackSplitter(options, split, load_tokenizer())
     found = graph.evaluate(args.path, labels, StructuredExtractor(vocabulary), splitter)
     if args.json:
-        print_json(found)
+        _print_report(found)
         return exit_codes.OK
-    print_text(f"{found['files']} files ({found['files_missing']} missing), vocabulary {found['vocabulary']}\n")
-    columns = ("labelled", "made", "right", "precision")
-    print_table(
-        ("relation", *columns), ((name, *(one[key] for key in columns)) for name, one in found["relations"].items())
-    )
+    print_text(f"{found.files} files ({found.files_missing} missing), vocabulary {found.vocabulary}\n")
+    rows = ((name, one.labelled, one.made, one.right, one.precision) for name, one in found.relations.items())
+    print_table(("relation", "labelled", "made", "right", "precision"), rows)
     return exit_codes.OK
 
 
@@ -150,12 +156,12 @@ def _parsing(args: argparse.Namespace) -> int:
         measured = [parsing.of_file(path) for path in parsing.files_below(args.path)]
     found = parsing.report(measured)
     if args.json:
-        print_json(found)
+        print_json(found.to_json())
         return exit_codes.OK
-    names = tuple(found["figures"])
-    rows = ((one["name"], *(one.get(name) for name in names), one["problem"]) for one in found["documents"])
+    names = tuple(found.figures)
+    rows = ((one.name, *map(one.figures.get, names), one.problem or None) for one in found.documents)
     print_table(("document", *names, "problem"), rows)
     print_text("")
-    summary = ((name, each["median"], each["min"], each["documents"]) for name, each in found["figures"].items())
+    summary = ((name, each.median, each.min, each.documents) for name, each in found.figures.items())
     print_table(("figure", "median", "least", "documents"), summary)
     return exit_codes.OK

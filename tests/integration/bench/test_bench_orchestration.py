@@ -1,5 +1,7 @@
 """The measurement of the lane runs through, and says what it promises to say."""
 
+from dataclasses import asdict
+
 import pytest
 
 from medkg_lab.bench.orchestration import Options, measure
@@ -9,7 +11,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 def test_every_part_gives_its_figures_and_the_lab_is_whole_afterwards() -> None:
     parts = ("lane", "empty", "idle", "failures", "gates", "policies", "history")
-    found = measure(Options(work_ms=1.0, jobs=192, pairs=2, history=500, parts=parts))
+    found = asdict(measure(Options(work_ms=1.0, jobs=192, pairs=2, history=500, parts=parts)))
     assert found["bench"] == "orchestration"
     assert set(found["machine"]) == {"cores", "cpu"}
     assert all(set(target) == {"name", "value", "target", "met"} for target in found["targets"])

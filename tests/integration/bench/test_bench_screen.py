@@ -1,11 +1,13 @@
 """The screen's measurement, in little: it plays its scenario and judges what the screen wrote down."""
 
+from dataclasses import asdict
+
 from medkg_lab.bench import screen
 from medkg_lab.bench.screen_source import PER_JOB, rows
 
 
 def test_the_scenario_loses_nothing_and_reports_every_target() -> None:
-    found = screen.measure(screen.Options(seconds=1.0, rate=200.0, burst=2_000, flood=4_000))
+    found = asdict(screen.measure(screen.Options(seconds=1.0, rate=200.0, burst=2_000, flood=4_000)))
     values = {one["name"]: one["value"] for one in found["targets"]}
     assert found["bench"] == "screen"
     assert values["events lost of the burst"] == 0

@@ -1,5 +1,6 @@
 """The broker's measurement, made small: it counts what it sends, and says whether its targets are met."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from medkg_lab.bench.broker import CONSUMERS, OFFERED_PER_SECOND, ROUNDS, Option
 
 @pytest.mark.full
 def test_every_consumer_gets_every_record_that_was_measured(tmp_path: Path) -> None:
-    found = measure(Options(records=500, seconds=0.5, folder=tmp_path))
+    found = asdict(measure(Options(records=500, seconds=0.5, folder=tmp_path)))
     assert found["bench"] == "broker"
     assert [one["met"] for one in found["targets"] if "share" in one["name"] and "every consumer" in one["name"]] == [
         True

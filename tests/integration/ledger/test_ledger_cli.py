@@ -1,6 +1,7 @@
 """`medkg-lab ledger` on a home where no lab runs, and the measurement that `bench ledger` makes."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -95,7 +96,7 @@ def test_what_needs_a_lab_says_so(short_tmp: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_measurement_counts_what_it_offers() -> None:
-    found = measure(Options(seconds=1.0, rate=280))
+    found = asdict(measure(Options(seconds=1.0, rate=280)))
     detail = found["detail"]
     assert detail["offered"] == detail["acknowledged"] == detail["events_written"] == 4 * 10 * PER_JOB
     assert (detail["jobs_completed"], detail["gate"]["n"]) == (40, 10)

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ class View:
         after: str | None = None
         while True:
             page = read_runs(self.instance, after, 100)
-            found += page["runs"]
-            after = page["next"]
+            found += map(asdict, page.runs)
+            after = page.next
             if after is None:
                 return [run for run in found if all(run[key] == value for key, value in wanted.items())]
 

@@ -17,6 +17,7 @@ from medkg_lab.orchestration.assets import WINDOW_S
 from medkg_lab.orchestration.compat import ResumeRunContext, WorkerStatus
 from medkg_lab.orchestration.instance import folder
 from medkg_lab.orchestration.recorder import PRUNE_INTERVAL_S, Recorder
+from medkg_lab.orchestration.runs import RecordedRun
 from medkg_lab.settings import DagsterSettings
 from tests.integration.engine.processes import all_events
 from tests.integration.orchestration.conftest import View
@@ -45,7 +46,9 @@ def through(view: View, count: int) -> Engine:
 def differences(view: View, mark: int) -> list[dict[str, Any]]:
     """What `verify` would say of Dagster's side."""
     ledger = fold(map(from_json, all_events(view.client)), mark)
-    return compare(ledger, Counter(ledger.cloud_ids), {run["run_id"]: run for run in view.runs() if run["job_id"]})
+    return compare(
+        ledger, Counter(ledger.cloud_ids), {run["run_id"]: RecordedRun(**run) for run in view.runs() if run["job_id"]}
+    )
 
 
 def pruning(view: View, **keep: Any) -> tuple[View, Clock]:

@@ -1,5 +1,6 @@
 """Linking of mentions, counted on an abstract whose answers are known."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,13 @@ def test_pubtator_is_read(corpus: Path) -> None:
 def test_mentions_are_counted(corpus: Path) -> None:
     found = evaluate(list(read_pubtator(corpus)), VOCABULARY, "tiny")
     # Found: both aspirins, both strokes and two gouts; the second stroke is not annotated, and the gouts are wrong.
-    assert found["strict"] | {"precision": 0, "recall": 0, "f1": 0} == {
+    assert asdict(found.strict) | {"precision": 0, "recall": 0, "f1": 0} == {
         "right": 3, "found": 6, "expected": 4, "precision": 0, "recall": 0, "f1": 0,
     }  # fmt: skip
-    assert found["strict"]["precision"] == 0.5
-    assert found["linkable"] == 0.75
-    assert found["expected_without_id"] == 1
-    assert (found["documents"]["right"], found["documents"]["found"], found["documents"]["expected"]) == (2, 4, 4)
+    assert found.strict.precision == 0.5
+    assert found.linkable == 0.75
+    assert found.expected_without_id == 1
+    assert (found.documents.right, found.documents.found, found.documents.expected) == (2, 4, 4)
 
 
 @pytest.mark.parametrize("content", ["", "1\t0\t2\tab\tDisease\tD1\n", "1|t|ab\n1|a|c\n1\t0\t99\tab\tDisease\tD1\n"])

@@ -50,4 +50,4 @@ def test_agreement_adds_up() -> None:
     assert (one.precision, one.recall) == (0.5, pytest.approx(1 / 3))
     assert one.f1 == pytest.approx(0.4)
     assert one + Agreement(1, 1, 1) == Agreement(2, 3, 4)
-    assert Agreement(0, 0, 0).figures()["f1"] == 0
+    assert Agreement(0, 0, 0).figures().f1 == 0

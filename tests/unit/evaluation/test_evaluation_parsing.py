@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_files_and_their_problems(tmp_path: Path) -> None:
     (tmp_path / "a.nxml").write_text(ARTICLE)
     (tmp_path / "b.xml").write_text("<nothing/>")
     (tmp_path / "c.txt").write_text("left alone")
-    found = report([of_file(path) for path in files_below(tmp_path)])
+    found: Any = report([of_file(path) for path in files_below(tmp_path)]).to_json()
     assert [one["name"] for one in found["documents"]] == ["b.xml", "a.nxml"]
     assert found["documents"][0]["problem"].startswith("NotAnArticle")
     assert found["figures"] == {
@@ -135,4 +136,4 @@ def test_a_pdf_that_is_not_converted_is_a_problem(tmp_path: Path) -> None:
         "grams_in_order": 1.0,
         "own_tokens": 1.0,
     }
-    assert report([Completeness("x", {})])["figures"] == {}
+    assert report([Completeness("x", {})]).figures == {}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from medkg_lab.evaluation.dataset import Dataset, Item
@@ -29,11 +30,11 @@ def dataset() -> Dataset:
 def test_every_leg_is_scored_and_the_fusion_compared(dataset: Dataset, model_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     found = evaluate(dataset, model_folder, SearchSettings(), said.append, tmp_path)
-    assert set(found["legs"]) == {"bm25", "dense", "fused"}
-    assert found["legs"]["fused"] == {"ndcg@10": 1.0, "recall@100": 1.0}
-    assert set(found["fused_against"]) == {"bm25", "dense"}
-    assert found["legs_off"] == {"sparse": "profile cpu has no SPLADE model"}
-    assert found["settings"]["fusion"] == "calibrated"
+    assert set(found.legs) == {"bm25", "dense", "fused"}
+    assert msgspec.to_builtins(found.legs["fused"]) == {"ndcg@10": 1.0, "recall@100": 1.0}
+    assert set(found.fused_against) == {"bm25", "dense"}
+    assert found.legs_off == {"sparse": "profile cpu has no SPLADE model"}
+    assert found.settings["fusion"] == "calibrated"
     assert list(tmp_path.iterdir()) == []
     again: list[str] = []
     assert evaluate(dataset, model_folder, SearchSettings(), again.append, tmp_path) == found
@@ -44,9 +45,9 @@ def test_every_leg_is_scored_and_the_fusion_compared(dataset: Dataset, model_fol
 def test_settings_change_what_is_measured(dataset: Dataset, model_folder: Path, tmp_path: Path) -> None:
     wrong = Dataset("tiny", ITEMS, {"q": "heart muscle valley"}, {"q": {"d3": 1}}, 0)
     by_words = SearchSettings(weights=RetrieverWeights(dense=0.0))
-    found = evaluate(wrong, model_folder, by_words, lambda _: None, tmp_path)["legs"]
-    assert found["bm25"]["ndcg@10"] == 0
-    assert found["dense"]["recall@100"] == 1
+    found = evaluate(wrong, model_folder, by_words, lambda _: None, tmp_path).legs
+    assert found["bm25"].ndcg == 0
+    assert found["dense"].recall == 1
 
 
 def test_a_sparse_leg_is_scored_like_the_others(dataset: Dataset, tmp_path: Path) -> None:
@@ -55,9 +56,9 @@ def test_a_sparse_leg_is_scored_like_the_others(dataset: Dataset, tmp_path: Path
     knowledge.stage_text("b", documents)
     knowledge.apply([Effect(Action.PUBLISH, item.doc_id) for item in ITEMS], 1)
     found = [(query, rankings(knowledge, text)) for query, text in dataset.queries.items()]
-    measured = report(dataset, score(found, dataset), SearchSettings())
-    assert set(measured["legs"]) == {"bm25", "dense", "sparse", "fused"}
-    assert measured["legs"]["sparse"]["recall@100"] == 1
-    assert set(measured["fused_against"]) == {"bm25", "dense", "sparse"}
+    measured = report(dataset, score(found, dataset), SearchSettings(), MODEL, {})
+    assert set(measured.legs) == {"bm25", "dense", "sparse", "fused"}
+    assert measured.legs["sparse"].recall == 1
+    assert set(measured.fused_against) == {"bm25", "dense", "sparse"}
     assert retrievers_off(knowledge, dataset) == {}
     knowledge.close()

@@ -1,13 +1,14 @@
 """The completeness proof finds every kind of difference, and none where the sides agree."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from medkg_lab.lab.verify import compare, fold, of_known, topic_mark, without_leading
 from medkg_lab.models.events import Event
-from medkg_lab.orchestration.runs import visible_run_id
+from medkg_lab.orchestration.runs import RecordedRun, visible_run_id
 from tests import told
 
 
@@ -37,18 +38,24 @@ def topic() -> Counter[str]:
     return Counter(fold(history()).cloud_ids)
 
 
-def run(job: str, execution: int, status: str, **steps: str) -> dict[str, Any]:
-    run_id = visible_run_id(job, 0, execution)
-    return {"run_id": run_id, "job_id": job, "status": status, "steps": steps}
+def run(job: str, execution: int, status: str, **steps: str) -> RecordedRun:
+    return recorded(visible_run_id(job, 0, execution), job, status, steps)
 
 
-def runs() -> dict[str, dict[str, Any]]:
+def recorded(run_id: str, job: str, status: str = "SUCCESS", steps: Mapping[str, str] | None = None) -> RecordedRun:
+    return RecordedRun(
+        run_id=run_id, job_id=job, half=0, execution=1, status=status, steps=steps or {}, pipeline="p", version=None,
+        batch=None, gate=None, release=None,
+    )  # fmt: skip
+
+
+def runs() -> dict[str, RecordedRun]:
     made = [
         run("b", 1, "FAILURE", parse="FAILURE"),
         run("a", 1, "FAILURE", parse="SUCCESS", chunk="FAILURE"),
         run("a", 2, "SUCCESS", chunk="SUCCESS", embed="SKIPPED"),
     ]
-    return {one["run_id"]: one for one in made}
+    return {one.run_id: one for one in made}
 
 
 def test_sides_that_agree_differ_in_nothing() -> None:
@@ -59,7 +66,7 @@ def test_redelivered_events_are_fine() -> None:
     assert compare(fold(history()), topic() + topic(), runs()) == []
 
 
-def what(differences: list[dict[str, Any]]) -> list[str]:
+def what(differences: Sequence[Mapping[str, object]]) -> list[object]:
     return [one["what"] for one in differences]
 
 
@@ -91,12 +98,12 @@ def test_a_wrong_status_and_a_wrong_step_are_found() -> None:
 
 def test_a_step_that_dagster_alone_has_is_found() -> None:
     wrong = runs()
-    wrong[visible_run_id("a", 0, 2)]["steps"]["kg"] = "SUCCESS"
+    wrong[visible_run_id("a", 0, 2)] = run("a", 2, "SUCCESS", chunk="SUCCESS", embed="SKIPPED", kg="SUCCESS")
     assert what(compare(fold(history()), topic(), wrong)) == ["Dagster step has another state"]
 
 
 def test_an_unknown_run_is_found() -> None:
-    more = runs() | {"r": {"run_id": "r", "job_id": "zz", "status": "SUCCESS", "steps": {}}}
+    more = runs() | {"r": recorded("r", "zz")}
     assert what(compare(fold(history()), topic(), more)) == ["Dagster run unknown to the ledger"]
 
 
@@ -137,16 +144,16 @@ def gate_history(*last: Event) -> list[Event]:
 def test_a_gate_is_a_marker_in_the_run_that_came_to_it(last: list[Event], status: str, steps: dict[str, str]) -> None:
     side = fold(gate_history(*last))
     made = run("p", 1, status, **steps)
-    assert compare(side, Counter(side.cloud_ids), {made["run_id"]: made}) == []
-    made["steps"]["pdf_gate"] = "SKIPPED"
-    assert what(compare(side, Counter(side.cloud_ids), {made["run_id"]: made})) == ["Dagster step has another state"]
+    assert compare(side, Counter(side.cloud_ids), {made.run_id: made}) == []
+    made.steps["pdf_gate"] = "SKIPPED"
+    assert what(compare(side, Counter(side.cloud_ids), {made.run_id: made})) == ["Dagster step has another state"]
 
 
 def test_only_what_began_above_the_low_water_mark_counts() -> None:
     side = fold(history(), mark=8)
     assert set(side.runs) == {("a", 0, 2)}
     newer = Counter(fold(history()).cloud_ids - {"e1:a", "e1:b", "e3:a", "e6:a"})
-    kept = {run_id: one for run_id, one in runs().items() if one["job_id"] == "a"}
+    kept = {run_id: one for run_id, one in runs().items() if one.job_id == "a"}
     assert compare(side, newer, kept) == []
     assert what(compare(side, newer - Counter(["e11:a"]), kept)) == ["CloudEvent missing on the topic"]
     assert what(compare(side, newer, {})) == ["Dagster run missing"]
@@ -177,5 +184,5 @@ def test_runs_of_forgotten_events_are_not_missed_by_what_came_later() -> None:
     )
     mine, forgotten = visible_run_id("new", 0, 1), visible_run_id("old", 0, 1)
     invented = visible_run_id("new", 0, 7)
-    runs = {mine: {"job_id": "new"}, forgotten: {"job_id": "old"}, invented: {"job_id": "new"}}
+    runs = {one: recorded(one, job) for one, job in ((mine, "new"), (forgotten, "old"), (invented, "new"))}
     assert set(of_known(ledger, runs)) == {mine, invented}
