@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from medkg_lab.files import replace_private, write_private
@@ -13,9 +14,25 @@ REDPANDA_PORTS = "redpanda-ports.json"
 """Where in the state folder Redpanda's further ports are kept."""
 
 
-def lab_ports(locations: Locations) -> dict[str, int]:
-    """The TCP ports of this lab: those of its last start, else free ones that are chosen now and kept for it."""
-    return _ports(locations.state / PORTS, ("broker", "dagster"))
+@dataclass(frozen=True, slots=True)
+class LabPorts:
+    """The TCP ports of a lab: its broker's, and that of Dagster's pages."""
+
+    broker: int
+    dagster: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedpandaPorts:
+    """The further TCP ports of a Redpanda."""
+
+    rpc: int
+    admin: int
+
+
+def lab_ports(locations: Locations) -> LabPorts:
+    """The ports of this lab: those of its last start, else free ones that are chosen now and kept for it."""
+    return LabPorts(**_ports(locations.state / PORTS, LabPorts.__slots__))
 
 
 def write_ports(locations: Locations, chosen: dict[str, int]) -> None:
@@ -23,9 +40,9 @@ def write_ports(locations: Locations, chosen: dict[str, int]) -> None:
     replace_private(locations.state / PORTS, json.dumps(chosen))
 
 
-def redpanda_ports(locations: Locations) -> dict[str, int]:
-    """The further TCP ports that a Redpanda of this lab needs, chosen once: `rpc` and `admin`."""
-    return _ports(locations.state / REDPANDA_PORTS, ("rpc", "admin"))
+def redpanda_ports(locations: Locations) -> RedpandaPorts:
+    """The further ports that a Redpanda of this lab needs, chosen once."""
+    return RedpandaPorts(**_ports(locations.state / REDPANDA_PORTS, RedpandaPorts.__slots__))
 
 
 def renew_redpanda_ports(locations: Locations) -> None:

@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from medkg_lab import linux
 from medkg_lab.files import replace_private
 
@@ -54,15 +56,7 @@ def read(state: Path) -> Running | None:
     try:
         if path.stat().st_uid != os.getuid():
             return None
-        given = json.loads(path.read_text())
-        found = Running(
-            int(given["pid"]),
-            int(given["started"]),
-            str(given["boot"]),
-            float(given["since"]),
-            str(given["home"]),
-            str(given["runtime"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        found = msgspec.json.decode(path.read_bytes(), type=Running)
+    except (OSError, msgspec.DecodeError):
         return None
     return found if found.is_alive() else None

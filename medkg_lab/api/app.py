@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
@@ -120,9 +120,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _knowledge_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["knowledge"]}
+    router = APIRouter(dependencies=[readers], tags=["knowledge"])
 
-    @app.get("/v1/search", **reads)
+    @router.get("/v1/search")
     def search(
         query: Text, limit: Annotated[int, Query(ge=1, le=200)] = 10, source: Word = None, year: Word = None
     ) -> SearchResult:
@@ -134,41 +134,43 @@ def _knowledge_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
             query=found.query, hits=hits, legs=dict(found.legs), notes=list(found.notes), ms=round(found.ms, 2)
         )
 
-    @app.get("/v1/documents", **reads)
+    @router.get("/v1/documents")
     def documents(limit: Limit = 100, after: Word = None) -> list[records.Document]:
         """Published documents by id, those beyond `after`."""
         return list(lab.documents(limit, after))
 
-    @app.get("/v1/passages", **reads)
+    @router.get("/v1/passages")
     def passage(chunk_id: Text) -> records.Passage:
         """One passage with the concepts that it mentions."""
         return lab.passage(chunk_id)
 
-    @app.get("/v1/graph/neighbours", **reads)
+    @router.get("/v1/graph/neighbours")
     def neighbours(node: Text, limit: Limit = 50) -> records.Neighbourhood:
         """A node, by id or name, with the statements about it."""
         return lab.neighbours(node, limit)
 
-    @app.get("/v1/graph/path", **reads)
+    @router.get("/v1/graph/path")
     def path(source: Text, target: Text, max_hops: Annotated[int, Query(ge=0, le=8)] = 4) -> records.GraphPath:
         """A shortest chain of statements between two nodes."""
         return lab.path(source, target, max_hops)
 
-    @app.get("/v1/graph/statements", **reads)
+    @router.get("/v1/graph/statements")
     def statements(source: Text, target: Text) -> list[records.Statement]:
         """What documents say of two nodes, each with its sentence."""
         return list(lab.statements(source, target))
 
+    app.include_router(router)
+
 
 def _job_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["jobs"]}
+    router = APIRouter(dependencies=[readers], tags=["jobs"])
 
-    @app.get("/v1/health", **reads)
+    @router.get("/v1/health")
     def health() -> records.Health:
         """The processes, the jobs and gates by state, and what is published."""
         return lab.health()
 
-    @app.get("/v1/jobs", **reads)
+    @router.get("/v1/jobs")
     def jobs(
         state: Word = None,
         pipeline: Word = None,
@@ -180,22 +182,24 @@ def _job_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
         return list(lab.jobs(state, pipeline, source, document, limit, after))
 
-    @app.get("/v1/jobs/{job}", **reads)
+    @router.get("/v1/jobs/{job}")
     def job(job: str) -> Why:
         """A job by its id, its beginning, or its document, with its stages and why it is where it is."""
         found = lab.job(job)
         return Why(job=found, why=lab.why(found.job_id))
 
-    @app.get("/v1/gates", **reads)
+    @router.get("/v1/gates")
     def gates(state: Word = None) -> list[records.Gate]:
         """The gates, in one state or all; those that wait longest first."""
         return list(lab.gates(state))
 
+    app.include_router(router)
+
 
 def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["events"]}
+    router = APIRouter(dependencies=[readers], tags=["events"])
 
-    @app.get("/v1/events", **reads)
+    @router.get("/v1/events")
     def events(after: Number = 0, limit: Limit = 100) -> EventPage:
         """Events after a number, in order."""
         page = lab.event_page(after, limit)
@@ -203,11 +207,10 @@ def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         told = (orjson.loads(orjson.dumps(to_json(one))) for one in page.events)
         return EventPage(events=[EventRecord.model_validate(one) for one in told], head=page.head)
 
-    @app.get(
+    @router.get(
         "/v1/events/stream",
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-        **reads,
     )
     def event_stream(
         after: Annotated[int | None, Query(ge=0, le=LAST_EVENT)] = None,
@@ -218,11 +221,13 @@ def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         sent = iterate_in_threadpool(stream.follow(lab, start))
         return StreamingResponse(sent, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
+    app.include_router(router)
+
 
 def _steering_routes(app: FastAPI, lab: Lab, writers: Any) -> None:
-    writes: dict[str, Any] = {"tags": ["steering"]}
+    router = APIRouter(tags=["steering"])
 
-    @app.post("/v1/jobs", status_code=202, **writes)
+    @router.post("/v1/jobs", status_code=202)
     def submit(body: SubmitBody, caller: Annotated[Caller, writers]) -> records.Submission:
         """Put documents of a source on the work queue, by id or query."""
         return lab.acting_as(caller.subject).submit(
@@ -234,22 +239,24 @@ def _steering_routes(app: FastAPI, lab: Lab, writers: Any) -> None:
             limit=body.limit,
         )
 
-    @app.post("/v1/jobs/{job}/retry", status_code=202, **writes)
+    @router.post("/v1/jobs/{job}/retry", status_code=202)
     def retry(job: str, body: RetryBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Run a finished job again."""
         return Accepted(job_id=lab.acting_as(caller.subject).retry(job, body.from_stage))
 
-    @app.post("/v1/jobs/{job}/cancel", status_code=202, **writes)
+    @router.post("/v1/jobs/{job}/cancel", status_code=202)
     def cancel(job: str, body: ReasonBody, caller: Annotated[Caller, writers]) -> Accepted:
         """End an unfinished job."""
         return Accepted(job_id=lab.acting_as(caller.subject).cancel(job, body.why))
 
-    @app.post("/v1/gates/{job}/open", status_code=202, **writes)
+    @router.post("/v1/gates/{job}/open", status_code=202)
     def open_gate(job: str, body: OpenBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Open the gate of a job."""
         return Accepted(job_id=lab.acting_as(caller.subject).open_gate(job, body.why, body.partial))
 
-    @app.post("/v1/gates/{job}/reject", status_code=202, **writes)
+    @router.post("/v1/gates/{job}/reject", status_code=202)
     def reject_gate(job: str, body: ReasonBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Reject the gate of a job, which ends."""
         return Accepted(job_id=lab.acting_as(caller.subject).reject_gate(job, body.why))
+
+    app.include_router(router)

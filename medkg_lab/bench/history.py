@@ -57,7 +57,7 @@ def _query(scratch: ScratchLab, query: str, variables: Mapping[str, object]) -> 
     """Seconds until the answer, and the answer."""
     locations = scratch.lab.locations
     request = urllib.request.Request(
-        f"http://127.0.0.1:{lab_ports(locations)['dagster']}/graphql",
+        f"http://127.0.0.1:{lab_ports(locations).dagster}/graphql",
         json.dumps({"query": query, "variables": variables}).encode(),
         {"content-type": "application/json", "authorization": f"Bearer {credentials.dagster_token(locations)}"},
     )

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import orjson
 
 from medkg_lab import linux
@@ -188,16 +188,19 @@ class Outbox:
         self._producer.send(self._topics.deadletter, value, key=job_id.encode(), headers=headers)
 
 
+class _Bookmark(msgspec.Struct):
+    epoch: int
+    seq: int
+    mac: str
+
+
 def _bookmark(link: Link) -> dict[str, object]:
     return {"epoch": link.epoch, "seq": link.seq, "mac": link.mac.hex()}
 
 
-def _link(bookmark: Mapping[str, Any] | None) -> Link | None:
+def _link(bookmark: Mapping[str, object] | None) -> Link | None:
     try:
-        return (
-            None
-            if bookmark is None
-            else Link(int(bookmark["epoch"]), int(bookmark["seq"]), bytes.fromhex(bookmark["mac"]))
-        )
-    except (KeyError, ValueError, TypeError):
+        kept = None if bookmark is None else msgspec.convert(bookmark, _Bookmark)
+        return None if kept is None else Link(kept.epoch, kept.seq, bytes.fromhex(kept.mac))
+    except (msgspec.ValidationError, ValueError):
         return None

@@ -7,6 +7,7 @@ not survive one.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -248,6 +249,15 @@ def _after(records: Iterable[Record]) -> dict[tuple[str, int], int]:
     return offsets
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a record is."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 def produce(
     bootstrap: Bootstrap,
     topic: str,
@@ -256,8 +266,8 @@ def produce(
     key: bytes | None = None,
     headers: Headers = (),
     timeout: float = 10.0,
-) -> dict[str, Any]:
-    """Send one record and say where it is kept: topic, partition and offset.
+) -> Kept:
+    """Send one record and say where it is kept.
 
     Raises UnknownTopic, BrokerUnreachable, DeliveryFailed.
     """
@@ -265,4 +275,4 @@ def produce(
     with Producer(bootstrap, linger_ms=0, timeout=timeout) as producer:
         producer.require(topic)
         producer.send(topic, value, key=key, headers=headers, on_delivery=sent.append)
-    return {"topic": topic, "partition": sent[0].partition, "offset": sent[0].offset}
+    return Kept(topic, sent[0].partition, sent[0].offset)

@@ -1,6 +1,6 @@
 """What is on the broker: topics with their sizes, groups with their lag."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -42,7 +42,7 @@ class GroupPosition:
     lag: int = 0
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Mapping[str, object]:
         """The fields that it has, by name."""
         return asdict(self) if self.topic else {"group": self.group, "state": self.state, "members": self.members}
 

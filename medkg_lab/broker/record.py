@@ -1,6 +1,7 @@
 """One record of a topic."""
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +22,25 @@ class Record:
         """The value of the last header called `name`, None when there is none."""
         return dict(self.headers).get(name)
 
-    def as_text(self) -> dict[str, object]:
+    def as_text(self) -> "TextRecord":
         """The record for a person's eyes; bytes that are not UTF-8 are replaced."""
-        return {
-            "topic": self.topic,
-            "partition": self.partition,
-            "offset": self.offset,
-            "timestamp": self.timestamp,
-            "key": _text(self.key),
-            "value": _text(self.value),
-            "headers": [[name, _text(value)] for name, value in self.headers],
-        }
+        headers = [(name, _text(value)) for name, value in self.headers]
+        return TextRecord(
+            self.topic, self.partition, self.offset, self.timestamp, _text(self.key), _text(self.value), headers
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """A record in text."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: str | None
+    value: str | None
+    headers: Sequence[tuple[str, str | None]]
 
 
 def _text(value: bytes | None) -> str | None:

@@ -1,8 +1,8 @@
 """What a stage made of a job's document, as people read it: chunks and blocks with their places, everything else as JSON."""
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, ClassVar
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_json, print_table, print_text
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
     from medkg_lab.ledger.answers import JobDetail
     from medkg_lab.models.documents import Document
+    from medkg_lab.stages.chunk.provenance import SpanPlace, TracedChunk
 
 
 CONVERTED = "pdf"
@@ -92,29 +93,29 @@ def _needed(job: "JobDetail", kind: str) -> str:
     return job.outputs[kind]
 
 
-def _chosen(found: list[dict[str, Any]], chunk: str | None, job: "JobDetail", stage: str) -> list[dict[str, Any]]:
+def _chosen(found: "list[TracedChunk]", chunk: str | None, job: "JobDetail", stage: str) -> "list[TracedChunk]":
     if chunk is None:
         return found
-    chosen = [one for one in found if chunk in (one["chunk_id"], one["chunk_id"].rpartition("#")[2])]
+    chosen = [one for one in found if chunk in (one.chunk_id, one.chunk_id.rpartition("#")[2])]
     if not chosen:
         raise NoSuchOutput(job_id=job.job_id, stage=stage, detail=f"its {len(found)} chunks have none called {chunk!r}")
     return chosen
 
 
-def _show_chunks(found: list[dict[str, Any]], as_json: bool) -> None:
+def _show_chunks(found: "list[TracedChunk]", as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(list(map(asdict, found)))
         return
     for one in found:
-        section = " > ".join(one["section"]) or "no section"
-        print_text(f"{one['chunk_id']}  ({one['kind']}, {section})")
-        print_table(("place", "page", "box", "characters", "text"), (_place(place) for place in one["places"]))
+        section = " > ".join(one.section) or "no section"
+        print_text(f"{one.chunk_id}  ({one.kind}, {section})")
+        print_table(("place", "page", "box", "characters", "text"), (_place(place) for place in one.places))
         print_text("")
 
 
-def _place(place: Mapping[str, Any]) -> tuple[Any, ...]:
-    box = " ".join(f"{edge:.3f}" for edge in place["bbox"]) if place["bbox"] else ""
-    return place["element"], place["page"], box, f"{place['start']}-{place['end']}", place["text"]
+def _place(place: "SpanPlace") -> tuple[object, ...]:
+    box = " ".join(f"{edge:.3f}" for edge in place.bbox) if place.bbox else ""
+    return place.element, place.page, box, f"{place.start}-{place.end}", place.text
 
 
 def _show_blocks(document: "Document") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError, validate_call
 
@@ -56,7 +56,7 @@ class Reads:
         limit: int = 10,
         tenant: str = DEFAULT_TENANT,
         sources: list[str] | None = None,
-        filters: dict[str, Any] | None = None,
+        filters: dict[str, object] | None = None,
         per_document: int | None = None,
         fusion: str | None = None,
         weights: dict[str, float] | None = None,

@@ -91,7 +91,7 @@ class DagsterAccess:
 
     @property
     def _port(self) -> int:
-        return lab_ports(self._locations)[PROCESS.removesuffix("d")]
+        return lab_ports(self._locations).dagster
 
 
 def state_of(processes: Iterable[ProcessRow]) -> str:

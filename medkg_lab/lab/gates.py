@@ -1,9 +1,10 @@
 """All that speaks for or against opening a gate: its evidence, the document behind it, what would run, who touched it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
+import msgspec
 
 from medkg_lab.errors import LabError
 from medkg_lab.lab import artifacts
@@ -66,23 +67,34 @@ def _size(lab: Lab, sha256: str | None) -> int | None:
         return None
 
 
+class _Place(msgspec.Struct):
+    page: int | None = None
+
+
+class _Block(msgspec.Struct):
+    kind: str
+    place: _Place
+
+
+class _Document(msgspec.Struct):
+    title: str
+    schema_version: str
+    blocks: list[_Block]
+
+
 def _text(lab: Lab, sha256: str | None) -> tuple[Text | None, str]:
     """The document behind a gate; or what is wrong with it."""
     if not sha256:
         return None, ""
     try:
         seen = artifacts.preview(lab, sha256, MAX_BYTES)
-        document = orjson.loads(seen.text)
-        blocks = document["blocks"]
-        per_page: dict[int, int] = {}
-        for block in blocks:
-            page = int(block["place"].get("page") or 0)
-            per_page[page] = per_page.get(page, 0) + 1
-        tables = sum(block["kind"] == "table" for block in blocks)
-        return Text(document["title"], document["schema_version"], len(blocks), tables, per_page), ""
+        document = msgspec.json.decode(seen.text, type=_Document)
+        per_page = dict(Counter(block.place.page or 0 for block in document.blocks))
+        tables = sum(block.kind == "table" for block in document.blocks)
+        return Text(document.title, document.schema_version, len(document.blocks), tables, per_page), ""
     except LabError as error:
         return None, str(error)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+    except msgspec.DecodeError:
         return None, "it is not the document that it should be"
 
 

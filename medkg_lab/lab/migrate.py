@@ -2,10 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -34,8 +33,18 @@ class Row:
     reason: str | None = None
 
 
-def migrate(lab: Lab, path: Path, table: str | None = None) -> dict[str, Any]:
-    """Import all entries of `path` that are not in the ledger yet: {migrated, skipped, failed, rows}.
+@dataclass(frozen=True)
+class Migrated:
+    """How many rows became what, and each of them."""
+
+    migrated: int
+    skipped: int
+    failed: int
+    rows: Sequence[Row]
+
+
+def migrate(lab: Lab, path: Path, table: str | None = None) -> Migrated:
+    """Import all entries of `path` that are not in the ledger yet.
 
     The same file again changes nothing. Raises LabNotRunning and LegacyUnreadable.
     """
@@ -44,7 +53,8 @@ def migrate(lab: Lab, path: Path, table: str | None = None) -> dict[str, Any]:
     migration = _Migration(lab)
     rows = list(migration.migrate(entries(path, table)))
     counts = Counter(row.outcome for row in rows)
-    return {**{name: counts[name] for name in ("migrated", "skipped", "failed")}, "rows": [vars(row) for row in rows]}
+    migrated, skipped, failed = (counts[name] for name in ("migrated", "skipped", "failed"))
+    return Migrated(migrated, skipped, failed, rows)
 
 
 class _Migration:
@@ -53,7 +63,7 @@ class _Migration:
         self._topologies = lab.catalog.topologies()
         self._registered: set[str] = set()
 
-    def migrate(self, found: Iterable[dict[str, Any] | str]) -> Iterator[Row]:
+    def migrate(self, found: Iterable[Mapping[str, object] | str]) -> Iterator[Row]:
         """What becomes of each entry, in order; imported in groups."""
         group: list[tuple[int, LegacyEntry, ImportedJob]] = []
         for number, raw in enumerate(found, start=1):
@@ -61,7 +71,7 @@ class _Migration:
                 entry = LegacyEntry.model_validate(raw)
                 group.append((number, entry, self._imported(entry)))
             except (ValidationError, LabError) as error:
-                job_id = raw.get("job_id") if isinstance(raw, dict) else None
+                job_id = raw.get("job_id") if isinstance(raw, Mapping) else None
                 reason = raw if isinstance(raw, str) else _error_text(error)
                 yield Row(number, job_id if isinstance(job_id, str) else None, "failed", reason=reason)
             if len(group) >= AT_ONCE:

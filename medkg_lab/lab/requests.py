@@ -5,7 +5,6 @@ The comparison is pure; `collect` reads both sides.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from medkg_lab.bridge.intake import BOOKMARK, GROUP, NotARequest, parse
 from medkg_lab.bridge.offsets import PartitionPositions
@@ -59,7 +58,7 @@ class Compared:
 def compare(topic: str, queue: Queue, jobs: set[str]) -> Compared:
     """Compare the work queue `topic` with the ids of all jobs."""
     dead, waiting = 0, 0
-    differences: list[dict[str, Any]] = []
+    differences: list[dict[str, object]] = []
     for one in queue.requests:
         origin = f"{topic}/{one.partition}@{one.offset}"
         if not one.job_ids.isdisjoint(jobs):

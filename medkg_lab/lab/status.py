@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -14,14 +14,15 @@ from medkg_lab.broker.removals import REMOVALS, removals
 from medkg_lab.errors import LabError
 from medkg_lab.events import sinks
 from medkg_lab.lab import disk_use, retention
+from medkg_lab.lab.dagster_access import DagsterLink
 from medkg_lab.lab.facade import Lab
 from medkg_lab.lab.why import NOTHING, Blockers, why_breaker, why_disk, why_job, why_process, why_rate, why_removed
 from medkg_lab.ledger.answers import JobRow
 from medkg_lab.ledger.client import LedgerClient
 from medkg_lab.ledger.state import JobState
 from medkg_lab.models.circuits import CircuitState
-from medkg_lab.ports import lab_ports
-from medkg_lab.supervisor.answers import ProcessRow
+from medkg_lab.ports import LabPorts, lab_ports
+from medkg_lab.supervisor.answers import LabStatus, ProcessRow
 from medkg_lab.supervisor.decide import SILENT, State
 
 BLOCKED_SHOWN = 20
@@ -32,52 +33,112 @@ TIMEOUT_S = 3.0
 """Seconds to wait for the ledger: a status that hangs tells less than one that says who does not answer."""
 
 
-def status(lab: Lab, with_link: bool = True) -> dict[str, Any]:
-    """Everything `medkg-lab status` shows. Raises LabNotRunning; parts that cannot be asked now are null with the reason.
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """The lab's broker; `details` are what else its engine tells, by name."""
+
+    engine: str
+    bootstrap: str
+    durability: str
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What the lab takes by part, in bytes, and what of that is said of its budget."""
+
+    bytes: Mapping[str, int]
+    used: int
+    budget: int | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Jobs and gates by state, and how many events each view is behind."""
+
+    jobs: Mapping[str, int]
+    gates: Mapping[str, int]
+    lag: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabReport:
+    """Everything `medkg-lab status` shows; `counted` is None, and `ledger_error` says why, while the ledger cannot be asked."""
+
+    lab: LabStatus
+    broker: BrokerState
+    ports: LabPorts
+    disk_free_mb: int
+    logs_mb: float
+    disk: DiskUse
+    link: DagsterLink | None
+    counted: Counted | None
+    ledger_error: str | None
+
+    @property
+    def rss_mb(self) -> float:
+        """The memory of all processes."""
+        return round(sum(one.rss_mb or 0 for one in self.lab.processes), 1)
+
+    def to_json(self) -> dict[str, object]:
+        """The report as it is printed."""
+        broker = {
+            "engine": self.broker.engine,
+            "bootstrap": self.broker.bootstrap,
+            "durability": self.broker.durability,
+        }
+        answer: dict[str, object] = {
+            "home": self.lab.home,
+            "profile": self.lab.profile,
+            "processes": msgspec.to_builtins(self.lab.processes),
+            "rss_mb": self.rss_mb,
+            "broker": {**broker, **self.broker.details},
+            "ports": asdict(self.ports),
+            "disk_free_mb": self.disk_free_mb,
+            "logs_mb": self.logs_mb,
+            "disk": asdict(self.disk),
+            "notes": list(self.lab.notes),
+        }
+        answer |= asdict(self.counted) if self.counted else dict.fromkeys(("jobs", "gates", "lag"))
+        answer |= self.link.to_json() if self.link else {}
+        return answer if self.ledger_error is None else {**answer, "ledger_error": self.ledger_error}
+
+
+def status(lab: Lab, with_link: bool = True) -> LabReport:
+    """How the lab is. Raises LabNotRunning.
 
     `with_link` adds a one-time address of Dagster, of which there are not enough for whoever asks all the time.
     """
     supervised = lab.supervisor.status()
     engine = choose(lab.locations, lab.settings)
-    answer = {
-        "home": supervised.home,
-        "profile": supervised.profile,
-        "processes": msgspec.to_builtins(supervised.processes),
-        "rss_mb": round(sum(one.rss_mb or 0 for one in supervised.processes), 1),
-        "broker": {
-            "engine": lab.settings.broker.engine,
-            "bootstrap": str(lab.bootstrap),
-            "durability": engine.durability(),
-        }
-        | engine.details(),
-        "ports": lab_ports(lab.locations),
-        "disk_free_mb": int(free_mb(lab)),
-        "logs_mb": round(logs_mb(lab), 1),
-        "disk": _disk_use(lab),
-        "notes": list(supervised.notes),
-        "jobs": None,
-        "gates": None,
-        "lag": None,
-    }
-    if with_link:
-        answer |= lab.dagster.link().to_json()
-    ledgerd = supervised.process("ledgerd")
+    counted, ledger_error = _counted(lab, supervised.process("ledgerd"))
+    return LabReport(
+        lab=supervised,
+        broker=BrokerState(lab.settings.broker.engine, str(lab.bootstrap), engine.durability(), engine.details()),
+        ports=lab_ports(lab.locations),
+        disk_free_mb=int(free_mb(lab)),
+        logs_mb=round(logs_mb(lab), 1),
+        disk=_disk_use(lab),
+        link=lab.dagster.link() if with_link else None,
+        counted=counted,
+        ledger_error=ledger_error,
+    )
+
+
+def _counted(lab: Lab, ledgerd: ProcessRow | None) -> tuple[Counted | None, str | None]:
+    """What the ledger counts; or why it does not answer."""
     if ledgerd is not None and ledgerd.state == SILENT:
-        answer["ledger_error"] = why_process(ledgerd)
-        return answer
+        return None, why_process(ledgerd)
     try:
         ledger = LedgerClient(lab.locations.socket("ledger"), deadline=TIMEOUT_S)
         counts = ledger.counts()
         positions = ledger.positions() | _sink_positions(ledger)
     except LabError as error:
-        answer["ledger_error"] = str(error)
-        return answer
-    head = counts.head
-    answer["jobs"] = dict(counts.jobs)
-    answer["gates"] = dict(counts.gates)
+        return None, str(error)
     shown = ("outbox", "recorder", *(name for name in positions if name.startswith(sinks.READER)))
-    answer["lag"] = {name: head - int(positions.get(name, 0)) for name in shown}
-    return answer
+    lag = {name: counts.head - int(positions.get(name, 0)) for name in shown}
+    return Counted(dict(counts.jobs), dict(counts.gates), lag), None
 
 
 def _sink_positions(ledger: LedgerClient) -> dict[str, int]:
@@ -156,16 +217,11 @@ def free_mb(lab: Lab) -> float:
     return min(shutil.disk_usage(folder).free for folder in (lab.locations.data, lab.locations.state)) / 1e6
 
 
-def _disk_use(lab: Lab) -> dict[str, Any]:
-    """What the lab takes by part, in bytes, and what of that is said of its budget."""
+def _disk_use(lab: Lab) -> DiskUse:
     parts = disk_use.growing(lab.locations)
     budget = lab.settings.retention.disk_mib
-    return {
-        "bytes": parts,
-        "used": sum(parts.values()),
-        "budget": None if budget is None else budget * 1024 * 1024,
-        "says": retention.budget_words(parts, lab.settings.retention),
-    }
+    words = retention.budget_words(parts, lab.settings.retention)
+    return DiskUse(parts, sum(parts.values()), None if budget is None else budget * 1024 * 1024, words)
 
 
 def logs_mb(lab: Lab) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
+import msgspec
 import orjson
 
 from medkg_lab import linux
@@ -44,6 +45,24 @@ _FENCE = (
 )
 
 
+class Request(msgspec.Struct, frozen=True):
+    """A SELECT, on the copy of the views in a file and the archive as `archive_view` makes it."""
+
+    sql: str
+    parameters: list[Any]
+    limit: int
+    timeout_s: float
+    copy: str
+    archive_view: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why there is no result: the name of an error of this package, and its detail."""
+
+    error: str
+    detail: str
+
+
 def main() -> None:
     """Answer requests until stdin ends."""
     linux.die_with_parent()
@@ -53,12 +72,12 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints must not end up among the answers
     _write_message(answers, READY)
     while (request := read_message(requests)) is not None:
-        given = orjson.loads(request)
-        _bound_time(given["timeout_s"])
+        given = msgspec.json.decode(request, type=Request)
+        _bound_time(given.timeout_s)
         _write_message(answers, answer(archive, given))
 
 
-def answer(archive: str, given: dict[str, object]) -> bytes:
+def answer(archive: str, given: Request) -> bytes:
     """The answer to one request."""
     try:
         return b"R" + run(archive, given)
@@ -102,20 +121,20 @@ def _write_message(target: BinaryIO, message: bytes) -> None:
 
 def _error(error: LedgerError) -> bytes:
     detail = str(error.fields["detail"]).encode("utf-8", "backslashreplace").decode()
-    return b"E" + orjson.dumps({"error": type(error).__name__, "detail": detail[:MAX_DETAIL]})
+    return b"E" + msgspec.json.encode(Refusal(type(error).__name__, detail[:MAX_DETAIL]))
 
 
-def run(archive: str, given: dict[str, Any]) -> bytes:
+def run(archive: str, given: Request) -> bytes:
     """The result of one request, encoded. Raises LedgerError, duckdb.Error, and what encoding raises."""
-    with duckdb.connect(given["copy"], read_only=True) as connection:
+    with duckdb.connect(given.copy, read_only=True) as connection:
         for statement in _FENCE:
             connection.execute(statement.format(archive=archive)).fetchall()
-        check(connection, given["sql"])
-        connection.execute(given["archive_view"]).fetchall()
+        check(connection, given.sql)
+        connection.execute(given.archive_view).fetchall()
         # A SELECT may call functions: whatever they are, they may only read.
         connection.execute("BEGIN TRANSACTION READ ONLY")
-        connection.execute(given["sql"], given["parameters"])
-        return _encode(connection, given["limit"])
+        connection.execute(given.sql, given.parameters)
+        return _encode(connection, given.limit)
 
 
 def _encode(connection: duckdb.DuckDBPyConnection, limit: int) -> bytes:

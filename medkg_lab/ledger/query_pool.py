@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from medkg_lab import launch
 from medkg_lab.ledger.archive import quoted
 from medkg_lab.ledger.errors import LedgerError, QueryFailed, QueryRefused, QueryTimeout, QueryTooLarge
+from medkg_lab.ledger.query_child import Refusal
 from medkg_lab.ledger.view_copies import ViewCopies
 from medkg_lab.ledger.view_questions import archive_view
 from medkg_lab.ledger.views import Views
@@ -53,7 +55,7 @@ class QueryPool:
             except BaseException:
                 child.kill()
                 raise
-            refused = None if answer[:1] == b"R" else _revive(orjson.loads(answer[1:]))
+            refused = None if answer[:1] == b"R" else _revive(answer[1:])
             if isinstance(refused, QueryTooLarge) or len(answer) > LARGE_BYTES:
                 child.kill()  # it has had much memory, which it might keep
             else:
@@ -159,6 +161,7 @@ class _Child:
             self._process.kill()
 
 
-def _revive(answer: dict[str, str]) -> LedgerError:
+def _revive(answer: bytes) -> LedgerError:
+    refusal = msgspec.json.decode(answer, type=Refusal)
     kinds = {each.__name__: each for each in (QueryRefused, QueryFailed, QueryTooLarge)}
-    return kinds[answer["error"]](detail=answer["detail"])
+    return kinds[refusal.error](detail=refusal.detail)

@@ -123,13 +123,13 @@ def from_json(raw: Any) -> Event:
     return Event(head.seq, head.id, head.ts, data)
 
 
-def to_json(event: Event) -> dict[str, Any]:
+def to_json(event: Event) -> dict[str, object]:
     """The JSON object of an event."""
     head = {"seq": event.seq, "id": event.id, "ts": event.ts, "type": event.type, "stage": event.stage}
     return {**head, "batch": event.batch, "jobs": event.jobs, "data": data_to_json(event.data)}
 
 
-def draft_to_json(data: EventData) -> dict[str, Any]:
+def draft_to_json(data: EventData) -> dict[str, object]:
     """The JSON object of what an engine tells of its batch: {type, stage, jobs, data}."""
     return {"type": data.type, "stage": stage_of(data), "jobs": data.jobs, "data": data_to_json(data)}
 
@@ -146,7 +146,7 @@ _HEAD = ("seq", "id", "ts", "type", "stage", "batch")
 class _Draft(msgspec.Struct, frozen=True):
     type: str
     jobs: tuple[str, ...]
-    data: dict[str, Any]
+    data: dict[str, object]
     stage: str | None = None
 
 
@@ -156,7 +156,7 @@ class _Head(msgspec.Struct, frozen=True):
     ts: float
     type: str
     jobs: tuple[str, ...]
-    data: dict[str, Any]
+    data: dict[str, object]
     stage: str | None = None
     batch: str | None = None
 
@@ -180,10 +180,10 @@ def _data_fields(kind: EventType) -> list[tuple[str, Any]]:
 _FIELDS = {kind: _data_fields(kind) for kind in EventType}
 
 
-def data_to_json(data: EventData) -> dict[str, Any]:
+def data_to_json(data: EventData) -> dict[str, object]:
     """What stands in `data` of an event."""
     kind = data.type
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     for name, default in _FIELDS[kind]:
         value = getattr(data, name)
         if name == "entries":
@@ -193,7 +193,7 @@ def data_to_json(data: EventData) -> dict[str, Any]:
     return made
 
 
-def _entries_to_json(kind: EventType, entries: Sequence[Any]) -> dict[str, Any]:
+def _entries_to_json(kind: EventType, entries: Sequence[Any]) -> dict[str, object]:
     if kind is EventType.JOB_SUBMITTED:
         return {ROWS[kind]: [spec_to_json(spec) for spec in entries]}
     if kind is EventType.JOB_IMPORTED:
@@ -203,20 +203,20 @@ def _entries_to_json(kind: EventType, entries: Sequence[Any]) -> dict[str, Any]:
     return {column: [getattr(entry, name) for entry in entries] for name, column in COLUMNS[kind].items()}
 
 
-def imported_to_json(entry: ImportedJob) -> dict[str, Any]:
+def imported_to_json(entry: ImportedJob) -> dict[str, object]:
     """A job of an older ledger as it travels."""
     return {**_plain(entry), "spec": spec_to_json(entry.spec)}
 
 
 def imported_from_json(raw: Any) -> ImportedJob:
     """A job of an older ledger as it travels. Raises MalformedEvent."""
-    entry = _readable_import(raw)
+    entry, spec = _readable_import(raw)
     _refuse_more(entry, ImportedJob)
-    _refuse_more(entry["spec"], JobSpec)
+    _refuse_more(spec, JobSpec)
     return _convert(entry, ImportedJob)
 
 
-def spec_to_json(spec: JobSpec) -> dict[str, Any]:
+def spec_to_json(spec: JobSpec) -> dict[str, object]:
     """What a job was submitted with as it travels."""
     return {**_plain(spec), "submission": orjson.Fragment(spec.submission)}
 
@@ -228,7 +228,7 @@ def spec_from_json(raw: Any) -> JobSpec:
     return _convert(spec, JobSpec)
 
 
-def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
+def evidence_to_json(evidence: Evidence) -> dict[str, object]:
     """What stands behind a field, without what is not known."""
     found = {name: value for name, value in _plain(evidence).items() if value not in (None, ())}
     return {**found, "missing_pages": evidence.missing_pages} if evidence.document else found
@@ -248,7 +248,7 @@ def data_from_json(
     if record is None:
         raise MalformedEvent(detail=f"there is no event {kind!r:.80}")
     type_ = record.type
-    values: dict[str, Any] = upgraded(type_, jobs, data)
+    values: dict[str, object] = upgraded(type_, jobs, data)
     if type_ in ROWS:
         values["entries"] = _rows_from_json(type_, jobs, values.get(ROWS[type_]))
     elif type_ in COLUMNS:
@@ -267,10 +267,11 @@ def data_from_json(
 def _rows_from_json(kind: EventType, jobs: Sequence[str], raw: Any) -> list[Any]:
     if not isinstance(raw, list):
         raise MalformedEvent(detail=f"{kind}: {ROWS[kind]} is not a list")
-    readable = _readable_spec if kind is EventType.JOB_SUBMITTED else _readable_import
-    rows = [readable(each) for each in raw]
-    named = [each.get("job_id") if kind is EventType.JOB_SUBMITTED else each["spec"].get("job_id") for each in rows]
-    if named != list(jobs):
+    if kind is EventType.JOB_SUBMITTED:
+        rows = specs = [_readable_spec(each) for each in raw]
+    else:
+        rows, specs = map(list, zip(*map(_readable_import, raw), strict=True)) if raw else ([], [])
+    if [spec.get("job_id") for spec in specs] != list(jobs):
         raise MalformedEvent(detail=f"{kind}: {ROWS[kind]} is not about the jobs that it names")
     return rows
 
@@ -286,7 +287,7 @@ def _columns_from_json(kind: EventType, jobs: Sequence[str], data: Mapping[str, 
     return list(zip(jobs, *lists, strict=True))
 
 
-def upgraded(kind: EventType, jobs: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
+def upgraded(kind: EventType, jobs: Sequence[str], data: Mapping[str, Any]) -> dict[str, object]:
     """The data of an event as this version writes it, from that of any older one: what it did not tell is filled in."""
     match kind:
         case EventType.JOB_CLAIMED:
@@ -307,7 +308,7 @@ def upgraded(kind: EventType, jobs: Sequence[str], data: Mapping[str, Any]) -> d
             return dict(data)
 
 
-def _readable_spec(raw: Any) -> dict[str, Any]:
+def _readable_spec(raw: Any) -> dict[str, object]:
     if not isinstance(raw, dict) or not isinstance(raw.get("submission"), dict):
         raise MalformedEvent(detail="a job spec has no submission")
     try:
@@ -316,10 +317,12 @@ def _readable_spec(raw: Any) -> dict[str, Any]:
         raise MalformedEvent(detail=f"the submission of a job spec: {error}") from None
 
 
-def _readable_import(raw: Any) -> dict[str, Any]:
+def _readable_import(raw: Any) -> tuple[dict[str, object], dict[str, object]]:
+    """The entry, and the spec in it."""
     if not isinstance(raw, dict):
         raise MalformedEvent(detail="an entry is not an object")
-    return {**raw, "spec": _readable_spec(raw.get("spec"))}
+    spec = _readable_spec(raw.get("spec"))
+    return {**raw, "spec": spec}, spec
 
 
 def _refuse_more(raw: Mapping[str, Any], kind: type) -> None:
@@ -328,7 +331,7 @@ def _refuse_more(raw: Mapping[str, Any], kind: type) -> None:
         raise MalformedEvent(detail=f"{kind.__name__} has no {', '.join(sorted(more))}")
 
 
-def _plain(record: Any) -> dict[str, Any]:
+def _plain(record: Any) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__slots__}
 
 

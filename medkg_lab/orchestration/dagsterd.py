@@ -49,7 +49,7 @@ def main() -> None:
     stopping.listen()
     limit_repeated_lines()
     open_files = linux.raise_open_files()
-    chosen = lab_ports(locations)["dagster"]
+    chosen = lab_ports(locations).dagster
     sockets = listeners(chosen)
     began = time.monotonic()
     with contextlib.ExitStack() as stack:

@@ -117,7 +117,7 @@ class WebGuard:
         if verdict is not Verdict.ALLOWED:
             self._note_refusal(scope, verdict.value)
             await _refuse(scope, verdict, send)
-        elif scope["type"] == "websocket":
+        elif asked.is_websocket:
             await self._serve_websocket(scope, receive, send)
         elif codes and asked.method == "GET":
             await self._log_in(scope, codes, asked, send)
@@ -148,7 +148,7 @@ class WebGuard:
             method=scope.get("method", "GET"),
             path=scope["path"],
             has_query=bool(scope.get("query_string")),
-            is_websocket=scope["type"] == "websocket",
+            is_websocket=_is_websocket(scope),
             token=caller is not None or (given is not None and self._is_own(given)),
             scoped=caller is None or caller.may(guard.Scope.READ),
             session=session and own,
@@ -204,6 +204,10 @@ class WebGuard:
             await self._app(scope, receive, send)
         finally:
             self._websockets -= 1
+
+
+def _is_websocket(scope: Scope) -> bool:
+    return bool(scope["type"] == "websocket")
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
@@ -275,7 +279,7 @@ def _safe_path(raw: bytes) -> str:
 
 
 async def _refuse(scope: Scope, verdict: Verdict, send: Send) -> None:
-    if scope["type"] == "websocket":
+    if _is_websocket(scope):
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
     status, text = _REFUSALS[verdict]
@@ -283,7 +287,7 @@ async def _refuse(scope: Scope, verdict: Verdict, send: Send) -> None:
 
 
 async def _refuse_token(scope: Scope, error: TokenRefused | KeysUnavailable, send: Send) -> None:
-    if scope["type"] == "websocket":
+    if _is_websocket(scope):
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
     elif isinstance(error, TokenRefused):
         await _answer(send, 401, [*_BAD_TOKEN, (b"cache-control", b"no-store")], f"{error}\n")

@@ -57,10 +57,10 @@ class _Reader:
         return lines
 
 
-def read_pages(path: Path, pages: Sequence[int]) -> dict[str, Any]:
+def read_pages(path: Path, pages: Sequence[int]) -> dict[str, object]:
     """The blocks of each of the pages (from 0) that has readable text, and a note of how sure they are."""
     reader = _Reader()
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     with pypdfium2.PdfDocument(path) as document:
         for index in pages:
             try:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
-from typing import Any
 
 from medkg_lab.pdf.glyphs import Glyph
 from medkg_lab.pdf.grid import read_grid
@@ -52,7 +51,7 @@ class Line:
         return self.box[3] - self.box[1]
 
 
-def blocks_of(lines: Sequence[Line], is_first: bool = False) -> Iterator[dict[str, Any]]:
+def blocks_of(lines: Sequence[Line], is_first: bool = False) -> Iterator[dict[str, object]]:
     """The lines of a page as blocks of the middle JSON in reading order; `is_first` for the page that may have a title."""
     if not lines:
         return

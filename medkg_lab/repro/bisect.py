@@ -1,8 +1,7 @@
 """Finding the change that makes the difference: among versions in order, the first whose run differs from the oldest one's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medkg_lab.repro.diff import Divergence
 from medkg_lab.repro.errors import NothingToBisect
@@ -44,7 +43,7 @@ class Finding:
     first: Divergence | None
     tried: list[Tried]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, object]:
         """The finding as JSON values."""
         tried = [vars(one) for one in self.tried]
         first = vars(self.first) if self.first else None

@@ -1,7 +1,7 @@
 """Two runs side by side: the first divergence, then the rest by stage."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
@@ -65,7 +65,7 @@ class Report:
             found.setdefault(one.stage, []).append(one)
         return found
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, object]:
         """The report as JSON values."""
         listed = [asdict(one) for one in self.divergences]
         head = {"a": self.a, "b": self.b, "compared": self.compared, "answered_from_recording": self.marked}

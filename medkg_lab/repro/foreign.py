@@ -74,10 +74,10 @@ def _event(event: BaseCloudEvent) -> StageEvent:
     )
 
 
-def _non_empty(value: dict[str, Any]) -> dict[str, Any]:
+def _non_empty(value: dict[str, object]) -> dict[str, object]:
     """The CloudEvent that a line holds, in the JSON format; what a lenient writer skipped or wrote otherwise is put right."""
     headers = _headers(value.get("headers"))
-    attributes: dict[str, Any] = {
+    attributes: dict[str, object] = {
         name[3:].lower(): one for name, one in headers.items() if name.lower().startswith(_CE)
     }
     body = _body(value.get("payload", value.get("value")))
@@ -86,7 +86,7 @@ def _non_empty(value: dict[str, Any]) -> dict[str, Any]:
     else:
         inner = body if isinstance(body, dict) and "type" in body else value
         attributes = {str(name).lower(): one for name, one in inner.items()}
-    made: dict[str, Any] = {
+    made: dict[str, object] = {
         name: str(one) for name, one in attributes.items() if one not in (None, "") and _NAME.fullmatch(name)
     }
     made |= {name: attributes[name] for name in ("data", "data_base64") if name in attributes}
@@ -95,7 +95,7 @@ def _non_empty(value: dict[str, Any]) -> dict[str, Any]:
     return {"source": "/", **made}
 
 
-def _object(data: Any) -> dict[str, Any]:
+def _object(data: Any) -> dict[str, object]:
     """The object that an event's data is, or holds as text; an empty one for anything else."""
     if isinstance(data, str | bytes):
         try:
@@ -105,7 +105,7 @@ def _object(data: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _small(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def _small(attributes: Mapping[str, Any]) -> dict[str, object]:
     """The attributes that say more than the data does."""
     return {name: attributes[name] for name in ("pipeline", "pipelineversion", "tenantid") if name in attributes}
 

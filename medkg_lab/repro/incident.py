@@ -177,7 +177,7 @@ class Incident:
     def settings(self) -> Mapping[str, Any]:
         """The settings that the stages ran by."""
         path = self.folder / names.SETTINGS
-        found: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        found: dict[str, object] = orjson.loads(path.read_bytes()) if path.is_file() else {}
         return found
 
     @cached_property

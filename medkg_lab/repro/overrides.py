@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from medkg_lab.repro.errors import BadChoice
 from medkg_lab.resilience.policies import Policies
@@ -44,11 +43,11 @@ class ReplayOverrides:
         """Whether definitions and stages are those of the incident."""
         return not (self.topologies or self.policies or self.uses or self.live)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The choices as JSON values, without those that are not made."""
         from medkg_lab.topology.versions import content_version, version_of
 
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "from": self.start,
             "until": self.until,
             "live": sorted(self.live),

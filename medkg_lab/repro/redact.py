@@ -57,11 +57,8 @@ def redact(archive: Archive) -> Redaction:
     members = worker.members()
     counts = dict(sorted(worker.pseudonyms.counts.items()))
     unsure = worker.unsure()
-    report: dict[str, Any] = {
-        "counts": counts,
-        "changed_chunks": worker.changed_chunks(),
-        "stand_ins": sorted(set(worker.stand_ins)),
-    }
+    changed_chunks, stand_ins = worker.changed_chunks(), sorted(set(worker.stand_ins))
+    report: dict[str, object] = {"counts": counts, "changed_chunks": changed_chunks, "stand_ins": stand_ins}
     report |= {"not_sought": NOT_SOUGHT, "unsure": len(unsure)}
     members[names.REDACTION] = orjson.dumps(report, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     for name, data in members.items():
@@ -69,7 +66,7 @@ def redact(archive: Archive) -> Redaction:
             raise RedactionIncomplete(count=len(left), part=name)
     jobs = tuple(JobEntry(**worker.value(job.model_dump(mode="json"))) for job in archive.manifest.jobs)
     missing = tuple(worker.text(one) for one in archive.manifest.missing)
-    redacted = Redacted(counts=counts, changed_chunks=tuple(report["changed_chunks"]))
+    redacted = Redacted(counts=counts, changed_chunks=tuple(changed_chunks))
     changes = {"jobs": jobs, "missing": missing, "redacted": redacted, "files": entries(members)}
     made = Manifest.model_validate({**vars(archive.manifest), **changes})
     if left := worker.pseudonyms.survivors(made.encode().decode()):

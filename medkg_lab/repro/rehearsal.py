@@ -1,8 +1,8 @@
 """What other policies, or a changed pipeline, would have made of recorded jobs: side by side with what they made of them then."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from medkg_lab.repro.overrides import ReplayOverrides
 from medkg_lab.repro.runs import RECORDED, Run
@@ -43,7 +43,7 @@ class Rehearsal:
     unrecorded: list[str]
     divergences: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, object]:
         """The rehearsal as JSON values."""
         sides = {"before": vars(self.before), "after": vars(self.after)}
         outcomes = [vars(one) for one in self.outcomes]

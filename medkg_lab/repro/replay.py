@@ -258,7 +258,7 @@ class Replay:
         if not batch.lost:
             executor.finish()
 
-    def _fields(self, job: _Job, moment: float) -> dict[str, Any]:
+    def _fields(self, job: _Job, moment: float) -> Mapping[str, object]:
         """The job's fields as they were when its batch was claimed."""
         owner = job.document.job_id
         return {name: value for ts, of, name, value in self.history.fields if of == owner and ts <= moment}

@@ -1,7 +1,6 @@
 """The one place that turns what the lab's processes answer into the records of the Python API."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from medkg_lab.knowledge.answers import (
     Connection,
@@ -14,12 +13,12 @@ from medkg_lab.knowledge.answers import (
     PathEdge,
     PublishedDocument,
 )
+from medkg_lab.lab.status import LabReport
 from medkg_lab.lab.submit import SubmitOutcome
 from medkg_lab.ledger.answers import GateRow, JobDetail, JobGate, JobRow
 from medkg_lab.ledger.state import StageRun
 from medkg_lab.sdk import records
 
-Answer = Mapping[str, Any]
 _STATEMENT = ("source", "relation", "target", "doc_id", "title", "chunk_id", "evidence")
 
 
@@ -161,13 +160,12 @@ def graph(answer: GraphExport) -> records.GraphExport:
     return records.GraphExport(tuple(map(node, answer.nodes)), tuple(map(edge, answer.edges)), answer.truncated)
 
 
-def health(status: Answer, published: Mapping[str, int]) -> records.Health:
+def health(status: LabReport, published: Mapping[str, int]) -> records.Health:
     """The lab's state as `lab.status` has it."""
     names = ("name", "state", "pid", "restarts", "rss_mb", "port", "reason")
-    processes = tuple(records.Process(**{name: one[name] for name in names}) for one in status["processes"])
-    return records.Health(
-        str(status["home"]), status["profile"], processes, status["jobs"] or {}, status["gates"] or {}, published
-    )
+    processes = tuple(records.Process(**{name: getattr(one, name) for name in names}) for one in status.lab.processes)
+    jobs, gates = (status.counted.jobs, status.counted.gates) if status.counted else ({}, {})
+    return records.Health(status.lab.home, status.lab.profile, processes, jobs, gates, published)
 
 
 def jobs(answers: Iterable[JobRow]) -> tuple[records.Job, ...]:

@@ -5,6 +5,7 @@ their numbers (pandas). Both are brought back to studies.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -44,17 +45,18 @@ def is_study(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(_only(value.get("protocolSection")), dict)
 
 
-def study_key(study: dict[str, Any]) -> str:
+def study_key(study: Mapping[str, object]) -> str:
     """The study's NCT id, or an empty string when it has none."""
     try:
-        module = unwrapped(study)["protocolSection"].get("identificationModule")
+        protocol = unwrapped(study).get("protocolSection")
     except ColumnWise:
         return ""
+    module = protocol.get("identificationModule") if isinstance(protocol, dict) else None
     found = module.get("nctId") if isinstance(module, dict) else None
     return found if isinstance(found, str) and NCT_ID.fullmatch(found) else ""
 
 
-def unwrapped(study: dict[str, Any]) -> dict[str, Any]:
+def unwrapped(study: Mapping[str, object]) -> Mapping[str, object]:
     """`study` with its values out of the lists that a data frame put around each; itself when there are none.
 
     Raises ColumnWise when a field that has one value in every study has several.
@@ -101,7 +103,7 @@ def members(value: Any) -> list[Any] | None:
     return items
 
 
-def _numbered(value: dict[str, Any]) -> list[Any] | None:
+def _numbered(value: Mapping[str, object]) -> list[Any] | None:
     """The rows of a data frame written by pandas: row numbers outside (`index`), or inside each section (`columns`)."""
     if value and all(map(str.isdecimal, value)):
         return list(value.values())

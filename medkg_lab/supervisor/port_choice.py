@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from medkg_lab import ports, settings
 from medkg_lab.broker.engine import kind
@@ -25,7 +26,7 @@ def choose_ports(locations: Locations, chosen: Settings) -> list[str]:
     if engine.runs_here:
         given["broker"] = chosen.ports.broker
     is_first = not (locations.state / ports.PORTS).exists()
-    kept = lab_ports(locations)
+    kept = asdict(lab_ports(locations))
     fixed = {name: port for name, port in given.items() if port is not None}
     for name, port in fixed.items():
         if problem := problem_with(port):

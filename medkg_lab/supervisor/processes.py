@@ -44,7 +44,7 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
     numbers = lab_ports(locations)
     broker_argv = choose(locations, settings).argv()
     broker = (
-        ProcessSpec("broker", tuple(broker_argv), port=numbers["broker"], niceness=BACKGROUND_NICENESS)
+        ProcessSpec("broker", tuple(broker_argv), port=numbers.broker, niceness=BACKGROUND_NICENESS)
         if broker_argv
         else None
     )
@@ -82,6 +82,6 @@ def lab_processes(locations: Locations, settings: Settings) -> tuple[ProcessSpec
         ),
         ours("engine-network", "engine", "--name", "engine-network", "--lane", "network", after=("ledgerd",)),
         ours("pdf", "pdf", after=(*queue, "ledgerd"), after_outcome=loaded),
-        ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers["dagster"]),
+        ours("dagsterd", "orchestration", after=("ledgerd",), port=numbers.dagster),
         *(ours(name, name, port=_port(name, settings), niceness=BACKGROUND_NICENESS) for name in readers),
     )

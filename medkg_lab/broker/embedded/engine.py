@@ -64,7 +64,7 @@ def embedded_engine(locations: Locations, settings: Settings) -> EmbeddedEngine:
         lab = credentials.password_file(locations, credentials.LAB_ACCOUNT)
         passwords = PasswordFiles(lab, producer_password_file(broker, locations))
         login = scram_login(credentials.LAB_ACCOUNT, credentials.password(lab))
-    port = lab_ports(locations)["broker"]
+    port = lab_ports(locations).broker
     return EmbeddedEngine(
         embedded_folder(locations),
         Address(f"127.0.0.1:{port}", tuple(login.items()), port),

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from medkg_lab.broker.embedded import disk
 from medkg_lab.broker.embedded.batch import MAGIC, Batch, fault, read_header
 from medkg_lab.broker.embedded.errors import Damaged
 from medkg_lab.broker.embedded.producers import Producers
-from medkg_lab.broker.embedded.segment import SUFFIX, Segment
+from medkg_lab.broker.embedded.segment import SUFFIX, Segment, SegmentSummary
 from medkg_lab.files import replace_private
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,9 @@ class Recovered:
 def recover(folder: Path, producer_limit: int) -> Recovered:
     """Read the partition in `folder`. Raises Damaged when it is not what a crash can leave, and OSError."""
     bases = sorted(int(path.stem) for path in folder.glob("[0-9]*" + SUFFIX))
-    summary = _pop_checkpoint(folder)
-    if summary is not None and bases:
-        found = _restored(folder, summary, bases, producer_limit)
+    content = _pop_checkpoint(folder)
+    if content is not None and bases:
+        found = _restored(folder, content, bases, producer_limit)
         if found is not None:
             return found
     return _read_all(folder, bases, producer_limit)
@@ -49,15 +50,22 @@ def recover(folder: Path, producer_limit: int) -> Recovered:
 
 def write_checkpoint(folder: Path, segments: list[Segment], producers: Producers) -> None:
     """Keep what `recover` would find out by reading; only for a log that is wholly durable. Raises OSError."""
-    summary = {
-        "format": _FORMAT,
-        "segments": [segment.summary() for segment in segments],
-        "producers": producers.summary(),
-    }
+    summary = _Checkpoint(_FORMAT, [segment.summary() for segment in segments], producers.summary())
     replace_private(folder / CHECKPOINT, orjson.dumps(summary), durable=True)
 
 
-def _pop_checkpoint(folder: Path) -> dict[str, object] | None:
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    format: int
+    segments: list[SegmentSummary]
+    producers: list[Any]
+
+
+class _Head(msgspec.Struct):
+    format: object
+
+
+def _pop_checkpoint(folder: Path) -> bytes | None:
     """Read and remove the checkpoint: it holds until the first write, so a crash from here on must not find it."""
     path = folder / CHECKPOINT
     try:
@@ -67,33 +75,33 @@ def _pop_checkpoint(folder: Path) -> dict[str, object] | None:
     path.unlink()
     disk.sync_folder(folder)
     try:
-        summary = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        return content if msgspec.json.decode(content, type=_Head).format == _FORMAT else None
+    except msgspec.DecodeError:
         return None
-    return summary if isinstance(summary, dict) and summary.get("format") == _FORMAT else None
 
 
-def _restored(folder: Path, summary: dict[str, Any], bases: list[int], producer_limit: int) -> Recovered | None:
+def _restored(folder: Path, content: bytes, bases: list[int], producer_limit: int) -> Recovered | None:
     """What the checkpoint says, if it is about these files; None for a damaged one, so that the files are read."""
     try:
-        if [entry["base"] for entry in summary["segments"]] == bases:
-            return _restore(folder, summary, producer_limit)
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
+        checkpoint = msgspec.json.decode(content, type=_Checkpoint)
+        if [entry.base for entry in checkpoint.segments] == bases:
+            return _restore(folder, checkpoint, producer_limit)
+    except (msgspec.ValidationError, TypeError, ValueError, OverflowError):
         log.warning("the checkpoint of %s is damaged: its files are read instead", folder)
     return None
 
 
-def _restore(folder: Path, summary: dict[str, Any], producer_limit: int) -> Recovered | None:
+def _restore(folder: Path, checkpoint: _Checkpoint, producer_limit: int) -> Recovered | None:
     segments = []
-    for entry in summary["segments"]:
-        segment = Segment(folder, entry["base"])
-        if segment.path.stat().st_size != entry["size"]:
+    for entry in checkpoint.segments:
+        segment = Segment(folder, entry.base)
+        if segment.path.stat().st_size != entry.size:
             return None
         segment.restore(entry)
         segment.read_age()
         segments.append(segment)
     producers = Producers(producer_limit)
-    producers.restore(summary["producers"])
+    producers.restore(checkpoint.producers)
     segments[-1].open()
     return Recovered(segments, producers)
 

@@ -5,8 +5,8 @@ import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medkg_lab.broker.embedded import disk
 from medkg_lab.broker.embedded.batch import ASSIGNED, HEADER_BYTES, LEADER_EPOCH, Batch, read_header
@@ -18,6 +18,17 @@ INDEX_INTERVAL_BYTES = 4096
 """Bytes of log per index entry: a search walks over that many bytes of headers at most, plus one batch."""
 _WALK_BYTES = 64 * 1024
 _NO_TIME = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSummary:
+    """A segment in a checkpoint: its first offset, its bytes, the next offset, its newest time, and the columns of its index."""
+
+    base: int
+    size: int
+    next: int
+    time: int
+    index: tuple[list[int], list[int], list[int]]
 
 
 class Segment:
@@ -156,26 +167,20 @@ class Segment:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> "SegmentSummary":
         """What a checkpoint keeps of this segment."""
-        index = [self._offsets.tolist(), self._positions.tolist(), self._times_before.tolist()]
-        return {
-            "base": self.base_offset,
-            "size": self.size,
-            "next": self.next_offset,
-            "time": self.max_timestamp,
-            "index": index,
-        }
+        index = (self._offsets.tolist(), self._positions.tolist(), self._times_before.tolist())
+        return SegmentSummary(self.base_offset, self.size, self.next_offset, self.max_timestamp, index)
 
-    def restore(self, summary: dict[str, Any]) -> None:
+    def restore(self, summary: "SegmentSummary") -> None:
         """Take over a summary that was made of this very file; what it lists was durable.
 
-        Raises KeyError, TypeError and ValueError for a damaged one.
+        Raises ValueError and OverflowError for a damaged one.
         """
-        self.size = self.durable_size = int(summary["size"])
-        self.next_offset = int(summary["next"])
-        self.max_timestamp = int(summary["time"])
-        offsets, positions, times_before = (array("q", column) for column in summary["index"])
+        self.size = self.durable_size = summary.size
+        self.next_offset = summary.next
+        self.max_timestamp = summary.time
+        offsets, positions, times_before = (array("q", column) for column in summary.index)
         if not len(offsets) == len(positions) == len(times_before):
             raise ValueError("the columns of its index have different lengths")
         self._offsets, self._positions, self._times_before = offsets, positions, times_before

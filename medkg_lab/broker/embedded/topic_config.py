@@ -50,13 +50,18 @@ class Number:
     high: int
 
 
+_MAX_MESSAGE_BYTES = Number(default=1_048_588, low=1024, high=15 * 1024 * 1024)
+_RETENTION_BYTES = Number(default=-1, low=-1, high=2**62)
+_RETENTION_MS = Number(default=7 * _DAY_MS, low=-1, high=2**62)
+_SEGMENT_BYTES = Number(default=64 * 1024 * 1024, low=1024, high=2**30)
+_SEGMENT_MS = Number(default=7 * _DAY_MS, low=1, high=2**62)
 NUMBERS = {
-    "max.message.bytes": Number(default=1_048_588, low=1024, high=15 * 1024 * 1024),
-    "retention.bytes": Number(default=-1, low=-1, high=2**62),
-    "retention.ms": Number(default=7 * _DAY_MS, low=-1, high=2**62),
+    "max.message.bytes": _MAX_MESSAGE_BYTES,
+    "retention.bytes": _RETENTION_BYTES,
+    "retention.ms": _RETENTION_MS,
     **{name: Number(default=value, low=-1, high=2**63 - 1) for name, value in _WITHOUT_EFFECT.items()},
-    "segment.bytes": Number(default=64 * 1024 * 1024, low=1024, high=2**30),
-    "segment.ms": Number(default=7 * _DAY_MS, low=1, high=2**62),
+    "segment.bytes": _SEGMENT_BYTES,
+    "segment.ms": _SEGMENT_MS,
 }
 
 
@@ -64,11 +69,11 @@ NUMBERS = {
 class TopicConfig:
     """What a partition has to know of its topic's settings; sizes in bytes, times in milliseconds."""
 
-    max_message_bytes: int = NUMBERS["max.message.bytes"].default
-    retention_bytes: int = NUMBERS["retention.bytes"].default
-    retention_ms: int = NUMBERS["retention.ms"].default
-    segment_bytes: int = NUMBERS["segment.bytes"].default
-    segment_ms: int = NUMBERS["segment.ms"].default
+    max_message_bytes: int = _MAX_MESSAGE_BYTES.default
+    retention_bytes: int = _RETENTION_BYTES.default
+    retention_ms: int = _RETENTION_MS.default
+    segment_bytes: int = _SEGMENT_BYTES.default
+    segment_ms: int = _SEGMENT_MS.default
     deletes: bool = True
     """Whether records may go by age or size at all."""
 

@@ -1,7 +1,7 @@
 """An installed Redpanda, as an engine of the lab."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from medkg_lab import launch, ports
 from medkg_lab.broker.address import Address
@@ -62,9 +62,9 @@ def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
     further = ports.redpanda_ports(locations)
     plan = Plan(
         folder=folder(locations) / "redpanda",
-        kafka=ports.lab_ports(locations)["broker"],
-        rpc=further["rpc"],
-        admin=further["admin"],
+        kafka=ports.lab_ports(locations).broker,
+        rpc=further.rpc,
+        admin=further.admin,
         memory_mib=settings.broker.redpanda_memory_mib,
         auto_create_topics=settings.broker.auto_create_topics,
     )
@@ -72,7 +72,7 @@ def redpanda_engine(locations: Locations, settings: Settings) -> RedpandaEngine:
 
 
 def _renew_taken_ports(locations: Locations) -> None:
-    if any(map(problem_with, ports.redpanda_ports(locations).values())):
+    if any(map(problem_with, asdict(ports.redpanda_ports(locations)).values())):
         ports.renew_redpanda_ports(locations)
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from dataclasses import asdict, astuple
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_fields, print_json, print_json_line, print_note, print_table, print_text
@@ -12,6 +12,7 @@ from medkg_lab.errors import LabError
 from medkg_lab.text import one_line
 
 if TYPE_CHECKING:
+    from medkg_lab.broker.record import TextRecord
     from medkg_lab.lab.facade import Lab
 
 
@@ -100,22 +101,22 @@ def _tail(args: argparse.Namespace) -> int:
     bootstrap = _lab(args).bootstrap
     if args.follow or args.count == 0:
         for record in client.follow(bootstrap, args.topic, args.count):
-            print_json_line(record.as_text()) if args.json else show(record.as_text())
+            print_json_line(asdict(record.as_text())) if args.json else show(record.as_text())
             sys.stdout.flush()
     found = [record.as_text() for record in client.tail(bootstrap, args.topic, args.count)]
     if args.json:
-        print_json(found)
+        print_json([asdict(one) for one in found])
         return exit_codes.OK
     for one in found:
         show(one)
     return exit_codes.OK
 
 
-def show(record: dict[str, Any]) -> None:
-    """Print a record as `Record.as_text` gives it on a line, and its headers below it; what a value has of line ends is made
+def show(record: "TextRecord") -> None:
+    """Print a record on a line, and its headers below it; what a value has of line ends is made
     blanks, so that it cannot pass for further records."""
-    print(one_line(f"{record['partition']}@{record['offset']} {_shown(record['key'])}  {_shown(record['value'])}"))
-    for name, value in record["headers"]:
+    print(one_line(f"{record.partition}@{record.offset} {_shown(record.key)}  {_shown(record.value)}"))
+    for name, value in record.headers:
         print("    " + one_line(f"{name}: {_shown(value)}"))
 
 
@@ -134,9 +135,9 @@ def _produce(args: argparse.Namespace) -> int:
     value = record_value(args.value, args.topic)
     place = produce(lab.bootstrap, args.topic, value, key=None if args.key is None else args.key.encode())
     if args.json:
-        print_json(place)
+        print_json(asdict(place))
     else:
-        print_note(f"written to partition {place['partition']}, offset {place['offset']}")
+        print_note(f"written to partition {place.partition}, offset {place.offset}")
     return exit_codes.OK
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from medkg_lab import exit_codes
@@ -92,7 +93,7 @@ def _show(args: argparse.Namespace) -> int:
     return exit_codes.OK if found else exit_codes.FAILED
 
 
-def fields_of(gate: "GateRow") -> dict[str, Any]:
+def fields_of(gate: "GateRow") -> Mapping[str, object]:
     """A gate as it is printed: its moments as people write them."""
     from medkg_lab.ledger.answers import to_json
 

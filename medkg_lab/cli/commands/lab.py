@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.numbers import MOST, between, seconds
@@ -27,6 +27,7 @@ from medkg_lab.logs import FORMATS
 
 if TYPE_CHECKING:
     from medkg_lab.lab.facade import Lab
+    from medkg_lab.lab.status import LabReport
     from medkg_lab.supervisor.answers import ProcessRow
 
 
@@ -131,14 +132,13 @@ def _status(args: argparse.Namespace) -> int:
 
     lab = Lab.at(args.home, deadline=status.TIMEOUT_S)
     found = status.status(lab)
-    if args.why:
-        found["why"] = status.blockers(lab)
+    why = {"why": status.blockers(lab)} if args.why else {}
     if args.json:
-        print_json(found)
+        print_json({**found.to_json(), **why})
         return exit_codes.OK
     _print_status(found)
-    if args.why:
-        print_text("\n" + ("\n".join(found["why"]) or "Nothing is waiting."))
+    for sentences in why.values():
+        print_text("\n" + ("\n".join(sentences) or "Nothing is waiting."))
     return exit_codes.OK
 
 
@@ -150,32 +150,35 @@ def _watch(args: argparse.Namespace) -> int:
     while True:
         found = status.status(lab, with_link=False)
         if args.json:
-            print_json_line(found)
+            print_json_line(found.to_json())
         else:
             print_styled("\x1b[H\x1b[2J" if sys.stdout.isatty() else "")
             _print_status(found)
         time.sleep(args.every)
 
 
-def _print_status(found: Mapping[str, Any]) -> None:
+def _print_status(found: "LabReport") -> None:
     columns = ("process", "state", "pid", "restarts", "MB", "port", "reason")
-    keys = ("name", "state", "pid", "restarts", "rss_mb", "port", "reason")
-    print_table(columns, (tuple(one[key] for key in keys) for one in found["processes"]))
-    print_text(
-        f"\nprofile {found['profile']}, {found['rss_mb']} MB of memory in all, {found['disk_free_mb']} MB of disk left"
+    rows = (
+        (one.name, one.state, one.pid, one.restarts, one.rss_mb, one.port, one.reason) for one in found.lab.processes
     )
-    print_text(found["disk"]["says"])
-    print_text(f"broker {found['broker']['engine']}: {found['broker']['durability']}")
-    print_text(f"Kafka: {found['broker']['bootstrap']} (`medkg-lab broker access` shows how a producer logs in)")
-    if access := found["broker"].get("access"):
+    print_table(columns, rows)
+    print_text(
+        f"\nprofile {found.lab.profile}, {found.rss_mb} MB of memory in all, {found.disk_free_mb} MB of disk left"
+    )
+    print_text(found.disk.says)
+    print_text(f"broker {found.broker.engine}: {found.broker.durability}")
+    print_text(f"Kafka: {found.broker.bootstrap} (`medkg-lab broker access` shows how a producer logs in)")
+    if access := found.broker.details.get("access"):
         print_text(f"broker access: {access}")
     for name in ("jobs", "gates", "lag"):
-        counts = found[name]
-        if counts is None:
-            print_text(f"{name}: not known now ({found.get('ledger_error', '')})")
+        if found.counted is None:
+            print_text(f"{name}: not known now ({found.ledger_error or ''})")
         else:
+            counts: Mapping[str, int] = getattr(found.counted, name)
             print_text(f"{name}: " + (", ".join(f"{count} {what}" for what, count in counts.items()) or "none"))
-    print_dagster(found.get("dagster_url"), found.get("dagster_error"))
+    link = found.link
+    print_dagster(link.url if link else None, link.error if link else None)
 
 
 def print_dagster(url: str | None, error: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,14 +63,14 @@ def _migrate(args: argparse.Namespace) -> int:
 
     report = migrate(Lab.at(args.home), args.file, args.table)
     if args.json:
-        print_json(report)
+        print_json(asdict(report))
     else:
-        shown = [row for row in report["rows"] if row["outcome"] != "migrated"]
+        shown = [row for row in report.rows if row.outcome != "migrated"]
         if shown:
-            columns = ("row", "job_id", "outcome", "reason")
-            print_table(columns, ([row[name] for name in columns] for row in shown))
-        print_text(f"{report['migrated']} migrated, {report['skipped']} skipped, {report['failed']} failed")
-    return exit_codes.FAILED if report["failed"] else exit_codes.OK
+            rows = ((row.row, row.job_id, row.outcome, row.reason) for row in shown)
+            print_table(("row", "job_id", "outcome", "reason"), rows)
+        print_text(f"{report.migrated} migrated, {report.skipped} skipped, {report.failed} failed")
+    return exit_codes.FAILED if report.failed else exit_codes.OK
 
 
 def _rebuild(args: argparse.Namespace) -> int:

@@ -35,15 +35,15 @@ def _import(args: argparse.Namespace) -> int:
     concepts = reading.read(args.files, args.with_packages)
     version = vocabulary_store.save(locate(args.home).data / vocabulary_store.FOLDER, concepts)
     kinds = Counter(concept.kind for concept in concepts)
-    found = {"version": version, "concepts": len(concepts), "terms": sum(len(one.terms) for one in concepts)}
+    terms = sum(len(one.terms) for one in concepts)
     print_note(
         "Documents processed from now on are searched for it once the engine starts anew: `medkg-lab restart engine-compute`."
     )
     if args.json:
-        print_json({**found, "kinds": dict(kinds)})
+        print_json({"version": version, "concepts": len(concepts), "terms": terms, "kinds": dict(kinds)})
         return exit_codes.OK
     named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    print_text(f"vocabulary {version}: {found['concepts']} concepts ({named}), {found['terms']} terms")
+    print_text(f"vocabulary {version}: {len(concepts)} concepts ({named}), {terms} terms")
     return exit_codes.OK
 
 
@@ -53,9 +53,9 @@ def _list(args: argparse.Namespace) -> int:
 
     folder = locate(args.home).data / vocabulary_store.FOLDER
     current = vocabulary_store.current(folder)
-    found = [{"version": version, "current": version == current} for version in vocabulary_store.versions(folder)]
+    versions = vocabulary_store.versions(folder)
     if args.json:
-        print_json(found)
+        print_json([{"version": version, "current": version == current} for version in versions])
     else:
-        print_table(("version", "current"), ((one["version"], "yes" if one["current"] else "") for one in found))
+        print_table(("version", "current"), ((version, "yes" if version == current else "") for version in versions))
     return exit_codes.OK

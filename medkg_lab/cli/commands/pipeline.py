@@ -61,7 +61,10 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"pipelines": found, "invalid": invalid})
     else:
-        rows = ((one["name"], one["version"], " → ".join(one["stages"]), ", ".join(one["sources"])) for one in found)
+        rows = (
+            (name, version_of(one), " → ".join(stage.name for stage in one.stages), ", ".join(one.applicable_sources))
+            for name, one in catalog.topologies().items()
+        )
         print_table(("pipeline", "version", "stages", "sources"), rows, widest=100)
         for name, problems in invalid.items():
             print_note("\n".join([f"{name} cannot be used:", *problems]))

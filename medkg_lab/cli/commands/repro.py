@@ -3,9 +3,10 @@
 import argparse
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkg_lab import exit_codes
 from medkg_lab.cli.output import print_fields, print_json, print_note, print_table, print_text
@@ -264,7 +265,7 @@ def _run(args: argparse.Namespace) -> int:
     return exit_codes.FAILED if run.unrecorded else exit_codes.OK
 
 
-def _summary(run: "Run") -> dict[str, Any]:
+def _summary(run: "Run") -> Mapping[str, object]:
     from collections import Counter
 
     from medkg_lab.repro.runs import counted
@@ -292,9 +293,8 @@ def _diff(args: argparse.Namespace) -> int:
     return exit_codes.FAILED if report.divergences else exit_codes.OK
 
 
-def _first(report: "Report") -> dict[str, Any] | None:
-    first: dict[str, Any] | None = report.to_json()["first"]
-    return first
+def _first(report: "Report") -> Mapping[str, object] | None:
+    return asdict(report.first) if report.first else None
 
 
 def _verdict(report: "Report") -> str:

@@ -93,13 +93,11 @@ def progress_words(seen: "Progress", started: float) -> str:
     return f"{ended}/{len(seen.states)} · {where} · {time_taken(started)}"
 
 
-def print_outcome(counts: Mapping[str, int], failures: Sequence[Mapping[str, str | None]]) -> None:
-    """How many jobs ended in which state, and those that did not go through, if any."""
+def print_outcome(counts: Mapping[str, int], failures: Sequence[tuple[str, str | None, str | None]]) -> None:
+    """How many jobs ended in which state, and the documents, kinds and reasons of those that did not go through, if any."""
     print_table(("state", "jobs"), sorted(counts.items()))
     if failures:
-        print_table(
-            ("document", "kind", "reason"), [[one[key] for key in ("doc_id", "kind", "reason")] for one in failures]
-        )
+        print_table(("document", "kind", "reason"), failures)
 
 
 def _wait(
@@ -142,11 +140,11 @@ def _wait(
             }
         )
     else:
-        print_outcome(counts, failures)
+        print_outcome(counts, [(one.doc_id, one.failure_kind, one.reason) for one in failed])
     if waiting:
         number = "1 document waits at its" if len(waiting) == 1 else f"{len(waiting)} documents wait at their"
         print_note(f"{number} gate for a person: `medkg-lab gate list`")
         return exit_codes.GATE_REFUSED
-    if any(one["kind"] == "gpu_unavailable" for one in failures):
+    if any(one.failure_kind == "gpu_unavailable" for one in failed):
         return exit_codes.GPU_UNAVAILABLE
     return exit_codes.FAILED if failures else exit_codes.OK

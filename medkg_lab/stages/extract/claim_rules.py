@@ -41,8 +41,9 @@ class Rule:
         return frozenset(end[-2] for end in ends if end in self.pattern.pattern)
 
 
-_A = {mark: f"(?P<a>{mark})" for mark in (FINDING, EXPOSURE)} | {"any": f"(?P<a>[{MARKS}])"}
-_B = {mark: f"(?P<b>{mark})" for mark in (FINDING, EXPOSURE)} | {"any": f"(?P<b>[{MARKS}])"}
+_A = {mark: f"(?P<a>{mark})" for mark in (FINDING, EXPOSURE)}
+_B = {mark: f"(?P<b>{mark})" for mark in (FINDING, EXPOSURE)}
+_ANY_A, _ANY_B = f"(?P<a>[{MARKS}])", f"(?P<b>[{MARKS}])"
 _F, _X = FINDING, EXPOSURE
 _ABBREVIATION = rf"(?: \((?:[A-Z][\w-]{{1,8}}|[{MARKS}])\))?"
 """What may stand in brackets behind a name: its abbreviation, which is a mention itself where it is known."""
@@ -162,18 +163,18 @@ RULES = (
         "causes.caused-by",
         CAUSES,
         rf"{_B[_F]}{_ABBREVIATION}(?:,? (?:which|that))?(?: {_BE})?{_ADVERBS}"
-        rf" (?:caused|induced|produced|provoked|triggered) by {_QUALITIES}{_A['any']}{_ENDS}",
+        rf" (?:caused|induced|produced|provoked|triggered) by {_QUALITIES}{_ANY_A}{_ENDS}",
     ),
     _rule(
         "causes.due-to",
         CAUSES,
         rf"{_B[_F]}{_ABBREVIATION}(?: {_BE})?{_ADVERBS} (?:due|secondary|attributable"
-        rf"|attributed) to {_QUALITIES}{_A['any']}{_ENDS}",
+        rf"|attributed) to {_QUALITIES}{_ANY_A}{_ENDS}",
     ),
     _rule(
         "causes.causes",
         CAUSES,
-        rf"{_NOT_WITHIN}{_A['any']}{_ABBREVIATION}{_GIVEN}(?: (?:infections?|exposure|intake))?(?:,? (?:which"
+        rf"{_NOT_WITHIN}{_ANY_A}{_ABBREVIATION}{_GIVEN}(?: (?:infections?|exposure|intake))?(?:,? (?:which"
         rf"|that))?{_ADVERBS}(?: can)?"
         rf" (?:cause[sd]?|induce[sd]|produce[sd]|trigger(?:s|ed)|provoke[sd]|(?:leads?|led) to|results? in|resulted in)"
         rf" {_QUALITIES}{_B[_F]}{_ENDS}",
@@ -181,7 +182,7 @@ RULES = (
     _rule(
         "causes.cause-of",
         CAUSES,
-        rf"{_NOT_WITHIN}{_A['any']}{_ABBREVIATION} {_BE}(?: \w+ly)? (?:an?|the|one of the)"
+        rf"{_NOT_WITHIN}{_ANY_A}{_ABBREVIATION} {_BE}(?: \w+ly)? (?:an?|the|one of the)"
         rf" (?:(?:most|leading|main|major|common|frequent|important|primary|principal|second|known|well-known|third|\w+ly) )*"
         rf"causes? of {_QUALITIES}{_B[_F]}{_ENDS}",
     ),
@@ -196,7 +197,7 @@ RULES = (
     _rule(
         "associated.with",
         ASSOCIATED_WITH,
-        rf"{_NOT_WITHIN}{_A['any']}{_ABBREVIATION}{_GIVEN}(?: (?:levels?|status|exposure|infections?|intake|severity"
+        rf"{_NOT_WITHIN}{_ANY_A}{_ABBREVIATION}{_GIVEN}(?: (?:levels?|status|exposure|infections?|intake|severity"
         rf"|expression|concentrations?))?"
         rf"(?:,? (?:which|that))?(?: {_BE})?{_ADVERBS} (?:associated|correlated|linked) (?:with|to)"
         rf" {_OF_RISK}{_QUALITIES}{_B[_F]}{_ENDS}",
@@ -204,13 +205,13 @@ RULES = (
     _rule(
         "associated.hyphen",
         ASSOCIATED_WITH,
-        rf"{_NOT_WITHIN}{_A['any']}[-‐‑–](?:associated|related) {_QUALITIES}{_B[_F]}{_ENDS}",
+        rf"{_NOT_WITHIN}{_ANY_A}[-‐‑–](?:associated|related) {_QUALITIES}{_B[_F]}{_ENDS}",
         attributive=True,
     ),
     _rule(
         "associated.risk-factor",
         ASSOCIATED_WITH,
-        rf"{_NOT_WITHIN}{_A['any']}{_ABBREVIATION} {_BE}(?: \w+ly)? (?:an?|the|one of the)"
+        rf"{_NOT_WITHIN}{_ANY_A}{_ABBREVIATION} {_BE}(?: \w+ly)? (?:an?|the|one of the)"
         rf" (?:(?:most|leading|main|major|common|important|independent|significant|strong|known|well-known|established"
         rf"|potent|\w+ly) )*"
         rf"(?:risk factors?|predictors?) (?:for|of) {_OF_RISK}{_QUALITIES}{_B[_F]}{_ENDS}",
@@ -297,7 +298,7 @@ RULES = (
     _rule(
         "associated.raises-risk",
         ASSOCIATED_WITH,
-        rf"{_NOT_WITHIN}{_A['any']}{_ABBREVIATION}{_GIVEN}(?:,? (?:which|that))?{_ADVERBS} (?:increase[sd]?|raise[sd]?"
+        rf"{_NOT_WITHIN}{_ANY_A}{_ABBREVIATION}{_GIVEN}(?:,? (?:which|that))?{_ADVERBS} (?:increase[sd]?|raise[sd]?"
         rf"|elevate[sd]?|doubled?s?)"
         rf" (?:the |their |an? )?(?:[\w-]+ )?(?:risks?|incidence|odds|likelihood|susceptibility|rates?) (?:of|to"
         rf"|for) {_OF_RISK}{_QUALITIES}{_B[_F]}{_ENDS}",
@@ -307,8 +308,8 @@ RULES = (
         ASSOCIATED_WITH,
         rf"\b(?:significant|strong|positive|clear|known|well-known|robust|close|independent|inverse|negative) "
         rf"(?:associations?|correlations?|links?)"
-        rf" (?:between|of) {_OF_RISK}{_QUALITIES}{_A['any']}{_ABBREVIATION} (?:and"
-        rf"|with) {_OF_RISK}{_QUALITIES}{_B['any']}{_ENDS}",
+        rf" (?:between|of) {_OF_RISK}{_QUALITIES}{_ANY_A}{_ABBREVIATION} (?:and"
+        rf"|with) {_OF_RISK}{_QUALITIES}{_ANY_B}{_ENDS}",
     ),
     _rule(
         "associated.complication",
@@ -316,7 +317,7 @@ RULES = (
         rf"{_NOT_WITHIN}{_A[_F]}{_ABBREVIATION} {_BE} (?:an?|the|one of the) (?:[\w-]+ ){{0,3}}(?:complications?"
         rf"|symptoms?|manifestations?"
         rf"|consequences?|features?|comorbidit(?:y|ies)|side effects?|adverse effects?|signs?) (?:of|in) "
-        rf"(?:{_SUFFERERS} )?{_QUALITIES}{_B['any']}{_ENDS}",
+        rf"(?:{_SUFFERERS} )?{_QUALITIES}{_ANY_B}{_ENDS}",
     ),
     _rule(
         "associated.characterised",

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_json_lines_are_taken_in_once_and_nothing_fails_silently(
     odd = ["{not json", "[1]", json.dumps({"job_id": "four", "status": "completed"})]
     unknown = json.dumps({**ROWS[0], "job_id": "five", "pipeline_name": "gone"})
     path.write_text("\n".join([*map(json.dumps, ROWS), *odd, unknown, json.dumps(ROWS[0])]) + "\n")
-    report = migrate(lab, path)
+    report = asdict(migrate(lab, path))
     assert (report["migrated"], report["skipped"], report["failed"]) == (3, 1, 4)
     assert sorted((row["row"], row["outcome"]) for row in report["rows"]) == [
         (1, "migrated"), (2, "migrated"), (3, "migrated"), (4, "failed"), (5, "failed"), (6, "failed"), (7, "failed"),
@@ -60,7 +61,7 @@ def test_json_lines_are_taken_in_once_and_nothing_fails_silently(
         "one": ("completed", "auto"), "two": ("failed", "pdf-two-phase"), "three": ("cancelled", "pdf-two-phase")
     }  # fmt: skip
     assert (jobs["two"].doc_id, jobs["two"].reason) == ("pmc:PMC2", "no")
-    again = migrate(lab, path)
+    again = asdict(migrate(lab, path))
     assert (again["migrated"], again["skipped"], again["failed"]) == (0, 4, 4)
 
 
@@ -80,8 +81,8 @@ def test_databases_are_taken_in(lab: Lab, tmp_path: Path) -> None:
         connection.execute("CREATE TABLE other(x INTEGER)")
         for row in values:
             connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, '{}', '{\"parse\": 1}')", list(row))
-    assert migrate(lab, tmp_path / "old.sqlite")["migrated"] == 3
-    report = migrate(lab, tmp_path / "old.duckdb", "ledger")
+    assert migrate(lab, tmp_path / "old.sqlite").migrated == 3
+    report = asdict(migrate(lab, tmp_path / "old.duckdb", "ledger"))
     assert outcomes(report) == [("one", "skipped"), ("two", "skipped"), ("three", "skipped")]
 
 

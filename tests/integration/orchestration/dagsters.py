@@ -110,6 +110,6 @@ def dagster() -> Iterator[Dagster]:
     with running_ledger(home) as lab, lab.client() as client:
         lab.engine()
         lab.start("medkg_lab.orchestration")
-        port, token = lab_ports(lab.locations)["dagster"], credentials.dagster_token(lab.locations)
+        port, token = lab_ports(lab.locations).dagster, credentials.dagster_token(lab.locations)
         yield Dagster(lab, client, port, token)
     shutil.rmtree(home, ignore_errors=True)

@@ -276,7 +276,7 @@ def test_it_ends_cleanly_and_in_time(dagster: Dagster) -> None:
 def test_a_port_that_is_taken_ends_dagsterd_for_good_with_the_reason(short_tmp: Path) -> None:
     lab = locate(short_tmp)
     lab.create()
-    port = lab_ports(lab)["dagster"]
+    port = lab_ports(lab).dagster
     with socket.create_server(("127.0.0.1", port)):
         command = [sys.executable, "-m", "medkg_lab.orchestration", *lab.arguments()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)

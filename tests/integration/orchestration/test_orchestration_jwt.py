@@ -59,7 +59,7 @@ def lab() -> Iterator[tuple[Dagster, Issuer]]:
             json.dumps({"auth": settings | {"jwks_url": f"{service.url}/keys"}})
         )
         running.start("medkg_lab.orchestration")
-        port, token = lab_ports(running.locations)["dagster"], credentials.dagster_token(running.locations)
+        port, token = lab_ports(running.locations).dagster, credentials.dagster_token(running.locations)
         yield Dagster(running, client, port, token), issuer
     shutil.rmtree(home, ignore_errors=True)
 

@@ -119,5 +119,5 @@ def test_a_gate_is_shown_with_its_times_written_out(capsys: pytest.CaptureFixtur
 def test_only_what_failed_is_listed_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
     print_outcome({"completed": 2}, [])
     assert "REASON" not in capsys.readouterr().out
-    print_outcome({"failed": 1}, [{"doc_id": "file:a.pdf", "kind": "bad_input", "reason": "damaged"}])
+    print_outcome({"failed": 1}, [("file:a.pdf", "bad_input", "damaged")])
     assert "damaged" in capsys.readouterr().out

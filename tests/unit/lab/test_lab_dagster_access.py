@@ -64,7 +64,7 @@ def listening(locations: Locations) -> Iterator[None]:
     thread.start()
     assert opened.wait(10)
     try:
-        with socket.create_server(("127.0.0.1", lab_ports(locations)["dagster"])):
+        with socket.create_server(("127.0.0.1", lab_ports(locations).dagster)):
             yield
     finally:
         loop.call_soon_threadsafe(ended.set)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ port_choice.DAGSTER_PORT = int(sys.argv[2])
 places = locate(sys.argv[1])
 places.create()
 notes = port_choice.choose_ports(places, Settings())
-print(lab_ports(places)["dagster"], len(notes), flush=True)
+print(lab_ports(places).dagster, len(notes), flush=True)
 sys.stdin.read()
 """
 
@@ -80,18 +81,18 @@ def test_the_usual_port_that_someone_has_is_left_alone(places: Locations, monkey
     with taken() as port:
         monkeypatch.setattr(port_choice, "DAGSTER_PORT", port)
         assert choose_ports(places, Settings()) == []
-        assert port not in lab_ports(places).values()
+        assert port not in astuple(lab_ports(places))
 
 
 def test_a_chosen_port_that_is_taken_is_replaced_with_a_word(places: Locations) -> None:
     before = lab_ports(places)
-    with taken(before["broker"]):
+    with taken(before.broker):
         (note,) = choose_ports(places, Settings())
-    assert f"Port {before['broker']} of broker" in note
+    assert f"Port {before.broker} of broker" in note
     assert f"process {os.getpid()}" in note
     now = lab_ports(places)
-    assert now["broker"] != before["broker"]
-    assert now["dagster"] == before["dagster"]
+    assert now.broker != before.broker
+    assert now.dagster == before.dagster
 
 
 def test_a_set_port_is_used_or_its_holder_named(places: Locations) -> None:
@@ -100,14 +101,14 @@ def test_a_set_port_is_used_or_its_holder_named(places: Locations) -> None:
             choose_ports(places, Settings(ports=PortSettings(dagster=port)))
     assert caught.value.exit_code == 3
     assert choose_ports(places, Settings(ports=PortSettings(dagster=port))) == []
-    assert lab_ports(places)["dagster"] == port
+    assert lab_ports(places).dagster == port
 
 
 def test_a_set_port_that_the_other_has_moves_the_other(places: Locations) -> None:
-    broker = lab_ports(places)["broker"]
+    broker = lab_ports(places).broker
     assert len(choose_ports(places, Settings(ports=PortSettings(dagster=broker)))) == 1
     now = lab_ports(places)
-    assert now["dagster"] == broker != now["broker"]
+    assert now.dagster == broker != now.broker
 
 
 def test_two_set_ports_must_differ(places: Locations) -> None:
@@ -120,8 +121,7 @@ def test_two_set_ports_must_differ(places: Locations) -> None:
 def test_damaged_ports_are_chosen_anew(places: Locations, damage: str) -> None:
     (places.state / ports.PORTS).write_text(damage)
     found = lab_ports(places)
-    assert json.loads((places.state / ports.PORTS).read_text()) == found
-    assert set(found) == {"broker", "dagster"}
+    assert json.loads((places.state / ports.PORTS).read_text()) == asdict(found)
 
 
 def test_dagsters_process_says_which_port_and_never_starts_again(places: Locations) -> None:
@@ -145,9 +145,9 @@ def test_a_port_that_is_taken_on_the_other_loopback_address_is_not_free(places: 
     with socket.socket(socket.AF_INET6) as other:
         other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            other.bind(("::1", before["dagster"]))
+            other.bind(("::1", before.dagster))
         except OSError:
             pytest.skip("there is no IPv6")
         other.listen()
         assert len(choose_ports(places, Settings())) == 1
-    assert lab_ports(places)["dagster"] != before["dagster"]
+    assert lab_ports(places).dagster != before.dagster

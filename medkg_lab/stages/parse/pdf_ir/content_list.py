@@ -59,7 +59,7 @@ def _plain(kind: str) -> str:
     return "text" if kind in ("text", "phonetic") else kind
 
 
-def _parts(kind: str, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _parts(kind: str, item: Mapping[str, Any]) -> Iterator[Mapping[str, object]]:
     for prefix in _PREFIXES[kind]:
         yield from ({"type": "image_caption", "content": text} for text in strings(item.get(f"{prefix}_caption")))
     if body := text_of(item.get(f"{_PREFIXES[kind][0]}_body")):
