@@ -1,7 +1,7 @@
 """What docvortex's middle JSON lacks, added from the PDF itself: hidden text, ends of lines, accents, and tables that broke."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pypdfium2
 
 from medkg_lab.pdf.glyphs import Glyph, Sheet, lines_of
 from medkg_lab.pdf.grid import has_broken_cells, read_grid, with_scripts
+from medkg_lab.pdf.middle_json import Middle, Page
 from medkg_lab.pdf.prepare import Preparation, upright_box
 from medkg_lab.stages.parse.pdf_ir.accents import COMBINING, with_accent
 from medkg_lab.stages.parse.pdf_ir.middle import ACCENTS, HIDDEN_TEXT, LINE_ENDS, NOTES
@@ -66,7 +67,7 @@ _FEWEST_CELLS = 6
 _SHARE_BESIDE = 0.7
 
 
-def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> set[int]:
+def annotate(middle: Middle, path: Path, preparation: Preparation) -> set[int]:
     """Add extensions to `middle`, which was made from the PDF at `path`, and read its broken tables again.
 
     Returns the pages (from 0) that have no text at all.
@@ -75,39 +76,32 @@ def annotate(middle: dict[str, Any], path: Path, preparation: Preparation) -> se
     texts: dict[str, str] = {}
     line_ends: list[list[str]] = []
     with pypdfium2.PdfDocument(path) as document:
-        silent = {page["page_idx"] for page in middle["pages"] if not any(map(_has_text, page.get("blocks", [])))}
-        silent |= set(range(len(document))) - {page["page_idx"] for page in middle["pages"]}
+        silent = {page.index for page in middle.pages if not any(map(_has_text, page.blocks or []))}
+        silent |= set(range(len(document))) - {page.index for page in middle.pages}
         for index in range(len(document)):
             text = _plain_text(document, index)
             line_ends += [[found[1], found[2]] for found in _LINE_END.finditer(text)]
             if index in silent and text:
                 texts[str(index + 1)] = text
     accents: dict[str, list[list[str]]] = {}
-    for page in middle["pages"]:
-        sheet = preparation.sheets[page["page_idx"]] if page["page_idx"] < len(preparation.sheets) else None
+    for page in middle.pages:
+        sheet = preparation.sheets[page.index] if page.index < len(preparation.sheets) else None
         if sheet is not None:
             notes += [*_read_tables_again(page, sheet), *_gather_loose_cells(page, sheet)]
             if found := detached_accents(sheet.glyphs):
-                accents[str(page["page_idx"] + 1)] = found
-        if turn := preparation.turns.get(page["page_idx"]):
-            for block in _blocks(page.get("blocks")):
+                accents[str(page.index + 1)] = found
+        if turn := preparation.turns.get(page.index):
+            for block in _blocks(page.blocks):
                 if isinstance(box := block.get("bbox"), list) and len(box) == 4:
                     block["bbox"] = upright_box(box, turn)
     found_all = {HIDDEN_TEXT: texts, LINE_ENDS: line_ends[:_MAX_LINE_ENDS], ACCENTS: accents, NOTES: notes}
-    if added := {key: value for key, value in found_all.items() if value}:
-        middle["extensions"] = {**middle.get("extensions", {}), **added}
+    middle.extensions |= {key: value for key, value in found_all.items() if value}
     return {index for index in silent if str(index + 1) not in texts}
 
 
-def add_note(middle: dict[str, Any], note: str) -> None:
-    """Add to what is told of the conversion."""
-    extensions = middle.setdefault("extensions", {})
-    extensions[NOTES] = [*extensions.get(NOTES, []), note]
-
-
-def _read_tables_again(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
+def _read_tables_again(page: Page, sheet: Sheet) -> Iterator[str]:
     """Replace tables whose cells ran together, or that have no cells; notes of it."""
-    for block in _blocks(page.get("blocks")):
+    for block in _blocks(page.blocks):
         content, box = block.get("content"), block.get("bbox")
         if block.get("type") != "table_body" or not isinstance(content, str) or not isinstance(box, list):
             continue
@@ -120,14 +114,14 @@ def _read_tables_again(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
         if again := read_grid(glyphs):
             block["content"] = again
             if "<t" in content:
-                yield f"page {page['page_idx'] + 1}: a table whose cells ran together was read again line by line"
+                yield f"page {page.index + 1}: a table whose cells ran together was read again line by line"
         elif "<t" in content:
-            yield f"page {page['page_idx'] + 1}: cells of a table may have run together"
+            yield f"page {page.index + 1}: cells of a table may have run together"
 
 
-def _gather_loose_cells(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
+def _gather_loose_cells(page: Page, sheet: Sheet) -> Iterator[str]:
     """Make one table of short texts that stand in rows side by side: cells of a table that has no lines."""
-    blocks = page["blocks"] if isinstance(page.get("blocks"), list) else []
+    blocks = page.blocks if isinstance(page.blocks, list) else []
     for first, last in reversed(loose_cells(blocks)):
         boxes = [block["bbox"] for block in blocks[first:last]]
         edges = list(zip(*boxes, strict=True))
@@ -138,14 +132,10 @@ def _gather_loose_cells(page: dict[str, Any], sheet: Sheet) -> Iterator[str]:
             max(edges[3]) + _ROUNDING,
         ]
         if written := read_grid(sheet.inside(around)):
-            body = {
-                "type": "table_body",
-                "content": written,
-                "bbox": around,
-                "index": blocks[first].get("index", first),
-            }
-            blocks[first:last] = [{"type": "table", "bbox": around, "index": body["index"], "content": [body]}]
-            yield f"page {page['page_idx'] + 1}: a table without lines was put together from its cells"
+            place = {"bbox": around, "index": blocks[first].get("index", first)}
+            body = {"type": "table_body", "content": written, **place}
+            blocks[first:last] = [{"type": "table", **place, "content": [body]}]
+            yield f"page {page.index + 1}: a table without lines was put together from its cells"
 
 
 def loose_cells(blocks: Sequence[Any]) -> list[tuple[int, int]]:
@@ -175,7 +165,7 @@ def _is_short_text(block: Any) -> bool:
     return 0 < len(inline(block.get("content"))) <= _LONGEST_CELL
 
 
-def _beside(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _beside(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     a, b = one["bbox"], other["bbox"]
     shared = min(a[3], b[3]) - max(a[1], b[1])
     return bool(shared > min(a[3] - a[1], b[3] - b[1]) / 2 and (a[2] <= b[0] or b[2] <= a[0]))

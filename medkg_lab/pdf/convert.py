@@ -9,21 +9,23 @@ import argparse
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from medkg_lab import linux
 from medkg_lab.errors import LabError
-from medkg_lab.pdf.annotate import add_note, annotate
+from medkg_lab.pdf.annotate import annotate
 from medkg_lab.pdf.decoration import decorative_pages
 from medkg_lab.pdf.errors import ConverterFailed, DamagedPdf, EncryptedPdf, PdfTooBig
 from medkg_lab.pdf.identifiers import identifiers_of
+from medkg_lab.pdf.middle_json import Middle
+from medkg_lab.pdf.outcomes import Converted, Failed
 from medkg_lab.pdf.prepare import Preparation, prepare
 from medkg_lab.pdf.scans import scanned_pages
 from medkg_lab.stages.parse.pdf_ir.middle import HIDDEN_TEXT
@@ -84,7 +86,7 @@ def _is_blank(document: Any, index: int) -> bool:
         page.close()
 
 
-def convert(path: Path) -> dict[str, Any]:
+def convert(path: Path) -> Converted:
     """Convert the PDF by docvortex; images are skipped. Raises EncryptedPdf, DamagedPdf, ConverterFailed."""
     inspection = inspect(path)
     import docvortex
@@ -100,19 +102,26 @@ def convert(path: Path) -> dict[str, Any]:
         silent = annotate(middle, chosen, preparation)
         skipped = decorative_pages(chosen, silent, inspection.pages)
     without_text = {index - 1 for index in inspection.blank_pages} | set(skipped)
-    hidden = {int(number) - 1 for number in middle.get("extensions", {}).get(HIDDEN_TEXT, {})}
-    scans = scanned_pages(path, middle["pages"], without_text, hidden)
+    hidden = {int(number) - 1 for number in middle.extensions.get(HIDDEN_TEXT, {})}
+    scans = scanned_pages(path, middle.pages, without_text, hidden)
     if own := identifiers_of(path):
-        about = middle.setdefault("metadata", {}).setdefault("document", {})
-        about["identifiers"] = [f"{scheme}:{value}" for scheme, value in sorted(own.items())]
+        middle.describe(identifiers=[f"{scheme}:{value}" for scheme, value in sorted(own.items())])
     blank = tuple(sorted({*inspection.blank_pages, *(index + 1 for index in skipped)}))
     if skipped:
         pages = ", ".join(str(index + 1) for index in skipped)
-        add_note(middle, f"skipped as a cover or an advertisement, for it has pictures and no text: page {pages}")
-    return _answer(Inspection(inspection.pages, blank), "docvortex", docvortex.__version__, ocr_advised, middle, scans)
+        middle.note(f"skipped as a cover or an advertisement, for it has pictures and no text: page {pages}")
+    return Converted(
+        pages=inspection.pages,
+        blank_pages=blank,
+        tool="docvortex",
+        tool_version=docvortex.__version__,
+        ocr_advised=ocr_advised,
+        middle=middle.to_json(),
+        scans=tuple(scans),
+    )
 
 
-def _converted(path: Path) -> tuple[dict[str, Any], bool]:
+def _converted(path: Path) -> tuple[Middle, bool]:
     """The middle JSON, and whether OCR might give more. Raises DamagedPdf."""
     import docvortex
     from docvortex.errors import DocumentError
@@ -133,12 +142,12 @@ def _converted(path: Path) -> tuple[dict[str, Any], bool]:
         raise DamagedPdf(detail=_plain(error)) from None
     except (ValueError, LookupError, ArithmeticError, TypeError, RuntimeError) as error:
         raise DamagedPdf(detail=f"the converter gave up on it ({type(error).__name__}: {_plain(error)})") from None
-    return result.middle_json.to_dict(exclude_block_fields={"image_base64"}), ocr_advised
+    return Middle.read(result.middle_json.to_dict(exclude_block_fields={"image_base64"})), ocr_advised
 
 
-def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation) -> tuple[dict[str, Any], bool]:
+def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation) -> tuple[Middle, bool]:
     """Convert each page alone, so that one that cannot be read costs only itself. Raises DamagedPdf when none can be."""
-    whole: dict[str, Any] = {}
+    whole: Middle | None = None
     failed: list[int] = []
     advised = False
     reason = DamagedPdf(detail="none of its pages can be read")
@@ -157,51 +166,39 @@ def _page_by_page(path: Path, pages: int, folder: Path, preparation: Preparation
             reason = error
             continue
         advised = advised or thin
-        for page in middle["pages"]:
-            page["page_idx"] = index
-        whole = whole or middle | {"pages": []}
-        whole["pages"] += middle["pages"]
-    if not whole:
+        for page in middle.pages:
+            page.index = index
+        if whole is None:
+            whole = middle
+        else:
+            whole.pages += middle.pages
+    if whole is None:
         raise reason
     # A single page made here says that it was made now; the same PDF must always give the same bytes.
-    whole["metadata"] = {**whole.get("metadata", {}), "document": {"page_count": pages}}
+    whole.raw |= {"metadata": {**whole.raw.get("metadata", {}), "document": {"page_count": pages}}}
     preparation.notes.append(
         f"pages that could not be read: {', '.join(map(str, failed))}; the others were read one by one"
     )
     return whole, advised
 
 
-def _answer(
-    inspection: Inspection, tool: str, version: str, ocr_advised: bool, middle: Any, scans: Sequence[int] = ()
-) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "pages": inspection.pages,
-        "blank_pages": list(inspection.blank_pages),
-        "tool": tool,
-        "tool_version": version,
-        "ocr_advised": ocr_advised,
-        "middle": middle,
-        "scans": list(scans),
-    }
-
-
 def _plain(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
 
 
-def _outcome(path: Path, inspect_only: bool) -> dict[str, Any]:
+def _outcome(path: Path, inspect_only: bool) -> Converted | Failed:
     try:
         if inspect_only:
-            return _answer(inspect(path), "", "", False, None)
+            found = inspect(path)
+            return Converted(pages=found.pages, blank_pages=found.blank_pages)
         return convert(path)
     except LabError as error:
-        return {"ok": False, "error": type(error).__name__, "fields": error.fields}
+        return Failed(error=type(error).__name__, fields=error.fields)
     except MemoryError:
-        return {"ok": False, "error": PdfTooBig.__name__, "fields": {"detail": "it needs more memory than it may use"}}
+        return Failed(error=PdfTooBig.__name__, fields={"detail": "it needs more memory than it may use"})
     except Exception as error:  # noqa: BLE001 - process boundary: whatever a hostile file provokes must end as an outcome
         detail = f"{type(error).__name__}: {_plain(error)}"
-        return {"ok": False, "error": ConverterFailed.__name__, "fields": {"detail": detail}}
+        return Failed(error=ConverterFailed.__name__, fields={"detail": detail})
 
 
 def main() -> int:
@@ -216,10 +213,10 @@ def main() -> int:
     if args.memory_mib is not None:
         Limits(args.memory_mib, args.cpu_seconds).apply()
     outcome = _outcome(args.pdf, args.inspect)
-    args.out.write_bytes(orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS))
-    if not outcome["ok"]:
-        print(f"{outcome['error']}: {outcome['fields']}", file=sys.stderr)
-    return 0 if outcome["ok"] else 1
+    args.out.write_bytes(orjson.dumps(msgspec.structs.asdict(outcome), option=orjson.OPT_SORT_KEYS))
+    if isinstance(outcome, Failed):
+        print(f"{outcome.error}: {outcome.fields}", file=sys.stderr)
+    return 0 if isinstance(outcome, Converted) else 1
 
 
 if __name__ == "__main__":

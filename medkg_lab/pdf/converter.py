@@ -1,17 +1,22 @@
 """Converters: a PDF's bytes in, the converter's JSON and what is known of the PDF out."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
+import msgspec
 import orjson
 
 from medkg_lab import errors
-from medkg_lab.pdf import sandbox, scans
+from medkg_lab.pdf import outcomes, sandbox, scans
 from medkg_lab.pdf.errors import ConversionStopped, ConverterFailed, DamagedPdf, PdfTooBig, PdfTooSlow
+from medkg_lab.pdf.outcomes import Converted, Recognised
+from medkg_lab.pdf.scans import ReadPage
 from medkg_lab.text import one_line
+
+T = TypeVar("T")
 
 MODULE = "medkg_lab.pdf.convert"
 OCR_MODULE = "medkg_lab.pdf.ocr"
@@ -112,12 +117,14 @@ def _with_scans(pdf: bytes, made: Conversion, bounds: Bounds, stopping: Callable
     )
 
 
-def _recognise(pdf: bytes, pages: Sequence[int], bounds: Bounds, stopping: Callable[[], bool]) -> dict[str, Any]:
+def _recognise(
+    pdf: bytes, pages: Sequence[int], bounds: Bounds, stopping: Callable[[], bool]
+) -> Mapping[str, ReadPage]:
     """What OCR reads on the pages, by their numbers. Raises ConversionStopped, PdfTooSlow and what a dead converter means."""
     timeout = max(bounds.timeout_seconds, scans.PAGE_TIMEOUT_S * len(pages))
     limits = ["--memory-mib", str(bounds.memory_mib), "--cpu-seconds", str(int(timeout * 2) + 1)]
-    outcome = _run(OCR_MODULE, pdf, ["--pages", ",".join(map(str, pages)), *limits], bounds, timeout, stopping)
-    return dict(outcome["pages"])
+    arguments = ["--pages", ",".join(map(str, pages)), *limits]
+    return _read(_run(OCR_MODULE, pdf, arguments, bounds, timeout, stopping), Recognised).pages
 
 
 def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], inspect_only: bool = False) -> Conversion:
@@ -128,12 +135,21 @@ def run_converter(pdf: bytes, bounds: Bounds, stopping: Callable[[], bool], insp
     # Twice the wall clock: two cores may work at once; the deadline is what usually ends a slow one.
     arguments = ["--memory-mib", str(bounds.memory_mib), "--cpu-seconds", str(int(timeout * 2) + 1)]
     arguments += ["--inspect"] if inspect_only else []
-    return _conversion(_run(MODULE, pdf, arguments, bounds, timeout, stopping))
+    made = _read(_run(MODULE, pdf, arguments, bounds, timeout, stopping), Converted)
+    return Conversion(
+        middle=made.middle or {},
+        pages=made.pages,
+        blank_pages=frozenset(made.blank_pages),
+        tool=made.tool,
+        tool_version=made.tool_version,
+        ocr_advised=made.ocr_advised,
+        scans=made.scans,
+    )
 
 
 def _run(
     module: str, pdf: bytes, arguments: list[str], bounds: Bounds, timeout: float, stopping: Callable[[], bool]
-) -> dict[str, Any]:
+) -> bytes:
     """The outcome of a module that reads `in.pdf` and writes `out.json`, in a process of its own."""
     with sandbox.private_folder() as folder:
         (folder / "in.pdf").write_bytes(pdf)
@@ -146,14 +162,9 @@ def _run(
         return _outcome(folder / "out.json", ended, bounds, timeout)
 
 
-def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> dict[str, object]:
+def _outcome(path: Path, ended: sandbox.Ended, bounds: Bounds, timeout: float) -> bytes:
     if ended.status in (0, 1) and path.exists() and path.stat().st_size <= _MAX_OUTPUT_BYTES:
-        try:
-            outcome = orjson.loads(path.read_bytes())
-        except orjson.JSONDecodeError:
-            raise ConverterFailed(detail="its output is not complete") from None
-        if isinstance(outcome, dict):
-            return outcome
+        return path.read_bytes()
     raise death(ended, bounds, timeout)
 
 
@@ -168,18 +179,14 @@ def death(ended: sandbox.Ended, bounds: Bounds, timeout: float) -> errors.LabErr
     return ConverterFailed(detail=one_line(ended.stderr[-300:]) or f"it ended with status {ended.status}")
 
 
-def _conversion(outcome: dict[str, Any]) -> Conversion:
-    if not outcome.get("ok"):
-        kind = errors.by_name(str(outcome.get("error")))
-        if kind is None:
-            raise ConverterFailed(detail=f"it names an unknown error {outcome.get('error')!r}")
-        raise kind(**outcome["fields"])
-    return Conversion(
-        middle=outcome["middle"] or {},
-        pages=outcome["pages"],
-        blank_pages=frozenset(outcome["blank_pages"]),
-        tool=outcome["tool"],
-        tool_version=outcome["tool_version"],
-        ocr_advised=outcome["ocr_advised"],
-        scans=tuple(outcome["scans"]),
-    )
+def _read(written: bytes, kind: type[T]) -> T:
+    """What a module wrote, or the error that it names. Raises ConverterFailed for what is neither."""
+    try:
+        if msgspec.json.decode(written, type=outcomes.Ended).ok:
+            return msgspec.json.decode(written, type=kind)
+        failed = msgspec.json.decode(written, type=outcomes.Failed)
+    except msgspec.DecodeError:
+        raise ConverterFailed(detail="its output is not complete") from None
+    if (error := errors.by_name(failed.error)) is None:
+        raise ConverterFailed(detail=f"it names an unknown error {failed.error!r}")
+    raise error(**failed.fields)

@@ -12,12 +12,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 import pypdfium2
 
 from medkg_lab.pdf.convert import Limits
 from medkg_lab.pdf.ocr_layout import Line, blocks_of
+from medkg_lab.pdf.outcomes import Recognised
+from medkg_lab.pdf.scans import ReadPage
 from medkg_lab.stages.parse.pdf_ir.text import readable
 
 _THREADS = 1
@@ -57,10 +59,10 @@ class _Reader:
         return lines
 
 
-def read_pages(path: Path, pages: Sequence[int]) -> dict[str, object]:
+def read_pages(path: Path, pages: Sequence[int]) -> dict[str, ReadPage]:
     """The blocks of each of the pages (from 0) that has readable text, and a note of how sure they are."""
     reader = _Reader()
-    found: dict[str, object] = {}
+    found: dict[str, ReadPage] = {}
     with pypdfium2.PdfDocument(path) as document:
         for index in pages:
             try:
@@ -69,7 +71,7 @@ def read_pages(path: Path, pages: Sequence[int]) -> dict[str, object]:
                 continue
             if readable(" ".join(line.text for line in lines)):
                 blocks = list(blocks_of(lines, is_first=index == 0))
-                found[str(index)] = {"blocks": blocks, "note": _note(index, lines)}
+                found[str(index)] = ReadPage(blocks, _note(index, lines))
     return found
 
 
@@ -93,8 +95,7 @@ def main() -> int:
     args = parser.parse_args()
     Limits(args.memory_mib, args.cpu_seconds).apply()
     pages = [int(number) for number in args.pages.split(",")]
-    outcome = {"ok": True, "pages": read_pages(args.pdf, pages)}
-    args.out.write_bytes(orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS))
+    args.out.write_bytes(msgspec.json.encode(Recognised(pages=read_pages(args.pdf, pages))))
     return 0
 
 

@@ -1,16 +1,18 @@
 """Pages of PDFs that are images of text: which they are, and their text by OCR where that is installed (the extra `ocr`)."""
 
-import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from medkg_lab.stages.parse.pdf_ir.middle import NOTES, OCR_PAGES
+from medkg_lab.pdf.middle_json import Middle, Page
+from medkg_lab.stages.parse.pdf_ir.middle import OCR_PAGES
 from medkg_lab.stages.parse.pdf_ir.text import readable
 
 PACKAGE = "rapidocr"
@@ -41,34 +43,44 @@ def was_read(tool_version: str | None) -> bool:
     return f"+{PACKAGE}-" in (tool_version or "")
 
 
-def scanned_pages(path: Path, pages: Sequence[Any], blank: Collection[int], hidden: Collection[int]) -> list[int]:
+def scanned_pages(path: Path, pages: Sequence[Page], blank: Collection[int], hidden: Collection[int]) -> list[int]:
     """The pages (from 0) of a PDF that are images of text: with no readable text, or with little before an image of the page.
 
     `pages` are those of the converter's middle JSON; `hidden` have text behind their image.
     """
-    texts = {page["page_idx"]: " ".join(_texts(page.get("blocks"))) for page in pages}
+    texts = {page.index: " ".join(_texts(page.blocks)) for page in pages}
     with pypdfium2.PdfDocument(path) as document:
         candidates = [index for index in range(len(document)) if index not in blank and index not in hidden]
         thin = [index for index in candidates if len(texts.get(index, "")) < _LITTLE_TEXT or not readable(texts[index])]
         return [index for index in thin if _is_scan(document, index, readable(texts.get(index, "")))]
 
 
-def with_note(middle: dict[str, Any], note: str) -> dict[str, Any]:
+class ReadPage(msgspec.Struct, frozen=True):
+    """What OCR read on a page, as blocks of the middle JSON, and how sure it is."""
+
+    blocks: list[dict[str, Any]]
+    note: str
+
+
+def with_note(middle: Mapping[str, Any], note: str) -> dict[str, Any]:
     """The middle JSON with one more note of its conversion."""
-    extensions = middle.get("extensions", {})
-    return middle | {"extensions": extensions | {NOTES: [*extensions.get(NOTES, []), note]}}
+    made = Middle.read(middle)
+    made.note(note)
+    return made.to_json()
 
 
-def with_pages(middle: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+def with_pages(middle: Mapping[str, Any], found: Mapping[str, ReadPage]) -> dict[str, Any]:
     """The middle JSON with the text that OCR `found`, by page number (from 0), in place of what these pages had."""
-    made = copy.copy(middle)
-    pages = {page["page_idx"]: page for page in middle["pages"]}
-    for number, page in sorted(found.items(), key=lambda item: int(item[0])):
-        pages[int(number)] = pages.get(int(number), {}) | {"page_idx": int(number), "blocks": page["blocks"]}
-        made = with_note(made, page["note"])
-    recognised = {OCR_PAGES: [str(int(number) + 1) for number in sorted(found, key=int)]} if found else {}
-    extensions = made.get("extensions", {}) | recognised
-    return made | {"pages": [pages[index] for index in sorted(pages)], "extensions": extensions}
+    made = Middle.read(middle)
+    pages = {page.index: page for page in made.pages}
+    numbered = sorted(((int(number), page) for number, page in found.items()), key=itemgetter(0))
+    for number, page in numbered:
+        pages[number] = Page(number, page.blocks, pages[number].raw if number in pages else {})
+        made.note(page.note)
+    made.pages = [pages[index] for index in sorted(pages)]
+    if numbered:
+        made.extensions |= {OCR_PAGES: [str(number + 1) for number, _ in numbered]}
+    return made.to_json()
 
 
 def named(scans: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from medkg_lab.pdf.ocr_layout import Line, blocks_of
-from medkg_lab.pdf.scans import was_read, with_pages
+from medkg_lab.pdf.scans import ReadPage, was_read, with_pages
 from medkg_lab.stages.parse.pdf_ir.middle import OCR_PAGES, PdfSource, read_pages
 
 
@@ -69,7 +69,7 @@ def test_short_texts_side_by_side_are_a_table() -> None:
 def test_what_was_recognised_takes_the_place_of_a_stamp_and_is_marked() -> None:
     stamp = {"page_idx": 0, "blocks": [{"type": "text", "content": "Downloaded"}]}
     middle = {"pages": [stamp], "extensions": {}}
-    made = with_pages(middle, {"0": {"blocks": list(blocks_of([line("Gout hurts.", 0.1, 0.1)])), "note": "n"}})
+    made = with_pages(middle, {"0": ReadPage(list(blocks_of([line("Gout hurts.", 0.1, 0.1)])), "n")})
     document = read_pages(made["pages"], PdfSource("d:1", "n", 1, frozenset(), "t", "1"), made["extensions"]).document
     assert [block.text for block in document.blocks] == ["Gout hurts."]
     assert document.metadata["ocr_pages"] == ["1"]
