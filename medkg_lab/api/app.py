@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
@@ -120,9 +120,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _knowledge_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    router = APIRouter(dependencies=[readers], tags=["knowledge"])
+    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["knowledge"]}
 
-    @router.get("/v1/search")
+    @app.get("/v1/search", **reads)
     def search(
         query: Text, limit: Annotated[int, Query(ge=1, le=200)] = 10, source: Word = None, year: Word = None
     ) -> SearchResult:
@@ -134,43 +134,41 @@ def _knowledge_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
             query=found.query, hits=hits, legs=dict(found.legs), notes=list(found.notes), ms=round(found.ms, 2)
         )
 
-    @router.get("/v1/documents")
+    @app.get("/v1/documents", **reads)
     def documents(limit: Limit = 100, after: Word = None) -> list[records.Document]:
         """Published documents by id, those beyond `after`."""
         return list(lab.documents(limit, after))
 
-    @router.get("/v1/passages")
+    @app.get("/v1/passages", **reads)
     def passage(chunk_id: Text) -> records.Passage:
         """One passage with the concepts that it mentions."""
         return lab.passage(chunk_id)
 
-    @router.get("/v1/graph/neighbours")
+    @app.get("/v1/graph/neighbours", **reads)
     def neighbours(node: Text, limit: Limit = 50) -> records.Neighbourhood:
         """A node, by id or name, with the statements about it."""
         return lab.neighbours(node, limit)
 
-    @router.get("/v1/graph/path")
+    @app.get("/v1/graph/path", **reads)
     def path(source: Text, target: Text, max_hops: Annotated[int, Query(ge=0, le=8)] = 4) -> records.GraphPath:
         """A shortest chain of statements between two nodes."""
         return lab.path(source, target, max_hops)
 
-    @router.get("/v1/graph/statements")
+    @app.get("/v1/graph/statements", **reads)
     def statements(source: Text, target: Text) -> list[records.Statement]:
         """What documents say of two nodes, each with its sentence."""
         return list(lab.statements(source, target))
 
-    app.include_router(router)
-
 
 def _job_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    router = APIRouter(dependencies=[readers], tags=["jobs"])
+    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["jobs"]}
 
-    @router.get("/v1/health")
+    @app.get("/v1/health", **reads)
     def health() -> records.Health:
         """The processes, the jobs and gates by state, and what is published."""
         return lab.health()
 
-    @router.get("/v1/jobs")
+    @app.get("/v1/jobs", **reads)
     def jobs(
         state: Word = None,
         pipeline: Word = None,
@@ -182,24 +180,22 @@ def _job_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         """The newest jobs, narrowed down, without their stages; `after` is the last job of the page before."""
         return list(lab.jobs(state, pipeline, source, document, limit, after))
 
-    @router.get("/v1/jobs/{job}")
+    @app.get("/v1/jobs/{job}", **reads)
     def job(job: str) -> Why:
         """A job by its id, its beginning, or its document, with its stages and why it is where it is."""
         found = lab.job(job)
         return Why(job=found, why=lab.why(found.job_id))
 
-    @router.get("/v1/gates")
+    @app.get("/v1/gates", **reads)
     def gates(state: Word = None) -> list[records.Gate]:
         """The gates, in one state or all; those that wait longest first."""
         return list(lab.gates(state))
 
-    app.include_router(router)
-
 
 def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
-    router = APIRouter(dependencies=[readers], tags=["events"])
+    reads: dict[str, Any] = {"dependencies": [readers], "tags": ["events"]}
 
-    @router.get("/v1/events")
+    @app.get("/v1/events", **reads)
     def events(after: Number = 0, limit: Limit = 100) -> EventPage:
         """Events after a number, in order."""
         page = lab.event_page(after, limit)
@@ -207,10 +203,11 @@ def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         told = (orjson.loads(orjson.dumps(to_json(one))) for one in page.events)
         return EventPage(events=[EventRecord.model_validate(one) for one in told], head=page.head)
 
-    @router.get(
+    @app.get(
         "/v1/events/stream",
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        **reads,
     )
     def event_stream(
         after: Annotated[int | None, Query(ge=0, le=LAST_EVENT)] = None,
@@ -221,13 +218,11 @@ def _event_routes(app: FastAPI, lab: Lab, readers: Any) -> None:
         sent = iterate_in_threadpool(stream.follow(lab, start))
         return StreamingResponse(sent, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    app.include_router(router)
-
 
 def _steering_routes(app: FastAPI, lab: Lab, writers: Any) -> None:
-    router = APIRouter(tags=["steering"])
+    writes: dict[str, Any] = {"tags": ["steering"]}
 
-    @router.post("/v1/jobs", status_code=202)
+    @app.post("/v1/jobs", status_code=202, **writes)
     def submit(body: SubmitBody, caller: Annotated[Caller, writers]) -> records.Submission:
         """Put documents of a source on the work queue, by id or query."""
         return lab.acting_as(caller.subject).submit(
@@ -239,24 +234,22 @@ def _steering_routes(app: FastAPI, lab: Lab, writers: Any) -> None:
             limit=body.limit,
         )
 
-    @router.post("/v1/jobs/{job}/retry", status_code=202)
+    @app.post("/v1/jobs/{job}/retry", status_code=202, **writes)
     def retry(job: str, body: RetryBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Run a finished job again."""
         return Accepted(job_id=lab.acting_as(caller.subject).retry(job, body.from_stage))
 
-    @router.post("/v1/jobs/{job}/cancel", status_code=202)
+    @app.post("/v1/jobs/{job}/cancel", status_code=202, **writes)
     def cancel(job: str, body: ReasonBody, caller: Annotated[Caller, writers]) -> Accepted:
         """End an unfinished job."""
         return Accepted(job_id=lab.acting_as(caller.subject).cancel(job, body.why))
 
-    @router.post("/v1/gates/{job}/open", status_code=202)
+    @app.post("/v1/gates/{job}/open", status_code=202, **writes)
     def open_gate(job: str, body: OpenBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Open the gate of a job."""
         return Accepted(job_id=lab.acting_as(caller.subject).open_gate(job, body.why, body.partial))
 
-    @router.post("/v1/gates/{job}/reject", status_code=202)
+    @app.post("/v1/gates/{job}/reject", status_code=202, **writes)
     def reject_gate(job: str, body: ReasonBody, caller: Annotated[Caller, writers]) -> Accepted:
         """Reject the gate of a job, which ends."""
         return Accepted(job_id=lab.acting_as(caller.subject).reject_gate(job, body.why))
-
-    app.include_router(router)
