@@ -250,7 +250,7 @@ def _after(records: Iterable[Record]) -> dict[tuple[str, int], int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RecordLocation:
     """Where a record is."""
 
     topic: str
@@ -266,7 +266,7 @@ def produce(
     key: bytes | None = None,
     headers: Headers = (),
     timeout: float = 10.0,
-) -> Kept:
+) -> RecordLocation:
     """Send one record and say where it is kept.
 
     Raises UnknownTopic, BrokerUnreachable, DeliveryFailed.
@@ -275,4 +275,4 @@ def produce(
     with Producer(bootstrap, linger_ms=0, timeout=timeout) as producer:
         producer.require(topic)
         producer.send(topic, value, key=key, headers=headers, on_delivery=sent.append)
-    return Kept(topic, sent[0].partition, sent[0].offset)
+    return RecordLocation(topic, sent[0].partition, sent[0].offset)

@@ -117,7 +117,7 @@ def score(found: Iterable[tuple[str, Rankings]], dataset: Dataset) -> dict[str, 
     return scores
 
 
-class LegMeans(msgspec.Struct, frozen=True):
+class RetrieverScores(msgspec.Struct, frozen=True):
     """The means of one leg over the queries."""
 
     ndcg: float = msgspec.field(name="ndcg@10")
@@ -140,7 +140,7 @@ class RetrievalReport(msgspec.Struct, frozen=True, kw_only=True):
     queries: int
     queries_without_text: int
     settings: Mapping[str, object]
-    legs: Mapping[str, LegMeans]
+    legs: Mapping[str, RetrieverScores]
     fused_against: Mapping[str, Gain]
     better_leg: str
     gain_over_better_leg: float
@@ -166,7 +166,7 @@ def report(
         queries=len(dataset.queries),
         queries_without_text=dataset.unknown_queries,
         settings=settings.model_dump(mode="json"),
-        legs={leg: LegMeans(means[leg], float(np.mean(each.recall))) for leg, each in scores.items()},
+        legs={leg: RetrieverScores(means[leg], float(np.mean(each.recall))) for leg, each in scores.items()},
         fused_against={
             leg: Gain(means[FUSED] - means[leg], randomisation_test(fused.ndcg, each.ndcg))
             for leg, each in others.items()

@@ -112,7 +112,7 @@ def submit(lab: Lab, targets: Iterable[str], options: SubmitOptions) -> SubmitOu
 
 
 def _submit_all(
-    lab: Lab, options: SubmitOptions, resolved: Sequence[Remote | Path], common: dict[str, Any], queue: "_Queue"
+    lab: Lab, options: SubmitOptions, resolved: Sequence[Remote | Path], common: dict[str, object], queue: "_Queue"
 ) -> SubmitOutcome:
     remote = [_request(common, _known(lab, one, options.tenant)) for one in resolved if isinstance(one, Remote)]
     outcome = SubmitOutcome(queue.put([Identified(one, "new") for one in remote]))
@@ -177,9 +177,9 @@ def _submit_path(
             requests = [_local(common, one, sha256) for one, sha256 in zip(group, hashes, strict=True)]
             identified = identities.of(requests)
             poorer = [one.submission for one in identified if one.is_poorer]
-            if not common["again"]:
+            if not queue.is_new:
                 outcome.skipped += [Skipped(path, f"{one.doc_id} is there already; {_POORER}") for one in poorer]
-            outcome.jobs += queue.put([one for one in identified if not one.is_poorer or common["again"]])
+            outcome.jobs += queue.put([one for one in identified if not one.is_poorer or queue.is_new])
         outcome.skipped += documents.skipped
     finally:
         store.close()
@@ -222,7 +222,7 @@ class _Queue:
     def __init__(self, lab: Lab, is_new: bool) -> None:
         """`is_new` says that no job of these requests can be there already."""
         self._lab = lab
-        self._is_new = is_new
+        self.is_new = is_new
         self._topic = Topics(lab.settings.broker.topic_prefix).requests
         self._producer = Producer(lab.bootstrap)
         self._signer = signer(lab.locations, REQUESTS)
@@ -239,7 +239,7 @@ class _Queue:
     def _put(self, one: Identified, pipeline: str) -> Submitted:
         request = one.submission
         ids = [each.job_id(pipeline) for each in (one.before, request) if each is not None]
-        found = {job_id: None if self._is_new else self._lab.ledger.get(job_id) for job_id in ids}
+        found = {job_id: None if self.is_new else self._lab.ledger.get(job_id) for job_id in ids}
         known = [job_id for job_id in ids if job_id in self._sent or found[job_id] is not None]
         job_id = known[0] if known else ids[-1]
         if not known:

@@ -17,14 +17,16 @@ def render(facts: Facts) -> str:
     """The page of these facts. Foreign text is escaped, in markup and in scripts."""
     folder = files("medkg_lab.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["moment"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    environment.filters["duration"] = _duration
-    environment.filters["document"] = plain
+    environment.filters |= {"moment": _date_and_time, "duration": _duration, "document": plain}
     page = environment.from_string(folder.joinpath("page.html.jinja").read_text(encoding="utf-8"))
     # The library's file closes no script element, or a page made of it would be broken at that place.
     library = Markup(folder.joinpath(LIBRARY).read_text(encoding="utf-8").replace("</script", "<\\/script"))
     script = Markup(folder.joinpath("charts.js").read_text(encoding="utf-8"))
     return page.render(facts=facts, data=_data(facts), library=library, script=script)
+
+
+def _date_and_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _data(facts: Facts) -> dict[str, object]:

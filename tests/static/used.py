@@ -218,3 +218,22 @@ _.quality
 _.reciprocal_rank
 _.success_at_1
 _.success_at_5
+
+# What the reports of measurements and evaluations, and traced chunks, are printed by: their fields.
+_.better_leg
+_.block_kind
+_.encoding_ms_per_doc
+_.events_written
+_.expected_without_id
+_.fdatasync_beside
+_.file_ms
+_.gain_over_better_leg
+_.ms_per_batch_and_stage
+_.offered_per_second
+_.p95_gap_ms
+_.pack_ms
+_.pack_ms_per_document
+_.queries_without_text
+_.shown_after_ms
+_.worst_gap_ms
+_.worst_loop_gap_ms
