@@ -36,7 +36,6 @@ _.openings
 _.pdf_downloaded
 _.projections
 _.ring_start
-_.schema_version
 _.silent_seconds
 _.sparse_chunks
 _.text_chunks
