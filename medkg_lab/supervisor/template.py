@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import setproctitle
 
-from medkg_lab import linux
+from medkg_lab import launch, linux
 from medkg_lab.supervisor.forking import MAX_MESSAGE_BYTES, Order
 
 LOADED = ("ledger", "broker.embedded", "bridge", "knowledge", "engine", "pdf", "orchestration")
@@ -111,9 +111,9 @@ def _become(born: _Born) -> None:
         os.close(handle)
     os.nice(born.order.niceness)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [sys.executable, "-P", "-m", born.order.module, *born.order.arguments]
+    command = launch.python(born.order.module, *born.order.arguments)
     setproctitle.setproctitle(" ".join(command))
-    setproctitle.setthreadtitle(os.path.basename(sys.executable))
+    setproctitle.setthreadtitle(os.path.basename(command[0]))
     sys.orig_argv = command
     sys.argv = [born.order.module, *born.order.arguments]
     runpy.run_module(born.order.module, run_name="__main__", alter_sys=True)

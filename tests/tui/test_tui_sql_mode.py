@@ -110,8 +110,11 @@ async def test_wide_rows_are_moved_over_and_a_job_is_a_job(demo_lab: TestLab) ->
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ending", ["csv", "json"])
-async def test_rows_become_a_file_that_is_its_owners_alone(demo_lab: TestLab, tmp_path: Path, ending: str) -> None:
-    path = tmp_path / f"rows.{ending}"
+async def test_rows_become_a_file_that_is_its_owners_alone(
+    demo_lab: TestLab, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(f"rows.{ending}")
     async with opened(demo_lab.home) as screen:
         await run(screen, "SELECT state, count(*) AS many FROM job GROUP BY state")
         await screen.sees("Rows · ")

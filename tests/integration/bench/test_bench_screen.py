@@ -2,10 +2,13 @@
 
 from dataclasses import asdict
 
+import pytest
+
 from medkg_lab.bench import screen
 from medkg_lab.bench.screen_source import PER_JOB, rows
 
 
+@pytest.mark.full
 def test_the_scenario_loses_nothing_and_reports_every_target() -> None:
     found = asdict(screen.measure(screen.Options(seconds=1.0, rate=200.0, burst=2_000, flood=4_000)))
     values = {one["name"]: one["value"] for one in found["targets"]}

@@ -109,17 +109,19 @@ class Lab:
     def stop(self, keep: int = 0) -> None:
         """End everything that is still running but the first `keep` processes."""
         ending, self._running = self._running[keep:], self._running[:keep]
-        for process in reversed(ending):
-            if process.poll() is None:
-                process.terminate()
-        for process in ending:
-            try:
-                process.wait(8)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        # The ledger, which was started first, last: whoever needs it waits for it to come back.
+        for group in (ending[1:], ending[:1]) if keep == 0 else (ending,):
+            for process in reversed(group):
+                if process.poll() is None:
+                    process.terminate()
+            for process in group:
+                try:
+                    process.wait(8)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                if process.stdout is not None:
+                    process.stdout.close()
 
 
 @contextlib.contextmanager

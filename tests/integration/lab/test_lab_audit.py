@@ -26,6 +26,7 @@ def refused_and_let_in(lab: TestLab) -> None:
     assert (let_in["by"], let_in["why"]) == (getpass.getuser(), "a one-time code")
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_what_was_retried_shows_with_its_actor_and_outlasts_a_restart(short_tmp: Path) -> None:
     lab = TestLab(short_tmp / "home", short_tmp / "cache")

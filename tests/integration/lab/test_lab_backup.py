@@ -125,6 +125,7 @@ def test_what_is_damaged_newer_or_not_empty_is_refused(lab: TestLab, folder: Pat
     assert not other.home.exists()
 
 
+@pytest.mark.full
 def test_only_the_newest_are_kept(lab: TestLab, folder: Path) -> None:
     for number in range(3):
         write_trials(folder / f"kept{number}", 1000 + 100 * number)
@@ -251,6 +252,7 @@ def test_an_older_lab_is_backed_up_before_it_is_upgraded(lab: TestLab, folder: P
     assert lab.ok("backup", "list", "--in", str(lab.home / "data" / "none")) == []
 
 
+@pytest.mark.full
 def test_an_upgrade_without_a_backup_is_refused(lab: TestLab, folder: Path) -> None:
     other = old_home(lab, folder / "no-room")
     settings = other.home / "config" / "settings.yaml"

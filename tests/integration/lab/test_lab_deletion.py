@@ -109,6 +109,7 @@ def test_a_deleted_document_is_nowhere(lab: TestLab) -> None:
         assert is_whole(lab, number)
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_only_on_purpose_it_comes_back(lab: TestLab) -> None:
     where = str(lab.home.parent / "in" / "3.json")

@@ -95,6 +95,7 @@ def test_what_needs_a_lab_says_so(short_tmp: Path, capsys: pytest.CaptureFixture
     assert "No lab is running" in str(answer["error"])
 
 
+@pytest.mark.full
 def test_the_measurement_counts_what_it_offers() -> None:
     found = asdict(measure(Options(seconds=1.0, rate=280)))
     detail = found["detail"]

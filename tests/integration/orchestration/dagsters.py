@@ -1,5 +1,6 @@
 """A lab whose dagsterd and engine run, and how a test asks it."""
 
+import contextlib
 import http.client
 import json
 import shutil
@@ -86,6 +87,20 @@ class Dagster:
     def run(self, job_id: str, half: int = 0, execution: int = 1) -> dict[str, Any] | None:
         found = self.runs(run_id=visible_run_id(job_id, half, execution))
         return found[0] if found else None
+
+    def ended(
+        self, job_id: str, status: str, steps: dict[str, str], half: int = 0, execution: int = 1
+    ) -> dict[str, Any]:
+        """The run once it has this status and these steps, which are in Dagster's other file and written just after it."""
+
+        def run() -> dict[str, Any]:
+            return self.run(job_id, half, execution) or {"status": None, "steps": None}
+
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: (run()["status"], run()["steps"]) == (status, steps), 15, "the run")
+        found = run()
+        assert (found["status"], found["steps"]) == (status, steps)
+        return found
 
     def submit(self, pipeline: str, text: str) -> str:
         topology = Catalog(self.lab.locations).topology(pipeline)

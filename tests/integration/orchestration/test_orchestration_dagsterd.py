@@ -142,13 +142,9 @@ def test_an_open_gate_becomes_a_run_that_an_engine_claims(dagster: Dagster) -> N
     evidence = Evidence(document=sha, raw=sha, pages=1, tool="t", source=sha)
     dagster.client.set_field(job_id, "pdf_ir_ready", True, by="pdf", evidence=evidence)
     dagster.until(job_id, "completed")
-    after = wait_until(
-        # The steps are in Dagster's other file, which is written just after the one of the runs.
-        lambda: (run := dagster.run(job_id, half=1)) and run["status"] == "SUCCESS" and run["steps"] and run,
-        10,
-        "the run after the gate, with its steps",
+    after = dagster.ended(
+        job_id, "SUCCESS", dict.fromkeys(("chunk", "embed", "index", "extract", "kg"), "SUCCESS"), half=1
     )
-    assert set(after["steps"]) == {"chunk", "embed", "index", "extract", "kg"}
     before = dagster.run(job_id)
     assert before is not None
     assert (before["status"], before["gate"], before["steps"]["pdf_gate"]) == ("SUCCESS", "open", "SUCCESS")
@@ -180,26 +176,16 @@ _TERMINATE = "mutation($id: String!){terminateRun(runId:$id){__typename ... on P
 def test_a_run_can_be_executed_again_from_its_page(dagster: Dagster) -> None:
     job_id = dagster.submit("auto", "unreadable")
     dagster.until(job_id, "failed")
-    failed = wait_until(
-        lambda: (run := dagster.run(job_id)) and run["status"] == "FAILURE" and run, 10, "the failed run"
-    )
-    assert failed["steps"] == {"ingest": "SUCCESS", "parse": "FAILURE"}
+    failed = dagster.ended(job_id, "FAILURE", {"ingest": "SUCCESS", "parse": "FAILURE"})
     answer = dagster.graphql(_REEXECUTE, id=failed["run_id"])["launchRunReexecution"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
-    again = wait_until(
-        lambda: (run := dagster.run(job_id, execution=2)) and run["status"] == "FAILURE" and run,
-        15,
-        "the second failure",
-    )
+    again = dagster.ended(job_id, "FAILURE", {"ingest": "SUCCESS", "parse": "FAILURE"}, execution=2)
     assert again["batch"] == answer["run"]["runId"]
-    assert again["steps"] == {"ingest": "SUCCESS", "parse": "FAILURE"}
     wait_until(lambda: dagster.runs(run_id=again["batch"], status="FAILURE"), 10, "the launched run to fail as well")
     answer = dagster.graphql(_REEXECUTE.replace("ALL_STEPS", "FROM_FAILURE"), id=failed["run_id"])
     assert answer["launchRunReexecution"]["__typename"] == "LaunchRunSuccess", answer
-    third = wait_until(
-        lambda: (run := dagster.run(job_id, execution=3)) and run["status"] == "FAILURE" and run, 15, "the third"
-    )
-    assert third["steps"] == {"parse": "FAILURE"}, "what succeeded before is not done again"
+    # What succeeded before is not done again.
+    dagster.ended(job_id, "FAILURE", {"parse": "FAILURE"}, execution=3)
 
 
 _LAUNCH = """
@@ -224,24 +210,15 @@ def test_a_document_is_launched_by_its_id_and_again_from_a_chosen_stage(dagster:
     doc_id = dagster.until(job_id, "completed").doc_id
     launched = launch(dagster, _LAUNCH, {TAG_DOC: doc_id})
 
-    def done(execution: int) -> dict[str, Any]:
-        found = wait_until(
-            lambda: (run := dagster.run(job_id, execution=execution)) and run["status"] == "SUCCESS" and run,
-            20,
-            f"execution {execution} to end",
-        )
-        assert found is not None
-        return found
+    def done(execution: int, *steps: str) -> dict[str, Any]:
+        return dagster.ended(job_id, "SUCCESS", dict.fromkeys(steps, "SUCCESS"), execution=execution)
 
-    second = done(2)
-    assert (second["batch"], set(second["steps"])) == (
-        launched,
-        {"ingest", "parse", "chunk", "embed", "index", "extract", "kg"},
-    )
+    second = done(2, "ingest", "parse", "chunk", "embed", "index", "extract", "kg")
+    assert second["batch"] == launched
     metadata = {"rootRunId": second["run_id"], "parentRunId": second["run_id"]}
     again = launch(dagster, _LAUNCH_AGAIN, {TAG_JOB: job_id}, stepKeys=["embed", "index"], metadata=metadata)
-    third = done(3)
-    assert (third["batch"], set(third["steps"])) == (again, {"embed", "index", "extract", "kg"})
+    third = done(3, "embed", "index", "extract", "kg")
+    assert third["batch"] == again
     told = logged(dagster.client, 0, 5000, job_id=job_id)
     assert [event["data"]["by"] for event in told if event["type"] == "run.launched"] == ["dagster", "dagster"]
 

@@ -12,8 +12,15 @@ import pytest
 from medkg_lab import launch, telemetry
 from tests.static import rules
 
-ONLY = {"medkg_lab/launch.py", "medkg_lab/interpreter.py", "medkg_lab/orchestration/workspace.py"}
-"""The one that starts processes, one that repeats a command line as it was, and one that writes down which Python made a run."""
+ONLY = {
+    "medkg_lab/launch.py",
+    "medkg_lab/interpreter.py",
+    "medkg_lab/orchestration/workspace.py",
+    "medkg_lab/environment.py",
+    "medkg_lab/cli/commands/new.py",
+}
+"""The one that starts processes, one that repeats a command line as it was, one that writes down which Python made a run, and two
+that name commands for a person to run."""
 
 
 def test_only_one_module_makes_command_lines_of_python() -> None:

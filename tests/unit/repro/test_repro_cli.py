@@ -56,7 +56,7 @@ def test_bisect_names_the_change(home: str, capsys: pytest.CaptureFixture[str]) 
     found = said(capsys, 1, "repro", "bisect", "topology", "--home", home)
     assert found["changes"] == ["stage chunk: with {'split_length': 9} -> {'split_length': 4}"]
     assert main(["repro", "bisect", "policies", "--home", home]) == 2
-    assert "two at least" in capsys.readouterr().err
+    assert "two versions at least" in capsys.readouterr().err
     assert main(["repro", "bisect", "topology", "--home", home]) == 1
     assert "the change is between" in capsys.readouterr().out
 
