@@ -258,7 +258,7 @@ def test_a_torn_tail_is_cut_and_reported(broker: BrokerProcess, harm: str) -> No
     kept = 3 if harm == "garbage" else 2
     assert broker.facts["cut_bytes"] > 0
     wait_for_log(broker, "bytes that a crash had torn")
-    assert produce(broker.bootstrap, "t", b"next")["offset"] == kept
+    assert produce(broker.bootstrap, "t", b"next").offset == kept
     assert len(list(read_all(broker.bootstrap, "t"))) == kept + 1
 
 
@@ -321,7 +321,7 @@ def test_garbage_on_the_socket_harms_nobody_else(open_broker: BrokerProcess) -> 
 
     attack()
     assert still_serves(broker)
-    assert produce(broker.bootstrap, "t", b"v")["offset"] >= 0
+    assert produce(broker.bootstrap, "t", b"v").offset >= 0
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {

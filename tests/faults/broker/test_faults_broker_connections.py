@@ -23,7 +23,7 @@ def test_connections_that_do_not_log_in_keep_nobody_out(tmp_path: Path, said: by
             held.append(broker.connect())
             held[-1].sendall(said)
         make_topic(broker.bootstrap, "t")
-        assert produce(broker.bootstrap, "t", b"v")["offset"] == 0
+        assert produce(broker.bootstrap, "t", b"v").offset == 0
         for connection in held:
             with contextlib.suppress(ConnectionError):
                 assert connection.recv(1) == b""
@@ -46,7 +46,7 @@ def test_a_broker_without_descriptors_waits_for_some_and_does_not_spin(broker: B
     for connection in held:
         connection.close()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
-    assert produce(broker.bootstrap, "t", b"v")["offset"] == 0
+    assert produce(broker.bootstrap, "t", b"v").offset == 0
     assert broker.log().count("no connection can be taken") < 5
 
 

@@ -90,6 +90,7 @@ def test_a_target_with_records_is_not_touched(two: tuple[BrokerProcess, BrokerPr
     assert [record.value for record in read_all(target, "t")] == [b"mine"]
 
 
+@pytest.mark.full
 def test_a_lab_changes_its_engine_only_by_copying(tmp_path: Path) -> None:
     make_fake(tmp_path / "redpanda")
     at = locations.locate(tmp_path / "home")

@@ -46,6 +46,7 @@ def states(lab: TestLab) -> dict[str, str]:
     return {one["name"]: one["state"] for one in lab.ok("status")["processes"]}
 
 
+@pytest.mark.full
 def test_jobs_wait_for_a_model_that_loads_and_not_for_one_that_cannot(lab: TestLab) -> None:
     lab.ok("up")
     assert states(lab)["server-model"] == "starting"

@@ -136,6 +136,7 @@ def test_a_job_whose_message_was_lost_or_taken_is_served_all_the_same(lab):
     assert lab.settled(later).gate.state == "open"
 
 
+@pytest.mark.full
 def test_others_in_the_group_take_nothing_away(lab):
     lab.start_pdf()
     thieves = [Consumer(lab.bootstrap, GROUP, [PDF_REQUESTS]) for _ in range(8)]
