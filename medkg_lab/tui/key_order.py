@@ -20,8 +20,8 @@ from textual.message_pump import MessagePump
 Result = TypeVar("Result")
 AT_ONCE = 64
 """Keys of text that are handled before anything else has its turn."""
-STUCK_S = 2.0
-"""Seconds after which a new key no longer waits for what the one before has set going."""
+STUCK_S = 15.0
+"""Seconds after which a new key no longer waits for what the one before has set going: more than a machine under full load takes."""
 EDITS = frozenset({"backspace", "delete", "left", "right", "home", "end", "ctrl+w", "ctrl+u", "ctrl+k", "ctrl+f"})
 
 
