@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 AT_ONCE = 64
 """Keys of text that are handled before anything else has its turn."""
 STUCK_S = 15.0
-"""Seconds after which a new key no longer waits for what the one before has set going: more than a machine under full load takes."""
+"""Seconds after which a new key no longer waits for what the one before has set going: more than under full load it takes."""
 EDITS = frozenset({"backspace", "delete", "left", "right", "home", "end", "ctrl+w", "ctrl+u", "ctrl+k", "ctrl+f"})
 
 
