@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
-from medkg_lab import settings
+from medkg_lab import linux, settings
 from medkg_lab.api.access import Access, token_files
 from medkg_lab.api.app import make_app
 from medkg_lab.api.errors import CertificateUnusable, ServeNeedsTls, ServePortTaken
@@ -104,6 +104,7 @@ def _listen(place: Place) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        linux.answer_at_once(listening)
         try:
             listening.bind((place.host, place.port))
         except OSError as error:

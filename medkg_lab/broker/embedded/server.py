@@ -74,6 +74,7 @@ def _listen(host: str, port: int) -> socket.socket:
     """A listener at the first address that `host` has. Raises OSError."""
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    linux.answer_at_once(listener)
     listener.setblocking(False)
     return listener
 
