@@ -17,15 +17,15 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from medkg_lab.tui.terminal_input import Piece, TerminalInput
+from medkg_lab.tui.terminal_input import READ_BYTES, Piece, TerminalInput
 
 POLL_S = 0.1
 """Seconds without input after which an unfinished sequence is taken for a key: Textual's own delay for Escape."""
-PASTE_SILENCE_S = 1.0
-"""Seconds without input after which a paste has ended, whether its end has come or not."""
+LONG_SILENCE_S = 1.0
+"""Seconds without input after which a paste has ended, whether its end has come or not, and nothing more comes of what filled the
+terminal and was cut: the rest comes as soon as its sender has its turn, which under full load takes a while."""
 MOUSE_AGAIN_S = 0.5
 """Seconds between two requests for SGR mouse reports."""
-READ_BYTES = 4096
 MAX_WAITING = 1024
 """Messages that may wait for the program; until there are fewer the terminal is not read, and has to wait itself."""
 AWAITED_EVERY = 64
@@ -138,7 +138,7 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read the terminal until the program ends or the terminal is gone."""
-        cutter, silent = TerminalInput(), PASTE_SILENCE_S
+        cutter, silent = TerminalInput(), LONG_SILENCE_S
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
@@ -147,8 +147,10 @@ class TerminalDriver(LinuxDriver):
                     self._enable_mouse_support()
                 if not selector.select(POLL_S):
                     silent += POLL_S
+                    if cutter.is_cut and silent < LONG_SILENCE_S:
+                        continue
                     self._feed(cutter.flush())
-                    if PASTE_SILENCE_S <= silent < PASTE_SILENCE_S + POLL_S:
+                    if LONG_SILENCE_S <= silent < LONG_SILENCE_S + POLL_S:
                         self._feed([Piece(PASTE_END, True)])
                     self._send(self._parser.tick())
                     continue

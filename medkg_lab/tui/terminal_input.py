@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 MAX_SEQUENCE_BYTES = 4096
 """Bytes of an unfinished sequence that are kept; no terminal sends one that long."""
+READ_BYTES = 4096
+"""Bytes that a terminal keeps for its program at most, N_TTY_BUF_SIZE of Linux: who types more waits until they are read."""
 MAX_CONTROL_BYTES = 32
 """Bytes of a control sequence that Textual's parser reads as one; it takes a longer one for typed keys."""
 
@@ -38,16 +40,19 @@ class Piece(NamedTuple):
 
 class TerminalInput:
     """Cuts bytes into pieces, whatever they are and however reads split them. `x10_seen` says that a mouse report in the X10
-    form came, which means that the terminal has lost its mouse mode."""
+    form came, which means that the terminal has lost its mouse mode; `is_cut` that what it was fed last filled the terminal and
+    ends within a sequence, whose rest its sender could not write yet."""
 
     def __init__(self) -> None:
         self.x10_seen = False
+        self.is_cut = False
         self._rest = b""
         self._replaced = False
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces that `data` completes."""
+        filled = len(data) >= READ_BYTES - 1
         data, self._rest = self._rest + data, b""
         pieces: list[Piece] = []
         at = 0
@@ -65,6 +70,7 @@ class TerminalInput:
             else:
                 broken = _BROKEN.match(data, at)
                 at = broken.end() if broken else at + 1
+        self.is_cut = filled and (bool(self._rest) or bool(self._decoder.getstate()[0]))
         return pieces
 
     def flush(self) -> list[Piece]:

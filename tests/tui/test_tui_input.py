@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
-from medkg_lab.tui.terminal_input import MAX_SEQUENCE_BYTES, Piece, TerminalInput
+from medkg_lab.tui.terminal_input import MAX_SEQUENCE_BYTES, READ_BYTES, Piece, TerminalInput
 
 
 def pieces(*reads: bytes) -> list[Piece]:
@@ -90,3 +90,19 @@ def test_text_arrives_as_it_was_however_it_is_split(typed: str, size: int) -> No
 def test_any_bytes_are_cut_the_same_however_they_are_split(parts: list[bytes]) -> None:
     data = b"".join(parts)
     assert text(data) == text(*parts) == text(*(data[at : at + 1] for at in range(len(data))))
+
+
+@pytest.mark.parametrize("end", [b"\x1b", b"\x1b[", b"\x1b[1;", b"\xc3"])
+def test_what_a_full_terminal_cut_is_told_from_a_key(end: bytes) -> None:
+    cutter = TerminalInput()
+    cutter.feed(b"a" * (READ_BYTES - len(end)) + end)
+    assert cutter.is_cut
+    cutter.feed(b"\xa9" if end == b"\xc3" else b"[A" if end == b"\x1b" else b"A")
+    assert not cutter.is_cut
+
+
+@pytest.mark.parametrize("read", [b"\x1b", b"abc\x1b[", b"a" * READ_BYTES])
+def test_without_a_full_terminal_or_an_unfinished_sequence_nothing_was_cut(read: bytes) -> None:
+    cutter = TerminalInput()
+    cutter.feed(read)
+    assert not cutter.is_cut

@@ -41,7 +41,9 @@ def test_mixed_bursts_into_a_busy_program_are_entered_as_typed(short_tmp: Path, 
     try:
         assert child.stderr.readline() == b"ready\n"
         for at in range(0, number, AT_ONCE):
-            os.write(master, "".join(keys for keys, _ in typed[at : at + AT_ONCE]).encode())
+            keys = "".join(keys for keys, _ in typed[at : at + AT_ONCE]).encode()
+            while keys:
+                keys = keys[os.write(master, keys) :]
         assert child.wait(timeout=240) == 0, child.stderr.read().decode()
     finally:
         child.kill()
